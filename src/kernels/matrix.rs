@@ -1,0 +1,242 @@
+//! Row views of a matrix whose rows are equally far apart in memory.
+
+use std::marker::PhantomData;
+
+/// A read-only matrix: `rows` rows of `cols` contiguous floats, `stride` floats from one row to the
+/// next. A tensor is seen as a matrix of (all leading axes) x (last axis); a slice of another
+/// tensor's last axis is a matrix too, with that tensor's stride.
+#[derive(Clone, Copy, Debug)]
+pub struct MatrixRef<'a> {
+    pointer: *const f32,
+    rows: usize,
+    cols: usize,
+    stride: usize,
+    life: PhantomData<&'a [f32]>,
+}
+
+/// A matrix whose rows may be written; otherwise as [`MatrixRef`].
+#[derive(Debug)]
+pub struct MatrixMut<'a> {
+    pointer: *mut f32,
+    rows: usize,
+    cols: usize,
+    stride: usize,
+    life: PhantomData<&'a mut [f32]>,
+}
+
+// SAFETY: a view is a borrow of floats that nobody else writes while it lives (see the
+// constructors), so it may be read from any thread.
+unsafe impl Send for MatrixRef<'_> {}
+// SAFETY: as above.
+unsafe impl Sync for MatrixRef<'_> {}
+// SAFETY: a mutable view is the only way to its rows while it lives.
+unsafe impl Send for MatrixMut<'_> {}
+// SAFETY: through a shared reference it only reads.
+unsafe impl Sync for MatrixMut<'_> {}
+
+fn fits(len: usize, rows: usize, cols: usize, stride: usize) -> bool {
+    rows == 0 || cols == 0 || (stride >= cols && (rows - 1) * stride + cols <= len)
+}
+
+impl<'a> MatrixRef<'a> {
+    /// A view of `rows` x `cols` floats of `data`, rows `stride` floats apart.
+    ///
+    /// # Panics
+    /// If the rows overlap or do not fit into `data`.
+    pub fn new(data: &'a [f32], rows: usize, cols: usize, stride: usize) -> Self {
+        assert!(
+            fits(data.len(), rows, cols, stride),
+            "{rows} x {cols} (stride {stride}) needs more than {} floats",
+            data.len()
+        );
+        Self { pointer: data.as_ptr(), rows, cols, stride, life: PhantomData }
+    }
+
+    /// A view of `rows` x `cols` contiguous floats.
+    ///
+    /// # Panics
+    /// If `data` holds fewer floats.
+    pub fn dense(data: &'a [f32], rows: usize, cols: usize) -> Self {
+        Self::new(data, rows, cols, cols)
+    }
+
+    /// A view from a bare pointer.
+    ///
+    /// # Safety
+    /// The rows must be readable for `'a`, and nobody may write to them during `'a`.
+    pub unsafe fn from_raw(pointer: *const f32, rows: usize, cols: usize, stride: usize) -> Self {
+        Self { pointer, rows, cols, stride, life: PhantomData }
+    }
+
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Number of columns.
+    pub fn cols(&self) -> usize {
+        self.cols
+    }
+
+    /// Floats from the start of one row to the start of the next.
+    pub fn stride(&self) -> usize {
+        self.stride
+    }
+
+    /// Where the first row starts.
+    pub fn as_ptr(&self) -> *const f32 {
+        self.pointer
+    }
+
+    /// One row.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    pub fn row(&self, row: usize) -> &'a [f32] {
+        assert!(row < self.rows, "row {row} of {}", self.rows);
+        // SAFETY: the row lies within the view, which is readable for 'a.
+        unsafe { std::slice::from_raw_parts(self.pointer.add(row * self.stride), self.cols) }
+    }
+
+    /// Rows `range` of this view.
+    ///
+    /// # Panics
+    /// If the range leaves the view.
+    pub fn slice_rows(&self, range: std::ops::Range<usize>) -> Self {
+        assert!(range.start <= range.end && range.end <= self.rows, "{range:?} of {}", self.rows);
+        Self {
+            // SAFETY: `start` is at most one past the last row of the view.
+            pointer: unsafe { self.pointer.add(range.start * self.stride) },
+            rows: range.len(),
+            ..*self
+        }
+    }
+
+    /// Columns `range` of this view.
+    ///
+    /// # Panics
+    /// If the range leaves the view.
+    pub fn slice_cols(&self, range: std::ops::Range<usize>) -> Self {
+        assert!(range.start <= range.end && range.end <= self.cols, "{range:?} of {}", self.cols);
+        // SAFETY: the offset stays within a row of the view.
+        Self { pointer: unsafe { self.pointer.add(range.start) }, cols: range.len(), ..*self }
+    }
+
+    /// All floats as one slice, if the rows touch each other.
+    pub fn contiguous(&self) -> Option<&'a [f32]> {
+        (self.stride == self.cols || self.rows <= 1).then(|| {
+            // SAFETY: the rows touch, so all floats of the view are one readable range.
+            unsafe { std::slice::from_raw_parts(self.pointer, self.rows * self.cols) }
+        })
+    }
+}
+
+impl<'a> MatrixMut<'a> {
+    /// A view of `rows` x `cols` floats of `data`, rows `stride` floats apart.
+    ///
+    /// # Panics
+    /// If the rows overlap or do not fit into `data`.
+    pub fn new(data: &'a mut [f32], rows: usize, cols: usize, stride: usize) -> Self {
+        assert!(
+            fits(data.len(), rows, cols, stride),
+            "{rows} x {cols} (stride {stride}) needs more than {} floats",
+            data.len()
+        );
+        Self { pointer: data.as_mut_ptr(), rows, cols, stride, life: PhantomData }
+    }
+
+    /// A view of `rows` x `cols` contiguous floats.
+    ///
+    /// # Panics
+    /// If `data` holds fewer floats.
+    pub fn dense(data: &'a mut [f32], rows: usize, cols: usize) -> Self {
+        Self::new(data, rows, cols, cols)
+    }
+
+    /// A view from a bare pointer.
+    ///
+    /// # Safety
+    /// The rows must be writable for `'a`, and nobody else may touch them during `'a`; what lies
+    /// between the rows may belong to others.
+    pub unsafe fn from_raw(pointer: *mut f32, rows: usize, cols: usize, stride: usize) -> Self {
+        Self { pointer, rows, cols, stride, life: PhantomData }
+    }
+
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Number of columns.
+    pub fn cols(&self) -> usize {
+        self.cols
+    }
+
+    /// Floats from the start of one row to the start of the next.
+    pub fn stride(&self) -> usize {
+        self.stride
+    }
+
+    /// Where the first row starts.
+    pub fn as_mut_ptr(&mut self) -> *mut f32 {
+        self.pointer
+    }
+
+    /// One row, to write.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    pub fn row_mut(&mut self, row: usize) -> &mut [f32] {
+        assert!(row < self.rows, "row {row} of {}", self.rows);
+        // SAFETY: the row lies within the view, to which `self` is the only way.
+        unsafe { std::slice::from_raw_parts_mut(self.pointer.add(row * self.stride), self.cols) }
+    }
+
+    /// The same matrix, to read.
+    pub fn as_ref(&self) -> MatrixRef<'_> {
+        MatrixRef {
+            pointer: self.pointer,
+            rows: self.rows,
+            cols: self.cols,
+            stride: self.stride,
+            life: PhantomData,
+        }
+    }
+
+    /// The same view for a shorter time.
+    pub fn reborrow(&mut self) -> MatrixMut<'_> {
+        MatrixMut { life: PhantomData, ..*self }
+    }
+
+    /// Rows `range` of this view.
+    ///
+    /// # Panics
+    /// If the range leaves the view.
+    pub fn slice_rows(self, range: std::ops::Range<usize>) -> MatrixMut<'a> {
+        assert!(range.start <= range.end && range.end <= self.rows, "{range:?} of {}", self.rows);
+        MatrixMut {
+            // SAFETY: `start` is at most one past the last row of the view.
+            pointer: unsafe { self.pointer.add(range.start * self.stride) },
+            rows: range.len(),
+            ..self
+        }
+    }
+
+    /// Columns `range` of this view.
+    ///
+    /// # Panics
+    /// If the range leaves the view.
+    pub fn slice_cols(self, range: std::ops::Range<usize>) -> MatrixMut<'a> {
+        assert!(range.start <= range.end && range.end <= self.cols, "{range:?} of {}", self.cols);
+        // SAFETY: the offset stays within a row of the view.
+        MatrixMut { pointer: unsafe { self.pointer.add(range.start) }, cols: range.len(), ..self }
+    }
+
+    /// All floats as one slice, if the rows touch each other.
+    pub fn contiguous_mut(&mut self) -> Option<&mut [f32]> {
+        (self.stride == self.cols || self.rows <= 1).then(|| {
+            // SAFETY: the rows touch, and `self` is the only way to them.
+            unsafe { std::slice::from_raw_parts_mut(self.pointer, self.rows * self.cols) }
+        })
+    }
+}

@@ -1,0 +1,3 @@
+//! The `caudal` program.
+
+fn main() {}
