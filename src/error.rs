@@ -1,0 +1,204 @@
+//! The crate's one error type.
+
+use std::fmt;
+use std::path::PathBuf;
+
+/// What every fallible function of the crate returns.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What went wrong, where, and what to do about it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A node of a graph does not fit.
+    #[error("node `{node}`: {problem}; {remedy}")]
+    Node {
+        /// The node's name.
+        node: String,
+        /// What is wrong, with the shapes involved.
+        problem: String,
+        /// What would mend it.
+        remedy: String,
+    },
+
+    /// The graph as a whole can't be used.
+    #[error("graph `{graph}`: {problem}; {remedy}")]
+    Graph {
+        /// The graph's name.
+        graph: String,
+        /// What is wrong.
+        problem: String,
+        /// What would mend it.
+        remedy: String,
+    },
+
+    /// The graph has a cycle.
+    #[error(
+        "the graph has a cycle: {}; remove one of these edges, since a node can't wait for itself",
+        nodes.join(" -> ")
+    )]
+    Cycle {
+        /// The nodes along the cycle; the first one stands at the end again.
+        nodes: Vec<String>,
+    },
+
+    /// A tensor handed to a graph does not fit its node.
+    #[error("data for node `{node}`: expected {expected}, got {found}; {remedy}")]
+    Input {
+        /// The input or target node.
+        node: String,
+        /// The shape, count or kind of values expected.
+        expected: String,
+        /// What came.
+        found: String,
+        /// What would mend it.
+        remedy: String,
+    },
+
+    /// A parameter does not exist or has another shape.
+    #[error("parameter `{parameter}`: {problem}; {remedy}")]
+    Parameter {
+        /// The parameter, as `NODE.weight`.
+        parameter: String,
+        /// What is wrong, with the shapes involved.
+        problem: String,
+        /// What would mend it.
+        remedy: String,
+    },
+
+    /// Tasks of a run failed. The weights are those from before the step.
+    #[error("{}", list_failures(.0))]
+    Run(Vec<Failure>),
+
+    /// A run ended although tasks were still waiting.
+    #[error(
+        "the run stalled with {} waiting: {}; this is a fault of the plan or of an executor",
+        count(.0.len(), "task"),
+        .0.join("; ")
+    )]
+    Stalled(
+        /// Each task that never became ready, with the messages it lacked.
+        Vec<String>,
+    ),
+
+    /// A run was cancelled. The weights are those from before the step.
+    #[error("the run was cancelled")]
+    Cancelled,
+
+    /// Training was asked for in a way that can't work.
+    #[error("training: {problem}; {remedy}")]
+    Training {
+        /// What is wrong.
+        problem: String,
+        /// What would mend it.
+        remedy: String,
+    },
+
+    /// A model file can't be read as a graph.
+    #[error("{origin}: {problem}; {remedy}")]
+    Model {
+        /// The file, with the line where one is known.
+        origin: String,
+        /// What is wrong.
+        problem: String,
+        /// What would mend it.
+        remedy: String,
+    },
+
+    /// Data can't be used.
+    #[error("{origin}: {problem}; {remedy}")]
+    Data {
+        /// The file or data set, with the line or byte where one is known.
+        origin: String,
+        /// What was expected and what was found.
+        problem: String,
+        /// What would mend it.
+        remedy: String,
+    },
+
+    /// A name stands in no table.
+    #[error("unknown {what} `{name}`; known are: {known}")]
+    Unknown {
+        /// What kind of thing was looked up.
+        what: &'static str,
+        /// The name.
+        name: String,
+        /// The names that exist.
+        known: String,
+    },
+
+    /// The operating system refused something.
+    #[error("{path}: {source}", path = path.display())]
+    Io {
+        /// The file concerned.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+
+    /// Threads could not be started.
+    #[error("could not start {threads} worker threads: {problem}; ask for fewer workers")]
+    Threads {
+        /// How many were asked for.
+        threads: usize,
+        /// What the system said.
+        problem: String,
+    },
+}
+
+/// One failed task of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The node whose task failed.
+    pub node: String,
+    /// The phase: `forward`, `input_grad`, `param_grad`, `accumulate` or `update`.
+    pub phase: &'static str,
+    /// The shapes of the node's inputs and output, batch axis first.
+    pub shapes: String,
+    /// What the layer said.
+    pub cause: String,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "node `{}` failed in {} ({}): {}", self.node, self.phase, self.shapes, self.cause)
+    }
+}
+
+fn list_failures(failures: &[Failure]) -> String {
+    failures.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+/// `1 task`, `2 tasks`.
+pub(crate) fn count(number: usize, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}
+
+impl Error {
+    /// An error about one node.
+    pub(crate) fn node(
+        node: impl Into<String>,
+        problem: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Self {
+        Self::Node { node: node.into(), problem: problem.into(), remedy: remedy.into() }
+    }
+
+    /// An error of the operating system about `path`.
+    pub(crate) fn io(path: impl Into<PathBuf>, source: std::io::Error) -> Self {
+        Self::Io { path: path.into(), source }
+    }
+
+    /// An error about a name that no table holds.
+    pub(crate) fn unknown<'a>(
+        what: &'static str,
+        name: &str,
+        known: impl Iterator<Item = &'a str>,
+    ) -> Self {
+        Self::Unknown {
+            what,
+            name: name.to_owned(),
+            known: known.collect::<Vec<_>>().join(", "),
+        }
+    }
+}
