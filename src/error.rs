@@ -137,12 +137,14 @@ pub enum Error {
     },
 
     /// Threads could not be started.
-    #[error("could not start {threads} worker threads: {problem}; ask for fewer workers")]
+    #[error("could not start {threads} threads: {problem}; {remedy}")]
     Threads {
         /// How many were asked for.
         threads: usize,
         /// What the system said.
         problem: String,
+        /// What would mend it.
+        remedy: &'static str,
     },
 }
 

@@ -1,0 +1,146 @@
+//! Which steps become one task.
+//!
+//! A step joins the task of the step before it where that is the only way on, where both can be split
+//! alike, and where one of them is small: rectifiers after products, a loss and its gradient, runs of
+//! tiny layers, an update after its parameter gradient. Whatever else the step waits for must be
+//! done before anyway, so that joining delays nothing and can't close a cycle.
+
+use super::PlanOptions;
+use super::steps::{StepDraft, Steps};
+use super::values::Values;
+use crate::executor::plan::{NONE, Phase};
+use crate::graph::{Graph, Role};
+use crate::layers::Split;
+
+/// Steps of one task, in order.
+#[derive(Clone, Debug)]
+pub(super) struct Group {
+    pub(super) steps: Vec<u32>,
+    pub(super) seconds: f64,
+    pub(super) split: Split,
+    pub(super) units: usize,
+}
+
+struct Fusion<'a> {
+    graph: &'a Graph,
+    steps: &'a Steps,
+    options: PlanOptions,
+    groups: Vec<Group>,
+    group_of: Vec<u32>,
+}
+
+/// Steps to groups; every step is in one.
+pub(super) fn fuse(
+    graph: &Graph,
+    values: &Values,
+    steps: &Steps,
+    options: PlanOptions,
+) -> Vec<Group> {
+    let mut fusion = Fusion {
+        graph,
+        steps,
+        options,
+        groups: Vec::new(),
+        group_of: vec![NONE; steps.list.len()],
+    };
+    for index in 0..steps.list.len() {
+        let target = if options.fusion { fusion.place_for(index, values) } else { None };
+        fusion.put(index, target);
+    }
+    fusion.groups
+}
+
+impl Fusion<'_> {
+    fn put(&mut self, index: usize, target: Option<u32>) {
+        let step = &self.steps.list[index];
+        let group = target.unwrap_or(self.groups.len() as u32);
+        self.group_of[index] = group;
+        match self.groups.get_mut(group as usize) {
+            Some(group) => {
+                group.steps.push(index as u32);
+                group.seconds += step.seconds;
+                group.units = group.units.min(step.units);
+            }
+            None => self.groups.push(Group {
+                steps: vec![index as u32],
+                seconds: step.seconds,
+                split: step.split,
+                units: step.units,
+            }),
+        }
+    }
+
+    fn place_for(&self, index: usize, values: &Values) -> Option<u32> {
+        let step = &self.steps.list[index];
+        match step.phase {
+            Phase::Forward => self.after_only_input(step),
+            Phase::InputGrad => self.after_gradient(step, values),
+            Phase::Update => self.after_param_grad(step),
+            Phase::Accumulate | Phase::ParamGrad | Phase::Prepare | Phase::Commit => None,
+        }
+    }
+
+    /// A forward step after the one computing input, if the input has no other consumer.
+    fn after_only_input(&self, step: &StepDraft) -> Option<u32> {
+        let node = &self.graph.nodes[step.node];
+        let mut only = None;
+        for &input in &node.inputs {
+            if matches!(self.graph.nodes[input].role, Role::Input | Role::Target) {
+                continue;
+            }
+            if only.replace(input).is_some() {
+                return None;
+            }
+        }
+        let input = only?;
+        if self.graph.consumers[input].len() != 1 {
+            return None;
+        }
+        let producer = self.steps.waits_for(step).into_iter().find(|&producer| {
+            let producer = &self.steps.list[producer as usize];
+            producer.phase == Phase::Forward && producer.node == input
+        })?;
+        self.if_it_fits(self.group_of[producer as usize], step)
+    }
+
+    /// A gradient step after the one computing the gradient that it passes on; a loss's gradient
+    /// after the loss.
+    fn after_gradient(&self, step: &StepDraft, values: &Values) -> Option<u32> {
+        if let Role::Loss { .. } = self.graph.nodes[step.node].role {
+            let loss = values.activations[step.node];
+            let group = self.group_of[self.steps.producer[loss as usize] as usize];
+            return self.if_it_fits(group, step);
+        }
+        if step.prepared != NONE {
+            // Weights are prepared at the start of a run; but who knows when.
+            return None;
+        }
+        let producer = self.steps.producer[step.output_grad as usize];
+        self.if_it_fits(self.group_of[producer as usize], step)
+    }
+
+    /// An update after its parameter gradient, if the parameter has only that one and every step that
+    /// can fail belongs to the forward phase: else the gradient would wait for the whole backward
+    /// phase.
+    fn after_param_grad(&self, step: &StepDraft) -> Option<u32> {
+        let &[gradient] = step.inputs.as_slice() else { return None };
+        let producer = self.steps.producer[gradient as usize] as usize;
+        let commit = step.after.first().map(|&commit| &self.steps.list[commit as usize])?;
+        let fails_in_backward = commit.after.iter().any(|&before| {
+            let before = &self.steps.list[before as usize];
+            !matches!(before.phase, Phase::Forward | Phase::Prepare)
+        });
+        let split = self.steps.list[producer].split;
+        let whole = split == Split::Rows || self.steps.contributions[producer] <= 1;
+        (whole && !fails_in_backward).then_some(self.group_of[producer])
+    }
+
+    fn if_it_fits(&self, group: u32, step: &StepDraft) -> Option<u32> {
+        let into = &self.groups[group as usize];
+        let alike = into.split == Split::Items && step.split == Split::Items;
+        let small = step.seconds <= 0.25 * into.seconds
+            || into.seconds <= 0.1 * step.seconds
+            || into.seconds + step.seconds <= self.options.grain;
+        (alike && small).then_some(group)
+    }
+}

@@ -1,0 +1,130 @@
+//! From a graph to a plan.
+//!
+//! 1. `values`: where every activation and gradient lies, and who needs one at all;
+//! 2. `steps`: every call of a layer, in topological order, with what it reads and writes;
+//! 3. `fusion`: which steps become one task;
+//! 4. `tasks`: parts, messages, slots and the lifetimes of buffers.
+//!
+//! Nothing here looks at the machine: a plan follows from graph, batch size and options, so that
+//! results do not depend on where it runs.
+
+mod fusion;
+mod steps;
+mod tasks;
+mod values;
+
+use std::sync::Arc;
+
+use super::plan::{Mode, Plan};
+use crate::error::{Error, Result};
+use crate::graph::{Graph, Role};
+use crate::optimizers::Optimizer;
+
+/// How a graph is compiled. The defaults are for speed; the others are for study.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PlanOptions {
+    /// Splits tasks above [`PlanOptions::grain`] into parts.
+    pub parts: bool,
+    /// Seconds of estimated work that a part should have at least.
+    pub grain: f64,
+    /// Makes one task of steps with one way through, where one of them is small.
+    pub fusion: bool,
+    /// Lets layers write over inputs that nobody else reads, and places inputs inside their concat.
+    pub in_place: bool,
+    /// Training plans: moves parameters. Without it, gradients are computed and kept.
+    pub updates: bool,
+    /// Training plans: computes gradients of the input nodes too, and keeps them and those of the
+    /// parameters after the run.
+    pub keep_gradients: bool,
+}
+
+impl Default for PlanOptions {
+    fn default() -> Self {
+        Self {
+            parts: true,
+            grain: 60e-6,
+            fusion: true,
+            in_place: true,
+            updates: true,
+            keep_gradients: false,
+        }
+    }
+}
+
+impl PlanOptions {
+    /// One task for every node and phase, as the graph's author sees them.
+    pub fn plain() -> Self {
+        Self { parts: false, fusion: false, in_place: false, ..Self::default() }
+    }
+
+    /// Computes gradients of parameters and inputs, keeps them, and moves nothing.
+    pub fn gradients() -> Self {
+        Self { updates: false, keep_gradients: true, ..Self::default() }
+    }
+}
+
+impl Plan {
+    /// Compiles `graph` for batches of `batch` items.
+    ///
+    /// # Errors
+    /// If the batch is empty, if training is asked of a graph without a loss or without a parameter
+    /// that a loss depends on, or if a tensor does not fit into memory's addresses.
+    pub fn compile(
+        graph: &Arc<Graph>,
+        mode: Mode,
+        batch: usize,
+        optimizer: &Arc<dyn Optimizer>,
+        options: PlanOptions,
+    ) -> Result<Self> {
+        let refuse = |problem: &str, remedy: &str| Error::Training {
+            problem: format!("graph `{}`: {problem}", graph.name()),
+            remedy: remedy.to_owned(),
+        };
+        if batch == 0 {
+            return Err(refuse("the batch is empty", "use at least one item"));
+        }
+        if mode == Mode::Training {
+            if graph.losses().is_empty() {
+                return Err(refuse("it has no loss to train", "add a loss node and its target"));
+            }
+            if graph.parameters().is_empty() && !options.keep_gradients {
+                return Err(refuse("it has no parameter to train", "add a layer with weights"));
+            }
+        }
+        for node in graph.nodes() {
+            let floats: usize = node.shape.iter().product();
+            if floats.checked_mul(batch).is_none_or(|floats| floats > 1 << 40) {
+                return Err(refuse(
+                    &format!("a batch of {batch} does not fit into memory at `{}`", node.name),
+                    "use smaller batches",
+                ));
+            }
+        }
+        let included = included(graph, mode);
+        let values = values::Values::place(graph, mode, batch, &included, options);
+        let steps = steps::Steps::list(graph, mode, batch, &included, &values, options);
+        let groups = fusion::fuse(graph, &values, &steps, options);
+        Ok(tasks::assemble(
+            tasks::Request { graph, mode, batch, optimizer, options },
+            values,
+            &steps,
+            &groups,
+        ))
+    }
+}
+
+/// The nodes that a plan of this mode holds.
+fn included(graph: &Graph, mode: Mode) -> Vec<bool> {
+    if mode != Mode::Prediction {
+        return vec![true; graph.nodes.len()];
+    }
+    let mut included = vec![false; graph.nodes.len()];
+    let mut stack = graph.outputs.clone();
+    while let Some(id) = stack.pop() {
+        if !std::mem::replace(&mut included[id], true) {
+            debug_assert!(!matches!(graph.nodes[id].role, Role::Loss { .. } | Role::Metric(_)));
+            stack.extend(&graph.nodes[id].inputs);
+        }
+    }
+    included
+}

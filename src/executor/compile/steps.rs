@@ -1,0 +1,415 @@
+//! Every call of a layer, loss or metric, and every sum and update, in topological order.
+
+use super::PlanOptions;
+use super::values::Values;
+use crate::executor::plan::{Mode, NONE, Phase};
+use crate::graph::{Graph, NodeId, Role};
+use crate::layers::{Cost, Reads, Split};
+
+/// A step before tasks and slots exist. Values are positions in [`Values::drafts`].
+#[derive(Clone, Debug)]
+pub(super) struct StepDraft {
+    pub(super) phase: Phase,
+    pub(super) node: NodeId,
+    pub(super) parameter: u32,
+    pub(super) inputs: Vec<u32>,
+    pub(super) placed: Vec<bool>,
+    pub(super) output: u32,
+    pub(super) output_grad: u32,
+    pub(super) prepared: u32,
+    pub(super) writes: Vec<Write>,
+    /// Steps that must end before, beside those whose values it reads.
+    pub(super) after: Vec<u32>,
+    pub(super) split: Split,
+    /// Into how many parts it can be split.
+    pub(super) units: usize,
+    /// Estimated seconds.
+    pub(super) seconds: f64,
+    pub(super) flops: f64,
+}
+
+/// A value that a step writes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Write {
+    pub(super) value: u32,
+    pub(super) index: u32,
+    pub(super) in_place: bool,
+    pub(super) view: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Steps {
+    pub(super) list: Vec<StepDraft>,
+    /// By value: the step that writes it, or [`NONE`].
+    pub(super) producer: Vec<u32>,
+    /// Values without a batch axis, added to those of the placement: prepared weights and parameter
+    /// gradients.
+    pub(super) flat: Vec<FlatValue>,
+    /// By node: its parameter gradients, in the order of its parameters.
+    pub(super) parameter_gradients: Vec<Vec<u32>>,
+    /// Parts of each parameter gradient step, which its values have a place for.
+    pub(super) contributions: Vec<usize>,
+    first_flat: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FlatValue {
+    pub(super) floats: usize,
+    pub(super) contributions: usize,
+    pub(super) kept: bool,
+}
+
+/// Seconds that some work takes on one core of any machine: only ratios matter, and only shapes
+/// count, so that plans do not depend on where they are compiled.
+pub(super) fn seconds(cost: Cost) -> f64 {
+    const FLOPS: f64 = 8e10;
+    const FLOATS: f64 = 4e9;
+    1e-7 + cost.flops / FLOPS + cost.floats / FLOATS
+}
+
+/// The most parts of one task.
+pub(super) const MOST_PARTS: usize = 32;
+
+/// The fewest rows of a parameter that a part is worth.
+const SMALLEST_ROWS: usize = 48;
+
+/// How many parts estimated work of `seconds` makes.
+pub(super) fn parts(seconds: f64, units: usize, options: PlanOptions) -> usize {
+    if !options.parts {
+        return 1;
+    }
+    ((seconds / options.grain) as usize).clamp(1, units.clamp(1, MOST_PARTS))
+}
+
+struct Lister<'a> {
+    graph: &'a Graph,
+    batch: usize,
+    values: &'a Values,
+    options: PlanOptions,
+    steps: Steps,
+}
+
+impl Steps {
+    pub(super) fn list(
+        graph: &Graph,
+        mode: Mode,
+        batch: usize,
+        included: &[bool],
+        values: &Values,
+        options: PlanOptions,
+    ) -> Self {
+        let steps = Self {
+            list: Vec::new(),
+            producer: vec![NONE; values.drafts.len()],
+            flat: Vec::new(),
+            parameter_gradients: vec![Vec::new(); graph.nodes.len()],
+            contributions: Vec::new(),
+            first_flat: values.drafts.len(),
+        };
+        let mut lister = Lister { graph, batch, values, options, steps };
+        for &id in graph.order.iter().filter(|&&id| included[id]) {
+            lister.forward(id);
+        }
+        if mode == Mode::Training {
+            for &id in graph.order.iter().rev() {
+                lister.backward(id);
+            }
+            if options.updates {
+                lister.updates();
+            }
+        }
+        lister.steps
+    }
+
+    fn push(&mut self, step: StepDraft) -> u32 {
+        let index = self.list.len() as u32;
+        for write in &step.writes {
+            self.producer[write.value as usize] = index;
+        }
+        self.list.push(step);
+        index
+    }
+
+    fn add_flat(&mut self, floats: usize, contributions: usize, kept: bool) -> u32 {
+        self.flat.push(FlatValue { floats, contributions, kept });
+        self.producer.push(NONE);
+        (self.first_flat + self.flat.len() - 1) as u32
+    }
+
+    /// The steps whose values a step reads, and those that it must follow.
+    pub(super) fn waits_for(&self, step: &StepDraft) -> Vec<u32> {
+        let values = step.inputs.iter().chain([&step.output, &step.output_grad, &step.prepared]);
+        let producers = values
+            .filter(|&&value| value != NONE)
+            .map(|&value| self.producer[value as usize])
+            .filter(|&producer| producer != NONE);
+        let mut all: Vec<u32> = producers.chain(step.after.iter().copied()).collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+}
+
+impl Lister<'_> {
+    fn draft(&self, phase: Phase, node: NodeId) -> StepDraft {
+        StepDraft {
+            phase,
+            node,
+            parameter: NONE,
+            inputs: Vec::new(),
+            placed: Vec::new(),
+            output: NONE,
+            output_grad: NONE,
+            prepared: NONE,
+            writes: Vec::new(),
+            after: Vec::new(),
+            split: Split::Items,
+            units: self.batch,
+            seconds: 0.0,
+            flops: 0.0,
+        }
+    }
+
+    fn input_shapes(&self, id: NodeId) -> Vec<&[usize]> {
+        let inputs = &self.graph.nodes[id].inputs;
+        inputs.iter().map(|&input| self.graph.nodes[input].shape.as_slice()).collect()
+    }
+
+    fn input_values(&self, id: NodeId) -> Vec<u32> {
+        let inputs = &self.graph.nodes[id].inputs;
+        inputs.iter().map(|&input| self.values.activations[input]).collect()
+    }
+
+    /// The work of one pass over the whole batch.
+    fn cost(&self, id: NodeId) -> Cost {
+        let node = &self.graph.nodes[id];
+        let shapes = self.input_shapes(id);
+        let floats = |shape: &[usize]| shape.iter().product::<usize>() as f64;
+        let item = match &node.role {
+            Role::Layer(layer) => layer.cost(&shapes, &node.shape),
+            Role::Input | Role::Target => Cost::default(),
+            Role::Loss { .. } | Role::Metric(_) => {
+                let read = shapes.iter().map(|shape| floats(shape)).sum::<f64>();
+                Cost { flops: 10.0 * read, floats: read }
+            }
+        };
+        let batch = self.batch as f64;
+        Cost { flops: item.flops * batch, floats: item.floats * batch }
+    }
+
+    fn forward(&mut self, id: NodeId) {
+        let node = &self.graph.nodes[id];
+        let mut step = self.draft(Phase::Forward, id);
+        step.inputs = self.input_values(id);
+        step.placed.clone_from(&self.values.placed[id]);
+        let value = self.values.activations[id];
+        let is_source = matches!(node.role, Role::Input | Role::Target);
+        let mut view = is_source;
+        if let Role::Layer(layer) = &node.role {
+            step.split = layer.split();
+            step.units = self.batch / layer.smallest_part(&self.input_shapes(id)).max(1);
+            let computed =
+                layer.view(&self.input_shapes(id)) == crate::layers::View::Computed;
+            view = !computed && step.placed.iter().all(|&placed| placed);
+        }
+        if view {
+            step.seconds = 1e-7;
+        } else {
+            let cost = self.cost(id);
+            step.seconds = seconds(cost);
+            step.flops = cost.flops;
+        }
+        step.writes.push(Write { value, index: 0, in_place: false, view });
+        self.steps.push(step);
+    }
+
+    fn backward(&mut self, id: NodeId) {
+        let values = self.values;
+        let gradient = values.gradients[id];
+        let received = &values.received[id];
+        if gradient != NONE && received.len() > 1 {
+            let mut step = self.draft(Phase::Accumulate, id);
+            step.inputs.clone_from(received);
+            let draft = values.drafts[gradient as usize];
+            let first = values.drafts[received[0] as usize];
+            let in_place = draft.root == first.root;
+            step.placed = (0..received.len()).map(|number| in_place && number == 0).collect();
+            step.writes.push(Write { value: gradient, index: 0, in_place, view: false });
+            let floats = (self.batch * draft.item_rows * draft.cols * received.len()) as f64;
+            step.seconds = seconds(Cost { flops: floats, floats: 1.5 * floats });
+            self.steps.push(step);
+        }
+        // The input gradient first: it is what others wait for.
+        if !values.contributions[id].is_empty() {
+            self.input_grad(id);
+        }
+        let node = &self.graph.nodes[id];
+        if gradient != NONE && !node.parameters.is_empty() {
+            self.param_grad(id);
+        }
+    }
+
+    /// Fills in the activations that a gradient step reads.
+    fn read(&self, step: &mut StepDraft, id: NodeId, reads: Reads) {
+        if reads.inputs {
+            step.inputs = self.input_values(id);
+            step.placed = vec![false; step.inputs.len()];
+        }
+        if reads.output {
+            step.output = self.values.activations[id];
+        }
+    }
+
+    fn input_grad(&mut self, id: NodeId) {
+        let node = &self.graph.nodes[id];
+        let mut step = self.draft(Phase::InputGrad, id);
+        step.output_grad = self.values.gradients[id];
+        match &node.role {
+            Role::Layer(layer) => {
+                step.split = layer.split();
+                step.units = self.batch / layer.smallest_part(&self.input_shapes(id)).max(1);
+                self.read(&mut step, id, layer.input_grad_reads());
+                let floats = layer.prepared_floats(&self.input_shapes(id));
+                if floats > 0 {
+                    step.prepared = self.prepare(id, floats);
+                }
+            }
+            Role::Loss { loss, .. } => self.read(&mut step, id, loss.input_grad_reads()),
+            Role::Input | Role::Target | Role::Metric(_) => {}
+        }
+        step.writes.extend(self.values.contributions[id].iter().map(|contribution| Write {
+            value: contribution.value,
+            index: contribution.input,
+            in_place: contribution.in_place,
+            view: contribution.view,
+        }));
+        if step.writes.iter().all(|write| write.view) {
+            step.seconds = 1e-7;
+            step.inputs.clear();
+            step.output = NONE;
+        } else {
+            let cost = self.cost(id);
+            step.seconds = seconds(cost);
+            step.flops = cost.flops;
+        }
+        self.steps.push(step);
+    }
+
+    fn prepare(&mut self, id: NodeId, floats: usize) -> u32 {
+        let value = self.steps.add_flat(floats, 1, false);
+        let mut step = self.draft(Phase::Prepare, id);
+        step.split = Split::Whole;
+        step.seconds = seconds(Cost { flops: 0.0, floats: 2.0 * floats as f64 });
+        step.writes.push(Write { value, index: 0, in_place: false, view: false });
+        self.steps.push(step);
+        value
+    }
+
+    fn param_grad(&mut self, id: NodeId) {
+        let node = &self.graph.nodes[id];
+        let Role::Layer(layer) = &node.role else { return };
+        let mut step = self.draft(Phase::ParamGrad, id);
+        step.output_grad = self.values.gradients[id];
+        self.read(&mut step, id, layer.param_grad_reads());
+        let cost = self.cost(id);
+        step.seconds = seconds(cost);
+        step.flops = cost.flops;
+        step.split = layer.param_split(&self.input_shapes(id));
+        let rows = |&parameter: &usize| self.graph.parameters[parameter].spec.rows();
+        if step.split == Split::Rows {
+            step.units = node.parameters.iter().map(rows).max().unwrap_or(1) / SMALLEST_ROWS;
+        }
+        let specs = node.parameters.iter().map(|&parameter| &self.graph.parameters[parameter].spec);
+        let floats: Vec<usize> = specs.map(crate::layers::ParameterSpec::floats).collect();
+        let contributions = if step.split == Split::Items {
+            // Every part writes sums as large as the parameter, which are then read and added: a
+            // part must be worth that.
+            let traffic = 2.0 * floats.iter().sum::<usize>() as f64 / 2e9;
+            let grain = self.options.grain.max(10.0 * traffic);
+            parts(step.seconds, self.batch, PlanOptions { grain, ..self.options })
+        } else {
+            1
+        };
+        for (index, floats) in floats.into_iter().enumerate() {
+            let value = self.steps.add_flat(floats, contributions, self.options.keep_gradients);
+            self.steps.parameter_gradients[id].push(value);
+            step.writes.push(Write { value, index: index as u32, in_place: false, view: false });
+        }
+        let index = self.steps.push(step) as usize;
+        self.steps.contributions.resize(index + 1, 0);
+        self.steps.contributions[index] = contributions;
+    }
+
+    fn updates(&mut self) {
+        let commit = self.commit();
+        let graph = self.graph;
+        let readers = self.weight_readers();
+        for parameter in 0..graph.parameters.len() {
+            let mut step = self.draft(Phase::Update, graph.parameters[parameter].node);
+            step.parameter = parameter as u32;
+            for (id, node) in graph.nodes.iter().enumerate() {
+                // A node that no loss needs has no gradient.
+                if let Some(index) = node.parameters.iter().position(|&own| own == parameter) {
+                    step.inputs.extend(self.steps.parameter_gradients[id].get(index));
+                }
+            }
+            if step.inputs.is_empty() {
+                continue;
+            }
+            step.placed = vec![false; step.inputs.len()];
+            step.after.push(commit);
+            step.after.extend(&readers[parameter]);
+            step.split = Split::Rows;
+            let spec = &graph.parameters[parameter].spec;
+            step.units = spec.rows() / SMALLEST_ROWS;
+            let gradients: usize = step
+                .inputs
+                .iter()
+                .map(|&value| self.steps.flat[value as usize - self.steps.first_flat].contributions)
+                .sum();
+            let floats = ((gradients + 4) * spec.floats()) as f64;
+            step.seconds = seconds(Cost { flops: 0.0, floats });
+            self.steps.push(step);
+        }
+    }
+
+    /// One step that follows every step that can fail; all updates follow it.
+    fn commit(&mut self) -> u32 {
+        let graph = self.graph;
+        let can_fail = |step: &StepDraft| match (step.phase, &graph.nodes[step.node].role) {
+            (Phase::Forward, Role::Input | Role::Target) | (Phase::Accumulate, _) => false,
+            (Phase::Forward | Phase::Prepare, _) => true,
+            (_, Role::Layer(layer)) => layer.backward_can_fail(),
+            (_, Role::Loss { loss, .. }) => loss.backward_can_fail(),
+            _ => true,
+        };
+        // Only those that no other such step waits for: the rest come before anyway.
+        let mut last: Vec<bool> = self.steps.list.iter().map(can_fail).collect();
+        for index in 0..self.steps.list.len() {
+            if can_fail(&self.steps.list[index]) {
+                for before in self.steps.waits_for(&self.steps.list[index]) {
+                    last[before as usize] = false;
+                }
+            }
+        }
+        let mut step = self.draft(Phase::Commit, graph.losses()[0]);
+        step.after = (0..last.len() as u32).filter(|&index| last[index as usize]).collect();
+        step.split = Split::Whole;
+        step.seconds = 1e-7;
+        self.steps.push(step)
+    }
+
+    /// By parameter: the steps that read the weights. Those of the forward phase come before the
+    /// commit.
+    fn weight_readers(&self) -> Vec<Vec<u32>> {
+        let mut readers = vec![Vec::new(); self.graph.parameters.len()];
+        for (index, step) in self.steps.list.iter().enumerate() {
+            if matches!(step.phase, Phase::InputGrad | Phase::ParamGrad) {
+                for &parameter in &self.graph.nodes[step.node].parameters {
+                    readers[parameter].push(index as u32);
+                }
+            }
+        }
+        readers
+    }
+}

@@ -1,0 +1,367 @@
+//! Groups of steps become tasks: their order, parts, messages, slots, and who holds which buffer.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::PlanOptions;
+use super::fusion::Group;
+use super::steps::{StepDraft, Steps, Write, parts};
+use super::values::Values;
+use crate::executor::plan::{
+    Edge, Mode, NONE, Operand, Phase, Place, Plan, Span, Step, Storage, Target, Task, TaskSplit,
+    Value,
+};
+use crate::graph::Graph;
+use crate::layers::Split;
+use crate::optimizers::Optimizer;
+
+/// Storages up to this size have a fixed place: recycling them would cost more than they hold.
+const ARENA_FLOATS: usize = 4096;
+
+/// Floats of a cache line.
+const LINE: usize = 16;
+
+pub(super) struct Request<'a> {
+    pub(super) graph: &'a Arc<Graph>,
+    pub(super) mode: Mode,
+    pub(super) batch: usize,
+    pub(super) optimizer: &'a Arc<dyn Optimizer>,
+    pub(super) options: PlanOptions,
+}
+
+pub(super) fn assemble(
+    request: Request<'_>,
+    mut values: Values,
+    steps: &Steps,
+    groups: &[Group],
+) -> Plan {
+    for flat in &steps.flat {
+        values.add_flat(flat.floats, flat.contributions, flat.kept);
+    }
+    let mut storages = Storages::assign(&values);
+    let order = topological(steps, groups);
+    let mut position = vec![NONE; groups.len()];
+    for (place, &group) in order.iter().enumerate() {
+        position[group as usize] = place as u32;
+    }
+    let mut task_of = vec![NONE; steps.list.len()];
+    for (group, members) in groups.iter().enumerate() {
+        for &step in &members.steps {
+            task_of[step as usize] = position[group];
+        }
+    }
+    let mut plan = Plan {
+        id: Plan::next_id(),
+        graph: Arc::clone(request.graph),
+        mode: request.mode,
+        batch: request.batch,
+        optimizer: Arc::clone(request.optimizer),
+        values: Vec::new(),
+        storages: Vec::new(),
+        operands: Vec::new(),
+        targets: Vec::new(),
+        steps: Vec::new(),
+        tasks: Vec::with_capacity(groups.len()),
+        edges: Vec::new(),
+        held: Vec::new(),
+        slots: 0,
+        arena_floats: 0,
+        sources: Vec::new(),
+        sinks: 0,
+        costs: Vec::with_capacity(groups.len()),
+        activations: values.activations.clone(),
+        kept_gradients: kept(&values, &values.gradients),
+        parameter_gradients: parameter_gradients(request.graph, &values, steps),
+        flops: steps.list.iter().map(|step| step.flops).sum(),
+    };
+    let mut writer = Writer { plan: &mut plan, steps, task_of: &task_of, sent: Vec::new() };
+    for &group in &order {
+        writer.add_task(&groups[group as usize], &values, &mut storages, request.options);
+    }
+    let sent = writer.sent;
+    add_edges(&mut plan, sent);
+    storages.place(&mut plan);
+    plan.values = values
+        .drafts
+        .iter()
+        .map(|draft| Value {
+            storage: storages.of_root[draft.root as usize],
+            offset: draft.offset,
+            item_rows: draft.item_rows,
+            cols: draft.cols,
+            stride: draft.stride,
+            floats: draft.floats,
+            contributions: draft.contributions,
+        })
+        .collect();
+    plan
+}
+
+/// The values whose storage is kept; [`NONE`] for others.
+fn kept(values: &Values, all: &[u32]) -> Vec<u32> {
+    let is_kept = |value: u32| {
+        value != NONE && values.drafts[values.drafts[value as usize].root as usize].kept
+    };
+    all.iter().map(|&value| if is_kept(value) { value } else { NONE }).collect()
+}
+
+fn parameter_gradients(graph: &Graph, values: &Values, steps: &Steps) -> Vec<Vec<u32>> {
+    let mut all = vec![Vec::new(); graph.parameters.len()];
+    for (id, node) in graph.nodes.iter().enumerate() {
+        for (&parameter, &value) in node.parameters.iter().zip(&steps.parameter_gradients[id]) {
+            if values.drafts[value as usize].kept {
+                all[parameter].push(value);
+            }
+        }
+    }
+    all
+}
+
+/// Kahn's algorithm over groups.
+fn topological(steps: &Steps, groups: &[Group]) -> Vec<u32> {
+    let mut group_of = vec![NONE; steps.list.len()];
+    for (group, members) in groups.iter().enumerate() {
+        for &step in &members.steps {
+            group_of[step as usize] = group as u32;
+        }
+    }
+    let mut missing = vec![0u32; groups.len()];
+    let mut followers: Vec<Vec<u32>> = vec![Vec::new(); groups.len()];
+    for (group, members) in groups.iter().enumerate() {
+        for &step in &members.steps {
+            for before in steps.waits_for(&steps.list[step as usize]) {
+                let before = group_of[before as usize];
+                if before as usize != group {
+                    missing[group] += 1;
+                    followers[before as usize].push(group as u32);
+                }
+            }
+        }
+    }
+    let mut ready: VecDeque<u32> =
+        (0..groups.len() as u32).filter(|&group| missing[group as usize] == 0).collect();
+    let mut order = Vec::with_capacity(groups.len());
+    while let Some(group) = ready.pop_front() {
+        order.push(group);
+        for &follower in &followers[group as usize] {
+            missing[follower as usize] -= 1;
+            if missing[follower as usize] == 0 {
+                ready.push_back(follower);
+            }
+        }
+    }
+    // Steps are listed in topological order, and groups join a step only to the one that it waits
+    // for last, so no cycle can have been closed.
+    assert_eq!(order.len(), groups.len(), "fusion closed a cycle");
+    order
+}
+
+struct Storages {
+    /// By value that is a root: its storage.
+    of_root: Vec<u32>,
+    list: Vec<Storage>,
+}
+
+impl Storages {
+    fn assign(values: &Values) -> Self {
+        let mut storages = Self { of_root: vec![NONE; values.drafts.len()], list: Vec::new() };
+        for (value, draft) in values.drafts.iter().enumerate() {
+            if draft.root as usize == value {
+                let floats = values.storage_floats(value as u32);
+                let fixed = draft.kept || floats <= ARENA_FLOATS;
+                storages.of_root[value] = storages.list.len() as u32;
+                storages.list.push(Storage {
+                    place: if fixed { Place::Arena(0) } else { Place::Recycled },
+                    floats,
+                    holders: 0,
+                });
+            }
+        }
+        storages
+    }
+
+    /// Gives every fixed storage its place in the arena.
+    fn place(&mut self, plan: &mut Plan) {
+        let mut end = 0;
+        for storage in &mut self.list {
+            if let Place::Arena(start) = &mut storage.place {
+                *start = end;
+                end += storage.floats.next_multiple_of(LINE);
+            }
+        }
+        plan.arena_floats = end;
+        plan.storages.clone_from(&self.list);
+    }
+}
+
+/// A message before edges are sorted by sender.
+struct Sent {
+    from: u32,
+    edge: Edge,
+}
+
+struct Writer<'a> {
+    plan: &'a mut Plan,
+    steps: &'a Steps,
+    task_of: &'a [u32],
+    sent: Vec<Sent>,
+}
+
+impl Writer<'_> {
+    fn add_task(
+        &mut self,
+        group: &Group,
+        values: &Values,
+        storages: &mut Storages,
+        options: PlanOptions,
+    ) {
+        let task = self.plan.tasks.len() as u32;
+        let first_slot = self.plan.slots as u32;
+        let first_step = self.plan.steps.len() as u32;
+        let first_message = self.sent.len();
+        for &step in &group.steps {
+            self.add_step(&self.steps.list[step as usize], task, first_message);
+        }
+        self.add_signals(group, task, first_message);
+        let (holds, acquires) = self.add_holds(group, values, storages);
+        let contributions = group
+            .steps
+            .iter()
+            .filter(|&&step| self.steps.list[step as usize].phase == Phase::ParamGrad)
+            .map(|&step| self.steps.contributions[step as usize])
+            .next();
+        let parts = match (group.split, contributions) {
+            (Split::Whole, _) => 1,
+            (Split::Items, Some(contributions)) => contributions,
+            _ => parts(group.seconds, group.units, options),
+        };
+        let in_degree = self.plan.slots as u32 - first_slot;
+        if in_degree == 0 {
+            self.plan.sources.push(task);
+        }
+        self.plan.tasks.push(Task {
+            steps: Span { start: first_step, len: group.steps.len() as u32 },
+            parts: parts as u32,
+            split: if group.split == Split::Rows { TaskSplit::Rows } else { TaskSplit::Items },
+            in_degree,
+            first_slot,
+            successors: Span::default(),
+            holds,
+            acquires,
+        });
+        self.plan.costs.push(group.seconds);
+    }
+
+    fn add_step(&mut self, draft: &StepDraft, task: u32, first_message: usize) {
+        let start = self.plan.operands.len() as u32;
+        for (number, &value) in draft.inputs.iter().enumerate() {
+            let placed = draft.placed.get(number).copied().unwrap_or(false);
+            let operand = self.operand(value, task, first_message);
+            self.plan.operands.push(Operand { placed, ..operand });
+        }
+        let inputs = Span { start, len: draft.inputs.len() as u32 };
+        let output = self.operand(draft.output, task, first_message);
+        let output_grad = self.operand(draft.output_grad, task, first_message);
+        let prepared = self.operand(draft.prepared, task, first_message);
+        let start = self.plan.targets.len() as u32;
+        self.plan.targets.extend(draft.writes.iter().map(
+            |&Write { value, index, in_place, view }| Target { value, index, in_place, view },
+        ));
+        self.plan.steps.push(Step {
+            phase: draft.phase,
+            node: draft.node as u32,
+            parameter: draft.parameter,
+            inputs,
+            output,
+            output_grad,
+            prepared,
+            writes: Span { start, len: draft.writes.len() as u32 },
+        });
+    }
+
+    /// How the task gets at a value: by a message, one for every value however often it is read, or
+    /// from its own step.
+    fn operand(&mut self, value: u32, task: u32, first_message: usize) -> Operand {
+        if value == NONE {
+            return Operand::ABSENT;
+        }
+        let from = self.task_of[self.steps.producer[value as usize] as usize];
+        if from == task {
+            return Operand { value, slot: NONE, placed: false };
+        }
+        let known = self.sent[first_message..].iter().find(|sent| sent.edge.value == value);
+        let slot = known.map(|sent| sent.edge.slot).unwrap_or_else(|| {
+            let slot = self.plan.slots as u32;
+            self.plan.slots += 1;
+            self.sent.push(Sent { from, edge: Edge { task, slot, value } });
+            slot
+        });
+        Operand { value, slot, placed: false }
+    }
+
+    /// Signals from tasks that must come before, but send nothing.
+    fn add_signals(&mut self, group: &Group, task: u32, first_message: usize) {
+        for &step in &group.steps {
+            for &before in &self.steps.list[step as usize].after {
+                let from = self.task_of[before as usize];
+                let known = self.sent[first_message..].iter().any(|sent| sent.from == from);
+                if from != task && !known {
+                    let slot = self.plan.slots as u32;
+                    self.plan.slots += 1;
+                    self.sent.push(Sent { from, edge: Edge { task, slot, value: NONE } });
+                }
+            }
+        }
+    }
+
+    /// The recycled storages that the task touches, and those that it writes.
+    fn add_holds(
+        &mut self,
+        group: &Group,
+        values: &Values,
+        storages: &mut Storages,
+    ) -> (Span, Span) {
+        let storage_of = |value: u32| {
+            let storage = storages.of_root[values.drafts[value as usize].root as usize];
+            let recycled = storages.list[storage as usize].place == Place::Recycled;
+            recycled.then_some(storage)
+        };
+        let mut touched = Vec::new();
+        let mut written = Vec::new();
+        for &step in &group.steps {
+            let step = &self.steps.list[step as usize];
+            let read = step.inputs.iter().chain([&step.output, &step.output_grad, &step.prepared]);
+            touched.extend(read.filter(|&&value| value != NONE).filter_map(|&v| storage_of(v)));
+            written.extend(step.writes.iter().filter_map(|write| storage_of(write.value)));
+        }
+        touched.extend(&written);
+        for list in [&mut touched, &mut written] {
+            list.sort_unstable();
+            list.dedup();
+        }
+        for &storage in &touched {
+            storages.list[storage as usize].holders += 1;
+        }
+        let mut add = |list: &[u32]| {
+            let start = self.plan.held.len() as u32;
+            self.plan.held.extend(list);
+            Span { start, len: list.len() as u32 }
+        };
+        (add(&touched), add(&written))
+    }
+}
+
+/// Sorts messages by sender and tells every task its own.
+fn add_edges(plan: &mut Plan, mut sent: Vec<Sent>) {
+    sent.sort_by_key(|sent| (sent.from, sent.edge.task, sent.edge.slot));
+    let mut start = 0;
+    for task in 0..plan.tasks.len() {
+        let len = sent[start..].iter().take_while(|sent| sent.from as usize == task).count();
+        plan.tasks[task].successors = Span { start: start as u32, len: len as u32 };
+        if len == 0 {
+            plan.sinks += 1;
+        }
+        start += len;
+    }
+    plan.edges = sent.into_iter().map(|sent| sent.edge).collect();
+}

@@ -1,0 +1,329 @@
+//! What a layer sees of a run, and the calls that a part of a task makes.
+
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::memory;
+use super::plan::{Operand, Phase, Step, Target, TaskSplit};
+use super::run::RunState;
+use crate::graph::{Node, Role};
+use crate::kernels::{self, MatrixMut, MatrixRef, Panels};
+use crate::optimizers::{MOST_STATE, Moving};
+
+/// What a layer, loss or metric sees of a run: the rows of its part's items, and its parameters.
+#[derive(Debug)]
+pub struct Context<'a> {
+    run: &'a RunState,
+    step: &'a Step,
+    node: &'a Node,
+    items: Range<usize>,
+    in_place: bool,
+}
+
+impl<'a> Context<'a> {
+    /// Items of the batch in this part.
+    pub fn items(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Items of the whole batch.
+    pub fn batch(&self) -> usize {
+        self.run.plan.batch
+    }
+
+    /// How many inputs the node has.
+    pub fn input_count(&self) -> usize {
+        self.node.inputs.len()
+    }
+
+    /// The shape of one item of input number `input`.
+    pub fn input_shape(&self, input: usize) -> &'a [usize] {
+        &self.run.plan.graph.nodes[self.node.inputs[input]].shape
+    }
+
+    /// The shape of one item of the node's output.
+    pub fn output_shape(&self) -> &'a [usize] {
+        &self.node.shape
+    }
+
+    /// The part's rows of input number `input`. In gradients, only if the layer says that it reads
+    /// its inputs.
+    pub fn input(&self, input: usize) -> MatrixRef<'a> {
+        let operands = &self.run.plan.operands[self.step.inputs.range()];
+        self.run.rows(operands[input], &self.items)
+    }
+
+    /// The part's rows of the node's own activation, in gradients of layers that say so.
+    pub fn output(&self) -> MatrixRef<'a> {
+        self.run.rows(self.step.output, &self.items)
+    }
+
+    /// The part's rows of the gradient of the node's output.
+    pub fn output_grad(&self) -> MatrixRef<'a> {
+        self.run.rows(self.step.output_grad, &self.items)
+    }
+
+    /// Whether the output lies over the first input (forward), or the gradient of the input over
+    /// that of the output (backward): what is to be written holds what is to be read, which must not
+    /// be asked for.
+    pub fn in_place(&self) -> bool {
+        self.in_place
+    }
+
+    /// Whether input number `input` already lies in the output where it belongs.
+    pub fn is_placed(&self, input: usize) -> bool {
+        self.run.plan.operands[self.step.inputs.range()][input].placed
+    }
+
+    /// Parameter number `parameter` of the node, as it lies in memory.
+    pub fn parameter(&self, parameter: usize) -> &'a [f32] {
+        let index = self.node.parameters[parameter];
+        // SAFETY: the plan orders updates after every task that reads the weights in this step.
+        unsafe { self.run.parameters.entries[index].weights.as_slice() }
+    }
+
+    /// Parameter number `parameter` of the node, which asked for panels.
+    pub fn panels(&self, parameter: usize) -> Panels<'a> {
+        let index = self.node.parameters[parameter];
+        let described = &self.run.plan.graph.parameters[index];
+        memory::panels(described, self.parameter(parameter))
+    }
+
+    /// What [`crate::layers::Layer::prepare`] wrote.
+    pub fn prepared(&self) -> &'a [f32] {
+        self.run.flat(self.step.prepared)
+    }
+
+    fn target(&self, target: &Target) -> MatrixMut<'a> {
+        self.run.rows_mut(target.value, &self.items)
+    }
+}
+
+// The few lines where a run's buffers are split into the rows that each part may touch.
+impl RunState {
+    /// The rows of `items` of a value that a step reads.
+    pub(super) fn rows(&self, operand: Operand, items: &Range<usize>) -> MatrixRef<'_> {
+        let value = self.value(operand.value);
+        let start = value.offset + items.start * value.item_rows * value.stride;
+        let rows = items.len() * value.item_rows;
+        // SAFETY: the storage is as large as the plan says, and held until this task is done; its
+        // writers came before, since the value's message did.
+        unsafe {
+            let first = self.base_of(operand).add(start);
+            MatrixRef::from_raw(first, rows, value.cols, value.stride)
+        }
+    }
+
+    /// The rows of `items` of a value that a step writes.
+    fn rows_mut(&self, value: u32, items: &Range<usize>) -> MatrixMut<'_> {
+        let described = *self.value(value);
+        let start = described.offset + items.start * described.item_rows * described.stride;
+        let rows = items.len() * described.item_rows;
+        let operand = Operand { value, slot: super::plan::NONE, placed: false };
+        // SAFETY: as above; a value has one writer, its parts write the rows of different items,
+        // values in one storage have different columns, and where a value lies over one that is
+        // read, the reader is this step alone.
+        unsafe {
+            let first = self.base_of(operand).add(start);
+            MatrixMut::from_raw(first, rows, described.cols, described.stride)
+        }
+    }
+
+    /// A value without a batch axis that a step reads.
+    fn flat(&self, operand: Operand) -> &[f32] {
+        let value = self.value(operand.value);
+        let floats = value.floats * value.contributions as usize;
+        // SAFETY: as for `rows`.
+        unsafe { std::slice::from_raw_parts(self.base_of(operand), floats) }
+    }
+
+    /// A range of a value without a batch axis, to write.
+    #[allow(clippy::mut_from_ref)] // which range belongs to whom is the plan's, as for `rows_mut`
+    fn flat_mut(&self, operand: Operand, range: Range<usize>) -> &mut [f32] {
+        // SAFETY: as for `rows_mut`: every part has its own contribution or its own rows.
+        unsafe {
+            let first = self.base_of(operand).add(range.start);
+            std::slice::from_raw_parts_mut(first, range.len())
+        }
+    }
+
+    /// Makes every call of one part; an error or a panic becomes a failure.
+    pub(super) fn compute(&self, task: usize, part: u32) {
+        let mut at = 0;
+        let calls = catch_unwind(AssertUnwindSafe(|| {
+            for step in self.plan.tasks[task].steps.range() {
+                at = step;
+                self.call(task, part, &self.plan.steps[step])?;
+            }
+            Ok(())
+        }));
+        match calls {
+            Ok(Ok(())) => {}
+            Ok(Err(cause)) => self.fail(task, part, at, &cause),
+            Err(panic) => self.fail(task, part, at, &describe_panic(panic.as_ref())),
+        }
+    }
+
+    fn call(&self, task: usize, part: u32, step: &Step) -> Result<(), String> {
+        let plan = &*self.plan;
+        let node = &plan.graph.nodes[step.node as usize];
+        let items = match plan.tasks[task].split {
+            TaskSplit::Items => plan.part_range(task, part, plan.batch),
+            TaskSplit::Rows => 0..plan.batch,
+        };
+        let mut context = Context { run: self, step, node, items, in_place: false };
+        let targets = &plan.targets[step.writes.range()];
+        match step.phase {
+            Phase::Forward => {
+                let Some(target) = targets.first().filter(|target| !target.view) else {
+                    return Ok(());
+                };
+                context.in_place = plan.operands[step.inputs.range()]
+                    .first()
+                    .is_some_and(|operand| operand.placed);
+                let output = context.target(target);
+                match &node.role {
+                    Role::Layer(layer) => layer.forward(&context, output),
+                    Role::Loss { loss, .. } => loss.forward(&context, output),
+                    Role::Metric(metric) => metric.forward(&context, output),
+                    Role::Input | Role::Target => Ok(()),
+                }
+            }
+            Phase::Prepare => match &node.role {
+                Role::Layer(layer) => {
+                    let operand = written(targets[0].value);
+                    let floats = self.value(operand.value).floats;
+                    layer.prepare(&context, self.flat_mut(operand, 0..floats))
+                }
+                _ => Ok(()),
+            },
+            Phase::Accumulate => {
+                self.accumulate(&context, &targets[0]);
+                Ok(())
+            }
+            Phase::InputGrad => {
+                for target in targets.iter().filter(|target| !target.view) {
+                    context.in_place = target.in_place;
+                    let gradient = context.target(target);
+                    let input = target.index as usize;
+                    match &node.role {
+                        Role::Layer(layer) => layer.input_grad(&context, input, gradient)?,
+                        Role::Loss { loss, weight } => {
+                            let scale = weight / plan.batch as f32;
+                            loss.input_grad(&context, input, scale, gradient)?;
+                        }
+                        _ => {}
+                    }
+                }
+                Ok(())
+            }
+            Phase::ParamGrad => self.param_grad(task, part, &context, targets),
+            Phase::Commit => {
+                self.commit(task);
+                Ok(())
+            }
+            Phase::Update => self.update(task, part, step),
+        }
+    }
+
+    /// Adds gradients in the order of the edges that they came by.
+    fn accumulate(&self, context: &Context<'_>, target: &Target) {
+        let operands = &self.plan.operands[context.step.inputs.range()];
+        for (number, operand) in operands.iter().enumerate() {
+            if operand.placed {
+                continue;
+            }
+            let gradient = self.rows(*operand, &context.items);
+            if number == 0 {
+                kernels::copy(gradient, context.target(target));
+            } else {
+                kernels::add_assign(gradient, context.target(target));
+            }
+        }
+    }
+
+    fn param_grad(
+        &self,
+        task: usize,
+        part: u32,
+        context: &Context<'_>,
+        targets: &[Target],
+    ) -> Result<(), String> {
+        let Role::Layer(layer) = &context.node.role else { return Ok(()) };
+        for target in targets {
+            let parameter = context.node.parameters[target.index as usize];
+            let spec = &self.plan.graph.parameters[parameter].spec;
+            let operand = written(target.value);
+            let (rows, floats) = match self.plan.tasks[task].split {
+                TaskSplit::Items => {
+                    let floats = self.value(target.value).floats;
+                    let start = part as usize * floats;
+                    (0..spec.rows(), start..start + floats)
+                }
+                TaskSplit::Rows => {
+                    let rows = self.plan.part_range(task, part, spec.rows());
+                    (rows.clone(), spec.floats_of(rows))
+                }
+            };
+            if !rows.is_empty() {
+                let gradient = self.flat_mut(operand, floats);
+                layer.param_grad(context, target.index as usize, rows, gradient)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds the gradients of one parameter in order, and moves it.
+    fn update(&self, task: usize, part: u32, step: &Step) -> Result<(), String> {
+        let spec = &self.plan.graph.parameters[step.parameter as usize].spec;
+        let rows = match self.plan.tasks[task].split {
+            TaskSplit::Items => 0..spec.rows(),
+            TaskSplit::Rows => self.plan.part_range(task, part, spec.rows()),
+        };
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let range = spec.floats_of(rows);
+        let mut contributions = self.plan.operands[step.inputs.range()].iter().flat_map(|&operand| {
+            let value = *self.value(operand.value);
+            (0..value.contributions as usize).map(move |number| (operand, number * value.floats))
+        });
+        let Some((first, _)) = contributions.next() else { return Ok(()) };
+        let gradient = self.flat_mut(first, range.clone());
+        for (operand, start) in contributions {
+            kernels::add_slices(gradient, &self.flat(operand)[start + range.start..start + range.end]);
+        }
+        let entry = &self.parameters.entries[step.parameter as usize];
+        // SAFETY: the buffers are as large as the parameter; this part is the only one with these
+        // rows, and all readers of this step are done.
+        let rows_of = |buffer: &kernels::Buffer| unsafe {
+            std::slice::from_raw_parts_mut(buffer.pointer().add(range.start), range.len())
+        };
+        let mut state: [&mut [f32]; MOST_STATE] = Default::default();
+        for (rows, buffer) in state.iter_mut().zip(&entry.state) {
+            *rows = rows_of(buffer);
+        }
+        self.plan.optimizer.update(Moving {
+            weights: rows_of(&entry.weights),
+            gradient,
+            state: &mut state[..entry.state.len().min(MOST_STATE)],
+            step: self.step.load(std::sync::atomic::Ordering::Relaxed),
+        })
+    }
+}
+
+/// A value that a step writes, as an operand of its own task.
+fn written(value: u32) -> Operand {
+    Operand { value, slot: super::plan::NONE, placed: false }
+}
+
+fn describe_panic(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned());
+    match text {
+        Some(text) => format!("panicked: {text}"),
+        None => "panicked".to_owned(),
+    }
+}

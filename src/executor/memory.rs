@@ -1,0 +1,200 @@
+//! Where numbers live: parameters with their optimizer state, and buffers that go round.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use parking_lot::Mutex;
+
+use crate::error::{Error, Result};
+use crate::graph::{Graph, Parameter};
+use crate::initializers::{self, Fans};
+use crate::kernels::{self, Buffer, Panels};
+use crate::layers::Layout;
+use crate::optimizers::Optimizer;
+use crate::tensor::{Tensor, describe_shape};
+
+/// The weights of a network and what its optimizer keeps beside them, in memory layout.
+///
+/// Runs read them, and the update tasks of training runs write them, in the order that the plan sets.
+/// Everybody else goes through methods that copy, between runs.
+#[derive(Debug)]
+pub struct Parameters {
+    pub(super) entries: Vec<Entry>,
+}
+
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) weights: Buffer,
+    pub(super) state: Vec<Buffer>,
+}
+
+impl Parameters {
+    /// First values for every parameter of `graph`, from its initializer and `seed`, and zeros for
+    /// the optimizer's state.
+    pub fn initialize(graph: &Graph, optimizer: &dyn Optimizer, seed: u64) -> Self {
+        let entries = graph.parameters().iter().map(|parameter| {
+            let spec = &parameter.spec;
+            let mut values = vec![0.0; spec.count()];
+            let fans = Fans { fan_in: spec.fan_in, fan_out: spec.fan_out };
+            let mut random = initializers::stream(seed, &parameter.name);
+            spec.initializer.fill(fans, &mut random, &mut values);
+            let mut weights = Buffer::zeroed(spec.floats());
+            to_memory(parameter, &values, weights.as_mut_slice());
+            let state = optimizer.state().iter().map(|_| Buffer::zeroed(spec.floats())).collect();
+            Entry { weights, state }
+        });
+        Self { entries: entries.collect() }
+    }
+
+    /// The weights of parameter number `index`, row-major.
+    pub(crate) fn weights(&self, graph: &Graph, index: usize) -> Tensor {
+        from_memory(&graph.parameters()[index], read(&self.entries[index].weights))
+    }
+
+    /// Array number `state` that the optimizer keeps for parameter number `index`, row-major.
+    pub(crate) fn state(&self, graph: &Graph, index: usize, state: usize) -> Tensor {
+        from_memory(&graph.parameters()[index], read(&self.entries[index].state[state]))
+    }
+
+    /// Replaces the weights of parameter number `index`.
+    pub(crate) fn set_weights(
+        &mut self,
+        graph: &Graph,
+        index: usize,
+        values: &Tensor,
+    ) -> Result<()> {
+        set(&graph.parameters()[index], values, &mut self.entries[index].weights)
+    }
+
+    /// Replaces an array that the optimizer keeps for parameter number `index`.
+    pub(crate) fn set_state(
+        &mut self,
+        graph: &Graph,
+        index: usize,
+        state: usize,
+        values: &Tensor,
+    ) -> Result<()> {
+        set(&graph.parameters()[index], values, &mut self.entries[index].state[state])
+    }
+
+    /// A copy of everything, to restore with [`Parameters::restore`].
+    pub(crate) fn snapshot(&self) -> Vec<Vec<f32>> {
+        let buffers =
+            self.entries.iter().flat_map(|entry| [&entry.weights].into_iter().chain(&entry.state));
+        buffers.map(|buffer| read(buffer).to_vec()).collect()
+    }
+
+    /// Puts back what [`Parameters::snapshot`] copied.
+    pub(crate) fn restore(&mut self, snapshot: &[Vec<f32>]) {
+        let buffers = self
+            .entries
+            .iter_mut()
+            .flat_map(|entry| [&mut entry.weights].into_iter().chain(&mut entry.state));
+        for (buffer, copy) in buffers.zip(snapshot) {
+            buffer.as_mut_slice().copy_from_slice(copy);
+        }
+    }
+}
+
+fn read(buffer: &Buffer) -> &[f32] {
+    // SAFETY: only update tasks write through a shared reference, and they run inside
+    // `Executor::execute`, for which the network, and with it these parameters, is borrowed
+    // exclusively; so no run is under way here.
+    unsafe { buffer.as_slice() }
+}
+
+fn set(parameter: &Parameter, values: &Tensor, buffer: &mut Buffer) -> Result<()> {
+    if values.shape() != parameter.spec.shape {
+        return Err(Error::Parameter {
+            parameter: parameter.name.clone(),
+            problem: format!(
+                "its shape is {}, but the values have {}",
+                describe_shape(&parameter.spec.shape),
+                describe_shape(values.shape())
+            ),
+            remedy: "give it values of its own shape".to_owned(),
+        });
+    }
+    let values = values.as_standard_layout();
+    // A tensor in standard layout is one slice.
+    to_memory(parameter, values.as_slice().unwrap_or(&[]), buffer.as_mut_slice());
+    Ok(())
+}
+
+fn to_memory(parameter: &Parameter, values: &[f32], memory: &mut [f32]) {
+    let (rows, columns) = parameter.spec.matrix();
+    match parameter.spec.layout {
+        Layout::Plain => memory[..values.len()].copy_from_slice(values),
+        Layout::Panels => kernels::to_panels(values, rows, columns, memory),
+    }
+}
+
+/// A parameter's numbers, from its layout in memory to a row-major tensor.
+pub(super) fn from_memory(parameter: &Parameter, memory: &[f32]) -> Tensor {
+    let (rows, columns) = parameter.spec.matrix();
+    let mut values = vec![0.0; parameter.spec.count()];
+    match parameter.spec.layout {
+        Layout::Plain => values.copy_from_slice(&memory[..parameter.spec.count()]),
+        Layout::Panels => kernels::from_panels(memory, rows, columns, &mut values),
+    }
+    let shape = ndarray::IxDyn(&parameter.spec.shape);
+    Tensor::from_shape_vec(shape, values).unwrap_or_else(|error| unreachable!("{error}"))
+}
+
+/// Weights in panels, as kernels read them.
+pub(super) fn panels<'a>(parameter: &Parameter, memory: &'a [f32]) -> Panels<'a> {
+    let (rows, columns) = parameter.spec.matrix();
+    Panels::new(memory, rows, columns)
+}
+
+/// Buffers that tasks take for their results and give back after the last read, so that a step
+/// allocates nothing once all sizes have been seen.
+#[derive(Debug, Default)]
+pub(super) struct Recycler {
+    shelves: Mutex<Shelves>,
+    live: AtomicUsize,
+    peak: AtomicUsize,
+}
+
+#[derive(Debug, Default)]
+struct Shelves {
+    all: Vec<Buffer>,
+    /// By size in floats: buffers that nobody holds; the one given back last goes out first, since
+    /// it is the likeliest to be in a cache.
+    free: BTreeMap<usize, Vec<u32>>,
+}
+
+impl Recycler {
+    /// A buffer of at least `floats` floats: its number and where it starts. Its content is left
+    /// over from its last use.
+    pub(super) fn take(&self, floats: usize) -> (u32, *mut f32) {
+        let mut shelves = self.shelves.lock();
+        let fits = shelves
+            .free
+            .range_mut(floats..=floats + floats / 4)
+            .find_map(|(_, shelf)| shelf.pop());
+        let number = fits.unwrap_or_else(|| {
+            shelves.all.push(Buffer::zeroed(floats));
+            // Fewer than 2^32 buffers: each is at least a page.
+            (shelves.all.len() - 1) as u32
+        });
+        let buffer = &shelves.all[number as usize];
+        let bytes = buffer.len() * size_of::<f32>();
+        let live = self.live.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        self.peak.fetch_max(live, Ordering::Relaxed);
+        (number, buffer.pointer())
+    }
+
+    /// Gives a buffer back.
+    pub(super) fn give_back(&self, number: u32) {
+        let mut shelves = self.shelves.lock();
+        let floats = shelves.all[number as usize].len();
+        shelves.free.entry(floats).or_default().push(number);
+        self.live.fetch_sub(floats * size_of::<f32>(), Ordering::Relaxed);
+    }
+
+    /// The most bytes that were out at one time.
+    pub(super) fn peak(&self) -> usize {
+        self.peak.load(Ordering::Relaxed)
+    }
+}

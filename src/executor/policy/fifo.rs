@@ -1,0 +1,31 @@
+//! First come, first served.
+
+use std::collections::VecDeque;
+
+use super::{Policy, PolicySpec, ReadyPart};
+
+pub(super) static SPEC: PolicySpec = PolicySpec {
+    name: "fifo",
+    summary: "the part that has waited longest",
+    make: || Box::new(Fifo::default()),
+};
+
+/// The part that has waited longest runs next.
+#[derive(Debug, Default)]
+pub struct Fifo {
+    waiting: VecDeque<ReadyPart>,
+}
+
+impl Policy for Fifo {
+    fn name(&self) -> &'static str {
+        SPEC.name
+    }
+
+    fn push(&mut self, part: ReadyPart, _worker: usize) {
+        self.waiting.push_back(part);
+    }
+
+    fn pop(&mut self, _worker: usize) -> Option<ReadyPart> {
+        self.waiting.pop_front()
+    }
+}

@@ -1,0 +1,577 @@
+//! One execution of a plan: its inboxes, counters, buffers and failures.
+//!
+//! A run is used again for every step. Nothing is rebuilt: whoever completes a task resets its
+//! counters and slots, so that the run is ready for the next step when the last task is done.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::time::Instant;
+
+use parking_lot::{Mutex, RwLock};
+
+use super::memory::{self, Parameters, Recycler};
+use super::plan::{NONE, Operand, Phase, Place, Plan, Value};
+use crate::error::{Error, Failure, Result};
+use crate::graph::{NodeId, Role};
+use crate::kernels::Buffer;
+use crate::tensor::{Tensor, describe_shape};
+
+/// Asks a run to stop; clones belong together.
+#[derive(Clone, Debug, Default)]
+pub struct CancelToken(Arc<AtomicBool>);
+
+impl CancelToken {
+    /// A token that has not been used.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Stops runs at the next task. A step whose parameters have begun to move runs to its end.
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Lets runs go on again.
+    pub fn reset(&self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// What ran where and when. Times are nanoseconds from the run's creation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PartEvent {
+    /// The task, as in [`Plan::task`].
+    pub task: usize,
+    /// The part.
+    pub part: usize,
+    /// The worker; the calling thread is 0.
+    pub worker: usize,
+    /// When the last message had come.
+    pub ready: u64,
+    /// When the part began.
+    pub start: u64,
+    /// When the part ended.
+    pub end: u64,
+}
+
+/// Is told of every part that ran.
+pub trait Observer: Send + Sync {
+    /// Called on the worker's thread after the part.
+    fn part(&self, event: PartEvent);
+}
+
+/// A message that says that the sender's task failed or was skipped.
+const FAILED: *mut f32 = std::ptr::without_provenance_mut(1);
+/// A message without a value.
+const SIGNAL: *mut f32 = std::ptr::without_provenance_mut(2);
+
+/// How a run stands; from [`RUNNING`] to one of the others, once.
+const RUNNING: u8 = 0;
+const COMMITTED: u8 = 1;
+const CANCELLED: u8 = 2;
+const BROKEN: u8 = 3;
+
+/// Counters of one task.
+#[derive(Debug)]
+struct TaskState {
+    /// Messages still missing.
+    pending: AtomicU32,
+    /// Parts still running or waiting.
+    parts_left: AtomicU32,
+    /// Failed, or waits for one that did.
+    bad: AtomicBool,
+}
+
+/// One execution of a plan, used again for every step.
+#[derive(Debug)]
+pub struct Run {
+    pub(super) state: Arc<RunState>,
+}
+
+pub(super) struct RunState {
+    pub(super) plan: Arc<Plan>,
+    pub(super) parameters: Arc<Parameters>,
+    tasks: Vec<TaskState>,
+    /// One place for every message: null until it has come.
+    slots: Vec<AtomicPtr<f32>>,
+    /// Where each storage starts; null while a recycled one is not held.
+    bases: Vec<AtomicPtr<f32>>,
+    /// The buffer of each recycled storage.
+    buffers: Vec<AtomicU32>,
+    holders: Vec<AtomicU32>,
+    recycler: Recycler,
+    arena: Buffer,
+    sinks_left: AtomicU32,
+    standing: AtomicU8,
+    /// Whether operands come by message; the sequential executor has none.
+    by_message: AtomicBool,
+    failures: Mutex<Vec<(NodeId, Phase, usize, Failure)>>,
+    pub(super) step: AtomicU64,
+    observed: AtomicBool,
+    observer: RwLock<Option<Arc<dyn Observer>>>,
+    ready_at: Vec<AtomicU64>,
+    cancel: CancelToken,
+    created: Instant,
+}
+
+impl std::fmt::Debug for RunState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "RunState(of {} tasks)", self.tasks.len())
+    }
+}
+
+impl Run {
+    /// A run of `plan` over `parameters`, which must be those of the plan's graph.
+    pub fn new(plan: Arc<Plan>, parameters: Arc<Parameters>) -> Self {
+        let arena = Buffer::zeroed(plan.arena_floats);
+        let bases = plan.storages.iter().map(|storage| {
+            AtomicPtr::new(match storage.place {
+                Place::Arena(offset) => arena.pointer().wrapping_add(offset),
+                Place::Recycled => std::ptr::null_mut(),
+            })
+        });
+        let state = RunState {
+            bases: bases.collect(),
+            tasks: plan
+                .tasks
+                .iter()
+                .map(|task| TaskState {
+                    pending: AtomicU32::new(task.in_degree),
+                    parts_left: AtomicU32::new(task.parts),
+                    bad: AtomicBool::new(false),
+                })
+                .collect(),
+            slots: (0..plan.slots).map(|_| AtomicPtr::default()).collect(),
+            buffers: plan.storages.iter().map(|_| AtomicU32::new(NONE)).collect(),
+            holders: plan.storages.iter().map(|it| AtomicU32::new(it.holders)).collect(),
+            recycler: Recycler::default(),
+            arena,
+            sinks_left: AtomicU32::new(plan.sinks),
+            standing: AtomicU8::new(RUNNING),
+            by_message: AtomicBool::new(true),
+            failures: Mutex::new(Vec::new()),
+            step: AtomicU64::new(0),
+            observed: AtomicBool::new(false),
+            observer: RwLock::new(None),
+            ready_at: plan.tasks.iter().map(|_| AtomicU64::new(0)).collect(),
+            cancel: CancelToken::new(),
+            created: Instant::now(),
+            plan,
+            parameters,
+        };
+        Self { state: Arc::new(state) }
+    }
+
+    /// The plan.
+    pub fn plan(&self) -> &Arc<Plan> {
+        &self.state.plan
+    }
+
+    /// Copies a batch of numbers, row-major, into an input or target node.
+    ///
+    /// # Errors
+    /// If the node is no input or target of the plan, or if the count is wrong.
+    pub fn bind(&mut self, node: NodeId, values: &[f32]) -> Result<()> {
+        let plan = &self.state.plan;
+        let described = &plan.graph.nodes[node];
+        let batch = plan.batch;
+        let expected = batch * described.shape.iter().product::<usize>();
+        let value = plan.activations[node];
+        if value == NONE || !matches!(described.role, Role::Input | Role::Target) {
+            return Err(Error::node(
+                &described.name,
+                "it takes no data in this plan",
+                "bind inputs, and targets where there is a loss",
+            ));
+        }
+        if values.len() != expected {
+            return Err(Error::Input {
+                node: described.name.clone(),
+                expected: format!(
+                    "{batch} items of {} ({expected} numbers)",
+                    describe_shape(&described.shape)
+                ),
+                found: format!("{} numbers", values.len()),
+                remedy: "bind one batch".to_owned(),
+            });
+        }
+        // SAFETY: the value is a kept one in the arena with room for `expected` floats, and no run
+        // is under way, since `execute` borrows this run exclusively.
+        let into = unsafe {
+            std::slice::from_raw_parts_mut(self.state.base(value), expected)
+        };
+        into.copy_from_slice(values);
+        Ok(())
+    }
+
+    /// Tells the optimizer how many steps came before.
+    pub fn set_step(&mut self, step: u64) {
+        self.state.step.store(step, Ordering::Relaxed);
+    }
+
+    /// Reports every part to `observer`, or to nobody.
+    pub fn observe(&mut self, observer: Option<Arc<dyn Observer>>) {
+        self.state.observed.store(observer.is_some(), Ordering::Relaxed);
+        *self.state.observer.write() = observer;
+    }
+
+    /// What stops this run from another thread.
+    pub fn cancel_token(&self) -> CancelToken {
+        self.state.cancel.clone()
+    }
+
+    /// The numbers of a node that the plan keeps: outputs of prediction plans, losses and metrics,
+    /// inputs and targets.
+    pub fn kept(&self, node: NodeId) -> Option<&[f32]> {
+        let plan = &self.state.plan;
+        let value = *plan.activations.get(node)?;
+        self.kept_value(value)
+    }
+
+    fn kept_value(&self, value: u32) -> Option<&[f32]> {
+        let plan = &self.state.plan;
+        let described = plan.values.get(value as usize)?;
+        let storage = plan.storages[described.storage as usize];
+        let own = described.offset == 0 && described.stride == described.cols;
+        let Place::Arena(_) = storage.place else { return None };
+        let floats = if described.item_rows == 0 {
+            described.floats * described.contributions as usize
+        } else {
+            plan.batch * described.item_rows * described.cols
+        };
+        // SAFETY: the arena is as large as the plan says, and no run is under way, since `execute`
+        // borrows this run exclusively.
+        own.then(|| unsafe { std::slice::from_raw_parts(self.state.base(value), floats) })
+    }
+
+    /// The gradient of all losses with respect to an input node, if the plan keeps gradients.
+    pub fn input_gradient(&self, node: NodeId) -> Option<Vec<f32>> {
+        let plan = &self.state.plan;
+        let value = *plan.kept_gradients.get(node)?;
+        if value == NONE {
+            return None;
+        }
+        let described = plan.values[value as usize];
+        let rows = self.state.rows(
+            Operand { value, slot: NONE, placed: false },
+            &(0..plan.batch),
+        );
+        let mut copy = Vec::with_capacity(plan.batch * described.item_rows * described.cols);
+        (0..rows.rows()).for_each(|row| copy.extend_from_slice(rows.row(row)));
+        Some(copy)
+    }
+
+    /// The gradient of all losses with respect to parameter number `parameter`, row-major, if the
+    /// plan keeps gradients.
+    pub fn parameter_gradient(&self, parameter: usize) -> Option<Tensor> {
+        let plan = &self.state.plan;
+        let values = plan.parameter_gradients.get(parameter)?;
+        let described = &plan.graph.parameters[parameter];
+        let floats = described.spec.floats();
+        let mut sum = vec![0.0f32; floats];
+        for &value in values {
+            for contribution in self.kept_value(value)?.chunks(floats) {
+                sum.iter_mut().zip(contribution).for_each(|(sum, add)| *sum += add);
+            }
+        }
+        (!values.is_empty()).then(|| memory::from_memory(described, &sum))
+    }
+
+    /// The most bytes of recycled buffers that were in use at one time.
+    pub fn peak_recycled_bytes(&self) -> usize {
+        self.state.recycler.peak()
+    }
+}
+
+impl RunState {
+    pub(super) fn begin(&self, by_message: bool) {
+        self.by_message.store(by_message, Ordering::Relaxed);
+        self.standing.store(RUNNING, Ordering::Relaxed);
+        self.sinks_left.store(self.plan.sinks, Ordering::Relaxed);
+        if self.observed.load(Ordering::Relaxed) {
+            let now = self.now();
+            for &task in &self.plan.sources {
+                self.ready_at[task as usize].store(now, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// What the run came to, once its last task is done.
+    pub(super) fn outcome(&self) -> Result<()> {
+        let mut failures = std::mem::take(&mut *self.failures.lock());
+        failures.sort_by_key(|(node, phase, part, _)| (*node, *phase, *part));
+        failures.dedup_by_key(|(node, phase, _, _)| (*node, *phase));
+        if !failures.is_empty() {
+            return Err(Error::Run(failures.into_iter().map(|(_, _, _, it)| it).collect()));
+        }
+        if self.standing.load(Ordering::Acquire) == CANCELLED {
+            return Err(Error::Cancelled);
+        }
+        Ok(())
+    }
+
+    fn now(&self) -> u64 {
+        self.created.elapsed().as_nanos() as u64
+    }
+
+    /// Where a value's storage starts.
+    fn base(&self, value: u32) -> *mut f32 {
+        let storage = self.plan.values[value as usize].storage;
+        self.bases[storage as usize].load(Ordering::Relaxed)
+    }
+
+    /// Where an operand's storage starts: what its message says, or, without messages and within
+    /// one task, what the run knows.
+    pub(super) fn base_of(&self, operand: Operand) -> *mut f32 {
+        if operand.slot != NONE && self.by_message.load(Ordering::Relaxed) {
+            self.slots[operand.slot as usize].load(Ordering::Relaxed)
+        } else {
+            self.base(operand.value)
+        }
+    }
+
+    pub(super) fn value(&self, value: u32) -> &Value {
+        &self.plan.values[value as usize]
+    }
+
+    /// Runs one part of a ready task, unless something that it waits for failed.
+    pub(super) fn run_part(&self, task: usize, part: u32, worker: usize) {
+        if self.tasks[task].bad.load(Ordering::Relaxed) {
+            return;
+        }
+        if self.is_cancelled() {
+            self.tasks[task].bad.store(true, Ordering::Relaxed);
+            return;
+        }
+        for &storage in &self.plan.held[self.plan.tasks[task].acquires.range()] {
+            self.acquire(storage as usize);
+        }
+        let observed = self.observed.load(Ordering::Relaxed);
+        let start = if observed { self.now() } else { 0 };
+        self.compute(task, part);
+        if observed {
+            let event = PartEvent {
+                task,
+                part: part as usize,
+                worker,
+                ready: self.ready_at[task].load(Ordering::Relaxed),
+                start,
+                end: self.now(),
+            };
+            if let Some(observer) = self.observer.read().as_deref() {
+                observer.part(event);
+            }
+        }
+    }
+
+    /// Whether the run stops here because somebody asked for it.
+    fn is_cancelled(&self) -> bool {
+        if !self.cancel.is_cancelled() {
+            return false;
+        }
+        let change = self.standing.compare_exchange(
+            RUNNING,
+            CANCELLED,
+            Ordering::AcqRel,
+            Ordering::Acquire,
+        );
+        matches!(change, Ok(_) | Err(CANCELLED))
+    }
+
+    /// Passes the point after which parameters move.
+    pub(super) fn commit(&self, task: usize) {
+        let change = self.standing.compare_exchange(
+            RUNNING,
+            COMMITTED,
+            Ordering::AcqRel,
+            Ordering::Acquire,
+        );
+        if change.is_err() {
+            self.tasks[task].bad.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Notes a failure of one part.
+    pub(super) fn fail(&self, task: usize, part: u32, step: usize, cause: &str) {
+        let plan = &self.plan;
+        let step = &plan.steps[step];
+        let node = &plan.graph.nodes[step.node as usize];
+        let change = self.standing.compare_exchange(
+            RUNNING,
+            BROKEN,
+            Ordering::AcqRel,
+            Ordering::Acquire,
+        );
+        let late = if change == Err(COMMITTED) {
+            "; this kind of node is declared not to fail in this phase, so parameters may have \
+             moved already"
+        } else {
+            ""
+        };
+        let shapes: Vec<String> = node
+            .inputs
+            .iter()
+            .map(|&input| &plan.graph.nodes[input].shape)
+            .chain([&node.shape])
+            .map(|shape| describe_shape(&[&[plan.batch], shape.as_slice()].concat()))
+            .collect();
+        let (output, inputs) = shapes.split_last().map_or(("", &[][..]), |(o, i)| (o.as_str(), i));
+        let failure = Failure {
+            node: node.name.clone(),
+            phase: step.phase.name(),
+            shapes: format!("{} -> {output}", inputs.join(", ")).trim_start().to_owned(),
+            cause: format!("{cause}{late}"),
+        };
+        self.failures.lock().push((step.node as usize, step.phase, part as usize, failure));
+        self.tasks[task].bad.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether that was the task's last part.
+    pub(super) fn part_done(&self, task: usize) -> bool {
+        // AcqRel: the last part sees what the others wrote, and hands it on.
+        self.plan.tasks[task].parts == 1
+            || self.tasks[task].parts_left.fetch_sub(1, Ordering::AcqRel) == 1
+    }
+
+    fn acquire(&self, storage: usize) {
+        if !self.bases[storage].load(Ordering::Acquire).is_null() {
+            return;
+        }
+        let (number, start) = self.recycler.take(self.plan.storages[storage].floats);
+        // Parts of one task, or inputs of one concat, may want the same storage at once: one of
+        // them wins, the others give theirs back.
+        let change = self.bases[storage].compare_exchange(
+            std::ptr::null_mut(),
+            start,
+            Ordering::AcqRel,
+            Ordering::Acquire,
+        );
+        match change {
+            Ok(_) => self.buffers[storage].store(number, Ordering::Release),
+            Err(_) => self.recycler.give_back(number),
+        }
+    }
+
+    /// Lets go of what the task held, and readies its counters for the next step.
+    fn release(&self, task: usize) -> bool {
+        let plan = &self.plan;
+        let described = &plan.tasks[task];
+        for &storage in &plan.held[described.holds.range()] {
+            let storage = storage as usize;
+            // AcqRel: whoever comes last sees that all others are done with the numbers.
+            if self.holders[storage].fetch_sub(1, Ordering::AcqRel) == 1 {
+                self.holders[storage].store(plan.storages[storage].holders, Ordering::Relaxed);
+                let base = self.bases[storage].swap(std::ptr::null_mut(), Ordering::AcqRel);
+                if !base.is_null() {
+                    self.recycler.give_back(self.buffers[storage].load(Ordering::Acquire));
+                }
+            }
+        }
+        let state = &self.tasks[task];
+        state.pending.store(described.in_degree, Ordering::Relaxed);
+        if described.parts > 1 {
+            state.parts_left.store(described.parts, Ordering::Relaxed);
+        }
+        let bad = state.bad.load(Ordering::Relaxed);
+        if bad {
+            state.bad.store(false, Ordering::Relaxed);
+        }
+        bad
+    }
+
+    /// Ends a task without messages: those who wait for it come later in the order anyway.
+    pub(super) fn complete_in_order(&self, task: usize) {
+        if self.release(task) {
+            for edge in &self.plan.edges[self.plan.tasks[task].successors.range()] {
+                self.tasks[edge.task as usize].bad.store(true, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Ends a task: hands each of its messages to `send`. Says whether it was the run's last.
+    pub(super) fn complete(&self, task: usize, mut send: impl FnMut(Message)) -> bool {
+        let described = &self.plan.tasks[task];
+        // What the messages carry must be read before buffers go.
+        let first = described.first_slot as usize;
+        for slot in &self.slots[first..first + described.in_degree as usize] {
+            slot.store(std::ptr::null_mut(), Ordering::Relaxed);
+        }
+        let edges = &self.plan.edges[described.successors.range()];
+        let bad = self.release(task);
+        for edge in edges {
+            let tensor = match edge.value {
+                _ if bad => FAILED,
+                NONE => SIGNAL,
+                // Whoever receives the value holds its storage, so it is still there.
+                value => self.base(value),
+            };
+            send(Message { task: edge.task, slot: edge.slot, tensor });
+        }
+        edges.is_empty() && self.sinks_left.fetch_sub(1, Ordering::AcqRel) == 1
+    }
+
+    /// Puts a message into its slot, **then** counts it: in the other order the receiver could run
+    /// before the message is there. Says whether it was the last one missing.
+    pub(super) fn deliver(&self, message: Message) -> bool {
+        let state = &self.tasks[message.task as usize];
+        if message.tensor == FAILED {
+            state.bad.store(true, Ordering::Relaxed);
+        }
+        self.slots[message.slot as usize].store(message.tensor, Ordering::Relaxed);
+        // Release: the slot is written before the count; Acquire: whoever counts to the end sees
+        // all slots.
+        let ready = state.pending.fetch_sub(1, Ordering::AcqRel) == 1;
+        if ready && self.observed.load(Ordering::Relaxed) {
+            self.ready_at[message.task as usize].store(self.now(), Ordering::Relaxed);
+        }
+        ready
+    }
+
+    /// The tasks that still wait, with the messages that they lack.
+    pub(super) fn waiting(&self) -> Vec<String> {
+        let plan = &self.plan;
+        let mut waiting = Vec::new();
+        for (index, task) in plan.tasks.iter().enumerate() {
+            let came = |slot: usize| !self.slots[slot].load(Ordering::Acquire).is_null();
+            let slots = task.first_slot as usize..(task.first_slot + task.in_degree) as usize;
+            let lacks: Vec<usize> = slots.clone().filter(|&slot| !came(slot)).collect();
+            if lacks.is_empty() || lacks.len() == slots.len() {
+                continue;
+            }
+            let info = plan.task(index);
+            let senders = plan.tasks.iter().enumerate().filter(|(_, sender)| {
+                let edges = &plan.edges[sender.successors.range()];
+                edges.iter().any(|edge| lacks.contains(&(edge.slot as usize)))
+            });
+            let senders: Vec<String> = senders
+                .map(|(sender, _)| {
+                    let info = plan.task(sender);
+                    format!("`{}` ({})", info.node, info.phase.name())
+                })
+                .collect();
+            waiting.push(format!(
+                "`{}` ({}) lacks the message from {}",
+                info.node,
+                info.phase.name(),
+                senders.join(", ")
+            ));
+        }
+        waiting
+    }
+}
+
+/// A tensor on its way to one task.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Message {
+    pub(super) task: u32,
+    pub(super) slot: u32,
+    tensor: *mut f32,
+}
+
+// SAFETY: the pointer is a handle to a storage that the receiver's task holds until it is done; what
+// may be read or written through it, and when, is the plan's order.
+unsafe impl Send for Message {}

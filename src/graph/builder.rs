@@ -1,0 +1,158 @@
+//! Puts a graph together, node by node.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::{Graph, Role, validate};
+use crate::error::Result;
+use crate::layers::Layer;
+use crate::losses::Loss;
+use crate::metrics::Metric;
+use crate::tensor::Shape;
+
+/// The name of a node, as the builder hands it out to be used as an input of others.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct NodeName(Arc<str>);
+
+impl AsRef<str> for NodeName {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for NodeName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A node before validation.
+#[derive(Clone, Debug)]
+pub(crate) struct Draft {
+    pub(crate) name: String,
+    pub(crate) role: DraftRole,
+    pub(crate) inputs: Vec<String>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum DraftRole {
+    Input(Shape),
+    Target(Shape),
+    Layer(Arc<dyn Layer>),
+    Loss(Arc<dyn Loss>, Option<f32>),
+    Metric(Arc<dyn Metric>),
+}
+
+impl DraftRole {
+    pub(crate) fn into_role(self, default_weight: f32) -> Role {
+        match self {
+            Self::Input(_) => Role::Input,
+            Self::Target(_) => Role::Target,
+            Self::Layer(layer) => Role::Layer(layer),
+            Self::Loss(loss, weight) => {
+                Role::Loss { loss, weight: weight.unwrap_or(default_weight) }
+            }
+            Self::Metric(metric) => Role::Metric(metric),
+        }
+    }
+}
+
+/// Collects nodes; [`GraphBuilder::build`] checks them all and names what does not fit.
+///
+/// Nodes may be added in any order: an input may name a node that comes later.
+#[derive(Clone, Debug)]
+pub struct GraphBuilder {
+    name: String,
+    drafts: Vec<Draft>,
+    outputs: Vec<String>,
+}
+
+impl GraphBuilder {
+    /// An empty network called `name`.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), drafts: Vec::new(), outputs: Vec::new() }
+    }
+
+    pub(crate) fn add<I: AsRef<str>>(
+        &mut self,
+        name: impl Into<String>,
+        role: DraftRole,
+        inputs: impl IntoIterator<Item = I>,
+    ) -> NodeName {
+        let name = name.into();
+        let handle = NodeName(name.as_str().into());
+        let inputs = inputs.into_iter().map(|input| input.as_ref().to_owned()).collect();
+        self.drafts.push(Draft { name, role, inputs });
+        handle
+    }
+
+    /// Adds a node that receives data of `shape` (one item, channels last).
+    pub fn input(&mut self, name: impl Into<String>, shape: impl Into<Shape>) -> NodeName {
+        self.add(name, DraftRole::Input(shape.into()), [""; 0])
+    }
+
+    /// Adds a node that receives what predictions are compared with. The empty shape `[]` is one
+    /// number an item, such as a class index.
+    pub fn target(&mut self, name: impl Into<String>, shape: impl Into<Shape>) -> NodeName {
+        self.add(name, DraftRole::Target(shape.into()), [""; 0])
+    }
+
+    /// Adds a node that computes `layer` of `inputs`.
+    pub fn layer<I: AsRef<str>>(
+        &mut self,
+        name: impl Into<String>,
+        layer: impl Layer + 'static,
+        inputs: impl IntoIterator<Item = I>,
+    ) -> NodeName {
+        self.add(name, DraftRole::Layer(Arc::new(layer)), inputs)
+    }
+
+    /// Adds a loss over a prediction and a target. All losses without a weight of their own weigh
+    /// the same: one over the number of losses.
+    pub fn loss<I: AsRef<str>>(
+        &mut self,
+        name: impl Into<String>,
+        loss: impl Loss + 'static,
+        inputs: impl IntoIterator<Item = I>,
+    ) -> NodeName {
+        self.add(name, DraftRole::Loss(Arc::new(loss), None), inputs)
+    }
+
+    /// Adds a loss with a weight: the factor of its value in the sum of all losses.
+    pub fn weighted_loss<I: AsRef<str>>(
+        &mut self,
+        name: impl Into<String>,
+        loss: impl Loss + 'static,
+        weight: f32,
+        inputs: impl IntoIterator<Item = I>,
+    ) -> NodeName {
+        self.add(name, DraftRole::Loss(Arc::new(loss), Some(weight)), inputs)
+    }
+
+    /// Adds a metric over a prediction and a target.
+    pub fn metric<I: AsRef<str>>(
+        &mut self,
+        name: impl Into<String>,
+        metric: impl Metric + 'static,
+        inputs: impl IntoIterator<Item = I>,
+    ) -> NodeName {
+        self.add(name, DraftRole::Metric(Arc::new(metric)), inputs)
+    }
+
+    /// Declares a node whose value a prediction returns. With none declared, the outputs are what
+    /// the losses compare: the first input of each.
+    pub fn output(&mut self, node: impl AsRef<str>) -> &mut Self {
+        self.outputs.push(node.as_ref().to_owned());
+        self
+    }
+
+    /// Checks everything and infers every shape.
+    ///
+    /// # Errors
+    /// Names the node, the shapes and the remedy for: duplicate or unknown names, cycles, wrong
+    /// numbers of inputs, shapes that do not fit, nodes that lead nowhere, and networks without an
+    /// input or an output.
+    pub fn build(self) -> Result<Graph> {
+        validate::validate(self.name, self.drafts, &self.outputs)
+    }
+}

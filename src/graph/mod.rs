@@ -1,0 +1,183 @@
+//! Networks as their authors write them: named nodes, ordered inputs, inferred shapes.
+
+mod builder;
+mod validate;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+pub use builder::{GraphBuilder, NodeName};
+
+use crate::error::{Error, Result};
+use crate::layers::{Layer, ParameterSpec};
+use crate::losses::Loss;
+use crate::metrics::Metric;
+use crate::tensor::Shape;
+
+/// A node's position in its graph.
+pub type NodeId = usize;
+
+/// What a node is for.
+#[derive(Clone, Debug)]
+pub enum Role {
+    /// Receives data from outside.
+    Input,
+    /// Receives what a prediction is compared with; absent from prediction plans.
+    Target,
+    /// Computes an activation.
+    Layer(Arc<dyn Layer>),
+    /// Says how wrong a prediction is; backward starts here.
+    Loss {
+        /// The function.
+        loss: Arc<dyn Loss>,
+        /// Its share in the sum of all losses.
+        weight: f32,
+    },
+    /// Says how good a prediction is, without a part in training.
+    Metric(Arc<dyn Metric>),
+}
+
+impl Role {
+    /// The kind as written in model files.
+    pub fn kind(&self) -> &str {
+        match self {
+            Self::Input => "input",
+            Self::Target => "target",
+            Self::Layer(layer) => layer.kind(),
+            Self::Loss { loss, .. } => loss.kind(),
+            Self::Metric(metric) => metric.kind(),
+        }
+    }
+}
+
+/// One node of a validated graph.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// Unique within the graph.
+    pub name: String,
+    /// What it computes.
+    pub role: Role,
+    /// Where its values come from, in order.
+    pub inputs: Vec<NodeId>,
+    /// The shape of one item of its output, channels last.
+    pub shape: Shape,
+    /// Its parameters, as positions in [`Graph::parameters`].
+    pub parameters: Vec<usize>,
+}
+
+/// One array of weights that an optimizer moves.
+#[derive(Clone, Debug)]
+pub struct Parameter {
+    /// `NODE.weight`, `NODE.bias`, …
+    pub name: String,
+    /// The node that first used it.
+    pub node: NodeId,
+    /// Its shape, layout and initial values.
+    pub spec: ParameterSpec,
+}
+
+/// A validated network: immutable, acyclic, every shape known.
+///
+/// ```
+/// use caudal::graph::GraphBuilder;
+/// use caudal::layers::{Concat, Dense, Relu};
+/// use caudal::losses::SoftmaxCrossEntropy;
+///
+/// let mut net = GraphBuilder::new("two-branch");
+/// let x = net.input("x", [64]);
+/// let label = net.target("label", []);
+/// let left = net.layer("left", Dense::new(16), [&x]);
+/// let left = net.layer("left.relu", Relu, [&left]);
+/// let right = net.layer("right", Dense::new(8), [&x]);
+/// let both = net.layer("both", Concat::default(), [&left, &right]);
+/// let logits = net.layer("logits", Dense::new(10), [&both]);
+/// net.loss("loss", SoftmaxCrossEntropy, [&logits, &label]);
+/// let graph = net.build()?;
+/// assert_eq!(graph.node("both")?.shape, [24]);
+/// assert_eq!(graph.parameter_count(), 64 * 16 + 16 + 64 * 8 + 8 + 24 * 10 + 10);
+/// # Ok::<(), caudal::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Graph {
+    pub(crate) name: String,
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) parameters: Vec<Parameter>,
+    pub(crate) order: Vec<NodeId>,
+    pub(crate) consumers: Vec<Vec<(NodeId, usize)>>,
+    pub(crate) outputs: Vec<NodeId>,
+    pub(crate) by_name: HashMap<String, NodeId>,
+}
+
+impl Graph {
+    /// The network's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// All nodes, in the order in which they were added.
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// All parameters, in node order.
+    pub fn parameters(&self) -> &[Parameter] {
+        &self.parameters
+    }
+
+    /// How many numbers all parameters hold together.
+    pub fn parameter_count(&self) -> usize {
+        self.parameters.iter().map(|parameter| parameter.spec.count()).sum()
+    }
+
+    /// The nodes in an order in which inputs come before those who use them.
+    pub fn topological_order(&self) -> &[NodeId] {
+        &self.order
+    }
+
+    /// Who uses node `id`: the node and which of its inputs it is, in node order.
+    pub fn consumers(&self, id: NodeId) -> &[(NodeId, usize)] {
+        &self.consumers[id]
+    }
+
+    /// The nodes whose values a prediction returns.
+    pub fn outputs(&self) -> &[NodeId] {
+        &self.outputs
+    }
+
+    /// The position of the node called `name`.
+    pub fn id(&self, name: &str) -> Result<NodeId> {
+        self.by_name.get(name).copied().ok_or_else(|| {
+            Error::unknown("node", name, self.nodes.iter().map(|node| node.name.as_str()).take(50))
+        })
+    }
+
+    /// The node called `name`.
+    pub fn node(&self, name: &str) -> Result<&Node> {
+        Ok(&self.nodes[self.id(name)?])
+    }
+
+    /// The ids of all nodes of one role, in node order.
+    pub(crate) fn ids_where(&self, test: impl Fn(&Role) -> bool) -> Vec<NodeId> {
+        (0..self.nodes.len()).filter(|&id| test(&self.nodes[id].role)).collect()
+    }
+
+    /// The input nodes.
+    pub fn inputs(&self) -> Vec<NodeId> {
+        self.ids_where(|role| matches!(role, Role::Input))
+    }
+
+    /// The target nodes.
+    pub fn targets(&self) -> Vec<NodeId> {
+        self.ids_where(|role| matches!(role, Role::Target))
+    }
+
+    /// The loss nodes.
+    pub fn losses(&self) -> Vec<NodeId> {
+        self.ids_where(|role| matches!(role, Role::Loss { .. }))
+    }
+
+    /// The metric nodes.
+    pub fn metrics(&self) -> Vec<NodeId> {
+        self.ids_where(|role| matches!(role, Role::Metric(_)))
+    }
+}

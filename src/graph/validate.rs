@@ -1,0 +1,343 @@
+//! From drafts to a graph: every rule that a network must keep.
+
+use std::collections::{HashMap, VecDeque};
+
+use super::builder::{Draft, DraftRole};
+use super::{Graph, Node, NodeId, Parameter};
+use crate::error::{Error, Result, count};
+use crate::layers::{Arity, Misfit, ParameterSpec};
+use crate::tensor::{Shape, describe_shape};
+
+/// Items larger than this many numbers are refused: they are mistakes, and products of such sizes
+/// overflow.
+const LARGEST_ITEM: usize = 1 << 40;
+
+pub(super) fn validate(name: String, drafts: Vec<Draft>, outputs: &[String]) -> Result<Graph> {
+    let graph_error = |problem: &str, remedy: &str| Error::Graph {
+        graph: name.clone(),
+        problem: problem.to_owned(),
+        remedy: remedy.to_owned(),
+    };
+    if !drafts.iter().any(|draft| matches!(draft.role, DraftRole::Input(_))) {
+        return Err(graph_error("it has no input node", "add one with its shape"));
+    }
+    let by_name = index_names(&drafts)?;
+    let inputs = resolve_inputs(&drafts, &by_name)?;
+    let order = topological_order(&drafts, &inputs)?;
+    let consumers = consumers_of(&inputs);
+
+    let losses = drafts.iter().filter(|d| matches!(d.role, DraftRole::Loss(..))).count();
+    let mut shapes: Vec<Shape> = vec![Vec::new(); drafts.len()];
+    let mut specs: Vec<Vec<ParameterSpec>> = vec![Vec::new(); drafts.len()];
+    for &id in &order {
+        let input_shapes: Vec<&[usize]> =
+            inputs[id].iter().map(|&input| shapes[input].as_slice()).collect();
+        let (shape, parameters) = infer(&drafts, id, &inputs[id], &input_shapes)?;
+        shapes[id] = shape;
+        specs[id] = parameters;
+    }
+    let outputs = resolve_outputs(&drafts, &inputs, &by_name, outputs)?;
+    if outputs.is_empty() {
+        return Err(graph_error(
+            "it has no output",
+            "declare an output node, or add a loss, whose prediction is an output",
+        ));
+    }
+    require_purpose(&drafts, &inputs, &outputs)?;
+
+    let mut nodes = Vec::with_capacity(drafts.len());
+    let mut parameters = Vec::new();
+    for (id, draft) in drafts.into_iter().enumerate() {
+        let mut own = Vec::new();
+        for spec in std::mem::take(&mut specs[id]) {
+            own.push(parameters.len());
+            parameters.push(Parameter {
+                name: format!("{}.{}", draft.name, spec.name),
+                node: id,
+                spec,
+            });
+        }
+        nodes.push(Node {
+            name: draft.name,
+            role: draft.role.into_role(1.0 / losses.max(1) as f32),
+            inputs: inputs[id].clone(),
+            shape: std::mem::take(&mut shapes[id]),
+            parameters: own,
+        });
+    }
+    let by_name = by_name.into_iter().map(|(name, id)| (name.to_owned(), id)).collect();
+    Ok(Graph { name, nodes, parameters, order, consumers, outputs, by_name })
+}
+
+fn index_names(drafts: &[Draft]) -> Result<HashMap<String, NodeId>> {
+    let mut by_name = HashMap::with_capacity(drafts.len());
+    for (id, draft) in drafts.iter().enumerate() {
+        if draft.name.is_empty() || draft.name.chars().any(char::is_control) {
+            return Err(Error::node(
+                draft.name.escape_debug().to_string(),
+                format!("the name of node number {} is empty or not printable", id + 1),
+                "give it a printable name",
+            ));
+        }
+        if let Some(earlier) = by_name.insert(draft.name.clone(), id) {
+            return Err(Error::node(
+                &draft.name,
+                format!("the name is taken twice, by nodes number {} and {}", earlier + 1, id + 1),
+                "rename one of them",
+            ));
+        }
+    }
+    Ok(by_name)
+}
+
+/// The known name nearest to `wanted`, to suggest it.
+fn nearest<'a>(wanted: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .map(|name| (strsim::damerau_levenshtein(wanted, name), name))
+        .filter(|(distance, _)| *distance <= 3)
+        .min()
+        .map(|(_, name)| name)
+}
+
+fn unknown_node(user: &str, wanted: &str, drafts: &[Draft]) -> Error {
+    let remedy = match nearest(wanted, drafts.iter().map(|draft| draft.name.as_str())) {
+        Some(name) => format!("did you mean `{name}`?"),
+        None => "add it, or name another node".to_owned(),
+    };
+    Error::node(user, format!("its input `{wanted}` is not a node of this graph"), remedy)
+}
+
+fn resolve_inputs(
+    drafts: &[Draft],
+    by_name: &HashMap<String, NodeId>,
+) -> Result<Vec<Vec<NodeId>>> {
+    drafts
+        .iter()
+        .map(|draft| {
+            draft
+                .inputs
+                .iter()
+                .map(|input| {
+                    by_name
+                        .get(input)
+                        .copied()
+                        .ok_or_else(|| unknown_node(&draft.name, input, drafts))
+                })
+                .collect()
+        })
+        .collect()
+}
+
+fn consumers_of(inputs: &[Vec<NodeId>]) -> Vec<Vec<(NodeId, usize)>> {
+    let mut consumers = vec![Vec::new(); inputs.len()];
+    for (id, sources) in inputs.iter().enumerate() {
+        for (slot, &source) in sources.iter().enumerate() {
+            consumers[source].push((id, slot));
+        }
+    }
+    consumers
+}
+
+/// Kahn's algorithm: whoever has no missing input goes next, in node order.
+fn topological_order(drafts: &[Draft], inputs: &[Vec<NodeId>]) -> Result<Vec<NodeId>> {
+    let consumers = consumers_of(inputs);
+    let mut missing: Vec<usize> = inputs.iter().map(Vec::len).collect();
+    let mut ready: VecDeque<NodeId> = (0..drafts.len()).filter(|&id| missing[id] == 0).collect();
+    let mut order = Vec::with_capacity(drafts.len());
+    while let Some(id) = ready.pop_front() {
+        order.push(id);
+        for &(consumer, _) in &consumers[id] {
+            missing[consumer] -= 1;
+            if missing[consumer] == 0 {
+                ready.push_back(consumer);
+            }
+        }
+    }
+    if order.len() == drafts.len() { Ok(order) } else { Err(find_cycle(drafts, inputs, &missing)) }
+}
+
+/// Every node left over waits for another one left over, so walking back along such inputs must
+/// come around.
+fn find_cycle(drafts: &[Draft], inputs: &[Vec<NodeId>], missing: &[usize]) -> Error {
+    let mut seen_at = HashMap::new();
+    let mut path = Vec::new();
+    let mut id = missing.iter().position(|&count| count > 0).unwrap_or(0);
+    loop {
+        if let Some(&start) = seen_at.get(&id) {
+            let mut names: Vec<String> =
+                path[start..].iter().rev().map(|&id: &NodeId| drafts[id].name.clone()).collect();
+            names.push(names[0].clone());
+            return Error::Cycle { nodes: names };
+        }
+        seen_at.insert(id, path.len());
+        path.push(id);
+        match inputs[id].iter().copied().find(|&input| missing[input] > 0) {
+            Some(input) => id = input,
+            None => return Error::Cycle { nodes: vec![drafts[id].name.clone()] },
+        }
+    }
+}
+
+fn infer(
+    drafts: &[Draft],
+    id: NodeId,
+    inputs: &[NodeId],
+    input_shapes: &[&[usize]],
+) -> Result<(Shape, Vec<ParameterSpec>)> {
+    let draft = &drafts[id];
+    check_arity(draft, inputs.len())?;
+    if let Some(&input) = inputs.iter().find(|&&input| {
+        matches!(drafts[input].role, DraftRole::Loss(..) | DraftRole::Metric(_))
+    }) {
+        return Err(Error::node(
+            &draft.name,
+            format!("its input `{}` is a loss or a metric, whose value nodes can't use", {
+                &drafts[input].name
+            }),
+            "connect it to a layer",
+        ));
+    }
+    let explain = |misfit: Misfit| {
+        let came: Vec<String> = inputs
+            .iter()
+            .zip(input_shapes)
+            .map(|(&input, shape)| format!("`{}` ({})", drafts[input].name, describe_shape(shape)))
+            .collect();
+        Error::node(
+            &draft.name,
+            format!("{}; its inputs are {}", misfit.problem, came.join(", ")),
+            misfit.remedy,
+        )
+    };
+    let (shape, parameters) = match &draft.role {
+        DraftRole::Input(shape) | DraftRole::Target(shape) => (shape.clone(), Vec::new()),
+        DraftRole::Layer(layer) => {
+            let shape = layer.output_shape(input_shapes).map_err(explain)?;
+            (shape, layer.parameters(input_shapes))
+        }
+        DraftRole::Loss(loss, weight) => {
+            if let Some(weight) = weight.filter(|weight| !weight.is_finite()) {
+                return Err(Error::node(
+                    &draft.name,
+                    format!("its weight is {weight}"),
+                    "give it a finite weight",
+                ));
+            }
+            loss.check(input_shapes).map_err(explain)?;
+            (Vec::new(), Vec::new())
+        }
+        DraftRole::Metric(metric) => {
+            metric.check(input_shapes).map_err(explain)?;
+            (vec![metric.statistics()], Vec::new())
+        }
+    };
+    let floats = shape.iter().try_fold(1usize, |product, &size| product.checked_mul(size));
+    if floats.is_none_or(|floats| floats == 0 || floats > LARGEST_ITEM) {
+        return Err(Error::node(
+            &draft.name,
+            format!("its shape {} is empty or too large", describe_shape(&shape)),
+            "give every axis a size of at least 1 that memory can hold",
+        ));
+    }
+    if let Some(parameter) = parameters.iter().find(|parameter| {
+        parameter
+            .shape
+            .iter()
+            .try_fold(1usize, |product, &size| product.checked_mul(size))
+            .is_none_or(|floats| floats == 0 || floats > LARGEST_ITEM)
+    }) {
+        return Err(Error::node(
+            &draft.name,
+            format!(
+                "its parameter `{}` of shape {} is empty or too large",
+                parameter.name,
+                describe_shape(&parameter.shape)
+            ),
+            "use smaller sizes",
+        ));
+    }
+    Ok((shape, parameters))
+}
+
+fn check_arity(draft: &Draft, got: usize) -> Result<()> {
+    let (kind, arity) = match &draft.role {
+        DraftRole::Input(_) => ("input", Arity::Exactly(0)),
+        DraftRole::Target(_) => ("target", Arity::Exactly(0)),
+        DraftRole::Layer(layer) => (layer.kind(), layer.arity()),
+        DraftRole::Loss(loss, _) => (loss.kind(), Arity::Exactly(2)),
+        DraftRole::Metric(metric) => (metric.kind(), Arity::Exactly(2)),
+    };
+    let (fits, wanted) = match arity {
+        Arity::Exactly(number) => (got == number, count(number, "input")),
+        Arity::AtLeast(number) => (got >= number, format!("at least {}", count(number, "input"))),
+    };
+    if fits {
+        return Ok(());
+    }
+    Err(Error::node(
+        &draft.name,
+        format!("a {kind} takes {wanted}, but it has {got}"),
+        if got == 0 { "connect it to the nodes it computes from" } else { "correct its inputs" },
+    ))
+}
+
+fn resolve_outputs(
+    drafts: &[Draft],
+    inputs: &[Vec<NodeId>],
+    by_name: &HashMap<String, NodeId>,
+    declared: &[String],
+) -> Result<Vec<NodeId>> {
+    let mut outputs: Vec<NodeId> = Vec::new();
+    for name in declared {
+        let Some(&id) = by_name.get(name) else {
+            return Err(Error::Graph {
+                graph: "outputs".to_owned(),
+                problem: format!("the declared output `{name}` is not a node of this graph"),
+                remedy: match nearest(name, drafts.iter().map(|draft| draft.name.as_str())) {
+                    Some(name) => format!("did you mean `{name}`?"),
+                    None => "declare an existing node".to_owned(),
+                },
+            });
+        };
+        if !matches!(drafts[id].role, DraftRole::Layer(_) | DraftRole::Input(_)) {
+            return Err(Error::node(
+                name,
+                "it is declared as an output, but it is a target, a loss or a metric",
+                "declare a layer",
+            ));
+        }
+        if !outputs.contains(&id) {
+            outputs.push(id);
+        }
+    }
+    if declared.is_empty() {
+        for (id, draft) in drafts.iter().enumerate() {
+            if matches!(draft.role, DraftRole::Loss(..)) && !outputs.contains(&inputs[id][0]) {
+                outputs.push(inputs[id][0]);
+            }
+        }
+    }
+    Ok(outputs)
+}
+
+/// Refuses nodes from which no output, loss or metric can be reached.
+fn require_purpose(drafts: &[Draft], inputs: &[Vec<NodeId>], outputs: &[NodeId]) -> Result<()> {
+    let mut useful = vec![false; drafts.len()];
+    let mut stack: Vec<NodeId> = outputs.to_vec();
+    stack.extend((0..drafts.len()).filter(|&id| {
+        matches!(drafts[id].role, DraftRole::Loss(..) | DraftRole::Metric(_))
+    }));
+    while let Some(id) = stack.pop() {
+        if !std::mem::replace(&mut useful[id], true) {
+            stack.extend(&inputs[id]);
+        }
+    }
+    match useful.iter().position(|useful| !useful) {
+        None => Ok(()),
+        Some(id) => Err(Error::node(
+            &drafts[id].name,
+            "it leads to no output, loss or metric",
+            "declare it an output, connect it, or remove it",
+        )),
+    }
+}

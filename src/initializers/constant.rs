@@ -1,0 +1,38 @@
+//! One value everywhere.
+
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use super::{Fans, Initializer, InitializerSpec, parse};
+
+pub(super) static SPEC: InitializerSpec = InitializerSpec {
+    kind: "constant",
+    summary: "one value everywhere",
+    attributes: &[("value", "default 0")],
+    parse: parse::<Constant>,
+};
+
+/// One value everywhere.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Constant {
+    #[serde(default)]
+    value: f32,
+}
+
+impl Constant {
+    /// `value` everywhere.
+    pub fn new(value: f32) -> Self {
+        Self { value }
+    }
+}
+
+impl Initializer for Constant {
+    fn kind(&self) -> &'static str {
+        SPEC.kind
+    }
+
+    fn fill(&self, _fans: Fans, _random: &mut ChaCha8Rng, values: &mut [f32]) {
+        values.fill(self.value);
+    }
+}

@@ -1,0 +1,92 @@
+//! The sum of all inputs, number by number.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Arity, Layer, LayerSpec, Misfit, Reads, Sample, parse, to_attributes};
+use crate::executor::Context;
+use crate::kernels::{self, MatrixMut};
+use crate::tensor::{Shape, describe_shape};
+
+pub(super) static SPEC: LayerSpec = LayerSpec {
+    kind: "add",
+    summary: "the sum of its inputs, number by number, added in their order",
+    attributes: &[],
+    parse: parse::<Add>,
+    samples: &[
+        Sample { attributes: "", inputs: &[&[5], &[5]] },
+        Sample { attributes: "", inputs: &[&[2, 3, 4], &[2, 3, 4], &[2, 3, 4]] },
+        Sample { attributes: "", inputs: &[&[3]] },
+    ],
+};
+
+/// Adds inputs of one shape, in their order.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Add {}
+
+impl Layer for Add {
+    fn kind(&self) -> &'static str {
+        SPEC.kind
+    }
+
+    fn attributes(&self) -> toml::Table {
+        to_attributes(self)
+    }
+
+    fn arity(&self) -> Arity {
+        Arity::AtLeast(1)
+    }
+
+    fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, Misfit> {
+        match inputs.iter().position(|shape| *shape != inputs[0]) {
+            None => Ok(inputs[0].to_vec()),
+            Some(other) => Err(Misfit::new(
+                format!(
+                    "inputs 1 and {} differ in shape: {} and {}",
+                    other + 1,
+                    describe_shape(inputs[0]),
+                    describe_shape(inputs[other])
+                ),
+                "give all inputs the same shape",
+            )),
+        }
+    }
+
+    fn in_place(&self) -> bool {
+        true
+    }
+
+    fn passes_gradient(&self) -> bool {
+        true
+    }
+
+    fn input_grad_reads(&self) -> Reads {
+        Reads::NOTHING
+    }
+
+    fn backward_can_fail(&self) -> bool {
+        false
+    }
+
+    fn forward(&self, context: &Context<'_>, mut output: MatrixMut<'_>) -> Result<(), String> {
+        if !context.in_place() {
+            kernels::copy(context.input(0), output.reborrow());
+        }
+        for input in 1..context.input_count() {
+            kernels::add_assign(context.input(input), output.reborrow());
+        }
+        Ok(())
+    }
+
+    fn input_grad(
+        &self,
+        context: &Context<'_>,
+        _input: usize,
+        gradient: MatrixMut<'_>,
+    ) -> Result<(), String> {
+        if !context.in_place() {
+            kernels::copy(context.output_grad(), gradient);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,142 @@
+//! Every output is a weighted sum of all inputs, plus a bias.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Cost, Layer, LayerSpec, Layout, Misfit, ParameterSpec, Reads, Sample, Split, parse,
+    to_attributes,
+};
+use crate::executor::Context;
+use crate::initializers::{Constant, GlorotUniform};
+use crate::kernels::{self, MatrixMut};
+use crate::tensor::{Shape, describe_shape};
+
+pub(super) static SPEC: LayerSpec = LayerSpec {
+    kind: "dense",
+    summary: "output = input · weight + bias, over the last axis",
+    attributes: &[("units", "size of the output's last axis; required")],
+    parse: parse::<Dense>,
+    samples: &[
+        Sample { attributes: "units = 3", inputs: &[&[4]] },
+        Sample { attributes: "units = 1", inputs: &[&[1]] },
+        Sample { attributes: "units = 37", inputs: &[&[19]] },
+        Sample { attributes: "units = 5", inputs: &[&[2, 3, 7]] },
+    ],
+};
+
+/// A fully connected layer over the last axis: an input of shape `[…, in]` gives `[…, units]`. Its
+/// parameters are `weight` of shape `[in, units]` and `bias` of shape `[units]`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dense {
+    units: usize,
+}
+
+impl Dense {
+    /// A layer with `units` outputs.
+    pub fn new(units: usize) -> Self {
+        Self { units }
+    }
+}
+
+impl Layer for Dense {
+    fn kind(&self) -> &'static str {
+        SPEC.kind
+    }
+
+    fn attributes(&self) -> toml::Table {
+        to_attributes(self)
+    }
+
+    fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, Misfit> {
+        let shape = inputs[0];
+        if self.units == 0 {
+            return Err(Misfit::new("it has no units", "give `units` a value of at least 1"));
+        }
+        let Some((_, leading)) = shape.split_last() else {
+            return Err(Misfit::new(
+                format!("it needs an input with at least one axis, not {}", describe_shape(shape)),
+                "connect it to a node whose items have features",
+            ));
+        };
+        Ok([leading, &[self.units]].concat())
+    }
+
+    fn parameters(&self, inputs: &[&[usize]]) -> Vec<ParameterSpec> {
+        let features = inputs[0].last().copied().unwrap_or(0);
+        let spec = |name, shape, initializer, layout| ParameterSpec {
+            name,
+            shape,
+            initializer,
+            fan_in: features,
+            fan_out: self.units,
+            layout,
+        };
+        vec![
+            spec(
+                "weight",
+                vec![features, self.units],
+                Arc::new(GlorotUniform::default()),
+                Layout::Panels,
+            ),
+            spec("bias", vec![self.units], Arc::new(Constant::new(0.0)), Layout::Plain),
+        ]
+    }
+
+    fn cost(&self, inputs: &[&[usize]], output: &[usize]) -> Cost {
+        let outputs = output.iter().product::<usize>() as f64;
+        let features = inputs[0].last().copied().unwrap_or(0) as f64;
+        let inputs = inputs[0].iter().product::<usize>() as f64;
+        Cost { flops: 2.0 * outputs * features, floats: inputs + outputs }
+    }
+
+    fn smallest_part(&self, inputs: &[&[usize]]) -> usize {
+        let rows: usize = inputs[0].iter().rev().skip(1).product();
+        32usize.div_ceil(rows.max(1))
+    }
+
+    fn param_split(&self, _inputs: &[&[usize]]) -> Split {
+        Split::Rows
+    }
+
+    fn input_grad_reads(&self) -> Reads {
+        Reads::NOTHING
+    }
+
+    fn backward_can_fail(&self) -> bool {
+        false
+    }
+
+    fn forward(&self, context: &Context<'_>, output: MatrixMut<'_>) -> Result<(), String> {
+        kernels::product(context.input(0), context.panels(0), Some(context.parameter(1)), output);
+        Ok(())
+    }
+
+    fn input_grad(
+        &self,
+        context: &Context<'_>,
+        _input: usize,
+        gradient: MatrixMut<'_>,
+    ) -> Result<(), String> {
+        kernels::product_transposed(context.output_grad(), context.panels(0), gradient);
+        Ok(())
+    }
+
+    fn param_grad(
+        &self,
+        context: &Context<'_>,
+        parameter: usize,
+        rows: Range<usize>,
+        gradient: &mut [f32],
+    ) -> Result<(), String> {
+        if parameter == 0 {
+            kernels::weight_gradient(context.input(0), context.output_grad(), rows, gradient);
+        } else {
+            kernels::column_sums(context.output_grad(), gradient);
+        }
+        Ok(())
+    }
+}

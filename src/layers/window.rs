@@ -1,0 +1,158 @@
+//! Windows that slide over an image: sizes, strides and padding of convolutions and pooling.
+
+use serde::{Deserialize, Serialize};
+
+use super::Misfit;
+use crate::tensor::describe_shape;
+
+/// What happens at the border of an image.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Padding {
+    /// Windows stay inside the image: the output has `(in - size) / stride + 1` places, rounded down.
+    #[default]
+    Valid,
+    /// The image is extended so that the output has `in / stride` places, rounded up. Where the
+    /// extension is odd, the larger half comes after the image (`TensorFlow`'s rule).
+    Same,
+}
+
+/// A number for rows and one for columns, written as `3` or as `[3, 2]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "OneOrTwo", into = "OneOrTwo")]
+pub struct Pair(pub [usize; 2]);
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum OneOrTwo {
+    One(usize),
+    Two([usize; 2]),
+}
+
+impl From<OneOrTwo> for Pair {
+    fn from(value: OneOrTwo) -> Self {
+        match value {
+            OneOrTwo::One(both) => Self([both; 2]),
+            OneOrTwo::Two(pair) => Self(pair),
+        }
+    }
+}
+
+impl From<Pair> for OneOrTwo {
+    fn from(Pair([rows, columns]): Pair) -> Self {
+        if rows == columns { Self::One(rows) } else { Self::Two([rows, columns]) }
+    }
+}
+
+impl From<usize> for Pair {
+    fn from(both: usize) -> Self {
+        Self([both; 2])
+    }
+}
+
+impl From<[usize; 2]> for Pair {
+    fn from(pair: [usize; 2]) -> Self {
+        Self(pair)
+    }
+}
+
+/// Where windows lie over an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Windows {
+    /// Rows and columns of the output.
+    pub(crate) output: [usize; 2],
+    /// Rows above and columns left of the image.
+    pub(crate) before: [usize; 2],
+}
+
+/// Reads an image's shape, or says that it is none.
+pub(crate) fn image(shape: &[usize]) -> Result<[usize; 3], Misfit> {
+    shape.try_into().map_err(|_| {
+        Misfit::new(
+            format!(
+                "it needs an image of height x width x channels, not {}",
+                describe_shape(shape)
+            ),
+            "give the input three axes",
+        )
+    })
+}
+
+/// Lays windows of `size` over an image.
+pub(crate) fn windows(
+    image: [usize; 3],
+    size: Pair,
+    stride: Pair,
+    padding: Padding,
+) -> Result<Windows, Misfit> {
+    let mut output = [0; 2];
+    let mut before = [0; 2];
+    for axis in 0..2 {
+        let (length, size, stride) = (image[axis], size.0[axis], stride.0[axis]);
+        if size == 0 || stride == 0 {
+            return Err(Misfit::new(
+                format!("its window is {size} long with stride {stride} along axis {axis}"),
+                "use sizes and strides of at least 1",
+            ));
+        }
+        match padding {
+            Padding::Valid if size > length => {
+                return Err(Misfit::new(
+                    format!(
+                        "a window {size} long does not fit into axis {axis} of {}",
+                        describe_shape(&image)
+                    ),
+                    "use a smaller window, or padding \"same\"",
+                ));
+            }
+            Padding::Valid => output[axis] = (length - size) / stride + 1,
+            Padding::Same => {
+                output[axis] = length.div_ceil(stride);
+                // At least one place, for images have no empty axis.
+                let reach = (output[axis] - 1)
+                    .checked_mul(stride)
+                    .and_then(|start| start.checked_add(size))
+                    .filter(|&reach| reach < 1 << 32)
+                    .ok_or_else(|| {
+                        Misfit::new(
+                            format!("a window {size} long with stride {stride} is absurdly large"),
+                            "use a smaller window",
+                        )
+                    })?;
+                before[axis] = reach.saturating_sub(length) / 2;
+            }
+        }
+    }
+    Ok(Windows { output, before })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn same_padding_follows_the_rule() {
+        let place = |length, size, stride| {
+            let pair = |n: usize| Pair::from(n);
+            let w = windows([length, 1, 1], pair(size), pair(stride), Padding::Same).unwrap();
+            (w.output[0], w.before[0])
+        };
+        assert_eq!(place(28, 3, 1), (28, 1));
+        assert_eq!(place(28, 2, 1), (28, 0));
+        assert_eq!(place(5, 3, 2), (3, 1));
+        assert_eq!(place(6, 3, 2), (3, 0));
+        assert_eq!(place(1, 5, 1), (1, 2));
+        assert_eq!(place(7, 1, 3), (3, 0));
+    }
+
+    #[test]
+    fn absurd_windows_are_refused() {
+        let ask = |size: usize, stride: usize, padding| {
+            windows([4, 4, 1], size.into(), stride.into(), padding)
+        };
+        assert!(ask(5, 1, Padding::Valid).unwrap_err().problem.contains("does not fit"));
+        assert!(ask(0, 1, Padding::Same).is_err());
+        assert!(ask(1, 0, Padding::Same).is_err());
+        assert!(ask(usize::MAX, 1, Padding::Same).is_err());
+    }
+}

@@ -1,0 +1,99 @@
+//! How parameters move: the [`Optimizer`] trait and the [`OPTIMIZERS`] table.
+//!
+//! To add an optimizer, write one file that holds everything about it, its `SPEC` included, and add
+//! two lines here.
+
+mod sgd;
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+
+pub use sgd::Sgd;
+
+use crate::error::{Error, Result};
+use crate::layers::from_attributes;
+
+/// Every optimizer kind, in the order of the documentation.
+pub const OPTIMIZERS: &[&OptimizerSpec] = &[&sgd::SPEC];
+
+/// One row of the [`OPTIMIZERS`] table.
+#[derive(Debug)]
+pub struct OptimizerSpec {
+    /// The kind as written in model files.
+    pub kind: &'static str,
+    /// What it does, in one line.
+    pub summary: &'static str,
+    /// Its attributes in model files, with their meaning and default.
+    pub attributes: &'static [(&'static str, &'static str)],
+    /// Reads the attributes of a model file.
+    pub parse: fn(toml::Table) -> Result<Arc<dyn Optimizer>, String>,
+    /// Configurations over which the law tests run.
+    pub samples: &'static [&'static str],
+}
+
+/// Looks a kind up in the table.
+pub fn find(kind: &str) -> Result<&'static OptimizerSpec> {
+    OPTIMIZERS
+        .iter()
+        .find(|spec| spec.kind == kind)
+        .copied()
+        .ok_or_else(|| Error::unknown("optimizer", kind, OPTIMIZERS.iter().map(|spec| spec.kind)))
+}
+
+/// Reads `T` from the attributes of a model file; for the `parse` of a row.
+fn parse<T: Optimizer + DeserializeOwned + 'static>(
+    attributes: toml::Table,
+) -> Result<Arc<dyn Optimizer>, String> {
+    let optimizer = from_attributes::<T>(attributes)?;
+    optimizer.check()?;
+    Ok(Arc::new(optimizer))
+}
+
+/// A range of one parameter's numbers with what belongs to it, handed to [`Optimizer::update`].
+#[derive(Debug)]
+pub struct Moving<'a> {
+    /// The weights, to move.
+    pub weights: &'a mut [f32],
+    /// The gradient of the loss with respect to them.
+    pub gradient: &'a [f32],
+    /// One slice for each of [`Optimizer::state`], zeros before the first step.
+    pub state: &'a mut [&'a mut [f32]],
+    /// How many steps came before this one.
+    pub step: u64,
+}
+
+/// The most state arrays that an optimizer can have.
+pub const MOST_STATE: usize = 3;
+
+/// How a parameter moves, given its gradient. All state is passed in, so that every update is a task
+/// of its own, and every number is treated alike, so that updates can be split.
+pub trait Optimizer: fmt::Debug + Send + Sync {
+    /// The kind as written in model files.
+    fn kind(&self) -> &'static str;
+
+    /// The attributes as a model file holds them.
+    fn attributes(&self) -> toml::Table;
+
+    /// Says why the settings can't work.
+    fn check(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// The learning rate of a step, for reports.
+    fn learning_rate(&self, step: u64) -> f32;
+
+    /// The names of the arrays, as large as the parameter, that it keeps from step to step; at most
+    /// [`MOST_STATE`].
+    fn state(&self) -> &'static [&'static str];
+
+    /// Whether an update can end in an error. Before such an optimizer moves anything, the network
+    /// keeps a copy of its weights, to restore them if a step fails.
+    fn can_fail(&self) -> bool {
+        true
+    }
+
+    /// Moves the weights one step.
+    fn update(&self, moving: Moving<'_>) -> Result<(), String>;
+}
