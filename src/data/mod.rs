@@ -1,0 +1,41 @@
+//! Data sets: named columns of numbers, the readers that fill them, and the order in which training
+//! goes through them.
+
+mod dataset;
+mod sampler;
+mod split;
+
+use std::fmt::Display;
+
+pub use dataset::{Column, Dataset, gather};
+pub use sampler::{Order, batches, epoch_order, epoch_order_into};
+
+use crate::Error;
+
+/// Floats count exactly up to here, so a class index must stay below.
+const MAX_CLASSES: usize = 1 << 24;
+
+/// An [`Error::Data`].
+fn refuse(origin: impl Display, problem: impl Into<String>, remedy: impl Into<String>) -> Error {
+    Error::Data { origin: origin.to_string(), problem: problem.into(), remedy: remedy.into() }
+}
+
+/// The class index that `value` stands for, if it is one.
+fn class_index(value: f32) -> Option<usize> {
+    let whole = value.fract() == 0.0 && (0.0..MAX_CLASSES as f32).contains(&value);
+    whole.then_some(value as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn class_indices_are_whole_and_not_negative() {
+        assert_eq!(class_index(0.0), Some(0));
+        assert_eq!(class_index(16_777_215.0), Some(16_777_215));
+        for value in [-1.0, 0.5, 16_777_216.0, f32::NAN, f32::INFINITY] {
+            assert_eq!(class_index(value), None, "{value}");
+        }
+    }
+}
