@@ -1,12 +1,20 @@
 //! Data sets: named columns of numbers, the readers that fill them, and the order in which training
 //! goes through them.
+//!
+//! | source | function |
+//! | --- | --- |
+//! | a CSV file | [`read_csv`] |
 
+mod csv;
 mod dataset;
 mod sampler;
 mod split;
+mod stream;
 
 use std::fmt::Display;
+use std::path::Path;
 
+pub use csv::{LabelColumn, read_csv};
 pub use dataset::{Column, Dataset, gather};
 pub use sampler::{Order, batches, epoch_order, epoch_order_into};
 
@@ -18,6 +26,12 @@ const MAX_CLASSES: usize = 1 << 24;
 /// An [`Error::Data`].
 fn refuse(origin: impl Display, problem: impl Into<String>, remedy: impl Into<String>) -> Error {
     Error::Data { origin: origin.to_string(), problem: problem.into(), remedy: remedy.into() }
+}
+
+/// The last part of a path, for the name of a data set.
+fn file_name(path: &Path) -> String {
+    let last = path.file_name().unwrap_or(path.as_os_str());
+    last.to_string_lossy().into_owned()
 }
 
 /// The class index that `value` stands for, if it is one.
