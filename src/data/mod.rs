@@ -3,10 +3,12 @@
 //!
 //! | source | function |
 //! | --- | --- |
+//! | 8 x 8 handwritten digits, embedded in the crate | [`digits()`] |
 //! | a CSV file | [`read_csv`] |
 
 mod csv;
 mod dataset;
+mod digits;
 mod sampler;
 mod split;
 mod stream;
@@ -16,6 +18,7 @@ use std::path::Path;
 
 pub use csv::{LabelColumn, read_csv};
 pub use dataset::{Column, Dataset, gather};
+pub use digits::digits;
 pub use sampler::{Order, batches, epoch_order, epoch_order_into};
 
 use crate::Error;
