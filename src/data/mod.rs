@@ -5,6 +5,7 @@
 //! | --- | --- |
 //! | 8 x 8 handwritten digits, embedded in the crate | [`digits()`] |
 //! | a CSV file | [`read_csv`] |
+//! | random numbers of given shapes | [`synthetic()`] |
 
 mod csv;
 mod dataset;
@@ -12,6 +13,7 @@ mod digits;
 mod sampler;
 mod split;
 mod stream;
+mod synthetic;
 
 use std::fmt::Display;
 use std::path::Path;
@@ -20,8 +22,12 @@ pub use csv::{LabelColumn, read_csv};
 pub use dataset::{Column, Dataset, gather};
 pub use digits::digits;
 pub use sampler::{Order, batches, epoch_order, epoch_order_into};
+pub use synthetic::{TargetKind, synthetic};
 
 use crate::Error;
+
+/// More values than this in one data set are taken for a mistake: as floats they fill 64 GiB.
+const MAX_VALUES: usize = 1 << 34;
 
 /// Floats count exactly up to here, so a class index must stay below.
 const MAX_CLASSES: usize = 1 << 24;
