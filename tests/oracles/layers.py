@@ -1,0 +1,325 @@
+"""Reference results of single layers, losses and metrics, computed by PyTorch.
+
+Run from the root of the repository:
+
+    python3 -m venv .venv
+    .venv/bin/pip install torch numpy
+    .venv/bin/python tests/oracles/layers.py
+
+It writes layers.json beside itself: a list of cases, one per line, each an object with
+    name             unique
+    kind             the node kind
+    attributes       the attributes of the node as lines of TOML, "" when there are none
+    inputs           [{shape, values}], the batch axis first, channels last
+    parameters       {weight: {shape, values}, bias: {shape, values}} or {}
+    output           {shape, values}
+    output_grad      the gradient that backward starts from; null for a metric
+    input_grads      one per differentiable input (labels have none); [] for a metric
+    parameter_grads  like parameters
+
+Dense weights are [in, out], convolution weights [kh, kw, in, out]; everything is row-major.
+A loss or a metric has an output of shape [1]. The losses are means, so they get output_grad 1.
+
+Inputs, parameters and output gradients are drawn at random, rounded to three decimals and then to
+float32. PyTorch computes in float64 from those float32 numbers, and each result is rounded to
+float32 at the end, so a stored result is off by half a unit in the last place and no more.
+"""
+
+import json
+import pathlib
+import zlib
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+
+# ---------------------------------------------------------------- the layers, channels last
+
+def pair(value):
+    """n or [n, m] as a tuple of two."""
+    return (value, value) if isinstance(value, int) else tuple(value)
+
+
+def same_padding(size, kernel, stride):
+    """(before, after) by TensorFlow's rule: ceil(size / stride) outputs, the odd one after."""
+    outputs = -(-size // stride)
+    total = max((outputs - 1) * stride + kernel - size, 0)
+    return total // 2, total - total // 2
+
+
+def padded(x, kernel, stride, padding, fill):
+    """x as [batch, c, h, w], padded as asked."""
+    x = x.permute(0, 3, 1, 2)
+    if padding == "valid":
+        return x
+    assert padding == "same"
+    top, bottom = same_padding(x.shape[2], kernel[0], stride[0])
+    left, right = same_padding(x.shape[3], kernel[1], stride[1])
+    return F.pad(x, (left, right, top, bottom), value=fill)
+
+
+def dense(xs, p, units):
+    return xs[0] @ p["weight"] + p["bias"]
+
+
+def conv2d(xs, p, filters, kernel, stride=1, padding="valid"):
+    kernel, stride = pair(kernel), pair(stride)
+    x = padded(xs[0], kernel, stride, padding, 0.0)
+    y = F.conv2d(x, p["weight"].permute(3, 2, 0, 1), p["bias"], stride=stride)
+    return y.permute(0, 2, 3, 1)
+
+
+def maxpool(xs, p, size, stride=None, padding="valid"):
+    size, stride = pair(size), pair(size if stride is None else stride)
+    x = padded(xs[0], size, stride, padding, float("-inf"))
+    return F.max_pool2d(x, size, stride).permute(0, 2, 3, 1)
+
+
+def concat(xs, p, axis=-1):
+    return torch.cat(xs, dim=axis if axis < 0 else axis + 1)  # the axis does not count the batch
+
+
+def softmax_cross_entropy(xs, p, weight=1.0):
+    return F.cross_entropy(xs[0], xs[1].long()).reshape(1)
+
+
+def mean_squared_error(xs, p, weight=1.0):
+    return F.mse_loss(xs[0], xs[1]).reshape(1)
+
+
+def accuracy(xs, p):
+    return (xs[0].argmax(dim=1) == xs[1].long()).double().mean().reshape(1)
+
+
+KINDS = {
+    "dense": dense,
+    "conv2d": conv2d,
+    "maxpool": maxpool,
+    "concat": concat,
+    "softmax_cross_entropy": softmax_cross_entropy,
+    "mean_squared_error": mean_squared_error,
+    "accuracy": accuracy,
+    "relu": lambda xs, p: torch.relu(xs[0]),
+    "tanh": lambda xs, p: torch.tanh(xs[0]),
+    "sigmoid": lambda xs, p: torch.sigmoid(xs[0]),
+    "add": lambda xs, p: sum(xs[1:], xs[0]),
+    "flatten": lambda xs, p: xs[0].flatten(1),
+    "global_avg_pool": lambda xs, p: xs[0].mean(dim=(1, 2)),
+}
+
+LABELLED = ("softmax_cross_entropy", "accuracy")
+LOSSES = ("softmax_cross_entropy", "mean_squared_error")
+
+
+def parameter_shapes(kind, attributes, shape):
+    """The parameters of a node whose input has this shape (the batch axis is not looked at)."""
+    if kind == "dense":
+        units = attributes["units"]
+        return {"weight": (shape[-1], units), "bias": (units,)}
+    if kind == "conv2d":
+        filters = attributes["filters"]
+        return {"weight": (*pair(attributes["kernel"]), shape[-1], filters), "bias": (filters,)}
+    return {}
+
+
+# ---------------------------------------------------------------- cases
+
+def stored(tensor):
+    """{shape, values}: the shortest decimals that read back as the same float32 numbers."""
+    array = np.asarray(tensor.detach().numpy() if torch.is_tensor(tensor) else tensor)
+    single = array.astype(np.float32) + np.float32(0)  # no negative zeros
+    values = [float(str(v)) for v in single.ravel()]
+    assert np.array_equal(np.array(values).astype(np.float32), single.ravel())
+    return {"shape": list(array.shape), "values": values}
+
+
+def toml(attributes):
+    return "\n".join(f"{key} = {json.dumps(value)}" for key, value in attributes.items())
+
+
+def normals(rng, shape):
+    """Random normals with three decimals, none of them zero (ReLU has no derivative there)."""
+    values = np.round(rng.standard_normal(shape), 3)
+    return np.where(values == 0, 0.001, values)
+
+
+def distinct(rng, shape):
+    """Numbers with three decimals in [-3, 3], no two of them equal, so that a maximum is unique."""
+    return rng.permutation(6001)[: int(np.prod(shape))].reshape(shape) / 1000 - 3
+
+
+def exact(array):
+    return torch.from_numpy(np.asarray(array).astype(np.float32).astype(np.float64))
+
+
+def case(name, kind, shapes, attributes=None, values=None):
+    """Draw a case from its name, so that a new case leaves the others as they are."""
+    attributes = attributes or {}
+    rng = np.random.RandomState(zlib.crc32(name.encode()))
+    if values is None:
+        draw = distinct if kind == "maxpool" else normals
+        values = [draw(rng, shape) for shape in shapes]
+        if kind in LABELLED:
+            values[1] = rng.randint(0, shapes[0][1], shapes[1])
+    inputs = [exact(v) for v in values]
+    parameters = {
+        key: exact(normals(rng, shape))
+        for key, shape in parameter_shapes(kind, attributes, inputs[0].shape).items()
+    }
+    learnt = inputs[:1] if kind in LABELLED else inputs
+    gradient = None
+    if kind != "accuracy":
+        for tensor in [*learnt, *parameters.values()]:
+            tensor.requires_grad_()
+    output = KINDS[kind](inputs, parameters, **attributes)
+    if kind != "accuracy":
+        gradient = torch.ones(1) if kind in LOSSES else exact(normals(rng, output.shape))
+        output.backward(gradient)
+    return {
+        "name": name,
+        "kind": kind,
+        "attributes": toml(attributes),
+        "inputs": [stored(x) for x in inputs],
+        "parameters": {key: stored(p) for key, p in parameters.items()},
+        "output": stored(output),
+        "output_grad": None if gradient is None else stored(gradient),
+        "input_grads": [] if gradient is None else [stored(x.grad) for x in learnt],
+        "parameter_grads": {key: stored(p.grad) for key, p in parameters.items()},
+    }
+
+
+def cases():
+    def conv(name, shape, filters, kernel, stride=None, padding=None):
+        options = {"stride": stride, "padding": padding}
+        given = {key: value for key, value in options.items() if value is not None}
+        required = {"filters": filters, "kernel": kernel}
+        return case(f"conv2d {name}", "conv2d", [shape], {**required, **given})
+
+    def pool(name, shape, size, stride=None, padding=None, values=None):
+        options = {"stride": stride, "padding": padding}
+        given = {key: value for key, value in options.items() if value is not None}
+        return case(f"maxpool {name}", "maxpool", [shape], {"size": size, **given}, values)
+
+    yield case("dense 1 to 1", "dense", [(1, 1)], {"units": 1})
+    yield case("dense 3 to 4", "dense", [(2, 3)], {"units": 4})
+    yield case("dense 7 to 1", "dense", [(5, 7)], {"units": 1})
+    yield case("dense 1 to 5", "dense", [(3, 1)], {"units": 5})
+    yield case("dense batch 1", "dense", [(1, 9)], {"units": 6})
+    yield case("dense 17 to 19", "dense", [(11, 17)], {"units": 19})
+    yield case("dense 33 to 18", "dense", [(7, 33)], {"units": 18})
+
+    for kind in ("relu", "tanh", "sigmoid"):
+        yield case(f"{kind} one axis", kind, [(3, 7)])
+        yield case(f"{kind} three axes", kind, [(2, 3, 5, 3)])
+        yield case(f"{kind} single value", kind, [(1, 1)])
+    large = [[[-100, -30, -9, -1e-3, 1e-3, 9, 30, 100]]]
+    yield case("tanh large values", "tanh", None, values=large)
+    yield case("sigmoid large values", "sigmoid", None, values=large)
+
+    yield case("concat two vectors", "concat", [(3, 2), (3, 5)])
+    yield case("concat three vectors", "concat", [(2, 1), (2, 4), (2, 3)])
+    yield case("concat vectors batch 1", "concat", [(1, 3), (1, 1)])
+    yield case("concat vectors axis 0", "concat", [(3, 2), (3, 4)], {"axis": 0})
+    yield case("concat two images", "concat", [(2, 3, 2, 1), (2, 3, 2, 4)])
+    yield case("concat three images", "concat", [(2, 2, 3, 2), (2, 2, 3, 3), (2, 2, 3, 1)])
+    yield case("concat images axis -1", "concat", [(1, 2, 2, 3), (1, 2, 2, 2)], {"axis": -1})
+    yield case("concat images axis 2", "concat", [(2, 2, 3, 1), (2, 2, 3, 2)], {"axis": 2})
+    yield case("concat images axis 0", "concat", [(2, 1, 3, 2), (2, 4, 3, 2)], {"axis": 0})
+    yield case("concat three images axis 0", "concat",
+               [(2, 2, 2, 3), (2, 1, 2, 3), (2, 3, 2, 3)], {"axis": 0})
+    yield case("concat images axis 1", "concat", [(2, 3, 2, 2), (2, 3, 1, 2)], {"axis": 1})
+    yield case("concat three images axis 1", "concat",
+               [(3, 2, 1, 2), (3, 2, 3, 2), (3, 2, 2, 2)], {"axis": 1})
+
+    yield case("add two vectors", "add", [(3, 5)] * 2)
+    yield case("add three vectors", "add", [(2, 7)] * 3)
+    yield case("add two images", "add", [(2, 3, 2, 3)] * 2)
+    yield case("add three images", "add", [(1, 2, 3, 5)] * 3)
+
+    yield case("flatten image", "flatten", [(2, 3, 4, 2)])
+    yield case("flatten one channel", "flatten", [(3, 5, 3, 1)])
+    yield case("flatten single pixel", "flatten", [(1, 1, 1, 7)])
+
+    yield conv("1x1", (2, 3, 4, 3), 5, 1)
+    yield conv("1x1 one channel", (1, 3, 3, 1), 1, 1)
+    yield conv("1x1 stride 2", (2, 5, 4, 3), 2, 1, 2)
+    yield conv("1x1 stride 3 same", (2, 6, 7, 2), 3, 1, 3, "same")
+    yield conv("3x3 valid", (2, 5, 6, 2), 3, 3, None, "valid")
+    yield conv("3x3 default padding", (1, 4, 5, 1), 2, [3, 3])
+    yield conv("3x3 valid single output", (2, 3, 3, 2), 4, 3)
+    yield conv("3x3 same", (2, 5, 4, 3), 4, 3, 1, "same")
+    yield conv("3x3 same one channel", (3, 6, 5, 1), 3, 3, None, "same")
+    yield conv("3x3 same 16 filters", (2, 5, 4, 4), 16, 3, None, "same")
+    yield conv("3x3 same 17 filters", (1, 4, 5, 3), 17, 3, None, "same")
+    yield conv("5x5 same", (2, 7, 6, 2), 3, 5, None, "same")
+    yield conv("5x5 same larger than image", (2, 3, 2, 2), 2, 5, None, "same")
+    yield conv("2x2 same", (2, 4, 5, 2), 3, 2, None, "same")
+    yield conv("4x4 same", (1, 5, 6, 2), 2, 4, None, "same")
+    yield conv("2x2 same stride 2 odd", (2, 5, 7, 2), 3, 2, 2, "same")
+    yield conv("rectangular valid", (2, 7, 5, 2), 3, [3, 2], [2, 1])
+    yield conv("rectangular same", (2, 6, 5, 2), 3, [3, 2], [2, 1], "same")
+    yield conv("1x7 then wide stride same", (1, 3, 9, 2), 2, [1, 7], [1, 2], "same")
+    yield conv("3x3 same stride 2 odd", (2, 7, 5, 2), 3, 3, 2, "same")
+    yield conv("3x3 same stride 2 even", (2, 6, 4, 2), 3, 3, 2, "same")
+    yield conv("3x3 valid stride 2", (2, 7, 6, 3), 2, 3, 2)
+    yield conv("3x3 valid stride 3 leftover", (2, 8, 7, 2), 3, 3, 3)
+    yield conv("2x2 valid stride 3 leftover", (2, 7, 6, 2), 3, 2, 3)
+    yield conv("3x3 same height 1", (2, 1, 6, 2), 3, 3, None, "same")
+    yield conv("3x3 same width 1", (2, 5, 1, 2), 3, 3, None, "same")
+    yield conv("5x5 same single pixel", (3, 1, 1, 2), 3, 5, None, "same")
+    yield conv("3x3 same height 1 stride 2", (2, 1, 5, 3), 2, 3, 2, "same")
+
+    yield pool("2/2 valid", (2, 6, 4, 3), 2, 2, "valid")
+    yield pool("2 default stride", (2, 4, 6, 1), 2)
+    yield pool("2/2 valid leftover", (2, 5, 7, 2), 2, 2)
+    yield pool("2/2 same odd", (2, 5, 7, 2), 2, 2, "same")
+    yield pool("3/1 same", (2, 5, 4, 3), 3, 1, "same")
+    yield pool("3/1 same 17 channels", (1, 4, 4, 17), 3, 1, "same")
+    yield pool("3/2 same odd", (2, 7, 5, 2), 3, 2, "same")
+    yield pool("3/2 same even", (1, 6, 8, 3), 3, 2, "same")
+    yield pool("3/2 valid overlapping", (2, 7, 8, 2), 3, 2)
+    yield pool("2/1 valid overlapping", (2, 5, 4, 3), 2, 1, "valid")
+    yield pool("rectangular", (2, 6, 7, 2), [3, 2], [1, 2])
+    yield pool("rectangular same", (2, 4, 5, 2), [3, 2], [1, 2], "same")
+    yield pool("rectangular default stride", (2, 6, 5, 2), [3, 2])
+    yield pool("2/3 valid gaps", (2, 8, 7, 2), 2, 3)
+    yield pool("2/3 same gaps", (2, 6, 7, 2), 2, 3, "same")
+    yield pool("3/1 same single pixel", (2, 1, 1, 3), 3, 1, "same")
+    negative = distinct(np.random.RandomState(7), (2, 5, 5, 2)) - 3.5
+    yield pool("3/2 same all negative", None, 3, 2, "same", [negative])
+    yield pool("3/1 same all negative", None, 3, 1, "same", [negative])
+
+    yield case("global_avg_pool", "global_avg_pool", [(2, 3, 5, 3)])
+    yield case("global_avg_pool one channel", "global_avg_pool", [(3, 4, 2, 1)])
+    yield case("global_avg_pool single pixel", "global_avg_pool", [(1, 1, 1, 5)])
+
+    extreme = [[80, -80, 0], [-80, 80, 79.5], [80, 80, 80], [-80, -80, -80], [0.5, -80, 80]]
+    for kind in ("softmax_cross_entropy", "accuracy"):
+        yield case(f"{kind} 5 classes", kind, [(7, 5), (7,)])
+        yield case(f"{kind} 2 classes", kind, [(4, 2), (4,)])
+        yield case(f"{kind} batch 1", kind, [(1, 3), (1,)])
+        yield case(f"{kind} 10 classes", kind, [(33, 10), (33,)])
+    yield case("softmax_cross_entropy single class", "softmax_cross_entropy", [(3, 1), (3,)])
+    yield case("softmax_cross_entropy large right", "softmax_cross_entropy", None,
+               values=[extreme, [0, 1, 2, 0, 2]])
+    yield case("softmax_cross_entropy large wrong", "softmax_cross_entropy", None,
+               values=[extreme, [1, 0, 1, 1, 0]])
+    yield case("accuracy none", "accuracy", None, values=[[[2, 1, 0], [0, 3, 1]], [1, 0]])
+    yield case("accuracy all", "accuracy", None, values=[[[80, -80, 0], [0, 3, 1]], [0, 1]])
+    yield case("mean_squared_error vectors", "mean_squared_error", [(5, 3)] * 2)
+    yield case("mean_squared_error batch 1", "mean_squared_error", [(1, 1)] * 2)
+    yield case("mean_squared_error images", "mean_squared_error", [(2, 3, 4, 2)] * 2)
+
+
+def main():
+    rows = list(cases())
+    assert len({row["name"] for row in rows}) == len(rows)
+    path = pathlib.Path(__file__).with_suffix(".json")
+    lines = ",\n".join(json.dumps(row, separators=(",", ":")) for row in rows)
+    path.write_text(f"[\n{lines}\n]\n")
+    print(f"{path.name}: {len(rows)} cases, {path.stat().st_size} bytes, torch {torch.__version__}")
+
+
+if __name__ == "__main__":
+    main()
