@@ -102,6 +102,7 @@ impl<'a> MatrixRef<'a> {
     ///
     /// # Panics
     /// If the range leaves the view.
+    #[must_use]
     pub fn slice_rows(&self, range: std::ops::Range<usize>) -> Self {
         assert!(range.start <= range.end && range.end <= self.rows, "{range:?} of {}", self.rows);
         Self {
@@ -116,6 +117,7 @@ impl<'a> MatrixRef<'a> {
     ///
     /// # Panics
     /// If the range leaves the view.
+    #[must_use]
     pub fn slice_cols(&self, range: std::ops::Range<usize>) -> Self {
         assert!(range.start <= range.end && range.end <= self.cols, "{range:?} of {}", self.cols);
         // SAFETY: the offset stays within a row of the view.
@@ -212,6 +214,7 @@ impl<'a> MatrixMut<'a> {
     ///
     /// # Panics
     /// If the range leaves the view.
+    #[must_use]
     pub fn slice_rows(self, range: std::ops::Range<usize>) -> MatrixMut<'a> {
         assert!(range.start <= range.end && range.end <= self.rows, "{range:?} of {}", self.rows);
         MatrixMut {
@@ -226,6 +229,7 @@ impl<'a> MatrixMut<'a> {
     ///
     /// # Panics
     /// If the range leaves the view.
+    #[must_use]
     pub fn slice_cols(self, range: std::ops::Range<usize>) -> MatrixMut<'a> {
         assert!(range.start <= range.end && range.end <= self.cols, "{range:?} of {}", self.cols);
         // SAFETY: the offset stays within a row of the view.

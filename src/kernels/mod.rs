@@ -1,7 +1,49 @@
 //! Numeric kernels: the only place of the crate with SIMD or `unsafe` arithmetic.
+//!
+//! Every kernel runs on the calling thread, allocates nothing once its thread's scratch has grown,
+//! and returns the same bits however its rows (or items) are split between calls.
+
+#![expect(
+    clippy::inline_always,
+    reason = "generic code on vectors must become part of a function that has the instructions"
+)]
 
 mod buffer;
+mod conv2d;
+mod elementwise;
+mod exponential;
+mod instruction_set;
 mod matrix;
+mod optimizers;
+mod panels;
+mod pooling;
+mod product;
+mod scratch;
+mod softmax;
+mod tile;
+mod transpose;
+mod vector;
+#[cfg(target_arch = "x86_64")]
+mod vector_x86;
+
+#[cfg(test)]
+mod tests;
 
 pub use buffer::Buffer;
+pub use conv2d::{
+    Conv2dShape, conv2d, conv2d_input_grad, conv2d_prepare, conv2d_prepared_len, conv2d_weight_grad,
+};
+pub use elementwise::{
+    add_assign, copy, fill, relu, relu_grad, scale, sigmoid, sigmoid_grad, tanh, tanh_grad,
+};
+pub use instruction_set::{InstructionSet, instruction_set_name, with_instruction_set};
 pub use matrix::{MatrixMut, MatrixRef};
+pub use optimizers::{add_slices, sgd_momentum};
+pub use panels::{PANEL, Panels, from_panels, panel_len, panel_rows, panel_rows_floats, to_panels};
+pub use pooling::{
+    PoolShape, average_pool, average_pool_grad, global_average, global_average_grad, max_pool,
+    max_pool_grad,
+};
+pub use product::{column_sums, product, product_transposed, weight_gradient};
+pub use scratch::with_scratch;
+pub use softmax::{softmax_cross_entropy, softmax_cross_entropy_grad};

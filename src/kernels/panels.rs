@@ -1,0 +1,126 @@
+//! The layout in which weights live in memory.
+//!
+//! A rows x cols matrix (rows: the inputs a sum runs over, cols: the outputs) is cut into panels of
+//! [`PANEL`] columns. A panel is stored row after row; the last one is narrower when that suffices,
+//! 16 columns, and is padded with zeros.
+
+use std::ops::Range;
+
+/// Columns of a panel.
+pub const PANEL: usize = 32;
+
+/// Columns of a narrow last panel.
+const NARROW: usize = 16;
+
+/// Columns that panel `panel` of a matrix of `cols` columns takes in memory.
+pub(super) fn panel_width(cols: usize, panel: usize) -> usize {
+    if cols - panel * PANEL <= NARROW { NARROW } else { PANEL }
+}
+
+/// Columns of panel `panel` that are not padding.
+pub(super) fn panel_columns(cols: usize, panel: usize) -> Range<usize> {
+    panel * PANEL..cols.min((panel + 1) * PANEL)
+}
+
+/// Floats that a rows x cols matrix takes as panels.
+pub fn panel_len(rows: usize, cols: usize) -> usize {
+    rows * cols.next_multiple_of(NARROW)
+}
+
+/// Panels x rows: the unit along which weight gradients are split. The panel rows of a matrix are
+/// numbered as they lie in memory, and consecutive ones touch.
+pub fn panel_rows(rows: usize, cols: usize) -> usize {
+    rows * cols.div_ceil(PANEL)
+}
+
+/// Where the given panel rows lie among the floats of a rows x cols matrix as panels.
+///
+/// # Panics
+/// If there are no such panel rows.
+pub fn panel_rows_floats(rows: usize, cols: usize, panel_rows: Range<usize>) -> Range<usize> {
+    let all = self::panel_rows(rows, cols);
+    assert!(
+        panel_rows.start <= panel_rows.end && panel_rows.end <= all,
+        "panel rows {panel_rows:?} of {all}"
+    );
+    let start = |row: usize| {
+        if row == all {
+            return panel_len(rows, cols);
+        }
+        let panel = row / rows;
+        panel * PANEL * rows + (row - panel * rows) * panel_width(cols, panel)
+    };
+    start(panel_rows.start)..start(panel_rows.end)
+}
+
+/// Writes a row-major rows x cols matrix as panels.
+///
+/// # Panics
+/// If the lengths do not fit the matrix.
+pub fn to_panels(plain: &[f32], rows: usize, cols: usize, panels: &mut [f32]) {
+    assert_eq!(plain.len(), rows * cols, "a {rows} x {cols} matrix");
+    assert_eq!(panels.len(), panel_len(rows, cols), "a {rows} x {cols} matrix as panels");
+    for panel in 0..cols.div_ceil(PANEL) {
+        let (columns, width) = (panel_columns(cols, panel), panel_width(cols, panel));
+        let to = &mut panels[panel * PANEL * rows..][..width * rows];
+        for (row, to) in to.chunks_exact_mut(width).enumerate() {
+            let (filled, padding) = to.split_at_mut(columns.len());
+            filled.copy_from_slice(&plain[row * cols..][columns.clone()]);
+            padding.fill(0.0);
+        }
+    }
+}
+
+/// Writes a matrix given as panels in row-major order.
+///
+/// # Panics
+/// If the lengths do not fit the matrix.
+pub fn from_panels(panels: &[f32], rows: usize, cols: usize, plain: &mut [f32]) {
+    assert_eq!(plain.len(), rows * cols, "a {rows} x {cols} matrix");
+    let panels = Panels::new(panels, rows, cols);
+    for panel in 0..cols.div_ceil(PANEL) {
+        let columns = panel_columns(cols, panel);
+        for (row, from) in panels.panel(panel).chunks_exact(panel_width(cols, panel)).enumerate() {
+            plain[row * cols..][columns.clone()].copy_from_slice(&from[..columns.len()]);
+        }
+    }
+}
+
+/// A matrix stored as panels, to read.
+#[derive(Clone, Copy, Debug)]
+pub struct Panels<'a> {
+    floats: &'a [f32],
+    rows: usize,
+    cols: usize,
+}
+
+impl<'a> Panels<'a> {
+    /// The rows x cols matrix stored in `floats`.
+    ///
+    /// # Panics
+    /// If `floats` has another length than [`panel_len`].
+    pub fn new(floats: &'a [f32], rows: usize, cols: usize) -> Self {
+        assert_eq!(floats.len(), panel_len(rows, cols), "a {rows} x {cols} matrix as panels");
+        Self { floats, rows, cols }
+    }
+
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Number of columns, without padding.
+    pub fn cols(&self) -> usize {
+        self.cols
+    }
+
+    /// The floats of one panel.
+    pub(super) fn panel(&self, panel: usize) -> &'a [f32] {
+        &self.floats[panel * PANEL * self.rows..][..panel_width(self.cols, panel) * self.rows]
+    }
+
+    /// How many panels there are.
+    pub(super) fn count(&self) -> usize {
+        self.cols.div_ceil(PANEL)
+    }
+}

@@ -1,0 +1,193 @@
+use super::super::{
+    InstructionSet, MatrixMut, MatrixRef, add_assign, add_slices, copy, fill, instruction_set_name,
+    relu, relu_grad, scale, sgd_momentum, sigmoid, sigmoid_grad, softmax_cross_entropy,
+    softmax_cross_entropy_grad, tanh, tanh_grad, with_instruction_set, with_scratch,
+};
+use super::{Wide, assert_close, bits, each_set, random};
+
+const SIZES: [[usize; 3]; 6] =
+    [[1, 1, 0], [1, 40, 3], [3, 16, 0], [5, 33, 7], [7, 10, 6], [2, 200, 0]];
+
+type Function = fn(Option<MatrixRef<'_>>, MatrixMut<'_>);
+type Gradient = fn(MatrixRef<'_>, Option<MatrixRef<'_>>, MatrixMut<'_>);
+
+/// Checks an activation and its gradient from the output, out of place and in place.
+fn check(
+    function: Function,
+    gradient: Gradient,
+    expected: fn(f64) -> f64,
+    slope: fn(f64) -> f64,
+    tolerance: f64,
+) {
+    each_set(|| {
+        for [rows, cols, gap] in SIZES {
+            let numbers: Vec<f32> = random(rows * cols, 1).iter().map(|x| x * 10.0).collect();
+            let input = Wide::new(&numbers, rows, cols, gap);
+            let mut output = Wide::output(rows, cols, gap / 2);
+            function(Some(input.view()), output.view_mut());
+            let wanted: Vec<f64> = numbers.iter().map(|&x| expected(f64::from(x))).collect();
+            assert_close(&output.numbers(), &wanted, tolerance, "function");
+            let mut in_place = input.clone();
+            function(None, in_place.view_mut());
+            assert_eq!(bits(&in_place.numbers()), bits(&output.numbers()));
+
+            let given = Wide::random(rows, cols, gap, 2);
+            let mut found = Wide::output(rows, cols, 1);
+            gradient(output.view(), Some(given.view()), found.view_mut());
+            let pairs = output.numbers().into_iter().zip(given.numbers());
+            let wanted: Vec<f64> =
+                pairs.map(|(y, grad)| slope(f64::from(y)) * f64::from(grad)).collect();
+            assert_close(&found.numbers(), &wanted, 1e-6, "gradient");
+            let mut in_place = given.clone();
+            gradient(output.view(), None, in_place.view_mut());
+            assert_eq!(bits(&in_place.numbers()), bits(&found.numbers()));
+        }
+    });
+}
+
+#[test]
+fn relu_keeps_what_is_positive() {
+    check(relu, relu_grad, |x| x.max(0.0), |y| if y > 0.0 { 1.0 } else { 0.0 }, 0.0);
+    each_set(|| {
+        let mut numbers = vec![f32::NAN; 20];
+        relu(None, MatrixMut::dense(&mut numbers, 1, 20));
+        assert!(numbers.iter().all(|number| number.is_nan()));
+    });
+}
+
+#[test]
+fn sigmoid_is_the_logistic_function() {
+    check(sigmoid, sigmoid_grad, |x| 1.0 / (1.0 + (-x).exp()), |y| y * (1.0 - y), 1e-6);
+}
+
+#[test]
+fn tanh_is_the_hyperbolic_tangent() {
+    check(tanh, tanh_grad, f64::tanh, |y| 1.0 - y * y, 1e-6);
+}
+
+/// Checks the relative error over a wide range, and the ends of it.
+fn check_accuracy(function: Function, expected: fn(f64) -> f64, ends: [f32; 2]) {
+    each_set(|| {
+        let mut inputs: Vec<f32> = (-8700..=8700).map(|i| i as f32 / 100.0).collect();
+        inputs.extend((-3000..3000).map(|i| i as f32 / 3000.0));
+        inputs.extend((1..30).map(|i| 10.0_f32.powi(-i)));
+        let mut found = inputs.clone();
+        function(None, MatrixMut::dense(&mut found, 1, inputs.len()));
+        for (&x, &y) in inputs.iter().zip(&found) {
+            let wanted = expected(f64::from(x));
+            let error = (f64::from(y) - wanted).abs();
+            assert!(error <= 1e-6 * wanted.abs(), "{y} instead of {wanted} at {x}");
+        }
+        let mut extremes = [f32::NEG_INFINITY, -1000.0, 1000.0, f32::INFINITY, f32::NAN];
+        function(None, MatrixMut::dense(&mut extremes, 1, 5));
+        let wanted = [ends[0], ends[0], ends[1], ends[1]].map(f64::from);
+        assert_close(&extremes[..4], &wanted, 1e-7, "extremes");
+        assert!(extremes[4].is_nan());
+    });
+}
+
+#[test]
+fn sigmoid_and_tanh_are_accurate() {
+    check_accuracy(sigmoid, |x| 1.0 / (1.0 + (-x).exp()), [0.0, 1.0]);
+    check_accuracy(tanh, f64::tanh, [-1.0, 1.0]);
+}
+
+#[test]
+fn sums_copies_and_factors() {
+    each_set(|| {
+        for [rows, cols, gap] in SIZES {
+            let (a, b) = (Wide::random(rows, cols, gap, 1), Wide::random(rows, cols, gap / 2, 2));
+            let mut sum = b.clone();
+            add_assign(a.view(), sum.view_mut());
+            let (a_numbers, b_numbers) = (a.numbers(), b.numbers());
+            let sums: Vec<f32> = b_numbers.iter().zip(&a_numbers).map(|(b, a)| b + a).collect();
+            assert_eq!(sum.numbers(), sums);
+            let mut slices = b_numbers.clone();
+            add_slices(&mut slices, &a_numbers);
+            assert_eq!(slices, sums);
+            copy(a.view(), sum.view_mut());
+            assert_eq!(sum.numbers(), a_numbers);
+            scale(-0.5, sum.view_mut());
+            assert_eq!(sum.numbers(), a_numbers.iter().map(|a| a * -0.5).collect::<Vec<f32>>());
+            fill(sum.view_mut(), 3.0);
+            assert_eq!(sum.numbers(), vec![3.0; rows * cols]);
+        }
+    });
+}
+
+#[test]
+fn momentum_moves_the_weights() {
+    each_set(|| {
+        for len in [0, 1, 15, 16, 17, 100] {
+            let [mut weights, mut velocity, gradient] = [1, 2, 3].map(|seed| random(len, seed));
+            let mut expected: [Vec<f64>; 2] = [vec![], vec![]];
+            for at in 0..len {
+                let [w, v, g] = [weights[at], velocity[at], gradient[at]].map(f64::from);
+                let v = 0.9 * v + g;
+                expected[0].push(w - 0.1 * v);
+                expected[1].push(v);
+            }
+            sgd_momentum(&mut weights, &mut velocity, &gradient, 0.1, 0.9);
+            assert_close(&weights, &expected[0], 1e-6, "weights");
+            assert_close(&velocity, &expected[1], 1e-6, "velocity");
+        }
+    });
+}
+
+#[test]
+fn cross_entropy_of_softmax() {
+    each_set(|| {
+        for (rows, classes) in [(1, 1), (3, 2), (7, 10), (5, 16), (2, 100)] {
+            for size in [1.0, 30.0, 1000.0] {
+                let logits: Vec<f32> = random(rows * classes, 1).iter().map(|x| x * size).collect();
+                let logits = Wide::new(&logits, rows, classes, 3);
+                let labels: Vec<f32> = (0..rows).map(|row| (row * 7 % classes) as f32).collect();
+                let mut losses = vec![f32::NAN; rows];
+                softmax_cross_entropy(logits.view(), &labels, &mut losses);
+                let mut gradient = Wide::output(rows, classes, 1);
+                softmax_cross_entropy_grad(logits.view(), &labels, 0.25, gradient.view_mut());
+                let mut expected = [vec![], vec![]];
+                for (row, &label) in labels.iter().enumerate() {
+                    let numbers = logits.view().row(row);
+                    let numbers: Vec<f64> = numbers.iter().map(|&x| f64::from(x)).collect();
+                    let largest = numbers.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                    let sum: f64 = numbers.iter().map(|x| (x - largest).exp()).sum();
+                    expected[0].push(sum.ln() + largest - numbers[label as usize]);
+                    for (class, x) in numbers.iter().enumerate() {
+                        let hit = if class == label as usize { 1.0 } else { 0.0 };
+                        expected[1].push(((x - largest).exp() / sum - hit) * 0.25);
+                    }
+                }
+                assert_close(&losses, &expected[0], 2e-6, "loss");
+                assert_close(&gradient.numbers(), &expected[1], 1e-6, "gradient");
+            }
+        }
+    });
+}
+
+#[test]
+fn scratch_nests() {
+    let outer = |_| {
+        with_scratch(100, |outer| {
+            outer.fill(1.0);
+            let inner = with_scratch(5000, |inner| {
+                inner.fill(2.0);
+                inner.as_ptr() as usize
+            });
+            assert!(outer.iter().all(|&number| number == 1.0));
+            [outer.as_ptr() as usize, inner]
+        })
+    };
+    let places = [0, 1].map(outer);
+    assert_eq!(places[0], places[1], "the second time, nothing is allocated");
+    assert!(places[0].iter().all(|place| place % 64 == 0));
+}
+
+#[test]
+fn instruction_sets_can_be_chosen() {
+    let before = InstructionSet::current();
+    with_instruction_set(InstructionSet::Portable, || {
+        assert_eq!(instruction_set_name(), "portable");
+    });
+    assert_eq!(InstructionSet::current(), before);
+}

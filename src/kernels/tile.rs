@@ -1,0 +1,277 @@
+//! The microkernel that all products and convolutions are made of.
+//!
+//! It computes a tile of up to [`MAX_ROWS`] rows x 16 or 32 columns in registers:
+//!
+//! ```text
+//! c[r, ..] = start[r, ..] + sum over steps s of a[row r, step s] * b[step s, ..]
+//! ```
+//!
+//! Steps are added one after the other, whatever the number of rows: a number of the output has the
+//! same bits in whichever tile it is computed, and continuing a sum from memory changes nothing.
+
+use super::InstructionSet;
+use super::vector::{Portable, Vector};
+#[cfg(target_arch = "x86_64")]
+use super::vector_x86::{Avx2, Avx512};
+
+/// The most rows that any instruction set computes at a time.
+pub(super) const MAX_ROWS: usize = 14;
+
+/// The order in which a sum walks through `a` and `b`: `outer` times `segments` times `len` steps.
+/// Distances are in floats.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Walk {
+    pub(super) outer: usize,
+    pub(super) a_outer: usize,
+    pub(super) b_outer: usize,
+    pub(super) segments: usize,
+    pub(super) a_segment: usize,
+    pub(super) b_segment: usize,
+    pub(super) len: usize,
+    pub(super) a_step: usize,
+    pub(super) b_step: usize,
+}
+
+impl Walk {
+    /// `len` steps in a line.
+    pub(super) fn line(len: usize, a_step: usize, b_step: usize) -> Self {
+        Self { outer: 1, segments: 1, len, a_step, b_step, ..Self::default() }
+    }
+}
+
+/// What a sum starts from.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Start {
+    /// Zero.
+    Zero,
+    /// The same numbers for all rows, one for each column that is not padding.
+    Bias(*const f32),
+    /// What `c` holds.
+    Output,
+}
+
+/// One tile.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Tile {
+    pub(super) a: *const f32,
+    /// Where each row's `a` starts.
+    pub(super) a_rows: [usize; MAX_ROWS],
+    pub(super) b: *const f32,
+    pub(super) walk: Walk,
+    pub(super) c: *mut f32,
+    /// Where each row of the output starts.
+    pub(super) c_rows: [usize; MAX_ROWS],
+    /// Columns of `c` that exist; `b` has 16 or 32.
+    pub(super) columns: usize,
+    pub(super) start: Start,
+}
+
+type Run = unsafe fn(&Tile);
+
+/// The tiles of one instruction set.
+#[derive(Clone, Copy)]
+pub(super) struct Tiles {
+    /// The most rows of one tile.
+    rows: usize,
+    /// The functions for 1.. rows of 32 columns, if it has these.
+    wide: Option<&'static [Run]>,
+    /// The functions for 1.. rows of 16 columns.
+    narrow: &'static [Run],
+}
+
+impl Tiles {
+    /// The tiles of [`InstructionSet::current`].
+    pub(super) fn current() -> Self {
+        match InstructionSet::current() {
+            #[cfg(target_arch = "x86_64")]
+            InstructionSet::Avx512 => AVX512_TILES,
+            #[cfg(target_arch = "x86_64")]
+            InstructionSet::Avx2 => AVX2_TILES,
+            _ => PORTABLE_TILES,
+        }
+    }
+
+    /// Cuts `rows` into tiles of nearly equal heights and visits the rows of each.
+    pub(super) fn heights(
+        self,
+        rows: std::ops::Range<usize>,
+        mut visit: impl FnMut(std::ops::Range<usize>),
+    ) {
+        let tiles = rows.len().div_ceil(self.rows);
+        let at = |tile: usize| rows.start + rows.len() * tile / tiles;
+        for tile in 0..tiles {
+            visit(at(tile)..at(tile + 1));
+        }
+    }
+
+    /// Computes `rows` rows of `tile`, where `b` has `width` columns, 16 or 32.
+    ///
+    /// # Safety
+    /// All floats that the tile names must be readable, those of `c` writable, and nothing else may
+    /// use these meanwhile.
+    pub(super) unsafe fn run(self, tile: &Tile, rows: usize, width: usize) {
+        debug_assert!((1..=self.rows).contains(&rows), "{rows} rows");
+        debug_assert!(width == 16 || width == 32, "{width} columns");
+        if let (32, Some(wide)) = (width, self.wide) {
+            // SAFETY: as the caller states; the set is available.
+            return unsafe { wide[rows - 1](tile) };
+        }
+        // SAFETY: as the caller states; the set is available.
+        unsafe { self.narrow[rows - 1](&Tile { columns: tile.columns.min(16), ..*tile }) };
+        if tile.columns > 16 {
+            let start = match tile.start {
+                // SAFETY: there are more than 16 columns.
+                Start::Bias(bias) => Start::Bias(unsafe { bias.add(16) }),
+                start => start,
+            };
+            // SAFETY: as the caller states, for the columns from 16 on.
+            unsafe {
+                let (b, c) = (tile.b.add(16), tile.c.add(16));
+                let columns = tile.columns - 16;
+                self.narrow[rows - 1](&Tile { b, c, columns, start, ..*tile });
+            }
+        }
+    }
+}
+
+/// Computes `R` rows of `C` vectors.
+///
+/// # Safety
+/// As for [`Tiles::run`]; the machine must have the instructions of `V`.
+#[inline(always)]
+unsafe fn run<V: Vector, const R: usize, const C: usize>(tile: &Tile) {
+    let full = tile.columns == C * V::LANES;
+    let lanes = |c: usize| tile.columns.saturating_sub(c * V::LANES).min(V::LANES);
+    // SAFETY: the caller vouches for the floats and the instructions; partial vectors only touch
+    // the columns that exist.
+    unsafe {
+        let mut sums = [[V::splat(0.0); C]; R];
+        match tile.start {
+            Start::Zero => {}
+            Start::Bias(bias) => {
+                for c in 0..C {
+                    let bias = V::load_part(bias.wrapping_add(c * V::LANES), lanes(c));
+                    for row in &mut sums {
+                        row[c] = bias;
+                    }
+                }
+            }
+            Start::Output => {
+                for (row, &at) in sums.iter_mut().zip(&tile.c_rows) {
+                    for (c, sum) in row.iter_mut().enumerate() {
+                        let from = tile.c.wrapping_add(at + c * V::LANES);
+                        *sum = if full { V::load(from) } else { V::load_part(from, lanes(c)) };
+                    }
+                }
+            }
+        }
+        let walk = &tile.walk;
+        for outer in 0..walk.outer {
+            for segment in 0..walk.segments {
+                let a = tile.a.add(outer * walk.a_outer + segment * walk.a_segment);
+                let mut b = tile.b.add(outer * walk.b_outer + segment * walk.b_segment);
+                let mut rows: [*const f32; R] = std::array::from_fn(|r| a.add(tile.a_rows[r]));
+                for _ in 0..walk.len {
+                    let b_row: [V; C] = std::array::from_fn(|c| V::load(b.add(c * V::LANES)));
+                    for r in 0..R {
+                        let number = V::splat(*rows[r]);
+                        rows[r] = rows[r].wrapping_add(walk.a_step);
+                        for c in 0..C {
+                            sums[r][c] = number.mul_add(b_row[c], sums[r][c]);
+                        }
+                    }
+                    b = b.wrapping_add(walk.b_step);
+                }
+            }
+        }
+        for (row, &at) in sums.iter().zip(&tile.c_rows) {
+            for (c, sum) in row.iter().enumerate() {
+                let to = tile.c.wrapping_add(at + c * V::LANES);
+                if full {
+                    sum.store(to);
+                } else {
+                    sum.store_part(to, lanes(c));
+                }
+            }
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+unsafe fn run_avx512<const R: usize, const C: usize>(tile: &Tile) {
+    // SAFETY: as the caller states.
+    unsafe { run::<Avx512, R, C>(tile) }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+unsafe fn run_avx2<const R: usize>(tile: &Tile) {
+    // SAFETY: as the caller states.
+    unsafe { run::<Avx2, R, 2>(tile) }
+}
+
+unsafe fn run_portable<const R: usize>(tile: &Tile) {
+    // SAFETY: as the caller states.
+    unsafe { run::<Portable, R, 4>(tile) }
+}
+
+/// 28 of 32 registers for sums.
+#[cfg(target_arch = "x86_64")]
+const AVX512_TILES: Tiles = Tiles {
+    rows: 14,
+    wide: Some(&[
+        run_avx512::<1, 2>,
+        run_avx512::<2, 2>,
+        run_avx512::<3, 2>,
+        run_avx512::<4, 2>,
+        run_avx512::<5, 2>,
+        run_avx512::<6, 2>,
+        run_avx512::<7, 2>,
+        run_avx512::<8, 2>,
+        run_avx512::<9, 2>,
+        run_avx512::<10, 2>,
+        run_avx512::<11, 2>,
+        run_avx512::<12, 2>,
+        run_avx512::<13, 2>,
+        run_avx512::<14, 2>,
+    ]),
+    narrow: &[
+        run_avx512::<1, 1>,
+        run_avx512::<2, 1>,
+        run_avx512::<3, 1>,
+        run_avx512::<4, 1>,
+        run_avx512::<5, 1>,
+        run_avx512::<6, 1>,
+        run_avx512::<7, 1>,
+        run_avx512::<8, 1>,
+        run_avx512::<9, 1>,
+        run_avx512::<10, 1>,
+        run_avx512::<11, 1>,
+        run_avx512::<12, 1>,
+        run_avx512::<13, 1>,
+        run_avx512::<14, 1>,
+    ],
+};
+
+/// 12 of 16 registers for sums.
+#[cfg(target_arch = "x86_64")]
+const AVX2_TILES: Tiles = Tiles {
+    rows: 6,
+    wide: None,
+    narrow: &[
+        run_avx2::<1>,
+        run_avx2::<2>,
+        run_avx2::<3>,
+        run_avx2::<4>,
+        run_avx2::<5>,
+        run_avx2::<6>,
+    ],
+};
+
+/// 12 of 16 registers for sums, where there are as many.
+const PORTABLE_TILES: Tiles = Tiles {
+    rows: 3,
+    wide: None,
+    narrow: &[run_portable::<1>, run_portable::<2>, run_portable::<3>],
+};

@@ -1,0 +1,188 @@
+//! Vectors of floats, one type per instruction set, and the choice between them.
+
+use super::InstructionSet;
+
+/// Several floats that one instruction works on.
+///
+/// A value of the type exists only where its instructions do: making one out of memory or a number
+/// is unsafe, arithmetic on existing ones is not. All methods are inlined into the caller, which
+/// must have been compiled for the instructions (see [`dispatch`]) to be fast.
+pub(super) trait Vector: Copy {
+    /// Floats in a vector.
+    const LANES: usize;
+
+    /// The same number in all lanes.
+    ///
+    /// # Safety
+    /// The machine must have the instructions.
+    unsafe fn splat(number: f32) -> Self;
+
+    /// The `LANES` floats at `from`, which need not be aligned.
+    ///
+    /// # Safety
+    /// The machine must have the instructions, and the floats must be readable.
+    unsafe fn load(from: *const f32) -> Self;
+
+    /// The first `lanes` floats at `from`, at most `LANES`; the other lanes are 0.
+    ///
+    /// # Safety
+    /// The machine must have the instructions, and these floats must be readable.
+    unsafe fn load_part(from: *const f32, lanes: usize) -> Self;
+
+    /// Writes all lanes to `to`, which need not be aligned.
+    ///
+    /// # Safety
+    /// The floats must be writable.
+    unsafe fn store(self, to: *mut f32);
+
+    /// Writes the first `lanes` lanes, at most `LANES`.
+    ///
+    /// # Safety
+    /// These floats must be writable.
+    unsafe fn store_part(self, to: *mut f32, lanes: usize);
+
+    /// `self + other`
+    fn add(self, other: Self) -> Self;
+    /// `self - other`
+    fn sub(self, other: Self) -> Self;
+    /// `self * other`
+    fn mul(self, other: Self) -> Self;
+    /// `self / other`
+    fn div(self, other: Self) -> Self;
+    /// `self * factor + addend`, rounded once where the instructions can.
+    fn mul_add(self, factor: Self, addend: Self) -> Self;
+    /// The larger one; `other` where one of both is NaN or both are zeros.
+    fn max(self, other: Self) -> Self;
+    /// The smaller one; `other` where one of both is NaN or both are zeros.
+    fn min(self, other: Self) -> Self;
+    /// `then` where `self <= bound`, else (also where one of both is NaN) `otherwise`.
+    fn select_le(self, bound: Self, then: Self, otherwise: Self) -> Self;
+    /// `then` where `self == other`, else `otherwise`.
+    fn select_eq(self, other: Self, then: Self, otherwise: Self) -> Self;
+    /// The bits of each lane, shifted left by the 23 bits of a mantissa.
+    fn shift_into_exponent(self) -> Self;
+}
+
+/// Work that can be done with vectors of any type.
+pub(super) trait Kernel {
+    /// Does it. Implementations are `#[inline(always)]`.
+    ///
+    /// # Safety
+    /// The machine must have the instructions of `V`.
+    unsafe fn run<V: Vector>(self);
+}
+
+/// Does the work with the instructions of [`InstructionSet::current`].
+pub(super) fn dispatch(kernel: impl Kernel) {
+    match InstructionSet::current() {
+        // SAFETY: the current set is available.
+        #[cfg(target_arch = "x86_64")]
+        InstructionSet::Avx512 => unsafe { super::vector_x86::run_avx512(kernel) },
+        // SAFETY: the current set is available.
+        #[cfg(target_arch = "x86_64")]
+        InstructionSet::Avx2 => unsafe { super::vector_x86::run_avx2(kernel) },
+        // SAFETY: every machine has these.
+        _ => unsafe { kernel.run::<Portable>() },
+    }
+}
+
+/// Four floats as any machine knows them.
+#[derive(Clone, Copy)]
+pub(super) struct Portable([f32; 4]);
+
+impl Portable {
+    #[inline(always)]
+    fn zip(self, other: Self, combine: impl Fn(f32, f32) -> f32) -> Self {
+        Self(std::array::from_fn(|lane| combine(self.0[lane], other.0[lane])))
+    }
+}
+
+impl Vector for Portable {
+    const LANES: usize = 4;
+
+    #[inline(always)]
+    unsafe fn splat(number: f32) -> Self {
+        Self([number; 4])
+    }
+
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self {
+        // SAFETY: readable, as the caller states; no alignment is assumed.
+        Self(unsafe { from.cast::<[f32; 4]>().read_unaligned() })
+    }
+
+    #[inline(always)]
+    unsafe fn load_part(from: *const f32, lanes: usize) -> Self {
+        // SAFETY: only the first `lanes` floats are read, which are readable.
+        Self(std::array::from_fn(
+            |lane| if lane < lanes { unsafe { *from.add(lane) } } else { 0.0 },
+        ))
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32) {
+        // SAFETY: writable, as the caller states; no alignment is assumed.
+        unsafe { to.cast::<[f32; 4]>().write_unaligned(self.0) }
+    }
+
+    #[inline(always)]
+    unsafe fn store_part(self, to: *mut f32, lanes: usize) {
+        for (lane, number) in self.0.into_iter().enumerate().take(lanes) {
+            // SAFETY: one of the first `lanes` floats, which are writable.
+            unsafe { *to.add(lane) = number }
+        }
+    }
+
+    #[inline(always)]
+    fn add(self, other: Self) -> Self {
+        self.zip(other, |a, b| a + b)
+    }
+
+    #[inline(always)]
+    fn sub(self, other: Self) -> Self {
+        self.zip(other, |a, b| a - b)
+    }
+
+    #[inline(always)]
+    fn mul(self, other: Self) -> Self {
+        self.zip(other, |a, b| a * b)
+    }
+
+    #[inline(always)]
+    fn div(self, other: Self) -> Self {
+        self.zip(other, |a, b| a / b)
+    }
+
+    #[inline(always)]
+    fn mul_add(self, factor: Self, addend: Self) -> Self {
+        self.mul(factor).add(addend)
+    }
+
+    #[inline(always)]
+    fn max(self, other: Self) -> Self {
+        self.zip(other, |a, b| if a > b { a } else { b })
+    }
+
+    #[inline(always)]
+    fn min(self, other: Self) -> Self {
+        self.zip(other, |a, b| if a < b { a } else { b })
+    }
+
+    #[inline(always)]
+    fn select_le(self, bound: Self, then: Self, otherwise: Self) -> Self {
+        let choose = |lane| if self.0[lane] <= bound.0[lane] { &then } else { &otherwise };
+        Self(std::array::from_fn(|lane| choose(lane).0[lane]))
+    }
+
+    #[inline(always)]
+    #[expect(clippy::float_cmp, reason = "equality of bits but for zeros and NaN is meant")]
+    fn select_eq(self, other: Self, then: Self, otherwise: Self) -> Self {
+        let choose = |lane| if self.0[lane] == other.0[lane] { &then } else { &otherwise };
+        Self(std::array::from_fn(|lane| choose(lane).0[lane]))
+    }
+
+    #[inline(always)]
+    fn shift_into_exponent(self) -> Self {
+        Self(self.0.map(|number| f32::from_bits(number.to_bits() << 23)))
+    }
+}
