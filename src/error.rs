@@ -197,10 +197,6 @@ impl Error {
         name: &str,
         known: impl Iterator<Item = &'a str>,
     ) -> Self {
-        Self::Unknown {
-            what,
-            name: name.to_owned(),
-            known: known.collect::<Vec<_>>().join(", "),
-        }
+        Self::Unknown { what, name: name.to_owned(), known: known.collect::<Vec<_>>().join(", ") }
     }
 }

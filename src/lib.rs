@@ -2,8 +2,16 @@
 
 pub mod data;
 mod error;
+pub mod executor;
+pub mod graph;
+pub mod initializers;
 pub mod kernels;
+pub mod layers;
+pub mod losses;
+pub mod metrics;
+pub mod optimizers;
 mod tensor;
+pub mod train;
 
 pub use error::{Error, Failure, Result};
 pub use tensor::{Shape, Tensor, describe_shape};

@@ -155,7 +155,7 @@ impl RunState {
                 at = step;
                 self.call(task, part, &self.plan.steps[step])?;
             }
-            Ok(())
+            Ok::<(), String>(())
         }));
         match calls {
             Ok(Ok(())) => {}
@@ -284,14 +284,19 @@ impl RunState {
             return Ok(());
         }
         let range = spec.floats_of(rows);
-        let mut contributions = self.plan.operands[step.inputs.range()].iter().flat_map(|&operand| {
-            let value = *self.value(operand.value);
-            (0..value.contributions as usize).map(move |number| (operand, number * value.floats))
-        });
+        let mut contributions =
+            self.plan.operands[step.inputs.range()].iter().flat_map(|&operand| {
+                let value = *self.value(operand.value);
+                (0..value.contributions as usize)
+                    .map(move |number| (operand, number * value.floats))
+            });
         let Some((first, _)) = contributions.next() else { return Ok(()) };
         let gradient = self.flat_mut(first, range.clone());
         for (operand, start) in contributions {
-            kernels::add_slices(gradient, &self.flat(operand)[start + range.start..start + range.end]);
+            kernels::add_slices(
+                gradient,
+                &self.flat(operand)[start + range.start..start + range.end],
+            );
         }
         let entry = &self.parameters.entries[step.parameter as usize];
         // SAFETY: the buffers are as large as the parameter; this part is the only one with these

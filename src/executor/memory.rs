@@ -57,24 +57,19 @@ impl Parameters {
     }
 
     /// Replaces the weights of parameter number `index`.
-    pub(crate) fn set_weights(
-        &mut self,
-        graph: &Graph,
-        index: usize,
-        values: &Tensor,
-    ) -> Result<()> {
-        set(&graph.parameters()[index], values, &mut self.entries[index].weights)
+    pub(crate) fn set_weights(&self, graph: &Graph, index: usize, values: &Tensor) -> Result<()> {
+        set(&graph.parameters()[index], values, &self.entries[index].weights)
     }
 
     /// Replaces an array that the optimizer keeps for parameter number `index`.
     pub(crate) fn set_state(
-        &mut self,
+        &self,
         graph: &Graph,
         index: usize,
         state: usize,
         values: &Tensor,
     ) -> Result<()> {
-        set(&graph.parameters()[index], values, &mut self.entries[index].state[state])
+        set(&graph.parameters()[index], values, &self.entries[index].state[state])
     }
 
     /// A copy of everything, to restore with [`Parameters::restore`].
@@ -85,13 +80,11 @@ impl Parameters {
     }
 
     /// Puts back what [`Parameters::snapshot`] copied.
-    pub(crate) fn restore(&mut self, snapshot: &[Vec<f32>]) {
-        let buffers = self
-            .entries
-            .iter_mut()
-            .flat_map(|entry| [&mut entry.weights].into_iter().chain(&mut entry.state));
+    pub(crate) fn restore(&self, snapshot: &[Vec<f32>]) {
+        let buffers =
+            self.entries.iter().flat_map(|entry| [&entry.weights].into_iter().chain(&entry.state));
         for (buffer, copy) in buffers.zip(snapshot) {
-            buffer.as_mut_slice().copy_from_slice(copy);
+            write(buffer).copy_from_slice(copy);
         }
     }
 }
@@ -103,7 +96,14 @@ fn read(buffer: &Buffer) -> &[f32] {
     unsafe { buffer.as_slice() }
 }
 
-fn set(parameter: &Parameter, values: &Tensor, buffer: &mut Buffer) -> Result<()> {
+#[allow(clippy::mut_from_ref)] // exclusive between runs, as said below
+fn write(buffer: &Buffer) -> &mut [f32] {
+    // SAFETY: as for `read`; and only the network that owns these parameters calls the methods that
+    // write, one at a time, since it is borrowed exclusively for each.
+    unsafe { std::slice::from_raw_parts_mut(buffer.pointer(), buffer.len()) }
+}
+
+fn set(parameter: &Parameter, values: &Tensor, buffer: &Buffer) -> Result<()> {
     if values.shape() != parameter.spec.shape {
         return Err(Error::Parameter {
             parameter: parameter.name.clone(),
@@ -117,7 +117,7 @@ fn set(parameter: &Parameter, values: &Tensor, buffer: &mut Buffer) -> Result<()
     }
     let values = values.as_standard_layout();
     // A tensor in standard layout is one slice.
-    to_memory(parameter, values.as_slice().unwrap_or(&[]), buffer.as_mut_slice());
+    to_memory(parameter, values.as_slice().unwrap_or(&[]), write(buffer));
     Ok(())
 }
 
@@ -169,10 +169,8 @@ impl Recycler {
     /// over from its last use.
     pub(super) fn take(&self, floats: usize) -> (u32, *mut f32) {
         let mut shelves = self.shelves.lock();
-        let fits = shelves
-            .free
-            .range_mut(floats..=floats + floats / 4)
-            .find_map(|(_, shelf)| shelf.pop());
+        let fits =
+            shelves.free.range_mut(floats..=floats + floats / 4).find_map(|(_, shelf)| shelf.pop());
         let number = fits.unwrap_or_else(|| {
             shelves.all.push(Buffer::zeroed(floats));
             // Fewer than 2^32 buffers: each is at least a page.

@@ -11,7 +11,6 @@ pub mod policy;
 mod pool;
 mod run;
 mod sequential;
-pub mod trace;
 
 pub use actors::Actors;
 pub use compile::PlanOptions;
@@ -82,8 +81,9 @@ pub const EXECUTORS: &[ExecutorSpec] = &[
 /// # Errors
 /// If there is no such executor or policy, or threads can't be started.
 pub fn executor(name: &str, workers: usize, policy: &str) -> Result<Box<dyn Executor>> {
-    let spec = EXECUTORS.iter().find(|spec| spec.name == name).ok_or_else(|| {
-        Error::unknown("executor", name, EXECUTORS.iter().map(|spec| spec.name))
-    })?;
+    let spec = EXECUTORS
+        .iter()
+        .find(|spec| spec.name == name)
+        .ok_or_else(|| Error::unknown("executor", name, EXECUTORS.iter().map(|spec| spec.name)))?;
     (spec.make)(workers, policy)
 }

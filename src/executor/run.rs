@@ -201,9 +201,7 @@ impl Run {
         }
         // SAFETY: the value is a kept one in the arena with room for `expected` floats, and no run
         // is under way, since `execute` borrows this run exclusively.
-        let into = unsafe {
-            std::slice::from_raw_parts_mut(self.state.base(value), expected)
-        };
+        let into = unsafe { std::slice::from_raw_parts_mut(self.state.base(value), expected) };
         into.copy_from_slice(values);
         Ok(())
     }
@@ -256,10 +254,7 @@ impl Run {
             return None;
         }
         let described = plan.values[value as usize];
-        let rows = self.state.rows(
-            Operand { value, slot: NONE, placed: false },
-            &(0..plan.batch),
-        );
+        let rows = self.state.rows(Operand { value, slot: NONE, placed: false }, &(0..plan.batch));
         let mut copy = Vec::with_capacity(plan.batch * described.item_rows * described.cols);
         (0..rows.rows()).for_each(|row| copy.extend_from_slice(rows.row(row)));
         Some(copy)
@@ -373,23 +368,15 @@ impl RunState {
         if !self.cancel.is_cancelled() {
             return false;
         }
-        let change = self.standing.compare_exchange(
-            RUNNING,
-            CANCELLED,
-            Ordering::AcqRel,
-            Ordering::Acquire,
-        );
+        let change =
+            self.standing.compare_exchange(RUNNING, CANCELLED, Ordering::AcqRel, Ordering::Acquire);
         matches!(change, Ok(_) | Err(CANCELLED))
     }
 
     /// Passes the point after which parameters move.
     pub(super) fn commit(&self, task: usize) {
-        let change = self.standing.compare_exchange(
-            RUNNING,
-            COMMITTED,
-            Ordering::AcqRel,
-            Ordering::Acquire,
-        );
+        let change =
+            self.standing.compare_exchange(RUNNING, COMMITTED, Ordering::AcqRel, Ordering::Acquire);
         if change.is_err() {
             self.tasks[task].bad.store(true, Ordering::Relaxed);
         }
@@ -400,12 +387,8 @@ impl RunState {
         let plan = &self.plan;
         let step = &plan.steps[step];
         let node = &plan.graph.nodes[step.node as usize];
-        let change = self.standing.compare_exchange(
-            RUNNING,
-            BROKEN,
-            Ordering::AcqRel,
-            Ordering::Acquire,
-        );
+        let change =
+            self.standing.compare_exchange(RUNNING, BROKEN, Ordering::AcqRel, Ordering::Acquire);
         let late = if change == Err(COMMITTED) {
             "; this kind of node is declared not to fail in this phase, so parameters may have \
              moved already"

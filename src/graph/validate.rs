@@ -107,10 +107,7 @@ fn unknown_node(user: &str, wanted: &str, drafts: &[Draft]) -> Error {
     Error::node(user, format!("its input `{wanted}` is not a node of this graph"), remedy)
 }
 
-fn resolve_inputs(
-    drafts: &[Draft],
-    by_name: &HashMap<String, NodeId>,
-) -> Result<Vec<Vec<NodeId>>> {
+fn resolve_inputs(drafts: &[Draft], by_name: &HashMap<String, NodeId>) -> Result<Vec<Vec<NodeId>>> {
     drafts
         .iter()
         .map(|draft| {
@@ -186,9 +183,10 @@ fn infer(
 ) -> Result<(Shape, Vec<ParameterSpec>)> {
     let draft = &drafts[id];
     check_arity(draft, inputs.len())?;
-    if let Some(&input) = inputs.iter().find(|&&input| {
-        matches!(drafts[input].role, DraftRole::Loss(..) | DraftRole::Metric(_))
-    }) {
+    if let Some(&input) = inputs
+        .iter()
+        .find(|&&input| matches!(drafts[input].role, DraftRole::Loss(..) | DraftRole::Metric(_)))
+    {
         return Err(Error::node(
             &draft.name,
             format!("its input `{}` is a loss or a metric, whose value nodes can't use", {
@@ -324,9 +322,10 @@ fn resolve_outputs(
 fn require_purpose(drafts: &[Draft], inputs: &[Vec<NodeId>], outputs: &[NodeId]) -> Result<()> {
     let mut useful = vec![false; drafts.len()];
     let mut stack: Vec<NodeId> = outputs.to_vec();
-    stack.extend((0..drafts.len()).filter(|&id| {
-        matches!(drafts[id].role, DraftRole::Loss(..) | DraftRole::Metric(_))
-    }));
+    stack.extend(
+        (0..drafts.len())
+            .filter(|&id| matches!(drafts[id].role, DraftRole::Loss(..) | DraftRole::Metric(_))),
+    );
     while let Some(id) = stack.pop() {
         if !std::mem::replace(&mut useful[id], true) {
             stack.extend(&inputs[id]);

@@ -49,6 +49,40 @@ pub fn sgd_momentum(
     dispatch(Step { weights, velocity, gradient, rates: [-learning_rate, momentum] });
 }
 
+/// One step of plain gradient descent: the weights move by `-learning_rate * gradient`.
+///
+/// # Panics
+/// If the lengths differ.
+pub fn sgd(weights: &mut [f32], gradient: &[f32], learning_rate: f32) {
+    struct Step<'a> {
+        weights: &'a mut [f32],
+        gradient: &'a [f32],
+        rate: f32,
+    }
+    impl Kernel for Step<'_> {
+        #[inline(always)]
+        unsafe fn run<V: Vector>(self) {
+            let (w, g, len) =
+                (self.weights.as_mut_ptr(), self.gradient.as_ptr(), self.gradient.len());
+            // SAFETY: both have `len` floats, and only those are touched.
+            unsafe {
+                let rate = V::splat(self.rate);
+                let mut at = 0;
+                while at + V::LANES <= len {
+                    V::load(g.add(at)).mul_add(rate, V::load(w.add(at))).store(w.add(at));
+                    at += V::LANES;
+                }
+                let rest = len - at;
+                V::load_part(g.add(at), rest)
+                    .mul_add(rate, V::load_part(w.add(at), rest))
+                    .store_part(w.add(at), rest);
+            }
+        }
+    }
+    assert_eq!(weights.len(), gradient.len(), "weights, gradient");
+    dispatch(Step { weights, gradient, rate: -learning_rate });
+}
+
 /// Adds `part` to `sum`.
 ///
 /// # Panics

@@ -1,8 +1,6 @@
 //! The sum of all inputs, number by number.
 
-use serde::{Deserialize, Serialize};
-
-use super::{Arity, Layer, LayerSpec, Misfit, Reads, Sample, parse, to_attributes};
+use super::{Arity, Layer, LayerSpec, Misfit, Reads, Sample, parse_plain};
 use crate::executor::Context;
 use crate::kernels::{self, MatrixMut};
 use crate::tensor::{Shape, describe_shape};
@@ -11,7 +9,7 @@ pub(super) static SPEC: LayerSpec = LayerSpec {
     kind: "add",
     summary: "the sum of its inputs, number by number, added in their order",
     attributes: &[],
-    parse: parse::<Add>,
+    parse: parse_plain::<Add>,
     samples: &[
         Sample { attributes: "", inputs: &[&[5], &[5]] },
         Sample { attributes: "", inputs: &[&[2, 3, 4], &[2, 3, 4], &[2, 3, 4]] },
@@ -20,9 +18,8 @@ pub(super) static SPEC: LayerSpec = LayerSpec {
 };
 
 /// Adds inputs of one shape, in their order.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Add {}
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Add;
 
 impl Layer for Add {
     fn kind(&self) -> &'static str {
@@ -30,7 +27,7 @@ impl Layer for Add {
     }
 
     fn attributes(&self) -> toml::Table {
-        to_attributes(self)
+        toml::Table::new()
     }
 
     fn arity(&self) -> Arity {

@@ -60,7 +60,8 @@ impl Concat {
         let outer: usize = shape[..axis].iter().product();
         let block = shape[axis] * inner;
         let all = context.output_shape()[axis] * inner;
-        let before: usize = (0..number).map(|i| context.input_shape(i)[axis]).sum::<usize>() * inner;
+        let before: usize =
+            (0..number).map(|i| context.input_shape(i)[axis]).sum::<usize>() * inner;
         for group in 0..context.items() * outer {
             for row in 0..block {
                 copy(group * block + row, group * all + before + row);
@@ -87,7 +88,11 @@ impl Layer for Concat {
         let Some(axis) = self.axis_of(first) else {
             return Err(Misfit::new(
                 format!("axis {} does not exist in {}", self.axis, describe_shape(first)),
-                format!("use an axis from {} to {}", -(first.len() as isize), first.len() as isize - 1),
+                format!(
+                    "use an axis from {} to {}",
+                    -(first.len() as isize),
+                    first.len() as isize - 1
+                ),
             ));
         };
         let mut shape = first.to_vec();

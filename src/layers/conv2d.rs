@@ -28,22 +28,13 @@ pub(super) static SPEC: LayerSpec = LayerSpec {
     samples: &[
         Sample { attributes: "filters = 2\nkernel = 1", inputs: &[&[3, 3, 2]] },
         Sample { attributes: "filters = 3\nkernel = 3", inputs: &[&[4, 5, 2]] },
-        Sample {
-            attributes: "filters = 4\nkernel = 3\npadding = \"same\"",
-            inputs: &[&[4, 3, 1]],
-        },
+        Sample { attributes: "filters = 4\nkernel = 3\npadding = \"same\"", inputs: &[&[4, 3, 1]] },
         Sample {
             attributes: "filters = 2\nkernel = [3, 2]\nstride = [2, 1]\npadding = \"same\"",
             inputs: &[&[5, 4, 3]],
         },
-        Sample {
-            attributes: "filters = 1\nkernel = 2\nstride = 3",
-            inputs: &[&[7, 6, 2]],
-        },
-        Sample {
-            attributes: "filters = 2\nkernel = 5\npadding = \"same\"",
-            inputs: &[&[1, 3, 2]],
-        },
+        Sample { attributes: "filters = 1\nkernel = 2\nstride = 3", inputs: &[&[7, 6, 2]] },
+        Sample { attributes: "filters = 2\nkernel = 5\npadding = \"same\"", inputs: &[&[1, 3, 2]] },
         Sample {
             attributes: "filters = 33\nkernel = 3\npadding = \"same\"",
             inputs: &[&[3, 15, 2]],

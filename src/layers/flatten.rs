@@ -1,8 +1,6 @@
 //! All axes of an item become one.
 
-use serde::{Deserialize, Serialize};
-
-use super::{Layer, LayerSpec, Misfit, Reads, Sample, View, parse, to_attributes};
+use super::{Layer, LayerSpec, Misfit, Reads, Sample, View, parse_plain};
 use crate::executor::Context;
 use crate::kernels::{self, MatrixMut};
 use crate::tensor::Shape;
@@ -11,7 +9,7 @@ pub(super) static SPEC: LayerSpec = LayerSpec {
     kind: "flatten",
     summary: "all axes of an item become one, in row-major order",
     attributes: &[],
-    parse: parse::<Flatten>,
+    parse: parse_plain::<Flatten>,
     samples: &[
         Sample { attributes: "", inputs: &[&[3, 4, 2]] },
         Sample { attributes: "", inputs: &[&[5]] },
@@ -20,9 +18,8 @@ pub(super) static SPEC: LayerSpec = LayerSpec {
 };
 
 /// Reshapes an item of any shape to one axis, in row-major order.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Flatten {}
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Flatten;
 
 impl Layer for Flatten {
     fn kind(&self) -> &'static str {
@@ -30,7 +27,7 @@ impl Layer for Flatten {
     }
 
     fn attributes(&self) -> toml::Table {
-        to_attributes(self)
+        toml::Table::new()
     }
 
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, Misfit> {

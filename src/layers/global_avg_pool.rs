@@ -1,9 +1,7 @@
 //! The mean of every channel over an image.
 
-use serde::{Deserialize, Serialize};
-
 use super::window::image;
-use super::{Layer, LayerSpec, Misfit, Reads, Sample, parse, to_attributes};
+use super::{Layer, LayerSpec, Misfit, Reads, Sample, parse_plain};
 use crate::executor::Context;
 use crate::kernels::{self, MatrixMut};
 use crate::tensor::Shape;
@@ -12,7 +10,7 @@ pub(super) static SPEC: LayerSpec = LayerSpec {
     kind: "global_avg_pool",
     summary: "the mean of every channel over the whole image",
     attributes: &[],
-    parse: parse::<GlobalAvgPool>,
+    parse: parse_plain::<GlobalAvgPool>,
     samples: &[
         Sample { attributes: "", inputs: &[&[3, 2, 4]] },
         Sample { attributes: "", inputs: &[&[1, 1, 2]] },
@@ -21,9 +19,8 @@ pub(super) static SPEC: LayerSpec = LayerSpec {
 };
 
 /// Takes an image of shape `[height, width, channels]` to its means `[channels]`.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct GlobalAvgPool {}
+#[derive(Clone, Copy, Debug, Default)]
+pub struct GlobalAvgPool;
 
 impl Layer for GlobalAvgPool {
     fn kind(&self) -> &'static str {
@@ -31,7 +28,7 @@ impl Layer for GlobalAvgPool {
     }
 
     fn attributes(&self) -> toml::Table {
-        to_attributes(self)
+        toml::Table::new()
     }
 
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, Misfit> {

@@ -19,10 +19,7 @@ pub(super) static SPEC: LayerSpec = LayerSpec {
     parse: parse::<MaxPool>,
     samples: &[
         Sample { attributes: "size = 2", inputs: &[&[4, 4, 2]] },
-        Sample {
-            attributes: "size = 3\nstride = 1\npadding = \"same\"",
-            inputs: &[&[4, 3, 2]],
-        },
+        Sample { attributes: "size = 3\nstride = 1\npadding = \"same\"", inputs: &[&[4, 3, 2]] },
         Sample { attributes: "size = 2\nstride = 1", inputs: &[&[3, 4, 17]] },
         Sample {
             attributes: "size = [3, 2]\nstride = [1, 2]\npadding = \"same\"",

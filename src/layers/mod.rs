@@ -95,6 +95,22 @@ pub(crate) fn parse<T: Layer + DeserializeOwned + 'static>(
     from_attributes::<T>(attributes).map(|layer| Arc::new(layer) as Arc<dyn Layer>)
 }
 
+/// Makes a `T` without attributes; for the `parse` of a row.
+pub(crate) fn parse_plain<T: Layer + Default + 'static>(
+    attributes: toml::Table,
+) -> Result<Arc<dyn Layer>, String> {
+    no_attributes(&attributes)?;
+    Ok(Arc::new(T::default()))
+}
+
+/// Refuses attributes where there are none.
+pub(crate) fn no_attributes(attributes: &toml::Table) -> Result<(), String> {
+    match attributes.keys().next() {
+        None => Ok(()),
+        Some(key) => Err(format!("unknown attribute `{key}`; it has none")),
+    }
+}
+
 /// Reads any table row's type from the attributes of a model file.
 pub(crate) fn from_attributes<T: DeserializeOwned>(attributes: toml::Table) -> Result<T, String> {
     toml::Value::Table(attributes)

@@ -1,8 +1,6 @@
 //! The hyperbolic tangent of every number.
 
-use serde::{Deserialize, Serialize};
-
-use super::{Layer, LayerSpec, Misfit, Reads, Sample, parse, to_attributes};
+use super::{Layer, LayerSpec, Misfit, Reads, Sample, parse_plain};
 use crate::executor::Context;
 use crate::kernels::{self, MatrixMut};
 use crate::tensor::Shape;
@@ -11,7 +9,7 @@ pub(super) static SPEC: LayerSpec = LayerSpec {
     kind: "tanh",
     summary: "hyperbolic tangent",
     attributes: &[],
-    parse: parse::<Tanh>,
+    parse: parse_plain::<Tanh>,
     samples: &[
         Sample { attributes: "", inputs: &[&[5]] },
         Sample { attributes: "", inputs: &[&[3, 2, 19]] },
@@ -19,9 +17,8 @@ pub(super) static SPEC: LayerSpec = LayerSpec {
 };
 
 /// The hyperbolic tangent of every number. The output has the input's shape.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Tanh {}
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tanh;
 
 impl Layer for Tanh {
     fn kind(&self) -> &'static str {
@@ -29,7 +26,7 @@ impl Layer for Tanh {
     }
 
     fn attributes(&self) -> toml::Table {
-        to_attributes(self)
+        toml::Table::new()
     }
 
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, Misfit> {

@@ -9,15 +9,13 @@ mod softmax_cross_entropy;
 use std::fmt;
 use std::sync::Arc;
 
-use serde::de::DeserializeOwned;
-
 pub use mean_squared_error::MeanSquaredError;
 pub use softmax_cross_entropy::SoftmaxCrossEntropy;
 
 use crate::error::{Error, Result};
 use crate::executor::Context;
 use crate::kernels::MatrixMut;
-use crate::layers::{Misfit, Reads, Sample, from_attributes};
+use crate::layers::{Misfit, Reads, Sample, no_attributes};
 
 /// Every loss kind, in the order of the documentation.
 pub const LOSSES: &[&LossSpec] = &[&softmax_cross_entropy::SPEC, &mean_squared_error::SPEC];
@@ -46,11 +44,12 @@ pub fn find(kind: &str) -> Result<&'static LossSpec> {
         .ok_or_else(|| Error::unknown("loss", kind, LOSSES.iter().map(|spec| spec.kind)))
 }
 
-/// Reads `T` from the attributes of a model file; for the `parse` of a row.
-fn parse<T: Loss + DeserializeOwned + 'static>(
+/// Makes a `T` without attributes; for the `parse` of a row.
+fn parse_plain<T: Loss + Default + 'static>(
     attributes: toml::Table,
 ) -> Result<Arc<dyn Loss>, String> {
-    from_attributes::<T>(attributes).map(|loss| Arc::new(loss) as Arc<dyn Loss>)
+    no_attributes(&attributes)?;
+    Ok(Arc::new(T::default()))
 }
 
 /// What a loss's target holds.

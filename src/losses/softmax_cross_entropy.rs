@@ -1,18 +1,16 @@
 //! Cross entropy of logits against class indices.
 
-use serde::{Deserialize, Serialize};
-
-use super::{Loss, LossSpec, TargetValues, parse};
+use super::{Loss, LossSpec, TargetValues, parse_plain};
 use crate::executor::Context;
 use crate::kernels::{self, MatrixMut, MatrixRef};
-use crate::layers::{Misfit, Sample, to_attributes};
+use crate::layers::{Misfit, Sample};
 use crate::tensor::describe_shape;
 
 pub(super) static SPEC: LossSpec = LossSpec {
     kind: "softmax_cross_entropy",
     summary: "-log(softmax(logits)[class]), the target being class indices",
     attributes: &[],
-    parse: parse::<SoftmaxCrossEntropy>,
+    parse: parse_plain::<SoftmaxCrossEntropy>,
     samples: &[
         Sample { attributes: "", inputs: &[&[4], &[]] },
         Sample { attributes: "", inputs: &[&[1], &[]] },
@@ -22,9 +20,8 @@ pub(super) static SPEC: LossSpec = LossSpec {
 
 /// Softmax and cross entropy in one: logits of shape `[…, classes]` against class indices of shape
 /// `[…]`. An item's loss is the mean over its rows.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SoftmaxCrossEntropy {}
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SoftmaxCrossEntropy;
 
 /// Checks every class index of a part.
 fn check_labels(labels: MatrixRef<'_>, classes: usize) -> Result<&[f32], String> {
@@ -32,9 +29,10 @@ fn check_labels(labels: MatrixRef<'_>, classes: usize) -> Result<&[f32], String>
     let Some(labels) = labels.contiguous() else {
         return Err("class indices must be contiguous".to_owned());
     };
-    match labels.iter().position(|&label| {
-        !(label >= 0.0 && (label as usize) < classes && label.fract() == 0.0)
-    }) {
+    match labels
+        .iter()
+        .position(|&label| !(label >= 0.0 && (label as usize) < classes && label.fract() == 0.0))
+    {
         None => Ok(labels),
         Some(row) => Err(format!(
             "the label of row {row} is {}, but classes are whole numbers from 0 to {}",
@@ -50,7 +48,7 @@ impl Loss for SoftmaxCrossEntropy {
     }
 
     fn attributes(&self) -> toml::Table {
-        to_attributes(self)
+        toml::Table::new()
     }
 
     fn check(&self, inputs: &[&[usize]]) -> Result<(), Misfit> {
@@ -80,14 +78,12 @@ impl Loss for SoftmaxCrossEntropy {
         let logits = context.input(0);
         let labels = check_labels(context.input(1), logits.cols())?;
         let rows = logits.rows() / context.items().max(1);
-        for item in 0..context.items() {
-            let range = item * rows..(item + 1) * rows;
-            let value = kernels::softmax_cross_entropy(
-                logits.slice_rows(range.clone()),
-                &labels[range],
-            );
-            losses.row_mut(item)[0] = value / rows as f32;
-        }
+        kernels::with_scratch(labels.len(), |by_row| {
+            kernels::softmax_cross_entropy(logits, labels, by_row);
+            for (item, losses_of_item) in by_row.chunks(rows).enumerate() {
+                losses.row_mut(item)[0] = losses_of_item.iter().sum::<f32>() / rows as f32;
+            }
+        });
         Ok(())
     }
 

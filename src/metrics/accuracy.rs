@@ -1,18 +1,16 @@
 //! The share of items whose largest score stands at the right class.
 
-use serde::{Deserialize, Serialize};
-
-use super::{Metric, MetricSpec, parse};
+use super::{Metric, MetricSpec, parse_plain};
 use crate::executor::Context;
 use crate::kernels::MatrixMut;
-use crate::layers::{Misfit, Sample, to_attributes};
+use crate::layers::{Misfit, Sample};
 use crate::tensor::describe_shape;
 
 pub(super) static SPEC: MetricSpec = MetricSpec {
     kind: "accuracy",
     summary: "share of rows whose largest score stands at the target's class index",
     attributes: &[],
-    parse: parse::<Accuracy>,
+    parse: parse_plain::<Accuracy>,
     samples: &[
         Sample { attributes: "", inputs: &[&[4], &[]] },
         Sample { attributes: "", inputs: &[&[2, 3], &[2]] },
@@ -21,9 +19,8 @@ pub(super) static SPEC: MetricSpec = MetricSpec {
 
 /// Scores of shape `[…, classes]` against class indices of shape `[…]`; between equal scores the
 /// first counts as largest.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Accuracy {}
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Accuracy;
 
 impl Metric for Accuracy {
     fn kind(&self) -> &'static str {
@@ -31,7 +28,7 @@ impl Metric for Accuracy {
     }
 
     fn attributes(&self) -> toml::Table {
-        to_attributes(self)
+        toml::Table::new()
     }
 
     fn check(&self, inputs: &[&[usize]]) -> Result<(), Misfit> {

@@ -208,8 +208,7 @@ impl Lister<'_> {
         if let Role::Layer(layer) = &node.role {
             step.split = layer.split();
             step.units = self.batch / layer.smallest_part(&self.input_shapes(id)).max(1);
-            let computed =
-                layer.view(&self.input_shapes(id)) == crate::layers::View::Computed;
+            let computed = layer.view(&self.input_shapes(id)) == crate::layers::View::Computed;
             view = !computed && step.placed.iter().all(|&placed| placed);
         }
         if view {

@@ -49,8 +49,6 @@ pub(super) struct Values {
     pub(super) received: Vec<Vec<u32>>,
     /// By node: whether each input is already where the output wants it.
     pub(super) placed: Vec<Vec<bool>>,
-    /// By node: the prepared form of its weights, or [`NONE`].
-    pub(super) prepared: Vec<u32>,
     batch: usize,
 }
 
@@ -78,7 +76,6 @@ impl Values {
             contributions: vec![Vec::new(); count],
             received: vec![Vec::new(); count],
             placed: vec![Vec::new(); count],
-            prepared: vec![NONE; count],
             batch,
         };
         for (id, node) in graph.nodes.iter().enumerate() {

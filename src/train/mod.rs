@@ -1,0 +1,9 @@
+//! Networks that learn: parameters, plans and an executor put together; training over data sets.
+
+mod fit;
+mod network;
+mod report;
+
+pub use fit::{BatchEnd, Callback, Control, EpochEnd, FitOptions, History};
+pub use network::{Network, NetworkOptions};
+pub use report::{NamedValue, Report};

@@ -1,0 +1,446 @@
+//! A graph with its parameters, an optimizer and an executor.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use super::report::{Report, Totals};
+use crate::data::{Column, Dataset, batches, gather};
+use crate::error::{Error, Result};
+use crate::executor::{Executor, Mode, Parameters, Plan, PlanOptions, Run, executor};
+use crate::graph::{Graph, NodeId};
+use crate::optimizers::Optimizer;
+use crate::tensor::{Tensor, describe_shape};
+
+/// How a network runs.
+#[derive(Clone, Debug)]
+pub struct NetworkOptions {
+    /// For the first values of the parameters.
+    pub seed: u64,
+    /// One of [`crate::executor::EXECUTORS`].
+    pub executor: String,
+    /// Threads of the pool, the calling one included.
+    pub workers: usize,
+    /// One of [`crate::executor::policy::POLICIES`].
+    pub policy: String,
+    /// How plans are compiled.
+    pub plan: PlanOptions,
+}
+
+impl Default for NetworkOptions {
+    /// The pool with a worker for every core, and the critical path first.
+    fn default() -> Self {
+        Self {
+            seed: 0,
+            executor: "pool".to_owned(),
+            workers: std::thread::available_parallelism().map_or(1, usize::from),
+            policy: "critical-path".to_owned(),
+            plan: PlanOptions::default(),
+        }
+    }
+}
+
+/// Plans are kept for this many combinations of purpose and batch size.
+const MOST_RUNS: usize = 8;
+
+/// A graph with its parameters, an optimizer and an executor.
+///
+/// ```
+/// use caudal::data::digits;
+/// use caudal::graph::GraphBuilder;
+/// use caudal::layers::{Concat, Dense, Flatten, Relu};
+/// use caudal::losses::SoftmaxCrossEntropy;
+/// use caudal::metrics::Accuracy;
+/// use caudal::optimizers::Sgd;
+/// use caudal::train::{FitOptions, Network, NetworkOptions};
+///
+/// let mut net = GraphBuilder::new("two towers");
+/// let image = net.input("image", [8, 8, 1]);
+/// let label = net.target("label", []);
+/// let pixels = net.layer("pixels", Flatten, [&image]);
+/// let ends: Vec<_> = (0..2)
+///     .map(|tower| {
+///         let dense = net.layer(format!("dense{tower}"), Dense::new(32), [&pixels]);
+///         net.layer(format!("relu{tower}"), Relu, [&dense])
+///     })
+///     .collect();
+/// let both = net.layer("both", Concat::default(), &ends);
+/// let logits = net.layer("logits", Dense::new(10), [&both]);
+/// net.loss("loss", SoftmaxCrossEntropy, [&logits, &label]);
+/// net.metric("accuracy", Accuracy, [&logits, &label]);
+///
+/// let (train, test) = digits()?;
+/// let optimizer = Sgd::new(0.1).momentum(0.9);
+/// let mut network = Network::new(net.build()?, optimizer, NetworkOptions::default())?;
+/// network.fit(&train, &FitOptions { epochs: 3, batch_size: 32, ..FitOptions::default() })?;
+/// let report = network.evaluate(&test, 64)?;
+/// assert!(report.metric("accuracy").unwrap() > 0.9);
+/// # Ok::<(), caudal::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Network {
+    graph: Arc<Graph>,
+    parameters: Arc<Parameters>,
+    optimizer: Arc<dyn Optimizer>,
+    executor: Box<dyn Executor>,
+    plan: PlanOptions,
+    runs: HashMap<(Mode, usize), Run>,
+    step: u64,
+    numbers: Vec<f32>,
+}
+
+impl std::fmt::Debug for dyn Executor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} with {} workers", self.name(), self.workers())
+    }
+}
+
+impl Network {
+    /// Gives every parameter its first values.
+    ///
+    /// # Errors
+    /// If the executor or the policy does not exist, or threads can't be started.
+    pub fn new(
+        graph: Graph,
+        optimizer: impl Optimizer + 'static,
+        options: NetworkOptions,
+    ) -> Result<Self> {
+        Self::from_parts(Arc::new(graph), Arc::new(optimizer), options)
+    }
+
+    /// As [`Network::new`], for a graph and an optimizer that are shared already.
+    ///
+    /// # Errors
+    /// As [`Network::new`].
+    pub fn from_parts(
+        graph: Arc<Graph>,
+        optimizer: Arc<dyn Optimizer>,
+        options: NetworkOptions,
+    ) -> Result<Self> {
+        optimizer.check().map_err(|problem| Error::Training {
+            problem: format!("optimizer `{}`: {problem}", optimizer.kind()),
+            remedy: "correct its settings".to_owned(),
+        })?;
+        let parameters = Parameters::initialize(&graph, optimizer.as_ref(), options.seed);
+        Ok(Self {
+            parameters: Arc::new(parameters),
+            executor: executor(&options.executor, options.workers, &options.policy)?,
+            plan: options.plan,
+            runs: HashMap::new(),
+            step: 0,
+            numbers: Vec::new(),
+            graph,
+            optimizer,
+        })
+    }
+
+    /// The graph.
+    pub fn graph(&self) -> &Arc<Graph> {
+        &self.graph
+    }
+
+    /// The optimizer.
+    pub fn optimizer(&self) -> &Arc<dyn Optimizer> {
+        &self.optimizer
+    }
+
+    /// What runs the plans.
+    pub fn executor(&mut self) -> &mut dyn Executor {
+        self.executor.as_mut()
+    }
+
+    /// Runs the plans with another executor from now on.
+    pub fn set_executor(&mut self, executor: Box<dyn Executor>) {
+        self.executor = executor;
+    }
+
+    /// How plans are compiled.
+    pub fn plan_options(&self) -> PlanOptions {
+        self.plan
+    }
+
+    /// Training steps taken so far.
+    pub fn step(&self) -> u64 {
+        self.step
+    }
+
+    /// Counts training steps from `step` on.
+    pub fn set_step(&mut self, step: u64) {
+        self.step = step;
+    }
+
+    /// The weights called `name`, such as `logits.weight`, row-major.
+    ///
+    /// # Errors
+    /// If there is no such parameter.
+    pub fn weights(&self, name: &str) -> Result<Tensor> {
+        Ok(self.parameters.weights(&self.graph, self.parameter(name)?))
+    }
+
+    /// Replaces the weights called `name`.
+    ///
+    /// # Errors
+    /// If there is no such parameter, or if it has another shape.
+    pub fn set_weights(&mut self, name: &str, values: &Tensor) -> Result<()> {
+        self.parameters.set_weights(&self.graph, self.parameter(name)?, values)
+    }
+
+    /// Array number `state` of [`Optimizer::state`] for the parameter called `name`.
+    ///
+    /// # Errors
+    /// If there is no such parameter or array.
+    pub fn optimizer_state(&self, name: &str, state: &str) -> Result<Tensor> {
+        let (parameter, state) = (self.parameter(name)?, self.state_array(state)?);
+        Ok(self.parameters.state(&self.graph, parameter, state))
+    }
+
+    /// Replaces an array of the optimizer's state.
+    ///
+    /// # Errors
+    /// If there is no such parameter or array, or if it has another shape.
+    pub fn set_optimizer_state(&mut self, name: &str, state: &str, values: &Tensor) -> Result<()> {
+        let (parameter, state) = (self.parameter(name)?, self.state_array(state)?);
+        self.parameters.set_state(&self.graph, parameter, state, values)
+    }
+
+    fn parameter(&self, name: &str) -> Result<usize> {
+        let parameters = self.graph.parameters();
+        parameters.iter().position(|parameter| parameter.name == name).ok_or_else(|| {
+            let known = parameters.iter().map(|parameter| parameter.name.as_str());
+            Error::unknown("parameter", name, known)
+        })
+    }
+
+    fn state_array(&self, name: &str) -> Result<usize> {
+        let known = self.optimizer.state();
+        let unknown = || Error::unknown("optimizer state", name, known.iter().copied());
+        known.iter().position(|&state| state == name).ok_or_else(unknown)
+    }
+
+    /// SHA-256 over all weights in the order of their names, as little-endian 32-bit floats, in
+    /// hexadecimal.
+    pub fn weights_sha256(&self) -> String {
+        let mut order: Vec<usize> = (0..self.graph.parameters().len()).collect();
+        order.sort_by(|&a, &b| {
+            let parameters = self.graph.parameters();
+            parameters[a].name.cmp(&parameters[b].name)
+        });
+        let mut hash = Sha256::new();
+        for index in order {
+            for value in self.parameters.weights(&self.graph, index) {
+                hash.update(value.to_le_bytes());
+            }
+        }
+        hash.finalize().iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+    }
+
+    /// The run for batches of `batch` items, compiled at its first use.
+    ///
+    /// # Errors
+    /// As [`Plan::compile`].
+    pub fn run(&mut self, mode: Mode, batch: usize) -> Result<&mut Run> {
+        if !self.runs.contains_key(&(mode, batch)) {
+            if self.runs.len() >= MOST_RUNS {
+                self.runs.clear();
+            }
+            let plan = Plan::compile(&self.graph, mode, batch, &self.optimizer, self.plan)?;
+            let run = Run::new(Arc::new(plan), Arc::clone(&self.parameters));
+            self.runs.insert((mode, batch), run);
+        }
+        self.runs.get_mut(&(mode, batch)).ok_or(Error::Cancelled)
+    }
+
+    /// Executes the run whose inputs are bound. After an error the weights are those from before.
+    fn execute(&mut self, mode: Mode, batch: usize) -> Result<()> {
+        let moves = mode == Mode::Training && self.plan.updates;
+        let copy = (moves && self.optimizer.can_fail()).then(|| self.parameters.snapshot());
+        let step = self.step;
+        self.run(mode, batch)?.set_step(step);
+        // `run` has just made sure that it is there.
+        let Some(run) = self.runs.get_mut(&(mode, batch)) else { return Ok(()) };
+        match self.executor.execute(run) {
+            Ok(()) => {
+                self.step += u64::from(moves);
+                Ok(())
+            }
+            Err(error) => {
+                if let Some(copy) = copy {
+                    self.parameters.restore(&copy);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// One training step: forward, backward and the updates. The report is from before the update.
+    ///
+    /// `batch` holds one tensor, batch axis first, for each input and target node, by name.
+    ///
+    /// # Errors
+    /// If the data does not fit, or if a node fails; the weights are then those from before.
+    pub fn train_batch(&mut self, batch: &[(&str, &Tensor)]) -> Result<Report> {
+        self.batch(Mode::Training, batch)
+    }
+
+    /// Losses and metrics of one batch.
+    ///
+    /// # Errors
+    /// If the data does not fit, or if a node fails.
+    pub fn evaluate_batch(&mut self, batch: &[(&str, &Tensor)]) -> Result<Report> {
+        self.batch(Mode::Evaluation, batch)
+    }
+
+    fn batch(&mut self, mode: Mode, batch: &[(&str, &Tensor)]) -> Result<Report> {
+        let items = self.bind(mode, batch)?;
+        self.execute(mode, items)?;
+        let mut totals = Totals::new(&self.graph);
+        totals.add(self.run(mode, items)?);
+        Ok(totals.report(&self.graph))
+    }
+
+    /// The outputs of one batch, in the order of [`Graph::outputs`].
+    ///
+    /// # Errors
+    /// If the data does not fit, or if a node fails.
+    pub fn predict(&mut self, batch: &[(&str, &Tensor)]) -> Result<Vec<Tensor>> {
+        let items = self.bind(Mode::Prediction, batch)?;
+        self.execute(Mode::Prediction, items)?;
+        let graph = Arc::clone(&self.graph);
+        let run = self.run(Mode::Prediction, items)?;
+        let output = |&id: &NodeId| {
+            let shape = [&[items], graph.nodes()[id].shape.as_slice()].concat();
+            let values = run.kept(id).unwrap_or(&[]).to_vec();
+            Tensor::from_shape_vec(shape, values).map_err(|error| Error::Input {
+                node: graph.nodes()[id].name.clone(),
+                expected: "an output that the plan keeps".to_owned(),
+                found: error.to_string(),
+                remedy: "declare it an output".to_owned(),
+            })
+        };
+        graph.outputs().iter().map(output).collect()
+    }
+
+    /// Copies a batch into its run; says how many items it has.
+    fn bind(&mut self, mode: Mode, batch: &[(&str, &Tensor)]) -> Result<usize> {
+        let graph = Arc::clone(&self.graph);
+        let mut needed = graph.inputs();
+        if mode != Mode::Prediction {
+            needed.extend(graph.targets());
+        }
+        let mut items = None;
+        let mut bound = Vec::new();
+        for id in needed {
+            let node = &graph.nodes()[id];
+            let Some((_, tensor)) = batch.iter().find(|(name, _)| *name == node.name) else {
+                return Err(Error::Input {
+                    node: node.name.clone(),
+                    expected: format!("items of {}", describe_shape(&node.shape)),
+                    found: "nothing".to_owned(),
+                    remedy: "hand over a tensor under this name".to_owned(),
+                });
+            };
+            let expected = |items: &str| format!("{items} x {}", describe_shape(&node.shape));
+            let fits = tensor.shape().split_first().filter(|(_, shape)| *shape == node.shape);
+            let Some((&count, _)) = fits else {
+                return Err(Error::Input {
+                    node: node.name.clone(),
+                    expected: expected("items"),
+                    found: describe_shape(tensor.shape()),
+                    remedy: "put the batch axis first and channels last".to_owned(),
+                });
+            };
+            if *items.get_or_insert(count) != count {
+                return Err(Error::Input {
+                    node: node.name.clone(),
+                    expected: expected(&items.unwrap_or(0).to_string()),
+                    found: describe_shape(tensor.shape()),
+                    remedy: "give every input and target as many items".to_owned(),
+                });
+            }
+            bound.push((id, *tensor));
+        }
+        let items = items.unwrap_or(0);
+        let run = self.run(mode, items)?;
+        for (id, tensor) in bound {
+            match tensor.as_slice() {
+                Some(numbers) => run.bind(id, numbers)?,
+                None => run.bind(id, &tensor.iter().copied().collect::<Vec<f32>>())?,
+            }
+        }
+        Ok(items)
+    }
+
+    /// Losses and metrics over a whole data set, in batches of `batch_size`.
+    ///
+    /// # Errors
+    /// If the data does not fit, or if a node fails.
+    pub fn evaluate(&mut self, data: &Dataset, batch_size: usize) -> Result<Report> {
+        let columns = self.columns(data)?;
+        let order: Vec<usize> = (0..data.len()).collect();
+        let mut totals = Totals::new(&self.graph);
+        for items in batches(&order, batch_size.max(1)) {
+            self.pass(Mode::Evaluation, &columns, items, &mut totals)?;
+        }
+        Ok(totals.report(&self.graph))
+    }
+
+    /// One batch of a data set through the plan, added to `totals`.
+    pub(super) fn pass(
+        &mut self,
+        mode: Mode,
+        columns: &[(NodeId, Column)],
+        items: &[usize],
+        totals: &mut Totals,
+    ) -> Result<()> {
+        let mut numbers = std::mem::take(&mut self.numbers);
+        for (id, column) in columns {
+            gather(&column.values, items, &mut numbers)?;
+            self.run(mode, items.len())?.bind(*id, &numbers)?;
+        }
+        self.numbers = numbers;
+        self.execute(mode, items.len())?;
+        totals.add(self.run(mode, items.len())?);
+        Ok(())
+    }
+
+    /// Which column of a data set feeds each input and target node: the one of that name, or the
+    /// only one whose items have the node's shape.
+    pub(super) fn columns(&self, data: &Dataset) -> Result<Vec<(NodeId, Column)>> {
+        let sides = [(self.graph.inputs(), data.inputs()), (self.graph.targets(), data.targets())];
+        let mut columns = Vec::new();
+        for (ids, available) in sides {
+            for id in ids {
+                let node = &self.graph.nodes()[id];
+                let fits = |column: &&Column| column.values.shape()[1..] == node.shape;
+                let named = available.iter().find(|column| column.name == node.name);
+                let mut fitting = available.iter().filter(fits);
+                let column = match (named, fitting.next(), fitting.next()) {
+                    (Some(named), _, _) if fits(&named) => named,
+                    (None, Some(only), None) => only,
+                    _ => {
+                        let known = available.iter().map(|column| {
+                            let shape = describe_shape(&column.values.shape()[1..]);
+                            format!("`{}` ({shape})", column.name)
+                        });
+                        return Err(Error::Input {
+                            node: node.name.clone(),
+                            expected: format!(
+                                "a column of items of {}",
+                                describe_shape(&node.shape)
+                            ),
+                            found: format!(
+                                "data set `{}` with {}",
+                                data.name(),
+                                known.collect::<Vec<_>>().join(", ")
+                            ),
+                            remedy: "rename the node like a column that has its shape".to_owned(),
+                        });
+                    }
+                };
+                columns.push((id, column.clone()));
+            }
+        }
+        Ok(columns)
+    }
+}
