@@ -11,6 +11,7 @@ pub mod policy;
 mod pool;
 mod run;
 mod sequential;
+pub mod trace;
 
 pub use actors::Actors;
 pub use compile::PlanOptions;

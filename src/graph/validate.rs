@@ -65,7 +65,7 @@ pub(super) fn validate(name: String, drafts: Vec<Draft>, outputs: &[String]) -> 
             parameters: own,
         });
     }
-    let by_name = by_name.into_iter().map(|(name, id)| (name.to_owned(), id)).collect();
+    let by_name = by_name.into_iter().map(|(name, id)| (name.clone(), id)).collect();
     Ok(Graph { name, nodes, parameters, order, consumers, outputs, by_name })
 }
 

@@ -4,6 +4,7 @@ use std::cell::UnsafeCell;
 
 /// One cache line of floats.
 #[repr(align(64))]
+#[allow(dead_code)] // reached through pointers
 struct Line(UnsafeCell<[f32; LINE]>);
 
 /// Floats in a cache line.

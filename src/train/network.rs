@@ -84,7 +84,7 @@ pub struct Network {
     parameters: Arc<Parameters>,
     optimizer: Arc<dyn Optimizer>,
     executor: Box<dyn Executor>,
-    plan: PlanOptions,
+    options: NetworkOptions,
     runs: HashMap<(Mode, usize), Run>,
     step: u64,
     numbers: Vec<f32>,
@@ -126,7 +126,7 @@ impl Network {
         Ok(Self {
             parameters: Arc::new(parameters),
             executor: executor(&options.executor, options.workers, &options.policy)?,
-            plan: options.plan,
+            options,
             runs: HashMap::new(),
             step: 0,
             numbers: Vec::new(),
@@ -155,9 +155,9 @@ impl Network {
         self.executor = executor;
     }
 
-    /// How plans are compiled.
-    pub fn plan_options(&self) -> PlanOptions {
-        self.plan
+    /// How it runs.
+    pub fn options(&self) -> &NetworkOptions {
+        &self.options
     }
 
     /// Training steps taken so far.
@@ -244,7 +244,7 @@ impl Network {
             if self.runs.len() >= MOST_RUNS {
                 self.runs.clear();
             }
-            let plan = Plan::compile(&self.graph, mode, batch, &self.optimizer, self.plan)?;
+            let plan = Plan::compile(&self.graph, mode, batch, &self.optimizer, self.options.plan)?;
             let run = Run::new(Arc::new(plan), Arc::clone(&self.parameters));
             self.runs.insert((mode, batch), run);
         }
@@ -253,7 +253,7 @@ impl Network {
 
     /// Executes the run whose inputs are bound. After an error the weights are those from before.
     fn execute(&mut self, mode: Mode, batch: usize) -> Result<()> {
-        let moves = mode == Mode::Training && self.plan.updates;
+        let moves = mode == Mode::Training && self.options.plan.updates;
         let copy = (moves && self.optimizer.can_fail()).then(|| self.parameters.snapshot());
         let step = self.step;
         self.run(mode, batch)?.set_step(step);

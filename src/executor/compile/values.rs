@@ -312,7 +312,6 @@ impl Values {
                         self.put_reshaped(value, own);
                         value
                     }
-                    View::Reshape => self.add(shape),
                     View::Computed if layer.passes_gradient() => {
                         contribution.view = true;
                         let value = self.add_within(shape, own, 0);
@@ -329,7 +328,7 @@ impl Values {
                         contribution.in_place = true;
                         self.add_within(shape, own, 0)
                     }
-                    View::Computed => self.add(shape),
+                    View::Computed | View::Reshape => self.add(shape),
                 },
                 _ => self.add(shape),
             };
