@@ -78,13 +78,17 @@ impl Values {
             placed: vec![Vec::new(); count],
             batch,
         };
+        let mut is_output = vec![false; count];
+        if mode == Mode::Prediction {
+            graph.outputs.iter().for_each(|&id| is_output[id] = true);
+        }
         for (id, node) in graph.nodes.iter().enumerate() {
             if included[id] {
                 values.activations[id] = values.add(&node.shape);
                 values.placed[id] = vec![false; node.inputs.len()];
                 let kept = match node.role {
                     Role::Loss { .. } | Role::Metric(_) | Role::Input | Role::Target => true,
-                    Role::Layer(_) => mode == Mode::Prediction && graph.outputs.contains(&id),
+                    Role::Layer(_) => is_output[id],
                 };
                 values.drafts[values.activations[id] as usize].kept = kept;
             }
