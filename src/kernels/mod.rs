@@ -18,6 +18,7 @@ mod optimizers;
 mod panels;
 mod pooling;
 mod product;
+mod product_transposed;
 mod scratch;
 mod softmax;
 mod tile;
@@ -25,6 +26,7 @@ mod transpose;
 mod vector;
 #[cfg(target_arch = "x86_64")]
 mod vector_x86;
+mod weight_gradient;
 
 #[cfg(test)]
 mod tests;
@@ -44,6 +46,8 @@ pub use pooling::{
     PoolShape, average_pool, average_pool_grad, global_average, global_average_grad, max_pool,
     max_pool_grad,
 };
-pub use product::{column_sums, product, product_transposed, weight_gradient};
+pub use product::{column_sums, product};
+pub use product_transposed::product_transposed;
 pub use scratch::with_scratch;
 pub use softmax::{softmax_cross_entropy, softmax_cross_entropy_grad};
+pub use weight_gradient::weight_gradient;
