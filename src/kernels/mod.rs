@@ -40,13 +40,13 @@ pub use elementwise::{
 };
 pub use instruction_set::{InstructionSet, instruction_set_name, with_instruction_set};
 pub use matrix::{MatrixMut, MatrixRef};
-pub use optimizers::{add_slices, sgd_momentum};
+pub use optimizers::{add_slices, column_sums, sgd_momentum};
 pub use panels::{PANEL, Panels, from_panels, panel_len, panel_rows, panel_rows_floats, to_panels};
 pub use pooling::{
     PoolShape, average_pool, average_pool_grad, global_average, global_average_grad, max_pool,
     max_pool_grad,
 };
-pub use product::{column_sums, product};
+pub use product::product;
 pub use product_transposed::product_transposed;
 pub use scratch::with_scratch;
 pub use softmax::{softmax_cross_entropy, softmax_cross_entropy_grad};

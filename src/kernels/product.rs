@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::buffer::LINE;
 use super::panels::{Panels, panel_columns, panel_width};
 use super::tile::{MAX_ROWS, Start, Tile, Tiles, Walk};
-use super::{MatrixMut, MatrixRef, add_slices, copy, with_scratch};
+use super::{MatrixMut, MatrixRef, copy, with_scratch};
 
 /// Steps of a sum between two visits of the output: the rows and the panel read in these fit the
 /// second-level cache.
@@ -76,18 +76,6 @@ pub(super) fn with_near(a: MatrixRef<'_>, work: impl FnOnce(MatrixRef<'_>)) {
         copy(a, MatrixMut::new(near, a.rows(), a.cols(), stride));
         work(MatrixRef::new(near, a.rows(), a.cols(), stride));
     });
-}
-
-/// The sum of each column of `d`, overwriting `sums`.
-///
-/// # Panics
-/// If there are not as many sums as columns.
-pub fn column_sums(d: MatrixRef<'_>, sums: &mut [f32]) {
-    assert_eq!(d.cols(), sums.len(), "columns of d, sums");
-    sums.fill(0.0);
-    for row in 0..d.rows() {
-        add_slices(sums, d.row(row));
-    }
 }
 
 /// `0..len` in nearly equal blocks of at most `most`, at least one (which may be empty).

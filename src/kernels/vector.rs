@@ -29,6 +29,12 @@ pub(super) trait Vector: Copy {
     /// The machine must have the instructions, and these floats must be readable.
     unsafe fn load_part(from: *const f32, lanes: usize) -> Self;
 
+    /// The first `lanes` floats at `from`, at most `LANES`; the other lanes are those of `rest`.
+    ///
+    /// # Safety
+    /// These floats must be readable.
+    unsafe fn load_part_or(from: *const f32, lanes: usize, rest: Self) -> Self;
+
     /// Writes all lanes to `to`, which need not be aligned.
     ///
     /// # Safety
@@ -126,6 +132,15 @@ impl Vector for Portable {
         let lane = |lane| {
             // SAFETY: one of the first `lanes` floats, which are readable.
             if lane < lanes { unsafe { *from.add(lane) } } else { 0.0 }
+        };
+        Self(std::array::from_fn(lane))
+    }
+
+    #[inline(always)]
+    unsafe fn load_part_or(from: *const f32, lanes: usize, rest: Self) -> Self {
+        let lane = |lane| {
+            // SAFETY: one of the first `lanes` floats, which are readable.
+            if lane < lanes { unsafe { *from.add(lane) } } else { rest.0[lane] }
         };
         Self(std::array::from_fn(lane))
     }

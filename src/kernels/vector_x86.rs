@@ -75,6 +75,12 @@ impl Vector for Avx512 {
     }
 
     #[inline(always)]
+    unsafe fn load_part_or(from: *const f32, lanes: usize, rest: Self) -> Self {
+        // SAFETY: as above; the value shows that the machine has the instructions.
+        unsafe { Self(_mm512_mask_loadu_ps(rest.0, part_mask(lanes), from)) }
+    }
+
+    #[inline(always)]
     unsafe fn store(self, to: *mut f32) {
         // SAFETY: the floats are writable, as the caller states.
         unsafe { _mm512_storeu_ps(to, self.0) }
@@ -207,6 +213,16 @@ impl Vector for Avx2 {
     unsafe fn load_part(from: *const f32, lanes: usize) -> Self {
         // SAFETY: as above; lanes that are masked out are not read.
         unsafe { Self(_mm256_maskload_ps(from, part_mask_256(lanes))) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_part_or(from: *const f32, lanes: usize, rest: Self) -> Self {
+        // SAFETY: as above; the value shows that the machine has the instructions.
+        unsafe {
+            let mask = _mm256_castsi256_ps(part_mask_256(lanes));
+            let part = Self::load_part(from, lanes);
+            Self(_mm256_blendv_ps(rest.0, part.0, mask))
+        }
     }
 
     #[inline(always)]
