@@ -1,5 +1,7 @@
 //! One pass over an image that makes all its output pixels, or every so many of them.
 
+use std::ops::Range;
+
 use super::super::panels::{Panels, panel_columns, panel_width};
 use super::super::tile::{Start, Tile, Tiles, Walk};
 use super::frame::Frame;
@@ -45,77 +47,73 @@ impl Pass<'_> {
         let steps = self.taps[0] * self.taps[1] * self.frame.channels;
         assert_eq!(self.weights.rows(), steps, "rows of the weights");
         let tiles = Tiles::current();
+        let [pitch, channels] = [self.frame.pitch(), self.frame.channels];
+        let [[down, right], [to_down, to_right]] = [self.stride, self.output_steps];
+        let mut tile = Tile {
+            a: frame.as_ptr(),
+            a_rows: std::array::from_fn(|row| row * right * channels),
+            b: frame.as_ptr(),
+            walk: Walk { outer: 1, a_segment: pitch, a_step: 1, ..Walk::default() },
+            c: output,
+            c_rows: std::array::from_fn(|row| row * to_right),
+            columns: 0,
+            start: Start::Zero,
+        };
+        tile.walk.len = self.taps[1] * channels;
         for panel in 0..self.weights.count() {
-            let mut visit = |pixels: std::ops::Range<usize>| {
+            let width = panel_width(self.weights.cols(), panel);
+            let columns = panel_columns(self.weights.cols(), panel);
+            let b = self.weights.panel(panel);
+            tile.columns = columns.len();
+            tile.walk.b_step = width;
+            tile.walk.b_segment = tile.walk.len * width;
+            if let Some(bias) = self.bias {
+                tile.start = Start::Bias(bias[columns.clone()].as_ptr());
+            }
+            // Runs the rows of the tile that belong to pixels of rows first..=last, of which the
+            // first starts at column x.
+            let run = |tile: &mut Tile, [first, last]: [usize; 2], x: usize, height: usize| {
+                let taps = self.filled_taps(first, last);
+                let at = (self.first[0] + first * down + taps.start) * pitch;
+                tile.a = frame.as_ptr().wrapping_add(at + (self.first[1] + x * right) * channels);
+                tile.b = b[taps.start * tile.walk.b_segment..].as_ptr();
+                tile.c = output.wrapping_add(first * to_down + x * to_right + columns.start);
+                tile.walk.segments = taps.len();
                 // SAFETY: the pixels' taps lie within the frame, as asserted, each step of the
                 // weights is a row of the panel, and the output is as the caller states.
-                unsafe { self.tile(tiles, frame, panel, pixels, output) };
+                unsafe { tiles.run(tile, height, width) };
             };
-            if cols < SHORT_ROW {
-                tiles.heights(0..rows * cols, visit);
-            } else {
+            if cols >= SHORT_ROW {
                 for row in 0..rows {
-                    tiles.heights(row * cols..(row + 1) * cols, &mut visit);
+                    tiles.heights(0..cols, |x| run(&mut tile, [row; 2], x.start, x.len()));
                 }
+                continue;
             }
+            tiles.heights(0..rows * cols, |pixels| {
+                let [first, x] = [pixels.start / cols, pixels.start % cols];
+                let [mut down_by, mut at] = [0, x];
+                for row in 0..pixels.len() {
+                    let right_by = at.wrapping_sub(x);
+                    let from = down_by * down * pitch;
+                    tile.a_rows[row] = from.wrapping_add(right_by.wrapping_mul(right * channels));
+                    let to = down_by * to_down;
+                    tile.c_rows[row] = to.wrapping_add(right_by.wrapping_mul(to_right));
+                    at += 1;
+                    if at == cols {
+                        [down_by, at] = [down_by + 1, 0];
+                    }
+                }
+                let last = (pixels.end - 1) / cols;
+                run(&mut tile, [first, last], x, pixels.len());
+            });
         }
     }
 
-    /// # Safety
-    /// As for `run`, whose checks have passed; the pixels must fit a tile.
-    unsafe fn tile(
-        &self,
-        tiles: Tiles,
-        frame: &[f32],
-        panel: usize,
-        pixels: std::ops::Range<usize>,
-        output: *mut f32,
-    ) {
-        let cols = self.output[1];
-        let (columns, width) =
-            (panel_columns(self.weights.cols(), panel), panel_width(self.weights.cols(), panel));
-        let position = |pixel: usize| [pixel / cols, pixel % cols];
-        let last = pixels.len() - 1;
-        let at = |row: usize| position(pixels.start + row.min(last));
-        // Rows of taps that only meet zeros are left out.
-        let (pitch, filled) = (self.frame.pitch(), self.frame.rows());
-        let row_of = |row: usize| self.first[0] + at(row)[0] * self.stride[0];
-        let skipped = filled.start.saturating_sub(row_of(last)).min(self.taps[0]);
-        let end = filled.end.saturating_sub(row_of(0)).clamp(skipped, self.taps[0]);
-        let line = self.taps[1] * self.frame.channels;
-        let from = |row: usize| {
-            let [y, x] = at(row);
-            let x = self.first[1] + x * self.stride[1];
-            (self.first[0] + y * self.stride[0] + skipped) * pitch + x * self.frame.channels
-        };
-        let to = |row: usize| {
-            let [y, x] = at(row);
-            y * self.output_steps[0] + x * self.output_steps[1] + columns.start
-        };
-        let start = match self.bias {
-            Some(bias) => Start::Bias(bias[columns.clone()].as_ptr()),
-            None => Start::Zero,
-        };
-        let tile = Tile {
-            a: frame.as_ptr(),
-            a_rows: std::array::from_fn(from),
-            b: self.weights.panel(panel)[skipped * line * width..].as_ptr(),
-            walk: Walk {
-                outer: 1,
-                segments: end - skipped,
-                a_segment: pitch,
-                b_segment: line * width,
-                len: line,
-                a_step: 1,
-                b_step: width,
-                ..Walk::default()
-            },
-            c: output,
-            c_rows: std::array::from_fn(to),
-            columns: columns.len(),
-            start,
-        };
-        // SAFETY: as the caller states.
-        unsafe { tiles.run(&tile, pixels.len(), width) };
+    /// The rows of taps that meet more than zeros in one of the output rows `first..=last`.
+    fn filled_taps(&self, first: usize, last: usize) -> Range<usize> {
+        let filled = self.frame.rows();
+        let row = |output: usize| self.first[0] + output * self.stride[0];
+        let start = filled.start.saturating_sub(row(last)).min(self.taps[0]);
+        start..filled.end.saturating_sub(row(first)).clamp(start, self.taps[0])
     }
 }

@@ -100,33 +100,34 @@ fn accumulate(
             let filled = frame.rows();
             let end = filled.end.saturating_sub(ky).div_ceil(down).min(height);
             let first = filled.start.saturating_sub(ky).div_ceil(down).min(end);
+            let a = images.as_ptr().wrapping_add((first * down + ky) * frame.pitch());
+            let mut tile = Tile {
+                a,
+                a_rows: std::array::from_fn(|row| row),
+                b: grads.as_ptr().wrapping_add(first * width * grads.stride() + columns.start),
+                walk: Walk {
+                    outer: group.len(),
+                    a_outer: frame.len(),
+                    b_outer: height * width * grads.stride(),
+                    segments: end - first,
+                    a_segment: down * frame.pitch(),
+                    b_segment: width * grads.stride(),
+                    len: width,
+                    a_step: right * frame.channels,
+                    b_step: grads.stride(),
+                },
+                c: to,
+                c_rows: std::array::from_fn(|row| row * panel_width),
+                columns: panel_width,
+                start,
+            };
             tiles.heights(0..line, |part| {
-                let tile = Tile {
-                    a: images
-                        .as_ptr()
-                        .wrapping_add((first * down + ky) * frame.pitch() + part.start),
-                    a_rows: std::array::from_fn(|row| row),
-                    b: grads.as_ptr().wrapping_add(first * width * grads.stride() + columns.start),
-                    walk: Walk {
-                        outer: group.len(),
-                        a_outer: frame.len(),
-                        b_outer: height * width * grads.stride(),
-                        segments: end - first,
-                        a_segment: down * frame.pitch(),
-                        b_segment: width * grads.stride(),
-                        len: width,
-                        a_step: right * frame.channels,
-                        b_step: grads.stride(),
-                    },
-                    c: to.wrapping_add((ky * line + part.start) * panel_width),
-                    c_rows: std::array::from_fn(|row| row * panel_width),
-                    columns: panel_width,
-                    start,
-                };
+                tile.a = a.wrapping_add(part.start);
+                tile.c = to.wrapping_add((ky * line + part.start) * panel_width);
                 // SAFETY: the taps of all output pixels lie within the frames, as the frame's size
                 // says; the gradients have a row for each output pixel, of at least these columns;
                 // `to` has a row for each tap and channel.
-                unsafe { tiles.run(&tile, part.len(), panel_width) };
+                unsafe { tiles.run(&mut tile, part.len(), panel_width) };
             });
         }
     }
