@@ -15,6 +15,7 @@ mod exponential;
 mod instruction_set;
 mod matrix;
 mod optimizers;
+mod padding;
 mod panels;
 mod pooling;
 mod product;

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::padding::pad_rows;
 use super::panels::{PANEL, panel_columns, panel_rows_floats, panel_width};
 use super::product::blocks;
 use super::tile::{Start, Tile, Tiles, Walk};
@@ -65,9 +66,7 @@ fn all_gradient_panels(
             panel_gradient(a, d, start, part, width);
         } else {
             with_scratch(d.rows() * width, |padded| {
-                pad_rows(d, width, padded);
-                let d = MatrixRef::dense(padded, d.rows(), width);
-                panel_gradient(a, d, start, part, width);
+                panel_gradient(a, pad_rows(d, width, padded), start, part, width);
             });
         }
     }
@@ -101,13 +100,4 @@ fn panel_gradient(
         // exclusive and holds `width` floats for each row.
         unsafe { tiles.run(&mut tile, rows.len(), width) };
     });
-}
-
-/// Copies `d`, with zeros after each row up to `width` floats.
-fn pad_rows(d: MatrixRef<'_>, width: usize, padded: &mut [f32]) {
-    for (row, to) in padded.chunks_exact_mut(width).enumerate() {
-        let (filled, padding) = to.split_at_mut(d.cols());
-        filled.copy_from_slice(d.row(row));
-        padding.fill(0.0);
-    }
 }

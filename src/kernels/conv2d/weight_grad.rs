@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::super::padding::pad_rows;
 use super::super::panels::{panel_columns, panel_len, panel_rows, panel_width};
 use super::super::tile::{Start, Tile, Tiles, Walk};
 use super::super::{MatrixRef, weight_gradient, with_scratch};
@@ -49,7 +50,7 @@ pub fn conv2d_weight_grad(
             let group = first..items.min(first + group);
             let grads =
                 output_grad.slice_rows(group.start * output_pixels..group.end * output_pixels);
-            let grads = if padded == 0 { grads } else { pad(grads, padded, padded_grads) };
+            let grads = if padded == 0 { grads } else { pad_rows(grads, padded, padded_grads) };
             let images = if let (Some(frame), Some(images)) = (in_place, input.contiguous()) {
                 &images[group.start * frame.len()..]
             } else {
@@ -61,16 +62,6 @@ pub fn conv2d_weight_grad(
             accumulate(shape, &frame, group, images, grads, gradient);
         }
     });
-}
-
-/// Copies all rows, with zeros up to `width` columns.
-fn pad<'a>(grads: MatrixRef<'_>, width: usize, padded: &'a mut [f32]) -> MatrixRef<'a> {
-    for (row, to) in padded.chunks_exact_mut(width).take(grads.rows()).enumerate() {
-        let (filled, padding) = to.split_at_mut(grads.cols());
-        filled.copy_from_slice(grads.row(row));
-        padding.fill(0.0);
-    }
-    MatrixRef::dense(padded, grads.rows(), width)
 }
 
 /// Adds the products of a group of images, of which the first starts the sums.
