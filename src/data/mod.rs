@@ -8,13 +8,16 @@
 //! | one IDX file | [`read_idx`] |
 //! | a CSV file | [`read_csv`] |
 //! | random numbers of given shapes | [`synthetic()`] |
+//! | random numbers that fit a graph | [`synthetic_for`] |
 //! | a folder or file named by a user | [`open`] |
+//! | any of these, by what a user writes | [`load`] |
 
 mod csv;
 mod dataset;
 mod digits;
 mod idx;
 mod sampler;
+mod source;
 mod split;
 mod stream;
 mod synthetic;
@@ -27,6 +30,7 @@ pub use dataset::{Column, Dataset, gather};
 pub use digits::digits;
 pub use idx::{read_idx, read_idx_folder};
 pub use sampler::{Order, batches, epoch_order, epoch_order_into};
+pub use source::{load, synthetic_for};
 pub use synthetic::{TargetKind, synthetic};
 
 use crate::{Error, Result};

@@ -1,0 +1,95 @@
+//! Data by name: what a user writes after `--data`.
+
+use super::{Column, Dataset, TargetKind, digits, open, synthetic};
+use crate::error::Result;
+use crate::graph::{Graph, NodeId, Role};
+use crate::losses::TargetValues;
+use crate::tensor::{Shape, Tensor};
+
+/// Which items of a CSV file make the test part. It does not follow the seed of a training, so that
+/// a saved model is evaluated on items that it has not seen.
+const SPLIT_SEED: u64 = 0;
+
+/// Items of synthetic data for training and for testing, as long as they are small.
+const SYNTHETIC_ITEMS: (usize, usize) = (1024, 256);
+
+/// Numbers that the inputs of synthetic data hold at most, unless one batch is larger.
+const SYNTHETIC_VALUES: usize = 1 << 26;
+
+/// The data called `source` as (training part, test part): `digits` for the embedded ones,
+/// `synthetic` for random data that fits `graph`, anything else is a path for [`open`]. Synthetic
+/// data has at least `batch` items to train on.
+///
+/// # Errors
+/// As [`open`] and [`synthetic_for`].
+pub fn load(source: &str, graph: &Graph, batch: usize) -> Result<(Dataset, Dataset)> {
+    match source {
+        "digits" => digits(),
+        "synthetic" => {
+            let item: usize = graph
+                .inputs()
+                .into_iter()
+                .map(|id| graph.nodes()[id].shape.iter().product::<usize>())
+                .sum();
+            let most = (SYNTHETIC_VALUES / item.max(1)).max(1);
+            let (train, test) = SYNTHETIC_ITEMS;
+            let train = synthetic_for(graph, train.min(most).max(batch), 0)?;
+            let test = synthetic_for(graph, test.min(most), 1)?;
+            Ok((train.renamed("synthetic train"), test.renamed("synthetic test")))
+        }
+        path => open(path, SPLIT_SEED),
+    }
+}
+
+/// Random data for every input and target of `graph`, by the names of the nodes: classes where a
+/// loss wants classes, normal values elsewhere.
+///
+/// # Errors
+/// As [`synthetic`].
+pub fn synthetic_for(graph: &Graph, items: usize, seed: u64) -> Result<Dataset> {
+    let column = |id: NodeId| {
+        let node = &graph.nodes()[id];
+        (node.name.clone(), node.shape.clone())
+    };
+    let inputs: Vec<(String, Shape)> = graph.inputs().into_iter().map(column).collect();
+    let mut targets = Vec::new();
+    for (place, id) in graph.targets().into_iter().enumerate() {
+        let (name, shape) = column(id);
+        let kind = match classes(graph, id) {
+            Some(classes) => TargetKind::Classes(classes),
+            None => TargetKind::Values(shape.clone()),
+        };
+        let count = match kind {
+            TargetKind::Classes(_) => items.saturating_mul(shape.iter().product()),
+            TargetKind::Values(_) => items,
+        };
+        // Each target by itself, since one item may have several classes, and with a seed of its
+        // own, since its place is always the first.
+        let seed = seed.wrapping_add((place as u64) << 32);
+        let one = [("one".to_owned(), vec![1])];
+        let made = synthetic("synthetic", &one, &[(name.clone(), kind)], count, seed)?;
+        let values = made.targets()[0].values.clone();
+        let shape = [&[items], shape.as_slice()].concat();
+        let values = Tensor::from_shape_vec(shape, values.iter().copied().collect());
+        let refuse = |error: ndarray::ShapeError| {
+            super::refuse("synthetic data", error.to_string(), "ask for fewer items")
+        };
+        targets.push(Column::new(name, values.map_err(refuse)?));
+    }
+    let made = synthetic("synthetic", &inputs, &[], items, seed)?;
+    Dataset::new("synthetic", made.inputs().to_vec(), targets)
+}
+
+/// How many classes a target has, if it has classes.
+fn classes(graph: &Graph, target: NodeId) -> Option<usize> {
+    let mut users = graph.consumers(target).iter();
+    users.find_map(|&(user, input)| {
+        let Role::Loss { loss, .. } = &graph.nodes()[user].role else { return None };
+        let shapes =
+            graph.nodes()[user].inputs.iter().map(|&id| graph.nodes()[id].shape.as_slice());
+        match loss.target_values(&shapes.collect::<Vec<_>>()) {
+            TargetValues::Classes(classes) if input == 1 => Some(classes),
+            _ => None,
+        }
+    })
+}
