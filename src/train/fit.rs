@@ -11,15 +11,17 @@ use crate::executor::Mode;
 /// How a network is fitted to a data set.
 #[derive(Clone, Debug)]
 pub struct FitOptions<'a> {
-    /// Passes over the data.
+    /// Passes over the data, those before [`FitOptions::start`] included.
     pub epochs: usize,
+    /// Steps of this training that were taken before: it goes on with the batch that follows.
+    pub start: u64,
     /// Items in a batch; the last batch of an epoch may be smaller.
     pub batch_size: usize,
     /// The order of items in an epoch.
     pub order: Order,
     /// For the order: each epoch has its own, which follows from this and the epoch's number.
     pub seed: u64,
-    /// Stops after this many steps.
+    /// Stops after this many steps, those before [`FitOptions::start`] included.
     pub max_steps: Option<u64>,
     /// Evaluated after every epoch.
     pub validation: Option<&'a Dataset>,
@@ -29,6 +31,7 @@ impl Default for FitOptions<'_> {
     fn default() -> Self {
         Self {
             epochs: 1,
+            start: 0,
             batch_size: 32,
             order: Order::Shuffled,
             seed: 0,
@@ -136,15 +139,19 @@ impl Network {
         let mut history = History::default();
         let mut order = Vec::new();
         let mut control = Control::Continue;
-        let out_of_steps =
-            |history: &History| options.max_steps.is_some_and(|most| history.steps >= most);
-        for epoch in 0..options.epochs {
+        let out_of_steps = |history: &History| {
+            options.max_steps.is_some_and(|most| options.start + history.steps >= most)
+        };
+        let epoch_of_start = (options.start / batch_count as u64) as usize;
+        let batch_of_start = (options.start % batch_count as u64) as usize;
+        for epoch in epoch_of_start..options.epochs {
             if control == Control::Stop || out_of_steps(&history) {
                 break;
             }
             epoch_order_into(data.len(), options.order, options.seed, epoch as u64, &mut order);
             let mut totals = Totals::new(self.graph());
-            for (batch, items) in batches(&order, options.batch_size).enumerate() {
+            let skipped = if epoch == epoch_of_start { batch_of_start } else { 0 };
+            for (batch, items) in batches(&order, options.batch_size).enumerate().skip(skipped) {
                 let step_began = Instant::now();
                 self.pass(Mode::Training, &columns, items, &mut totals)?;
                 history.step_seconds.push(step_began.elapsed().as_secs_f64());
