@@ -2,8 +2,10 @@
 
 mod fit;
 mod network;
+mod progress;
 mod report;
 
 pub use fit::{BatchEnd, Callback, Control, EpochEnd, FitOptions, History};
 pub use network::{Network, NetworkOptions};
+pub use progress::Progress;
 pub use report::{NamedValue, Report};
