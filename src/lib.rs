@@ -1,5 +1,6 @@
 //! Caudal trains neural networks that are directed acyclic graphs on the cores of a CPU.
 
+pub mod bench;
 pub mod data;
 mod error;
 pub mod executor;
@@ -10,6 +11,7 @@ pub mod layers;
 pub mod losses;
 pub mod metrics;
 pub mod optimizers;
+pub mod report;
 mod tensor;
 pub mod train;
 

@@ -1,0 +1,3 @@
+//! What there is to say about a network and its runs.
+
+pub mod speedup;
