@@ -1,6 +1,8 @@
 //! Data by name: what a user writes after `--data`.
 
-use super::{Column, Dataset, TargetKind, digits, open, synthetic};
+use std::path::Path;
+
+use super::{Column, Dataset, LabelColumn, TargetKind, digits, is_csv, open, read_csv, synthetic};
 use crate::error::Result;
 use crate::graph::{Graph, NodeId, Role};
 use crate::losses::TargetValues;
@@ -39,6 +41,25 @@ pub fn load(source: &str, graph: &Graph, batch: usize) -> Result<(Dataset, Datas
         }
         path => open(path, SPLIT_SEED),
     }
+}
+
+/// The items called `source` to predict for: the test part of what [`load`] gives, but every line of
+/// a CSV file. If the columns of the file are as many as the input of `graph` is long, it has no
+/// labels.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_to_predict(source: &str, graph: &Graph, batch: usize) -> Result<Dataset> {
+    let path = Path::new(source);
+    if ["digits", "synthetic"].contains(&source) || !path.is_file() || !is_csv(path) {
+        return Ok(load(source, graph, batch)?.1);
+    }
+    let unlabelled = read_csv(path, &LabelColumn::Absent)?;
+    let fits = |id: NodeId| graph.nodes()[id].shape == unlabelled.inputs()[0].item_shape();
+    if graph.inputs().into_iter().any(fits) {
+        return Ok(unlabelled);
+    }
+    read_csv(path, &LabelColumn::Last)
 }
 
 /// Random data for every input and target of `graph`, by the names of the nodes: classes where a

@@ -134,7 +134,7 @@ impl Network {
             });
         }
         let began = Instant::now();
-        let columns = self.columns(data)?;
+        let columns = self.columns(Mode::Training, data)?;
         let batch_count = data.len().div_ceil(options.batch_size);
         let mut history = History::default();
         let mut order = Vec::new();

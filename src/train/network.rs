@@ -6,7 +6,6 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::report::{Report, Totals};
-use crate::data::{Column, Dataset, batches, gather};
 use crate::error::{Error, Result};
 use crate::executor::{Executor, Mode, Parameters, Plan, PlanOptions, Run, executor};
 use crate::graph::{Graph, NodeId};
@@ -80,14 +79,14 @@ const MOST_RUNS: usize = 8;
 /// ```
 #[derive(Debug)]
 pub struct Network {
-    graph: Arc<Graph>,
+    pub(super) graph: Arc<Graph>,
     parameters: Arc<Parameters>,
     optimizer: Arc<dyn Optimizer>,
     executor: Box<dyn Executor>,
     options: NetworkOptions,
     runs: HashMap<(Mode, usize), Run>,
     step: u64,
-    numbers: Vec<f32>,
+    pub(super) numbers: Vec<f32>,
 }
 
 impl std::fmt::Debug for dyn Executor {
@@ -252,7 +251,7 @@ impl Network {
     }
 
     /// Executes the run whose inputs are bound. After an error the weights are those from before.
-    fn execute(&mut self, mode: Mode, batch: usize) -> Result<()> {
+    pub(super) fn execute(&mut self, mode: Mode, batch: usize) -> Result<()> {
         let moves = mode == Mode::Training && self.options.plan.updates;
         let copy = (moves && self.optimizer.can_fail()).then(|| self.parameters.snapshot());
         let step = self.step;
@@ -308,17 +307,8 @@ impl Network {
         self.execute(Mode::Prediction, items)?;
         let graph = Arc::clone(&self.graph);
         let run = self.run(Mode::Prediction, items)?;
-        let output = |&id: &NodeId| {
-            let shape = [&[items], graph.nodes()[id].shape.as_slice()].concat();
-            let values = run.kept(id).unwrap_or(&[]).to_vec();
-            Tensor::from_shape_vec(shape, values).map_err(|error| Error::Input {
-                node: graph.nodes()[id].name.clone(),
-                expected: "an output that the plan keeps".to_owned(),
-                found: error.to_string(),
-                remedy: "declare it an output".to_owned(),
-            })
-        };
-        graph.outputs().iter().map(output).collect()
+        let kept = |&id: &NodeId| output(&graph, id, items, run.kept(id).unwrap_or(&[]).to_vec());
+        graph.outputs().iter().map(kept).collect()
     }
 
     /// Copies a batch into its run; says how many items it has.
@@ -370,77 +360,17 @@ impl Network {
         }
         Ok(items)
     }
+}
 
-    /// Losses and metrics over a whole data set, in batches of `batch_size`.
-    ///
-    /// # Errors
-    /// If the data does not fit, or if a node fails.
-    pub fn evaluate(&mut self, data: &Dataset, batch_size: usize) -> Result<Report> {
-        let columns = self.columns(data)?;
-        let order: Vec<usize> = (0..data.len()).collect();
-        let mut totals = Totals::new(&self.graph);
-        for items in batches(&order, batch_size.max(1)) {
-            self.pass(Mode::Evaluation, &columns, items, &mut totals)?;
-        }
-        Ok(totals.report(&self.graph))
-    }
-
-    /// One batch of a data set through the plan, added to `totals`.
-    pub(super) fn pass(
-        &mut self,
-        mode: Mode,
-        columns: &[(NodeId, Column)],
-        items: &[usize],
-        totals: &mut Totals,
-    ) -> Result<()> {
-        let mut numbers = std::mem::take(&mut self.numbers);
-        for (id, column) in columns {
-            gather(&column.values, items, &mut numbers)?;
-            self.run(mode, items.len())?.bind(*id, &numbers)?;
-        }
-        self.numbers = numbers;
-        self.execute(mode, items.len())?;
-        totals.add(self.run(mode, items.len())?);
-        Ok(())
-    }
-
-    /// Which column of a data set feeds each input and target node: the one of that name, or the
-    /// only one whose items have the node's shape.
-    pub(super) fn columns(&self, data: &Dataset) -> Result<Vec<(NodeId, Column)>> {
-        let sides = [(self.graph.inputs(), data.inputs()), (self.graph.targets(), data.targets())];
-        let mut columns = Vec::new();
-        for (ids, available) in sides {
-            for id in ids {
-                let node = &self.graph.nodes()[id];
-                let fits = |column: &&Column| column.values.shape()[1..] == node.shape;
-                let named = available.iter().find(|column| column.name == node.name);
-                let mut fitting = available.iter().filter(fits);
-                let column = match (named, fitting.next(), fitting.next()) {
-                    (Some(named), _, _) if fits(&named) => named,
-                    (None, Some(only), None) => only,
-                    _ => {
-                        let known = available.iter().map(|column| {
-                            let shape = describe_shape(&column.values.shape()[1..]);
-                            format!("`{}` ({shape})", column.name)
-                        });
-                        return Err(Error::Input {
-                            node: node.name.clone(),
-                            expected: format!(
-                                "a column of items of {}",
-                                describe_shape(&node.shape)
-                            ),
-                            found: format!(
-                                "data set `{}` with {}",
-                                data.name(),
-                                known.collect::<Vec<_>>().join(", ")
-                            ),
-                            remedy: "rename the node like a column that has its shape".to_owned(),
-                        });
-                    }
-                };
-                columns.push((id, column.clone()));
-            }
-        }
-        Ok(columns)
-    }
+/// The numbers of `items` items of an output as a tensor.
+pub(super) fn output(
+graph: &Graph, id: NodeId, items: usize, numbers: Vec<f32>) -> Result<Tensor> {
+    let node = &graph.nodes()[id];
+    let shape = [&[items], node.shape.as_slice()].concat();
+    Tensor::from_shape_vec(shape, numbers).map_err(|error| Error::Input {
+        node: node.name.clone(),
+        expected: "an output that the plan keeps".to_owned(),
+        found: error.to_string(),
+        remedy: "declare it an output".to_owned(),
+    })
 }
