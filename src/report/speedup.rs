@@ -13,12 +13,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
 use serde::Serialize;
 
 use crate::bench::median;
 use crate::error::Result;
-use crate::executor::{Executor, Observer, PartEvent, Phase, Plan, Run, Sequential};
+use crate::executor::trace::Recorder;
+use crate::executor::{Executor, Observer, Phase, Plan, Run, Sequential};
 
 /// Steps of a block that are not timed, since the caches and the workers' sleep are the last
 /// executor's.
@@ -81,31 +81,21 @@ pub struct PhaseTime {
     pub share: f64,
 }
 
-/// Keeps what ran.
-#[derive(Debug, Default)]
-struct Events(Mutex<Vec<PartEvent>>);
-
-impl Observer for Events {
-    fn part(&self, event: PartEvent) {
-        self.0.lock().push(event);
-    }
-}
-
 /// Seconds of every part of every task: the median over `steps` steps of the sequential executor.
 ///
 /// # Errors
 /// If a node fails.
 pub fn part_seconds(run: &mut Run, steps: usize) -> Result<Vec<Vec<f64>>> {
-    let events = Arc::new(Events::default());
+    let recorder = Arc::new(Recorder::new());
     let plan = Arc::clone(run.plan());
     let mut executor = Sequential::new();
-    run.observe(Some(Arc::clone(&events) as Arc<dyn Observer>));
+    run.observe(Some(Arc::clone(&recorder) as Arc<dyn Observer>));
     let ran = (0..steps.max(1)).try_for_each(|_| executor.execute(run));
     run.observe(None);
     ran?;
     let mut seconds: Vec<Vec<Vec<f64>>> =
         (0..plan.task_count()).map(|task| vec![Vec::new(); plan.task(task).parts]).collect();
-    for event in &*events.0.lock() {
+    for event in recorder.events() {
         seconds[event.task][event.part].push((event.end - event.start) as f64 * 1e-9);
     }
     let medians = seconds.into_iter().map(|task| {
