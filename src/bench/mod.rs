@@ -10,10 +10,6 @@ pub use peak::product_peak;
 pub use process::{minor_faults, peak_resident_mib};
 pub use step::{StepTime, time_steps};
 
-/// The workloads of the comparison with other frameworks, by the names of their presets.
-pub const WORKLOADS: [&str; 5] =
-    ["towers-small", "towers-wide", "inception", "mnist-cnn", "chain-mlp"];
-
 /// The middle one of some numbers, or the mean of the two in the middle; not a number for none.
 pub fn median(numbers: &mut [f64]) -> f64 {
     numbers.sort_unstable_by(f64::total_cmp);

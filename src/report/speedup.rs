@@ -26,7 +26,7 @@ const UNTIMED: usize = 1;
 /// Steps of a block that are timed.
 const TIMED: usize = 3;
 /// The fewest and the most blocks of each executor.
-const BLOCKS: (usize, usize) = (2, 15);
+const BLOCKS: (usize, usize) = (2, 100);
 /// The fewest and the most steps during which parts are timed.
 const OBSERVED: (usize, usize) = (3, 25);
 

@@ -363,8 +363,7 @@ impl Network {
 }
 
 /// The numbers of `items` items of an output as a tensor.
-pub(super) fn output(
-graph: &Graph, id: NodeId, items: usize, numbers: Vec<f32>) -> Result<Tensor> {
+pub(super) fn output(graph: &Graph, id: NodeId, items: usize, numbers: Vec<f32>) -> Result<Tensor> {
     let node = &graph.nodes()[id];
     let shape = [&[items], node.shape.as_slice()].concat();
     Tensor::from_shape_vec(shape, numbers).map_err(|error| Error::Input {

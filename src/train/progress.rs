@@ -9,7 +9,7 @@ use super::{BatchEnd, Callback, Control, EpochEnd, Network, Report};
 use crate::error::Result;
 
 /// Shows training on standard error: a line for every epoch, and, on a terminal, a bar with the
-/// epoch, the loss, the first metric, and the time gone and left.
+/// epoch, the losses and metrics so far, and the time gone and left.
 #[derive(Debug)]
 pub struct Progress {
     bar: Option<ProgressBar>,
@@ -21,7 +21,7 @@ impl Progress {
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::with_draw_target(Some(steps), ProgressDrawTarget::stderr());
             let style = ProgressStyle::with_template(
-                "{msg} [{bar:30}] {pos}/{len} steps, {elapsed} gone, {eta} left",
+                "{msg} [{wide_bar}] {pos}/{len} steps, {elapsed}, {eta} left",
             );
             bar.set_style(
                 style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "),
@@ -53,13 +53,13 @@ impl Progress {
 impl Callback for Progress {
     fn batch_end(&mut self, _network: &Network, event: &BatchEnd<'_>) -> Result<Control> {
         if let Some(bar) = &self.bar {
-            bar.inc(1);
             bar.set_message(format!(
                 "epoch {}/{} {}",
                 event.epoch + 1,
                 event.epochs,
                 describe(event.report, ""),
             ));
+            bar.inc(1);
         }
         Ok(Control::Continue)
     }
