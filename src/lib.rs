@@ -9,7 +9,9 @@ pub mod kernels;
 pub mod layers;
 pub mod losses;
 pub mod metrics;
+pub mod model;
 pub mod optimizers;
+pub mod presets;
 mod tensor;
 pub mod train;
 
