@@ -1,6 +1,7 @@
 //! A graph with its parameters, an optimizer and an executor.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
@@ -88,12 +89,6 @@ pub struct Network {
     runs: HashMap<(Mode, usize), Run>,
     step: u64,
     numbers: Vec<f32>,
-}
-
-impl std::fmt::Debug for dyn Executor {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} with {} workers", self.name(), self.workers())
-    }
 }
 
 impl Network {
@@ -240,37 +235,36 @@ impl Network {
     /// # Errors
     /// As [`Plan::compile`].
     pub fn run(&mut self, mode: Mode, batch: usize) -> Result<&mut Run> {
-        if !self.runs.contains_key(&(mode, batch)) {
-            if self.runs.len() >= MOST_RUNS {
-                self.runs.clear();
-            }
-            let plan = Plan::compile(&self.graph, mode, batch, &self.optimizer, self.options.plan)?;
-            let run = Run::new(Arc::new(plan), Arc::clone(&self.parameters));
-            self.runs.insert((mode, batch), run);
+        if self.runs.len() >= MOST_RUNS && !self.runs.contains_key(&(mode, batch)) {
+            self.runs.clear();
         }
-        self.runs.get_mut(&(mode, batch)).ok_or(Error::Cancelled)
+        match self.runs.entry((mode, batch)) {
+            Entry::Occupied(known) => Ok(known.into_mut()),
+            Entry::Vacant(place) => {
+                let options = self.options.plan;
+                let plan = Plan::compile(&self.graph, mode, batch, &self.optimizer, options)?;
+                Ok(place.insert(Run::new(Arc::new(plan), Arc::clone(&self.parameters))))
+            }
+        }
     }
 
     /// Executes the run whose inputs are bound. After an error the weights are those from before.
     fn execute(&mut self, mode: Mode, batch: usize) -> Result<()> {
         let moves = mode == Mode::Training && self.options.plan.updates;
         let copy = (moves && self.optimizer.can_fail()).then(|| self.parameters.snapshot());
+        self.run(mode, batch)?;
         let step = self.step;
-        self.run(mode, batch)?.set_step(step);
-        // `run` has just made sure that it is there.
-        let Some(run) = self.runs.get_mut(&(mode, batch)) else { return Ok(()) };
-        match self.executor.execute(run) {
-            Ok(()) => {
-                self.step += u64::from(moves);
-                Ok(())
-            }
-            Err(error) => {
-                if let Some(copy) = copy {
-                    self.parameters.restore(&copy);
-                }
-                Err(error)
-            }
+        let executor = self.executor.as_mut();
+        let outcome = self.runs.get_mut(&(mode, batch)).map_or(Ok(()), |run| {
+            run.set_step(step);
+            executor.execute(run)
+        });
+        match (&outcome, copy) {
+            (Ok(()), _) => self.step += u64::from(moves),
+            (Err(_), Some(copy)) => self.parameters.restore(&copy),
+            (Err(_), None) => {}
         }
+        outcome
     }
 
     /// One training step: forward, backward and the updates. The report is from before the update.
