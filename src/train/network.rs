@@ -88,7 +88,6 @@ pub struct Network {
     options: NetworkOptions,
     runs: HashMap<(Mode, usize), Run>,
     step: u64,
-    numbers: Vec<f32>,
 }
 
 impl Network {
@@ -124,7 +123,6 @@ impl Network {
             options,
             runs: HashMap::new(),
             step: 0,
-            numbers: Vec::new(),
             graph,
             optimizer,
         })
@@ -373,28 +371,33 @@ impl Network {
         let columns = self.columns(data)?;
         let order: Vec<usize> = (0..data.len()).collect();
         let mut totals = Totals::new(&self.graph);
+        let ids: Vec<NodeId> = columns.iter().map(|(id, _)| *id).collect();
+        let mut numbers = vec![Vec::new(); columns.len()];
         for items in batches(&order, batch_size.max(1)) {
-            self.pass(Mode::Evaluation, &columns, items, &mut totals)?;
+            for ((_, column), numbers) in columns.iter().zip(&mut numbers) {
+                gather(&column.values, items, numbers)?;
+            }
+            self.pass(Mode::Evaluation, &ids, &numbers, items.len(), &mut totals)?;
         }
         Ok(totals.report(&self.graph))
     }
 
-    /// One batch of a data set through the plan, added to `totals`.
+    /// One batch through the plan, its results added to `totals`: for each of the nodes `ids`, the
+    /// numbers of all items.
     pub(super) fn pass(
         &mut self,
         mode: Mode,
-        columns: &[(NodeId, Column)],
-        items: &[usize],
+        ids: &[NodeId],
+        numbers: &[Vec<f32>],
+        items: usize,
         totals: &mut Totals,
     ) -> Result<()> {
-        let mut numbers = std::mem::take(&mut self.numbers);
-        for (id, column) in columns {
-            gather(&column.values, items, &mut numbers)?;
-            self.run(mode, items.len())?.bind(*id, &numbers)?;
+        let run = self.run(mode, items)?;
+        for (&id, numbers) in ids.iter().zip(numbers) {
+            run.bind(id, numbers)?;
         }
-        self.numbers = numbers;
-        self.execute(mode, items.len())?;
-        totals.add(self.run(mode, items.len())?);
+        self.execute(mode, items)?;
+        totals.add(self.run(mode, items)?);
         Ok(())
     }
 
