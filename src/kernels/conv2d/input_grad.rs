@@ -120,8 +120,8 @@ fn turn_tap(
     }
 }
 
-/// The gradient of the input of [`conv2d`], given that of its output and the weights as
-/// [`conv2d_prepare`] writes them, overwriting `gradient`. The matrices are as for [`conv2d`].
+/// The gradient of the input of [`conv2d`](super::conv2d), given that of its output and the weights
+/// as [`conv2d_prepare`] writes them, overwriting `gradient`. The matrices are as there.
 ///
 /// # Panics
 /// If the sizes do not fit the shape.
