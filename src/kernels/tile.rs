@@ -171,6 +171,12 @@ unsafe fn run<V: Vector, const R: usize, const C: usize>(tile: &Tile) {
                 }
             }
         }
+        // The output is asked for now, so that it is near when the sums are done.
+        for &at in tile.c_rows.iter().take(R) {
+            for c in (0..C * V::LANES).step_by(16) {
+                prefetch(tile.c.wrapping_add(at + c));
+            }
+        }
         let walk = &tile.walk;
         for outer in 0..walk.outer {
             for segment in 0..walk.segments {
