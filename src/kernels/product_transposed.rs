@@ -136,6 +136,8 @@ fn rows_times_panel(b: Panels<'_>, rows: Range<usize>, d: &[f32], width: usize, 
             c_rows: std::array::from_fn(|row| row * width),
             columns: width,
             start,
+            ahead: a,
+            ahead_step: 0,
         };
         tiles.heights(0..rows.len(), |part| {
             tile.a = a.wrapping_add(part.start * b_width);

@@ -60,6 +60,8 @@ impl Pass<'_> {
             c_rows: std::array::from_fn(|row| row * to_right),
             columns: 0,
             start: Start::Zero,
+            ahead: frames.as_ptr(),
+            ahead_step: 0,
         };
         tile.walk.len = self.taps[1] * channels;
         for panel in 0..self.weights.count() {

@@ -93,6 +93,8 @@ fn accumulate(
                 c_rows: std::array::from_fn(|row| row * panel_width),
                 columns: panel_width,
                 start,
+                ahead: a,
+                ahead_step: 0,
             };
             tiles.heights(0..line, |part| {
                 tile.a = a.wrapping_add(part.start);
