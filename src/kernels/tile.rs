@@ -196,7 +196,8 @@ unsafe fn run<V: Vector, const R: usize, const C: usize>(tile: &Tile) {
                             sums[r][c] = number.mul_add(b_row[c], sums[r][c]);
                         }
                     }
-                    if R > 4 {
+                    // Small tiles load so often that asking for more would slow them.
+                    if R > 6 {
                         prefetch(ahead);
                         ahead = ahead.wrapping_add(tile.ahead_step);
                         for c in (0..C * V::LANES).step_by(16) {
