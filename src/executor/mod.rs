@@ -47,6 +47,12 @@ pub trait Executor: Send {
     fn execute(&mut self, run: &mut Run) -> Result<()>;
 }
 
+impl std::fmt::Debug for dyn Executor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} with {} workers", self.name(), self.workers())
+    }
+}
+
 /// One row of the [`EXECUTORS`] table.
 #[derive(Debug)]
 pub struct ExecutorSpec {

@@ -105,9 +105,13 @@ pub(super) fn panel_product(
         c_rows: std::array::from_fn(|row| row * c_stride),
         columns,
         start,
+        ahead: a.as_ptr(),
+        // The rows of the next tile follow, unless there are gaps between them.
+        ahead_step: if a_stride < a.cols() + 2 * LINE { LINE } else { 0 },
     };
     tiles.heights(0..a.rows(), |rows| {
         tile.a = a.as_ptr().wrapping_add(rows.start * a_stride);
+        tile.ahead = a.as_ptr().wrapping_add(rows.end * a_stride);
         tile.c = c.wrapping_add(rows.start * c_stride);
         // SAFETY: the rows lie within a and c, each step of b has `width` floats, and c is
         // exclusive.

@@ -2,11 +2,11 @@
 
 use std::ops::Range;
 
-use super::panels::{PANEL, Panels, panel_columns, panel_width};
+use super::panels::{PANEL, Panels, panel_columns, panel_len, panel_width};
 use super::product::{ROWS, STEPS, blocks, is_far, panel_product, with_near};
 use super::tile::{Start, Tile, Tiles, Walk};
 use super::transpose::transpose;
-use super::{MatrixMut, MatrixRef, with_scratch};
+use super::{MatrixMut, MatrixRef, product, with_scratch};
 
 /// Rows of b whose products are computed before they are transposed.
 const TURNED_ROWS: usize = 112;
@@ -29,15 +29,24 @@ pub fn product_transposed(d: MatrixRef<'_>, b: Panels<'_>, mut c: MatrixMut<'_>)
         }
         return;
     }
-    for rows in blocks(d.rows(), ROWS) {
-        for steps in blocks(b.cols(), STEPS) {
-            let d = d.slice_rows(rows.clone()).slice_cols(steps.clone());
-            let c = c.reborrow().slice_rows(rows.clone());
-            if is_far(d) && b.rows() > PANEL {
-                with_near(d, |d| all_transposed_panels(d, b, steps, c));
-            } else {
-                all_transposed_panels(d, b, steps, c);
+    if d.rows() > 2 * ROWS {
+        let (rows, cols) = (b.cols(), b.rows());
+        return with_scratch(panel_len(rows, cols), |packed| {
+            for panel in 0..cols.div_ceil(PANEL) {
+                let (columns, width) = (panel_columns(cols, panel), panel_width(cols, panel));
+                let packed = &mut packed[columns.start * rows..];
+                pack_transposed(b, columns, 0..rows, width, packed);
             }
+            product(d, Panels::new(packed, rows, cols), None, c);
+        });
+    }
+    for steps in blocks(b.cols(), STEPS) {
+        let d = d.slice_cols(steps.clone());
+        let c = c.reborrow();
+        if is_far(d) && b.rows() > PANEL {
+            with_near(d, |d| all_transposed_panels(d, b, steps, c));
+        } else {
+            all_transposed_panels(d, b, steps, c);
         }
     }
 }
@@ -127,6 +136,8 @@ fn rows_times_panel(b: Panels<'_>, rows: Range<usize>, d: &[f32], width: usize, 
             c_rows: std::array::from_fn(|row| row * width),
             columns: width,
             start,
+            ahead: a,
+            ahead_step: 0,
         };
         tiles.heights(0..rows.len(), |part| {
             tile.a = a.wrapping_add(part.start * b_width);

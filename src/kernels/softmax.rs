@@ -4,9 +4,6 @@ use super::exponential::exp;
 use super::vector::{Kernel, Vector, dispatch};
 use super::{MatrixMut, MatrixRef};
 
-/// The most lanes a vector has.
-const LANES: usize = 16;
-
 /// The loss of each row of logits, overwriting `losses`: the negative logarithm of the softmax of
 /// the logit that `labels` names, one class index per row.
 ///
@@ -83,9 +80,8 @@ fn check_labels(logits: MatrixRef<'_>, labels: &[f32]) {
 /// The machine must have the instructions of `V`.
 #[inline(always)]
 unsafe fn largest_and_sum<V: Vector>(numbers: &[f32]) -> (f32, f32) {
-    // SAFETY: only the numbers are loaded, and `lanes` holds a vector.
+    // SAFETY: only the numbers are loaded.
     unsafe {
-        let mut lanes = [f32::NEG_INFINITY; LANES];
         let nothing = V::splat(f32::NEG_INFINITY);
         let load = |at: usize| {
             let lanes = V::LANES.min(numbers.len() - at);
@@ -95,25 +91,11 @@ unsafe fn largest_and_sum<V: Vector>(numbers: &[f32]) -> (f32, f32) {
         for at in (0..numbers.len()).step_by(V::LANES) {
             largest = largest.max(load(at));
         }
-        largest.store(lanes.as_mut_ptr());
-        let largest = fold(lanes, |a, b| if a > b { a } else { b });
+        let largest = largest.largest();
         let mut sum = V::splat(0.0);
         for at in (0..numbers.len()).step_by(V::LANES) {
             sum = sum.add(exp(load(at).sub(V::splat(largest))));
         }
-        lanes = [0.0; LANES];
-        sum.store(lanes.as_mut_ptr());
-        (largest, fold(lanes, |a, b| a + b))
+        (largest, sum.sum())
     }
-}
-
-/// Combines halves until one number is left.
-#[inline(always)]
-fn fold(mut lanes: [f32; LANES], combine: impl Fn(f32, f32) -> f32) -> f32 {
-    for half in [8, 4, 2, 1] {
-        for lane in 0..half {
-            lanes[lane] = combine(lanes[lane], lanes[lane + half]);
-        }
-    }
-    lanes[0]
 }

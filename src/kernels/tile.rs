@@ -67,6 +67,9 @@ pub(super) struct Tile {
     /// Columns of `c` that exist; `b` has 16 or 32.
     pub(super) columns: usize,
     pub(super) start: Start,
+    /// What will be read next, anywhere; asked for at a cache line a step, if at all.
+    pub(super) ahead: *const f32,
+    pub(super) ahead_step: usize,
 }
 
 type Run = unsafe fn(&Tile);
@@ -171,7 +174,14 @@ unsafe fn run<V: Vector, const R: usize, const C: usize>(tile: &Tile) {
                 }
             }
         }
+        // The output is asked for now, so that it is near when the sums are done.
+        for &at in tile.c_rows.iter().take(R) {
+            for c in (0..C * V::LANES).step_by(16) {
+                prefetch(tile.c.wrapping_add(at + c));
+            }
+        }
         let walk = &tile.walk;
+        let mut ahead = tile.ahead;
         for outer in 0..walk.outer {
             for segment in 0..walk.segments {
                 let a = tile.a.add(outer * walk.a_outer + segment * walk.a_segment);
@@ -186,7 +196,10 @@ unsafe fn run<V: Vector, const R: usize, const C: usize>(tile: &Tile) {
                             sums[r][c] = number.mul_add(b_row[c], sums[r][c]);
                         }
                     }
-                    if R > 4 {
+                    // Small tiles load so often that asking for more would slow them.
+                    if R > 6 {
+                        prefetch(ahead);
+                        ahead = ahead.wrapping_add(tile.ahead_step);
                         for c in (0..C * V::LANES).step_by(16) {
                             prefetch(b.wrapping_add(AHEAD * walk.b_step + c));
                         }

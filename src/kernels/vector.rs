@@ -65,6 +65,11 @@ pub(super) trait Vector: Copy {
     fn select_le(self, bound: Self, then: Self, otherwise: Self) -> Self;
     /// `then` where `self == other`, else `otherwise`.
     fn select_eq(self, other: Self, then: Self, otherwise: Self) -> Self;
+    /// The sum of all lanes, adding halves to halves.
+    fn sum(self) -> f32;
+    /// The largest of all lanes; any of them if one is NaN.
+    fn largest(self) -> f32;
+
     /// Four floats at `from`, four at `from + step`, and so on, until all lanes are full.
     ///
     /// # Safety
@@ -204,6 +209,18 @@ impl Vector for Portable {
     fn select_eq(self, other: Self, then: Self, otherwise: Self) -> Self {
         let choose = |lane| if self.0[lane] == other.0[lane] { &then } else { &otherwise };
         Self(std::array::from_fn(|lane| choose(lane).0[lane]))
+    }
+
+    #[inline(always)]
+    fn sum(self) -> f32 {
+        let [a, b, c, d] = self.0;
+        (a + c) + (b + d)
+    }
+
+    #[inline(always)]
+    fn largest(self) -> f32 {
+        let [a, b, c, d] = self.0;
+        a.max(b).max(c.max(d))
     }
 
     #[inline(always)]

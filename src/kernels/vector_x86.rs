@@ -8,7 +8,19 @@ use super::vector::{Kernel, Vector};
 
 /// The 16 floats of a register of AVX-512.
 #[derive(Clone, Copy)]
-pub(super) struct Avx512(pub(super) __m512);
+pub(super) struct Avx512(__m512);
+
+impl Avx512 {
+    /// Its first and its last eight lanes.
+    #[inline(always)]
+    fn halves(self) -> [Avx2; 2] {
+        // SAFETY: the value shows that the machine has the instructions.
+        unsafe {
+            let high = _mm512_extractf64x4_pd::<1>(_mm512_castps_pd(self.0));
+            [Avx2(_mm512_castps512_ps256(self.0)), Avx2(_mm256_castpd_ps(high))]
+        }
+    }
+}
 
 /// The 8 floats of a register of AVX2, with fused multiply-add.
 #[derive(Clone, Copy)]
@@ -156,6 +168,18 @@ impl Vector for Avx512 {
                 then.0,
             ))
         }
+    }
+
+    #[inline(always)]
+    fn sum(self) -> f32 {
+        let [low, high] = self.halves();
+        low.add(high).sum()
+    }
+
+    #[inline(always)]
+    fn largest(self) -> f32 {
+        let [low, high] = self.halves();
+        low.max(high).largest()
     }
 
     #[inline(always)]
@@ -317,6 +341,28 @@ impl Vector for Avx2 {
                 then.0,
                 _mm256_cmp_ps::<_CMP_EQ_OQ>(self.0, other.0),
             ))
+        }
+    }
+
+    #[inline(always)]
+    fn sum(self) -> f32 {
+        // SAFETY: the value shows that the machine has the instructions.
+        unsafe {
+            let (low, high) = (_mm256_castps256_ps128(self.0), _mm256_extractf128_ps::<1>(self.0));
+            let four = _mm_add_ps(low, high);
+            let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+            _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)))
+        }
+    }
+
+    #[inline(always)]
+    fn largest(self) -> f32 {
+        // SAFETY: the value shows that the machine has the instructions.
+        unsafe {
+            let (low, high) = (_mm256_castps256_ps128(self.0), _mm256_extractf128_ps::<1>(self.0));
+            let four = _mm_max_ps(low, high);
+            let two = _mm_max_ps(four, _mm_movehl_ps(four, four));
+            _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)))
         }
     }
 

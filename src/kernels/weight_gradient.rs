@@ -92,6 +92,8 @@ fn panel_gradient(
         c_rows: std::array::from_fn(|row| row * width),
         columns: width,
         start,
+        ahead: a.as_ptr(),
+        ahead_step: 0,
     };
     tiles.heights(0..a.cols(), |rows| {
         tile.a = a.as_ptr().wrapping_add(rows.start);

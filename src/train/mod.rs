@@ -1,8 +1,9 @@
 //! Networks that learn: parameters, plans and an executor put together; training over data sets.
 
-mod batches;
+mod feed;
 mod fit;
 mod network;
+mod predict;
 mod progress;
 mod report;
 

@@ -1,11 +1,14 @@
 //! A graph with its parameters, an optimizer and an executor.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+use super::predict::tensor;
 use super::report::{Report, Totals};
+use crate::data::{Column, Dataset, batches, gather};
 use crate::error::{Error, Result};
 use crate::executor::{Executor, Mode, Parameters, Plan, PlanOptions, Run, executor};
 use crate::graph::{Graph, NodeId};
@@ -79,20 +82,13 @@ const MOST_RUNS: usize = 8;
 /// ```
 #[derive(Debug)]
 pub struct Network {
-    pub(super) graph: Arc<Graph>,
+    graph: Arc<Graph>,
     parameters: Arc<Parameters>,
     optimizer: Arc<dyn Optimizer>,
     executor: Box<dyn Executor>,
     options: NetworkOptions,
     runs: HashMap<(Mode, usize), Run>,
     step: u64,
-    pub(super) numbers: Vec<f32>,
-}
-
-impl std::fmt::Debug for dyn Executor {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} with {} workers", self.name(), self.workers())
-    }
 }
 
 impl Network {
@@ -128,7 +124,6 @@ impl Network {
             options,
             runs: HashMap::new(),
             step: 0,
-            numbers: Vec::new(),
             graph,
             optimizer,
         })
@@ -239,37 +234,36 @@ impl Network {
     /// # Errors
     /// As [`Plan::compile`].
     pub fn run(&mut self, mode: Mode, batch: usize) -> Result<&mut Run> {
-        if !self.runs.contains_key(&(mode, batch)) {
-            if self.runs.len() >= MOST_RUNS {
-                self.runs.clear();
-            }
-            let plan = Plan::compile(&self.graph, mode, batch, &self.optimizer, self.options.plan)?;
-            let run = Run::new(Arc::new(plan), Arc::clone(&self.parameters));
-            self.runs.insert((mode, batch), run);
+        if self.runs.len() >= MOST_RUNS && !self.runs.contains_key(&(mode, batch)) {
+            self.runs.clear();
         }
-        self.runs.get_mut(&(mode, batch)).ok_or(Error::Cancelled)
+        match self.runs.entry((mode, batch)) {
+            Entry::Occupied(known) => Ok(known.into_mut()),
+            Entry::Vacant(place) => {
+                let options = self.options.plan;
+                let plan = Plan::compile(&self.graph, mode, batch, &self.optimizer, options)?;
+                Ok(place.insert(Run::new(Arc::new(plan), Arc::clone(&self.parameters))))
+            }
+        }
     }
 
     /// Executes the run whose inputs are bound. After an error the weights are those from before.
     pub(super) fn execute(&mut self, mode: Mode, batch: usize) -> Result<()> {
         let moves = mode == Mode::Training && self.options.plan.updates;
         let copy = (moves && self.optimizer.can_fail()).then(|| self.parameters.snapshot());
+        self.run(mode, batch)?;
         let step = self.step;
-        self.run(mode, batch)?.set_step(step);
-        // `run` has just made sure that it is there.
-        let Some(run) = self.runs.get_mut(&(mode, batch)) else { return Ok(()) };
-        match self.executor.execute(run) {
-            Ok(()) => {
-                self.step += u64::from(moves);
-                Ok(())
-            }
-            Err(error) => {
-                if let Some(copy) = copy {
-                    self.parameters.restore(&copy);
-                }
-                Err(error)
-            }
+        let executor = self.executor.as_mut();
+        let outcome = self.runs.get_mut(&(mode, batch)).map_or(Ok(()), |run| {
+            run.set_step(step);
+            executor.execute(run)
+        });
+        match (&outcome, copy) {
+            (Ok(()), _) => self.step += u64::from(moves),
+            (Err(_), Some(copy)) => self.parameters.restore(&copy),
+            (Err(_), None) => {}
         }
+        outcome
     }
 
     /// One training step: forward, backward and the updates. The report is from before the update.
@@ -307,7 +301,7 @@ impl Network {
         self.execute(Mode::Prediction, items)?;
         let graph = Arc::clone(&self.graph);
         let run = self.run(Mode::Prediction, items)?;
-        let kept = |&id: &NodeId| output(&graph, id, items, run.kept(id).unwrap_or(&[]).to_vec());
+        let kept = |&id: &NodeId| tensor(&graph, id, items, run.kept(id).unwrap_or(&[]).to_vec());
         graph.outputs().iter().map(kept).collect()
     }
 
@@ -360,16 +354,83 @@ impl Network {
         }
         Ok(items)
     }
-}
 
-/// The numbers of `items` items of an output as a tensor.
-pub(super) fn output(graph: &Graph, id: NodeId, items: usize, numbers: Vec<f32>) -> Result<Tensor> {
-    let node = &graph.nodes()[id];
-    let shape = [&[items], node.shape.as_slice()].concat();
-    Tensor::from_shape_vec(shape, numbers).map_err(|error| Error::Input {
-        node: node.name.clone(),
-        expected: "an output that the plan keeps".to_owned(),
-        found: error.to_string(),
-        remedy: "declare it an output".to_owned(),
-    })
+    /// Losses and metrics over a whole data set, in batches of `batch_size`.
+    ///
+    /// # Errors
+    /// If the data does not fit, or if a node fails.
+    pub fn evaluate(&mut self, data: &Dataset, batch_size: usize) -> Result<Report> {
+        let columns = self.columns(Mode::Evaluation, data)?;
+        let order: Vec<usize> = (0..data.len()).collect();
+        let mut totals = Totals::new(&self.graph);
+        let ids: Vec<NodeId> = columns.iter().map(|(id, _)| *id).collect();
+        let mut numbers = vec![Vec::new(); columns.len()];
+        for items in batches(&order, batch_size.max(1)) {
+            for ((_, column), numbers) in columns.iter().zip(&mut numbers) {
+                gather(&column.values, items, numbers)?;
+            }
+            self.pass(Mode::Evaluation, &ids, &numbers, items.len(), &mut totals)?;
+        }
+        Ok(totals.report(&self.graph))
+    }
+
+    /// One batch through the plan, its results added to `totals`: for each of the nodes `ids`, the
+    /// numbers of all items.
+    pub(super) fn pass(
+        &mut self,
+        mode: Mode,
+        ids: &[NodeId],
+        numbers: &[Vec<f32>],
+        items: usize,
+        totals: &mut Totals,
+    ) -> Result<()> {
+        let run = self.run(mode, items)?;
+        for (&id, numbers) in ids.iter().zip(numbers) {
+            run.bind(id, numbers)?;
+        }
+        self.execute(mode, items)?;
+        totals.add(self.run(mode, items)?);
+        Ok(())
+    }
+
+    /// Which column of a data set feeds each input and target node: the one of that name, or the
+    /// only one whose items have the node's shape.
+    pub(super) fn columns(&self, mode: Mode, data: &Dataset) -> Result<Vec<(NodeId, Column)>> {
+        let targets = if mode == Mode::Prediction { Vec::new() } else { self.graph.targets() };
+        let sides = [(self.graph.inputs(), data.inputs()), (targets, data.targets())];
+        let mut columns = Vec::new();
+        for (ids, available) in sides {
+            for id in ids {
+                let node = &self.graph.nodes()[id];
+                let fits = |column: &&Column| column.values.shape()[1..] == node.shape;
+                let named = available.iter().find(|column| column.name == node.name);
+                let mut fitting = available.iter().filter(fits);
+                let column = match (named, fitting.next(), fitting.next()) {
+                    (Some(named), _, _) if fits(&named) => named,
+                    (None, Some(only), None) => only,
+                    _ => {
+                        let known = available.iter().map(|column| {
+                            let shape = describe_shape(&column.values.shape()[1..]);
+                            format!("`{}` ({shape})", column.name)
+                        });
+                        return Err(Error::Input {
+                            node: node.name.clone(),
+                            expected: format!(
+                                "a column of items of {}",
+                                describe_shape(&node.shape)
+                            ),
+                            found: format!(
+                                "data set `{}` with {}",
+                                data.name(),
+                                known.collect::<Vec<_>>().join(", ")
+                            ),
+                            remedy: "rename the node like a column that has its shape".to_owned(),
+                        });
+                    }
+                };
+                columns.push((id, column.clone()));
+            }
+        }
+        Ok(columns)
+    }
 }

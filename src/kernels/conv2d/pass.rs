@@ -1,4 +1,4 @@
-//! One pass over an image that makes all its output pixels, or every so many of them.
+//! One pass over images that makes all their output pixels, or every so many of them.
 
 use std::ops::Range;
 
@@ -6,7 +6,7 @@ use super::super::panels::{Panels, panel_columns, panel_width};
 use super::super::tile::{Start, Tile, Tiles, Walk};
 use super::frame::Frame;
 
-/// Rows of output pixels shorter than this share tiles with the next row.
+/// Rows of output pixels shorter than this share tiles with the next ones, also of the next image.
 const SHORT_ROW: usize = 6;
 
 /// The output pixel (y, x) is `start` plus the sum over the taps (i, j) of
@@ -22,24 +22,26 @@ pub(super) struct Pass<'a> {
     pub(super) bias: Option<&'a [f32]>,
     /// Rows and columns of output pixels.
     pub(super) output: [usize; 2],
-    /// Floats from one row of output pixels to the next, and from one pixel to the next.
-    pub(super) output_steps: [usize; 2],
+    /// Floats from one output image to the next, from one row of pixels to the next, and from one
+    /// pixel to the next.
+    pub(super) output_steps: [usize; 3],
 }
 
 impl Pass<'_> {
-    /// Runs over the image in `frame`; the output starts at `output`.
+    /// Runs over `images` images, whose frames lie one after the other; the output starts at
+    /// `output`.
     ///
     /// # Safety
     /// The output pixels must be writable, and nothing else may use them meanwhile.
-    pub(super) unsafe fn run(&self, frame: &[f32], output: *mut f32) {
+    pub(super) unsafe fn run(&self, images: usize, frames: &[f32], output: *mut f32) {
         let [rows, cols] = self.output;
-        if rows == 0 || cols == 0 {
+        if images * rows * cols == 0 {
             return;
         }
         let reach = |axis: usize| {
             self.first[axis] + (self.output[axis] - 1) * self.stride[axis] + self.taps[axis]
         };
-        assert!(frame.len() >= self.frame.len(), "floats of a frame");
+        assert!(frames.len() >= images * self.frame.len(), "floats of the frames");
         assert!(
             reach(0) <= self.frame.size[0] && reach(1) <= self.frame.size[1],
             "size of a frame"
@@ -48,16 +50,18 @@ impl Pass<'_> {
         assert_eq!(self.weights.rows(), steps, "rows of the weights");
         let tiles = Tiles::current();
         let [pitch, channels] = [self.frame.pitch(), self.frame.channels];
-        let [[down, right], [to_down, to_right]] = [self.stride, self.output_steps];
+        let ([down, right], [to_image, to_down, to_right]) = (self.stride, self.output_steps);
         let mut tile = Tile {
-            a: frame.as_ptr(),
+            a: frames.as_ptr(),
             a_rows: std::array::from_fn(|row| row * right * channels),
-            b: frame.as_ptr(),
+            b: frames.as_ptr(),
             walk: Walk { outer: 1, a_segment: pitch, a_step: 1, ..Walk::default() },
             c: output,
             c_rows: std::array::from_fn(|row| row * to_right),
             columns: 0,
             start: Start::Zero,
+            ahead: frames.as_ptr(),
+            ahead_step: 0,
         };
         tile.walk.len = self.taps[1] * channels;
         for panel in 0..self.weights.count() {
@@ -70,50 +74,51 @@ impl Pass<'_> {
             if let Some(bias) = self.bias {
                 tile.start = Start::Bias(bias[columns.clone()].as_ptr());
             }
-            // Runs the rows of the tile that belong to pixels of rows first..=last, of which the
-            // first starts at column x.
-            let run = |tile: &mut Tile, [first, last]: [usize; 2], x: usize, height: usize| {
-                let taps = self.filled_taps(first, last);
-                let at = (self.first[0] + first * down + taps.start) * pitch;
-                tile.a = frame.as_ptr().wrapping_add(at + (self.first[1] + x * right) * channels);
-                tile.b = b[taps.start * tile.walk.b_segment..].as_ptr();
-                tile.c = output.wrapping_add(first * to_down + x * to_right + columns.start);
-                tile.walk.segments = taps.len();
-                // SAFETY: the pixels' taps lie within the frame, as asserted, each step of the
-                // weights is a row of the panel, and the output is as the caller states.
-                unsafe { tiles.run(tile, height, width) };
+            // Where the first tap and the output of a pixel are.
+            let from = |image: usize, y: usize, x: usize| {
+                let (y, x) = (self.first[0] + y * down, self.first[1] + x * right);
+                image * self.frame.len() + y * pitch + x * channels
             };
-            if cols >= SHORT_ROW {
-                for row in 0..rows {
-                    tiles.heights(0..cols, |x| run(&mut tile, [row; 2], x.start, x.len()));
-                }
+            let to = |image: usize, y: usize, x: usize| {
+                image * to_image + y * to_down + x * to_right + columns.start
+            };
+            // SAFETY (of both calls): the pixels' taps lie within the frames, as asserted, each step
+            // of the weights is a row of the panel, and the output is as the caller states.
+            if cols < SHORT_ROW {
+                tile.b = b.as_ptr();
+                tile.walk.segments = self.taps[0];
+                tiles.heights(0..images * rows * cols, |pixels| {
+                    for (row, pixel) in pixels.clone().enumerate() {
+                        let (y, x) = (pixel / cols, pixel % cols);
+                        tile.a_rows[row] = from(y / rows, y % rows, x);
+                        tile.c_rows[row] = to(y / rows, y % rows, x);
+                    }
+                    // SAFETY: see above.
+                    unsafe { tiles.run(&mut tile, pixels.len(), width) };
+                });
                 continue;
             }
-            tiles.heights(0..rows * cols, |pixels| {
-                let [first, x] = [pixels.start / cols, pixels.start % cols];
-                let [mut down_by, mut at] = [0, x];
-                for row in 0..pixels.len() {
-                    let right_by = at.wrapping_sub(x);
-                    let from = down_by * down * pitch;
-                    tile.a_rows[row] = from.wrapping_add(right_by.wrapping_mul(right * channels));
-                    let to = down_by * to_down;
-                    tile.c_rows[row] = to.wrapping_add(right_by.wrapping_mul(to_right));
-                    at += 1;
-                    if at == cols {
-                        [down_by, at] = [down_by + 1, 0];
-                    }
-                }
-                let last = (pixels.end - 1) / cols;
-                run(&mut tile, [first, last], x, pixels.len());
-            });
+            for (image, y) in (0..images).flat_map(|image| (0..rows).map(move |y| (image, y))) {
+                let taps = self.filled_taps(y);
+                tile.b = b[taps.start * tile.walk.b_segment..].as_ptr();
+                tile.walk.segments = taps.len();
+                let a = frames.as_ptr().wrapping_add(from(image, y, 0) + taps.start * pitch);
+                let c = output.wrapping_add(to(image, y, 0));
+                tiles.heights(0..cols, |x| {
+                    tile.a = a.wrapping_add(x.start * right * channels);
+                    tile.c = c.wrapping_add(x.start * to_right);
+                    // SAFETY: see above.
+                    unsafe { tiles.run(&mut tile, x.len(), width) };
+                });
+            }
         }
     }
 
-    /// The rows of taps that meet more than zeros in one of the output rows `first..=last`.
-    fn filled_taps(&self, first: usize, last: usize) -> Range<usize> {
+    /// The rows of taps that meet more than zeros in output row `y`.
+    fn filled_taps(&self, y: usize) -> Range<usize> {
         let filled = self.frame.rows();
-        let row = |output: usize| self.first[0] + output * self.stride[0];
-        let start = filled.start.saturating_sub(row(last)).min(self.taps[0]);
-        start..filled.end.saturating_sub(row(first)).clamp(start, self.taps[0])
+        let first = self.first[0] + y * self.stride[0];
+        let start = filled.start.saturating_sub(first).min(self.taps[0]);
+        start..filled.end.saturating_sub(first).clamp(start, self.taps[0])
     }
 }
