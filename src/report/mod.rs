@@ -1,0 +1,5 @@
+//! What graphs look like.
+
+mod dot;
+
+pub use dot::dot;
