@@ -18,3 +18,8 @@ pub mod train;
 
 pub use error::{Error, Failure, Result};
 pub use tensor::{Shape, Tensor, describe_shape};
+
+/// The program in the README is a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct ReadmeExamples;

@@ -104,7 +104,8 @@ pub(super) struct RunState {
     buffers: Vec<AtomicU32>,
     holders: Vec<AtomicU32>,
     recycler: Recycler,
-    arena: Buffer,
+    /// Where the fixed storages live; reached through `bases`.
+    _arena: Buffer,
     sinks_left: AtomicU32,
     standing: AtomicU8,
     /// Whether operands come by message; the sequential executor has none.
@@ -149,7 +150,7 @@ impl Run {
             buffers: plan.storages.iter().map(|_| AtomicU32::new(NONE)).collect(),
             holders: plan.storages.iter().map(|it| AtomicU32::new(it.holders)).collect(),
             recycler: Recycler::default(),
-            arena,
+            _arena: arena,
             sinks_left: AtomicU32::new(plan.sinks),
             standing: AtomicU8::new(RUNNING),
             by_message: AtomicBool::new(true),

@@ -1,4 +1,4 @@
-//! What graphs look like.
+//! What there is to say about a network and its runs.
 
 mod dot;
 

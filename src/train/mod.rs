@@ -1,6 +1,7 @@
 //! Networks that learn: parameters, plans and an executor put together; training over data sets.
 
 pub mod checkpoint;
+mod feed;
 mod fit;
 mod network;
 mod report;

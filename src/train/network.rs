@@ -1,6 +1,7 @@
 //! A graph with its parameters, an optimizer and an executor.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
@@ -84,16 +85,9 @@ pub struct Network {
     parameters: Arc<Parameters>,
     optimizer: Arc<dyn Optimizer>,
     executor: Box<dyn Executor>,
-    plan: PlanOptions,
+    options: NetworkOptions,
     runs: HashMap<(Mode, usize), Run>,
     step: u64,
-    numbers: Vec<f32>,
-}
-
-impl std::fmt::Debug for dyn Executor {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} with {} workers", self.name(), self.workers())
-    }
 }
 
 impl Network {
@@ -126,10 +120,9 @@ impl Network {
         Ok(Self {
             parameters: Arc::new(parameters),
             executor: executor(&options.executor, options.workers, &options.policy)?,
-            plan: options.plan,
+            options,
             runs: HashMap::new(),
             step: 0,
-            numbers: Vec::new(),
             graph,
             optimizer,
         })
@@ -155,9 +148,9 @@ impl Network {
         self.executor = executor;
     }
 
-    /// How plans are compiled.
-    pub fn plan_options(&self) -> PlanOptions {
-        self.plan
+    /// How it runs.
+    pub fn options(&self) -> &NetworkOptions {
+        &self.options
     }
 
     /// Training steps taken so far.
@@ -245,37 +238,36 @@ impl Network {
     /// # Errors
     /// As [`Plan::compile`].
     pub fn run(&mut self, mode: Mode, batch: usize) -> Result<&mut Run> {
-        if !self.runs.contains_key(&(mode, batch)) {
-            if self.runs.len() >= MOST_RUNS {
-                self.runs.clear();
-            }
-            let plan = Plan::compile(&self.graph, mode, batch, &self.optimizer, self.plan)?;
-            let run = Run::new(Arc::new(plan), Arc::clone(&self.parameters));
-            self.runs.insert((mode, batch), run);
+        if self.runs.len() >= MOST_RUNS && !self.runs.contains_key(&(mode, batch)) {
+            self.runs.clear();
         }
-        self.runs.get_mut(&(mode, batch)).ok_or(Error::Cancelled)
+        match self.runs.entry((mode, batch)) {
+            Entry::Occupied(known) => Ok(known.into_mut()),
+            Entry::Vacant(place) => {
+                let options = self.options.plan;
+                let plan = Plan::compile(&self.graph, mode, batch, &self.optimizer, options)?;
+                Ok(place.insert(Run::new(Arc::new(plan), Arc::clone(&self.parameters))))
+            }
+        }
     }
 
     /// Executes the run whose inputs are bound. After an error the weights are those from before.
     fn execute(&mut self, mode: Mode, batch: usize) -> Result<()> {
-        let moves = mode == Mode::Training && self.plan.updates;
+        let moves = mode == Mode::Training && self.options.plan.updates;
         let copy = (moves && self.optimizer.can_fail()).then(|| self.parameters.snapshot());
+        self.run(mode, batch)?;
         let step = self.step;
-        self.run(mode, batch)?.set_step(step);
-        // `run` has just made sure that it is there.
-        let Some(run) = self.runs.get_mut(&(mode, batch)) else { return Ok(()) };
-        match self.executor.execute(run) {
-            Ok(()) => {
-                self.step += u64::from(moves);
-                Ok(())
-            }
-            Err(error) => {
-                if let Some(copy) = copy {
-                    self.parameters.restore(&copy);
-                }
-                Err(error)
-            }
+        let executor = self.executor.as_mut();
+        let outcome = self.runs.get_mut(&(mode, batch)).map_or(Ok(()), |run| {
+            run.set_step(step);
+            executor.execute(run)
+        });
+        match (&outcome, copy) {
+            (Ok(()), _) => self.step += u64::from(moves),
+            (Err(_), Some(copy)) => self.parameters.restore(&copy),
+            (Err(_), None) => {}
         }
+        outcome
     }
 
     /// One training step: forward, backward and the updates. The report is from before the update.
@@ -384,28 +376,33 @@ impl Network {
         let columns = self.columns(data)?;
         let order: Vec<usize> = (0..data.len()).collect();
         let mut totals = Totals::new(&self.graph);
+        let ids: Vec<NodeId> = columns.iter().map(|(id, _)| *id).collect();
+        let mut numbers = vec![Vec::new(); columns.len()];
         for items in batches(&order, batch_size.max(1)) {
-            self.pass(Mode::Evaluation, &columns, items, &mut totals)?;
+            for ((_, column), numbers) in columns.iter().zip(&mut numbers) {
+                gather(&column.values, items, numbers)?;
+            }
+            self.pass(Mode::Evaluation, &ids, &numbers, items.len(), &mut totals)?;
         }
         Ok(totals.report(&self.graph))
     }
 
-    /// One batch of a data set through the plan, added to `totals`.
+    /// One batch through the plan, its results added to `totals`: for each of the nodes `ids`, the
+    /// numbers of all items.
     pub(super) fn pass(
         &mut self,
         mode: Mode,
-        columns: &[(NodeId, Column)],
-        items: &[usize],
+        ids: &[NodeId],
+        numbers: &[Vec<f32>],
+        items: usize,
         totals: &mut Totals,
     ) -> Result<()> {
-        let mut numbers = std::mem::take(&mut self.numbers);
-        for (id, column) in columns {
-            gather(&column.values, items, &mut numbers)?;
-            self.run(mode, items.len())?.bind(*id, &numbers)?;
+        let run = self.run(mode, items)?;
+        for (&id, numbers) in ids.iter().zip(numbers) {
+            run.bind(id, numbers)?;
         }
-        self.numbers = numbers;
-        self.execute(mode, items.len())?;
-        totals.add(self.run(mode, items.len())?);
+        self.execute(mode, items)?;
+        totals.add(self.run(mode, items)?);
         Ok(())
     }
 
