@@ -229,17 +229,10 @@ impl RunState {
     /// Adds gradients in the order of the edges that they came by.
     fn accumulate(&self, context: &Context<'_>, target: &Target) {
         let operands = &self.plan.operands[context.step.inputs.range()];
-        for (number, operand) in operands.iter().enumerate() {
-            if operand.placed {
-                continue;
-            }
-            let gradient = self.rows(*operand, &context.items);
-            if number == 0 {
-                kernels::copy(gradient, context.target(target));
-            } else {
-                kernels::add_assign(gradient, context.target(target));
-            }
-        }
+        let onto = operands.first().is_some_and(|first| first.placed);
+        let gradients = operands[usize::from(onto)..].iter();
+        let gradients = gradients.map(|operand| self.rows(*operand, &context.items));
+        kernels::sum(gradients, onto, context.target(target));
     }
 
     fn param_grad(

@@ -261,22 +261,6 @@ pub fn copy(input: MatrixRef<'_>, mut output: MatrixMut<'_>) {
     }
 }
 
-/// Adds the input to the output.
-///
-/// # Panics
-/// If the sizes differ.
-pub fn add_assign(input: MatrixRef<'_>, output: MatrixMut<'_>) {
-    #[derive(Clone, Copy)]
-    struct Add;
-    impl Binary for Add {
-        #[inline(always)]
-        unsafe fn apply<V: Vector>(self, input: V, output: V) -> V {
-            output.add(input)
-        }
-    }
-    zip(Add, Some(input), None, output);
-}
-
 /// Multiplies the output by a factor.
 pub fn scale(factor: f32, output: MatrixMut<'_>) {
     #[derive(Clone, Copy)]

@@ -124,11 +124,16 @@ pub(super) fn draft(node: &Node) -> DraftRole {
 pub(super) fn attributes(role: &DraftRole) -> toml::Table {
     match role {
         DraftRole::Input(shape) | DraftRole::Target(shape) => {
-            let sizes = shape.iter().map(|&size| toml::Value::Integer(size as i64)).collect();
+            let sizes = shape.iter().map(|&size| integer(size)).collect();
             toml::Table::from_iter([("shape".to_owned(), toml::Value::Array(sizes))])
         }
         DraftRole::Layer(layer) => layer.attributes(),
         DraftRole::Loss(loss, _) => loss.attributes(),
         DraftRole::Metric(metric) => metric.attributes(),
     }
+}
+
+/// A size as the format writes it; its largest integer stands for all beyond.
+pub(super) fn integer(size: usize) -> toml::Value {
+    toml::Value::Integer(i64::try_from(size).unwrap_or(i64::MAX))
 }

@@ -67,11 +67,10 @@ pub(super) fn read(text: &str, origin: &str) -> Result<Model> {
     Ok(Model::new(graph, training))
 }
 
-impl<'t> Source<'t> {
+impl Source<'_> {
     /// The line of a byte of the text.
     fn line(&self, byte: usize) -> usize {
-        let before = &self.text.as_bytes()[..byte.min(self.text.len())];
-        1 + before.iter().filter(|&&byte| byte == b'\n').count()
+        1 + self.text.bytes().take(byte).filter(|&byte| byte == b'\n').count()
     }
 
     fn refuse(&self, byte: usize, problem: impl Into<String>, remedy: impl Into<String>) -> Error {
@@ -121,14 +120,14 @@ impl<'t> Source<'t> {
 
     fn string<'e>(&self, entry: &'e Entry<'_>, what: &str) -> Result<&'e str> {
         entry.get_ref().as_str().ok_or_else(|| {
-            let problem = format!("{what} is a {}, not a string", entry.get_ref().type_str());
+            let problem = format!("{what} is of type {}, not a string", entry.get_ref().type_str());
             self.refuse(entry.span().start, problem, "write it in quotes")
         })
     }
 
     fn strings<'e>(&self, entry: &'e Entry<'_>, what: &str) -> Result<Vec<&'e str>> {
         let Some(list) = entry.get_ref().as_array() else {
-            let problem = format!("{what} is a {}, not a list", entry.get_ref().type_str());
+            let problem = format!("{what} is of type {}, not a list", entry.get_ref().type_str());
             let remedy = "write a list of nodes' names, as in [\"left\", \"right\"]";
             return Err(self.refuse(entry.span().start, problem, remedy));
         };
@@ -137,7 +136,7 @@ impl<'t> Source<'t> {
 
     fn table<'e, 'i>(&self, entry: &'e Entry<'i>, what: &str) -> Result<&'e DeTable<'i>> {
         entry.get_ref().as_table().ok_or_else(|| {
-            let problem = format!("{what} is a {}, not a table", entry.get_ref().type_str());
+            let problem = format!("{what} is of type {}, not a table", entry.get_ref().type_str());
             self.refuse(entry.span().start, problem, "write a table, as in { kind = \"sgd\" }")
         })
     }

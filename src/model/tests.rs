@@ -128,18 +128,20 @@ fn every_sample_of_every_table_goes_round() {
     let metrics = METRICS.iter().map(|spec| (spec.kind, spec.samples, true));
     for (kind, samples, compares) in layers.chain(losses).chain(metrics) {
         for Sample { attributes, inputs } in samples {
-            let mut text = String::new();
+            let mut lines = Vec::new();
             let mut names = Vec::new();
             for (number, shape) in inputs.iter().enumerate() {
                 let role = if compares && number == 1 { "target" } else { "input" };
                 names.push(format!("in{number}"));
-                text += &format!(
-                    "[[node]]\nname = \"in{number}\"\nkind = \"{role}\"\nshape = {shape:?}\n"
-                );
+                lines.push(format!(
+                    "[[node]]\nname = \"in{number}\"\nkind = \"{role}\"\nshape = {shape:?}"
+                ));
             }
-            text += &format!("[[node]]\nname='n'\nkind='{kind}'\ninputs={names:?}\n{attributes}\n");
+            lines.push(format!(
+                "[[node]]\nname = 'n'\nkind = '{kind}'\ninputs = {names:?}\n{attributes}"
+            ));
             let output = if compares { "in0" } else { "n" };
-            let text = format!("outputs = ['{output}']\n{text}");
+            let text = format!("outputs = ['{output}']\n{}", lines.join("\n"));
             assert_round_trip(&read(&text).unwrap_or_else(|error| panic!("{error}\n{text}")));
         }
     }
@@ -209,7 +211,7 @@ fn errors_name_line_node_and_remedy() {
         (
             "[\"image\"]",
             "\"image\"",
-            "m.toml:13: node `stem`: its `inputs` is a string, not a list",
+            "m.toml:13: node `stem`: its `inputs` is of type string, not a list",
         ),
         ("[8, 8, 1]", "[8, 8]", "m.toml:10: node `stem`: it needs an image"),
         (
@@ -217,7 +219,7 @@ fn errors_name_line_node_and_remedy() {
             "[8, -8, 1]",
             "m.toml:8: node `image`: its `shape` is [8, -8, 1], not a list",
         ),
-        ("shape = []", "", "m.toml:41: node `label`: a node of kind `target` needs a `shape`"),
+        ("shape = []", "", "m.toml:40: node `label`: a node of kind `target` needs a `shape`"),
         (
             "shape = []",
             "shape = []\nunits = 3",
@@ -226,10 +228,10 @@ fn errors_name_line_node_and_remedy() {
         (
             "weight = 0.3",
             "weight = 'x'",
-            "m.toml:50: node `loss`: its `weight` is \"x\", not a number",
+            "m.toml:49: node `loss`: its `weight` is \"x\", not a number",
         ),
-        ("weight = 0.3", "weight = nan", "m.toml:46: node `loss`: its weight is NaN"),
-        ("weight = 0.3", "wieght = 0.3", "m.toml:50: node `loss`: unknown attribute `wieght`"),
+        ("weight = 0.3", "weight = nan", "m.toml:45: node `loss`: its weight is NaN"),
+        ("weight = 0.3", "wieght = 0.3", "m.toml:49: node `loss`: unknown attribute `wieght`"),
         ("name = \"stem\"", "name = \"image\"", "m.toml:10: node `image`: the name is taken twice"),
         ("name = \"stem\"", "nam = \"stem\"", "m.toml:10: a node has no `name`"),
         ("kind = \"conv2d\"", "", "m.toml:10: node `stem`: it has no `kind`"),
@@ -243,16 +245,16 @@ fn errors_name_line_node_and_remedy() {
             "output = [\"logits\"]",
             "m.toml:3: unknown key `output` in a model file; did you mean `outputs`?",
         ),
-        ("batch_size = 64", "batch_size = 0", "m.toml:53: `batch_size` is not a whole number"),
-        ("batch_size = 64", "batch = 64", "m.toml:53: unknown key `batch` in `train`"),
+        ("batch_size = 64", "batch_size = 0", "m.toml:52: `batch_size` is not a whole number"),
+        ("batch_size = 64", "batch = 64", "m.toml:52: unknown key `batch` in `train`"),
         (
             "\"sgd\"",
             "\"sdg\"",
-            "m.toml:54: optimizer `sdg`: there is no such kind; did you mean `sgd`?",
+            "m.toml:53: optimizer `sdg`: there is no such kind; did you mean `sgd`?",
         ),
-        ("momentum = 0.9", "momentum = 1.9", "m.toml:54: optimizer `sgd`: momentum is 1.9"),
-        ("momentum = 0.9", "moment = 0.9", "m.toml:54: optimizer `sgd`: unknown field `moment`"),
-        ("[train]", "[train", "m.toml:52: "),
+        ("momentum = 0.9", "momentum = 1.9", "m.toml:53: optimizer `sgd`: momentum is 1.9"),
+        ("momentum = 0.9", "moment = 0.9", "m.toml:53: optimizer `sgd`: unknown field `moment`"),
+        ("[train]", "[train", "m.toml:51: "),
         ("units = 10", "units = 10\nunits = 11", "m.toml:39: duplicate key"),
     ];
     for (from, to, expected) in cases {
@@ -264,7 +266,7 @@ fn errors_name_line_node_and_remedy() {
     for (text, expected) in [
         ("", "m.toml:1: it has no nodes"),
         ("node = 3", "m.toml:1: `node` is not a list"),
-        ("node = [3]", "m.toml:1: a node is a integer, not a table"),
+        ("node = [3]", "m.toml:1: a node is of type integer, not a table"),
         ("[[node]]\nname='x'\nkind='target'\nshape=[]", "m.toml: it has no input node"),
     ] {
         let message = read(text).unwrap_err().to_string();

@@ -40,10 +40,8 @@ pub(super) fn write(model: &Model) -> String {
     }
     let training = &model.training;
     text.push_str("\n[train]\n");
-    // Sizes beyond the format's integers mean the same as its largest.
-    let integer = |size: usize| Value::Integer(i64::try_from(size).unwrap_or(i64::MAX));
-    line(&mut text, "batch_size", &integer(training.batch_size));
-    line(&mut text, "epochs", &integer(training.epochs));
+    line(&mut text, "batch_size", &kinds::integer(training.batch_size));
+    line(&mut text, "epochs", &kinds::integer(training.epochs));
     let exact = training.optimizer.attributes();
     let reads_the_same = |short: &Table| {
         let spec = optimizers::find(training.optimizer.kind()).ok();

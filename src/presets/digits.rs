@@ -36,5 +36,5 @@ fn digits() -> Result<Model> {
     let pool = net.layer("pool2", MaxPool::new(2), [&second]);
     let flat = net.layer("flat", Flatten, [&pool]);
     head(&mut net, &flat);
-    model(net, 32, 15, 0.02)
+    model(net, 32, 12, 0.05)
 }

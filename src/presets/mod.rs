@@ -114,3 +114,6 @@ fn model(net: GraphBuilder, batch_size: usize, epochs: usize, rate: f32) -> Resu
     let optimizer = Arc::new(Sgd::new(rate).momentum(0.9));
     Ok(Model::new(net.build()?, TrainingConfig { batch_size, epochs, optimizer }))
 }
+
+#[cfg(test)]
+mod tests;
