@@ -55,7 +55,9 @@ pub fn load_to_predict(source: &str, graph: &Graph, batch: usize) -> Result<Data
         return Ok(load(source, graph, batch)?.1);
     }
     let unlabelled = read_csv(path, &LabelColumn::Absent)?;
-    let fits = |id: NodeId| graph.nodes()[id].shape == unlabelled.inputs()[0].item_shape();
+    let count = |shape: &[usize]| shape.iter().product::<usize>();
+    let columns = count(unlabelled.inputs()[0].item_shape());
+    let fits = |id: NodeId| count(&graph.nodes()[id].shape) == columns;
     if graph.inputs().into_iter().any(fits) {
         return Ok(unlabelled);
     }

@@ -4,7 +4,7 @@ pub mod checkpoint;
 mod feed;
 mod fit;
 mod network;
-mod predict;
+mod passes;
 mod progress;
 mod report;
 

@@ -6,9 +6,8 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::predict::tensor;
+use super::passes::tensor;
 use super::report::{Report, Totals};
-use crate::data::{Column, Dataset, batches, gather};
 use crate::error::{Error, Result};
 use crate::executor::{Executor, Mode, Parameters, Plan, PlanOptions, Run, executor};
 use crate::graph::{Graph, NodeId};
@@ -358,91 +357,5 @@ impl Network {
             }
         }
         Ok(items)
-    }
-
-    /// Losses and metrics over a whole data set, in batches of `batch_size`.
-    ///
-    /// # Errors
-    /// If the data does not fit, or if a node fails.
-    pub fn evaluate(&mut self, data: &Dataset, batch_size: usize) -> Result<Report> {
-        let columns = self.columns(Mode::Evaluation, data)?;
-        let order: Vec<usize> = (0..data.len()).collect();
-        let mut totals = Totals::new(&self.graph);
-        let ids: Vec<NodeId> = columns.iter().map(|(id, _)| *id).collect();
-        let mut numbers = vec![Vec::new(); columns.len()];
-        for items in batches(&order, batch_size.max(1)) {
-            for ((_, column), numbers) in columns.iter().zip(&mut numbers) {
-                gather(&column.values, items, numbers)?;
-            }
-            self.pass(Mode::Evaluation, &ids, &numbers, items.len(), &mut totals)?;
-        }
-        Ok(totals.report(&self.graph))
-    }
-
-    /// One batch through the plan, its results added to `totals`: for each of the nodes `ids`, the
-    /// numbers of all items.
-    pub(super) fn pass(
-        &mut self,
-        mode: Mode,
-        ids: &[NodeId],
-        numbers: &[Vec<f32>],
-        items: usize,
-        totals: &mut Totals,
-    ) -> Result<()> {
-        let run = self.run(mode, items)?;
-        for (&id, numbers) in ids.iter().zip(numbers) {
-            run.bind(id, numbers)?;
-        }
-        self.execute(mode, items)?;
-        totals.add(self.run(mode, items)?);
-        Ok(())
-    }
-
-    /// Which column of a data set feeds each input and target node: the one of that name, or the
-    /// only one whose items have the node's shape. Where there is one node and one column, their
-    /// items only need as many numbers: an image can be fed to a node of one axis, row by row.
-    pub(super) fn columns(&self, mode: Mode, data: &Dataset) -> Result<Vec<(NodeId, Column)>> {
-        let targets = if mode == Mode::Prediction { Vec::new() } else { self.graph.targets() };
-        let sides = [(self.graph.inputs(), data.inputs()), (targets, data.targets())];
-        let mut columns = Vec::new();
-        for (ids, available) in sides {
-            for &id in &ids {
-                let node = &self.graph.nodes()[id];
-                let same_shape = |column: &Column| column.values.shape()[1..] == node.shape;
-                let same_count = |column: &Column| {
-                    let count = |shape: &[usize]| shape.iter().product::<usize>();
-                    count(&column.values.shape()[1..]) == count(&node.shape)
-                };
-                let alone = ids.len() == 1 && available.len() == 1;
-                let fits = |column: &&Column| same_shape(column) || (alone && same_count(column));
-                let named = available.iter().find(|column| column.name == node.name);
-                let mut fitting = available.iter().filter(fits);
-                let column = match (named, fitting.next(), fitting.next()) {
-                    (Some(named), _, _) if fits(&named) => named,
-                    (None, Some(only), None) => only,
-                    _ => {
-                        let known = available.iter().map(|column| {
-                            let shape = describe_shape(&column.values.shape()[1..]);
-                            format!("`{}` ({shape})", column.name)
-                        });
-                        return Err(Error::Input {
-                            node: node.name.clone(),
-                            expected: format!(
-                                "a column of items of {}",
-                                describe_shape(&node.shape)
-                            ),
-                            found: format!(
-                                "data set `{}` with {}",
-                                data.name(),
-                                known.collect::<Vec<_>>().join(", ")
-                            ),
-                            remedy: "rename the node like a column that has its shape".to_owned(),
-                        });
-                    }
-                };
-                columns.push((id, column.clone()));
-            }
-        }
-        Ok(columns)
     }
 }
