@@ -101,7 +101,7 @@ fn rows<const N: usize>(
     let [rows, cols] = [output.rows(), output.cols()];
     let mut dense = output.stride() == cols;
     for input in inputs.iter().flatten() {
-        assert_eq!([input.rows(), input.cols()], [rows, cols], "input and output");
+        assert!(input.rows() == rows && input.cols() == cols, "input and output differ in size");
         dense &= input.stride() == cols;
     }
     let (start, stride) = (output.as_mut_ptr(), output.stride());
@@ -252,7 +252,7 @@ pub fn tanh_grad(
 /// If the sizes differ.
 pub fn copy(input: MatrixRef<'_>, mut output: MatrixMut<'_>) {
     let [rows, cols] = [output.rows(), output.cols()];
-    assert_eq!([input.rows(), input.cols()], [rows, cols], "input and output");
+    assert!(input.rows() == rows && input.cols() == cols, "input and output differ in size");
     if let (Some(input), Some(output)) = (input.contiguous(), output.contiguous_mut()) {
         return output.copy_from_slice(input);
     }

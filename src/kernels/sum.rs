@@ -4,7 +4,7 @@ use super::vector::{Kernel, Vector, dispatch};
 use super::{MatrixMut, MatrixRef};
 
 /// Matrices that are added in one pass.
-const AT_ONCE: usize = 16;
+const AT_ONCE: usize = 8;
 
 /// `output = (output) + inputs[0] + inputs[1] + …`, in this order.
 struct Sum<'a> {
@@ -70,7 +70,10 @@ pub fn sum<'a>(
         let mut some = [MatrixRef::dense(&[], 0, 0); AT_ONCE];
         let mut count = 0;
         for (place, input) in some.iter_mut().zip(inputs.by_ref()) {
-            assert_eq!([input.rows(), input.cols()], [rows, cols], "input and output");
+            assert!(
+                input.rows() == rows && input.cols() == cols,
+                "input and output differ in size"
+            );
             dense &= input.stride() == cols;
             *place = input;
             count += 1;
