@@ -6,7 +6,7 @@ use crate::graph::GraphBuilder;
 use crate::layers::{Add, Dense, Relu, Tanh};
 use crate::model::Model;
 
-pub(super) const SPEC: PresetSpec = PresetSpec {
+pub(super) static SPEC: PresetSpec = PresetSpec {
     name: "article-dag",
     summary: "seven small nodes A to G that fork and join, over 64 numbers",
     make: article_dag,

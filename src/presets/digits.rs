@@ -6,7 +6,7 @@ use crate::graph::{GraphBuilder, NodeName};
 use crate::layers::{Concat, Conv2d, Flatten, MaxPool};
 use crate::model::Model;
 
-pub(super) const SPEC: PresetSpec = PresetSpec {
+pub(super) static SPEC: PresetSpec = PresetSpec {
     name: "digits",
     summary: "two blocks of four branches, over the embedded 8 x 8 grey images",
     make: digits,

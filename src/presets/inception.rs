@@ -6,7 +6,7 @@ use crate::graph::{GraphBuilder, NodeName};
 use crate::layers::{Concat, Conv2d, GlobalAvgPool, MaxPool};
 use crate::model::Model;
 
-pub(super) const SPEC: PresetSpec = PresetSpec {
+pub(super) static SPEC: PresetSpec = PresetSpec {
     name: "inception",
     summary: "three Inception blocks of four branches, over 28 x 28 grey images",
     make: inception,

@@ -6,7 +6,7 @@ use crate::graph::GraphBuilder;
 use crate::layers::{Conv2d, Flatten, MaxPool};
 use crate::model::Model;
 
-pub(super) const SPEC: PresetSpec = PresetSpec {
+pub(super) static SPEC: PresetSpec = PresetSpec {
     name: "mnist-cnn",
     summary: "two convolutions and two dense layers in a chain, over 28 x 28 grey images",
     make: mnist_cnn,

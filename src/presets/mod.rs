@@ -19,7 +19,7 @@ use crate::model::{Model, TrainingConfig, suggest};
 use crate::optimizers::Sgd;
 
 /// The preset for those who name none.
-pub const DEFAULT: &str = digits::SPEC.name;
+pub const DEFAULT: &str = "digits";
 
 /// Every preset, in the order of the documentation.
 pub const PRESETS: &[&PresetSpec] = &[

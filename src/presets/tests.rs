@@ -34,6 +34,7 @@ fn names_are_unique_and_known() {
         assert!(!spec.summary.is_empty());
     }
     assert!(WORKLOADS.iter().all(|spec| find(spec.name).is_ok()));
+    assert!(find(super::DEFAULT).is_ok());
 }
 
 #[test]
