@@ -217,6 +217,26 @@ fn a_file_that_cannot_be_written_is_a_failed_run() {
     assert!(String::from_utf8_lossy(&child.stderr).starts_with("caudal: standard output: "));
 }
 
+#[cfg(unix)]
+#[test]
+fn what_is_no_regular_file_is_never_replaced() {
+    use std::os::unix::fs::FileTypeExt;
+    let folder = tempfile::tempdir().unwrap();
+    let (socket, model) = (path(&folder, "socket.dot"), path(&folder, "model.safetensors"));
+    let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    told(&["train", "--quiet", "--max-steps", "1", "--save", &model]);
+    for arguments in [
+        &["train", "--quiet", "--max-steps", "1", "--save", &socket][..],
+        &["predict", &model, "--out", &socket],
+        &["graph", "--out", &socket],
+    ] {
+        let (code, message) = refused(arguments);
+        assert_eq!(code, 2, "{message}");
+        assert!(message.contains("it is there and no regular file"), "{message}");
+        assert!(std::fs::metadata(&socket).unwrap().file_type().is_socket());
+    }
+}
+
 #[test]
 fn a_reader_that_leaves_early_is_no_failure() {
     let mut child = Command::new(env!("CARGO_BIN_EXE_caudal"))

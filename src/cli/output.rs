@@ -28,16 +28,23 @@ pub(super) fn threads(workers: usize) -> String {
     if workers == 1 { "1 worker".to_owned() } else { format!("{workers} workers") }
 }
 
-/// Refuses a file whose folder does not exist, before the work that it is for.
+/// Refuses, before the work that it is for, a file whose folder does not exist, and whatever is there
+/// and no regular file: writing replaces what has the name, so a device would be lost.
 pub(super) fn check_writable(path: &Path) -> Result<(), Stop> {
+    let refuse =
+        |problem: &str| Err(Stop::Usage(format!("{}: {problem}; name a file", path.display())));
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     if folder.is_some_and(|folder| !folder.is_dir()) {
-        return Err(Stop::Usage(format!("{}: its folder does not exist", path.display())));
+        return refuse("its folder does not exist");
     }
-    if path.is_dir() {
-        return Err(Stop::Usage(format!("{}: it is a folder, not a file", path.display())));
+    if path.file_name().is_none() {
+        return refuse("it has no name of a file");
     }
-    Ok(())
+    match std::fs::metadata(path) {
+        Ok(there) if there.is_dir() => refuse("it is a folder"),
+        Ok(there) if !there.is_file() => refuse("it is there and no regular file"),
+        _ => Ok(()),
+    }
 }
 
 /// Writes a file beside its place and renames it, so that what was there stays until all is written.

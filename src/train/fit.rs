@@ -47,7 +47,7 @@ impl FitOptions<'_> {
     /// Whether training goes on after this many steps since its start.
     fn after(&self, steps: u64) -> Control {
         match self.max_steps {
-            Some(most) if self.start + steps >= most => Control::Stop,
+            Some(most) if self.start.saturating_add(steps) >= most => Control::Stop,
             _ => Control::Continue,
         }
     }
