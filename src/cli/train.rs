@@ -237,6 +237,7 @@ impl Train {
 
 /// Steps of the whole training, those before its start included.
 fn all_steps(fit: &FitOptions<'_>, data: &Dataset) -> u64 {
-    let steps = fit.epochs as u64 * data.len().div_ceil(fit.batch_size) as u64;
+    let batches = data.len().div_ceil(fit.batch_size) as u64;
+    let steps = (fit.epochs as u64).saturating_mul(batches);
     fit.max_steps.map_or(steps, |most| most.min(steps))
 }

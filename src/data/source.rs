@@ -18,6 +18,9 @@ const SYNTHETIC_ITEMS: (usize, usize) = (1024, 256);
 /// Numbers that the inputs of synthetic data hold at most, unless one batch is larger.
 const SYNTHETIC_VALUES: usize = 1 << 26;
 
+/// Synthetic batches of more numbers, 4 GiB, are taken for a mistake.
+const LARGEST_BATCH: usize = 1 << 30;
+
 /// The data called `source` as (training part, test part): `digits` for the embedded ones,
 /// `synthetic` for random data that fits `graph`, anything else is a path for [`open`]. Synthetic
 /// data has at least `batch` items to train on.
@@ -34,6 +37,13 @@ pub fn load(source: &str, graph: &Graph, batch: usize) -> Result<(Dataset, Datas
                 .map(|id| graph.nodes()[id].shape.iter().product::<usize>())
                 .sum();
             let most = (SYNTHETIC_VALUES / item.max(1)).max(1);
+            if item.saturating_mul(batch) > LARGEST_BATCH {
+                return Err(super::refuse(
+                    "synthetic data",
+                    format!("a batch of {batch} has more than {LARGEST_BATCH} numbers"),
+                    "use a smaller batch",
+                ));
+            }
             let (train, test) = SYNTHETIC_ITEMS;
             let train = synthetic_for(graph, train.min(most).max(batch), 0)?;
             let test = synthetic_for(graph, test.min(most), 1)?;
@@ -115,4 +125,61 @@ fn classes(graph: &Graph, target: NodeId) -> Option<usize> {
             _ => None,
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::GraphBuilder;
+    use crate::layers::Dense;
+    use crate::losses::{MeanSquaredError, SoftmaxCrossEntropy};
+
+    /// One input of two numbers, seven classes, and three numbers to come close to.
+    fn graph() -> Graph {
+        let mut net = GraphBuilder::new("two heads");
+        let point = net.input("point", [2]);
+        let (label, goal) = (net.target("label", []), net.target("goal", [3]));
+        let logits = net.layer("logits", Dense::new(7), [&point]);
+        let guess = net.layer("guess", Dense::new(3), [&point]);
+        net.loss("class", SoftmaxCrossEntropy, [&logits, &label]);
+        net.loss("distance", MeanSquaredError, [&guess, &goal]);
+        net.build().unwrap()
+    }
+
+    #[test]
+    fn synthetic_data_fits_every_input_and_target() {
+        let data = synthetic_for(&graph(), 100, 1).unwrap();
+        let shape = |name: &str| data.column(name).unwrap().values.shape().to_vec();
+        assert_eq!(shape("point"), [100, 2]);
+        assert_eq!(shape("goal"), [100, 3]);
+        assert_eq!(data.column("label").unwrap().class_count(), Some(7));
+        assert_eq!(data, synthetic_for(&graph(), 100, 1).unwrap());
+        assert_ne!(data, synthetic_for(&graph(), 100, 2).unwrap());
+    }
+
+    #[test]
+    fn synthetic_parts_differ_and_hold_a_batch() {
+        let (train, test) = load("synthetic", &graph(), 5000).unwrap();
+        assert_eq!((train.len(), test.len()), (5000, 256));
+        assert_ne!(
+            train.inputs()[0].values[[0, 0]].to_bits(),
+            test.inputs()[0].values[[0, 0]].to_bits()
+        );
+        let message = load("synthetic", &graph(), 1 << 40).unwrap_err().to_string();
+        assert!(message.contains("use a smaller batch"), "{message}");
+    }
+
+    #[test]
+    fn predictions_take_every_line_with_or_without_labels() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in
+            [("with.csv", "1,2,0\n3,4,1\n5,6,1\n"), ("without.csv", "1,2\n3,4\n5,6\n")]
+        {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            let data = load_to_predict(path.to_str().unwrap(), &graph(), 1).unwrap();
+            assert_eq!(data.inputs()[0].values.shape(), [3, 2], "{name}");
+        }
+        assert_eq!(load_to_predict("digits", &graph(), 1).unwrap().len(), 360);
+    }
 }
