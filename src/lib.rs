@@ -9,7 +9,10 @@ pub mod kernels;
 pub mod layers;
 pub mod losses;
 pub mod metrics;
+pub mod model;
 pub mod optimizers;
+pub mod presets;
+pub mod report;
 mod tensor;
 pub mod train;
 

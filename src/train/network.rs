@@ -197,6 +197,11 @@ impl Network {
         self.parameters.set_state(&self.graph, parameter, state, values)
     }
 
+    /// The weights and the optimizer's state, by the parameter's number.
+    pub(super) fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
     fn parameter(&self, name: &str) -> Result<usize> {
         let parameters = self.graph.parameters();
         parameters.iter().position(|parameter| parameter.name == name).ok_or_else(|| {
@@ -402,14 +407,21 @@ impl Network {
     }
 
     /// Which column of a data set feeds each input and target node: the one of that name, or the
-    /// only one whose items have the node's shape.
+    /// only one whose items have the node's shape. Where there is one node and one column, their
+    /// items only need as many numbers: an image can be fed to a node of one axis, row by row.
     pub(super) fn columns(&self, data: &Dataset) -> Result<Vec<(NodeId, Column)>> {
         let sides = [(self.graph.inputs(), data.inputs()), (self.graph.targets(), data.targets())];
         let mut columns = Vec::new();
         for (ids, available) in sides {
-            for id in ids {
+            for &id in &ids {
                 let node = &self.graph.nodes()[id];
-                let fits = |column: &&Column| column.values.shape()[1..] == node.shape;
+                let same_shape = |column: &Column| column.values.shape()[1..] == node.shape;
+                let same_count = |column: &Column| {
+                    let count = |shape: &[usize]| shape.iter().product::<usize>();
+                    count(&column.values.shape()[1..]) == count(&node.shape)
+                };
+                let alone = ids.len() == 1 && available.len() == 1;
+                let fits = |column: &&Column| same_shape(column) || (alone && same_count(column));
                 let named = available.iter().find(|column| column.name == node.name);
                 let mut fitting = available.iter().filter(fits);
                 let column = match (named, fitting.next(), fitting.next()) {
