@@ -13,6 +13,7 @@ pub mod metrics;
 pub mod model;
 pub mod optimizers;
 pub mod presets;
+mod random;
 pub mod report;
 mod tensor;
 pub mod train;

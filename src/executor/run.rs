@@ -112,6 +112,7 @@ pub(super) struct RunState {
     by_message: AtomicBool,
     failures: Mutex<Vec<(NodeId, Phase, usize, Failure)>>,
     pub(super) step: AtomicU64,
+    pub(super) seed: AtomicU64,
     observed: AtomicBool,
     observer: RwLock<Option<Arc<dyn Observer>>>,
     ready_at: Vec<AtomicU64>,
@@ -156,6 +157,7 @@ impl Run {
             by_message: AtomicBool::new(true),
             failures: Mutex::new(Vec::new()),
             step: AtomicU64::new(0),
+            seed: AtomicU64::new(0),
             observed: AtomicBool::new(false),
             observer: RwLock::new(None),
             ready_at: plan.tasks.iter().map(|_| AtomicU64::new(0)).collect(),
@@ -210,6 +212,11 @@ impl Run {
     /// Tells the optimizer how many steps came before.
     pub fn set_step(&mut self, step: u64) {
         self.state.step.store(step, Ordering::Relaxed);
+    }
+
+    /// Seeds what layers draw at random in training.
+    pub fn set_seed(&mut self, seed: u64) {
+        self.state.seed.store(seed, Ordering::Relaxed);
     }
 
     /// Reports every part to `observer`, or to nobody.
