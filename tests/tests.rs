@@ -1,3 +1,6 @@
 //! The integration tests, in one binary.
 
 mod executors;
+mod random_graphs;
+mod support_graphs;
+mod watchdog;
