@@ -82,8 +82,11 @@ struct TaskState {
     pending: AtomicU32,
     /// Parts still running or waiting.
     parts_left: AtomicU32,
-    /// Failed, or waits for one that did.
-    bad: AtomicBool,
+    /// Something that it waits for failed, or the run was cancelled: no part of it runs any more.
+    skipped: AtomicBool,
+    /// Some part of it failed. The other parts run all the same, so that the failure reported, that
+    /// of the first failed part, does not depend on which part came first.
+    failed: AtomicBool,
 }
 
 /// One execution of a plan, used again for every step.
@@ -142,7 +145,8 @@ impl Run {
                 .map(|task| TaskState {
                     pending: AtomicU32::new(task.in_degree),
                     parts_left: AtomicU32::new(task.parts),
-                    bad: AtomicBool::new(false),
+                    skipped: AtomicBool::new(false),
+                    failed: AtomicBool::new(false),
                 })
                 .collect(),
             slots: (0..plan.slots).map(|_| AtomicPtr::default()).collect(),
@@ -335,11 +339,11 @@ impl RunState {
 
     /// Runs one part of a ready task, unless something that it waits for failed.
     pub(super) fn run_part(&self, task: usize, part: u32, worker: usize) {
-        if self.tasks[task].bad.load(Ordering::Relaxed) {
+        if self.tasks[task].skipped.load(Ordering::Relaxed) {
             return;
         }
         if self.is_cancelled() {
-            self.tasks[task].bad.store(true, Ordering::Relaxed);
+            self.tasks[task].skipped.store(true, Ordering::Relaxed);
             return;
         }
         for &storage in &self.plan.held[self.plan.tasks[task].acquires.range()] {
@@ -378,7 +382,7 @@ impl RunState {
         let change =
             self.standing.compare_exchange(RUNNING, COMMITTED, Ordering::AcqRel, Ordering::Acquire);
         if change.is_err() {
-            self.tasks[task].bad.store(true, Ordering::Relaxed);
+            self.tasks[task].failed.store(true, Ordering::Relaxed);
         }
     }
 
@@ -410,7 +414,7 @@ impl RunState {
             cause: format!("{cause}{late}"),
         };
         self.failures.lock().push((step.node as usize, step.phase, part as usize, failure));
-        self.tasks[task].bad.store(true, Ordering::Relaxed);
+        self.tasks[task].failed.store(true, Ordering::Relaxed);
     }
 
     /// Whether that was the task's last part.
@@ -459,9 +463,10 @@ impl RunState {
         if described.parts > 1 {
             state.parts_left.store(described.parts, Ordering::Relaxed);
         }
-        let bad = state.bad.load(Ordering::Relaxed);
+        let bad = state.skipped.load(Ordering::Relaxed) || state.failed.load(Ordering::Relaxed);
         if bad {
-            state.bad.store(false, Ordering::Relaxed);
+            state.skipped.store(false, Ordering::Relaxed);
+            state.failed.store(false, Ordering::Relaxed);
         }
         bad
     }
@@ -470,7 +475,7 @@ impl RunState {
     pub(super) fn complete_in_order(&self, task: usize) {
         if self.release(task) {
             for edge in &self.plan.edges[self.plan.tasks[task].successors.range()] {
-                self.tasks[edge.task as usize].bad.store(true, Ordering::Relaxed);
+                self.tasks[edge.task as usize].skipped.store(true, Ordering::Relaxed);
             }
         }
     }
@@ -502,7 +507,7 @@ impl RunState {
     pub(super) fn deliver(&self, message: Message) -> bool {
         let state = &self.tasks[message.task as usize];
         if message.tensor == FAILED {
-            state.bad.store(true, Ordering::Relaxed);
+            state.skipped.store(true, Ordering::Relaxed);
         }
         self.slots[message.slot as usize].store(message.tensor, Ordering::Relaxed);
         // Release: the slot is written before the count; Acquire: whoever counts to the end sees
