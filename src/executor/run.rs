@@ -3,12 +3,14 @@
 //! A run is used again for every step. Nothing is rebuilt: whoever completes a task resets its
 //! counters and slots, so that the run is ready for the next step when the last task is done.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::time::Instant;
 
 use parking_lot::{Mutex, RwLock};
 
+use super::context::describe_panic;
 use super::memory::{self, Parameters, Recycler};
 use super::plan::{NONE, Operand, Phase, Place, Plan, Value};
 use crate::error::{Error, Failure, Result};
@@ -60,7 +62,7 @@ pub struct PartEvent {
 
 /// Is told of every part that ran.
 pub trait Observer: Send + Sync {
-    /// Called on the worker's thread after the part.
+    /// Called on the worker's thread after the part. A panic fails the part.
     fn part(&self, event: PartEvent);
 }
 
@@ -362,8 +364,19 @@ impl RunState {
                 end: self.now(),
             };
             if let Some(observer) = self.observer.read().as_deref() {
-                observer.part(event);
+                self.tell(observer, event);
             }
+        }
+    }
+
+    /// Hands an event to the observer. A panic must not unwind through a worker: the run would never
+    /// end.
+    fn tell(&self, observer: &dyn Observer, event: PartEvent) {
+        let told = catch_unwind(AssertUnwindSafe(|| observer.part(event)));
+        if let Err(panic) = told {
+            let step = self.plan.tasks[event.task].steps.start as usize;
+            let cause = format!("the observer {}", describe_panic(panic.as_ref()));
+            self.fail(event.task, event.part as u32, step, &cause);
         }
     }
 
