@@ -1,6 +1,7 @@
 //! The integration tests, in one binary.
 
 mod executors;
+mod faults;
 mod random_graphs;
 mod support_graphs;
 mod watchdog;
