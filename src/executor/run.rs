@@ -541,7 +541,13 @@ impl RunState {
             let came = |slot: usize| !self.slots[slot].load(Ordering::Acquire).is_null();
             let slots = task.first_slot as usize..(task.first_slot + task.in_degree) as usize;
             let lacks: Vec<usize> = slots.clone().filter(|&slot| !came(slot)).collect();
-            if lacks.is_empty() || lacks.len() == slots.len() {
+            if lacks.is_empty() && !slots.is_empty() {
+                let info = plan.task(index);
+                let phase = info.phase.name();
+                waiting.push(format!("`{}` ({phase}) has all its messages but never ran", info.node));
+                continue;
+            }
+            if lacks.len() == slots.len() {
                 continue;
             }
             let info = plan.task(index);
@@ -562,7 +568,35 @@ impl RunState {
                 senders.join(", ")
             ));
         }
+        if waiting.is_empty() {
+            waiting.push("a task without messages that never ran".to_owned());
+        }
         waiting
+    }
+
+    /// Readies everything for the next step after a stall, when no task is under way: what
+    /// [`RunState::complete`] does task by task where all of them end.
+    pub(super) fn reset(&self) {
+        let plan = &self.plan;
+        for (state, task) in self.tasks.iter().zip(&plan.tasks) {
+            state.pending.store(task.in_degree, Ordering::Relaxed);
+            state.parts_left.store(task.parts, Ordering::Relaxed);
+            state.skipped.store(false, Ordering::Relaxed);
+            state.failed.store(false, Ordering::Relaxed);
+        }
+        for slot in &self.slots {
+            slot.store(std::ptr::null_mut(), Ordering::Relaxed);
+        }
+        for (storage, described) in plan.storages.iter().enumerate() {
+            self.holders[storage].store(described.holders, Ordering::Relaxed);
+            if described.place == Place::Recycled {
+                let base = self.bases[storage].swap(std::ptr::null_mut(), Ordering::AcqRel);
+                if !base.is_null() {
+                    self.recycler.give_back(self.buffers[storage].load(Ordering::Acquire));
+                }
+            }
+        }
+        self.failures.lock().clear();
     }
 }
 
