@@ -2,6 +2,7 @@
 
 mod executors;
 mod faults;
+mod protocol;
 mod random_graphs;
 mod support_graphs;
 mod watchdog;
