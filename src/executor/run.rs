@@ -544,7 +544,8 @@ impl RunState {
             if lacks.is_empty() && !slots.is_empty() {
                 let info = plan.task(index);
                 let phase = info.phase.name();
-                waiting.push(format!("`{}` ({phase}) has all its messages but never ran", info.node));
+                waiting
+                    .push(format!("`{}` ({phase}) has all its messages but never ran", info.node));
                 continue;
             }
             if lacks.len() == slots.len() {
