@@ -1,5 +1,6 @@
 //! The integration tests, in one binary.
 
+mod article;
 mod executors;
 mod faults;
 mod protocol;
