@@ -9,9 +9,18 @@ pub mod kernels;
 pub mod layers;
 pub mod losses;
 pub mod metrics;
+pub mod model;
 pub mod optimizers;
+pub mod presets;
+mod random;
+pub mod report;
 mod tensor;
 pub mod train;
 
 pub use error::{Error, Failure, Result};
 pub use tensor::{Shape, Tensor, describe_shape};
+
+/// The program in the README is a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct ReadmeExamples;

@@ -42,8 +42,7 @@ fn train(executor: &str, workers: usize, policy: &str, plan: PlanOptions) -> (St
         plan,
         ..NetworkOptions::default()
     };
-    let mut network =
-        Network::new(branches(), Sgd::new(0.05).momentum(0.9), options).unwrap();
+    let mut network = Network::new(branches(), Sgd::new(0.05).momentum(0.9), options).unwrap();
     let fit = FitOptions { max_steps: Some(20), ..FitOptions::default() };
     network.fit(&data, &fit).unwrap();
     let report = network.evaluate(&test, 50).unwrap();

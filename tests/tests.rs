@@ -1,5 +1,7 @@
 //! The integration tests, in one binary.
 
+#![allow(clippy::unwrap_used)] // a failed unwrap is a failed test
+
 mod article;
 mod executors;
 mod faults;

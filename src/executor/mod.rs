@@ -11,6 +11,7 @@ pub mod policy;
 mod pool;
 mod run;
 mod sequential;
+pub mod trace;
 
 pub use actors::Actors;
 pub use compile::PlanOptions;
@@ -44,6 +45,12 @@ pub trait Executor: Send {
     /// # Errors
     /// All failures of the run in node order, a stall, or a cancellation; the run can be used again.
     fn execute(&mut self, run: &mut Run) -> Result<()>;
+}
+
+impl std::fmt::Debug for dyn Executor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} with {} workers", self.name(), self.workers())
+    }
 }
 
 /// One row of the [`EXECUTORS`] table.

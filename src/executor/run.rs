@@ -109,13 +109,15 @@ pub(super) struct RunState {
     buffers: Vec<AtomicU32>,
     holders: Vec<AtomicU32>,
     recycler: Recycler,
-    arena: Buffer,
+    /// Where the fixed storages live; reached through `bases`.
+    _arena: Buffer,
     sinks_left: AtomicU32,
     standing: AtomicU8,
     /// Whether operands come by message; the sequential executor has none.
     by_message: AtomicBool,
     failures: Mutex<Vec<(NodeId, Phase, usize, Failure)>>,
     pub(super) step: AtomicU64,
+    pub(super) seed: AtomicU64,
     observed: AtomicBool,
     observer: RwLock<Option<Arc<dyn Observer>>>,
     ready_at: Vec<AtomicU64>,
@@ -155,12 +157,13 @@ impl Run {
             buffers: plan.storages.iter().map(|_| AtomicU32::new(NONE)).collect(),
             holders: plan.storages.iter().map(|it| AtomicU32::new(it.holders)).collect(),
             recycler: Recycler::default(),
-            arena,
+            _arena: arena,
             sinks_left: AtomicU32::new(plan.sinks),
             standing: AtomicU8::new(RUNNING),
             by_message: AtomicBool::new(true),
             failures: Mutex::new(Vec::new()),
             step: AtomicU64::new(0),
+            seed: AtomicU64::new(0),
             observed: AtomicBool::new(false),
             observer: RwLock::new(None),
             ready_at: plan.tasks.iter().map(|_| AtomicU64::new(0)).collect(),
@@ -215,6 +218,11 @@ impl Run {
     /// Tells the optimizer how many steps came before.
     pub fn set_step(&mut self, step: u64) {
         self.state.step.store(step, Ordering::Relaxed);
+    }
+
+    /// Seeds what layers draw at random in training.
+    pub fn set_seed(&mut self, seed: u64) {
+        self.state.seed.store(seed, Ordering::Relaxed);
     }
 
     /// Reports every part to `observer`, or to nobody.

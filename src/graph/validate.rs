@@ -65,7 +65,7 @@ pub(super) fn validate(name: String, drafts: Vec<Draft>, outputs: &[String]) -> 
             parameters: own,
         });
     }
-    let by_name = by_name.into_iter().map(|(name, id)| (name.to_owned(), id)).collect();
+    let by_name = by_name.into_iter().map(|(name, id)| (name.clone(), id)).collect();
     Ok(Graph { name, nodes, parameters, order, consumers, outputs, by_name })
 }
 
@@ -286,6 +286,7 @@ fn resolve_outputs(
     declared: &[String],
 ) -> Result<Vec<NodeId>> {
     let mut outputs: Vec<NodeId> = Vec::new();
+    let mut seen = vec![false; drafts.len()];
     for name in declared {
         let Some(&id) = by_name.get(name) else {
             return Err(Error::Graph {
@@ -304,13 +305,15 @@ fn resolve_outputs(
                 "declare a layer",
             ));
         }
-        if !outputs.contains(&id) {
+        if !std::mem::replace(&mut seen[id], true) {
             outputs.push(id);
         }
     }
     if declared.is_empty() {
         for (id, draft) in drafts.iter().enumerate() {
-            if matches!(draft.role, DraftRole::Loss(..)) && !outputs.contains(&inputs[id][0]) {
+            if matches!(draft.role, DraftRole::Loss(..))
+                && !std::mem::replace(&mut seen[inputs[id][0]], true)
+            {
                 outputs.push(inputs[id][0]);
             }
         }

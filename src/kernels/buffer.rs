@@ -4,7 +4,7 @@ use std::cell::UnsafeCell;
 
 /// One cache line of floats.
 #[repr(align(64))]
-struct Line(UnsafeCell<[f32; LINE]>);
+struct Line(#[expect(dead_code, reason = "reached through pointers only")] UnsafeCell<[f32; LINE]>);
 
 /// Floats in a cache line.
 pub(super) const LINE: usize = 16;

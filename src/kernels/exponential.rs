@@ -53,7 +53,7 @@ pub(super) unsafe fn tanh<V: Vector>(x: V) -> V {
     // Near zero, the polynomial of the Cephes library; elsewhere 1 - 2 / (e^2x + 1).
     let square = x.mul(x);
     let mut sum = number(-5.704_988_7e-3);
-    for coefficient in [2.063_908_9e-2, -5.373_971_6e-2, 0.133_314_42, -0.333_332_8] {
+    for coefficient in [2.063_909e-2, -5.373_971_6e-2, 0.133_314_42, -0.333_332_8] {
         sum = sum.mul_add(square, number(coefficient));
     }
     let near = sum.mul_add(square.mul(x), x);

@@ -15,17 +15,21 @@ mod exponential;
 mod instruction_set;
 mod matrix;
 mod optimizers;
+mod padding;
 mod panels;
 mod pooling;
 mod product;
+mod product_transposed;
 mod reshape;
 mod scratch;
 mod softmax;
+mod sum;
 mod tile;
 mod transpose;
 mod vector;
 #[cfg(target_arch = "x86_64")]
 mod vector_x86;
+mod weight_gradient;
 
 #[cfg(test)]
 mod tests;
@@ -34,18 +38,19 @@ pub use buffer::Buffer;
 pub use conv2d::{
     Conv2dShape, conv2d, conv2d_input_grad, conv2d_prepare, conv2d_prepared_len, conv2d_weight_grad,
 };
-pub use elementwise::{
-    add_assign, copy, fill, relu, relu_grad, scale, sigmoid, sigmoid_grad, tanh, tanh_grad,
-};
+pub use elementwise::{copy, fill, relu, relu_grad, scale, sigmoid, sigmoid_grad, tanh, tanh_grad};
 pub use instruction_set::{InstructionSet, instruction_set_name, with_instruction_set};
 pub use matrix::{MatrixMut, MatrixRef};
-pub use optimizers::{add_slices, sgd, sgd_momentum};
+pub use optimizers::{add_slices, column_sums, sgd, sgd_momentum};
 pub use panels::{PANEL, Panels, from_panels, panel_len, panel_rows, panel_rows_floats, to_panels};
 pub use pooling::{
     PoolShape, average_pool, average_pool_grad, global_average, global_average_grad, max_pool,
     max_pool_grad,
 };
-pub use product::{column_sums, product, product_transposed, weight_gradient};
+pub use product::product;
+pub use product_transposed::product_transposed;
 pub use reshape::copy_reshaped;
 pub use scratch::with_scratch;
 pub use softmax::{softmax_cross_entropy, softmax_cross_entropy_grad};
+pub use sum::sum;
+pub use weight_gradient::weight_gradient;

@@ -1,5 +1,6 @@
 //! Steps of optimizers, and sums of gradients.
 
+use super::MatrixRef;
 use super::vector::{Kernel, Vector, dispatch};
 
 /// One step of gradient descent with momentum, by the convention of `PyTorch`: the velocity becomes
@@ -108,4 +109,45 @@ pub fn add_slices(sum: &mut [f32], part: &[f32]) {
     }
     assert_eq!(sum.len(), part.len(), "sum, part");
     dispatch(Add(sum, part));
+}
+
+/// The sum of each column of `d`, overwriting `sums`.
+///
+/// # Panics
+/// If there are not as many sums as columns.
+pub fn column_sums(d: MatrixRef<'_>, sums: &mut [f32]) {
+    struct ColumnSums<'a>(MatrixRef<'a>, &'a mut [f32]);
+    impl Kernel for ColumnSums<'_> {
+        #[inline(always)]
+        unsafe fn run<V: Vector>(self) {
+            let Self(d, sums) = self;
+            let whole = sums.len() - sums.len() % (4 * V::LANES);
+            // SAFETY: all columns are within the rows of d, and there are as many sums.
+            unsafe {
+                for col in (0..whole).step_by(4 * V::LANES) {
+                    let mut parts = [V::splat(0.0); 4];
+                    for row in 0..d.rows() {
+                        let from = d.as_ptr().add(row * d.stride() + col);
+                        for (part, sum) in parts.iter_mut().enumerate() {
+                            *sum = sum.add(V::load(from.add(part * V::LANES)));
+                        }
+                    }
+                    for (part, sum) in parts.into_iter().enumerate() {
+                        sum.store(sums.as_mut_ptr().add(col + part * V::LANES));
+                    }
+                }
+                for col in (whole..sums.len()).step_by(V::LANES) {
+                    let lanes = V::LANES.min(sums.len() - col);
+                    let mut sum = V::splat(0.0);
+                    for row in 0..d.rows() {
+                        let from = d.as_ptr().add(row * d.stride() + col);
+                        sum = sum.add(V::load_part(from, lanes));
+                    }
+                    sum.store_part(sums.as_mut_ptr().add(col), lanes);
+                }
+            }
+        }
+    }
+    assert_eq!(d.cols(), sums.len(), "columns of d, sums");
+    dispatch(ColumnSums(d, sums));
 }

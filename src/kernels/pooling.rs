@@ -29,24 +29,6 @@ impl PoolShape {
         start.saturating_sub(self.padding[axis]).min(end)..end
     }
 
-    /// Visits all windows of `items` images in order: the output pixel, then the row of the first
-    /// input pixel in it, and how many rows and columns of pixels are in it.
-    fn windows(&self, items: usize, mut visit: impl FnMut(usize, usize, [usize; 2])) {
-        let [height, width, _] = self.input;
-        let mut output = 0;
-        for item in 0..items {
-            for y in 0..self.output[0] {
-                let rows = self.inside(0, y);
-                for x in 0..self.output[1] {
-                    let cols = self.inside(1, x);
-                    let first = (item * height + rows.start) * width + cols.start;
-                    visit(output, first, [rows.len(), cols.len()]);
-                    output += 1;
-                }
-            }
-        }
-    }
-
     /// # Panics
     /// If the matrices do not fit.
     fn check(&self, items: usize, input: [usize; 2], output: [usize; 2]) {
@@ -55,12 +37,6 @@ impl PoolShape {
         let pixels = self.output[0] * self.output[1];
         assert_eq!(output, [items * pixels, channels], "output of {items} times {self:?}");
     }
-}
-
-/// Visits the vectors of `channels` channels: the first channel and the number of them.
-#[inline(always)]
-fn vectors<V: Vector>(channels: usize) -> impl Iterator<Item = (usize, usize)> {
-    (0..channels).step_by(V::LANES).map(move |first| (first, V::LANES.min(channels - first)))
 }
 
 /// Loads `lanes` floats, quickly if these are all.
@@ -83,6 +59,99 @@ unsafe fn store<V: Vector>(vector: V, to: *mut f32, lanes: usize) {
     unsafe { if lanes == V::LANES { vector.store(to) } else { vector.store_part(to, lanes) } }
 }
 
+/// What is done in a window. Rows are those of matrices with one row per pixel.
+trait Visit {
+    /// Works on the `lanes` channels from `channel` on of the window of output row `output`: its
+    /// input rows are `window.rows` times `window.cols`, from `window.first` on.
+    ///
+    /// # Safety
+    /// The machine must have the instructions of `V`, and all these must exist.
+    unsafe fn visit<V: Vector>(&self, output: usize, window: Window, channel: usize, lanes: usize);
+}
+
+/// The pixels of an image in a window.
+#[derive(Clone, Copy)]
+struct Window {
+    first: usize,
+    rows: usize,
+    cols: usize,
+    /// Rows of the matrix from one row of pixels to the next.
+    step: usize,
+}
+
+impl Window {
+    /// Visits the rows of its pixels, in row-major order.
+    #[inline(always)]
+    fn places(self) -> impl Iterator<Item = usize> {
+        (0..self.rows).flat_map(move |row| {
+            let first = self.first + row * self.step;
+            first..first + self.cols
+        })
+    }
+}
+
+/// A visit of all windows of `items` images, in order.
+struct Visits<'a, T>(&'a PoolShape, usize, T);
+
+impl<T: Visit> Kernel for Visits<'_, T> {
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) {
+        let Self(shape, items, visit) = self;
+        let [height, step, channels] = shape.input;
+        let mut output = 0;
+        for item in 0..items {
+            for y in 0..shape.output[0] {
+                let rows = shape.inside(0, y);
+                for x in 0..shape.output[1] {
+                    let cols = shape.inside(1, x);
+                    let first = (item * height + rows.start) * step + cols.start;
+                    let window = Window { first, rows: rows.len(), cols: cols.len(), step };
+                    let whole = channels - channels % V::LANES;
+                    // SAFETY: all windows lie within the images, whose matrices have been checked.
+                    unsafe {
+                        for channel in (0..whole).step_by(V::LANES) {
+                            visit.visit::<V>(output, window, channel, V::LANES);
+                        }
+                        if whole < channels {
+                            visit.visit::<V>(output, window, whole, channels - whole);
+                        }
+                    }
+                    output += 1;
+                }
+            }
+        }
+    }
+}
+
+/// Where the rows of a matrix start.
+#[derive(Clone, Copy)]
+struct Pixels<P> {
+    start: P,
+    stride: usize,
+}
+
+impl Pixels<*const f32> {
+    fn of(matrix: MatrixRef<'_>) -> Self {
+        Self { start: matrix.as_ptr(), stride: matrix.stride() }
+    }
+
+    #[inline(always)]
+    fn at(self, row: usize, channel: usize) -> *const f32 {
+        self.start.wrapping_add(row * self.stride + channel)
+    }
+}
+
+impl Pixels<*mut f32> {
+    fn of_mut(mut matrix: MatrixMut<'_>) -> Self {
+        Self { start: matrix.as_mut_ptr(), stride: matrix.stride() }
+    }
+
+    #[inline(always)]
+    fn at(self, row: usize, channel: usize) -> *mut f32 {
+        self.start.wrapping_add(row * self.stride + channel)
+    }
+}
+
 /// The largest pixel of each window, NaN if one is; padding never wins. A window without pixels
 /// gives negative infinity.
 ///
@@ -92,34 +161,29 @@ unsafe fn store<V: Vector>(vector: V, to: *mut f32, lanes: usize) {
 /// # Panics
 /// If the sizes do not fit.
 pub fn max_pool(shape: &PoolShape, items: usize, input: MatrixRef<'_>, output: MatrixMut<'_>) {
-    struct Max<'a>(&'a PoolShape, usize, MatrixRef<'a>, MatrixMut<'a>);
-    impl Kernel for Max<'_> {
+    struct Max(Pixels<*const f32>, Pixels<*mut f32>);
+    impl Visit for Max {
         #[inline(always)]
-        unsafe fn run<V: Vector>(mut self) {
-            let Self(shape, items, input, output) = &mut self;
-            let (stride, out_stride, to) = (input.stride(), output.stride(), output.as_mut_ptr());
-            shape.windows(*items, |pixel, first, [rows, cols]| {
-                for (channel, lanes) in vectors::<V>(input.cols()) {
-                    // SAFETY: the window's pixels are rows of the input, `pixel` is one of the
-                    // output, and both have these channels.
-                    unsafe {
-                        let mut largest = V::splat(f32::NEG_INFINITY);
-                        for row in 0..rows {
-                            let at = (first + row * shape.input[1]) * stride + channel;
-                            for col in 0..cols {
-                                let x = load::<V>(input.as_ptr().add(at + col * stride), lanes);
-                                let larger = largest.max(x);
-                                largest = largest.select_eq(largest, larger, largest);
-                            }
-                        }
-                        store(largest, to.add(pixel * out_stride + channel), lanes);
-                    }
+        unsafe fn visit<V: Vector>(
+            &self,
+            output: usize,
+            window: Window,
+            channel: usize,
+            lanes: usize,
+        ) {
+            // SAFETY: as the caller states.
+            unsafe {
+                let mut largest = V::splat(f32::NEG_INFINITY);
+                for place in window.places() {
+                    let larger = largest.max(load(self.0.at(place, channel), lanes));
+                    largest = largest.select_eq(largest, larger, largest);
                 }
-            });
+                store(largest, self.1.at(output, channel), lanes);
+            }
         }
     }
     shape.check(items, [input.rows(), input.cols()], [output.rows(), output.cols()]);
-    dispatch(Max(shape, items, input, output));
+    dispatch(Visits(shape, items, Max(Pixels::of(input), Pixels::of_mut(output))));
 }
 
 /// The gradient of [`max_pool`]'s input, overwriting `gradient`: each window adds its gradient to
@@ -135,51 +199,48 @@ pub fn max_pool_grad(
     output_grad: MatrixRef<'_>,
     mut gradient: MatrixMut<'_>,
 ) {
-    struct MaxGrad<'a> {
-        shape: &'a PoolShape,
-        items: usize,
-        input: MatrixRef<'a>,
-        output: MatrixRef<'a>,
-        output_grad: MatrixRef<'a>,
-        gradient: MatrixMut<'a>,
+    struct MaxGrad {
+        input: Pixels<*const f32>,
+        output: Pixels<*const f32>,
+        output_grad: Pixels<*const f32>,
+        gradient: Pixels<*mut f32>,
     }
-    impl Kernel for MaxGrad<'_> {
+    impl Visit for MaxGrad {
         #[inline(always)]
-        unsafe fn run<V: Vector>(mut self) {
-            let (stride, to) = (self.gradient.stride(), self.gradient.as_mut_ptr());
-            let Self { shape, input, output, output_grad, .. } = &self;
-            shape.windows(self.items, |pixel, first, [rows, cols]| {
-                for (channel, lanes) in vectors::<V>(input.cols()) {
-                    let at = |m: &MatrixRef<'_>, row| {
-                        m.as_ptr().wrapping_add(row * m.stride() + channel)
-                    };
-                    // SAFETY: the window's pixels are rows of the input and the gradient, `pixel`
-                    // is one of the output and its gradient, and all have these channels.
-                    unsafe {
-                        let zero = V::splat(0.0);
-                        let largest = load::<V>(at(output, pixel), lanes);
-                        // What the window has not given away yet.
-                        let mut rest = load::<V>(at(output_grad, pixel), lanes);
-                        for row in 0..rows {
-                            for col in 0..cols {
-                                let place = first + row * shape.input[1] + col;
-                                let x = load::<V>(at(input, place), lanes);
-                                let to = to.add(place * stride + channel);
-                                let given = x.select_eq(largest, rest, zero);
-                                store(load::<V>(to, lanes).add(given), to, lanes);
-                                rest = x.select_eq(largest, zero, rest);
-                            }
-                        }
-                    }
+        unsafe fn visit<V: Vector>(
+            &self,
+            output: usize,
+            window: Window,
+            channel: usize,
+            lanes: usize,
+        ) {
+            // SAFETY: as the caller states.
+            unsafe {
+                let zero = V::splat(0.0);
+                let largest: V = load(self.output.at(output, channel), lanes);
+                // What the window has not given away yet.
+                let mut rest: V = load(self.output_grad.at(output, channel), lanes);
+                for place in window.places() {
+                    let x: V = load(self.input.at(place, channel), lanes);
+                    let to = self.gradient.at(place, channel);
+                    let given = x.select_eq(largest, rest, zero);
+                    store(load::<V>(to, lanes).add(given), to, lanes);
+                    rest = x.select_eq(largest, zero, rest);
                 }
-            });
+            }
         }
     }
     shape.check(items, [input.rows(), input.cols()], [output.rows(), output.cols()]);
     let outputs = [output_grad.rows(), output_grad.cols()];
     shape.check(items, [gradient.rows(), gradient.cols()], outputs);
     super::fill(gradient.reborrow(), 0.0);
-    dispatch(MaxGrad { shape, items, input, output, output_grad, gradient });
+    let visit = MaxGrad {
+        input: Pixels::of(input),
+        output: Pixels::of(output),
+        output_grad: Pixels::of(output_grad),
+        gradient: Pixels::of_mut(gradient),
+    };
+    dispatch(Visits(shape, items, visit));
 }
 
 /// The mean pixel of each window. With `count_padding`, pixels beyond the image count as zeros;
@@ -196,33 +257,30 @@ pub fn average_pool(
     output: MatrixMut<'_>,
     count_padding: bool,
 ) {
-    struct Average<'a>(&'a PoolShape, usize, MatrixRef<'a>, MatrixMut<'a>, bool);
-    impl Kernel for Average<'_> {
+    struct Average(Share, Pixels<*const f32>, Pixels<*mut f32>);
+    impl Visit for Average {
         #[inline(always)]
-        unsafe fn run<V: Vector>(mut self) {
-            let Self(shape, items, input, output, count_padding) = &mut self;
-            let (stride, out_stride, to) = (input.stride(), output.stride(), output.as_mut_ptr());
-            shape.windows(*items, |pixel, first, [rows, cols]| {
-                let share = share(shape, rows * cols, *count_padding);
-                for (channel, lanes) in vectors::<V>(input.cols()) {
-                    // SAFETY: as for the largest pixel.
-                    unsafe {
-                        let mut sum = V::splat(0.0);
-                        for row in 0..rows {
-                            let at = (first + row * shape.input[1]) * stride + channel;
-                            for col in 0..cols {
-                                sum = sum.add(load(input.as_ptr().add(at + col * stride), lanes));
-                            }
-                        }
-                        let mean = sum.mul(V::splat(share));
-                        store(mean, to.add(pixel * out_stride + channel), lanes);
-                    }
+        unsafe fn visit<V: Vector>(
+            &self,
+            output: usize,
+            window: Window,
+            channel: usize,
+            lanes: usize,
+        ) {
+            // SAFETY: as the caller states.
+            unsafe {
+                let mut sum = V::splat(0.0);
+                for place in window.places() {
+                    sum = sum.add(load(self.1.at(place, channel), lanes));
                 }
-            });
+                let mean = sum.mul(V::splat(self.0.of(window)));
+                store(mean, self.2.at(output, channel), lanes);
+            }
         }
     }
     shape.check(items, [input.rows(), input.cols()], [output.rows(), output.cols()]);
-    dispatch(Average(shape, items, input, output, count_padding));
+    let share = Share::new(shape, count_padding);
+    dispatch(Visits(shape, items, Average(share, Pixels::of(input), Pixels::of_mut(output))));
 }
 
 /// The gradient of [`average_pool`]'s input, overwriting `gradient`.
@@ -236,41 +294,51 @@ pub fn average_pool_grad(
     mut gradient: MatrixMut<'_>,
     count_padding: bool,
 ) {
-    struct AverageGrad<'a>(&'a PoolShape, usize, MatrixRef<'a>, MatrixMut<'a>, bool);
-    impl Kernel for AverageGrad<'_> {
+    struct AverageGrad(Share, Pixels<*const f32>, Pixels<*mut f32>);
+    impl Visit for AverageGrad {
         #[inline(always)]
-        unsafe fn run<V: Vector>(mut self) {
-            let Self(shape, items, grad, gradient, count_padding) = &mut self;
-            let (stride, to) = (gradient.stride(), gradient.as_mut_ptr());
-            shape.windows(*items, |pixel, first, [rows, cols]| {
-                let share = share(shape, rows * cols, *count_padding);
-                for (channel, lanes) in vectors::<V>(grad.cols()) {
-                    // SAFETY: as for the largest pixel.
-                    unsafe {
-                        let from = grad.as_ptr().add(pixel * grad.stride() + channel);
-                        let given = load::<V>(from, lanes).mul(V::splat(share));
-                        for row in 0..rows {
-                            let at = (first + row * shape.input[1]) * stride + channel;
-                            for col in 0..cols {
-                                let to = to.add(at + col * stride);
-                                store(load::<V>(to, lanes).add(given), to, lanes);
-                            }
-                        }
-                    }
+        unsafe fn visit<V: Vector>(
+            &self,
+            output: usize,
+            window: Window,
+            channel: usize,
+            lanes: usize,
+        ) {
+            // SAFETY: as the caller states.
+            unsafe {
+                let grad: V = load(self.1.at(output, channel), lanes);
+                let given = grad.mul(V::splat(self.0.of(window)));
+                for place in window.places() {
+                    let to = self.2.at(place, channel);
+                    store(load::<V>(to, lanes).add(given), to, lanes);
                 }
-            });
+            }
         }
     }
     let outputs = [output_grad.rows(), output_grad.cols()];
     shape.check(items, [gradient.rows(), gradient.cols()], outputs);
     super::fill(gradient.reborrow(), 0.0);
-    dispatch(AverageGrad(shape, items, output_grad, gradient, count_padding));
+    let share = Share::new(shape, count_padding);
+    let visit = AverageGrad(share, Pixels::of(output_grad), Pixels::of_mut(gradient));
+    dispatch(Visits(shape, items, visit));
 }
 
-/// What one of `pixels` pixels of a window weighs in its mean.
-fn share(shape: &PoolShape, pixels: usize, count_padding: bool) -> f32 {
-    let count = if count_padding { shape.size[0] * shape.size[1] } else { pixels };
-    1.0 / count.max(1) as f32
+/// What a pixel weighs in the mean of its window.
+#[derive(Clone, Copy)]
+struct Share {
+    /// The number of pixels that count, if it is always the same.
+    always: Option<usize>,
+}
+
+impl Share {
+    fn new(shape: &PoolShape, count_padding: bool) -> Self {
+        Self { always: count_padding.then_some(shape.size[0] * shape.size[1]) }
+    }
+
+    #[inline(always)]
+    fn of(self, window: Window) -> f32 {
+        1.0 / self.always.unwrap_or(window.rows * window.cols).max(1) as f32
+    }
 }
 
 /// The mean of all `pixels` pixels of each image: the input is (items * pixels) x channels, the

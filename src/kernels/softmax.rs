@@ -1,11 +1,8 @@
-//! Cross-entropy of softmax, in one pass and numerically stable.
+//! Cross-entropy of softmax, numerically stable.
 
 use super::exponential::exp;
 use super::vector::{Kernel, Vector, dispatch};
-use super::{MatrixMut, MatrixRef, with_scratch};
-
-/// The most lanes a vector has: rows are padded to a multiple.
-const LANES: usize = 16;
+use super::{MatrixMut, MatrixRef};
 
 /// The loss of each row of logits, overwriting `losses`: the negative logarithm of the softmax of
 /// the logit that `labels` names, one class index per row.
@@ -13,12 +10,23 @@ const LANES: usize = 16;
 /// # Panics
 /// If the lengths differ, or if a label names no class.
 pub fn softmax_cross_entropy(logits: MatrixRef<'_>, labels: &[f32], losses: &mut [f32]) {
+    struct Loss<'a>(MatrixRef<'a>, &'a [f32], &'a mut [f32]);
+    impl Kernel for Loss<'_> {
+        #[inline(always)]
+        unsafe fn run<V: Vector>(self) {
+            let Self(logits, labels, losses) = self;
+            for (row, (&label, loss)) in labels.iter().zip(losses).enumerate() {
+                let logits = logits.row(row);
+                // SAFETY: as the caller states.
+                let (largest, sum) = unsafe { largest_and_sum::<V>(logits) };
+                // The sum is at least 1, the exponential of the largest logit minus itself.
+                *loss = sum.ln() - (logits[label as usize] - largest);
+            }
+        }
+    }
     assert_eq!(losses.len(), logits.rows(), "losses, rows of the logits");
-    each_row(logits, labels, |row, numbers, largest, label| {
-        let logit = numbers[label];
-        // The sum is at least 1, the exponential of the largest logit minus itself.
-        losses[row] = exponentials(numbers, largest).ln() - (logit - largest);
-    });
+    check_labels(logits, labels);
+    dispatch(Loss(logits, labels, losses));
 }
 
 /// The gradient of the logits, overwriting `gradient`: `(softmax - onehot) * scale`.
@@ -29,67 +37,65 @@ pub fn softmax_cross_entropy_grad(
     logits: MatrixRef<'_>,
     labels: &[f32],
     scale: f32,
-    mut gradient: MatrixMut<'_>,
+    gradient: MatrixMut<'_>,
 ) {
-    let [rows, classes] = [logits.rows(), logits.cols()];
-    assert_eq!([gradient.rows(), gradient.cols()], [rows, classes], "gradient, logits");
-    each_row(logits, labels, |row, numbers, largest, label| {
-        let factor = scale / exponentials(numbers, largest);
-        let to = gradient.row_mut(row);
-        for (to, exponential) in to.iter_mut().zip(&*numbers) {
-            *to = exponential * factor;
-        }
-        to[label] -= scale;
-    });
-}
-
-/// Visits each row with its number, its logits padded with negative infinity, the largest of these,
-/// and its label.
-fn each_row(
-    logits: MatrixRef<'_>,
-    labels: &[f32],
-    mut visit: impl FnMut(usize, &mut [f32], f32, usize),
-) {
-    assert_eq!(labels.len(), logits.rows(), "labels, rows of the logits");
-    let classes = logits.cols();
-    with_scratch(classes.next_multiple_of(LANES), |numbers| {
-        for (row, &label) in labels.iter().enumerate() {
-            let label = label as usize;
-            assert!(label < classes, "label {label} of {classes} classes");
-            let (filled, padding) = numbers.split_at_mut(classes);
-            filled.copy_from_slice(logits.row(row));
-            padding.fill(f32::NEG_INFINITY);
-            let largest = filled.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-            visit(row, numbers, largest, label);
-        }
-    });
-}
-
-/// Replaces the numbers, a multiple of [`LANES`], by the exponentials of what they are above
-/// `largest`, and returns the sum of these.
-fn exponentials(numbers: &mut [f32], largest: f32) -> f32 {
-    struct Exponentials<'a> {
-        numbers: &'a mut [f32],
-        largest: f32,
-        sums: &'a mut [f32; LANES],
-    }
-    impl Kernel for Exponentials<'_> {
+    struct Grad<'a>(MatrixRef<'a>, &'a [f32], f32, MatrixMut<'a>);
+    impl Kernel for Grad<'_> {
         #[inline(always)]
         unsafe fn run<V: Vector>(self) {
-            for numbers in self.numbers.chunks_exact_mut(V::LANES) {
-                // SAFETY: `numbers` holds as many floats as a vector, `sums` at least as many.
+            let Self(logits, labels, scale, mut gradient) = self;
+            for (row, &label) in labels.iter().enumerate() {
+                let (logits, to) = (logits.row(row), gradient.row_mut(row));
+                // SAFETY: as the caller states; both rows have the same length.
                 unsafe {
-                    let at = numbers.as_mut_ptr();
-                    let above = V::load(at).sub(V::splat(self.largest));
-                    let exponential = exp(above);
-                    exponential.store(at);
-                    let sums = self.sums.as_mut_ptr();
-                    V::load(sums).add(exponential).store(sums);
+                    let (largest, sum) = largest_and_sum::<V>(logits);
+                    let (largest, factor) = (V::splat(largest), V::splat(scale / sum));
+                    for at in (0..logits.len()).step_by(V::LANES) {
+                        let lanes = V::LANES.min(logits.len() - at);
+                        let above = V::load_part(logits.as_ptr().add(at), lanes).sub(largest);
+                        exp(above).mul(factor).store_part(to.as_mut_ptr().add(at), lanes);
+                    }
                 }
+                to[label as usize] -= scale;
             }
         }
     }
-    let mut sums = [0.0; LANES];
-    dispatch(Exponentials { numbers, largest, sums: &mut sums });
-    sums.iter().sum()
+    let [rows, classes] = [logits.rows(), logits.cols()];
+    assert_eq!([gradient.rows(), gradient.cols()], [rows, classes], "gradient, logits");
+    check_labels(logits, labels);
+    dispatch(Grad(logits, labels, scale, gradient));
+}
+
+fn check_labels(logits: MatrixRef<'_>, labels: &[f32]) {
+    assert_eq!(labels.len(), logits.rows(), "labels, rows of the logits");
+    let classes = logits.cols();
+    for &label in labels {
+        assert!((label as usize) < classes, "label {label} of {classes} classes");
+    }
+}
+
+/// The largest number, and the sum of the exponentials of what all are above it.
+///
+/// # Safety
+/// The machine must have the instructions of `V`.
+#[inline(always)]
+unsafe fn largest_and_sum<V: Vector>(numbers: &[f32]) -> (f32, f32) {
+    // SAFETY: only the numbers are loaded.
+    unsafe {
+        let nothing = V::splat(f32::NEG_INFINITY);
+        let load = |at: usize| {
+            let lanes = V::LANES.min(numbers.len() - at);
+            V::load_part_or(numbers.as_ptr().add(at), lanes, nothing)
+        };
+        let mut largest = nothing;
+        for at in (0..numbers.len()).step_by(V::LANES) {
+            largest = largest.max(load(at));
+        }
+        let largest = largest.largest();
+        let mut sum = V::splat(0.0);
+        for at in (0..numbers.len()).step_by(V::LANES) {
+            sum = sum.add(exp(load(at).sub(V::splat(largest))));
+        }
+        (largest, sum.sum())
+    }
 }

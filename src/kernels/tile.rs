@@ -10,12 +10,15 @@
 //! same bits in whichever tile it is computed, and continuing a sum from memory changes nothing.
 
 use super::InstructionSet;
-use super::vector::{Portable, Vector};
+use super::vector::{Portable, Vector, prefetch};
 #[cfg(target_arch = "x86_64")]
 use super::vector_x86::{Avx2, Avx512};
 
 /// The most rows that any instruction set computes at a time.
 pub(super) const MAX_ROWS: usize = 14;
+
+/// How many steps ahead `b` is asked for.
+const AHEAD: usize = 16;
 
 /// The order in which a sum walks through `a` and `b`: `outer` times `segments` times `len` steps.
 /// Distances are in floats.
@@ -64,6 +67,9 @@ pub(super) struct Tile {
     /// Columns of `c` that exist; `b` has 16 or 32.
     pub(super) columns: usize,
     pub(super) start: Start,
+    /// What will be read next, anywhere; asked for at a cache line a step, if at all.
+    pub(super) ahead: *const f32,
+    pub(super) ahead_step: usize,
 }
 
 type Run = unsafe fn(&Tile);
@@ -106,31 +112,34 @@ impl Tiles {
 
     /// Computes `rows` rows of `tile`, where `b` has `width` columns, 16 or 32.
     ///
+    /// The tile is only borrowed mutably because that saves copies: it is as before afterwards.
+    ///
     /// # Safety
     /// All floats that the tile names must be readable, those of `c` writable, and nothing else may
     /// use these meanwhile.
-    pub(super) unsafe fn run(self, tile: &Tile, rows: usize, width: usize) {
+    pub(super) unsafe fn run(self, tile: &mut Tile, rows: usize, width: usize) {
         debug_assert!((1..=self.rows).contains(&rows), "{rows} rows");
         debug_assert!(width == 16 || width == 32, "{width} columns");
         if let (32, Some(wide)) = (width, self.wide) {
             // SAFETY: as the caller states; the set is available.
             return unsafe { wide[rows - 1](tile) };
         }
+        let Tile { b, c, columns, start, .. } = *tile;
+        tile.columns = columns.min(16);
         // SAFETY: as the caller states; the set is available.
-        unsafe { self.narrow[rows - 1](&Tile { columns: tile.columns.min(16), ..*tile }) };
-        if tile.columns > 16 {
-            let start = match tile.start {
-                // SAFETY: there are more than 16 columns.
-                Start::Bias(bias) => Start::Bias(unsafe { bias.add(16) }),
-                start => start,
-            };
-            // SAFETY: as the caller states, for the columns from 16 on.
-            unsafe {
-                let (b, c) = (tile.b.add(16), tile.c.add(16));
-                let columns = tile.columns - 16;
-                self.narrow[rows - 1](&Tile { b, c, columns, start, ..*tile });
+        unsafe { self.narrow[rows - 1](tile) };
+        if columns > 16 {
+            tile.b = b.wrapping_add(16);
+            tile.c = c.wrapping_add(16);
+            tile.columns = columns - 16;
+            if let Start::Bias(bias) = start {
+                tile.start = Start::Bias(bias.wrapping_add(16));
             }
+            // SAFETY: as the caller states, for the columns from 16 on.
+            unsafe { self.narrow[rows - 1](tile) };
+            (tile.b, tile.c, tile.start) = (b, c, start);
         }
+        tile.columns = columns;
     }
 }
 
@@ -165,7 +174,14 @@ unsafe fn run<V: Vector, const R: usize, const C: usize>(tile: &Tile) {
                 }
             }
         }
+        // The output is asked for now, so that it is near when the sums are done.
+        for &at in tile.c_rows.iter().take(R) {
+            for c in (0..C * V::LANES).step_by(16) {
+                prefetch(tile.c.wrapping_add(at + c));
+            }
+        }
         let walk = &tile.walk;
+        let mut ahead = tile.ahead;
         for outer in 0..walk.outer {
             for segment in 0..walk.segments {
                 let a = tile.a.add(outer * walk.a_outer + segment * walk.a_segment);
@@ -178,6 +194,14 @@ unsafe fn run<V: Vector, const R: usize, const C: usize>(tile: &Tile) {
                         rows[r] = rows[r].wrapping_add(walk.a_step);
                         for c in 0..C {
                             sums[r][c] = number.mul_add(b_row[c], sums[r][c]);
+                        }
+                    }
+                    // Small tiles load so often that asking for more would slow them.
+                    if R > 6 {
+                        prefetch(ahead);
+                        ahead = ahead.wrapping_add(tile.ahead_step);
+                        for c in (0..C * V::LANES).step_by(16) {
+                            prefetch(b.wrapping_add(AHEAD * walk.b_step + c));
                         }
                     }
                     b = b.wrapping_add(walk.b_step);

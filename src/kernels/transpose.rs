@@ -1,7 +1,9 @@
 //! Transposition of blocks.
 
-/// Writes columns `0..cols` of `rows` rows that start at `from`, `stride` floats apart, as rows of
-/// `to_stride` floats: `to[col * to_stride + row] = from[row * stride + col]`.
+use super::vector::{Kernel, Vector, dispatch};
+
+/// Writes columns `0..cols` of `rows` rows that start at `from`, `stride` floats apart, as rows
+/// that are `to_stride` floats apart: `to[col * to_stride + row] = from[row * stride + col]`.
 ///
 /// # Safety
 /// The floats named must be readable and writable, respectively.
@@ -13,10 +15,46 @@ pub(super) unsafe fn transpose(
     to: *mut f32,
     to_stride: usize,
 ) {
-    for col in 0..cols {
-        for row in 0..rows {
-            // SAFETY: the caller names these floats.
-            unsafe { *to.add(col * to_stride + row) = *from.add(row * stride + col) };
+    dispatch(Transpose { from, stride, rows, cols, to, to_stride });
+}
+
+struct Transpose {
+    from: *const f32,
+    stride: usize,
+    rows: usize,
+    cols: usize,
+    to: *mut f32,
+    to_stride: usize,
+}
+
+impl Kernel for Transpose {
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) {
+        let Self { from, stride, rows, cols, to, to_stride } = self;
+        let one_by_one = |rows: std::ops::Range<usize>, cols: std::ops::Range<usize>| {
+            for col in cols {
+                for row in rows.clone() {
+                    // SAFETY: the constructor vouches for all rows and columns.
+                    unsafe { *to.add(col * to_stride + row) = *from.add(row * stride + col) };
+                }
+            }
+        };
+        let (whole_rows, whole_cols) = (rows - rows % V::LANES, cols - cols % 4);
+        for row in (0..whole_rows).step_by(V::LANES) {
+            for col in (0..whole_cols).step_by(4) {
+                // SAFETY: as above, and the caller vouches for the instructions.
+                unsafe {
+                    let from = from.add(row * stride + col);
+                    let quads = std::array::from_fn(|quad| {
+                        V::load_quads(from.add(quad * stride), 4 * stride)
+                    });
+                    for (quad, vector) in V::transpose_quads(quads).into_iter().enumerate() {
+                        vector.store(to.add((col + quad) * to_stride + row));
+                    }
+                }
+            }
         }
+        one_by_one(0..whole_rows, whole_cols..cols);
+        one_by_one(whole_rows..rows, 0..cols);
     }
 }

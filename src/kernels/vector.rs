@@ -29,6 +29,12 @@ pub(super) trait Vector: Copy {
     /// The machine must have the instructions, and these floats must be readable.
     unsafe fn load_part(from: *const f32, lanes: usize) -> Self;
 
+    /// The first `lanes` floats at `from`, at most `LANES`; the other lanes are those of `rest`.
+    ///
+    /// # Safety
+    /// These floats must be readable.
+    unsafe fn load_part_or(from: *const f32, lanes: usize, rest: Self) -> Self;
+
     /// Writes all lanes to `to`, which need not be aligned.
     ///
     /// # Safety
@@ -59,6 +65,21 @@ pub(super) trait Vector: Copy {
     fn select_le(self, bound: Self, then: Self, otherwise: Self) -> Self;
     /// `then` where `self == other`, else `otherwise`.
     fn select_eq(self, other: Self, then: Self, otherwise: Self) -> Self;
+    /// The sum of all lanes, adding halves to halves.
+    fn sum(self) -> f32;
+    /// The largest of all lanes; any of them if one is NaN.
+    fn largest(self) -> f32;
+
+    /// Four floats at `from`, four at `from + step`, and so on, until all lanes are full.
+    ///
+    /// # Safety
+    /// The machine must have the instructions, and the floats must be readable.
+    unsafe fn load_quads(from: *const f32, step: usize) -> Self;
+
+    /// In each quad of lanes, a 4 x 4 matrix whose rows are those of the four vectors becomes its
+    /// transposed.
+    fn transpose_quads(rows: [Self; 4]) -> [Self; 4];
+
     /// The bits of each lane, shifted left by the 23 bits of a mantissa.
     fn shift_into_exponent(self) -> Self;
 }
@@ -113,10 +134,20 @@ impl Vector for Portable {
 
     #[inline(always)]
     unsafe fn load_part(from: *const f32, lanes: usize) -> Self {
-        // SAFETY: only the first `lanes` floats are read, which are readable.
-        Self(std::array::from_fn(
-            |lane| if lane < lanes { unsafe { *from.add(lane) } } else { 0.0 },
-        ))
+        let lane = |lane| {
+            // SAFETY: one of the first `lanes` floats, which are readable.
+            if lane < lanes { unsafe { *from.add(lane) } } else { 0.0 }
+        };
+        Self(std::array::from_fn(lane))
+    }
+
+    #[inline(always)]
+    unsafe fn load_part_or(from: *const f32, lanes: usize, rest: Self) -> Self {
+        let lane = |lane| {
+            // SAFETY: one of the first `lanes` floats, which are readable.
+            if lane < lanes { unsafe { *from.add(lane) } } else { rest.0[lane] }
+        };
+        Self(std::array::from_fn(lane))
     }
 
     #[inline(always)]
@@ -175,14 +206,49 @@ impl Vector for Portable {
     }
 
     #[inline(always)]
-    #[expect(clippy::float_cmp, reason = "equality of bits but for zeros and NaN is meant")]
     fn select_eq(self, other: Self, then: Self, otherwise: Self) -> Self {
         let choose = |lane| if self.0[lane] == other.0[lane] { &then } else { &otherwise };
         Self(std::array::from_fn(|lane| choose(lane).0[lane]))
     }
 
     #[inline(always)]
+    fn sum(self) -> f32 {
+        let [a, b, c, d] = self.0;
+        (a + c) + (b + d)
+    }
+
+    #[inline(always)]
+    fn largest(self) -> f32 {
+        let [a, b, c, d] = self.0;
+        a.max(b).max(c.max(d))
+    }
+
+    #[inline(always)]
+    unsafe fn load_quads(from: *const f32, _step: usize) -> Self {
+        // SAFETY: as the caller states.
+        unsafe { Self::load(from) }
+    }
+
+    #[inline(always)]
+    fn transpose_quads(rows: [Self; 4]) -> [Self; 4] {
+        std::array::from_fn(|col| Self(rows.map(|row| row.0[col])))
+    }
+
+    #[inline(always)]
     fn shift_into_exponent(self) -> Self {
         Self(self.0.map(|number| f32::from_bits(number.to_bits() << 23)))
     }
+}
+
+/// Asks for the cache line at `place`, which may be anywhere, to come near.
+#[inline(always)]
+pub(super) fn prefetch(place: *const f32) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a hint; no memory is read.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(place.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = place;
 }

@@ -1,6 +1,6 @@
 //! The vectors of x86-64.
 
-#![expect(clippy::wildcard_imports, reason = "intrinsics are named after their instructions")]
+#![allow(clippy::wildcard_imports, reason = "intrinsics are named after their instructions")]
 
 use std::arch::x86_64::*;
 
@@ -8,7 +8,19 @@ use super::vector::{Kernel, Vector};
 
 /// The 16 floats of a register of AVX-512.
 #[derive(Clone, Copy)]
-pub(super) struct Avx512(pub(super) __m512);
+pub(super) struct Avx512(__m512);
+
+impl Avx512 {
+    /// Its first and its last eight lanes.
+    #[inline(always)]
+    fn halves(self) -> [Avx2; 2] {
+        // SAFETY: the value shows that the machine has the instructions.
+        unsafe {
+            let high = _mm512_extractf64x4_pd::<1>(_mm512_castps_pd(self.0));
+            [Avx2(_mm512_castps512_ps256(self.0)), Avx2(_mm256_castpd_ps(high))]
+        }
+    }
+}
 
 /// The 8 floats of a register of AVX2, with fused multiply-add.
 #[derive(Clone, Copy)]
@@ -49,7 +61,7 @@ unsafe fn part_mask_256(lanes: usize) -> __m256i {
     // SAFETY: the machine has AVX2, as the caller states.
     unsafe {
         let numbers = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-        _mm256_cmpgt_epi32(_mm256_set1_epi32(lanes as i32), numbers)
+        _mm256_cmpgt_epi32(_mm256_set1_epi32(lanes.cast_signed() as i32), numbers)
     }
 }
 
@@ -72,6 +84,12 @@ impl Vector for Avx512 {
     unsafe fn load_part(from: *const f32, lanes: usize) -> Self {
         // SAFETY: as above; lanes that are masked out are not read.
         unsafe { Self(_mm512_maskz_loadu_ps(part_mask(lanes), from)) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_part_or(from: *const f32, lanes: usize, rest: Self) -> Self {
+        // SAFETY: as above; the value shows that the machine has the instructions.
+        unsafe { Self(_mm512_mask_loadu_ps(rest.0, part_mask(lanes), from)) }
     }
 
     #[inline(always)]
@@ -153,6 +171,47 @@ impl Vector for Avx512 {
     }
 
     #[inline(always)]
+    fn sum(self) -> f32 {
+        let [low, high] = self.halves();
+        low.add(high).sum()
+    }
+
+    #[inline(always)]
+    fn largest(self) -> f32 {
+        let [low, high] = self.halves();
+        low.max(high).largest()
+    }
+
+    #[inline(always)]
+    unsafe fn load_quads(from: *const f32, step: usize) -> Self {
+        // SAFETY: the instructions and the floats are there, as the caller states.
+        unsafe {
+            let quad = |at: usize| _mm_loadu_ps(from.wrapping_add(at * step));
+            let quads = _mm512_castps128_ps512(quad(0));
+            let quads = _mm512_insertf32x4::<1>(quads, quad(1));
+            let quads = _mm512_insertf32x4::<2>(quads, quad(2));
+            Self(_mm512_insertf32x4::<3>(quads, quad(3)))
+        }
+    }
+
+    #[inline(always)]
+    fn transpose_quads(rows: [Self; 4]) -> [Self; 4] {
+        // SAFETY: the values show that the machine has the instructions.
+        unsafe {
+            let [a, b, c, d] = rows.map(|row| row.0);
+            let low = |a, b| _mm512_castps_pd(_mm512_unpacklo_ps(a, b));
+            let high = |a, b| _mm512_castps_pd(_mm512_unpackhi_ps(a, b));
+            let both = |ab, cd| {
+                let [even, odd] = [_mm512_unpacklo_pd(ab, cd), _mm512_unpackhi_pd(ab, cd)];
+                [Self(_mm512_castpd_ps(even)), Self(_mm512_castpd_ps(odd))]
+            };
+            let ([first, second], [third, fourth]) =
+                (both(low(a, b), low(c, d)), both(high(a, b), high(c, d)));
+            [first, second, third, fourth]
+        }
+    }
+
+    #[inline(always)]
     fn shift_into_exponent(self) -> Self {
         // SAFETY: the value shows that the machine has the instructions.
         unsafe { Self(_mm512_castsi512_ps(_mm512_slli_epi32::<23>(_mm512_castps_si512(self.0)))) }
@@ -181,6 +240,16 @@ impl Vector for Avx2 {
     }
 
     #[inline(always)]
+    unsafe fn load_part_or(from: *const f32, lanes: usize, rest: Self) -> Self {
+        // SAFETY: as above; the value shows that the machine has the instructions.
+        unsafe {
+            let mask = _mm256_castsi256_ps(part_mask_256(lanes));
+            let part = Self::load_part(from, lanes);
+            Self(_mm256_blendv_ps(rest.0, part.0, mask))
+        }
+    }
+
+    #[inline(always)]
     unsafe fn store(self, to: *mut f32) {
         // SAFETY: the floats are writable, as the caller states.
         unsafe { _mm256_storeu_ps(to, self.0) }
@@ -188,8 +257,25 @@ impl Vector for Avx2 {
 
     #[inline(always)]
     unsafe fn store_part(self, to: *mut f32, lanes: usize) {
-        // SAFETY: as above; lanes that are masked out are not written.
-        unsafe { _mm256_maskstore_ps(to, part_mask_256(lanes), self.0) }
+        // Not by a masked store, which some processors take long for.
+        // SAFETY: as above; each store writes some of the first `lanes` floats.
+        unsafe {
+            if lanes >= Self::LANES {
+                return self.store(to);
+            }
+            let (mut to, mut part) = (to, _mm256_castps256_ps128(self.0));
+            if lanes & 4 != 0 {
+                _mm_storeu_ps(to, part);
+                (to, part) = (to.wrapping_add(4), _mm256_extractf128_ps::<1>(self.0));
+            }
+            if lanes & 2 != 0 {
+                _mm_storel_epi64(to.cast(), _mm_castps_si128(part));
+                (to, part) = (to.wrapping_add(2), _mm_movehl_ps(part, part));
+            }
+            if lanes & 1 != 0 {
+                _mm_store_ss(to, part);
+            }
+        }
     }
 
     #[inline(always)]
@@ -255,6 +341,51 @@ impl Vector for Avx2 {
                 then.0,
                 _mm256_cmp_ps::<_CMP_EQ_OQ>(self.0, other.0),
             ))
+        }
+    }
+
+    #[inline(always)]
+    fn sum(self) -> f32 {
+        // SAFETY: the value shows that the machine has the instructions.
+        unsafe {
+            let (low, high) = (_mm256_castps256_ps128(self.0), _mm256_extractf128_ps::<1>(self.0));
+            let four = _mm_add_ps(low, high);
+            let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+            _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)))
+        }
+    }
+
+    #[inline(always)]
+    fn largest(self) -> f32 {
+        // SAFETY: the value shows that the machine has the instructions.
+        unsafe {
+            let (low, high) = (_mm256_castps256_ps128(self.0), _mm256_extractf128_ps::<1>(self.0));
+            let four = _mm_max_ps(low, high);
+            let two = _mm_max_ps(four, _mm_movehl_ps(four, four));
+            _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn load_quads(from: *const f32, step: usize) -> Self {
+        // SAFETY: the instructions and the floats are there, as the caller states.
+        unsafe { Self(_mm256_loadu2_m128(from.wrapping_add(step), from)) }
+    }
+
+    #[inline(always)]
+    fn transpose_quads(rows: [Self; 4]) -> [Self; 4] {
+        // SAFETY: the values show that the machine has the instructions.
+        unsafe {
+            let [a, b, c, d] = rows.map(|row| row.0);
+            let low = |a, b| _mm256_castps_pd(_mm256_unpacklo_ps(a, b));
+            let high = |a, b| _mm256_castps_pd(_mm256_unpackhi_ps(a, b));
+            let both = |ab, cd| {
+                let [even, odd] = [_mm256_unpacklo_pd(ab, cd), _mm256_unpackhi_pd(ab, cd)];
+                [Self(_mm256_castpd_ps(even)), Self(_mm256_castpd_ps(odd))]
+            };
+            let ([first, second], [third, fourth]) =
+                (both(low(a, b), low(c, d)), both(high(a, b), high(c, d)));
+            [first, second, third, fourth]
         }
     }
 

@@ -46,7 +46,7 @@ impl Concat {
     }
 
     fn axis_of(&self, shape: &[usize]) -> Option<usize> {
-        let axis = if self.axis < 0 { self.axis + shape.len() as isize } else { self.axis };
+        let axis = if self.axis < 0 { self.axis + shape.len().cast_signed() } else { self.axis };
         usize::try_from(axis).ok().filter(|&axis| axis < shape.len())
     }
 
@@ -90,8 +90,8 @@ impl Layer for Concat {
                 format!("axis {} does not exist in {}", self.axis, describe_shape(first)),
                 format!(
                     "use an axis from {} to {}",
-                    -(first.len() as isize),
-                    first.len() as isize - 1
+                    -first.len().cast_signed(),
+                    first.len().cast_signed() - 1
                 ),
             ));
         };

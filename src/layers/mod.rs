@@ -96,6 +96,7 @@ pub(crate) fn parse<T: Layer + DeserializeOwned + 'static>(
 }
 
 /// Makes a `T` without attributes; for the `parse` of a row.
+#[allow(clippy::needless_pass_by_value)] // the signature of the table
 pub(crate) fn parse_plain<T: Layer + Default + 'static>(
     attributes: toml::Table,
 ) -> Result<Arc<dyn Layer>, String> {

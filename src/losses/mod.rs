@@ -45,6 +45,7 @@ pub fn find(kind: &str) -> Result<&'static LossSpec> {
 }
 
 /// Makes a `T` without attributes; for the `parse` of a row.
+#[allow(clippy::needless_pass_by_value)] // the signature of the table
 fn parse_plain<T: Loss + Default + 'static>(
     attributes: toml::Table,
 ) -> Result<Arc<dyn Loss>, String> {

@@ -2,11 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use super::feed::Feed;
 use super::network::Network;
 use super::report::{Report, Totals};
-use crate::data::{Dataset, Order, batches, epoch_order_into};
+use crate::data::{Dataset, Order};
 use crate::error::{Error, Result};
 use crate::executor::Mode;
+use crate::graph::NodeId;
 
 /// How a network is fitted to a data set.
 #[derive(Clone, Debug)]
@@ -45,6 +47,13 @@ pub enum Control {
     Continue,
     /// It ends here, without an error.
     Stop,
+}
+
+impl Control {
+    /// Goes on if both do.
+    fn and(self, other: Self) -> Self {
+        if self == Self::Stop { self } else { other }
+    }
 }
 
 /// A batch has been trained on.
@@ -130,66 +139,95 @@ impl Network {
                 remedy: "use at least one item a batch".to_owned(),
             });
         }
-        let began = Instant::now();
         let columns = self.columns(data)?;
-        let batch_count = data.len().div_ceil(options.batch_size);
-        let mut history = History::default();
-        let mut order = Vec::new();
-        let mut control = Control::Continue;
-        let out_of_steps =
-            |history: &History| options.max_steps.is_some_and(|most| history.steps >= most);
-        for epoch in 0..options.epochs {
-            if control == Control::Stop || out_of_steps(&history) {
-                break;
-            }
-            epoch_order_into(data.len(), options.order, options.seed, epoch as u64, &mut order);
-            let mut totals = Totals::new(self.graph());
-            for (batch, items) in batches(&order, options.batch_size).enumerate() {
-                let step_began = Instant::now();
-                self.pass(Mode::Training, &columns, items, &mut totals)?;
-                history.step_seconds.push(step_began.elapsed().as_secs_f64());
-                history.steps += 1;
-                if !callbacks.is_empty() {
-                    let report = totals.report(self.graph());
-                    let event = BatchEnd {
-                        epoch,
-                        epochs: options.epochs,
-                        batch,
-                        batches: batch_count,
-                        report: &report,
-                        elapsed: began.elapsed(),
-                    };
-                    for callback in callbacks.iter_mut() {
-                        if callback.batch_end(self, &event)? == Control::Stop {
-                            control = Control::Stop;
-                        }
-                    }
-                }
-                if control == Control::Stop || out_of_steps(&history) {
+        let ids: Vec<NodeId> = columns.iter().map(|(id, _)| *id).collect();
+        std::thread::scope(|scope| {
+            let mut feed = Feed::new(scope, columns, data.len(), options);
+            let mut history = History::default();
+            let began = Instant::now();
+            for epoch in 0..options.epochs {
+                let at = Epoch {
+                    number: epoch,
+                    batches: data.len().div_ceil(options.batch_size),
+                    began,
+                };
+                let control = self.epoch(&at, &ids, &mut feed, options, callbacks, &mut history)?;
+                if control == Control::Stop {
                     break;
                 }
             }
-            history.train.push(totals.report(self.graph()));
-            if let Some(validation) = options.validation {
-                history.validation.push(self.evaluate(validation, options.batch_size)?);
+            Ok(history)
+        })
+    }
+
+    /// Trains over one epoch, and says whether another should follow.
+    fn epoch(
+        &mut self,
+        at: &Epoch,
+        ids: &[NodeId],
+        feed: &mut Feed,
+        options: &FitOptions<'_>,
+        callbacks: &mut [&mut dyn Callback],
+        history: &mut History,
+    ) -> Result<Control> {
+        let mut control = Control::Continue;
+        let mut totals = Totals::new(self.graph());
+        let mut step_began = Instant::now();
+        while control == Control::Continue {
+            if options.max_steps.is_some_and(|most| history.steps >= most) {
+                control = Control::Stop;
+                break;
             }
-            let (Some(train), validation) = (history.train.last(), history.validation.last())
-            else {
-                continue;
-            };
-            let event = EpochEnd {
-                epoch,
-                epochs: options.epochs,
-                train,
-                validation,
-                elapsed: began.elapsed(),
-            };
-            for callback in callbacks.iter_mut() {
-                if callback.epoch_end(self, &event)? == Control::Stop {
-                    control = Control::Stop;
+            let Some(batch) = feed.next() else { break };
+            let batch = batch?;
+            let number = batch.number;
+            self.pass(Mode::Training, ids, &batch.numbers, batch.items, &mut totals)?;
+            feed.give_back(batch);
+            history.step_seconds.push(step_began.elapsed().as_secs_f64());
+            history.steps += 1;
+            if !callbacks.is_empty() {
+                let report = totals.report(self.graph());
+                let event = BatchEnd {
+                    epoch: at.number,
+                    epochs: options.epochs,
+                    batch: number,
+                    batches: at.batches,
+                    report: &report,
+                    elapsed: at.began.elapsed(),
+                };
+                for callback in callbacks.iter_mut() {
+                    control = control.and(callback.batch_end(self, &event)?);
                 }
             }
+            step_began = Instant::now();
+            if number + 1 == at.batches {
+                break;
+            }
         }
-        Ok(history)
+        let train = totals.report(self.graph());
+        let validation = options
+            .validation
+            .map(|validation| self.evaluate(validation, options.batch_size))
+            .transpose()?;
+        let event = EpochEnd {
+            epoch: at.number,
+            epochs: options.epochs,
+            train: &train,
+            validation: validation.as_ref(),
+            elapsed: at.began.elapsed(),
+        };
+        for callback in callbacks.iter_mut() {
+            control = control.and(callback.epoch_end(self, &event)?);
+        }
+        history.train.push(train);
+        history.validation.extend(validation);
+        Ok(control)
     }
+}
+
+/// Where training stands.
+struct Epoch {
+    number: usize,
+    batches: usize,
+    began: Instant,
 }

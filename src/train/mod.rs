@@ -1,9 +1,12 @@
 //! Networks that learn: parameters, plans and an executor put together; training over data sets.
 
+pub mod checkpoint;
+mod feed;
 mod fit;
 mod network;
 mod report;
 
+pub use checkpoint::Checkpoint;
 pub use fit::{BatchEnd, Callback, Control, EpochEnd, FitOptions, History};
 pub use network::{Network, NetworkOptions};
 pub use report::{NamedValue, Report};

@@ -1,6 +1,7 @@
 //! A graph with its parameters, an optimizer and an executor.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
@@ -84,16 +85,9 @@ pub struct Network {
     parameters: Arc<Parameters>,
     optimizer: Arc<dyn Optimizer>,
     executor: Box<dyn Executor>,
-    plan: PlanOptions,
+    options: NetworkOptions,
     runs: HashMap<(Mode, usize), Run>,
     step: u64,
-    numbers: Vec<f32>,
-}
-
-impl std::fmt::Debug for dyn Executor {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} with {} workers", self.name(), self.workers())
-    }
 }
 
 impl Network {
@@ -126,10 +120,9 @@ impl Network {
         Ok(Self {
             parameters: Arc::new(parameters),
             executor: executor(&options.executor, options.workers, &options.policy)?,
-            plan: options.plan,
+            options,
             runs: HashMap::new(),
             step: 0,
-            numbers: Vec::new(),
             graph,
             optimizer,
         })
@@ -155,9 +148,9 @@ impl Network {
         self.executor = executor;
     }
 
-    /// How plans are compiled.
-    pub fn plan_options(&self) -> PlanOptions {
-        self.plan
+    /// How it runs.
+    pub fn options(&self) -> &NetworkOptions {
+        &self.options
     }
 
     /// Training steps taken so far.
@@ -204,6 +197,11 @@ impl Network {
         self.parameters.set_state(&self.graph, parameter, state, values)
     }
 
+    /// The weights and the optimizer's state, by the parameter's number.
+    pub(super) fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
     fn parameter(&self, name: &str) -> Result<usize> {
         let parameters = self.graph.parameters();
         parameters.iter().position(|parameter| parameter.name == name).ok_or_else(|| {
@@ -240,37 +238,38 @@ impl Network {
     /// # Errors
     /// As [`Plan::compile`].
     pub fn run(&mut self, mode: Mode, batch: usize) -> Result<&mut Run> {
-        if !self.runs.contains_key(&(mode, batch)) {
-            if self.runs.len() >= MOST_RUNS {
-                self.runs.clear();
-            }
-            let plan = Plan::compile(&self.graph, mode, batch, &self.optimizer, self.plan)?;
-            let run = Run::new(Arc::new(plan), Arc::clone(&self.parameters));
-            self.runs.insert((mode, batch), run);
+        if self.runs.len() >= MOST_RUNS && !self.runs.contains_key(&(mode, batch)) {
+            self.runs.clear();
         }
-        self.runs.get_mut(&(mode, batch)).ok_or(Error::Cancelled)
+        match self.runs.entry((mode, batch)) {
+            Entry::Occupied(known) => Ok(known.into_mut()),
+            Entry::Vacant(place) => {
+                let options = self.options.plan;
+                let plan = Plan::compile(&self.graph, mode, batch, &self.optimizer, options)?;
+                let mut run = Run::new(Arc::new(plan), Arc::clone(&self.parameters));
+                run.set_seed(self.options.seed);
+                Ok(place.insert(run))
+            }
+        }
     }
 
     /// Executes the run whose inputs are bound. After an error the weights are those from before.
     fn execute(&mut self, mode: Mode, batch: usize) -> Result<()> {
-        let moves = mode == Mode::Training && self.plan.updates;
+        let moves = mode == Mode::Training && self.options.plan.updates;
         let copy = (moves && self.optimizer.can_fail()).then(|| self.parameters.snapshot());
+        self.run(mode, batch)?;
         let step = self.step;
-        self.run(mode, batch)?.set_step(step);
-        // `run` has just made sure that it is there.
-        let Some(run) = self.runs.get_mut(&(mode, batch)) else { return Ok(()) };
-        match self.executor.execute(run) {
-            Ok(()) => {
-                self.step += u64::from(moves);
-                Ok(())
-            }
-            Err(error) => {
-                if let Some(copy) = copy {
-                    self.parameters.restore(&copy);
-                }
-                Err(error)
-            }
+        let executor = self.executor.as_mut();
+        let outcome = self.runs.get_mut(&(mode, batch)).map_or(Ok(()), |run| {
+            run.set_step(step);
+            executor.execute(run)
+        });
+        match (&outcome, copy) {
+            (Ok(()), _) => self.step += u64::from(moves),
+            (Err(_), Some(copy)) => self.parameters.restore(&copy),
+            (Err(_), None) => {}
         }
+        outcome
     }
 
     /// One training step: forward, backward and the updates. The report is from before the update.
@@ -379,40 +378,52 @@ impl Network {
         let columns = self.columns(data)?;
         let order: Vec<usize> = (0..data.len()).collect();
         let mut totals = Totals::new(&self.graph);
+        let ids: Vec<NodeId> = columns.iter().map(|(id, _)| *id).collect();
+        let mut numbers = vec![Vec::new(); columns.len()];
         for items in batches(&order, batch_size.max(1)) {
-            self.pass(Mode::Evaluation, &columns, items, &mut totals)?;
+            for ((_, column), numbers) in columns.iter().zip(&mut numbers) {
+                gather(&column.values, items, numbers)?;
+            }
+            self.pass(Mode::Evaluation, &ids, &numbers, items.len(), &mut totals)?;
         }
         Ok(totals.report(&self.graph))
     }
 
-    /// One batch of a data set through the plan, added to `totals`.
+    /// One batch through the plan, its results added to `totals`: for each of the nodes `ids`, the
+    /// numbers of all items.
     pub(super) fn pass(
         &mut self,
         mode: Mode,
-        columns: &[(NodeId, Column)],
-        items: &[usize],
+        ids: &[NodeId],
+        numbers: &[Vec<f32>],
+        items: usize,
         totals: &mut Totals,
     ) -> Result<()> {
-        let mut numbers = std::mem::take(&mut self.numbers);
-        for (id, column) in columns {
-            gather(&column.values, items, &mut numbers)?;
-            self.run(mode, items.len())?.bind(*id, &numbers)?;
+        let run = self.run(mode, items)?;
+        for (&id, numbers) in ids.iter().zip(numbers) {
+            run.bind(id, numbers)?;
         }
-        self.numbers = numbers;
-        self.execute(mode, items.len())?;
-        totals.add(self.run(mode, items.len())?);
+        self.execute(mode, items)?;
+        totals.add(self.run(mode, items)?);
         Ok(())
     }
 
     /// Which column of a data set feeds each input and target node: the one of that name, or the
-    /// only one whose items have the node's shape.
+    /// only one whose items have the node's shape. Where there is one node and one column, their
+    /// items only need as many numbers: an image can be fed to a node of one axis, row by row.
     pub(super) fn columns(&self, data: &Dataset) -> Result<Vec<(NodeId, Column)>> {
         let sides = [(self.graph.inputs(), data.inputs()), (self.graph.targets(), data.targets())];
         let mut columns = Vec::new();
         for (ids, available) in sides {
-            for id in ids {
+            for &id in &ids {
                 let node = &self.graph.nodes()[id];
-                let fits = |column: &&Column| column.values.shape()[1..] == node.shape;
+                let same_shape = |column: &Column| column.values.shape()[1..] == node.shape;
+                let same_count = |column: &Column| {
+                    let count = |shape: &[usize]| shape.iter().product::<usize>();
+                    count(&column.values.shape()[1..]) == count(&node.shape)
+                };
+                let alone = ids.len() == 1 && available.len() == 1;
+                let fits = |column: &&Column| same_shape(column) || (alone && same_count(column));
                 let named = available.iter().find(|column| column.name == node.name);
                 let mut fitting = available.iter().filter(fits);
                 let column = match (named, fitting.next(), fitting.next()) {

@@ -6,7 +6,7 @@
 //! done before anyway, so that joining delays nothing and can't close a cycle.
 
 use super::PlanOptions;
-use super::steps::{StepDraft, Steps};
+use super::steps::{StepDraft, Steps, parts};
 use super::values::Values;
 use crate::executor::plan::{NONE, Phase};
 use crate::graph::{Graph, Role};
@@ -59,7 +59,10 @@ impl Fusion<'_> {
             Some(group) => {
                 group.steps.push(index as u32);
                 group.seconds += step.seconds;
-                group.units = group.units.min(step.units);
+                // An update takes its parameter gradient's rows, few as its own may be.
+                if step.phase != Phase::Update {
+                    group.units = group.units.min(step.units);
+                }
             }
             None => self.groups.push(Group {
                 steps: vec![index as u32],
@@ -111,11 +114,11 @@ impl Fusion<'_> {
             let group = self.group_of[self.steps.producer[loss as usize] as usize];
             return self.if_it_fits(group, step);
         }
-        if step.prepared != NONE {
-            // Weights are prepared at the start of a run; but who knows when.
+        let producer = self.steps.producer[step.output_grad as usize];
+        if self.steps.list[producer as usize].writes.len() > 1 {
+            // Several ways on, which can go side by side.
             return None;
         }
-        let producer = self.steps.producer[step.output_grad as usize];
         self.if_it_fits(self.group_of[producer as usize], step)
     }
 
@@ -141,6 +144,9 @@ impl Fusion<'_> {
         let small = step.seconds <= 0.25 * into.seconds
             || into.seconds <= 0.1 * step.seconds
             || into.seconds + step.seconds <= self.options.grain;
-        (alike && small).then_some(group)
+        // Nor does a step join that can be split less.
+        let apart = parts(into.seconds, into.units, self.options);
+        let together = parts(into.seconds + step.seconds, into.units.min(step.units), self.options);
+        (alike && small && together >= apart).then_some(group)
     }
 }

@@ -22,6 +22,7 @@ use crate::optimizers::Optimizer;
 
 /// How a graph is compiled. The defaults are for speed; the others are for study.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[allow(clippy::struct_excessive_bools)] // each switches one idea off
 pub struct PlanOptions {
     /// Splits tasks above [`PlanOptions::grain`] into parts.
     pub parts: bool,

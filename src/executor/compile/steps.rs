@@ -343,8 +343,8 @@ impl Lister<'_> {
         let commit = self.commit();
         let graph = self.graph;
         let readers = self.weight_readers();
-        for parameter in 0..graph.parameters.len() {
-            let mut step = self.draft(Phase::Update, graph.parameters[parameter].node);
+        for (parameter, described) in graph.parameters.iter().enumerate() {
+            let mut step = self.draft(Phase::Update, described.node);
             step.parameter = parameter as u32;
             for (id, node) in graph.nodes.iter().enumerate() {
                 // A node that no loss needs has no gradient.
@@ -359,7 +359,7 @@ impl Lister<'_> {
             step.after.push(commit);
             step.after.extend(&readers[parameter]);
             step.split = Split::Rows;
-            let spec = &graph.parameters[parameter].spec;
+            let spec = &described.spec;
             step.units = spec.rows() / SMALLEST_ROWS;
             let gradients: usize = step
                 .inputs

@@ -21,6 +21,7 @@ const ARENA_FLOATS: usize = 4096;
 /// Floats of a cache line.
 const LINE: usize = 16;
 
+#[derive(Clone, Copy)]
 pub(super) struct Request<'a> {
     pub(super) graph: &'a Arc<Graph>,
     pub(super) mode: Mode,
@@ -74,7 +75,14 @@ pub(super) fn assemble(
         parameter_gradients: parameter_gradients(request.graph, &values, steps),
         flops: steps.list.iter().map(|step| step.flops).sum(),
     };
-    let mut writer = Writer { plan: &mut plan, steps, task_of: &task_of, sent: Vec::new() };
+    let mut writer = Writer {
+        plan: &mut plan,
+        steps,
+        task_of: &task_of,
+        sent: Vec::new(),
+        slot_of: vec![(NONE, NONE); values.drafts.len()],
+        sender_of: vec![NONE; groups.len()],
+    };
     for &group in &order {
         writer.add_task(&groups[group as usize], &values, &mut storages, request.options);
     }
@@ -205,6 +213,10 @@ struct Writer<'a> {
     steps: &'a Steps,
     task_of: &'a [u32],
     sent: Vec<Sent>,
+    /// By value: the task that a message carries it to, and the slot; the latest such task.
+    slot_of: Vec<(u32, u32)>,
+    /// By task: the latest task that it sends a message to.
+    sender_of: Vec<u32>,
 }
 
 impl Writer<'_> {
@@ -218,11 +230,10 @@ impl Writer<'_> {
         let task = self.plan.tasks.len() as u32;
         let first_slot = self.plan.slots as u32;
         let first_step = self.plan.steps.len() as u32;
-        let first_message = self.sent.len();
         for &step in &group.steps {
-            self.add_step(&self.steps.list[step as usize], task, first_message);
+            self.add_step(&self.steps.list[step as usize], task);
         }
-        self.add_signals(group, task, first_message);
+        self.add_signals(group, task);
         let (holds, acquires) = self.add_holds(group, values, storages);
         let contributions = group
             .steps
@@ -252,17 +263,17 @@ impl Writer<'_> {
         self.plan.costs.push(group.seconds);
     }
 
-    fn add_step(&mut self, draft: &StepDraft, task: u32, first_message: usize) {
+    fn add_step(&mut self, draft: &StepDraft, task: u32) {
         let start = self.plan.operands.len() as u32;
         for (number, &value) in draft.inputs.iter().enumerate() {
             let placed = draft.placed.get(number).copied().unwrap_or(false);
-            let operand = self.operand(value, task, first_message);
+            let operand = self.operand(value, task);
             self.plan.operands.push(Operand { placed, ..operand });
         }
         let inputs = Span { start, len: draft.inputs.len() as u32 };
-        let output = self.operand(draft.output, task, first_message);
-        let output_grad = self.operand(draft.output_grad, task, first_message);
-        let prepared = self.operand(draft.prepared, task, first_message);
+        let output = self.operand(draft.output, task);
+        let output_grad = self.operand(draft.output_grad, task);
+        let prepared = self.operand(draft.prepared, task);
         let start = self.plan.targets.len() as u32;
         self.plan.targets.extend(draft.writes.iter().map(
             |&Write { value, index, in_place, view }| Target { value, index, in_place, view },
@@ -281,7 +292,7 @@ impl Writer<'_> {
 
     /// How the task gets at a value: by a message, one for every value however often it is read, or
     /// from its own step.
-    fn operand(&mut self, value: u32, task: u32, first_message: usize) -> Operand {
+    fn operand(&mut self, value: u32, task: u32) -> Operand {
         if value == NONE {
             return Operand::ABSENT;
         }
@@ -289,23 +300,25 @@ impl Writer<'_> {
         if from == task {
             return Operand { value, slot: NONE, placed: false };
         }
-        let known = self.sent[first_message..].iter().find(|sent| sent.edge.value == value);
-        let slot = known.map(|sent| sent.edge.slot).unwrap_or_else(|| {
-            let slot = self.plan.slots as u32;
+        let known = &mut self.slot_of[value as usize];
+        if known.0 != task {
+            *known = (task, self.plan.slots as u32);
             self.plan.slots += 1;
-            self.sent.push(Sent { from, edge: Edge { task, slot, value } });
-            slot
-        });
+            self.sent.push(Sent { from, edge: Edge { task, slot: known.1, value } });
+            self.sender_of[from as usize] = task;
+        }
+        let slot = known.1;
         Operand { value, slot, placed: false }
     }
 
     /// Signals from tasks that must come before, but send nothing.
-    fn add_signals(&mut self, group: &Group, task: u32, first_message: usize) {
+    fn add_signals(&mut self, group: &Group, task: u32) {
         for &step in &group.steps {
             for &before in &self.steps.list[step as usize].after {
                 let from = self.task_of[before as usize];
-                let known = self.sent[first_message..].iter().any(|sent| sent.from == from);
-                if from != task && !known {
+                let known = &mut self.sender_of[from as usize];
+                if from != task && *known != task {
+                    *known = task;
                     let slot = self.plan.slots as u32;
                     self.plan.slots += 1;
                     self.sent.push(Sent { from, edge: Edge { task, slot, value: NONE } });

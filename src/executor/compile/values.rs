@@ -78,13 +78,17 @@ impl Values {
             placed: vec![Vec::new(); count],
             batch,
         };
+        let mut is_output = vec![false; count];
+        if mode == Mode::Prediction {
+            graph.outputs.iter().for_each(|&id| is_output[id] = true);
+        }
         for (id, node) in graph.nodes.iter().enumerate() {
             if included[id] {
                 values.activations[id] = values.add(&node.shape);
                 values.placed[id] = vec![false; node.inputs.len()];
                 let kept = match node.role {
                     Role::Loss { .. } | Role::Metric(_) | Role::Input | Role::Target => true,
-                    Role::Layer(_) => mode == Mode::Prediction && graph.outputs.contains(&id),
+                    Role::Layer(_) => is_output[id],
                 };
                 values.drafts[values.activations[id] as usize].kept = kept;
             }
@@ -312,7 +316,6 @@ impl Values {
                         self.put_reshaped(value, own);
                         value
                     }
-                    View::Reshape => self.add(shape),
                     View::Computed if layer.passes_gradient() => {
                         contribution.view = true;
                         let value = self.add_within(shape, own, 0);
@@ -329,7 +332,7 @@ impl Values {
                         contribution.in_place = true;
                         self.add_within(shape, own, 0)
                     }
-                    View::Computed => self.add(shape),
+                    View::Computed | View::Reshape => self.add(shape),
                 },
                 _ => self.add(shape),
             };

@@ -1,8 +1,8 @@
 //! The part with the longest way still ahead.
 
-use std::collections::{BinaryHeap, HashMap};
-use std::sync::Arc;
+use std::collections::HashMap;
 
+use super::ranked::Ranked;
 use super::{Policy, PolicySpec, ReadyPart};
 use crate::executor::plan::Plan;
 
@@ -16,23 +16,20 @@ pub(super) static SPEC: PolicySpec = PolicySpec {
 /// any and over estimated ones before; between equals, the earlier task and part.
 #[derive(Debug, Default)]
 pub struct CriticalPath {
-    /// Places of the plan's tasks: 0 is the most urgent.
-    urgency: Arc<[u32]>,
+    waiting: Ranked,
+    /// By task of the plan that `waiting` is made for: 0 is the most urgent.
+    urgency: Vec<u32>,
     plan: Option<u64>,
-    known: HashMap<u64, Arc<[u32]>>,
-    waiting: BinaryHeap<std::cmp::Reverse<(u32, u32, u32)>>,
+    /// By plan: its tasks, the most urgent first.
+    orders: HashMap<u64, Vec<u32>>,
 }
 
-/// The place of every task when sorted by falling upward rank.
-fn urgency(plan: &Plan, seconds: &[f64]) -> Arc<[u32]> {
+/// The tasks by falling upward rank.
+fn order(plan: &Plan, seconds: &[f64]) -> Vec<u32> {
     let ranks = plan.upward_ranks(seconds);
-    let mut order: Vec<usize> = (0..ranks.len()).collect();
-    order.sort_by(|&a, &b| ranks[b].total_cmp(&ranks[a]));
-    let mut places = vec![0; ranks.len()];
-    for (place, task) in order.into_iter().enumerate() {
-        places[task] = place as u32;
-    }
-    places.into()
+    let mut order: Vec<u32> = (0..ranks.len() as u32).collect();
+    order.sort_by(|&a, &b| ranks[b as usize].total_cmp(&ranks[a as usize]));
+    order
 }
 
 impl Policy for CriticalPath {
@@ -41,24 +38,29 @@ impl Policy for CriticalPath {
     }
 
     fn begin(&mut self, plan: &Plan) {
-        if self.plan != Some(plan.id) {
-            let known = self.known.entry(plan.id);
-            let places = known.or_insert_with(|| urgency(plan, plan.estimated_costs()));
-            self.urgency = Arc::clone(places);
-            self.plan = Some(plan.id);
+        if self.plan == Some(plan.id) {
+            return;
         }
+        let known = self.orders.entry(plan.id);
+        let order = known.or_insert_with(|| order(plan, plan.estimated_costs()));
+        self.waiting.reset(order);
+        self.urgency.resize(order.len(), 0);
+        for (place, &task) in order.iter().enumerate() {
+            self.urgency[task as usize] = place as u32;
+        }
+        self.plan = Some(plan.id);
     }
 
     fn learn(&mut self, plan: &Plan, seconds: &[f64]) {
-        self.known.insert(plan.id, urgency(plan, seconds));
+        self.orders.insert(plan.id, order(plan, seconds));
         self.plan = None;
     }
 
     fn push(&mut self, ReadyPart { task, part }: ReadyPart, _worker: usize) {
-        self.waiting.push(std::cmp::Reverse((self.urgency[task as usize], part, task)));
+        self.waiting.push(self.urgency[task as usize], part);
     }
 
     fn pop(&mut self, _worker: usize) -> Option<ReadyPart> {
-        self.waiting.pop().map(|std::cmp::Reverse((_, part, task))| ReadyPart { task, part })
+        self.waiting.pop()
     }
 }

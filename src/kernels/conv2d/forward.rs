@@ -1,8 +1,8 @@
 //! The forward phase.
 
-use super::super::{MatrixMut, MatrixRef, Panels, product, with_scratch};
+use super::super::{MatrixMut, MatrixRef, Panels, product};
 use super::Conv2dShape;
-use super::frame::Frame;
+use super::frame::{Frame, Frames};
 use super::pass::Pass;
 
 /// Convolves `items` images, overwriting `output`: a pixel of it is the bias plus the sum of the
@@ -32,37 +32,21 @@ pub fn conv2d(
         return product(input, weights, bias, output);
     }
     let step = output.stride();
-    let needed = Frame::of_input(shape);
-    let in_place = needed.in_place(&input);
+    let frames = Frames::new(Frame::of_input(shape), input);
+    let pixels = shape.output[0] * shape.output[1];
     let pass = Pass {
-        frame: in_place.unwrap_or(needed),
+        frame: frames.frame,
         first: [0, 0],
         stride: shape.stride,
         taps: shape.kernel,
         weights,
         bias,
         output: shape.output,
-        output_steps: [shape.output[1] * step, step],
+        output_steps: [pixels * step, shape.output[1] * step, step],
     };
-    let [pixels, output_pixels] =
-        [shape.input[0] * shape.input[1], shape.output[0] * shape.output[1]];
-    let mut visit = |item: usize, frame: &[f32]| {
-        let rows = item * output_pixels..(item + 1) * output_pixels;
-        let to = output.reborrow().slice_rows(rows).as_mut_ptr();
-        // SAFETY: the rows of this item are exclusive, and as many as the pass has output pixels.
-        unsafe { pass.run(frame, to) };
-    };
-    if let (Some(_), Some(images)) = (in_place, input.contiguous()) {
-        for item in 0..items {
-            visit(item, &images[item * pass.frame.len()..]);
-        }
-    } else {
-        with_scratch(pass.frame.len(), |frame| {
-            frame.fill(0.0);
-            for item in 0..items {
-                needed.fill(input.slice_rows(item * pixels..(item + 1) * pixels), frame);
-                visit(item, frame);
-            }
-        });
-    }
+    frames.each_group(items, |group, frames| {
+        let mut to = output.reborrow().slice_rows(group.start * pixels..group.end * pixels);
+        // SAFETY: these rows are exclusive, and as many as the pass has output pixels.
+        unsafe { pass.run(group.len(), frames, to.as_mut_ptr()) };
+    });
 }

@@ -2,8 +2,12 @@
 
 use std::ops::Range;
 
-use super::super::MatrixRef;
+use super::super::{MatrixRef, with_scratch};
 use super::Conv2dShape;
+
+/// Floats of images that are worked on together: with what is computed from them, they fit the
+/// second-level cache.
+const GROUP: usize = 48 * 1024;
 
 /// The part of the plane that a convolution reads: an image of `image` rows and columns whose first
 /// pixel stands at `origin`, cut off or surrounded by zeros so that it has `size` rows and columns.
@@ -46,16 +50,8 @@ impl Frame {
         self.origin[0].min(end)..end
     }
 
-    /// The frame that can be read in place, if images like `images` need no zeros and no copy: they
-    /// are dense, and the frame lies within them.
-    pub(super) fn in_place(&self, images: &MatrixRef<'_>) -> Option<Self> {
-        let inside =
-            self.origin == [0, 0] && self.size[0] <= self.image[0] && self.size[1] <= self.image[1];
-        (inside && images.stride() == images.cols()).then_some(Self { size: self.image, ..*self })
-    }
-
     /// Copies an image (one row per pixel) into a frame whose other floats are already zeros.
-    pub(super) fn fill(&self, image: MatrixRef<'_>, frame: &mut [f32]) {
+    fn fill(&self, image: MatrixRef<'_>, frame: &mut [f32]) {
         let [top, left] = self.origin;
         let width = self.image[1].min(self.size[1].saturating_sub(left));
         for row in self.rows() {
@@ -70,5 +66,49 @@ impl Frame {
                 }
             }
         }
+    }
+}
+
+/// Images as the frames that a convolution reads.
+pub(super) struct Frames<'a> {
+    pub(super) frame: Frame,
+    images: MatrixRef<'a>,
+    /// The images themselves, if they can be read in place: they are dense, and need no zeros.
+    in_place: Option<&'a [f32]>,
+}
+
+impl<'a> Frames<'a> {
+    /// The frames of images with one row per pixel.
+    pub(super) fn new(frame: Frame, images: MatrixRef<'a>) -> Self {
+        let inside = frame.origin == [0, 0]
+            && frame.size[0] <= frame.image[0]
+            && frame.size[1] <= frame.image[1];
+        let in_place = if inside { images.contiguous() } else { None };
+        let size = if in_place.is_some() { frame.image } else { frame.size };
+        Self { frame: Frame { size, ..frame }, images, in_place }
+    }
+
+    /// Visits the `items` images in groups: their numbers, and their frames one after the other.
+    pub(super) fn each_group(&self, items: usize, mut visit: impl FnMut(Range<usize>, &[f32])) {
+        let len = self.frame.len();
+        let size = (GROUP / len.max(1)).clamp(1, items.max(1));
+        let groups = (0..items).step_by(size).map(|first| first..items.min(first + size));
+        if let Some(images) = self.in_place {
+            for group in groups {
+                visit(group.clone(), &images[group.start * len..group.end * len]);
+            }
+            return;
+        }
+        let pixels = self.frame.image[0] * self.frame.image[1];
+        with_scratch(size * len, |frames| {
+            frames.fill(0.0);
+            for group in groups {
+                for (place, item) in group.clone().enumerate() {
+                    let image = self.images.slice_rows(item * pixels..(item + 1) * pixels);
+                    self.frame.fill(image, &mut frames[place * len..][..len]);
+                }
+                visit(group.clone(), &frames[..group.len() * len]);
+            }
+        });
     }
 }

@@ -5,9 +5,9 @@
 
 use super::super::panels::{Panels, panel_columns, panel_len, panel_width};
 use super::super::transpose::transpose;
-use super::super::{MatrixMut, MatrixRef, product, with_scratch};
+use super::super::{MatrixMut, MatrixRef, product};
 use super::Conv2dShape;
-use super::frame::Frame;
+use super::frame::{Frame, Frames};
 use super::pass::Pass;
 
 /// One axis of a phase: `taps` taps of the kernel, from `phase` on every `stride`, reach the `count`
@@ -120,8 +120,8 @@ fn turn_tap(
     }
 }
 
-/// The gradient of the input of [`conv2d`], given that of its output and the weights as
-/// [`conv2d_prepare`] writes them, overwriting `gradient`. The matrices are as for [`conv2d`].
+/// The gradient of the input of [`conv2d`](super::conv2d), given that of its output and the weights
+/// as [`conv2d_prepare`] writes them, overwriting `gradient`. The matrices are as there.
 ///
 /// # Panics
 /// If the sizes do not fit the shape.
@@ -140,11 +140,10 @@ pub fn conv2d_input_grad(
         return product(output_grad, Panels::new(prepared, filters, channels), None, gradient);
     }
     let step = gradient.stride();
-    let needed = frame_of_output(shape);
-    let in_place = needed.in_place(&output_grad);
-    let frame = in_place.unwrap_or(needed);
-    let mut visit = |item: usize, pixels: &[f32]| {
-        let rows = item * height * width..(item + 1) * height * width;
+    let frames = Frames::new(frame_of_output(shape), output_grad);
+    let (frame, pixels) = (frames.frame, height * width);
+    frames.each_group(items, |group, frames| {
+        let rows = group.start * pixels..group.end * pixels;
         let mut to = gradient.reborrow().slice_rows(rows);
         let mut rest = prepared;
         for axes in phases(shape) {
@@ -163,26 +162,15 @@ pub fn conv2d_input_grad(
                 weights: Panels::new(weights, taps[0] * taps[1] * filters, channels),
                 bias: None,
                 output: [down.count, right.count],
-                output_steps: [shape.stride[0] * width * step, shape.stride[1] * step],
+                output_steps: [
+                    pixels * step,
+                    shape.stride[0] * width * step,
+                    shape.stride[1] * step,
+                ],
             };
             let first = (down.pixel * width + right.pixel) * step;
-            // SAFETY: the pixels of this phase are among the rows of this item, which are exclusive.
-            unsafe { pass.run(pixels, to.as_mut_ptr().wrapping_add(first)) };
+            // SAFETY: the pixels of this phase are among these rows, which are exclusive.
+            unsafe { pass.run(group.len(), frames, to.as_mut_ptr().wrapping_add(first)) };
         }
-    };
-    let output_pixels = shape.output[0] * shape.output[1];
-    if let (Some(_), Some(images)) = (in_place, output_grad.contiguous()) {
-        for item in 0..items {
-            visit(item, &images[item * frame.len()..]);
-        }
-    } else {
-        with_scratch(frame.len(), |pixels| {
-            pixels.fill(0.0);
-            for item in 0..items {
-                let rows = item * output_pixels..(item + 1) * output_pixels;
-                needed.fill(output_grad.slice_rows(rows), pixels);
-                visit(item, pixels);
-            }
-        });
-    }
+    });
 }

@@ -1,10 +1,12 @@
-//! One pass over an image that makes all its output pixels, or every so many of them.
+//! One pass over images that makes all their output pixels, or every so many of them.
+
+use std::ops::Range;
 
 use super::super::panels::{Panels, panel_columns, panel_width};
 use super::super::tile::{Start, Tile, Tiles, Walk};
 use super::frame::Frame;
 
-/// Rows of output pixels shorter than this share tiles with the next row.
+/// Rows of output pixels shorter than this share tiles with the next ones, also of the next image.
 const SHORT_ROW: usize = 6;
 
 /// The output pixel (y, x) is `start` plus the sum over the taps (i, j) of
@@ -20,24 +22,26 @@ pub(super) struct Pass<'a> {
     pub(super) bias: Option<&'a [f32]>,
     /// Rows and columns of output pixels.
     pub(super) output: [usize; 2],
-    /// Floats from one row of output pixels to the next, and from one pixel to the next.
-    pub(super) output_steps: [usize; 2],
+    /// Floats from one output image to the next, from one row of pixels to the next, and from one
+    /// pixel to the next.
+    pub(super) output_steps: [usize; 3],
 }
 
 impl Pass<'_> {
-    /// Runs over the image in `frame`; the output starts at `output`.
+    /// Runs over `images` images, whose frames lie one after the other; the output starts at
+    /// `output`.
     ///
     /// # Safety
     /// The output pixels must be writable, and nothing else may use them meanwhile.
-    pub(super) unsafe fn run(&self, frame: &[f32], output: *mut f32) {
+    pub(super) unsafe fn run(&self, images: usize, frames: &[f32], output: *mut f32) {
         let [rows, cols] = self.output;
-        if rows == 0 || cols == 0 {
+        if images * rows * cols == 0 {
             return;
         }
         let reach = |axis: usize| {
             self.first[axis] + (self.output[axis] - 1) * self.stride[axis] + self.taps[axis]
         };
-        assert!(frame.len() >= self.frame.len(), "floats of a frame");
+        assert!(frames.len() >= images * self.frame.len(), "floats of the frames");
         assert!(
             reach(0) <= self.frame.size[0] && reach(1) <= self.frame.size[1],
             "size of a frame"
@@ -45,77 +49,76 @@ impl Pass<'_> {
         let steps = self.taps[0] * self.taps[1] * self.frame.channels;
         assert_eq!(self.weights.rows(), steps, "rows of the weights");
         let tiles = Tiles::current();
+        let [pitch, channels] = [self.frame.pitch(), self.frame.channels];
+        let ([down, right], [to_image, to_down, to_right]) = (self.stride, self.output_steps);
+        let mut tile = Tile {
+            a: frames.as_ptr(),
+            a_rows: std::array::from_fn(|row| row * right * channels),
+            b: frames.as_ptr(),
+            walk: Walk { outer: 1, a_segment: pitch, a_step: 1, ..Walk::default() },
+            c: output,
+            c_rows: std::array::from_fn(|row| row * to_right),
+            columns: 0,
+            start: Start::Zero,
+            ahead: frames.as_ptr(),
+            ahead_step: 0,
+        };
+        tile.walk.len = self.taps[1] * channels;
         for panel in 0..self.weights.count() {
-            let mut visit = |pixels: std::ops::Range<usize>| {
-                // SAFETY: the pixels' taps lie within the frame, as asserted, each step of the
-                // weights is a row of the panel, and the output is as the caller states.
-                unsafe { self.tile(tiles, frame, panel, pixels, output) };
+            let width = panel_width(self.weights.cols(), panel);
+            let columns = panel_columns(self.weights.cols(), panel);
+            let b = self.weights.panel(panel);
+            tile.columns = columns.len();
+            tile.walk.b_step = width;
+            tile.walk.b_segment = tile.walk.len * width;
+            if let Some(bias) = self.bias {
+                tile.start = Start::Bias(bias[columns.clone()].as_ptr());
+            }
+            // Where the first tap and the output of a pixel are.
+            let from = |image: usize, y: usize, x: usize| {
+                let (y, x) = (self.first[0] + y * down, self.first[1] + x * right);
+                image * self.frame.len() + y * pitch + x * channels
             };
+            let to = |image: usize, y: usize, x: usize| {
+                image * to_image + y * to_down + x * to_right + columns.start
+            };
+            // SAFETY (of both calls): the pixels' taps lie within the frames, as asserted, each step
+            // of the weights is a row of the panel, and the output is as the caller states.
             if cols < SHORT_ROW {
-                tiles.heights(0..rows * cols, visit);
-            } else {
-                for row in 0..rows {
-                    tiles.heights(row * cols..(row + 1) * cols, &mut visit);
-                }
+                tile.b = b.as_ptr();
+                tile.walk.segments = self.taps[0];
+                tiles.heights(0..images * rows * cols, |pixels| {
+                    for (row, pixel) in pixels.clone().enumerate() {
+                        let (y, x) = (pixel / cols, pixel % cols);
+                        tile.a_rows[row] = from(y / rows, y % rows, x);
+                        tile.c_rows[row] = to(y / rows, y % rows, x);
+                    }
+                    // SAFETY: see above.
+                    unsafe { tiles.run(&mut tile, pixels.len(), width) };
+                });
+                continue;
+            }
+            for (image, y) in (0..images).flat_map(|image| (0..rows).map(move |y| (image, y))) {
+                let taps = self.filled_taps(y);
+                tile.b = b[taps.start * tile.walk.b_segment..].as_ptr();
+                tile.walk.segments = taps.len();
+                let a = frames.as_ptr().wrapping_add(from(image, y, 0) + taps.start * pitch);
+                let c = output.wrapping_add(to(image, y, 0));
+                tiles.heights(0..cols, |x| {
+                    tile.a = a.wrapping_add(x.start * right * channels);
+                    tile.c = c.wrapping_add(x.start * to_right);
+                    // SAFETY: see above.
+                    unsafe { tiles.run(&mut tile, x.len(), width) };
+                });
             }
         }
     }
 
-    /// # Safety
-    /// As for `run`, whose checks have passed; the pixels must fit a tile.
-    unsafe fn tile(
-        &self,
-        tiles: Tiles,
-        frame: &[f32],
-        panel: usize,
-        pixels: std::ops::Range<usize>,
-        output: *mut f32,
-    ) {
-        let cols = self.output[1];
-        let (columns, width) =
-            (panel_columns(self.weights.cols(), panel), panel_width(self.weights.cols(), panel));
-        let position = |pixel: usize| [pixel / cols, pixel % cols];
-        let last = pixels.len() - 1;
-        let at = |row: usize| position(pixels.start + row.min(last));
-        // Rows of taps that only meet zeros are left out.
-        let (pitch, filled) = (self.frame.pitch(), self.frame.rows());
-        let row_of = |row: usize| self.first[0] + at(row)[0] * self.stride[0];
-        let skipped = filled.start.saturating_sub(row_of(last)).min(self.taps[0]);
-        let end = filled.end.saturating_sub(row_of(0)).clamp(skipped, self.taps[0]);
-        let line = self.taps[1] * self.frame.channels;
-        let from = |row: usize| {
-            let [y, x] = at(row);
-            let x = self.first[1] + x * self.stride[1];
-            (self.first[0] + y * self.stride[0] + skipped) * pitch + x * self.frame.channels
-        };
-        let to = |row: usize| {
-            let [y, x] = at(row);
-            y * self.output_steps[0] + x * self.output_steps[1] + columns.start
-        };
-        let start = match self.bias {
-            Some(bias) => Start::Bias(bias[columns.clone()].as_ptr()),
-            None => Start::Zero,
-        };
-        let tile = Tile {
-            a: frame.as_ptr(),
-            a_rows: std::array::from_fn(from),
-            b: self.weights.panel(panel)[skipped * line * width..].as_ptr(),
-            walk: Walk {
-                outer: 1,
-                segments: end - skipped,
-                a_segment: pitch,
-                b_segment: line * width,
-                len: line,
-                a_step: 1,
-                b_step: width,
-                ..Walk::default()
-            },
-            c: output,
-            c_rows: std::array::from_fn(to),
-            columns: columns.len(),
-            start,
-        };
-        // SAFETY: as the caller states.
-        unsafe { tiles.run(&tile, pixels.len(), width) };
+    /// The rows of taps that meet more than zeros in output row `y`.
+    fn filled_taps(&self, y: usize) -> Range<usize> {
+        let filled = self.frame.rows();
+        let first = self.first[0] + y * self.stride[0];
+        let start = filled.start.saturating_sub(first).min(self.taps[0]);
+        start..filled.end.saturating_sub(first).clamp(start, self.taps[0])
     }
 }

@@ -1,5 +1,7 @@
 //! Every kernel against its definition, with every instruction set of this machine.
 
+#![expect(clippy::float_cmp, reason = "numbers that must be exact are compared exactly")]
+
 mod convolutions;
 mod functions;
 mod pools;

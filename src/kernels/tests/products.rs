@@ -5,7 +5,7 @@ use super::super::{
 use super::{Wide, assert_close, bits, each_set, random};
 
 /// Rows, reduction, columns.
-const SIZES: [[usize; 3]; 20] = [
+const SIZES: [[usize; 3]; 24] = [
     [1, 1, 1],
     [1, 7, 10],
     [2, 3, 16],
@@ -26,6 +26,10 @@ const SIZES: [[usize; 3]; 20] = [
     [337, 770, 35],
     [9, 1537, 40],
     [6, 40, 1600],
+    [16, 130, 48],
+    [32, 300, 90],
+    [47, 250, 208],
+    [400, 70, 45],
 ];
 
 fn panels(plain: &[f32], rows: usize, cols: usize) -> Vec<f32> {

@@ -1,0 +1,185 @@
+//! The product with a transposed matrix: the input gradient of dense layers.
+
+use std::ops::Range;
+
+use super::panels::{PANEL, Panels, panel_columns, panel_len, panel_width};
+use super::product::{ROWS, STEPS, blocks, is_far, panel_product, with_near};
+use super::tile::{Start, Tile, Tiles, Walk};
+use super::transpose::transpose;
+use super::{MatrixMut, MatrixRef, product, with_scratch};
+
+/// Rows of b whose products are computed before they are transposed.
+const TURNED_ROWS: usize = 112;
+
+/// `c = d bᵀ`, overwriting `c`: d is m x n, b is k x n, c is m x k.
+///
+/// # Panics
+/// If the sizes do not fit.
+pub fn product_transposed(d: MatrixRef<'_>, b: Panels<'_>, mut c: MatrixMut<'_>) {
+    assert_eq!(d.cols(), b.cols(), "columns of d, columns of b");
+    assert_eq!(d.rows(), c.rows(), "rows of d, rows of c");
+    assert_eq!(b.rows(), c.cols(), "rows of b, columns of c");
+    if b.cols() == 0 {
+        super::fill(c, 0.0);
+        return;
+    }
+    if transposes_d(d.rows(), b) {
+        for rows in blocks_of(d.rows(), PANEL) {
+            turned_product(d.slice_rows(rows.clone()), b, c.reborrow().slice_rows(rows));
+        }
+        return;
+    }
+    if d.rows() > 2 * ROWS {
+        let (rows, cols) = (b.cols(), b.rows());
+        return with_scratch(panel_len(rows, cols), |packed| {
+            for panel in 0..cols.div_ceil(PANEL) {
+                let (columns, width) = (panel_columns(cols, panel), panel_width(cols, panel));
+                let packed = &mut packed[columns.start * rows..];
+                pack_transposed(b, columns, 0..rows, width, packed);
+            }
+            product(d, Panels::new(packed, rows, cols), None, c);
+        });
+    }
+    for steps in blocks(b.cols(), STEPS) {
+        let d = d.slice_cols(steps.clone());
+        let c = c.reborrow();
+        if is_far(d) && b.rows() > PANEL {
+            with_near(d, |d| all_transposed_panels(d, b, steps, c));
+        } else {
+            all_transposed_panels(d, b, steps, c);
+        }
+    }
+}
+
+/// Adds a block of the steps of the product with the transposed, of which the first starts the sums.
+/// The transposed b is packed in scratch, one panel at a time.
+fn all_transposed_panels(
+    d: MatrixRef<'_>,
+    b: Panels<'_>,
+    steps: Range<usize>,
+    mut c: MatrixMut<'_>,
+) {
+    let start = if steps.start > 0 { Start::Output } else { Start::Zero };
+    with_scratch(steps.len() * PANEL, |packed| {
+        for columns in blocks_of(b.rows(), PANEL) {
+            let width = if columns.len() <= 16 { 16 } else { PANEL };
+            pack_transposed(b, columns.clone(), steps.clone(), width, packed);
+            let packed = &packed[..steps.len() * width];
+            panel_product(d, packed, width, start, c.reborrow().slice_cols(columns));
+        }
+    });
+}
+
+/// Whether transposing d and c, of `rows` rows, is less work than transposing b. Both ways give the
+/// same bits: the sums have the same products in the same order.
+fn transposes_d(rows: usize, b: Panels<'_>) -> bool {
+    let (k, n) = (b.rows(), b.cols());
+    // Each row of padding costs as much as transposing about a sixth of b.
+    let padding = rows.next_multiple_of(16) - rows;
+    rows * (n + k) + padding * n * k / 6 < n * k
+}
+
+/// `c = d bᵀ` for at most [`PANEL`] rows, as the transposed of `b dᵀ`.
+fn turned_product(d: MatrixRef<'_>, b: Panels<'_>, mut c: MatrixMut<'_>) {
+    let (k, n, m) = (b.rows(), b.cols(), d.rows());
+    let width = if m <= 16 { 16 } else { PANEL };
+    let (stride, c) = (c.stride(), c.as_mut_ptr());
+    with_scratch(n * width + TURNED_ROWS * width, |scratch| {
+        let (turned_d, turned_c) = scratch.split_at_mut(n * width);
+        if m < width {
+            turned_d.fill(0.0);
+        }
+        // SAFETY: d has m rows of n columns, its transposed n rows of `width`.
+        unsafe { transpose(d.as_ptr(), d.stride(), m, n, turned_d.as_mut_ptr(), width) };
+        for rows in blocks_of(k, TURNED_ROWS) {
+            rows_times_panel(b, rows.clone(), turned_d, width, turned_c);
+            // SAFETY: the transposed c has these rows of at least m columns, c has m rows and
+            // these columns.
+            unsafe {
+                let to = c.add(rows.start);
+                transpose(turned_c.as_ptr(), width, rows.len(), m, to, stride);
+            }
+        }
+    });
+}
+
+/// The given rows of `b` times `d`, which has one row of `width` columns for each column of b.
+fn rows_times_panel(b: Panels<'_>, rows: Range<usize>, d: &[f32], width: usize, c: &mut [f32]) {
+    assert!(d.len() >= b.cols() * width && c.len() >= rows.len() * width && rows.end <= b.rows());
+    let tiles = Tiles::current();
+    // First all panels of b that are equally wide, then the last one, if it is narrower.
+    let whole = b.cols() / PANEL;
+    let c = c.as_mut_ptr();
+    for (panel, panels) in [(0, whole), (whole, usize::from(whole < b.count()))] {
+        if panels == 0 {
+            continue;
+        }
+        let b_width = panel_width(b.cols(), panel);
+        let start = if panel > 0 { Start::Output } else { Start::Zero };
+        let len = panel_columns(b.cols(), panel).len();
+        let a = b.panel(panel)[rows.start * b_width..].as_ptr();
+        let mut tile = Tile {
+            a,
+            a_rows: std::array::from_fn(|row| row * b_width),
+            b: d[panel * PANEL * width..].as_ptr(),
+            walk: Walk {
+                outer: 1,
+                segments: panels,
+                a_segment: PANEL * b.rows(),
+                b_segment: PANEL * width,
+                len,
+                a_step: 1,
+                b_step: width,
+                ..Walk::default()
+            },
+            c,
+            c_rows: std::array::from_fn(|row| row * width),
+            columns: width,
+            start,
+            ahead: a,
+            ahead_step: 0,
+        };
+        tiles.heights(0..rows.len(), |part| {
+            tile.a = a.wrapping_add(part.start * b_width);
+            tile.c = c.wrapping_add(part.start * width);
+            // SAFETY: the rows lie within each of the panels, d has a row for each of their
+            // columns, and c has a row for each row, as asserted.
+            unsafe { tiles.run(&mut tile, part.len(), width) };
+        });
+    }
+}
+
+/// `0..len` in blocks of `size`, the last of which may be smaller.
+fn blocks_of(len: usize, size: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..len).step_by(size).map(move |start| start..len.min(start + size))
+}
+
+/// Writes rows `columns` and columns `steps` of `b`, transposed, as rows of `width` floats. Padding
+/// becomes 0.
+fn pack_transposed(
+    b: Panels<'_>,
+    columns: Range<usize>,
+    steps: Range<usize>,
+    width: usize,
+    packed: &mut [f32],
+) {
+    assert!(columns.len() <= width && packed.len() >= steps.len() * width);
+    assert!(columns.end <= b.rows() && steps.end <= b.cols());
+    if columns.len() < width {
+        packed[..steps.len() * width].fill(0.0);
+    }
+    let mut step = steps.start;
+    while step < steps.end {
+        let panel = step / PANEL;
+        let panel_end = steps.end.min((panel + 1) * PANEL);
+        let from_width = panel_width(b.cols(), panel);
+        let from = &b.panel(panel)[columns.start * from_width + step - panel * PANEL..];
+        let to = &mut packed[(step - steps.start) * width..];
+        // SAFETY: the rows of the panel and the packed rows are within the two slices, as asserted.
+        unsafe {
+            let (rows, cols) = (columns.len(), panel_end - step);
+            transpose(from.as_ptr(), from_width, rows, cols, to.as_mut_ptr(), width);
+        }
+        step = panel_end;
+    }
+}

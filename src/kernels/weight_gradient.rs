@@ -1,0 +1,105 @@
+//! The weight gradient of dense layers.
+
+use std::ops::Range;
+
+use super::padding::pad_rows;
+use super::panels::{PANEL, panel_columns, panel_rows_floats, panel_width};
+use super::product::blocks;
+use super::tile::{Start, Tile, Tiles, Walk};
+use super::{MatrixRef, with_scratch};
+
+/// Floats of the rows of both operands of a weight gradient that are worked on together, and the
+/// least number of such rows.
+const STEP_FLOATS: usize = 128 * 1024;
+const LEAST_STEPS: usize = 512;
+
+/// Rows of a weight gradient from which on it pays to copy what they all read.
+const ROWS_TO_COPY: usize = 56;
+
+/// The given panel rows of `aᵀ d`, overwriting `gradient`, which holds just these: a is m x k, d is
+/// m x n, the gradient is k x n, in the layout of panels. Padding becomes 0.
+///
+/// # Panics
+/// If the sizes do not fit.
+pub fn weight_gradient(
+    a: MatrixRef<'_>,
+    d: MatrixRef<'_>,
+    rows: Range<usize>,
+    gradient: &mut [f32],
+) {
+    assert_eq!(a.rows(), d.rows(), "rows of a, rows of d");
+    let (k, n) = (a.cols(), d.cols());
+    let floats = panel_rows_floats(k, n, rows.clone());
+    assert_eq!(gradient.len(), floats.len(), "floats of the gradient");
+    // Rows of a and d that are worked on together fit the second-level cache.
+    let steps = (STEP_FLOATS / (k + n).max(1)).max(LEAST_STEPS);
+    for steps in blocks(a.rows(), steps) {
+        let start = if steps.start > 0 { Start::Output } else { Start::Zero };
+        let (a, d) = (a.slice_rows(steps.clone()), d.slice_rows(steps));
+        all_gradient_panels(a, d, rows.clone(), start, gradient);
+    }
+}
+
+/// Adds a block of the steps of the weight gradient, of which the first starts the sums.
+fn all_gradient_panels(
+    a: MatrixRef<'_>,
+    d: MatrixRef<'_>,
+    rows: Range<usize>,
+    start: Start,
+    gradient: &mut [f32],
+) {
+    let (k, n) = (a.cols(), d.cols());
+    let mut done = rows.start;
+    let mut rest = gradient;
+    while done < rows.end {
+        let panel = done / k;
+        let inner = done - panel * k..k.min(rows.end - panel * k);
+        let width = panel_width(n, panel);
+        let (part, tail) = rest.split_at_mut(inner.len() * width);
+        rest = tail;
+        done += inner.len();
+        let d = d.slice_cols(panel_columns(n, panel));
+        // Distant rows compete for places in the cache, so copies pay if they are read often.
+        let near = d.stride() <= 4 * PANEL || inner.len() < ROWS_TO_COPY;
+        let a = a.slice_cols(inner);
+        if d.cols() == width && near {
+            panel_gradient(a, d, start, part, width);
+        } else {
+            with_scratch(d.rows() * width, |padded| {
+                panel_gradient(a, pad_rows(d, width, padded), start, part, width);
+            });
+        }
+    }
+}
+
+/// `gradient = start + aᵀ d` for a d of `width` columns.
+fn panel_gradient(
+    a: MatrixRef<'_>,
+    d: MatrixRef<'_>,
+    start: Start,
+    gradient: &mut [f32],
+    width: usize,
+) {
+    assert!(gradient.len() == a.cols() * width && d.cols() == width && a.rows() == d.rows());
+    let tiles = Tiles::current();
+    let to = gradient.as_mut_ptr();
+    let mut tile = Tile {
+        a: a.as_ptr(),
+        a_rows: std::array::from_fn(|row| row),
+        b: d.as_ptr(),
+        walk: Walk::line(a.rows(), a.stride(), d.stride()),
+        c: to,
+        c_rows: std::array::from_fn(|row| row * width),
+        columns: width,
+        start,
+        ahead: a.as_ptr(),
+        ahead_step: 0,
+    };
+    tiles.heights(0..a.cols(), |rows| {
+        tile.a = a.as_ptr().wrapping_add(rows.start);
+        tile.c = to.wrapping_add(rows.start * width);
+        // SAFETY: the rows are columns of a, all rows of d have `width` floats, and the gradient is
+        // exclusive and holds `width` floats for each row.
+        unsafe { tiles.run(&mut tile, rows.len(), width) };
+    });
+}

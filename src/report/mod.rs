@@ -1,0 +1,5 @@
+//! What there is to say about a network and its runs.
+
+mod dot;
+
+pub use dot::dot;

@@ -1,0 +1,186 @@
+//! Batches of a data set, gathered while the step before them runs.
+
+use std::thread::Scope;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use super::fit::FitOptions;
+use crate::data::{Column, epoch_order_into, gather};
+use crate::error::Result;
+use crate::graph::NodeId;
+
+/// Batches of fewer numbers are gathered when they are asked for: that takes less time than waking
+/// another thread.
+const WORTH_A_THREAD: usize = 1 << 16;
+
+/// One batch, ready to be bound.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    /// The batch within its epoch, from 0.
+    pub(super) number: usize,
+    /// How many items it has.
+    pub(super) items: usize,
+    /// By column: the items' numbers, one after another.
+    pub(super) numbers: Vec<Vec<f32>>,
+}
+
+/// Gathers batch after batch, epoch after epoch.
+pub(super) struct Gatherer {
+    columns: Vec<(NodeId, Column)>,
+    items: usize,
+    batch_size: usize,
+    epochs: usize,
+    order: crate::data::Order,
+    seed: u64,
+    epoch: usize,
+    next: usize,
+    sequence: Vec<usize>,
+}
+
+impl Gatherer {
+    /// The next batch, in the memory of `spare`; [`None`] after the last epoch.
+    fn gather(&mut self, mut spare: Batch) -> Option<Result<Batch>> {
+        if self.epoch == self.epochs {
+            return None;
+        }
+        if self.next == 0 {
+            let epoch = self.epoch as u64;
+            epoch_order_into(self.items, self.order, self.seed, epoch, &mut self.sequence);
+        }
+        let end = (self.next + self.batch_size).min(self.items);
+        let items = &self.sequence[self.next..end];
+        spare.number = self.next / self.batch_size;
+        spare.items = items.len();
+        spare.numbers.resize_with(self.columns.len(), Vec::new);
+        for ((_, column), numbers) in self.columns.iter().zip(&mut spare.numbers) {
+            if let Err(error) = gather(&column.values, items, numbers) {
+                return Some(Err(error));
+            }
+        }
+        self.next = end;
+        if end == self.items {
+            self.next = 0;
+            self.epoch += 1;
+        }
+        Some(Ok(spare))
+    }
+}
+
+/// Where batches come from.
+pub(super) enum Feed {
+    Now(Box<Gatherer>, Batch),
+    Ahead(Receiver<Result<Batch>>, Sender<Batch>),
+}
+
+impl Feed {
+    /// A feed of all epochs of the columns' items; large batches are gathered by a thread of `scope`.
+    pub(super) fn new<'scope>(
+        scope: &'scope Scope<'scope, '_>,
+        columns: Vec<(NodeId, Column)>,
+        items: usize,
+        options: &FitOptions<'_>,
+    ) -> Self {
+        let numbers: usize = columns.iter().map(|(_, column)| column.values.len() / items).sum();
+        let mut gatherer = Gatherer {
+            columns,
+            items,
+            batch_size: options.batch_size,
+            epochs: options.epochs,
+            order: options.order,
+            seed: options.seed,
+            epoch: 0,
+            next: 0,
+            sequence: Vec::new(),
+        };
+        if numbers * options.batch_size < WORTH_A_THREAD {
+            return Self::Now(Box::new(gatherer), Batch::default());
+        }
+        let (send, batches) = bounded(1);
+        let (give_back, spares) = bounded::<Batch>(2);
+        scope.spawn(move || {
+            // Ends after the last epoch, or when the feed is dropped.
+            while let Some(batch) = gatherer.gather(spares.try_recv().unwrap_or_default()) {
+                if send.send(batch).is_err() {
+                    break;
+                }
+            }
+        });
+        Self::Ahead(batches, give_back)
+    }
+
+    /// The next batch; [`None`] after the last epoch.
+    pub(super) fn next(&mut self) -> Option<Result<Batch>> {
+        match self {
+            Self::Now(gatherer, spare) => gatherer.gather(std::mem::take(spare)),
+            Self::Ahead(batches, _) => batches.recv().ok(),
+        }
+    }
+
+    /// Takes a batch back, to use its memory again.
+    pub(super) fn give_back(&mut self, batch: Batch) {
+        match self {
+            Self::Now(_, spare) => *spare = batch,
+            Self::Ahead(_, give_back) => {
+                // With two spares on their way already, this one is not needed.
+                let _ = give_back.try_send(batch);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::Order;
+    use crate::tensor::Tensor;
+
+    fn batches(width: usize, options: &FitOptions<'_>) -> Vec<(usize, usize, Vec<f32>)> {
+        let values: Vec<f32> = (0..7 * width).map(|number| (number / width) as f32).collect();
+        let values = Tensor::from_shape_vec(vec![7, width], values).unwrap();
+        let columns = vec![(0, Column::new("x", values))];
+        let mut all = Vec::new();
+        std::thread::scope(|scope| {
+            let mut feed = Feed::new(scope, columns, 7, options);
+            while let Some(batch) = feed.next() {
+                let batch = batch.unwrap();
+                let firsts = batch.numbers[0].chunks(width).map(|item| item[0]).collect();
+                assert_eq!(batch.numbers[0].len(), batch.items * width);
+                all.push((batch.number, batch.items, firsts));
+                feed.give_back(batch);
+            }
+        });
+        all
+    }
+
+    #[test]
+    fn batches_come_in_the_epochs_order_with_or_without_a_thread() {
+        let options = FitOptions {
+            epochs: 2,
+            batch_size: 3,
+            order: Order::Shuffled,
+            seed: 4,
+            ..FitOptions::default()
+        };
+        let here = batches(1, &options);
+        let ahead = batches(WORTH_A_THREAD, &options);
+        assert_eq!(here, ahead);
+        let sizes: Vec<(usize, usize)> = here.iter().map(|&(n, items, _)| (n, items)).collect();
+        assert_eq!(sizes, [(0, 3), (1, 3), (2, 1), (0, 3), (1, 3), (2, 1)]);
+        for epoch in here.chunks(3) {
+            let mut items: Vec<f32> = epoch.iter().flat_map(|batch| batch.2.clone()).collect();
+            items.sort_by(f32::total_cmp);
+            assert_eq!(items, [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+        }
+        assert_ne!(here[0], here[3], "each epoch has its own order");
+    }
+
+    #[test]
+    fn a_feed_can_be_dropped_early() {
+        let options = FitOptions { epochs: 100, batch_size: 1, ..FitOptions::default() };
+        let values = Tensor::from_elem(vec![3, WORTH_A_THREAD], 1.0);
+        std::thread::scope(|scope| {
+            let mut feed = Feed::new(scope, vec![(0, Column::new("x", values))], 3, &options);
+            assert!(feed.next().is_some());
+        });
+    }
+}
