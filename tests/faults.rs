@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use caudal::executor::policy::POLICIES;
+use caudal::executor::policy::{POLICIES, Policy, ReadyPart};
 use caudal::executor::{
     Actors, Context, Executor, Mode, Observer, PartEvent, PlanOptions, Pool, Sequential,
 };
@@ -52,11 +52,14 @@ impl Way {
 /// A payload that only these tests panic with.
 struct Planned(#[allow(dead_code)] u32);
 
+/// A node and one of its phases.
+type At = (String, &'static str);
+
 /// What fails, and who was asked to compute what; shared by all nodes of a network.
 #[derive(Debug, Default)]
 struct Switch {
-    failing: Mutex<(BTreeSet<(String, &'static str)>, Option<Way>)>,
-    called: Mutex<BTreeSet<(String, &'static str)>>,
+    failing: Mutex<(BTreeSet<At>, Option<Way>)>,
+    called: Mutex<BTreeSet<At>>,
     /// Without it, nodes say, like those that they wrap, that their gradients can't fail.
     admits: bool,
 }
@@ -70,7 +73,7 @@ impl Switch {
         Arc::new(Self { admits, ..Self::default() })
     }
 
-    fn arm(&self, places: &[(String, &'static str)], way: Way) {
+    fn arm(&self, places: &[At], way: Way) {
         *lock(&self.failing) = (places.iter().cloned().collect(), Some(way));
     }
 
@@ -536,7 +539,7 @@ impl Subject {
         plan: PlanOptions,
         admits: bool,
         steps: usize,
-    ) -> (Arc<Vec<Vec<u32>>>, Vec<(String, &'static str)>) {
+    ) -> (Arc<Vec<Vec<u32>>>, Vec<At>) {
         let switch = Switch::new(admits);
         let none = Arc::new(Vec::new());
         let sequential = Box::new(Sequential::new());
@@ -629,7 +632,7 @@ fn every_place_fails(admits: bool) {
                             let named = (failure.node.clone(), failure.phase);
                             assert_eq!(named, *place, "{what}");
                             assert_eq!(failure.cause, way.cause(), "{what}");
-                            assert!(failure.shapes.contains("6"), "{what}: {failure}");
+                            assert!(failure.shapes.contains('6'), "{what}: {failure}");
                             subject.succeed(&what);
                         }
                     }
@@ -657,7 +660,7 @@ fn independent_failures_are_all_listed_in_node_order() {
     watch(|scenario| {
         let place = |node: &str, phase: &'static str| (node.to_owned(), phase);
         // In the order of the nodes; who only waits for a failed node is not among them.
-        let cases: [(MakeGraph, Vec<(String, &'static str)>); 5] = [
+        let cases: [(MakeGraph, Vec<At>); 5] = [
             (branching, vec![place("left", "forward"), place("right", "forward")]),
             (branching, vec![place("left.tanh", "input_grad"), place("right", "param_grad")]),
             (losses, vec![place("a", "forward"), place("b", "forward")]),
@@ -705,6 +708,24 @@ fn independent_failures_are_all_listed_in_node_order() {
     });
 }
 
+/// The part that became ready last runs first: the last part of a task before its first.
+#[derive(Debug, Default)]
+struct LastFirst(Vec<ReadyPart>);
+
+impl Policy for LastFirst {
+    fn name(&self) -> &'static str {
+        "last first"
+    }
+
+    fn push(&mut self, part: ReadyPart, _worker: usize) {
+        self.0.push(part);
+    }
+
+    fn pop(&mut self, _worker: usize) -> Option<ReadyPart> {
+        self.0.pop()
+    }
+}
+
 /// Labels that are wrong in several parts of a loss.
 #[test]
 fn the_first_of_several_bad_parts_is_reported_by_all_executors() {
@@ -713,7 +734,14 @@ fn the_first_of_several_bad_parts_is_reported_by_all_executors() {
         let plan = PlanOptions { grain: 1e-8, ..PlanOptions::default() };
         let (states, _) = Subject::undisturbed(branching, plan, true, 31);
         let mut reported = None;
-        for (name, executor) in executors() {
+        let mut executors = executors();
+        for workers in [1, 2] {
+            let make = move || -> Box<dyn Executor> {
+                Box::new(Pool::with_policy(workers, Box::<LastFirst>::default()).unwrap())
+            };
+            executors.push((format!("last first x {workers}"), Box::new(make)));
+        }
+        for (name, executor) in executors {
             let mut subject =
                 Subject::new(branching, &switch, &optimizer(false), plan, executor(), &states);
             let good = subject.batch.clone();
@@ -879,14 +907,12 @@ fn a_cancelled_step_is_whole_or_not_there() {
     });
 }
 
-/// Panics in every part, once.
+/// Panics after one part.
 struct Panicking(AtomicBool);
 
 impl Observer for Panicking {
     fn part(&self, _: PartEvent) {
-        if !self.0.swap(true, Ordering::Relaxed) {
-            panic!("planned panic");
-        }
+        assert!(self.0.swap(true, Ordering::Relaxed), "planned panic");
     }
 }
 

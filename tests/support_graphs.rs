@@ -270,7 +270,7 @@ impl Generator {
             9 if small && shape.len() > 1 => {
                 let axis = self.random.random_range(0..shape.len() - 1);
                 let inputs = self.alike(from, Some(axis), 3);
-                self.layer(Concat::along(axis as isize), &inputs);
+                self.layer(Concat::along(axis.cast_signed()), &inputs);
             }
             10 => {
                 let flat = self.layer(Flatten, &[from]);

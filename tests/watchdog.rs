@@ -58,12 +58,7 @@ pub(crate) fn watch<T: Send + 'static>(body: impl FnOnce(&Scenario) -> T + Send 
 #[test]
 fn progress_is_not_mistaken_for_a_hang() {
     let sum = watch(|scenario| {
-        (0..100u32)
-            .map(|number| {
-                scenario.enter(format!("number {number}"));
-                number
-            })
-            .sum::<u32>()
+        (0..100u32).inspect(|number| scenario.enter(format!("number {number}"))).sum::<u32>()
     });
     assert_eq!(sum, 4950);
 }
