@@ -1,16 +1,18 @@
 //! Very many tiny runs: each task fires once, no wake-up is lost, and no schedule changes a bit.
 
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Barrier, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use caudal::Error;
 use caudal::executor::policy::{POLICIES, Policy, ReadyPart};
 use caudal::executor::{
-    Executor, Mode, Observer, Parameters, PartEvent, Plan, PlanOptions, Pool, Run, Sequential,
+    Context, Executor, Mode, Observer, Parameters, PartEvent, Plan, PlanOptions, Pool, Run,
+    Sequential,
 };
 use caudal::graph::{Graph, GraphBuilder};
-use caudal::layers::{Add, Dense, Relu, Tanh};
+use caudal::kernels::MatrixMut;
+use caudal::layers::{Add, Dense, Layer, Misfit, Relu, Tanh};
 use caudal::losses::MeanSquaredError;
 use caudal::optimizers::{Optimizer, Sgd};
 use caudal::train::{Network, NetworkOptions};
@@ -113,9 +115,7 @@ fn every_task_fires_once_in_every_run() {
         for policy in POLICIES {
             for (workers, seconds) in [(1, 0.3), (2, 1.5), (4, 1.0), (8, 0.7), (16, 0.7)] {
                 let name = format!("{workers} workers, {}", policy.name);
-                let runs = hammer(scenario, &name, workers, policy.name, seconds);
-                eprintln!("{name}: {runs} runs");
-                total += runs;
+                total += hammer(scenario, &name, workers, policy.name, seconds);
             }
         }
         total
@@ -134,6 +134,65 @@ fn two_pools_run_beside_each_other() {
                 });
             }
         });
+    });
+}
+
+/// Waits in its forward task until as many others do. No real layer may: here it shows that every
+/// worker is awake.
+#[derive(Debug)]
+struct Meet(Arc<Barrier>);
+
+impl Layer for Meet {
+    fn kind(&self) -> &'static str {
+        "meet"
+    }
+
+    fn attributes(&self) -> toml::Table {
+        toml::Table::new()
+    }
+
+    fn output_shape(&self, inputs: &[&[usize]]) -> Result<caudal::Shape, Misfit> {
+        Ok(inputs[0].to_vec())
+    }
+
+    fn forward(&self, _: &Context<'_>, mut output: MatrixMut<'_>) -> Result<(), String> {
+        self.0.wait();
+        output.row_mut(0).fill(1.0);
+        Ok(())
+    }
+
+    fn input_grad(&self, _: &Context<'_>, _: usize, _: MatrixMut<'_>) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+#[test]
+fn every_parked_worker_wakes_where_there_is_work_for_all() {
+    watch(|scenario| {
+        for policy in POLICIES {
+            for workers in [2, 3, 4, 8] {
+                let meeting = Arc::new(Barrier::new(workers));
+                let mut net = GraphBuilder::new("meeting");
+                let x = net.input("x", [2]);
+                let ends: Vec<_> = (0..workers)
+                    .map(|end| net.layer(format!("end{end}"), Meet(Arc::clone(&meeting)), [&x]))
+                    .collect();
+                let all = net.layer("all", Add, &ends);
+                net.output(&all);
+                let graph = Arc::new(net.build().unwrap());
+                let mut run = run_of(&graph, Mode::Prediction, PlanOptions::plain());
+                let mut pool = Pool::new(workers, policy.name).unwrap();
+                for round in 0..200 {
+                    scenario.enter(format!("{workers} workers, {}, round {round}", policy.name));
+                    // Some rounds find the workers parked, and some on their way there.
+                    if round % 2 == 0 {
+                        std::thread::sleep(Duration::from_micros(round * 5));
+                    }
+                    pool.execute(&mut run).unwrap();
+                    assert_eq!(run.kept(graph.outputs()[0]).unwrap(), [workers as f32; 2]);
+                }
+            }
+        }
     });
 }
 
