@@ -4,7 +4,7 @@ use std::any::Any;
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::panic::{PanicHookInfo, panic_any, set_hook, take_hook};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -908,33 +908,54 @@ fn a_cancelled_step_is_whole_or_not_there() {
     });
 }
 
-/// Panics after one part.
-struct Panicking(AtomicBool);
+/// Panics after one part: the one that so many came before.
+struct Panicking(AtomicUsize);
 
 impl Observer for Panicking {
     fn part(&self, _: PartEvent) {
-        assert!(self.0.swap(true, Ordering::Relaxed), "planned panic");
+        assert!(self.0.fetch_sub(1, Ordering::Relaxed) != 0, "planned panic");
     }
 }
 
 #[test]
-fn a_panicking_observer_fails_the_step_like_a_node() {
+fn a_panicking_observer_fails_the_step_or_leaves_it_whole() {
     let _quiet = Quiet::new();
     watch(|scenario| {
-        for (name, executor) in executors() {
-            scenario.enter(&name);
-            let plan = PlanOptions::default();
-            let (states, _) = Subject::undisturbed(branching, plan, true, 2);
-            let switch = Switch::new(true);
-            let mut subject =
-                Subject::new(branching, &switch, &optimizer(false), plan, executor(), &states);
-            let observer = Arc::new(Panicking(AtomicBool::new(false)));
-            let run = subject.network.run(Mode::Training, 6).unwrap();
-            run.observe(Some(observer));
-            let failures = subject.fail(&name);
-            assert_eq!(failures.len(), 1, "{name}: {failures:?}");
-            assert!(failures[0].cause.contains("planned panic"), "{name}: {}", failures[0].cause);
-            subject.succeed(&name);
+        for (plan_name, plan) in plans() {
+            let (states, _) = Subject::undisturbed(branching, plan, false, 101);
+            for (name, executor) in executors() {
+                let switch = Switch::new(false);
+                let optimizer = optimizer(false);
+                let mut subject =
+                    Subject::new(branching, &switch, &optimizer, plan, executor(), &states);
+                subject.succeed(&name);
+                let parts = {
+                    let compiled = subject.network.run(Mode::Training, 6).unwrap().plan();
+                    (0..compiled.task_count()).map(|task| compiled.task(task).parts).sum()
+                };
+                for part in 0..parts {
+                    let what = format!("{plan_name}, {name}, after {part} parts");
+                    scenario.enter(&what);
+                    let observer = Arc::new(Panicking(AtomicUsize::new(part)));
+                    let run = subject.network.run(Mode::Training, 6).unwrap();
+                    run.observe(Some(observer));
+                    match step(&mut subject.network, &subject.batch) {
+                        Ok(()) => assert!(part > 0, "{what}"),
+                        Err(Error::Run(failures)) => {
+                            assert_eq!(failures.len(), 1, "{what}: {failures:?}");
+                            assert_eq!(
+                                failures[0].cause, "the observer panicked: planned panic",
+                                "{what}"
+                            );
+                        }
+                        Err(error) => panic!("{what}: {error}"),
+                    }
+                    let now = subject.network.step() as usize;
+                    assert!(state(&subject.network) == subject.states[now], "{what}: torn");
+                    subject.network.run(Mode::Training, 6).unwrap().observe(None);
+                    subject.succeed(&what);
+                }
+            }
         }
     });
 }

@@ -62,7 +62,8 @@ pub struct PartEvent {
 
 /// Is told of every part that ran.
 pub trait Observer: Send + Sync {
-    /// Called on the worker's thread after the part. A panic fails the part.
+    /// Called on the worker's thread after the part. A panic fails the part, unless parameters have
+    /// begun to move: that step runs to its end.
     fn part(&self, event: PartEvent);
 }
 
@@ -382,6 +383,16 @@ impl RunState {
     fn tell(&self, observer: &dyn Observer, event: PartEvent) {
         let told = catch_unwind(AssertUnwindSafe(|| observer.part(event)));
         if let Err(panic) = told {
+            let change = self.standing.compare_exchange(
+                RUNNING,
+                BROKEN,
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            );
+            if change == Err(COMMITTED) {
+                // The numbers are right; half of a step would not be.
+                return;
+            }
             let step = self.plan.tasks[event.task].steps.start as usize;
             let cause = format!("the observer {}", describe_panic(panic.as_ref()));
             self.fail(event.task, event.part as u32, step, &cause);
