@@ -2,5 +2,11 @@
 
 #![allow(clippy::unwrap_used)] // a failed unwrap is a failed test
 
+mod article;
 mod command_line;
 mod executors;
+mod faults;
+mod protocol;
+mod random_graphs;
+mod support_graphs;
+mod watchdog;

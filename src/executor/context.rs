@@ -335,7 +335,7 @@ fn written(value: u32) -> Operand {
     Operand { value, slot: super::plan::NONE, placed: false }
 }
 
-fn describe_panic(panic: &(dyn std::any::Any + Send)) -> String {
+pub(super) fn describe_panic(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic
         .downcast_ref::<&str>()
         .map(|text| (*text).to_owned())
