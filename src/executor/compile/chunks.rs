@@ -11,9 +11,6 @@ use crate::executor::plan::Mode;
 use crate::graph::{Graph, Role};
 use crate::layers::{Split, View};
 
-/// Bytes of activations that a chunk should have at most.
-const CHUNK_BYTES: usize = 6 << 20;
-
 /// Items that a chunk should have at least: kernels need some rows.
 const SMALLEST_CHUNK: usize = 8;
 
@@ -24,7 +21,7 @@ pub(super) fn count(
     included: &[bool],
     options: PlanOptions,
 ) -> usize {
-    if !options.chunks || mode != Mode::Training {
+    if mode != Mode::Training {
         return 1;
     }
     let mut floats = 0usize;
@@ -43,5 +40,5 @@ pub(super) fn count(
         }
     }
     let bytes = floats.saturating_mul(batch).saturating_mul(size_of::<f32>());
-    bytes.div_ceil(CHUNK_BYTES).clamp(1, (batch / SMALLEST_CHUNK).max(1))
+    bytes.div_ceil(options.chunk_bytes.max(1)).clamp(1, (batch / SMALLEST_CHUNK).max(1))
 }

@@ -29,8 +29,9 @@ pub struct PlanOptions {
     pub parts: bool,
     /// Seconds of estimated work that a part should have at least.
     pub grain: f64,
-    /// Works on a batch in chunks where its activations would not fit into a cache.
-    pub chunks: bool,
+    /// Training plans: works on a batch in chunks with about this many bytes of activations, so that
+    /// they stay in the caches; a chunk has at least 8 items.
+    pub chunk_bytes: usize,
     /// Makes one task of steps with one way through, where one of them is small.
     pub fusion: bool,
     /// Lets layers write over inputs that nobody else reads, and places inputs inside their concat.
@@ -47,7 +48,7 @@ impl Default for PlanOptions {
         Self {
             parts: true,
             grain: 60e-6,
-            chunks: true,
+            chunk_bytes: 6 << 20,
             fusion: true,
             in_place: true,
             updates: true,
@@ -59,7 +60,13 @@ impl Default for PlanOptions {
 impl PlanOptions {
     /// One task for every node and phase, as the graph's author sees them.
     pub fn plain() -> Self {
-        Self { parts: false, chunks: false, fusion: false, in_place: false, ..Self::default() }
+        Self {
+            parts: false,
+            chunk_bytes: usize::MAX,
+            fusion: false,
+            in_place: false,
+            ..Self::default()
+        }
     }
 
     /// Computes gradients of parameters and inputs, keeps them, and moves nothing.

@@ -86,7 +86,7 @@ impl Values {
             contributions: vec![Vec::new(); count],
             received: vec![Vec::new(); count],
             placed: vec![Vec::new(); count],
-            chunks: vec![0..batch],
+            chunks: std::iter::once(0..batch).collect(),
             count: 0,
             batch,
         };
