@@ -3,3 +3,5 @@
 #![allow(clippy::unwrap_used)] // a failed unwrap is a failed test
 
 mod executors;
+mod laws;
+mod probe;
