@@ -1,5 +1,6 @@
 //! Laws that every row of the tables keeps, swept over all their samples.
 
+mod attributes;
 mod bits;
 mod comparison;
 mod gradients;

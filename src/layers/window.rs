@@ -23,7 +23,7 @@ pub enum Padding {
 pub struct Pair(pub [usize; 2]);
 
 #[derive(Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected one size or two, such as 3 or [3, 2]")]
 enum OneOrTwo {
     One(usize),
     Two([usize; 2]),
