@@ -7,11 +7,11 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use caudal::kernels::{
-    Conv2dShape, InstructionSet, MatrixMut, MatrixRef, Panels, PoolShape, add_assign, average_pool,
+    Conv2dShape, InstructionSet, MatrixMut, MatrixRef, Panels, PoolShape, average_pool,
     average_pool_grad, column_sums, conv2d, conv2d_input_grad, conv2d_prepare, conv2d_prepared_len,
     conv2d_weight_grad, max_pool, max_pool_grad, panel_len, panel_rows, product,
     product_transposed, relu, relu_grad, sgd_momentum, sigmoid, softmax_cross_entropy,
-    softmax_cross_entropy_grad, tanh, to_panels, weight_gradient, with_instruction_set,
+    softmax_cross_entropy_grad, sum, tanh, to_panels, weight_gradient, with_instruction_set,
 };
 use criterion::{BenchmarkId, Criterion, Throughput};
 
@@ -224,8 +224,8 @@ fn functions(criterion: &mut Criterion) {
     each_set(criterion, "tanh", &case, work, || {
         tanh(Some(input), MatrixMut::dense(&mut y, rows, cols));
     });
-    each_set(criterion, "add_assign", &case, work, || {
-        add_assign(input, MatrixMut::dense(&mut y, rows, cols));
+    each_set(criterion, "sum", &case, work, || {
+        sum([input], true, MatrixMut::dense(&mut y, rows, cols));
     });
     each_set(criterion, "sgd_momentum", &case, work, || {
         sgd_momentum(&mut y, &mut z, black_box(&x), 1e-9, 0.9);

@@ -1,5 +1,6 @@
 //! Caudal trains neural networks that are directed acyclic graphs on the cores of a CPU.
 
+pub mod bench;
 pub mod data;
 mod error;
 pub mod executor;
@@ -9,7 +10,11 @@ pub mod kernels;
 pub mod layers;
 pub mod losses;
 pub mod metrics;
+pub mod model;
 pub mod optimizers;
+pub mod presets;
+mod random;
+pub mod report;
 mod tensor;
 pub mod train;
 

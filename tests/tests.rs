@@ -2,6 +2,13 @@
 
 #![allow(clippy::unwrap_used)] // a failed unwrap is a failed test
 
+mod article;
+mod command_line;
 mod executors;
+mod faults;
 mod laws;
 mod probe;
+mod protocol;
+mod random_graphs;
+mod support_graphs;
+mod watchdog;

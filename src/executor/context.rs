@@ -2,13 +2,15 @@
 
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
 
 use super::memory;
-use super::plan::{Operand, Phase, Step, Target, TaskSplit};
+use super::plan::{Mode, Operand, Phase, Step, Target, TaskSplit};
 use super::run::RunState;
 use crate::graph::{Node, Role};
 use crate::kernels::{self, MatrixMut, MatrixRef, Panels};
 use crate::optimizers::{MOST_STATE, Moving};
+use crate::random;
 
 /// What a layer, loss or metric sees of a run: the rows of its part's items, and its parameters.
 #[derive(Debug)]
@@ -24,6 +26,24 @@ impl<'a> Context<'a> {
     /// Items of the batch in this part.
     pub fn items(&self) -> usize {
         self.items.len()
+    }
+
+    /// The first of them, counted within the batch.
+    pub fn first_item(&self) -> usize {
+        self.items.start
+    }
+
+    /// What the plan is for; layers may act differently in training.
+    pub fn mode(&self) -> Mode {
+        self.run.plan.mode
+    }
+
+    /// A key for random numbers that follows from the run's seed, the node's name and the step, and
+    /// from nothing else: forward and backward of one step have the same.
+    pub fn random_key(&self) -> u64 {
+        let seed = self.run.seed.load(Ordering::Relaxed);
+        let step = self.run.step.load(Ordering::Relaxed);
+        random::key(&[seed, random::hash(&self.node.name), step])
     }
 
     /// Items of the whole batch.
@@ -229,17 +249,10 @@ impl RunState {
     /// Adds gradients in the order of the edges that they came by.
     fn accumulate(&self, context: &Context<'_>, target: &Target) {
         let operands = &self.plan.operands[context.step.inputs.range()];
-        for (number, operand) in operands.iter().enumerate() {
-            if operand.placed {
-                continue;
-            }
-            let gradient = self.rows(*operand, &context.items);
-            if number == 0 {
-                kernels::copy(gradient, context.target(target));
-            } else {
-                kernels::add_assign(gradient, context.target(target));
-            }
-        }
+        let onto = operands.first().is_some_and(|first| first.placed);
+        let gradients = operands[usize::from(onto)..].iter();
+        let gradients = gradients.map(|operand| self.rows(*operand, &context.items));
+        kernels::sum(gradients, onto, context.target(target));
     }
 
     fn param_grad(
@@ -312,7 +325,7 @@ impl RunState {
             weights: rows_of(&entry.weights),
             gradient,
             state: &mut state[..entry.state.len().min(MOST_STATE)],
-            step: self.step.load(std::sync::atomic::Ordering::Relaxed),
+            step: self.step.load(Ordering::Relaxed),
         })
     }
 }
@@ -322,7 +335,7 @@ fn written(value: u32) -> Operand {
     Operand { value, slot: super::plan::NONE, placed: false }
 }
 
-fn describe_panic(panic: &(dyn std::any::Any + Send)) -> String {
+pub(super) fn describe_panic(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic
         .downcast_ref::<&str>()
         .map(|text| (*text).to_owned())

@@ -347,5 +347,8 @@ impl Plan {
 
 /// Part `part` of `parts` over `extent` units: contiguous, and as equal as whole units allow.
 pub(crate) fn part_range(parts: usize, part: usize, extent: usize) -> Range<usize> {
+    if parts == 1 {
+        return 0..extent;
+    }
     part * extent / parts..(part + 1) * extent / parts
 }

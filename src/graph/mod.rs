@@ -6,6 +6,7 @@ mod validate;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+pub(crate) use builder::DraftRole;
 pub use builder::{GraphBuilder, NodeName};
 
 use crate::error::{Error, Result};

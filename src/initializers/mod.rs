@@ -18,6 +18,7 @@ pub use he_normal::HeNormal;
 
 use crate::error::{Error, Result};
 use crate::layers::from_attributes;
+use crate::random::hash as random_hash;
 
 /// Every initializer kind, in the order of the documentation.
 pub const INITIALIZERS: &[&InitializerSpec] =
@@ -72,10 +73,6 @@ pub trait Initializer: fmt::Debug + Send + Sync {
 /// first values do not depend on which others exist.
 pub(crate) fn stream(seed: u64, name: &str) -> ChaCha8Rng {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
-    // FNV-1a, 64 bits.
-    let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
-    random.set_stream(hash);
+    random.set_stream(random_hash(name));
     random
 }

@@ -101,7 +101,7 @@ fn rows<const N: usize>(
     let [rows, cols] = [output.rows(), output.cols()];
     let mut dense = output.stride() == cols;
     for input in inputs.iter().flatten() {
-        assert_eq!([input.rows(), input.cols()], [rows, cols], "input and output");
+        assert!(input.rows() == rows && input.cols() == cols, "input and output differ in size");
         dense &= input.stride() == cols;
     }
     let (start, stride) = (output.as_mut_ptr(), output.stride());
@@ -252,29 +252,13 @@ pub fn tanh_grad(
 /// If the sizes differ.
 pub fn copy(input: MatrixRef<'_>, mut output: MatrixMut<'_>) {
     let [rows, cols] = [output.rows(), output.cols()];
-    assert_eq!([input.rows(), input.cols()], [rows, cols], "input and output");
+    assert!(input.rows() == rows && input.cols() == cols, "input and output differ in size");
     if let (Some(input), Some(output)) = (input.contiguous(), output.contiguous_mut()) {
         return output.copy_from_slice(input);
     }
     for row in 0..rows {
         output.row_mut(row).copy_from_slice(input.row(row));
     }
-}
-
-/// Adds the input to the output.
-///
-/// # Panics
-/// If the sizes differ.
-pub fn add_assign(input: MatrixRef<'_>, output: MatrixMut<'_>) {
-    #[derive(Clone, Copy)]
-    struct Add;
-    impl Binary for Add {
-        #[inline(always)]
-        unsafe fn apply<V: Vector>(self, input: V, output: V) -> V {
-            output.add(input)
-        }
-    }
-    zip(Add, Some(input), None, output);
 }
 
 /// Multiplies the output by a factor.

@@ -23,6 +23,7 @@ mod product_transposed;
 mod reshape;
 mod scratch;
 mod softmax;
+mod sum;
 mod tile;
 mod transpose;
 mod vector;
@@ -37,9 +38,7 @@ pub use buffer::Buffer;
 pub use conv2d::{
     Conv2dShape, conv2d, conv2d_input_grad, conv2d_prepare, conv2d_prepared_len, conv2d_weight_grad,
 };
-pub use elementwise::{
-    add_assign, copy, fill, relu, relu_grad, scale, sigmoid, sigmoid_grad, tanh, tanh_grad,
-};
+pub use elementwise::{copy, fill, relu, relu_grad, scale, sigmoid, sigmoid_grad, tanh, tanh_grad};
 pub use instruction_set::{InstructionSet, instruction_set_name, with_instruction_set};
 pub use matrix::{MatrixMut, MatrixRef};
 pub use optimizers::{add_slices, column_sums, sgd, sgd_momentum};
@@ -53,4 +52,5 @@ pub use product_transposed::product_transposed;
 pub use reshape::copy_reshaped;
 pub use scratch::with_scratch;
 pub use softmax::{softmax_cross_entropy, softmax_cross_entropy_grad};
+pub use sum::sum;
 pub use weight_gradient::weight_gradient;

@@ -65,13 +65,10 @@ impl Layer for Add {
         false
     }
 
-    fn forward(&self, context: &Context<'_>, mut output: MatrixMut<'_>) -> Result<(), String> {
-        if !context.in_place() {
-            kernels::copy(context.input(0), output.reborrow());
-        }
-        for input in 1..context.input_count() {
-            kernels::add_assign(context.input(input), output.reborrow());
-        }
+    fn forward(&self, context: &Context<'_>, output: MatrixMut<'_>) -> Result<(), String> {
+        let onto = context.in_place();
+        let inputs = usize::from(onto)..context.input_count();
+        kernels::sum(inputs.map(|input| context.input(input)), onto, output);
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 use super::super::{
-    InstructionSet, MatrixMut, MatrixRef, add_assign, add_slices, copy, fill, instruction_set_name,
-    relu, relu_grad, scale, sgd_momentum, sigmoid, sigmoid_grad, softmax_cross_entropy,
-    softmax_cross_entropy_grad, tanh, tanh_grad, with_instruction_set, with_scratch,
+    InstructionSet, MatrixMut, MatrixRef, add_slices, copy, fill, instruction_set_name, relu,
+    relu_grad, scale, sgd_momentum, sigmoid, sigmoid_grad, softmax_cross_entropy,
+    softmax_cross_entropy_grad, sum, tanh, tanh_grad, with_instruction_set, with_scratch,
 };
 use super::{Wide, assert_close, bits, each_set, random};
 
@@ -97,14 +97,12 @@ fn sums_copies_and_factors() {
     each_set(|| {
         for [rows, cols, gap] in SIZES {
             let (a, b) = (Wide::random(rows, cols, gap, 1), Wide::random(rows, cols, gap / 2, 2));
-            let mut sum = b.clone();
-            add_assign(a.view(), sum.view_mut());
             let (a_numbers, b_numbers) = (a.numbers(), b.numbers());
             let sums: Vec<f32> = b_numbers.iter().zip(&a_numbers).map(|(b, a)| b + a).collect();
-            assert_eq!(sum.numbers(), sums);
             let mut slices = b_numbers.clone();
             add_slices(&mut slices, &a_numbers);
             assert_eq!(slices, sums);
+            let mut sum = b.clone();
             copy(a.view(), sum.view_mut());
             assert_eq!(sum.numbers(), a_numbers);
             scale(-0.5, sum.view_mut());
@@ -190,4 +188,28 @@ fn instruction_sets_can_be_chosen() {
         assert_eq!(instruction_set_name(), "portable");
     });
     assert_eq!(InstructionSet::current(), before);
+}
+
+#[test]
+fn sums_of_any_number_of_inputs() {
+    each_set(|| {
+        for [rows, cols, gap] in SIZES {
+            for count in [1, 2, 7, 8, 9, 17] {
+                for onto in [false, true] {
+                    let inputs: Vec<Wide> = (0..count)
+                        .map(|input| Wide::random(rows, cols, gap * (input % 2), input as u64))
+                        .collect();
+                    let mut output = Wide::random(rows, cols, gap, 99);
+                    let mut expected = if onto { output.numbers() } else { vec![0.0; rows * cols] };
+                    for (number, input) in inputs.iter().enumerate() {
+                        for (sum, add) in expected.iter_mut().zip(input.numbers()) {
+                            *sum = if number == 0 && !onto { add } else { *sum + add };
+                        }
+                    }
+                    sum(inputs.iter().map(Wide::view), onto, output.view_mut());
+                    assert_eq!(output.numbers(), expected, "{rows} x {cols}, {count} inputs");
+                }
+            }
+        }
+    });
 }

@@ -1,0 +1,139 @@
+//! From the kind and attributes of a model file to what a node computes, and back, by the tables.
+
+use crate::graph::{DraftRole, Node, Role};
+use crate::layers::LAYERS;
+use crate::losses::LOSSES;
+use crate::metrics::METRICS;
+use crate::tensor::Shape;
+
+pub(super) const INPUT: &str = "input";
+pub(super) const TARGET: &str = "target";
+
+/// All kinds of nodes.
+fn known() -> impl Iterator<Item = &'static str> {
+    let layers = LAYERS.iter().map(|spec| spec.kind);
+    let losses = LOSSES.iter().map(|spec| spec.kind);
+    let metrics = METRICS.iter().map(|spec| spec.kind);
+    [INPUT, TARGET].into_iter().chain(layers).chain(losses).chain(metrics)
+}
+
+/// What went wrong, and what to do.
+pub(super) type Refusal = (String, String);
+
+pub(super) fn refusal(kind: &str, attributes: &[(&str, &str)], problem: String) -> Refusal {
+    let remedy = if attributes.is_empty() {
+        format!("`{kind}` has no attributes; remove it")
+    } else {
+        let known = attributes.iter().map(|(name, meaning)| format!("`{name}` ({meaning})"));
+        format!("the attributes of `{kind}` are {}", known.collect::<Vec<_>>().join(", "))
+    };
+    (problem, remedy)
+}
+
+/// What a node of `kind` with `attributes` computes.
+pub(super) fn parse(kind: &str, mut attributes: toml::Table) -> Result<DraftRole, Refusal> {
+    if kind == INPUT || kind == TARGET {
+        let shape = shape(kind, attributes)?;
+        return Ok(if kind == INPUT { DraftRole::Input(shape) } else { DraftRole::Target(shape) });
+    }
+    if let Some(spec) = LAYERS.iter().find(|spec| spec.kind == kind) {
+        return (spec.parse)(attributes)
+            .map(DraftRole::Layer)
+            .map_err(|problem| refusal(kind, spec.attributes, problem));
+    }
+    if let Some(spec) = LOSSES.iter().find(|spec| spec.kind == kind) {
+        let weight = attributes.remove("weight").map(number).transpose()?;
+        return (spec.parse)(attributes)
+            .map(|loss| DraftRole::Loss(loss, weight))
+            .map_err(|problem| refusal(kind, spec.attributes, problem));
+    }
+    if let Some(spec) = METRICS.iter().find(|spec| spec.kind == kind) {
+        return (spec.parse)(attributes)
+            .map(DraftRole::Metric)
+            .map_err(|problem| refusal(kind, spec.attributes, problem));
+    }
+    Err((format!("there is no kind `{kind}`"), suggest(kind, known(), "kinds")))
+}
+
+/// The nearest known name, and all of them.
+pub(crate) fn suggest<'a>(
+    wanted: &str,
+    known: impl Iterator<Item = &'a str>,
+    what: &str,
+) -> String {
+    let known: Vec<&str> = known.collect();
+    let distance = |name: &&&str| strsim::damerau_levenshtein(&wanted.to_lowercase(), name);
+    let near = |name: &&&str| {
+        distance(name) <= 2.max(wanted.chars().count() / 3)
+            || (wanted.len() >= 3 && name.starts_with(wanted))
+    };
+    let list = known.join(", ");
+    match known.iter().filter(near).min_by_key(distance) {
+        Some(nearest) => format!("did you mean `{nearest}`? The {what} are {list}"),
+        None => format!("the {what} are {list}"),
+    }
+}
+
+fn shape(kind: &str, mut attributes: toml::Table) -> Result<Shape, Refusal> {
+    let remedy = || {
+        "write the shape of one item, as in `shape = [28, 28, 1]`, or `[]` for one number an item"
+            .to_owned()
+    };
+    let Some(value) = attributes.remove("shape") else {
+        return Err((format!("a node of kind `{kind}` needs a `shape`"), remedy()));
+    };
+    if let Some(key) = attributes.keys().next() {
+        return Err((
+            format!("unknown attribute `{key}`"),
+            format!("a node of kind `{kind}` has `shape` and nothing else; remove it"),
+        ));
+    }
+    let sizes = match &value {
+        toml::Value::Array(sizes) => sizes
+            .iter()
+            .map(|size| size.as_integer().and_then(|size| usize::try_from(size).ok()))
+            .collect::<Option<Shape>>(),
+        _ => None,
+    };
+    sizes.ok_or_else(|| (format!("its `shape` is {value}, not a list of sizes"), remedy()))
+}
+
+fn number(value: toml::Value) -> Result<f32, Refusal> {
+    match value {
+        toml::Value::Float(number) => Ok(number as f32),
+        toml::Value::Integer(number) => Ok(number as f32),
+        other => Err((
+            format!("its `weight` is {other}, not a number"),
+            "write a number, as in `weight = 0.5`".to_owned(),
+        )),
+    }
+}
+
+/// A node of a graph, to be added to another.
+pub(super) fn draft(node: &Node) -> DraftRole {
+    match &node.role {
+        Role::Input => DraftRole::Input(node.shape.clone()),
+        Role::Target => DraftRole::Target(node.shape.clone()),
+        Role::Layer(layer) => DraftRole::Layer(layer.clone()),
+        Role::Loss { loss, weight } => DraftRole::Loss(loss.clone(), Some(*weight)),
+        Role::Metric(metric) => DraftRole::Metric(metric.clone()),
+    }
+}
+
+/// The attributes of what a node computes, the weight of a loss left out.
+pub(super) fn attributes(role: &DraftRole) -> toml::Table {
+    match role {
+        DraftRole::Input(shape) | DraftRole::Target(shape) => {
+            let sizes = shape.iter().map(|&size| integer(size)).collect();
+            toml::Table::from_iter([("shape".to_owned(), toml::Value::Array(sizes))])
+        }
+        DraftRole::Layer(layer) => layer.attributes(),
+        DraftRole::Loss(loss, _) => loss.attributes(),
+        DraftRole::Metric(metric) => metric.attributes(),
+    }
+}
+
+/// A size as the format writes it; its largest integer stands for all beyond.
+pub(super) fn integer(size: usize) -> toml::Value {
+    toml::Value::Integer(i64::try_from(size).unwrap_or(i64::MAX))
+}

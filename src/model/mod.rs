@@ -1,0 +1,215 @@
+//! Models as files hold them: a graph and how it wants to be trained.
+
+mod kinds;
+mod read;
+#[cfg(test)]
+mod tests;
+mod write;
+
+use std::path::Path;
+use std::sync::Arc;
+
+pub(crate) use kinds::suggest;
+
+use crate::error::{Error, Result};
+use crate::graph::{Graph, GraphBuilder, NodeId, Role};
+use crate::optimizers::{Optimizer, Sgd};
+use crate::presets;
+
+/// Files larger than this are no model files.
+const LARGEST_FILE: u64 = 64 << 20;
+
+/// How a model wants to be trained, unless told otherwise.
+#[derive(Clone, Debug)]
+pub struct TrainingConfig {
+    /// Items in a batch.
+    pub batch_size: usize,
+    /// Passes over the data.
+    pub epochs: usize,
+    /// How its parameters move.
+    pub optimizer: Arc<dyn Optimizer>,
+}
+
+impl Default for TrainingConfig {
+    /// One pass in batches of 32, with plain descent at a rate of 0.01.
+    fn default() -> Self {
+        Self { batch_size: 32, epochs: 1, optimizer: Arc::new(Sgd::default()) }
+    }
+}
+
+/// A graph and how it wants to be trained.
+#[derive(Clone, Debug)]
+pub struct Model {
+    /// The network.
+    pub graph: Arc<Graph>,
+    /// How it wants to be trained.
+    pub training: TrainingConfig,
+}
+
+impl Model {
+    /// A model of a graph just built.
+    pub fn new(graph: Graph, training: TrainingConfig) -> Self {
+        Self { graph: Arc::new(graph), training }
+    }
+
+    /// Reads the text of a model file. `origin` stands in errors for where the text is from.
+    ///
+    /// Every kind of [`LAYERS`](crate::layers::LAYERS), [`LOSSES`](crate::losses::LOSSES) and
+    /// [`METRICS`](crate::metrics::METRICS) can be used, beside `input` and `target`, which have a
+    /// `shape`. A node's attributes stand beside its `name`, `kind` and `inputs`. Nodes may stand in
+    /// any order.
+    ///
+    /// ```
+    /// use caudal::model::Model;
+    ///
+    /// let model = Model::from_toml(
+    ///     r#"
+    ///         name = "two-branch"
+    ///
+    ///         [[node]]
+    ///         name = "image"
+    ///         kind = "input"
+    ///         shape = [8, 8, 1]
+    ///
+    ///         [[node]]
+    ///         name = "stem"
+    ///         kind = "conv2d"
+    ///         inputs = ["image"]
+    ///         filters = 4
+    ///         kernel = 3
+    ///         padding = "same"
+    ///
+    ///         [[node]]
+    ///         name = "small"
+    ///         kind = "maxpool"
+    ///         inputs = ["stem"]
+    ///         size = 2
+    ///
+    ///         [[node]]
+    ///         name = "mean"
+    ///         kind = "global_avg_pool"
+    ///         inputs = ["stem"]
+    ///
+    ///         [[node]]
+    ///         name = "flat"
+    ///         kind = "flatten"
+    ///         inputs = ["small"]
+    ///
+    ///         [[node]]
+    ///         name = "both"
+    ///         kind = "concat"
+    ///         inputs = ["mean", "flat"]
+    ///
+    ///         [[node]]
+    ///         name = "logits"
+    ///         kind = "dense"
+    ///         inputs = ["both"]
+    ///         units = 10
+    ///
+    ///         [[node]]
+    ///         name = "label"
+    ///         kind = "target"
+    ///         shape = []
+    ///
+    ///         [[node]]
+    ///         name = "loss"
+    ///         kind = "softmax_cross_entropy"
+    ///         inputs = ["logits", "label"]
+    ///
+    ///         [train]
+    ///         batch_size = 64
+    ///         optimizer = { kind = "sgd", learning_rate = 0.01, momentum = 0.9 }
+    ///     "#,
+    ///     "two-branch.toml",
+    /// )?;
+    /// assert_eq!(model.graph.node("both")?.shape, [4 + 4 * 4 * 4]);
+    /// assert_eq!(model.training.batch_size, 64);
+    ///
+    /// let wrong = Model::from_toml("[[node]]\nname = 'x'\nkind = 'conv'", "wrong.toml");
+    /// assert!(wrong.unwrap_err().to_string().starts_with("wrong.toml:3: node `x`"));
+    /// # Ok::<(), caudal::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Model`] with the origin, the line and the node, for whatever is not such a model.
+    pub fn from_toml(text: &str, origin: &str) -> Result<Self> {
+        read::read(text, origin)
+    }
+
+    /// The text of a model file that [`Model::from_toml`] reads as this model.
+    pub fn to_toml(&self) -> String {
+        write::write(self)
+    }
+
+    /// The model that a user asks for: a preset by name, a file whose name ends in `.toml`, or, with
+    /// nothing asked for, [`presets::DEFAULT`].
+    ///
+    /// # Errors
+    /// [`Error::Model`] for unknown names and for files that are no models, and [`Error::Io`] for
+    /// files that can't be read.
+    pub fn open(name_or_path: Option<&str>) -> Result<Self> {
+        let name = name_or_path.unwrap_or(presets::DEFAULT);
+        let path = Path::new(name);
+        if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("toml")) {
+            return Self::from_toml(&read_text(path, name)?, name);
+        }
+        presets::find(name)?.model()
+    }
+
+    /// The same model without its metrics, and without the nodes that only metrics use: what
+    /// benchmarks measure.
+    ///
+    /// # Errors
+    /// If nothing is left, for lack of outputs and losses.
+    pub fn without_metrics(&self) -> Result<Self> {
+        let nodes = self.graph.nodes();
+        let mut kept = vec![false; nodes.len()];
+        let mut stack: Vec<NodeId> = self.graph.outputs().to_vec();
+        stack.extend(self.graph.losses());
+        while let Some(id) = stack.pop() {
+            if !std::mem::replace(&mut kept[id], true) {
+                stack.extend(&nodes[id].inputs);
+            }
+        }
+        let mut builder = GraphBuilder::new(self.graph.name());
+        for (node, _) in nodes.iter().zip(kept).filter(|(_, kept)| *kept) {
+            let inputs = node.inputs.iter().map(|&input| &nodes[input].name);
+            builder.add(&node.name, kinds::draft(node), inputs);
+        }
+        for name in declared_outputs(&self.graph) {
+            builder.output(name);
+        }
+        Ok(Self::new(builder.build()?, self.training.clone()))
+    }
+}
+
+/// The outputs that must be declared: none where they are what the losses compare.
+fn declared_outputs(graph: &Graph) -> Vec<&str> {
+    let nodes = graph.nodes();
+    let mut compared: Vec<NodeId> = Vec::new();
+    for node in nodes.iter().filter(|node| matches!(node.role, Role::Loss { .. })) {
+        compared.extend(node.inputs.first().filter(|input| !compared.contains(input)));
+    }
+    if compared == graph.outputs() {
+        return Vec::new();
+    }
+    graph.outputs().iter().map(|&id| nodes[id].name.as_str()).collect()
+}
+
+fn read_text(path: &Path, name: &str) -> Result<String> {
+    let io = |source| Error::io(path, source);
+    let refuse = |problem: &str, remedy: &str| Error::Model {
+        origin: name.to_owned(),
+        problem: problem.to_owned(),
+        remedy: remedy.to_owned(),
+    };
+    let metadata = std::fs::metadata(path).map_err(io)?;
+    if !metadata.is_file() || metadata.len() > LARGEST_FILE {
+        return Err(refuse("it is not a file of at most 64 MiB", "name a model file"));
+    }
+    let bytes = std::fs::read(path).map_err(io)?;
+    String::from_utf8(bytes).map_err(|error| {
+        let good = error.utf8_error().valid_up_to();
+        refuse(&format!("byte {good} is not UTF-8 text"), "save the file as UTF-8")
+    })
+}

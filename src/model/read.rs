@@ -1,0 +1,242 @@
+//! Reads model files.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue, ValueDeserializer};
+
+use super::kinds::{self, Refusal};
+use super::{Model, TrainingConfig};
+use crate::error::{Error, Result};
+use crate::graph::GraphBuilder;
+use crate::optimizers::{OPTIMIZERS, Optimizer};
+
+type Entry<'t> = Spanned<DeValue<'t>>;
+
+/// A text and where it is from.
+struct Source<'t> {
+    text: &'t str,
+    origin: &'t str,
+}
+
+pub(super) fn read(text: &str, origin: &str) -> Result<Model> {
+    let source = Source { text, origin };
+    let document = DeTable::parse(text).map_err(|error| {
+        let start = error.span().map_or(0, |span| span.start);
+        source.refuse(start, error.message(), "write a model file in TOML")
+    })?;
+    let file = document.get_ref();
+    let whole = document.span().start;
+    source.only_keys(file, &["name", "outputs", "node", "train"], "a model file")?;
+    let name = match file.get("name") {
+        Some(entry) => source.string(entry, "`name`")?,
+        None => "model",
+    };
+    let mut builder = GraphBuilder::new(name);
+    let mut lines = HashMap::new();
+    let nodes = match file.get("node").map(|entry| (entry, entry.get_ref().as_array())) {
+        Some((_, Some(nodes))) => nodes.iter(),
+        Some((entry, None)) => {
+            return Err(source.refuse(
+                entry.span().start,
+                "`node` is not a list of tables",
+                "begin every node with a line `[[node]]`",
+            ));
+        }
+        None => {
+            let remedy = "begin every node with a line `[[node]]`";
+            return Err(source.refuse(whole, "it has no nodes", remedy));
+        }
+    };
+    for entry in nodes {
+        let name = source.node(entry, &mut builder)?;
+        lines.insert(name, entry.span().start);
+    }
+    if let Some(entry) = file.get("outputs") {
+        for output in source.strings(entry, "`outputs`")? {
+            builder.output(output);
+        }
+    }
+    let training = match file.get("train") {
+        Some(entry) => source.training(entry)?,
+        None => TrainingConfig::default(),
+    };
+    let graph = builder.build().map_err(|error| source.locate(error, &lines, file))?;
+    Ok(Model::new(graph, training))
+}
+
+impl Source<'_> {
+    /// The line of a byte of the text.
+    fn line(&self, byte: usize) -> usize {
+        1 + self.text.bytes().take(byte).filter(|&byte| byte == b'\n').count()
+    }
+
+    fn refuse(&self, byte: usize, problem: impl Into<String>, remedy: impl Into<String>) -> Error {
+        Error::Model {
+            origin: format!("{}:{}", self.origin, self.line(byte)),
+            problem: problem.into(),
+            remedy: remedy.into(),
+        }
+    }
+
+    /// Says where the node stands that a graph's error is about.
+    fn locate(&self, error: Error, lines: &HashMap<&str, usize>, file: &DeTable<'_>) -> Error {
+        match error {
+            Error::Node { node, problem, remedy } => {
+                let byte = lines.get(node.as_str()).copied();
+                let problem = format!("node `{node}`: {problem}");
+                match byte {
+                    Some(byte) => self.refuse(byte, problem, remedy),
+                    None => Error::Model { origin: self.origin.to_owned(), problem, remedy },
+                }
+            }
+            Error::Cycle { nodes } => self.refuse(
+                nodes.first().and_then(|node| lines.get(node.as_str())).copied().unwrap_or(0),
+                format!("the graph has a cycle: {}", nodes.join(" -> ")),
+                "remove one of these edges, since a node can't wait for itself",
+            ),
+            Error::Graph { graph, problem, remedy } => match file.get("outputs") {
+                Some(entry) if graph == "outputs" => {
+                    self.refuse(entry.span().start, problem, remedy)
+                }
+                _ => Error::Model { origin: self.origin.to_owned(), problem, remedy },
+            },
+            other => other,
+        }
+    }
+
+    fn only_keys(&self, table: &DeTable<'_>, known: &[&str], what: &str) -> Result<()> {
+        match table.keys().find(|key| !known.contains(&key.get_ref().as_ref())) {
+            None => Ok(()),
+            Some(key) => Err(self.refuse(
+                key.span().start,
+                format!("unknown key `{}` in {what}", key.get_ref()),
+                kinds::suggest(key.get_ref(), known.iter().copied(), "keys here"),
+            )),
+        }
+    }
+
+    fn string<'e>(&self, entry: &'e Entry<'_>, what: &str) -> Result<&'e str> {
+        entry.get_ref().as_str().ok_or_else(|| {
+            let problem = format!("{what} is of type {}, not a string", entry.get_ref().type_str());
+            self.refuse(entry.span().start, problem, "write it in quotes")
+        })
+    }
+
+    fn strings<'e>(&self, entry: &'e Entry<'_>, what: &str) -> Result<Vec<&'e str>> {
+        let Some(list) = entry.get_ref().as_array() else {
+            let problem = format!("{what} is of type {}, not a list", entry.get_ref().type_str());
+            let remedy = "write a list of nodes' names, as in [\"left\", \"right\"]";
+            return Err(self.refuse(entry.span().start, problem, remedy));
+        };
+        list.iter().map(|item| self.string(item, &format!("an item of {what}"))).collect()
+    }
+
+    fn table<'e, 'i>(&self, entry: &'e Entry<'i>, what: &str) -> Result<&'e DeTable<'i>> {
+        entry.get_ref().as_table().ok_or_else(|| {
+            let problem = format!("{what} is of type {}, not a table", entry.get_ref().type_str());
+            self.refuse(entry.span().start, problem, "write a table, as in { kind = \"sgd\" }")
+        })
+    }
+
+    /// Every entry of a table but some, as kinds read them.
+    fn attributes(&self, table: &DeTable<'_>, but: &[&str]) -> Result<toml::Table> {
+        let others = table.iter().filter(|(key, _)| !but.contains(&key.get_ref().as_ref()));
+        others
+            .map(|(key, entry)| {
+                let value = toml::Value::deserialize(ValueDeserializer::from(entry.clone()))
+                    .map_err(|error| {
+                        let problem = format!("`{}`: {}", key.get_ref(), error.message());
+                        self.refuse(entry.span().start, problem, "correct the value")
+                    })?;
+                Ok((key.get_ref().to_string(), value))
+            })
+            .collect()
+    }
+
+    /// The byte of the key that a problem names, or `whole`.
+    fn place(problem: &str, table: &DeTable<'_>, whole: usize) -> usize {
+        let named = |key: &&Spanned<_>| problem.contains(&format!("`{}`", key.get_ref()));
+        table.keys().find(named).map_or(whole, |key| key.span().start)
+    }
+
+    /// Adds one node; gives its name.
+    fn node<'e>(&self, entry: &'e Entry<'_>, builder: &mut GraphBuilder) -> Result<&'e str> {
+        let whole = entry.span().start;
+        let table = self.table(entry, "a node")?;
+        let Some(name) = table.get("name") else {
+            let remedy = "give it one, as in `name = \"stem\"`";
+            return Err(self.refuse(whole, "a node has no `name`", remedy));
+        };
+        let name = self.string(name, "the `name` of a node")?;
+        let named = |what: &str| format!("node `{}`: {what}", name.escape_debug());
+        let Some(kind) = table.get("kind") else {
+            let remedy = "give it one, as in `kind = \"dense\"`";
+            return Err(self.refuse(whole, named("it has no `kind`"), remedy));
+        };
+        let kind_place = kind.span().start;
+        let kind = self.string(kind, &named("its `kind`"))?;
+        let inputs = match table.get("inputs") {
+            Some(entry) => self.strings(entry, &named("its `inputs`"))?,
+            None => Vec::new(),
+        };
+        let attributes = self.attributes(table, &["name", "kind", "inputs"])?;
+        let role = kinds::parse(kind, attributes).map_err(|(problem, remedy)| {
+            let otherwise =
+                if problem.starts_with("there is no kind") { kind_place } else { whole };
+            let place = Self::place(&problem, table, otherwise);
+            self.refuse(place, named(&problem), remedy)
+        })?;
+        builder.add(name, role, inputs);
+        Ok(name)
+    }
+
+    fn training(&self, entry: &Entry<'_>) -> Result<TrainingConfig> {
+        let table = self.table(entry, "`train`")?;
+        self.only_keys(table, &["batch_size", "epochs", "optimizer"], "`train`")?;
+        let mut training = TrainingConfig::default();
+        for (name, size) in
+            [("batch_size", &mut training.batch_size), ("epochs", &mut training.epochs)]
+        {
+            let Some(entry) = table.get(name) else { continue };
+            let value = toml::Value::deserialize(ValueDeserializer::from(entry.clone())).ok();
+            let number = value.and_then(|value| value.as_integer());
+            *size = number
+                .and_then(|number| usize::try_from(number).ok())
+                .filter(|&number| number > 0)
+                .ok_or_else(|| {
+                    let problem = format!("`{name}` is not a whole number of at least 1");
+                    self.refuse(entry.span().start, problem, format!("write `{name} = 32`"))
+                })?;
+        }
+        if let Some(entry) = table.get("optimizer") {
+            training.optimizer = self.optimizer(entry)?;
+        }
+        Ok(training)
+    }
+
+    fn optimizer(&self, entry: &Entry<'_>) -> Result<Arc<dyn Optimizer>> {
+        let whole = entry.span().start;
+        let table = self.table(entry, "`optimizer`")?;
+        let Some(kind) = table.get("kind") else {
+            let remedy = "write it as in { kind = \"sgd\", learning_rate = 0.01 }";
+            return Err(self.refuse(whole, "the optimizer has no `kind`", remedy));
+        };
+        let kind = self.string(kind, "the `kind` of the optimizer")?;
+        let attributes = self.attributes(table, &["kind"])?;
+        parse_optimizer(kind, attributes).map_err(|(problem, remedy)| {
+            let place = Self::place(&problem, table, whole);
+            self.refuse(place, format!("optimizer `{}`: {problem}", kind.escape_debug()), remedy)
+        })
+    }
+}
+
+fn parse_optimizer(kind: &str, attributes: toml::Table) -> Result<Arc<dyn Optimizer>, Refusal> {
+    let Some(spec) = OPTIMIZERS.iter().find(|spec| spec.kind == kind) else {
+        let known = OPTIMIZERS.iter().map(|spec| spec.kind);
+        return Err(("there is no such kind".into(), kinds::suggest(kind, known, "optimizers")));
+    };
+    (spec.parse)(attributes).map_err(|problem| kinds::refusal(kind, spec.attributes, problem))
+}
