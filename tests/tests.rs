@@ -7,6 +7,7 @@ mod command_line;
 mod executors;
 mod faults;
 mod laws;
+mod oracles;
 mod probe;
 mod protocol;
 mod random_graphs;
