@@ -18,12 +18,12 @@ pub(super) fn validate(name: String, drafts: Vec<Draft>, outputs: &[String]) -> 
         problem: problem.to_owned(),
         remedy: remedy.to_owned(),
     };
-    if !drafts.iter().any(|draft| matches!(draft.role, DraftRole::Input(_))) {
-        return Err(graph_error("it has no input node", "add one with its shape"));
-    }
     let by_name = index_names(&drafts)?;
     let inputs = resolve_inputs(&drafts, &by_name)?;
     let order = topological_order(&drafts, &inputs)?;
+    if !drafts.iter().any(|draft| matches!(draft.role, DraftRole::Input(_))) {
+        return Err(graph_error("it has no input node", "add one with its shape"));
+    }
     let consumers = consumers_of(&inputs);
 
     let losses = drafts.iter().filter(|d| matches!(d.role, DraftRole::Loss(..))).count();
