@@ -182,8 +182,8 @@ impl GraphBuilder {
     ///
     /// # Errors
     /// Names the node, the shapes and the remedy for: duplicate or unknown names, cycles, wrong
-    /// numbers of inputs, shapes that do not fit, nodes that lead nowhere, and networks without an
-    /// input or an output.
+    /// numbers of inputs, shapes that do not fit, nodes that lead nowhere, outputs that come
+    /// of targets, and networks without an input or an output.
     pub fn build(self) -> Result<Graph> {
         validate::validate(self.name, self.drafts, &self.outputs)
     }

@@ -43,6 +43,7 @@ pub(super) fn validate(name: String, drafts: Vec<Draft>, outputs: &[String]) -> 
             "declare an output node, or add a loss, whose prediction is an output",
         ));
     }
+    refuse_targets(&drafts, &inputs, &outputs)?;
     require_purpose(&drafts, &inputs, &outputs)?;
 
     let mut nodes = Vec::with_capacity(drafts.len());
@@ -319,6 +320,32 @@ fn resolve_outputs(
         }
     }
     Ok(outputs)
+}
+
+/// Refuses outputs that come of targets: a prediction has none.
+fn refuse_targets(drafts: &[Draft], inputs: &[Vec<NodeId>], outputs: &[NodeId]) -> Result<()> {
+    let mut seen = vec![false; drafts.len()];
+    for &output in outputs {
+        let mut stack = vec![output];
+        while let Some(id) = stack.pop() {
+            let draft = &drafts[id];
+            if matches!(draft.role, DraftRole::Target(_)) {
+                return Err(Error::node(
+                    &drafts[output].name,
+                    format!(
+                        "it is an output, declared or as the first input of a loss, and comes of \
+                         the target `{}`, which predictions do not have",
+                        draft.name
+                    ),
+                    format!("make `{}` an input, or another node the output", draft.name),
+                ));
+            }
+            if !std::mem::replace(&mut seen[id], true) {
+                stack.extend(&inputs[id]);
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Refuses nodes from which no output, loss or metric can be reached.
