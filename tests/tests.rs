@@ -6,6 +6,7 @@ mod article;
 mod command_line;
 mod executors;
 mod faults;
+mod graph_errors;
 mod laws;
 mod oracles;
 mod probe;

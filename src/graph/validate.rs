@@ -275,7 +275,7 @@ fn check_arity(draft: &Draft, got: usize) -> Result<()> {
     }
     Err(Error::node(
         &draft.name,
-        format!("a {kind} takes {wanted}, but it has {got}"),
+        format!("a node of kind `{kind}` takes {wanted}, but it has {got}"),
         if got == 0 { "connect it to the nodes it computes from" } else { "correct its inputs" },
     ))
 }
