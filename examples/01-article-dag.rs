@@ -25,8 +25,8 @@ use caudal::optimizers::Sgd;
 use caudal::train::{Network, NetworkOptions};
 use caudal::{Result, Tensor};
 
-const FEATURES: usize = 384;
-const ITEMS: usize = 192;
+const FEATURES: usize = 512;
+const ITEMS: usize = 256;
 
 fn article() -> Result<Graph> {
     let mut net = GraphBuilder::new("article");
@@ -69,6 +69,12 @@ fn label(plan: &Plan, event: &PartEvent) -> String {
     }
 }
 
+/// Nanoseconds from the first start to the last end.
+fn span(events: &[PartEvent]) -> u64 {
+    let start = events.iter().map(|event| event.start).min().unwrap_or(0);
+    events.iter().map(|event| event.end).max().unwrap_or(0) - start
+}
+
 /// Prints the tasks of one phase in the order in which they began.
 fn print(title: &str, plan: &Plan, events: &[PartEvent]) {
     println!("  {title}");
@@ -108,17 +114,22 @@ fn main() -> Result<()> {
             ..NetworkOptions::default()
         };
         let mut network = Network::new(article()?, Sgd::new(0.01), options)?;
-        // The first steps touch memory for the first time.
-        for _ in 0..3 {
-            network.train_batch(&batch)?;
-        }
         let diary = Arc::new(Diary::default());
         let run = network.run(Mode::Training, ITEMS)?;
         run.observe(Some(Arc::clone(&diary) as Arc<dyn Observer>));
         let plan = Arc::clone(run.plan());
-        let report = network.train_batch(&batch)?;
+        // Of some steps, the one that took the least time: the one that others on this machine
+        // disturbed the least.
+        let mut events = Vec::new();
+        let mut report = network.train_batch(&batch)?;
+        for _ in 0..20 {
+            let step = diary.events();
+            if events.is_empty() || span(&step) < span(&events) {
+                events = step;
+            }
+            report = network.train_batch(&batch)?;
+        }
 
-        let events = diary.events();
         let in_article = |event: &&PartEvent| plan.task(event.task).node.len() == 1;
         let (forward, backward): (Vec<_>, Vec<_>) = events
             .iter()

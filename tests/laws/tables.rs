@@ -40,7 +40,7 @@ fn every_file_is_a_row() {
     assert_table("optimizers", &[], OPTIMIZERS.iter().map(|row| (row.kind, row.summary)));
     assert_table("initializers", &[], INITIALIZERS.iter().map(|row| (row.kind, row.summary)));
     let policies = POLICIES.iter().map(|row| (row.name, row.summary));
-    assert_table("executor/policy", &["ranked"], policies);
+    assert_table("executor/policy", &["places"], policies);
 }
 
 #[test]

@@ -8,6 +8,7 @@
 //! Nothing here looks at the machine: a plan follows from graph, batch size and options, so that
 //! results do not depend on where it runs.
 
+mod chunks;
 mod fusion;
 mod steps;
 mod tasks;
@@ -28,6 +29,8 @@ pub struct PlanOptions {
     pub parts: bool,
     /// Seconds of estimated work that a part should have at least.
     pub grain: f64,
+    /// Works on a batch in chunks where its activations would not fit into a cache.
+    pub chunks: bool,
     /// Makes one task of steps with one way through, where one of them is small.
     pub fusion: bool,
     /// Lets layers write over inputs that nobody else reads, and places inputs inside their concat.
@@ -44,6 +47,7 @@ impl Default for PlanOptions {
         Self {
             parts: true,
             grain: 60e-6,
+            chunks: true,
             fusion: true,
             in_place: true,
             updates: true,
@@ -55,7 +59,7 @@ impl Default for PlanOptions {
 impl PlanOptions {
     /// One task for every node and phase, as the graph's author sees them.
     pub fn plain() -> Self {
-        Self { parts: false, fusion: false, in_place: false, ..Self::default() }
+        Self { parts: false, chunks: false, fusion: false, in_place: false, ..Self::default() }
     }
 
     /// Computes gradients of parameters and inputs, keeps them, and moves nothing.
