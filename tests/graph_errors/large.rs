@@ -65,3 +65,19 @@ fn a_ladder_of_diamonds_is_walked_once() {
     let loss = run.kept(graph.id("sum").unwrap()).unwrap();
     assert_eq!(loss, [2.0 * 1.5 * 0.75 * ways; 3]);
 }
+
+#[test]
+fn weights_that_no_memory_holds_are_refused() {
+    let mut net = GraphBuilder::new("huge");
+    let x = net.input("x", [1 << 20]);
+    // More than there are addresses, whatever the system would promise.
+    for number in 0..64 {
+        let node = net.layer(format!("wide{number}"), Dense::new(1 << 19), [&x]);
+        net.output(&node);
+    }
+    let graph = Arc::new(net.build().unwrap());
+    let message = Network::from_parts(graph, optimizer(), NetworkOptions::default());
+    let message = message.unwrap_err().to_string();
+    assert!(message.starts_with("graph `huge`: memory does not hold its 351"), "{message}");
+    assert!(message.contains("`sgd`") && message.ends_with("use smaller layers"), "{message}");
+}
