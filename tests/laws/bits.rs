@@ -6,7 +6,7 @@ use std::sync::Arc;
 use caudal::Tensor;
 use caudal::executor::policy::POLICIES;
 use caudal::executor::{Actors, Executor, Mode, Phase, PlanOptions, Pool, Run, Sequential};
-use caudal::layers::{Dense, Layer};
+use caudal::layers::{Conv2d, Dense, Layer};
 
 use super::for_specimens;
 use crate::probe::{Specimen, Surroundings, assert_close, bits, execute};
@@ -17,7 +17,8 @@ const BATCHES: [usize; 4] = [1, 2, 5, 67];
 /// Splits whatever can be split.
 const FINEST: f64 = 1e-9;
 
-/// The samples of all layers, and a layer whose weights are large enough for parts of rows.
+/// The samples of all layers, a layer whose weights are large enough for parts of rows, and one whose
+/// activations are large enough for chunks.
 fn for_all(mut law: impl FnMut(&str, &Specimen)) {
     for_specimens(&BATCHES, &mut law);
     let layer: Arc<dyn Layer> = Arc::new(Dense::new(200));
@@ -25,6 +26,9 @@ fn for_all(mut law: impl FnMut(&str, &Specimen)) {
         let specimen = Specimen::new(&layer, &[&[70]], Surroundings::Inside, batch).unwrap();
         law(&format!("dense 70 to 200, {batch}"), &specimen);
     }
+    let layer: Arc<dyn Layer> = Arc::new(Conv2d::new(31, 3).same());
+    let specimen = Specimen::new(&layer, &[&[32, 32, 2]], Surroundings::Shared, 53).unwrap();
+    law("conv2d to 32 x 32 x 31, 53", &specimen);
 }
 
 /// What a step computes: values of every loss, gradients of every input and every parameter.
@@ -73,33 +77,40 @@ fn predict(specimen: &Specimen, options: PlanOptions, data: &[(String, Tensor)])
 }
 
 #[test]
-fn parts_fusion_and_places_do_not_matter() {
+fn parts_chunks_fusion_and_places_do_not_matter() {
     let mut split = BTreeSet::new();
     for_all(|what, specimen| {
         let data = specimen.data(1);
         let plain = PlanOptions { updates: false, keep_gradients: true, ..PlanOptions::plain() };
+        let finest = PlanOptions { parts: true, grain: FINEST, ..plain };
         let whole = train(specimen, plain, &data);
         let outputs = predict(specimen, plain, &data);
-        let finest = PlanOptions { parts: true, grain: FINEST, ..plain };
-        let parts = train(specimen, finest, &data);
-        for (number, (found, expected)) in
-            parts.parameters.iter().zip(&whole.parameters).enumerate()
-        {
-            let expected: Vec<f64> = expected.iter().map(|&value| f64::from(value)).collect();
-            assert_close(&format!("{what}: parameter {number}"), found, &expected, 1e-4);
-        }
-        for (fusion, in_place) in [(false, false), (false, true), (true, false), (true, true)] {
-            for (options, expected) in [(plain, &whole), (finest, &parts)] {
+        for (options, chunks) in [(plain, false), (plain, true), (finest, false), (finest, true)] {
+            let options = PlanOptions { chunks, ..options };
+            let cut = train(specimen, options, &data);
+            let what = format!("{what} with {options:?}");
+            // Parameter gradients are sums over items, which are added in another order.
+            for (found, expected) in cut.parameters.iter().zip(&whole.parameters) {
+                let expected: Vec<f64> = expected.iter().map(|&value| f64::from(value)).collect();
+                assert_close(&format!("{what}: parameters"), found, &expected, 1e-4);
+            }
+            assert!(cut.losses == whole.losses, "{what}: losses");
+            assert!(cut.inputs == whole.inputs, "{what}: input gradients");
+            assert!(predict(specimen, options, &data) == outputs, "{what}: outputs");
+            for (fusion, in_place) in [(false, true), (true, false), (true, true)] {
                 let options = PlanOptions { fusion, in_place, ..options };
                 let what = format!("{what} with {options:?}");
-                let found = train(specimen, options, &data);
-                found.assert_same(expected, &what);
-                assert!(found.losses == whole.losses, "{what}: losses of parts");
-                assert!(found.inputs == whole.inputs, "{what}: input gradients of parts");
+                train(specimen, options, &data).assert_same(&cut, &what);
                 assert!(predict(specimen, options, &data) == outputs, "{what}: outputs");
             }
         }
         let plan = Arc::clone(specimen.run(Mode::Training, finest).plan());
+        let chunked = PlanOptions { chunks: true, ..plain };
+        if specimen.run(Mode::Training, chunked).plan().task_count()
+            > specimen.run(Mode::Training, plain).plan().task_count()
+        {
+            split.insert("chunks".to_owned());
+        }
         let kind = specimen.graph.node("specimen").unwrap().role.kind();
         split.extend((0..plan.task_count()).map(|task| plan.task(task)).filter_map(|task| {
             (task.node == "specimen" && task.parts > 1)
@@ -109,6 +120,7 @@ fn parts_fusion_and_places_do_not_matter() {
     for kind in caudal::layers::LAYERS.iter().map(|spec| spec.kind) {
         assert!(split.contains(&format!("{kind} {}", Phase::Forward.name())), "{kind}: {split:?}");
     }
+    assert!(split.contains("chunks"), "{split:?}");
     for kind in ["dense", "conv2d"] {
         assert!(
             split.contains(&format!("{kind} {}", Phase::ParamGrad.name())),
