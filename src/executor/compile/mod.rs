@@ -115,6 +115,13 @@ impl Plan {
         let included = included(graph, mode);
         let values = values::Values::place(graph, mode, batch, &included, options);
         let steps = steps::Steps::list(graph, mode, batch, &included, &values, options);
+        let trains = steps.parameter_gradients.iter().any(|gradients| !gradients.is_empty());
+        if mode == Mode::Training && !trains && !options.keep_gradients {
+            return Err(refuse(
+                "no loss depends on a parameter",
+                "connect a loss to a layer with weights, or to one behind it",
+            ));
+        }
         let groups = fusion::fuse(graph, &values, &steps, options);
         Ok(tasks::assemble(
             tasks::Request { graph, mode, batch, optimizer, options },

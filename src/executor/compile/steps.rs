@@ -451,16 +451,20 @@ impl Lister<'_> {
         let commit = self.commit();
         let graph = self.graph;
         let readers = self.weight_readers();
+        let mut gradients = vec![(Vec::new(), Vec::new()); graph.parameters.len()];
+        for (id, node) in graph.nodes.iter().enumerate() {
+            // A node that no loss needs has no gradient.
+            for (&parameter, &value) in
+                node.parameters.iter().zip(&self.steps.parameter_gradients[id])
+            {
+                gradients[parameter].0.push(value);
+                gradients[parameter].1.extend(&self.steps.param_grads[id]);
+            }
+        }
         for (parameter, described) in graph.parameters.iter().enumerate() {
             let mut step = self.draft(Phase::Update, described.node);
             step.parameter = parameter as u32;
-            for (id, node) in graph.nodes.iter().enumerate() {
-                // A node that no loss needs has no gradient.
-                if let Some(index) = node.parameters.iter().position(|&own| own == parameter) {
-                    step.inputs.extend(self.steps.parameter_gradients[id].get(index));
-                    step.after.extend(&self.steps.param_grads[id]);
-                }
-            }
+            (step.inputs, step.after) = std::mem::take(&mut gradients[parameter]);
             if step.inputs.is_empty() {
                 continue;
             }
@@ -471,12 +475,12 @@ impl Lister<'_> {
             step.split = Split::Rows;
             let spec = &described.spec;
             step.units = spec.rows() / SMALLEST_ROWS;
-            let gradients: usize = step
+            let contributions: usize = step
                 .inputs
                 .iter()
                 .map(|&value| self.steps.flat[value as usize - self.steps.first_flat].contributions)
                 .sum();
-            let floats = ((gradients + 4) * spec.floats()) as f64;
+            let floats = ((contributions + 4) * spec.floats()) as f64;
             step.seconds = seconds(Cost { flops: 0.0, floats });
             self.steps.push(step);
         }
