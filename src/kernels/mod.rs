@@ -51,6 +51,8 @@ pub use product::product;
 pub use product_transposed::product_transposed;
 pub use reshape::copy_reshaped;
 pub use scratch::with_scratch;
-pub use softmax::{softmax_cross_entropy, softmax_cross_entropy_grad};
+pub use softmax::{
+    soft_cross_entropy, soft_cross_entropy_grad, softmax_cross_entropy, softmax_cross_entropy_grad,
+};
 pub use sum::sum;
 pub use weight_gradient::weight_gradient;
