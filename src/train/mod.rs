@@ -9,4 +9,4 @@ mod report;
 pub use checkpoint::Checkpoint;
 pub use fit::{BatchEnd, Callback, Control, EpochEnd, FitOptions, History};
 pub use network::{Network, NetworkOptions};
-pub use report::{NamedValue, Report};
+pub use report::{NamedTable, NamedValue, Report};
