@@ -8,6 +8,7 @@ mod executors;
 mod faults;
 mod graph_errors;
 mod laws;
+mod optimizers;
 mod oracles;
 mod probe;
 mod protocol;

@@ -227,7 +227,7 @@ fn infer(
         }
         DraftRole::Metric(metric) => {
             metric.check(input_shapes).map_err(explain)?;
-            (vec![metric.statistics()], Vec::new())
+            (vec![metric.statistics(input_shapes)], Vec::new())
         }
     };
     let floats = shape.iter().try_fold(1usize, |product, &size| product.checked_mul(size));

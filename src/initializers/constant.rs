@@ -3,13 +3,15 @@
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::{Fans, Initializer, InitializerSpec, parse};
+use super::{Fans, Initializer, InitializerSpec, check_finite, parse};
+use crate::layers::to_attributes;
 
 pub(super) static SPEC: InitializerSpec = InitializerSpec {
     kind: "constant",
     summary: "one value everywhere",
     attributes: &[("value", "default 0")],
     parse: parse::<Constant>,
+    samples: &["", "value = 0.5"],
 };
 
 /// One value everywhere.
@@ -30,6 +32,14 @@ impl Constant {
 impl Initializer for Constant {
     fn kind(&self) -> &'static str {
         SPEC.kind
+    }
+
+    fn attributes(&self) -> toml::Table {
+        to_attributes(self)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        check_finite("value", self.value)
     }
 
     fn fill(&self, _fans: Fans, _random: &mut ChaCha8Rng, values: &mut [f32]) {

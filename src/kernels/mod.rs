@@ -41,7 +41,7 @@ pub use conv2d::{
 pub use elementwise::{copy, fill, relu, relu_grad, scale, sigmoid, sigmoid_grad, tanh, tanh_grad};
 pub use instruction_set::{InstructionSet, instruction_set_name, with_instruction_set};
 pub use matrix::{MatrixMut, MatrixRef};
-pub use optimizers::{add_slices, column_sums, sgd, sgd_momentum};
+pub use optimizers::{add_slices, column_sums, move_each, sgd, sgd_momentum};
 pub use panels::{PANEL, Panels, from_panels, panel_len, panel_rows, panel_rows_floats, to_panels};
 pub use pooling::{
     PoolShape, average_pool, average_pool_grad, global_average, global_average_grad, max_pool,
@@ -51,6 +51,8 @@ pub use product::product;
 pub use product_transposed::product_transposed;
 pub use reshape::copy_reshaped;
 pub use scratch::with_scratch;
-pub use softmax::{softmax_cross_entropy, softmax_cross_entropy_grad};
+pub use softmax::{
+    soft_cross_entropy, soft_cross_entropy_grad, softmax_cross_entropy, softmax_cross_entropy_grad,
+};
 pub use sum::sum;
 pub use weight_gradient::weight_gradient;

@@ -84,6 +84,51 @@ pub fn sgd(weights: &mut [f32], gradient: &[f32], learning_rate: f32) {
     dispatch(Step { weights, gradient, rate: -learning_rate });
 }
 
+/// One step of any optimizer: `rule` makes the new weight and state of each number from the weight,
+/// the gradient and the state. The same bits with every instruction set, for the rule's arithmetic
+/// is done as it is written.
+///
+/// # Panics
+/// If the lengths differ.
+pub fn move_each<const STATE: usize>(
+    weights: &mut [f32],
+    gradient: &[f32],
+    state: [&mut [f32]; STATE],
+    rule: impl Fn(f32, f32, [f32; STATE]) -> (f32, [f32; STATE]),
+) {
+    struct Step<'a, const STATE: usize, R> {
+        weights: &'a mut [f32],
+        gradient: &'a [f32],
+        state: [&'a mut [f32]; STATE],
+        rule: R,
+    }
+    impl<const STATE: usize, R: Fn(f32, f32, [f32; STATE]) -> (f32, [f32; STATE])> Kernel
+        for Step<'_, STATE, R>
+    {
+        #[inline(always)]
+        unsafe fn run<V: Vector>(self) {
+            let Self { weights, gradient, state, rule } = self;
+            let len = weights.len();
+            // Slices of one length, so that the loop needs no checks and becomes one on vectors.
+            let gradient = &gradient[..len];
+            let state = state.map(|state| &mut state[..len]);
+            for at in 0..len {
+                let old: [f32; STATE] = std::array::from_fn(|array| state[array][at]);
+                let (weight, new) = rule(weights[at], gradient[at], old);
+                weights[at] = weight;
+                for array in 0..STATE {
+                    state[array][at] = new[array];
+                }
+            }
+        }
+    }
+    assert_eq!(weights.len(), gradient.len(), "weights, gradient");
+    for state in &state {
+        assert_eq!(state.len(), gradient.len(), "state, gradient");
+    }
+    dispatch(Step { weights, gradient, state, rule });
+}
+
 /// Adds `part` to `sum`.
 ///
 /// # Panics

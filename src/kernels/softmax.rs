@@ -66,6 +66,77 @@ pub fn softmax_cross_entropy_grad(
     dispatch(Grad(logits, labels, scale, gradient));
 }
 
+/// The loss of each row of logits against a row of shares, overwriting `losses`: the sum of
+/// `share * -log(softmax(logit))`.
+///
+/// # Panics
+/// If the sizes differ.
+pub fn soft_cross_entropy(logits: MatrixRef<'_>, shares: MatrixRef<'_>, losses: &mut [f32]) {
+    struct Loss<'a>(MatrixRef<'a>, MatrixRef<'a>, &'a mut [f32]);
+    impl Kernel for Loss<'_> {
+        #[inline(always)]
+        unsafe fn run<V: Vector>(self) {
+            let Self(logits, shares, losses) = self;
+            for (row, loss) in losses.iter_mut().enumerate() {
+                let logits = logits.row(row);
+                // SAFETY: as the caller states.
+                let (largest, sum) = unsafe { largest_and_sum::<V>(logits) };
+                let above = f64::from(sum.ln());
+                // A class without a share does not count, not even one with an infinite logit.
+                let pairs = logits.iter().zip(shares.row(row)).filter(|(_, share)| **share != 0.0);
+                let terms = pairs.map(|(logit, share)| {
+                    f64::from(*share) * (above - (f64::from(*logit) - f64::from(largest)))
+                });
+                *loss = terms.sum::<f64>() as f32;
+            }
+        }
+    }
+    assert_eq!(losses.len(), logits.rows(), "losses, rows of the logits");
+    assert_eq!([shares.rows(), shares.cols()], [logits.rows(), logits.cols()], "shares, logits");
+    dispatch(Loss(logits, shares, losses));
+}
+
+/// The gradient of the logits, overwriting `gradient`: `(softmax * sum(shares) - shares) * scale`.
+///
+/// # Panics
+/// If the sizes differ.
+pub fn soft_cross_entropy_grad(
+    logits: MatrixRef<'_>,
+    shares: MatrixRef<'_>,
+    scale: f32,
+    gradient: MatrixMut<'_>,
+) {
+    struct Grad<'a>(MatrixRef<'a>, MatrixRef<'a>, f32, MatrixMut<'a>);
+    impl Kernel for Grad<'_> {
+        #[inline(always)]
+        unsafe fn run<V: Vector>(self) {
+            let Self(logits, shares, scale, mut gradient) = self;
+            for row in 0..logits.rows() {
+                let (logits, shares, to) =
+                    (logits.row(row), shares.row(row), gradient.row_mut(row));
+                let total = shares.iter().map(|&share| f64::from(share)).sum::<f64>() as f32;
+                // SAFETY: as the caller states; all three rows have the same length.
+                unsafe {
+                    let (largest, sum) = largest_and_sum::<V>(logits);
+                    let (largest, factor) = (V::splat(largest), V::splat(total * scale / sum));
+                    let scale = V::splat(scale);
+                    for at in (0..logits.len()).step_by(V::LANES) {
+                        let lanes = V::LANES.min(logits.len() - at);
+                        let above = V::load_part(logits.as_ptr().add(at), lanes).sub(largest);
+                        let share = V::load_part(shares.as_ptr().add(at), lanes);
+                        let grad = exp(above).mul(factor).sub(share.mul(scale));
+                        grad.store_part(to.as_mut_ptr().add(at), lanes);
+                    }
+                }
+            }
+        }
+    }
+    let size = [logits.rows(), logits.cols()];
+    assert_eq!([gradient.rows(), gradient.cols()], size, "gradient, logits");
+    assert_eq!([shares.rows(), shares.cols()], size, "shares, logits");
+    dispatch(Grad(logits, shares, scale, gradient));
+}
+
 fn check_labels(logits: MatrixRef<'_>, labels: &[f32]) {
     assert_eq!(labels.len(), logits.rows(), "labels, rows of the logits");
     let classes = logits.cols();

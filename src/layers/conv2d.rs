@@ -11,7 +11,7 @@ use super::{
     to_attributes,
 };
 use crate::executor::Context;
-use crate::initializers::{Constant, GlorotUniform};
+use crate::initializers::{Choice, Constant, GlorotUniform};
 use crate::kernels::{self, Conv2dShape, MatrixMut};
 use crate::tensor::Shape;
 
@@ -23,10 +23,15 @@ pub(super) static SPEC: LayerSpec = LayerSpec {
         ("kernel", "rows and columns of the window, one number or two; required"),
         ("stride", "steps of the window, one number or two; default 1"),
         ("padding", "\"valid\" (default) or \"same\""),
+        ("initializer", "of the weight: a kind, or a table with one; default \"glorot_uniform\""),
     ],
     parse: parse::<Conv2d>,
     samples: &[
         Sample { attributes: "filters = 2\nkernel = 1", inputs: &[&[3, 3, 2]] },
+        Sample {
+            attributes: "filters = 2\nkernel = 2\ninitializer = { kind = \"orthogonal\", gain = 2.0 }",
+            inputs: &[&[3, 3, 2]],
+        },
         Sample { attributes: "filters = 3\nkernel = 3", inputs: &[&[4, 5, 2]] },
         Sample { attributes: "filters = 4\nkernel = 3\npadding = \"same\"", inputs: &[&[4, 3, 1]] },
         Sample {
@@ -54,6 +59,8 @@ pub struct Conv2d {
     stride: Pair,
     #[serde(default)]
     padding: Padding,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    initializer: Option<Choice>,
 }
 
 fn one() -> Pair {
@@ -63,7 +70,13 @@ fn one() -> Pair {
 impl Conv2d {
     /// `filters` windows of `kernel` rows and columns (`3` or `[3, 2]`), stride 1, no padding.
     pub fn new(filters: usize, kernel: impl Into<Pair>) -> Self {
-        Self { filters, kernel: kernel.into(), stride: one(), padding: Padding::Valid }
+        Self {
+            filters,
+            kernel: kernel.into(),
+            stride: one(),
+            padding: Padding::Valid,
+            initializer: None,
+        }
     }
 
     /// Pads the image so that, with stride 1, the output is as large as the input.
@@ -77,6 +90,13 @@ impl Conv2d {
     #[must_use]
     pub fn stride(mut self, stride: impl Into<Pair>) -> Self {
         self.stride = stride.into();
+        self
+    }
+
+    /// Takes the first values of the weight from another initializer.
+    #[must_use]
+    pub fn initializer(mut self, initializer: impl Into<Choice>) -> Self {
+        self.initializer = Some(initializer.into());
         self
     }
 
@@ -131,7 +151,10 @@ impl Layer for Conv2d {
             spec(
                 "weight",
                 vec![rows, columns, channels, self.filters],
-                Arc::new(GlorotUniform::default()),
+                match &self.initializer {
+                    Some(initializer) => initializer.get(),
+                    None => Arc::new(GlorotUniform::default()),
+                },
                 Layout::Panels,
             ),
             spec("bias", vec![self.filters], Arc::new(Constant::new(0.0)), Layout::Plain),

@@ -10,17 +10,21 @@ use super::{
     to_attributes,
 };
 use crate::executor::Context;
-use crate::initializers::{Constant, GlorotUniform};
+use crate::initializers::{Choice, Constant, GlorotUniform};
 use crate::kernels::{self, MatrixMut};
 use crate::tensor::{Shape, describe_shape};
 
 pub(super) static SPEC: LayerSpec = LayerSpec {
     kind: "dense",
     summary: "output = input · weight + bias, over the last axis",
-    attributes: &[("units", "size of the output's last axis; required")],
+    attributes: &[
+        ("units", "size of the output's last axis; required"),
+        ("initializer", "of the weight: a kind, or a table with one; default \"glorot_uniform\""),
+    ],
     parse: parse::<Dense>,
     samples: &[
         Sample { attributes: "units = 3", inputs: &[&[4]] },
+        Sample { attributes: "units = 2\ninitializer = \"he_normal\"", inputs: &[&[3]] },
         Sample { attributes: "units = 1", inputs: &[&[1]] },
         Sample { attributes: "units = 37", inputs: &[&[19]] },
         Sample { attributes: "units = 5", inputs: &[&[2, 3, 7]] },
@@ -33,12 +37,21 @@ pub(super) static SPEC: LayerSpec = LayerSpec {
 #[serde(deny_unknown_fields)]
 pub struct Dense {
     units: usize,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    initializer: Option<Choice>,
 }
 
 impl Dense {
     /// A layer with `units` outputs.
     pub fn new(units: usize) -> Self {
-        Self { units }
+        Self { units, initializer: None }
+    }
+
+    /// Takes the first values of the weight from another initializer.
+    #[must_use]
+    pub fn initializer(mut self, initializer: impl Into<Choice>) -> Self {
+        self.initializer = Some(initializer.into());
+        self
     }
 }
 
@@ -79,7 +92,10 @@ impl Layer for Dense {
             spec(
                 "weight",
                 vec![features, self.units],
-                Arc::new(GlorotUniform::default()),
+                match &self.initializer {
+                    Some(initializer) => initializer.get(),
+                    None => Arc::new(GlorotUniform::default()),
+                },
                 Layout::Panels,
             ),
             spec("bias", vec![self.units], Arc::new(Constant::new(0.0)), Layout::Plain),

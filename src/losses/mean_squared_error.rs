@@ -1,10 +1,9 @@
 //! Mean of the squared differences.
 
-use super::{Loss, LossSpec, TargetValues, parse_plain};
+use super::{Loss, LossSpec, TargetValues, check_same_shape, mean_by_number, parse_plain};
 use crate::executor::Context;
 use crate::kernels::MatrixMut;
 use crate::layers::{Misfit, Sample};
-use crate::tensor::describe_shape;
 
 pub(super) static SPEC: LossSpec = LossSpec {
     kind: "mean_squared_error",
@@ -33,17 +32,7 @@ impl Loss for MeanSquaredError {
     }
 
     fn check(&self, inputs: &[&[usize]]) -> Result<(), Misfit> {
-        if inputs[0] == inputs[1] {
-            return Ok(());
-        }
-        Err(Misfit::new(
-            format!(
-                "prediction and target differ in shape: {} and {}",
-                describe_shape(inputs[0]),
-                describe_shape(inputs[1])
-            ),
-            "give both the same shape",
-        ))
+        check_same_shape(inputs)
     }
 
     fn target_values(&self, _inputs: &[&[usize]]) -> TargetValues {
@@ -58,19 +47,12 @@ impl Loss for MeanSquaredError {
         false
     }
 
-    fn forward(&self, context: &Context<'_>, mut losses: MatrixMut<'_>) -> Result<(), String> {
-        let (prediction, target) = (context.input(0), context.input(1));
-        let rows = prediction.rows() / context.items().max(1);
-        let numbers = (rows * prediction.cols()) as f64;
-        for item in 0..context.items() {
-            let mut sum = 0.0f64;
-            for row in item * rows..(item + 1) * rows {
-                for (p, t) in prediction.row(row).iter().zip(target.row(row)) {
-                    sum += f64::from(p - t) * f64::from(p - t);
-                }
-            }
-            losses.row_mut(item)[0] = (sum / numbers) as f32;
-        }
+    fn forward(&self, context: &Context<'_>, losses: MatrixMut<'_>) -> Result<(), String> {
+        // The difference is rounded as in the gradient.
+        mean_by_number(context, losses, |p, t| {
+            let difference = f64::from(p as f32 - t as f32);
+            difference * difference
+        });
         Ok(())
     }
 

@@ -3,12 +3,26 @@
 //! To add a loss, write one file that holds everything about it, its `SPEC` included, and add two
 //! lines here.
 
+mod binary_cross_entropy;
+mod cross_entropy;
+mod hinge;
+mod huber;
+mod kl_divergence;
 mod mean_squared_error;
 mod softmax_cross_entropy;
+pub(crate) mod targets;
+
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::sync::Arc;
 
+pub use binary_cross_entropy::BinaryCrossEntropy;
+pub use cross_entropy::CrossEntropy;
+pub use hinge::Hinge;
+pub use huber::Huber;
+pub use kl_divergence::KlDivergence;
 pub use mean_squared_error::MeanSquaredError;
 pub use softmax_cross_entropy::SoftmaxCrossEntropy;
 
@@ -16,9 +30,18 @@ use crate::error::{Error, Result};
 use crate::executor::Context;
 use crate::kernels::MatrixMut;
 use crate::layers::{Misfit, Reads, Sample, no_attributes};
+use crate::tensor::describe_shape;
 
 /// Every loss kind, in the order of the documentation.
-pub const LOSSES: &[&LossSpec] = &[&softmax_cross_entropy::SPEC, &mean_squared_error::SPEC];
+pub const LOSSES: &[&LossSpec] = &[
+    &softmax_cross_entropy::SPEC,
+    &cross_entropy::SPEC,
+    &binary_cross_entropy::SPEC,
+    &kl_divergence::SPEC,
+    &hinge::SPEC,
+    &mean_squared_error::SPEC,
+    &huber::SPEC,
+];
 
 /// One row of the [`LOSSES`] table.
 #[derive(Debug)]
@@ -51,6 +74,69 @@ fn parse_plain<T: Loss + Default + 'static>(
 ) -> Result<Arc<dyn Loss>, String> {
     no_attributes(&attributes)?;
     Ok(Arc::new(T::default()))
+}
+
+/// Whether prediction and target have one shape.
+fn check_same_shape(inputs: &[&[usize]]) -> Result<(), Misfit> {
+    if inputs[0] == inputs[1] {
+        return Ok(());
+    }
+    Err(Misfit::new(
+        format!(
+            "prediction and target differ in shape: {} and {}",
+            describe_shape(inputs[0]),
+            describe_shape(inputs[1])
+        ),
+        "give both the same shape",
+    ))
+}
+
+/// Writes the mean over each item's rows.
+fn mean_by_item(by_row: &[f32], items: usize, mut losses: MatrixMut<'_>) {
+    let rows = (by_row.len() / items.max(1)).max(1);
+    for (item, of_item) in by_row.chunks_exact(rows).enumerate() {
+        losses.row_mut(item)[0] = of_item.iter().sum::<f32>() / rows as f32;
+    }
+}
+
+/// Writes the mean over each item's numbers of `loss`, given a number of the prediction and of the
+/// target.
+fn mean_by_number(
+    context: &Context<'_>,
+    mut losses: MatrixMut<'_>,
+    loss: impl Fn(f64, f64) -> f64,
+) {
+    let (prediction, target) = (context.input(0), context.input(1));
+    let rows = prediction.rows() / context.items().max(1);
+    let numbers = (rows * prediction.cols()) as f64;
+    for item in 0..context.items() {
+        let mut sum = 0.0;
+        for row in item * rows..(item + 1) * rows {
+            for (p, t) in prediction.row(row).iter().zip(target.row(row)) {
+                sum += loss(f64::from(*p), f64::from(*t));
+            }
+        }
+        losses.row_mut(item)[0] = (sum / numbers) as f32;
+    }
+}
+
+/// Writes `scale` over an item's numbers times `slope`, given a number of the prediction and of the
+/// target.
+fn slope_by_number(
+    context: &Context<'_>,
+    scale: f32,
+    mut gradient: MatrixMut<'_>,
+    slope: impl Fn(f32, f32) -> f32,
+) {
+    let (prediction, target) = (context.input(0), context.input(1));
+    let rows = prediction.rows() / context.items().max(1);
+    let factor = scale / (rows * prediction.cols()) as f32;
+    for row in 0..prediction.rows() {
+        let pairs = prediction.row(row).iter().zip(target.row(row));
+        for (gradient, (p, t)) in gradient.row_mut(row).iter_mut().zip(pairs) {
+            *gradient = factor * slope(*p, *t);
+        }
+    }
 }
 
 /// What a loss's target holds.

@@ -4,19 +4,57 @@
 //! lines here.
 
 mod accuracy;
+mod auc;
+mod by_class;
+mod confusion_matrix;
+mod f1;
+mod mae;
+mod precision;
+mod r2;
+mod recall;
+mod rmse;
+mod top_k;
+
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::sync::Arc;
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
 pub use accuracy::Accuracy;
+pub use auc::Auc;
+pub use confusion_matrix::ConfusionMatrix;
+pub use f1::F1;
+pub use mae::Mae;
+pub use precision::Precision;
+pub use r2::R2;
+pub use recall::Recall;
+pub use rmse::Rmse;
+pub use top_k::TopK;
 
 use crate::error::{Error, Result};
 use crate::executor::Context;
 use crate::kernels::MatrixMut;
-use crate::layers::{Misfit, Sample, no_attributes};
+use crate::layers::{Misfit, Sample, from_attributes, no_attributes};
+use crate::losses::targets::{Form, each_row};
+use crate::tensor::describe_shape;
 
 /// Every metric kind, in the order of the documentation.
-pub const METRICS: &[&MetricSpec] = &[&accuracy::SPEC];
+pub const METRICS: &[&MetricSpec] = &[
+    &accuracy::SPEC,
+    &top_k::SPEC,
+    &precision::SPEC,
+    &recall::SPEC,
+    &f1::SPEC,
+    &confusion_matrix::SPEC,
+    &auc::SPEC,
+    &rmse::SPEC,
+    &mae::SPEC,
+    &r2::SPEC,
+];
 
 /// One row of the [`METRICS`] table.
 #[derive(Debug)]
@@ -51,10 +89,98 @@ fn parse_plain<T: Metric + Default + 'static>(
     Ok(Arc::new(T::default()))
 }
 
+/// Reads `T` from the attributes of a model file; for the `parse` of a row.
+fn parse<T: Metric + DeserializeOwned + 'static>(
+    attributes: toml::Table,
+) -> Result<Arc<dyn Metric>, String> {
+    parse_into(attributes, |metric: T| metric)
+}
+
+/// Makes a metric of what the attributes of a model file say; for the `parse` of a row.
+fn parse_into<S: DeserializeOwned, T: Metric + 'static>(
+    attributes: toml::Table,
+    make: fn(S) -> T,
+) -> Result<Arc<dyn Metric>, String> {
+    from_attributes(attributes).map(|settings| Arc::new(make(settings)) as Arc<dyn Metric>)
+}
+
+/// Rows of an item of this shape.
+fn rows(shape: &[usize]) -> usize {
+    shape.split_last().map_or(1, |(_, rows)| rows.iter().product())
+}
+
+/// How many classes there are, if the target names one of them for every row of scores.
+fn check_classes(inputs: &[&[usize]]) -> Result<usize, Misfit> {
+    let classes = inputs[0].last().copied().unwrap_or(0);
+    if Form::of(inputs, "scores")? == Form::Shares && classes == 1 {
+        return Err(Misfit::new(
+            "scores and target have one number a row, so that all rows are of one class",
+            "give scores for two classes, or use `auc`",
+        ));
+    }
+    Ok(classes)
+}
+
+/// Whether prediction and target have one shape.
+fn check_numbers(inputs: &[&[usize]]) -> Result<(), Misfit> {
+    if inputs[0] == inputs[1] {
+        return Ok(());
+    }
+    Err(Misfit::new(
+        format!(
+            "prediction and target differ in shape: {} and {}",
+            describe_shape(inputs[0]),
+            describe_shape(inputs[1])
+        ),
+        "give both the same shape",
+    ))
+}
+
+/// Writes the share of each item's rows for which `counts`, given scores and class, says so.
+fn share_of_rows(
+    context: &Context<'_>,
+    mut statistics: MatrixMut<'_>,
+    counts: impl Fn(&[f32], usize) -> bool,
+) -> Result<(), String> {
+    let rows = rows(context.input_shape(0)) as f32;
+    let (mut last, mut counted) = (usize::MAX, 0.0);
+    each_row(context, |item, scores, class| {
+        if item != last {
+            (last, counted) = (item, 0.0);
+        }
+        counted += f32::from(u8::from(counts(scores, class)));
+        statistics.row_mut(item)[0] = counted / rows;
+    })
+}
+
+/// Writes every number of the prediction beside that of the target.
+fn pairs(context: &Context<'_>, mut statistics: MatrixMut<'_>) {
+    let (prediction, target) = (context.input(0), context.input(1));
+    let rows = prediction.rows() / context.items().max(1);
+    for item in 0..context.items() {
+        let numbers = (item * rows..(item + 1) * rows)
+            .flat_map(|row| prediction.row(row).iter().zip(target.row(row)));
+        for (pair, (p, t)) in statistics.row_mut(item).chunks_exact_mut(2).zip(numbers) {
+            pair.copy_from_slice(&[*p, *t]);
+        }
+    }
+}
+
+/// What a metric has to say beside its value.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Table {
+    /// What a row stands for; rows are numbered from 0.
+    pub rows: String,
+    /// What each column stands for.
+    pub columns: Vec<String>,
+    /// Row by row.
+    pub values: Vec<Vec<f64>>,
+}
+
 /// How good a prediction (input 0) is, given a target (input 1).
 ///
-/// Every item adds some numbers to running sums, from which the value over a whole data set follows:
-/// no mean of batch means.
+/// Every item has some numbers, its statistics, which are added to running sums, from which the
+/// value over a whole data set follows: no mean of batch means.
 pub trait Metric: fmt::Debug + Send + Sync {
     /// The kind as written in model files.
     fn kind(&self) -> &'static str;
@@ -65,12 +191,27 @@ pub trait Metric: fmt::Debug + Send + Sync {
     /// Whether prediction and target fit.
     fn check(&self, inputs: &[&[usize]]) -> Result<(), Misfit>;
 
-    /// How many numbers an item adds to the sums.
-    fn statistics(&self) -> usize;
+    /// How many numbers there are for an item of inputs of these shapes; at least 1.
+    fn statistics(&self, inputs: &[&[usize]]) -> usize;
+
+    /// How many sums there are.
+    fn sums(&self, inputs: &[&[usize]]) -> usize {
+        self.statistics(inputs)
+    }
 
     /// Writes the numbers of every item of the part.
     fn forward(&self, context: &Context<'_>, statistics: MatrixMut<'_>) -> Result<(), String>;
 
-    /// The value over `items` items, given the sums of their numbers.
+    /// Adds the numbers of one item to the sums; as they are, if there are as many.
+    fn add(&self, sums: &mut [f64], item: &[f32]) {
+        sums.iter_mut().zip(item).for_each(|(sum, &number)| *sum += f64::from(number));
+    }
+
+    /// The value over `items` items, at least 1, given the sums over them.
     fn value(&self, sums: &[f64], items: usize) -> f64;
+
+    /// A table, from the same sums.
+    fn details(&self, _sums: &[f64], _items: usize) -> Option<Table> {
+        None
+    }
 }

@@ -252,7 +252,7 @@ fn errors_name_line_node_and_remedy() {
             "\"sdg\"",
             "m.toml:53: optimizer `sdg`: there is no such kind; did you mean `sgd`?",
         ),
-        ("momentum = 0.9", "momentum = 1.9", "m.toml:53: optimizer `sgd`: momentum is 1.9"),
+        ("momentum = 0.9", "momentum = 1.9", "m.toml:53: optimizer `sgd`: `momentum` is 1.9"),
         ("momentum = 0.9", "moment = 0.9", "m.toml:53: optimizer `sgd`: unknown field `moment`"),
         ("[train]", "[train", "m.toml:51: "),
         ("units = 10", "units = 10\nunits = 11", "m.toml:39: duplicate key"),

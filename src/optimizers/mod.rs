@@ -3,20 +3,36 @@
 //! To add an optimizer, write one file that holds everything about it, its `SPEC` included, and add
 //! two lines here.
 
+mod adagrad;
+mod adam;
+mod adamw;
+mod lion;
+mod rmsprop;
+pub mod schedules;
+mod settings;
 mod sgd;
+
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 
+pub use adagrad::AdaGrad;
+pub use adam::Adam;
+pub use adamw::AdamW;
+pub use lion::Lion;
+pub use rmsprop::RmsProp;
 pub use sgd::Sgd;
 
 use crate::error::{Error, Result};
 use crate::layers::from_attributes;
 
 /// Every optimizer kind, in the order of the documentation.
-pub const OPTIMIZERS: &[&OptimizerSpec] = &[&sgd::SPEC];
+pub const OPTIMIZERS: &[&OptimizerSpec] =
+    &[&sgd::SPEC, &adagrad::SPEC, &rmsprop::SPEC, &adam::SPEC, &adamw::SPEC, &lion::SPEC];
 
 /// One row of the [`OPTIMIZERS`] table.
 #[derive(Debug)]
@@ -81,7 +97,7 @@ pub trait Optimizer: fmt::Debug + Send + Sync {
         Ok(())
     }
 
-    /// The learning rate of a step, for reports.
+    /// The learning rate in use in a step, by its schedule.
     fn learning_rate(&self, step: u64) -> f32;
 
     /// The names of the arrays, as large as the parameter, that it keeps from step to step; at most

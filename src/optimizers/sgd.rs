@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::schedules::Pace;
+use super::settings::{CLIP_VALUE, SCHEDULE, bound, check_share, clip, shared_settings};
 use super::{Moving, Optimizer, OptimizerSpec, parse};
 use crate::kernels;
 use crate::layers::to_attributes;
@@ -10,13 +12,27 @@ pub(super) static SPEC: OptimizerSpec = OptimizerSpec {
     kind: "sgd",
     summary: "stochastic gradient descent: velocity = momentum · velocity + gradient; \
               weight -= learning_rate · velocity",
-    attributes: &[("learning_rate", "default 0.01"), ("momentum", "default 0")],
+    attributes: &[
+        ("learning_rate", "default 0.01"),
+        ("momentum", "the share of the velocity that stays, 0 <= momentum < 1; default 0"),
+        ("nesterov", "moves by gradient + momentum · velocity; needs momentum; default false"),
+        SCHEDULE,
+        CLIP_VALUE,
+    ],
     parse: parse::<Sgd>,
-    samples: &["", "learning_rate = 0.1\nmomentum = 0.9"],
+    samples: &[
+        "",
+        "learning_rate = 0.1\nmomentum = 0.9",
+        "momentum = 0.5\nnesterov = true",
+        "clip_value = 0.1\nschedule = { kind = \"inverse_time\", decay = 0.01, warm_up = 2 }",
+        "momentum = 0.5\nclip_value = 0.1",
+    ],
 };
 
 /// Stochastic gradient descent with momentum, in `PyTorch`'s form: the learning rate stands outside
-/// the velocity.
+/// the velocity, `velocity = momentum · velocity + gradient` and `weight -= rate · velocity`. With
+/// Nesterov's momentum, `weight -= rate · (gradient + momentum · velocity)` (Sutskever, Martens, Dahl
+/// and Hinton 2013, section 2, in the variables of the next step).
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sgd {
@@ -24,6 +40,12 @@ pub struct Sgd {
     learning_rate: f32,
     #[serde(default)]
     momentum: f32,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    nesterov: bool,
+    #[serde(default, skip_serializing_if = "Pace::is_constant")]
+    schedule: Pace,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    clip_value: Option<f32>,
 }
 
 fn default_rate() -> f32 {
@@ -39,7 +61,13 @@ impl Default for Sgd {
 impl Sgd {
     /// Plain descent at `learning_rate`.
     pub fn new(learning_rate: f32) -> Self {
-        Self { learning_rate, momentum: 0.0 }
+        Self {
+            learning_rate,
+            momentum: 0.0,
+            nesterov: false,
+            schedule: Pace::default(),
+            clip_value: None,
+        }
     }
 
     /// With momentum: the share of the velocity that stays from one step to the next.
@@ -48,7 +76,16 @@ impl Sgd {
         self.momentum = momentum;
         self
     }
+
+    /// Looks ahead: moves by the gradient and the velocity's share in the step after it.
+    #[must_use]
+    pub fn nesterov(mut self) -> Self {
+        self.nesterov = true;
+        self
+    }
 }
+
+shared_settings!(Sgd);
 
 impl Optimizer for Sgd {
     fn kind(&self) -> &'static str {
@@ -60,17 +97,15 @@ impl Optimizer for Sgd {
     }
 
     fn check(&self) -> Result<(), String> {
-        if !self.learning_rate.is_finite() || self.learning_rate < 0.0 {
-            return Err(format!("learning_rate is {}, not a number >= 0", self.learning_rate));
+        check_share("momentum", self.momentum)?;
+        if self.nesterov && self.momentum == 0.0 {
+            return Err("`nesterov` needs a `momentum` above 0".to_owned());
         }
-        if !(0.0..1.0).contains(&self.momentum) {
-            return Err(format!("momentum is {}, not in 0 <= momentum < 1", self.momentum));
-        }
-        Ok(())
+        self.check_shared()
     }
 
-    fn learning_rate(&self, _step: u64) -> f32 {
-        self.learning_rate
+    fn learning_rate(&self, step: u64) -> f32 {
+        self.rate(step)
     }
 
     fn state(&self) -> &'static [&'static str] {
@@ -82,15 +117,34 @@ impl Optimizer for Sgd {
     }
 
     fn update(&self, moving: Moving<'_>) -> Result<(), String> {
-        match moving.state {
-            [velocity, ..] => kernels::sgd_momentum(
-                moving.weights,
-                velocity,
-                moving.gradient,
-                self.learning_rate,
-                self.momentum,
-            ),
-            [] => kernels::sgd(moving.weights, moving.gradient, self.learning_rate),
+        let Moving { weights, gradient, state, step } = moving;
+        let (rate, momentum, most) = (self.rate(step), self.momentum, bound(self.clip_value));
+        match (state, self.nesterov, self.clip_value) {
+            ([], _, None) => kernels::sgd(weights, gradient, rate),
+            ([], _, Some(_)) => {
+                kernels::move_each(weights, gradient, [], |weight, gradient, []| {
+                    (weight - rate * clip(gradient, most), [])
+                });
+            }
+            ([velocity, ..], false, None) => {
+                kernels::sgd_momentum(weights, velocity, gradient, rate, momentum);
+            }
+            ([velocity, ..], nesterov, _) => {
+                // The share of the velocity and of the gradient in the step.
+                let [of_velocity, of_gradient] =
+                    if nesterov { [momentum, 1.0] } else { [1.0, 0.0] };
+                kernels::move_each(
+                    weights,
+                    gradient,
+                    [velocity],
+                    |weight, gradient, [velocity]| {
+                        let gradient = clip(gradient, most);
+                        let velocity = momentum * velocity + gradient;
+                        let step = of_velocity * velocity + of_gradient * gradient;
+                        (weight - rate * step, [velocity])
+                    },
+                );
+            }
         }
         Ok(())
     }

@@ -12,4 +12,4 @@ pub use checkpoint::Checkpoint;
 pub use fit::{BatchEnd, Callback, Control, EpochEnd, FitOptions, History};
 pub use network::{Network, NetworkOptions};
 pub use progress::Progress;
-pub use report::{NamedValue, Report};
+pub use report::{NamedTable, NamedValue, Report};

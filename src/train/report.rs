@@ -1,9 +1,12 @@
 //! Losses and metrics of a batch, or of a whole data set.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use crate::executor::Run;
 use crate::graph::{Graph, NodeId, Role};
+use crate::metrics::{Metric, Table};
 
 /// A loss or a metric.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -12,6 +15,15 @@ pub struct NamedValue {
     pub name: String,
     /// Its value.
     pub value: f64,
+}
+
+/// What a metric has to say beside its value.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct NamedTable {
+    /// The node's name.
+    pub name: String,
+    /// Its details.
+    pub table: Table,
 }
 
 /// What came out of some items: exact over all of them, not a mean of means.
@@ -23,6 +35,9 @@ pub struct Report {
     pub losses: Vec<NamedValue>,
     /// Every metric.
     pub metrics: Vec<NamedValue>,
+    /// The details of those metrics that have some.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tables: Vec<NamedTable>,
     /// How many items went in.
     pub items: usize,
 }
@@ -32,22 +47,48 @@ impl Report {
     pub fn metric(&self, name: &str) -> Option<f64> {
         self.metrics.iter().find(|metric| metric.name == name).map(|metric| metric.value)
     }
+
+    /// The details of the metric called `name`.
+    pub fn table(&self, name: &str) -> Option<&Table> {
+        self.tables.iter().find(|table| table.name == name).map(|table| &table.table)
+    }
+}
+
+/// A metric's running sums.
+#[derive(Clone, Debug)]
+struct MetricTotals {
+    id: NodeId,
+    metric: Arc<dyn Metric>,
+    /// How many numbers an item adds.
+    statistics: usize,
+    sums: Vec<f64>,
 }
 
 /// Running sums over batches.
 #[derive(Clone, Debug)]
 pub(super) struct Totals {
     losses: Vec<(NodeId, f64)>,
-    metrics: Vec<(NodeId, Vec<f64>)>,
+    metrics: Vec<MetricTotals>,
     items: usize,
 }
 
 impl Totals {
     pub(super) fn new(graph: &Graph) -> Self {
-        let width = |id: NodeId| graph.nodes()[id].shape.iter().product();
+        let metric = |id: NodeId| {
+            let node = &graph.nodes()[id];
+            let Role::Metric(metric) = &node.role else { return None };
+            let shape = |&input: &NodeId| graph.nodes()[input].shape.as_slice();
+            let shapes: Vec<&[usize]> = node.inputs.iter().map(shape).collect();
+            Some(MetricTotals {
+                id,
+                metric: Arc::clone(metric),
+                statistics: metric.statistics(&shapes).max(1),
+                sums: vec![0.0; metric.sums(&shapes)],
+            })
+        };
         Self {
             losses: graph.losses().into_iter().map(|id| (id, 0.0)).collect(),
-            metrics: graph.metrics().into_iter().map(|id| (id, vec![0.0; width(id)])).collect(),
+            metrics: graph.metrics().into_iter().filter_map(metric).collect(),
             items: 0,
         }
     }
@@ -57,9 +98,9 @@ impl Totals {
         for (id, sum) in &mut self.losses {
             *sum += run.kept(*id).unwrap_or(&[]).iter().map(|&loss| f64::from(loss)).sum::<f64>();
         }
-        for (id, sums) in &mut self.metrics {
-            for item in run.kept(*id).unwrap_or(&[]).chunks(sums.len().max(1)) {
-                sums.iter_mut().zip(item).for_each(|(sum, &value)| *sum += f64::from(value));
+        for MetricTotals { id, metric, statistics, sums } in &mut self.metrics {
+            for item in run.kept(*id).unwrap_or(&[]).chunks(*statistics) {
+                metric.add(sums, item);
             }
         }
         self.items += run.plan().batch();
@@ -77,12 +118,16 @@ impl Totals {
             }
             losses.push(NamedValue { name: node.name.clone(), value });
         }
-        let metrics = self.metrics.iter().filter_map(|(id, sums)| {
-            let node = &graph.nodes()[*id];
-            let Role::Metric(metric) = &node.role else { return None };
-            let value = metric.value(sums, self.items.max(1));
-            Some(NamedValue { name: node.name.clone(), value })
-        });
-        Report { loss, losses, metrics: metrics.collect(), items: self.items }
+        let mut metrics = Vec::new();
+        let mut tables = Vec::new();
+        for MetricTotals { id, metric, sums, .. } in &self.metrics {
+            let name = graph.nodes()[*id].name.clone();
+            let items = self.items.max(1);
+            if let Some(table) = metric.details(sums, items) {
+                tables.push(NamedTable { name: name.clone(), table });
+            }
+            metrics.push(NamedValue { name, value: metric.value(sums, items) });
+        }
+        Report { loss, losses, metrics, tables, items: self.items }
     }
 }

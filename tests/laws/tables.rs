@@ -34,11 +34,23 @@ fn assert_table<'a>(folder: &str, shared: &[&str], rows: impl Iterator<Item = (&
 
 #[test]
 fn every_file_is_a_row() {
-    assert_table("layers", &["window"], LAYERS.iter().map(|row| (row.kind, row.summary)));
-    assert_table("losses", &[], LOSSES.iter().map(|row| (row.kind, row.summary)));
-    assert_table("metrics", &[], METRICS.iter().map(|row| (row.kind, row.summary)));
-    assert_table("optimizers", &[], OPTIMIZERS.iter().map(|row| (row.kind, row.summary)));
-    assert_table("initializers", &[], INITIALIZERS.iter().map(|row| (row.kind, row.summary)));
+    assert_table("layers", &["window", "tests"], LAYERS.iter().map(|row| (row.kind, row.summary)));
+    assert_table("losses", &["targets", "tests"], LOSSES.iter().map(|row| (row.kind, row.summary)));
+    assert_table(
+        "metrics",
+        &["by_class", "tests"],
+        METRICS.iter().map(|row| (row.kind, row.summary)),
+    );
+    assert_table(
+        "optimizers",
+        &["settings", "tests"],
+        OPTIMIZERS.iter().map(|row| (row.kind, row.summary)),
+    );
+    assert_table(
+        "initializers",
+        &["choice", "tests"],
+        INITIALIZERS.iter().map(|row| (row.kind, row.summary)),
+    );
     let policies = POLICIES.iter().map(|row| (row.name, row.summary));
     assert_table("executor/policy", &["places"], policies);
 }

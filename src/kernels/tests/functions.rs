@@ -1,7 +1,8 @@
 use super::super::{
     InstructionSet, MatrixMut, MatrixRef, add_slices, copy, fill, instruction_set_name, relu,
-    relu_grad, scale, sgd_momentum, sigmoid, sigmoid_grad, softmax_cross_entropy,
-    softmax_cross_entropy_grad, sum, tanh, tanh_grad, with_instruction_set, with_scratch,
+    relu_grad, scale, sgd_momentum, sigmoid, sigmoid_grad, soft_cross_entropy,
+    soft_cross_entropy_grad, softmax_cross_entropy, softmax_cross_entropy_grad, sum, tanh,
+    tanh_grad, with_instruction_set, with_scratch,
 };
 use super::{Wide, assert_close, bits, each_set, random};
 
@@ -157,6 +158,39 @@ fn cross_entropy_of_softmax() {
                     }
                 }
                 assert_close(&losses, &expected[0], 2e-6, "loss");
+                assert_close(&gradient.numbers(), &expected[1], 1e-6, "gradient");
+            }
+        }
+    });
+}
+
+#[test]
+fn cross_entropy_of_shares() {
+    each_set(|| {
+        for (rows, classes) in [(1, 1), (3, 2), (7, 10), (5, 16), (2, 100)] {
+            for size in [1.0, 30.0, 1000.0] {
+                let logits: Vec<f32> = random(rows * classes, 1).iter().map(|x| x * size).collect();
+                let logits = Wide::new(&logits, rows, classes, 3);
+                let shares = Wide::random(rows, classes, 2, 2);
+                let mut losses = vec![f32::NAN; rows];
+                soft_cross_entropy(logits.view(), shares.view(), &mut losses);
+                let mut gradient = Wide::output(rows, classes, 1);
+                soft_cross_entropy_grad(logits.view(), shares.view(), 0.25, gradient.view_mut());
+                let mut expected = [vec![], vec![]];
+                for row in 0..rows {
+                    let [x, t] = [&logits, &shares].map(|it| {
+                        it.view().row(row).iter().map(|&x| f64::from(x)).collect::<Vec<f64>>()
+                    });
+                    let largest = x.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                    let sum: f64 = x.iter().map(|x| (x - largest).exp()).sum();
+                    let total: f64 = t.iter().sum();
+                    let pairs = x.iter().zip(&t);
+                    expected[0]
+                        .push(pairs.clone().map(|(x, t)| t * (sum.ln() + largest - x)).sum());
+                    let softmax = |x: f64| (x - largest).exp() / sum;
+                    expected[1].extend(pairs.map(|(x, t)| (softmax(*x) * total - t) * 0.25));
+                }
+                assert_close(&losses, &expected[0], 4e-6, "loss");
                 assert_close(&gradient.numbers(), &expected[1], 1e-6, "gradient");
             }
         }

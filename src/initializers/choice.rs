@@ -1,0 +1,62 @@
+//! An initializer as an attribute of layers.
+
+use std::sync::Arc;
+
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::{INITIALIZERS, Initializer, find};
+
+/// An initializer as an attribute of layers: in model files its kind in quotes, as in
+/// `initializer = "he_normal"`, or a table with its attributes, as in
+/// `initializer = { kind = "normal", deviation = 0.1 }`.
+#[derive(Clone, Debug)]
+pub struct Choice(Arc<dyn Initializer>);
+
+impl<I: Initializer + 'static> From<I> for Choice {
+    fn from(initializer: I) -> Self {
+        Self(Arc::new(initializer))
+    }
+}
+
+impl Choice {
+    /// The initializer.
+    pub fn get(&self) -> Arc<dyn Initializer> {
+        Arc::clone(&self.0)
+    }
+
+    fn read(value: toml::Value) -> Result<Self, String> {
+        let (kind, table) = match value {
+            toml::Value::String(kind) => (kind, toml::Table::new()),
+            toml::Value::Table(mut table) => match table.remove("kind") {
+                Some(toml::Value::String(kind)) => (kind, table),
+                Some(other) => return Err(format!("its `kind` is {other}, not a string")),
+                None => {
+                    let known: Vec<&str> = INITIALIZERS.iter().map(|spec| spec.kind).collect();
+                    return Err(format!("it has no `kind`, one of {}", known.join(", ")));
+                }
+            },
+            other => return Err(format!("it is {other}, not the name of an initializer")),
+        };
+        let spec = find(&kind).map_err(|error| error.to_string())?;
+        (spec.parse)(table).map(Self).map_err(|problem| format!("of kind `{kind}`: {problem}"))
+    }
+}
+
+impl Serialize for Choice {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut table = self.0.attributes();
+        if table.is_empty() {
+            return self.0.kind().serialize(serializer);
+        }
+        table.insert("kind".to_owned(), self.0.kind().into());
+        table.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Choice {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = toml::Value::deserialize(deserializer)?;
+        Self::read(value).map_err(|problem| D::Error::custom(format!("`initializer`: {problem}")))
+    }
+}

@@ -1,0 +1,123 @@
+//! What precision, recall and F1 have in common: counts by class.
+
+use serde::{Deserialize, Serialize};
+
+use super::Table;
+use crate::executor::Context;
+use crate::kernels::MatrixMut;
+use crate::layers::Misfit;
+use crate::losses::targets::{each_row, largest};
+
+/// The one class to look at, or all.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Scope {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) class: Option<usize>,
+}
+
+pub(super) const ATTRIBUTES: &[(&str, &str)] =
+    &[("class", "the one class to report; by default the mean over the classes that occur")];
+
+impl Scope {
+    pub(super) fn check(self, inputs: &[&[usize]]) -> Result<(), Misfit> {
+        let classes = super::check_classes(inputs)?;
+        match self.class.filter(|&class| class >= classes) {
+            None => Ok(()),
+            Some(class) => Err(Misfit::new(
+                format!("`class` is {class}, but there are {classes} classes"),
+                format!("give `class` a value from 0 to {}", classes - 1),
+            )),
+        }
+    }
+
+    /// The measure of the class, or the mean over all classes that a target or a prediction names.
+    pub(super) fn value(self, sums: &[f64], measure: fn(Counts) -> f64) -> f64 {
+        let counts = |class: usize| Counts::of(&sums[3 * class..]);
+        if let Some(class) = self.class {
+            return measure(counts(class));
+        }
+        let occur = (0..sums.len() / 3).map(counts).filter(|it| it.predicted + it.actual > 0.0);
+        let (sum, number) = occur.fold((0.0, 0.0), |(sum, n), it| (sum + measure(it), n + 1.0));
+        ratio(sum, number)
+    }
+}
+
+/// How often one class came up.
+#[derive(Clone, Copy)]
+pub(super) struct Counts {
+    /// Predicted where it is right.
+    right: f64,
+    /// Predicted.
+    predicted: f64,
+    /// Right.
+    actual: f64,
+}
+
+/// 0 where there is nothing to divide by.
+fn ratio(part: f64, whole: f64) -> f64 {
+    if whole == 0.0 { 0.0 } else { part / whole }
+}
+
+impl Counts {
+    fn of(sums: &[f64]) -> Self {
+        Self { right: sums[0], predicted: sums[1], actual: sums[2] }
+    }
+
+    pub(super) fn precision(self) -> f64 {
+        ratio(self.right, self.predicted)
+    }
+
+    pub(super) fn recall(self) -> f64 {
+        ratio(self.right, self.actual)
+    }
+
+    /// The harmonic mean of precision and recall.
+    pub(super) fn f1(self) -> f64 {
+        ratio(2.0 * self.right, self.predicted + self.actual)
+    }
+}
+
+/// Two numbers a row: the predicted class and the right one.
+pub(super) fn statistics(inputs: &[&[usize]]) -> usize {
+    2 * super::rows(inputs[0])
+}
+
+/// Three sums a class.
+pub(super) fn sums(inputs: &[&[usize]]) -> usize {
+    3 * inputs[0].last().copied().unwrap_or(0)
+}
+
+/// Writes the predicted and the right class of every row.
+pub(super) fn forward(context: &Context<'_>, mut statistics: MatrixMut<'_>) -> Result<(), String> {
+    let rows = super::rows(context.input_shape(0));
+    let mut row = 0;
+    each_row(context, |item, scores, class| {
+        let pair = [largest(scores) as f32, class as f32];
+        statistics.row_mut(item)[2 * (row % rows)..][..2].copy_from_slice(&pair);
+        row += 1;
+    })
+}
+
+/// Counts the classes of one item's rows.
+pub(super) fn add(sums: &mut [f64], item: &[f32]) {
+    for pair in item.chunks_exact(2) {
+        let [predicted, actual] = [pair[0] as usize, pair[1] as usize];
+        sums[3 * actual] += f64::from(predicted == actual);
+        sums[3 * predicted + 1] += 1.0;
+        sums[3 * actual + 2] += 1.0;
+    }
+}
+
+/// One row a class.
+pub(super) fn table(sums: &[f64]) -> Table {
+    let row = |counts: &[f64]| {
+        let it = Counts::of(counts);
+        vec![it.precision(), it.recall(), it.f1(), it.actual]
+    };
+    Table {
+        rows: "class".to_owned(),
+        columns: ["precision", "recall", "f1", "rows"].map(str::to_owned).to_vec(),
+        values: sums.chunks_exact(3).map(row).collect(),
+    }
+}

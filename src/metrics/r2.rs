@@ -1,0 +1,90 @@
+//! The share of the targets' variance that is predicted.
+
+use super::{Metric, MetricSpec, Table, parse_plain};
+use crate::executor::Context;
+use crate::kernels::MatrixMut;
+use crate::layers::{Misfit, Sample};
+
+pub(super) static SPEC: MetricSpec = MetricSpec {
+    kind: "r2",
+    summary: "1 - Σ(target - prediction)² / Σ(target - mean)², the mean over an item's numbers",
+    attributes: &[],
+    parse: parse_plain::<R2>,
+    samples: &[
+        Sample { attributes: "", inputs: &[&[3], &[3]] },
+        Sample { attributes: "", inputs: &[&[], &[]] },
+        Sample { attributes: "", inputs: &[&[2, 3], &[2, 3]] },
+    ],
+};
+
+/// The coefficient of determination: `1 - Σ(target - prediction)² / Σ(target - mean)²`, where sums
+/// and mean are over all items. Prediction and target have one shape; every place in an item has a
+/// coefficient of its own (see the details), and the value is the mean of them. Where all targets
+/// are the same it is 1 if all predictions are exact, else 0. (The same as in scikit-learn.)
+#[derive(Clone, Copy, Debug, Default)]
+pub struct R2;
+
+/// The coefficient from the sums of targets, their squares and the squared errors.
+fn coefficient(sums: &[f64], items: f64) -> f64 {
+    let [total, squares, errors] = [sums[0], sums[1], sums[2]];
+    let spread = squares - total * total / items;
+    // What rounding leaves of equal targets is no spread.
+    if spread > 1e-13 * squares {
+        1.0 - errors / spread
+    } else if errors.is_nan() {
+        f64::NAN
+    } else {
+        f64::from(errors == 0.0)
+    }
+}
+
+impl Metric for R2 {
+    fn kind(&self) -> &'static str {
+        SPEC.kind
+    }
+
+    fn attributes(&self) -> toml::Table {
+        toml::Table::new()
+    }
+
+    fn check(&self, inputs: &[&[usize]]) -> Result<(), Misfit> {
+        super::check_numbers(inputs)
+    }
+
+    fn statistics(&self, inputs: &[&[usize]]) -> usize {
+        2 * inputs[0].iter().product::<usize>()
+    }
+
+    fn sums(&self, inputs: &[&[usize]]) -> usize {
+        3 * inputs[0].iter().product::<usize>()
+    }
+
+    fn forward(&self, context: &Context<'_>, statistics: MatrixMut<'_>) -> Result<(), String> {
+        super::pairs(context, statistics);
+        Ok(())
+    }
+
+    fn add(&self, sums: &mut [f64], item: &[f32]) {
+        for (sums, pair) in sums.chunks_exact_mut(3).zip(item.chunks_exact(2)) {
+            let [prediction, target] = [f64::from(pair[0]), f64::from(pair[1])];
+            sums[0] += target;
+            sums[1] += target * target;
+            sums[2] += (target - prediction) * (target - prediction);
+        }
+    }
+
+    fn value(&self, sums: &[f64], items: usize) -> f64 {
+        let places = sums.chunks_exact(3);
+        let number = places.len().max(1) as f64;
+        places.map(|sums| coefficient(sums, items as f64)).sum::<f64>() / number
+    }
+
+    fn details(&self, sums: &[f64], items: usize) -> Option<Table> {
+        let places = sums.chunks_exact(3);
+        Some(Table {
+            rows: "number of an item".to_owned(),
+            columns: vec!["r2".to_owned()],
+            values: places.map(|sums| vec![coefficient(sums, items as f64)]).collect(),
+        })
+    }
+}

@@ -1,0 +1,114 @@
+//! Steps that shrink with the sum of squared gradients.
+
+use serde::{Deserialize, Serialize};
+
+use super::schedules::Pace;
+use super::settings::{
+    CLIP_VALUE, SCHEDULE, bound, check_not_negative, clip, quotient, shared_settings,
+};
+use super::{Moving, Optimizer, OptimizerSpec, parse};
+use crate::kernels;
+use crate::layers::to_attributes;
+
+pub(super) static SPEC: OptimizerSpec = OptimizerSpec {
+    kind: "adagrad",
+    summary: "sum += gradient²; weight -= learning_rate · gradient / (√sum + epsilon)",
+    attributes: &[
+        ("learning_rate", "default 0.01"),
+        ("epsilon", "at least 0, added after the root; default 1e-10"),
+        SCHEDULE,
+        CLIP_VALUE,
+    ],
+    parse: parse::<AdaGrad>,
+    samples: &["", "learning_rate = 0.1\nepsilon = 1e-8\nclip_value = 0.5"],
+};
+
+/// Adaptive gradients (Duchi, Hazan and Singer 2011, figure 1 with a diagonal matrix), in `PyTorch`'s
+/// form: the sum starts at 0, and epsilon is added after the root.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AdaGrad {
+    #[serde(default = "default_rate")]
+    learning_rate: f32,
+    #[serde(default = "default_epsilon")]
+    epsilon: f64,
+    #[serde(default, skip_serializing_if = "Pace::is_constant")]
+    schedule: Pace,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    clip_value: Option<f32>,
+}
+
+fn default_rate() -> f32 {
+    0.01
+}
+
+fn default_epsilon() -> f64 {
+    1e-10
+}
+
+impl Default for AdaGrad {
+    fn default() -> Self {
+        Self::new(default_rate())
+    }
+}
+
+impl AdaGrad {
+    /// With this learning rate, and defaults otherwise.
+    pub fn new(learning_rate: f32) -> Self {
+        Self {
+            learning_rate,
+            epsilon: default_epsilon(),
+            schedule: Pace::default(),
+            clip_value: None,
+        }
+    }
+
+    /// Is added to the root of the sum.
+    #[must_use]
+    pub fn epsilon(mut self, epsilon: f64) -> Self {
+        self.epsilon = epsilon;
+        self
+    }
+}
+
+shared_settings!(AdaGrad);
+
+impl Optimizer for AdaGrad {
+    fn kind(&self) -> &'static str {
+        SPEC.kind
+    }
+
+    fn attributes(&self) -> toml::Table {
+        to_attributes(self)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        check_not_negative("epsilon", self.epsilon)?;
+        self.check_shared()
+    }
+
+    fn learning_rate(&self, step: u64) -> f32 {
+        self.rate(step)
+    }
+
+    fn state(&self) -> &'static [&'static str] {
+        &["sum"]
+    }
+
+    fn can_fail(&self) -> bool {
+        false
+    }
+
+    fn update(&self, moving: Moving<'_>) -> Result<(), String> {
+        let Moving { weights, gradient, state, step } = moving;
+        let [sum, ..] = state else { return Err("the state has no `sum`".to_owned()) };
+        let (rate, epsilon) = (self.rate(step), self.epsilon as f32);
+        let most = bound(self.clip_value);
+        kernels::move_each(weights, gradient, [sum], |weight, gradient, [sum]| {
+            let gradient = clip(gradient, most);
+            let sum = sum + gradient * gradient;
+            (weight - rate * quotient(gradient, sum.sqrt() + epsilon), [sum])
+        });
+        Ok(())
+    }
+}

@@ -1,0 +1,33 @@
+//! The same rate in every step.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Schedule, ScheduleSpec, parse};
+use crate::layers::to_attributes;
+
+pub(super) static SPEC: ScheduleSpec = ScheduleSpec {
+    kind: "constant",
+    summary: "the same learning rate in every step",
+    attributes: &[],
+    parse: parse::<Constant>,
+    samples: &[""],
+};
+
+/// The same rate in every step.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Constant {}
+
+impl Schedule for Constant {
+    fn kind(&self) -> &'static str {
+        SPEC.kind
+    }
+
+    fn attributes(&self) -> toml::Table {
+        to_attributes(self)
+    }
+
+    fn factor(&self, _step: u64) -> f64 {
+        1.0
+    }
+}

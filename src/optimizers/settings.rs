@@ -1,0 +1,97 @@
+//! What all optimizers have in common: learning rate, schedule and clipping.
+
+use std::fmt::Display;
+
+pub(super) const SCHEDULE: (&str, &str) = (
+    "schedule",
+    "how the learning rate changes: a table with a `kind` (constant, inverse_time, step, exponential, \
+     cosine), its attributes and `warm_up` steps; default constant",
+);
+
+pub(super) const CLIP_VALUE: (&str, &str) =
+    ("clip_value", "bounds every number of the gradient to ±this, above 0; default none");
+
+/// The builder methods, learning rate and checks of an optimizer with the fields `learning_rate`,
+/// `schedule` and `clip_value`.
+macro_rules! shared_settings {
+    ($optimizer:ident) => {
+        impl $optimizer {
+            /// Changes the learning rate from step to step; a [`Pace`] has a warm-up beside its
+            /// schedule.
+            #[must_use]
+            pub fn schedule(mut self, schedule: impl Into<Pace>) -> Self {
+                self.schedule = schedule.into();
+                self
+            }
+
+            /// Bounds every number of the gradient to `-bound..=bound`.
+            #[must_use]
+            pub fn clip_value(mut self, bound: f32) -> Self {
+                self.clip_value = Some(bound);
+                self
+            }
+
+            fn rate(&self, step: u64) -> f32 {
+                if self.schedule.is_constant() {
+                    return self.learning_rate;
+                }
+                (f64::from(self.learning_rate) * self.schedule.factor(step)) as f32
+            }
+
+            fn check_shared(&self) -> Result<(), String> {
+                if !self.learning_rate.is_finite() || self.learning_rate < 0.0 {
+                    return Err(format!(
+                        "`learning_rate` is {}, not a number >= 0",
+                        self.learning_rate
+                    ));
+                }
+                if let Some(bound) = self.clip_value
+                    && !(bound.is_finite() && bound > 0.0)
+                {
+                    return Err(format!("`clip_value` is {bound}, not a number above 0"));
+                }
+                self.schedule.check()
+            }
+        }
+    };
+}
+
+pub(super) use shared_settings;
+
+/// Refuses what is not in 0..1.
+pub(super) fn check_share<T>(name: &str, share: T) -> Result<(), String>
+where
+    T: Copy + Display + PartialOrd + From<f32>,
+{
+    if (T::from(0.0)..T::from(1.0)).contains(&share) {
+        return Ok(());
+    }
+    Err(format!("`{name}` is {share}, not in 0 <= {name} < 1"))
+}
+
+/// Refuses what is not a finite number of at least 0.
+pub(super) fn check_not_negative(name: &str, number: f64) -> Result<(), String> {
+    if number.is_finite() && number >= 0.0 {
+        return Ok(());
+    }
+    Err(format!("`{name}` is {number}, not a number >= 0"))
+}
+
+/// The number within `-bound..=bound`; NaN stays NaN.
+#[inline]
+pub(super) fn clip(number: f32, bound: f32) -> f32 {
+    let below = if number > bound { bound } else { number };
+    if below < -bound { -bound } else { below }
+}
+
+/// `step / size`, or 0 where both are 0: with an epsilon of 0, a weight whose gradient has always been
+/// 0 stays where it is.
+#[inline]
+pub(super) fn quotient(step: f32, size: f32) -> f32 {
+    if step == 0.0 { 0.0 } else { step / size }
+}
+
+/// The bound, or one that bounds nothing.
+pub(super) fn bound(clip_value: Option<f32>) -> f32 {
+    clip_value.unwrap_or(f32::INFINITY)
+}
