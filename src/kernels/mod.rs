@@ -8,6 +8,7 @@
     reason = "generic code on vectors must become part of a function that has the instructions"
 )]
 
+mod activations;
 mod buffer;
 mod conv2d;
 mod elementwise;
@@ -34,6 +35,10 @@ mod weight_gradient;
 #[cfg(test)]
 mod tests;
 
+pub use activations::{
+    elu, elu_grad, gelu, gelu_grad, leaky_relu, leaky_relu_grad, silu, silu_grad, softplus,
+    softplus_grad,
+};
 pub use buffer::Buffer;
 pub use conv2d::{
     Conv2dShape, conv2d, conv2d_input_grad, conv2d_prepare, conv2d_prepared_len, conv2d_weight_grad,
@@ -51,6 +56,6 @@ pub use product::product;
 pub use product_transposed::product_transposed;
 pub use reshape::copy_reshaped;
 pub use scratch::with_scratch;
-pub use softmax::{softmax_cross_entropy, softmax_cross_entropy_grad};
+pub use softmax::{softmax, softmax_cross_entropy, softmax_cross_entropy_grad, softmax_grad};
 pub use sum::sum;
 pub use weight_gradient::weight_gradient;

@@ -16,12 +16,14 @@ mod sigmoid;
 mod tanh;
 mod window;
 
+#[cfg(test)]
+
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer, Serialize};
 
 pub use add::Add;
 pub use concat::Concat;
@@ -39,7 +41,7 @@ use crate::error::{Error, Result};
 use crate::executor::Context;
 use crate::initializers::Initializer;
 use crate::kernels::{self, MatrixMut};
-use crate::tensor::Shape;
+use crate::tensor::{Shape, describe_shape};
 
 /// Every layer kind, in the order of the documentation.
 pub const LAYERS: &[&LayerSpec] = &[
@@ -117,6 +119,53 @@ pub(crate) fn from_attributes<T: DeserializeOwned>(attributes: toml::Table) -> R
     toml::Value::Table(attributes)
         .try_into()
         .map_err(|error: toml::de::Error| error.message().trim().to_owned())
+}
+
+/// Reads an attribute that is a finite number.
+pub(crate) fn finite<'de, D: Deserializer<'de>>(source: D) -> Result<f32, D::Error> {
+    let number = f32::deserialize(source)?;
+    if number.is_finite() {
+        return Ok(number);
+    }
+    Err(D::Error::custom(format!("expected a finite number, not {number}")))
+}
+
+/// Refuses an attribute that code, rather than a model file, has made anything but a number that
+/// is finite and not negative.
+fn require_not_negative(name: &str, number: f32) -> Result<(), Misfit> {
+    if number.is_finite() && number >= 0.0 {
+        return Ok(());
+    }
+    Err(Misfit::new(
+        format!("its {name} is {number}"),
+        format!("give `{name}` a finite number of at least 0"),
+    ))
+}
+
+/// The one shape of all inputs, or why there is none.
+fn equal_shapes(inputs: &[&[usize]]) -> Result<Shape, Misfit> {
+    match inputs.iter().position(|shape| *shape != inputs[0]) {
+        None => Ok(inputs[0].to_vec()),
+        Some(other) => Err(Misfit::new(
+            format!(
+                "inputs 1 and {} differ in shape: {} and {}",
+                other + 1,
+                describe_shape(inputs[0]),
+                describe_shape(inputs[other])
+            ),
+            "give all inputs the same shape",
+        )),
+    }
+}
+
+/// The size of the last axis, or that there is none.
+fn last_axis(shape: &[usize]) -> Result<usize, Misfit> {
+    shape.last().copied().ok_or_else(|| {
+        Misfit::new(
+            "it needs an input with at least one axis, not a single number an item",
+            "connect it to a node whose items have features",
+        )
+    })
 }
 
 /// The attributes of a layer as a model file holds them.
@@ -324,6 +373,12 @@ pub trait Layer: fmt::Debug + Send + Sync {
     /// Whether the output has a gradient with respect to input number `input`.
     fn differentiable(&self, _input: usize) -> bool {
         true
+    }
+
+    /// How many indices there are, if input number `input` holds indices: whole numbers from 0 to one
+    /// less than that.
+    fn indices(&self, _input: usize) -> Option<usize> {
+        None
     }
 
     /// Whether the output is a view of the inputs. A plan then computes nothing where it can place

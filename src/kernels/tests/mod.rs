@@ -2,6 +2,7 @@
 
 #![expect(clippy::float_cmp, reason = "numbers that must be exact are compared exactly")]
 
+mod activations;
 mod convolutions;
 mod functions;
 mod pools;
