@@ -10,6 +10,7 @@ mod conv2d;
 mod dense;
 mod flatten;
 mod global_avg_pool;
+mod leaky_relu;
 mod maxpool;
 mod relu;
 mod sigmoid;
@@ -17,6 +18,7 @@ mod tanh;
 mod window;
 
 #[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::ops::Range;
@@ -31,6 +33,7 @@ pub use conv2d::Conv2d;
 pub use dense::Dense;
 pub use flatten::Flatten;
 pub use global_avg_pool::GlobalAvgPool;
+pub use leaky_relu::LeakyRelu;
 pub use maxpool::MaxPool;
 pub use relu::Relu;
 pub use sigmoid::Sigmoid;
@@ -50,6 +53,7 @@ pub const LAYERS: &[&LayerSpec] = &[
     &maxpool::SPEC,
     &global_avg_pool::SPEC,
     &relu::SPEC,
+    &leaky_relu::SPEC,
     &tanh::SPEC,
     &sigmoid::SPEC,
     &concat::SPEC,

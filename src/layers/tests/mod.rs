@@ -1,0 +1,307 @@
+//! Every row of the table: gradients by central differences, and the same bits however a plan is
+//! split and where it places values. Layers that draw at random are held to it in training, where a
+//! step's draws are fixed.
+
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+use std::sync::{Arc, Mutex};
+
+use super::{Add, LAYERS, Layer, LayerSpec, Misfit, Sample, find};
+use crate::error::Result;
+use crate::executor::{Context, Executor, Mode, Parameters, Plan, PlanOptions, Run, Sequential};
+use crate::graph::{DraftRole, Graph, GraphBuilder, NodeId, Role};
+use crate::kernels::MatrixMut;
+use crate::losses::{Loss, TargetValues};
+use crate::optimizers::{Optimizer, Sgd};
+use crate::random;
+
+/// The sum of an item's numbers, each times a number of the other input: its gradient is that number.
+/// It keeps the items' sums as they were before their rounding.
+#[derive(Clone, Debug)]
+struct WeightedSum(Arc<Mutex<Vec<f64>>>);
+
+impl Loss for WeightedSum {
+    fn kind(&self) -> &'static str {
+        "weighted_sum"
+    }
+
+    fn attributes(&self) -> toml::Table {
+        toml::Table::new()
+    }
+
+    fn check(&self, inputs: &[&[usize]]) -> std::result::Result<(), Misfit> {
+        assert_eq!(inputs[0], inputs[1]);
+        Ok(())
+    }
+
+    fn target_values(&self, _inputs: &[&[usize]]) -> TargetValues {
+        TargetValues::Numbers
+    }
+
+    fn forward(
+        &self,
+        context: &Context<'_>,
+        mut losses: MatrixMut<'_>,
+    ) -> std::result::Result<(), String> {
+        let (values, factors) = (context.input(0), context.input(1));
+        let rows = values.rows() / context.items();
+        for item in 0..context.items() {
+            let products = (item * rows..(item + 1) * rows).flat_map(|row| {
+                let pairs = values.row(row).iter().zip(factors.row(row));
+                pairs.map(|(value, factor)| f64::from(*value) * f64::from(*factor))
+            });
+            let sum = products.sum::<f64>();
+            self.0.lock().unwrap()[context.first_item() + item] = sum;
+            losses.row_mut(item)[0] = sum as f32;
+        }
+        Ok(())
+    }
+
+    fn input_grad(
+        &self,
+        context: &Context<'_>,
+        _input: usize,
+        scale: f32,
+        mut gradient: MatrixMut<'_>,
+    ) -> std::result::Result<(), String> {
+        let factors = context.input(1);
+        for row in 0..factors.rows() {
+            let pairs = gradient.row_mut(row).iter_mut().zip(factors.row(row));
+            pairs.for_each(|(gradient, factor)| *gradient = scale * factor);
+        }
+        Ok(())
+    }
+}
+
+/// A layer between its inputs and a [`WeightedSum`], with numbers for all of them.
+pub(super) struct Specimen {
+    pub(super) graph: Arc<Graph>,
+    batch: usize,
+    /// By node, in order: inputs and targets.
+    pub(super) data: Vec<(NodeId, Vec<f32>)>,
+    pub(super) weights: Vec<Vec<f32>>,
+    seed: u64,
+    sums: Arc<Mutex<Vec<f64>>>,
+}
+
+/// What one run came to.
+pub(super) struct Outcome {
+    pub(super) losses: Vec<f32>,
+    pub(super) input_gradients: Vec<Option<Vec<f32>>>,
+    pub(super) parameter_gradients: Vec<Vec<f32>>,
+}
+
+/// Numbers whose magnitudes go from 0.5 to 2, all different, in random order and with random signs.
+fn spread(count: usize, seed: u64) -> Vec<f32> {
+    let mut places: Vec<usize> = (0..count).collect();
+    places.sort_by_key(|&place| random::key(&[seed, place as u64]));
+    let size = |place: usize| 0.5 + 1.5 * place as f32 / count as f32;
+    let sign = |place: usize| if random::key(&[place as u64, seed]) % 2 == 0 { 1.0 } else { -1.0 };
+    places.into_iter().map(|place| size(place) * sign(place)).collect()
+}
+
+pub(super) fn layer(spec: &LayerSpec, attributes: &str) -> Arc<dyn Layer> {
+    (spec.parse)(attributes.parse().unwrap()).unwrap()
+}
+
+/// The layer of a kind with these attributes.
+pub(super) fn make(kind: &str, attributes: &str) -> Arc<dyn Layer> {
+    layer(find(kind).unwrap(), attributes)
+}
+
+impl Specimen {
+    /// With `inside`, other layers stand before and after it, so that it may overwrite and be a view.
+    pub(super) fn new(
+        layer: &Arc<dyn Layer>,
+        shapes: &[&[usize]],
+        batch: usize,
+        inside: bool,
+    ) -> Result<Self> {
+        let mut net = GraphBuilder::new("specimen");
+        let mut inputs = Vec::new();
+        for (number, &shape) in shapes.iter().enumerate() {
+            let mut input = net.input(format!("x{number}"), shape);
+            if inside {
+                input = net.layer(format!("before{number}"), Add, [&input]);
+            }
+            inputs.push(input);
+        }
+        let mut last = net.add("layer", DraftRole::Layer(Arc::clone(layer)), &inputs);
+        let shape = layer.output_shape(shapes).unwrap_or_default();
+        if inside {
+            last = net.layer("after", Add, [&last]);
+        }
+        let factors = net.target("factors", shape);
+        // The plan divides the weight by the batch, which leaves 1.
+        let sums = Arc::new(Mutex::new(vec![0.0; batch]));
+        net.weighted_loss("loss", WeightedSum(Arc::clone(&sums)), batch as f32, [&last, &factors]);
+        let graph = Arc::new(net.build()?);
+        let mut data = Vec::new();
+        let mut inputs = 0;
+        for (id, node) in graph.nodes().iter().enumerate() {
+            let count = batch * node.shape.iter().product::<usize>();
+            let seed = 1 + id as u64;
+            match node.role {
+                Role::Input => {
+                    let values = match layer.indices(inputs) {
+                        Some(indices) => {
+                            let index = |at| random::key(&[at as u64]) % indices as u64;
+                            (0..count).map(|at| index(at) as f32).collect()
+                        }
+                        None => spread(count, seed),
+                    };
+                    data.push((id, values));
+                    inputs += 1;
+                }
+                Role::Target => data.push((id, spread(count, seed))),
+                _ => {}
+            }
+        }
+        let counts = graph.parameters().iter().enumerate();
+        let weights = counts.map(|(id, it)| spread(it.spec.count(), 100 + id as u64)).collect();
+        Ok(Self { graph, batch, data, weights, seed: 3, sums })
+    }
+
+    pub(super) fn run(&self, mode: Mode, options: PlanOptions) -> Run {
+        let optimizer: Arc<dyn Optimizer> = Arc::new(Sgd::new(0.1));
+        let plan = Plan::compile(&self.graph, mode, self.batch, &optimizer, options).unwrap();
+        let parameters = Parameters::initialize(&self.graph, optimizer.as_ref(), 7);
+        for (index, values) in self.weights.iter().enumerate() {
+            let shape = self.graph.parameters()[index].spec.shape.clone();
+            let values = crate::Tensor::from_shape_vec(shape, values.clone()).unwrap();
+            parameters.set_weights(&self.graph, index, &values).unwrap();
+        }
+        Run::new(Arc::new(plan), Arc::new(parameters))
+    }
+
+    /// Runs one step.
+    pub(super) fn outcome(&self, mode: Mode, options: PlanOptions) -> Result<Outcome> {
+        let mut run = self.run(mode, options);
+        self.execute(&mut run)?;
+        let training = mode == Mode::Training;
+        let gradients = self.graph.inputs().into_iter().map(|id| run.input_gradient(id));
+        let parameters = 0..self.graph.parameters().len();
+        let gradient = |index| run.parameter_gradient(index).unwrap().iter().copied().collect();
+        Ok(Outcome {
+            losses: run.kept(self.graph.id("loss").unwrap()).unwrap().to_vec(),
+            input_gradients: gradients.collect(),
+            parameter_gradients: parameters.filter(|_| training).map(gradient).collect(),
+        })
+    }
+
+    fn execute(&self, run: &mut Run) -> Result<()> {
+        for (id, values) in &self.data {
+            run.bind(*id, values)?;
+        }
+        run.set_seed(self.seed);
+        Sequential::new().execute(run)
+    }
+
+    fn loss(&self, run: &mut Run) -> f64 {
+        self.execute(run).unwrap();
+        self.sums.lock().unwrap().iter().sum()
+    }
+
+    /// The central differences of the loss for every number of one input.
+    fn differences_of_input(&mut self, input: usize) -> Vec<f64> {
+        let mut run = self.run(Mode::Training, PlanOptions::gradients());
+        let count = self.data[input].1.len();
+        let step = (0.3 / count as f32).min(1e-2);
+        let differences = (0..count).map(|at| {
+            let middle = self.data[input].1[at];
+            let mut value = |number: f32| {
+                self.data[input].1[at] = number;
+                (f64::from(number), self.loss(&mut run))
+            };
+            let ((right, above), (left, below)) = (value(middle + step), value(middle - step));
+            self.data[input].1[at] = middle;
+            (above - below) / (right - left)
+        });
+        differences.collect()
+    }
+
+    /// The central differences of the loss for every number of one parameter.
+    fn differences_of_parameter(&mut self, parameter: usize) -> Vec<f64> {
+        let differences = (0..self.weights[parameter].len()).map(|at| {
+            let middle = self.weights[parameter][at];
+            let mut value = |number: f32| {
+                self.weights[parameter][at] = number;
+                let mut run = self.run(Mode::Training, PlanOptions::gradients());
+                (f64::from(number), self.loss(&mut run))
+            };
+            let ((right, above), (left, below)) = (value(middle + 1e-2), value(middle - 1e-2));
+            self.weights[parameter][at] = middle;
+            (above - below) / (right - left)
+        });
+        differences.collect()
+    }
+}
+
+fn for_samples(mut law: impl FnMut(&str, &Arc<dyn Layer>, &Sample)) {
+    for spec in LAYERS {
+        for sample in spec.samples {
+            let layer = layer(spec, sample.attributes);
+            law(&format!("{layer:?} of {:?}", sample.inputs), &layer, sample);
+        }
+    }
+}
+
+/// Asserts that no number is further away than `tolerance` times the largest.
+pub(super) fn assert_close(what: &str, found: &[f32], expected: &[f64], tolerance: f64) {
+    assert_eq!(found.len(), expected.len(), "{what}");
+    let scale = expected.iter().fold(1e-3f64, |largest, value| largest.max(value.abs()));
+    for (index, (&found, &expected)) in found.iter().zip(expected).enumerate() {
+        let error = (f64::from(found) - expected).abs();
+        assert!(error <= tolerance * scale, "{what}: {index} is {found}, not {expected}");
+    }
+}
+
+pub(super) fn bits(values: &[f32]) -> Vec<u32> {
+    values.iter().map(|value| value.to_bits()).collect()
+}
+
+#[test]
+fn gradients_are_central_differences() {
+    for_samples(|what, layer, sample| {
+        for (batch, inside) in [(1, false), (3, true)] {
+            let mut it = Specimen::new(layer, sample.inputs, batch, inside).unwrap();
+            let outcome = it.outcome(Mode::Training, PlanOptions::gradients()).unwrap();
+            for (input, gradient) in outcome.input_gradients.iter().enumerate() {
+                assert_eq!(gradient.is_some(), layer.differentiable(input), "{what}: {input}");
+                if let Some(gradient) = gradient {
+                    let expected = it.differences_of_input(input);
+                    assert_close(&format!("{what}: {input}"), gradient, &expected, 2e-3);
+                }
+            }
+            for (parameter, gradient) in outcome.parameter_gradients.iter().enumerate() {
+                let expected = it.differences_of_parameter(parameter);
+                assert_close(&format!("{what}: p{parameter}"), gradient, &expected, 2e-3);
+            }
+        }
+    });
+}
+
+#[test]
+fn bits_do_not_depend_on_splits_and_places() {
+    let tiny_parts = PlanOptions { grain: 1e-9, ..PlanOptions::gradients() };
+    let plain = PlanOptions { updates: false, keep_gradients: true, ..PlanOptions::plain() };
+    for_samples(|what, layer, sample| {
+        let it = Specimen::new(layer, sample.inputs, 5, true).unwrap();
+        let [first, second, third] = [plain, PlanOptions::gradients(), tiny_parts]
+            .map(|options| it.outcome(Mode::Training, options).unwrap());
+        for other in [&second, &third] {
+            assert_eq!(bits(&first.losses), bits(&other.losses), "{what}");
+            for (a, b) in first.input_gradients.iter().zip(&other.input_gradients) {
+                assert_eq!(a.as_deref().map(bits), b.as_deref().map(bits), "{what}");
+            }
+            // Sums over items may be split, which changes how they are rounded.
+            for (a, b) in first.parameter_gradients.iter().zip(&other.parameter_gradients) {
+                let a: Vec<f64> = a.iter().map(|&number| f64::from(number)).collect();
+                assert_close(what, b, &a, 1e-5);
+            }
+        }
+        let [plain, placed] = [PlanOptions::plain(), PlanOptions::default()]
+            .map(|options| it.outcome(Mode::Evaluation, options).unwrap());
+        assert_eq!(bits(&plain.losses), bits(&placed.losses), "{what}");
+    });
+}
