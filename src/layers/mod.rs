@@ -8,6 +8,7 @@ mod add;
 mod concat;
 mod conv2d;
 mod dense;
+mod elu;
 mod flatten;
 mod global_avg_pool;
 mod leaky_relu;
@@ -31,6 +32,7 @@ pub use add::Add;
 pub use concat::Concat;
 pub use conv2d::Conv2d;
 pub use dense::Dense;
+pub use elu::Elu;
 pub use flatten::Flatten;
 pub use global_avg_pool::GlobalAvgPool;
 pub use leaky_relu::LeakyRelu;
@@ -54,6 +56,7 @@ pub const LAYERS: &[&LayerSpec] = &[
     &global_avg_pool::SPEC,
     &relu::SPEC,
     &leaky_relu::SPEC,
+    &elu::SPEC,
     &tanh::SPEC,
     &sigmoid::SPEC,
     &concat::SPEC,
