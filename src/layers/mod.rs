@@ -10,6 +10,7 @@ mod conv2d;
 mod dense;
 mod elu;
 mod flatten;
+mod gelu;
 mod global_avg_pool;
 mod leaky_relu;
 mod maxpool;
@@ -34,6 +35,7 @@ pub use conv2d::Conv2d;
 pub use dense::Dense;
 pub use elu::Elu;
 pub use flatten::Flatten;
+pub use gelu::Gelu;
 pub use global_avg_pool::GlobalAvgPool;
 pub use leaky_relu::LeakyRelu;
 pub use maxpool::MaxPool;
@@ -57,6 +59,7 @@ pub const LAYERS: &[&LayerSpec] = &[
     &relu::SPEC,
     &leaky_relu::SPEC,
     &elu::SPEC,
+    &gelu::SPEC,
     &tanh::SPEC,
     &sigmoid::SPEC,
     &concat::SPEC,
