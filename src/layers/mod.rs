@@ -16,6 +16,7 @@ mod leaky_relu;
 mod maxpool;
 mod relu;
 mod sigmoid;
+mod silu;
 mod tanh;
 mod window;
 
@@ -41,6 +42,7 @@ pub use leaky_relu::LeakyRelu;
 pub use maxpool::MaxPool;
 pub use relu::Relu;
 pub use sigmoid::Sigmoid;
+pub use silu::Silu;
 pub use tanh::Tanh;
 pub use window::{Padding, Pair};
 
@@ -60,6 +62,7 @@ pub const LAYERS: &[&LayerSpec] = &[
     &leaky_relu::SPEC,
     &elu::SPEC,
     &gelu::SPEC,
+    &silu::SPEC,
     &tanh::SPEC,
     &sigmoid::SPEC,
     &concat::SPEC,
