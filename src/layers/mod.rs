@@ -17,6 +17,7 @@ mod maxpool;
 mod relu;
 mod sigmoid;
 mod silu;
+mod softplus;
 mod tanh;
 mod window;
 
@@ -43,6 +44,7 @@ pub use maxpool::MaxPool;
 pub use relu::Relu;
 pub use sigmoid::Sigmoid;
 pub use silu::Silu;
+pub use softplus::Softplus;
 pub use tanh::Tanh;
 pub use window::{Padding, Pair};
 
@@ -63,6 +65,7 @@ pub const LAYERS: &[&LayerSpec] = &[
     &elu::SPEC,
     &gelu::SPEC,
     &silu::SPEC,
+    &softplus::SPEC,
     &tanh::SPEC,
     &sigmoid::SPEC,
     &concat::SPEC,
