@@ -17,6 +17,7 @@ mod maxpool;
 mod relu;
 mod sigmoid;
 mod silu;
+mod softmax;
 mod softplus;
 mod tanh;
 mod window;
@@ -44,6 +45,7 @@ pub use maxpool::MaxPool;
 pub use relu::Relu;
 pub use sigmoid::Sigmoid;
 pub use silu::Silu;
+pub use softmax::Softmax;
 pub use softplus::Softplus;
 pub use tanh::Tanh;
 pub use window::{Padding, Pair};
@@ -68,6 +70,7 @@ pub const LAYERS: &[&LayerSpec] = &[
     &softplus::SPEC,
     &tanh::SPEC,
     &sigmoid::SPEC,
+    &softmax::SPEC,
     &concat::SPEC,
     &add::SPEC,
     &flatten::SPEC,
