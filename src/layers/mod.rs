@@ -5,6 +5,7 @@
 //! read the table.
 
 mod add;
+mod avgpool;
 mod concat;
 mod conv2d;
 mod dense;
@@ -33,6 +34,7 @@ use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize};
 
 pub use add::Add;
+pub use avgpool::AvgPool;
 pub use concat::Concat;
 pub use conv2d::Conv2d;
 pub use dense::Dense;
@@ -61,6 +63,7 @@ pub const LAYERS: &[&LayerSpec] = &[
     &dense::SPEC,
     &conv2d::SPEC,
     &maxpool::SPEC,
+    &avgpool::SPEC,
     &global_avg_pool::SPEC,
     &relu::SPEC,
     &leaky_relu::SPEC,
