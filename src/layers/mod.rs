@@ -13,6 +13,7 @@ mod elu;
 mod flatten;
 mod gelu;
 mod global_avg_pool;
+mod global_max_pool;
 mod leaky_relu;
 mod maxpool;
 mod relu;
@@ -42,6 +43,7 @@ pub use elu::Elu;
 pub use flatten::Flatten;
 pub use gelu::Gelu;
 pub use global_avg_pool::GlobalAvgPool;
+pub use global_max_pool::GlobalMaxPool;
 pub use leaky_relu::LeakyRelu;
 pub use maxpool::MaxPool;
 pub use relu::Relu;
@@ -64,6 +66,7 @@ pub const LAYERS: &[&LayerSpec] = &[
     &conv2d::SPEC,
     &maxpool::SPEC,
     &avgpool::SPEC,
+    &global_max_pool::SPEC,
     &global_avg_pool::SPEC,
     &relu::SPEC,
     &leaky_relu::SPEC,
