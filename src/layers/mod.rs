@@ -17,6 +17,7 @@ mod global_max_pool;
 mod leaky_relu;
 mod maxpool;
 mod relu;
+mod reshape;
 mod sigmoid;
 mod silu;
 mod softmax;
@@ -47,6 +48,7 @@ pub use global_max_pool::GlobalMaxPool;
 pub use leaky_relu::LeakyRelu;
 pub use maxpool::MaxPool;
 pub use relu::Relu;
+pub use reshape::Reshape;
 pub use sigmoid::Sigmoid;
 pub use silu::Silu;
 pub use softmax::Softmax;
@@ -80,6 +82,7 @@ pub const LAYERS: &[&LayerSpec] = &[
     &concat::SPEC,
     &add::SPEC,
     &flatten::SPEC,
+    &reshape::SPEC,
 ];
 
 /// One row of the [`LAYERS`] table.
