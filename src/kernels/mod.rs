@@ -9,6 +9,7 @@
 )]
 
 mod activations;
+mod arithmetic;
 mod buffer;
 mod conv2d;
 mod elementwise;
@@ -39,6 +40,7 @@ pub use activations::{
     elu, elu_grad, gelu, gelu_grad, leaky_relu, leaky_relu_grad, silu, silu_grad, softplus,
     softplus_grad,
 };
+pub use arithmetic::{divide, multiply, negate, subtract};
 pub use buffer::Buffer;
 pub use conv2d::{
     Conv2dShape, conv2d, conv2d_input_grad, conv2d_prepare, conv2d_prepared_len, conv2d_weight_grad,

@@ -22,6 +22,7 @@ mod sigmoid;
 mod silu;
 mod softmax;
 mod softplus;
+mod subtract;
 mod tanh;
 mod window;
 
@@ -53,6 +54,7 @@ pub use sigmoid::Sigmoid;
 pub use silu::Silu;
 pub use softmax::Softmax;
 pub use softplus::Softplus;
+pub use subtract::Subtract;
 pub use tanh::Tanh;
 pub use window::{Padding, Pair};
 
@@ -81,6 +83,7 @@ pub const LAYERS: &[&LayerSpec] = &[
     &softmax::SPEC,
     &concat::SPEC,
     &add::SPEC,
+    &subtract::SPEC,
     &flatten::SPEC,
     &reshape::SPEC,
 ];
@@ -194,6 +197,33 @@ fn last_axis(shape: &[usize]) -> Result<usize, Misfit> {
             "connect it to a node whose items have features",
         )
     })
+}
+
+/// Calls `with(place, index)` for every number of input 0, counted in row-major order within the part:
+/// an index below `count`, or an error that names the number and its item.
+fn read_indices(
+    context: &Context<'_>,
+    count: usize,
+    mut with: impl FnMut(usize, usize),
+) -> Result<(), String> {
+    let input = context.input(0);
+    let of_item = input.rows() * input.cols() / context.items().max(1);
+    let numbers = (0..input.rows()).flat_map(|row| input.row(row));
+    for (place, &number) in numbers.enumerate() {
+        // What is no such index is negative, NaN, or changes on the way; large floats become the
+        // largest integer.
+        let index = number as usize;
+        if index as f32 != number || index >= count {
+            return Err(format!(
+                "number {} of item {} is {number}, but indices are whole numbers from 0 to {}",
+                place % of_item,
+                context.first_item() + place / of_item,
+                count - 1
+            ));
+        }
+        with(place, index);
+    }
+    Ok(())
 }
 
 /// The attributes of a layer as a model file holds them.
