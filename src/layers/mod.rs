@@ -16,6 +16,7 @@ mod global_avg_pool;
 mod global_max_pool;
 mod leaky_relu;
 mod maxpool;
+mod multiply;
 mod relu;
 mod reshape;
 mod sigmoid;
@@ -48,6 +49,7 @@ pub use global_avg_pool::GlobalAvgPool;
 pub use global_max_pool::GlobalMaxPool;
 pub use leaky_relu::LeakyRelu;
 pub use maxpool::MaxPool;
+pub use multiply::Multiply;
 pub use relu::Relu;
 pub use reshape::Reshape;
 pub use sigmoid::Sigmoid;
@@ -84,6 +86,7 @@ pub const LAYERS: &[&LayerSpec] = &[
     &concat::SPEC,
     &add::SPEC,
     &subtract::SPEC,
+    &multiply::SPEC,
     &flatten::SPEC,
     &reshape::SPEC,
 ];
