@@ -9,6 +9,7 @@ mod avgpool;
 mod concat;
 mod conv2d;
 mod dense;
+mod divide;
 mod elu;
 mod flatten;
 mod gelu;
@@ -42,6 +43,7 @@ pub use avgpool::AvgPool;
 pub use concat::Concat;
 pub use conv2d::Conv2d;
 pub use dense::Dense;
+pub use divide::Divide;
 pub use elu::Elu;
 pub use flatten::Flatten;
 pub use gelu::Gelu;
@@ -87,6 +89,7 @@ pub const LAYERS: &[&LayerSpec] = &[
     &add::SPEC,
     &subtract::SPEC,
     &multiply::SPEC,
+    &divide::SPEC,
     &flatten::SPEC,
     &reshape::SPEC,
 ];
