@@ -20,6 +20,7 @@ mod optimizers;
 mod padding;
 mod panels;
 mod pooling;
+mod prelu;
 mod product;
 mod product_transposed;
 mod reshape;
@@ -54,6 +55,7 @@ pub use pooling::{
     PoolShape, average_pool, average_pool_grad, global_average, global_average_grad, max_pool,
     max_pool_grad,
 };
+pub use prelu::{prelu, prelu_slope_grad};
 pub use product::product;
 pub use product_transposed::product_transposed;
 pub use reshape::copy_reshaped;

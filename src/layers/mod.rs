@@ -18,6 +18,7 @@ mod global_max_pool;
 mod leaky_relu;
 mod maxpool;
 mod multiply;
+mod prelu;
 mod relu;
 mod reshape;
 mod sigmoid;
@@ -52,6 +53,7 @@ pub use global_max_pool::GlobalMaxPool;
 pub use leaky_relu::LeakyRelu;
 pub use maxpool::MaxPool;
 pub use multiply::Multiply;
+pub use prelu::Prelu;
 pub use relu::Relu;
 pub use reshape::Reshape;
 pub use sigmoid::Sigmoid;
@@ -78,6 +80,7 @@ pub const LAYERS: &[&LayerSpec] = &[
     &global_avg_pool::SPEC,
     &relu::SPEC,
     &leaky_relu::SPEC,
+    &prelu::SPEC,
     &elu::SPEC,
     &gelu::SPEC,
     &silu::SPEC,
