@@ -12,6 +12,7 @@ mod activations;
 mod arithmetic;
 mod buffer;
 mod conv2d;
+mod dropout;
 mod elementwise;
 mod exponential;
 mod instruction_set;
@@ -46,6 +47,7 @@ pub use buffer::Buffer;
 pub use conv2d::{
     Conv2dShape, conv2d, conv2d_input_grad, conv2d_prepare, conv2d_prepared_len, conv2d_weight_grad,
 };
+pub use dropout::dropout;
 pub use elementwise::{copy, fill, relu, relu_grad, scale, sigmoid, sigmoid_grad, tanh, tanh_grad};
 pub use instruction_set::{InstructionSet, instruction_set_name, with_instruction_set};
 pub use matrix::{MatrixMut, MatrixRef};

@@ -10,6 +10,7 @@ mod concat;
 mod conv2d;
 mod dense;
 mod divide;
+mod dropout;
 mod elu;
 mod flatten;
 mod gelu;
@@ -45,6 +46,7 @@ pub use concat::Concat;
 pub use conv2d::Conv2d;
 pub use dense::Dense;
 pub use divide::Divide;
+pub use dropout::Dropout;
 pub use elu::Elu;
 pub use flatten::Flatten;
 pub use gelu::Gelu;
@@ -95,6 +97,7 @@ pub const LAYERS: &[&LayerSpec] = &[
     &divide::SPEC,
     &flatten::SPEC,
     &reshape::SPEC,
+    &dropout::SPEC,
 ];
 
 /// One row of the [`LAYERS`] table.
