@@ -29,6 +29,7 @@ mod softplus;
 mod subtract;
 mod tanh;
 mod window;
+mod zero_padding;
 
 #[cfg(test)]
 mod tests;
@@ -65,6 +66,7 @@ pub use softplus::Softplus;
 pub use subtract::Subtract;
 pub use tanh::Tanh;
 pub use window::{Padding, Pair};
+pub use zero_padding::ZeroPadding;
 
 use crate::error::{Error, Result};
 use crate::executor::Context;
@@ -97,6 +99,7 @@ pub const LAYERS: &[&LayerSpec] = &[
     &divide::SPEC,
     &flatten::SPEC,
     &reshape::SPEC,
+    &zero_padding::SPEC,
     &dropout::SPEC,
 ];
 
