@@ -28,6 +28,7 @@ mod softmax;
 mod softplus;
 mod subtract;
 mod tanh;
+mod upsample;
 mod window;
 mod zero_padding;
 
@@ -65,6 +66,7 @@ pub use softmax::Softmax;
 pub use softplus::Softplus;
 pub use subtract::Subtract;
 pub use tanh::Tanh;
+pub use upsample::Upsample;
 pub use window::{Padding, Pair};
 pub use zero_padding::ZeroPadding;
 
@@ -100,6 +102,7 @@ pub const LAYERS: &[&LayerSpec] = &[
     &flatten::SPEC,
     &reshape::SPEC,
     &zero_padding::SPEC,
+    &upsample::SPEC,
     &dropout::SPEC,
 ];
 
