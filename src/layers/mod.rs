@@ -24,6 +24,7 @@ mod relu;
 mod reshape;
 mod sigmoid;
 mod silu;
+mod slice;
 mod softmax;
 mod softplus;
 mod subtract;
@@ -62,6 +63,7 @@ pub use relu::Relu;
 pub use reshape::Reshape;
 pub use sigmoid::Sigmoid;
 pub use silu::Silu;
+pub use slice::Slice;
 pub use softmax::Softmax;
 pub use softplus::Softplus;
 pub use subtract::Subtract;
@@ -101,6 +103,7 @@ pub const LAYERS: &[&LayerSpec] = &[
     &divide::SPEC,
     &flatten::SPEC,
     &reshape::SPEC,
+    &slice::SPEC,
     &zero_padding::SPEC,
     &upsample::SPEC,
     &dropout::SPEC,
