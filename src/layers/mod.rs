@@ -19,6 +19,7 @@ mod global_max_pool;
 mod leaky_relu;
 mod maxpool;
 mod multiply;
+mod one_hot;
 mod prelu;
 mod relu;
 mod reshape;
@@ -58,6 +59,7 @@ pub use global_max_pool::GlobalMaxPool;
 pub use leaky_relu::LeakyRelu;
 pub use maxpool::MaxPool;
 pub use multiply::Multiply;
+pub use one_hot::OneHot;
 pub use prelu::Prelu;
 pub use relu::Relu;
 pub use reshape::Reshape;
@@ -107,6 +109,7 @@ pub const LAYERS: &[&LayerSpec] = &[
     &zero_padding::SPEC,
     &upsample::SPEC,
     &dropout::SPEC,
+    &one_hot::SPEC,
 ];
 
 /// One row of the [`LAYERS`] table.
