@@ -5,6 +5,7 @@
 //! read the table.
 
 mod add;
+mod argmax;
 mod avgpool;
 mod concat;
 mod conv2d;
@@ -45,6 +46,7 @@ use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize};
 
 pub use add::Add;
+pub use argmax::Argmax;
 pub use avgpool::AvgPool;
 pub use concat::Concat;
 pub use conv2d::Conv2d;
@@ -110,6 +112,7 @@ pub const LAYERS: &[&LayerSpec] = &[
     &upsample::SPEC,
     &dropout::SPEC,
     &one_hot::SPEC,
+    &argmax::SPEC,
 ];
 
 /// One row of the [`LAYERS`] table.
