@@ -16,6 +16,7 @@ mod dropout;
 mod elementwise;
 mod exponential;
 mod instruction_set;
+mod layer_norm;
 mod matrix;
 mod optimizers;
 mod padding;
@@ -50,6 +51,7 @@ pub use conv2d::{
 pub use dropout::dropout;
 pub use elementwise::{copy, fill, relu, relu_grad, scale, sigmoid, sigmoid_grad, tanh, tanh_grad};
 pub use instruction_set::{InstructionSet, instruction_set_name, with_instruction_set};
+pub use layer_norm::{layer_norm, layer_norm_grad, layer_norm_weight_grad};
 pub use matrix::{MatrixMut, MatrixRef};
 pub use optimizers::{add_slices, column_sums, sgd, sgd_momentum};
 pub use panels::{PANEL, Panels, from_panels, panel_len, panel_rows, panel_rows_floats, to_panels};

@@ -17,6 +17,7 @@ mod flatten;
 mod gelu;
 mod global_avg_pool;
 mod global_max_pool;
+mod layer_norm;
 mod leaky_relu;
 mod maxpool;
 mod multiply;
@@ -58,6 +59,7 @@ pub use flatten::Flatten;
 pub use gelu::Gelu;
 pub use global_avg_pool::GlobalAvgPool;
 pub use global_max_pool::GlobalMaxPool;
+pub use layer_norm::LayerNorm;
 pub use leaky_relu::LeakyRelu;
 pub use maxpool::MaxPool;
 pub use multiply::Multiply;
@@ -111,6 +113,7 @@ pub const LAYERS: &[&LayerSpec] = &[
     &zero_padding::SPEC,
     &upsample::SPEC,
     &dropout::SPEC,
+    &layer_norm::SPEC,
     &one_hot::SPEC,
     &argmax::SPEC,
 ];
