@@ -13,6 +13,7 @@ mod dense;
 mod divide;
 mod dropout;
 mod elu;
+mod embedding;
 mod flatten;
 mod gelu;
 mod global_avg_pool;
@@ -55,6 +56,7 @@ pub use dense::Dense;
 pub use divide::Divide;
 pub use dropout::Dropout;
 pub use elu::Elu;
+pub use embedding::Embedding;
 pub use flatten::Flatten;
 pub use gelu::Gelu;
 pub use global_avg_pool::GlobalAvgPool;
@@ -88,6 +90,7 @@ use crate::tensor::{Shape, describe_shape};
 pub const LAYERS: &[&LayerSpec] = &[
     &dense::SPEC,
     &conv2d::SPEC,
+    &embedding::SPEC,
     &maxpool::SPEC,
     &avgpool::SPEC,
     &global_max_pool::SPEC,
