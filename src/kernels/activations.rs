@@ -3,6 +3,8 @@
 //! In all of them, without an input the output is changed in place, and without an output gradient
 //! `gradient` holds it and is changed in place.
 
+use std::f32::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
+
 use super::elementwise::{Binary, Unary, map, zip};
 use super::exponential::{exp, exp_m1_of_negative, ln_1p, normal, sigmoid};
 use super::vector::Vector;
@@ -135,7 +137,7 @@ pub fn gelu_grad(
                 // Beyond 14 it is 0 or 1.
                 let x = V::splat(14.0).min(V::splat(-14.0).max(x));
                 let (below, bell) = normal(x);
-                let density = bell.mul(V::splat(0.398_942_3));
+                let density = bell.mul(V::splat(0.5 * FRAC_1_SQRT_2 * FRAC_2_SQRT_PI));
                 grad.mul(x.mul_add(density, below))
             }
         }

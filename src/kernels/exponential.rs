@@ -108,7 +108,7 @@ const ERF: [f32; 7] = [
     -2.685_381_2e-2,
     0.112_835_85,
     -0.376_126_26,
-    1.128_379_2,
+    std::f32::consts::FRAC_2_SQRT_PI,
 ];
 
 /// Coefficients of `erfc(a) a e^(a^2)` in `1 / a^2`, from 1 to 2.

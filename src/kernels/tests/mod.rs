@@ -7,6 +7,7 @@ mod convolutions;
 mod functions;
 mod pools;
 mod products;
+mod rows;
 
 use super::{InstructionSet, MatrixMut, MatrixRef, with_instruction_set};
 
