@@ -2,7 +2,7 @@
 //! split and where it places values. Layers that draw at random are held to it in training, where a
 //! step's draws are fixed.
 
-#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+mod behaviour;
 
 use std::sync::{Arc, Mutex};
 
@@ -96,7 +96,9 @@ fn spread(count: usize, seed: u64) -> Vec<f32> {
     let mut places: Vec<usize> = (0..count).collect();
     places.sort_by_key(|&place| random::key(&[seed, place as u64]));
     let size = |place: usize| 0.5 + 1.5 * place as f32 / count as f32;
-    let sign = |place: usize| if random::key(&[place as u64, seed]) % 2 == 0 { 1.0 } else { -1.0 };
+    let sign = |place: usize| {
+        if random::key(&[place as u64, seed]).is_multiple_of(2) { 1.0 } else { -1.0 }
+    };
     places.into_iter().map(|place| size(place) * sign(place)).collect()
 }
 
@@ -190,11 +192,22 @@ impl Specimen {
     }
 
     fn execute(&self, run: &mut Run) -> Result<()> {
+        let prediction = run.plan().mode() == Mode::Prediction;
         for (id, values) in &self.data {
+            if prediction && matches!(self.graph.nodes()[*id].role, Role::Target) {
+                continue;
+            }
             run.bind(*id, values)?;
         }
         run.set_seed(self.seed);
         Sequential::new().execute(run)
+    }
+
+    /// What the layer, or what follows it, gives.
+    pub(super) fn outputs(&self, mode: Mode) -> Vec<f32> {
+        let mut run = self.run(mode, PlanOptions::default());
+        self.execute(&mut run).unwrap();
+        run.kept(self.graph.outputs()[0]).unwrap().to_vec()
     }
 
     fn loss(&self, run: &mut Run) -> f64 {
