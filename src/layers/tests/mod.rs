@@ -3,6 +3,7 @@
 //! step's draws are fixed.
 
 mod behaviour;
+mod oracles;
 
 use std::sync::{Arc, Mutex};
 
