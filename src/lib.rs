@@ -1,5 +1,6 @@
 //! Caudal trains neural networks that are directed acyclic graphs on the cores of a CPU.
 
+pub mod bench;
 pub mod data;
 mod error;
 pub mod executor;

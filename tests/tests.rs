@@ -2,4 +2,15 @@
 
 #![allow(clippy::unwrap_used)] // a failed unwrap is a failed test
 
+mod article;
+mod command_line;
 mod executors;
+mod faults;
+mod graph_errors;
+mod laws;
+mod oracles;
+mod probe;
+mod protocol;
+mod random_graphs;
+mod support_graphs;
+mod watchdog;

@@ -8,13 +8,16 @@
 //! | one IDX file | [`read_idx`] |
 //! | a CSV file | [`read_csv`] |
 //! | random numbers of given shapes | [`synthetic()`] |
+//! | random numbers that fit a graph | [`synthetic_for`] |
 //! | a folder or file named by a user | [`open`] |
+//! | any of these, by what a user writes | [`load`] |
 
 mod csv;
 mod dataset;
 mod digits;
 mod idx;
 mod sampler;
+mod source;
 mod split;
 mod stream;
 mod synthetic;
@@ -27,6 +30,7 @@ pub use dataset::{Column, Dataset, gather};
 pub use digits::digits;
 pub use idx::{read_idx, read_idx_folder};
 pub use sampler::{Order, batches, epoch_order, epoch_order_into};
+pub use source::{load, load_to_predict, synthetic_for};
 pub use synthetic::{TargetKind, synthetic};
 
 use crate::{Error, Result};
@@ -53,8 +57,7 @@ pub fn open(path: impl AsRef<Path>, seed: u64) -> Result<(Dataset, Dataset)> {
     if metadata.is_dir() {
         return read_idx_folder(path);
     }
-    let name = file_name(path).to_lowercase();
-    if [".csv", ".csv.gz"].iter().any(|ending| name.ends_with(ending)) {
+    if is_csv(path) {
         let all = read_csv(path, &LabelColumn::Last)?;
         let test_items = ((all.len() + 2) / 5).max(1);
         return all.split_stratified(0, test_items, seed);
@@ -64,6 +67,12 @@ pub fn open(path: impl AsRef<Path>, seed: u64) -> Result<(Dataset, Dataset)> {
         "expected a folder of IDX files or a file that ends in .csv or .csv.gz, got another file",
         "give the folder that holds train-images-idx3-ubyte and its companions, or a CSV file",
     ))
+}
+
+/// Whether a file's name says that it is CSV.
+fn is_csv(path: &Path) -> bool {
+    let name = file_name(path).to_lowercase();
+    [".csv", ".csv.gz"].iter().any(|ending| name.ends_with(ending))
 }
 
 /// An [`Error::Data`].

@@ -158,7 +158,7 @@ impl Executor for Pool {
         self.shared.done.store(false, Ordering::Relaxed);
         self.caller.run = Some(Arc::clone(state));
         let mut queue = self.shared.queue.lock();
-        queue.policy.begin(&state.plan);
+        queue.policy.begin(&state.plan, self.workers);
         queue.run = Some(Arc::clone(state));
         self.caller.ready.clear();
         self.caller.ready.extend_from_slice(&state.plan.sources);
@@ -168,7 +168,12 @@ impl Executor for Pool {
         self.caller.run = None;
         self.shared.queue.lock().run = None;
         match end {
-            Found::Stalled => Err(Error::Stalled(state.waiting())),
+            Found::Stalled => {
+                let waiting = state.waiting();
+                self.shared.forget();
+                state.reset();
+                Err(Error::Stalled(waiting))
+            }
             Found::End | Found::Part(_) => state.outcome(),
         }
     }
@@ -186,6 +191,14 @@ impl Shared {
         }
         // Under the lock, so that plain reads and writes of the count do not race.
         self.waiting.store(self.waiting.load(Ordering::Relaxed) + parts, Ordering::Relaxed);
+    }
+
+    /// Drops what a policy that lost parts still holds, so that the next run begins with nothing.
+    fn forget(&self) {
+        let mut queue = self.queue.lock();
+        while queue.policy.pop(0).is_some() {}
+        self.waiting.store(0, Ordering::Relaxed);
+        self.done.store(true, Ordering::Release);
     }
 
     /// Lets go of the queue, and wakes at most one worker for every waiting part.

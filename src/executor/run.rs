@@ -3,12 +3,14 @@
 //! A run is used again for every step. Nothing is rebuilt: whoever completes a task resets its
 //! counters and slots, so that the run is ready for the next step when the last task is done.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::time::Instant;
 
 use parking_lot::{Mutex, RwLock};
 
+use super::context::describe_panic;
 use super::memory::{self, Parameters, Recycler};
 use super::plan::{NONE, Operand, Phase, Place, Plan, Value};
 use crate::error::{Error, Failure, Result};
@@ -60,7 +62,8 @@ pub struct PartEvent {
 
 /// Is told of every part that ran.
 pub trait Observer: Send + Sync {
-    /// Called on the worker's thread after the part.
+    /// Called on the worker's thread after the part. A panic fails the part, unless parameters have
+    /// begun to move: that step runs to its end.
     fn part(&self, event: PartEvent);
 }
 
@@ -82,8 +85,11 @@ struct TaskState {
     pending: AtomicU32,
     /// Parts still running or waiting.
     parts_left: AtomicU32,
-    /// Failed, or waits for one that did.
-    bad: AtomicBool,
+    /// Something that it waits for failed, or the run was cancelled: no part of it runs any more.
+    skipped: AtomicBool,
+    /// Some part of it failed. The other parts run all the same, so that the failure reported, that
+    /// of the first failed part, does not depend on which part came first.
+    failed: AtomicBool,
 }
 
 /// One execution of a plan, used again for every step.
@@ -144,7 +150,8 @@ impl Run {
                 .map(|task| TaskState {
                     pending: AtomicU32::new(task.in_degree),
                     parts_left: AtomicU32::new(task.parts),
-                    bad: AtomicBool::new(false),
+                    skipped: AtomicBool::new(false),
+                    failed: AtomicBool::new(false),
                 })
                 .collect(),
             slots: (0..plan.slots).map(|_| AtomicPtr::default()).collect(),
@@ -343,11 +350,11 @@ impl RunState {
 
     /// Runs one part of a ready task, unless something that it waits for failed.
     pub(super) fn run_part(&self, task: usize, part: u32, worker: usize) {
-        if self.tasks[task].bad.load(Ordering::Relaxed) {
+        if self.tasks[task].skipped.load(Ordering::Relaxed) {
             return;
         }
         if self.is_cancelled() {
-            self.tasks[task].bad.store(true, Ordering::Relaxed);
+            self.tasks[task].skipped.store(true, Ordering::Relaxed);
             return;
         }
         for &storage in &self.plan.held[self.plan.tasks[task].acquires.range()] {
@@ -366,8 +373,29 @@ impl RunState {
                 end: self.now(),
             };
             if let Some(observer) = self.observer.read().as_deref() {
-                observer.part(event);
+                self.tell(observer, event);
             }
+        }
+    }
+
+    /// Hands an event to the observer. A panic must not unwind through a worker: the run would never
+    /// end.
+    fn tell(&self, observer: &dyn Observer, event: PartEvent) {
+        let told = catch_unwind(AssertUnwindSafe(|| observer.part(event)));
+        if let Err(panic) = told {
+            let change = self.standing.compare_exchange(
+                RUNNING,
+                BROKEN,
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            );
+            if change == Err(COMMITTED) {
+                // The numbers are right; half of a step would not be.
+                return;
+            }
+            let step = self.plan.tasks[event.task].steps.start as usize;
+            let cause = format!("the observer {}", describe_panic(panic.as_ref()));
+            self.fail(event.task, event.part as u32, step, &cause);
         }
     }
 
@@ -386,7 +414,7 @@ impl RunState {
         let change =
             self.standing.compare_exchange(RUNNING, COMMITTED, Ordering::AcqRel, Ordering::Acquire);
         if change.is_err() {
-            self.tasks[task].bad.store(true, Ordering::Relaxed);
+            self.tasks[task].failed.store(true, Ordering::Relaxed);
         }
     }
 
@@ -397,9 +425,10 @@ impl RunState {
         let node = &plan.graph.nodes[step.node as usize];
         let change =
             self.standing.compare_exchange(RUNNING, BROKEN, Ordering::AcqRel, Ordering::Acquire);
-        let late = if change == Err(COMMITTED) {
-            "; this kind of node is declared not to fail in this phase, so parameters may have \
-             moved already"
+        // An optimizer that can fail has a copy of the weights taken before the step.
+        let expected = step.phase == Phase::Update && plan.optimizer.can_fail();
+        let late = if change == Err(COMMITTED) && !expected {
+            "; this is declared not to fail in this phase, so parameters may have moved already"
         } else {
             ""
         };
@@ -418,7 +447,7 @@ impl RunState {
             cause: format!("{cause}{late}"),
         };
         self.failures.lock().push((step.node as usize, step.phase, part as usize, failure));
-        self.tasks[task].bad.store(true, Ordering::Relaxed);
+        self.tasks[task].failed.store(true, Ordering::Relaxed);
     }
 
     /// Whether that was the task's last part.
@@ -467,9 +496,10 @@ impl RunState {
         if described.parts > 1 {
             state.parts_left.store(described.parts, Ordering::Relaxed);
         }
-        let bad = state.bad.load(Ordering::Relaxed);
+        let bad = state.skipped.load(Ordering::Relaxed) || state.failed.load(Ordering::Relaxed);
         if bad {
-            state.bad.store(false, Ordering::Relaxed);
+            state.skipped.store(false, Ordering::Relaxed);
+            state.failed.store(false, Ordering::Relaxed);
         }
         bad
     }
@@ -478,7 +508,7 @@ impl RunState {
     pub(super) fn complete_in_order(&self, task: usize) {
         if self.release(task) {
             for edge in &self.plan.edges[self.plan.tasks[task].successors.range()] {
-                self.tasks[edge.task as usize].bad.store(true, Ordering::Relaxed);
+                self.tasks[edge.task as usize].skipped.store(true, Ordering::Relaxed);
             }
         }
     }
@@ -510,7 +540,7 @@ impl RunState {
     pub(super) fn deliver(&self, message: Message) -> bool {
         let state = &self.tasks[message.task as usize];
         if message.tensor == FAILED {
-            state.bad.store(true, Ordering::Relaxed);
+            state.skipped.store(true, Ordering::Relaxed);
         }
         self.slots[message.slot as usize].store(message.tensor, Ordering::Relaxed);
         // Release: the slot is written before the count; Acquire: whoever counts to the end sees
@@ -530,7 +560,14 @@ impl RunState {
             let came = |slot: usize| !self.slots[slot].load(Ordering::Acquire).is_null();
             let slots = task.first_slot as usize..(task.first_slot + task.in_degree) as usize;
             let lacks: Vec<usize> = slots.clone().filter(|&slot| !came(slot)).collect();
-            if lacks.is_empty() || lacks.len() == slots.len() {
+            if lacks.is_empty() && !slots.is_empty() {
+                let info = plan.task(index);
+                let phase = info.phase.name();
+                waiting
+                    .push(format!("`{}` ({phase}) has all its messages but never ran", info.node));
+                continue;
+            }
+            if lacks.len() == slots.len() {
                 continue;
             }
             let info = plan.task(index);
@@ -551,7 +588,35 @@ impl RunState {
                 senders.join(", ")
             ));
         }
+        if waiting.is_empty() {
+            waiting.push("a task without messages that never ran".to_owned());
+        }
         waiting
+    }
+
+    /// Readies everything for the next step after a stall, when no task is under way: what
+    /// [`RunState::complete`] does task by task where all of them end.
+    pub(super) fn reset(&self) {
+        let plan = &self.plan;
+        for (state, task) in self.tasks.iter().zip(&plan.tasks) {
+            state.pending.store(task.in_degree, Ordering::Relaxed);
+            state.parts_left.store(task.parts, Ordering::Relaxed);
+            state.skipped.store(false, Ordering::Relaxed);
+            state.failed.store(false, Ordering::Relaxed);
+        }
+        for slot in &self.slots {
+            slot.store(std::ptr::null_mut(), Ordering::Relaxed);
+        }
+        for (storage, described) in plan.storages.iter().enumerate() {
+            self.holders[storage].store(described.holders, Ordering::Relaxed);
+            if described.place == Place::Recycled {
+                let base = self.bases[storage].swap(std::ptr::null_mut(), Ordering::AcqRel);
+                if !base.is_null() {
+                    self.recycler.give_back(self.buffers[storage].load(Ordering::Acquire));
+                }
+            }
+        }
+        self.failures.lock().clear();
     }
 }
 

@@ -1,5 +1,6 @@
 //! What there is to say about a network and its runs.
 
 mod dot;
+pub mod speedup;
 
 pub use dot::dot;

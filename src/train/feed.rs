@@ -40,10 +40,10 @@ pub(super) struct Gatherer {
 impl Gatherer {
     /// The next batch, in the memory of `spare`; [`None`] after the last epoch.
     fn gather(&mut self, mut spare: Batch) -> Option<Result<Batch>> {
-        if self.epoch == self.epochs {
+        if self.epoch >= self.epochs {
             return None;
         }
-        if self.next == 0 {
+        if self.next == 0 || self.sequence.is_empty() {
             let epoch = self.epoch as u64;
             epoch_order_into(self.items, self.order, self.seed, epoch, &mut self.sequence);
         }
@@ -81,6 +81,7 @@ impl Feed {
         options: &FitOptions<'_>,
     ) -> Self {
         let numbers: usize = columns.iter().map(|(_, column)| column.values.len() / items).sum();
+        let batches = items.div_ceil(options.batch_size);
         let mut gatherer = Gatherer {
             columns,
             items,
@@ -88,8 +89,8 @@ impl Feed {
             epochs: options.epochs,
             order: options.order,
             seed: options.seed,
-            epoch: 0,
-            next: 0,
+            epoch: (options.start / batches as u64) as usize,
+            next: (options.start % batches as u64) as usize * options.batch_size,
             sequence: Vec::new(),
         };
         if numbers * options.batch_size < WORTH_A_THREAD {
@@ -172,6 +173,18 @@ mod tests {
             assert_eq!(items, [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
         }
         assert_ne!(here[0], here[3], "each epoch has its own order");
+    }
+
+    #[test]
+    fn a_feed_can_start_within_any_epoch() {
+        let options = FitOptions { epochs: 2, batch_size: 3, seed: 4, ..FitOptions::default() };
+        let all = batches(1, &options);
+        for width in [1, WORTH_A_THREAD] {
+            for start in 0..7 {
+                let rest = batches(width, &FitOptions { start: start as u64, ..options.clone() });
+                assert_eq!(rest, all[start.min(all.len())..], "from {start}");
+            }
+        }
     }
 
     #[test]

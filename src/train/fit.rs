@@ -13,15 +13,17 @@ use crate::graph::NodeId;
 /// How a network is fitted to a data set.
 #[derive(Clone, Debug)]
 pub struct FitOptions<'a> {
-    /// Passes over the data.
+    /// Passes over the data, those before [`FitOptions::start`] included.
     pub epochs: usize,
+    /// Steps of this training that were taken before: it goes on with the batch that follows.
+    pub start: u64,
     /// Items in a batch; the last batch of an epoch may be smaller.
     pub batch_size: usize,
     /// The order of items in an epoch.
     pub order: Order,
     /// For the order: each epoch has its own, which follows from this and the epoch's number.
     pub seed: u64,
-    /// Stops after this many steps.
+    /// Stops after this many steps, those before [`FitOptions::start`] included.
     pub max_steps: Option<u64>,
     /// Evaluated after every epoch.
     pub validation: Option<&'a Dataset>,
@@ -31,11 +33,22 @@ impl Default for FitOptions<'_> {
     fn default() -> Self {
         Self {
             epochs: 1,
+            start: 0,
             batch_size: 32,
             order: Order::Shuffled,
             seed: 0,
             max_steps: None,
             validation: None,
+        }
+    }
+}
+
+impl FitOptions<'_> {
+    /// Whether training goes on after this many steps since its start.
+    fn after(&self, steps: u64) -> Control {
+        match self.max_steps {
+            Some(most) if self.start.saturating_add(steps) >= most => Control::Stop,
+            _ => Control::Continue,
         }
     }
 }
@@ -139,22 +152,21 @@ impl Network {
                 remedy: "use at least one item a batch".to_owned(),
             });
         }
-        let columns = self.columns(data)?;
+        let columns = self.columns(Mode::Training, data)?;
         let ids: Vec<NodeId> = columns.iter().map(|(id, _)| *id).collect();
         std::thread::scope(|scope| {
             let mut feed = Feed::new(scope, columns, data.len(), options);
             let mut history = History::default();
             let began = Instant::now();
-            for epoch in 0..options.epochs {
-                let at = Epoch {
-                    number: epoch,
-                    batches: data.len().div_ceil(options.batch_size),
-                    began,
-                };
-                let control = self.epoch(&at, &ids, &mut feed, options, callbacks, &mut history)?;
+            let batches = data.len().div_ceil(options.batch_size);
+            let first = (options.start / batches as u64) as usize;
+            let mut control = options.after(0);
+            for number in first..options.epochs {
                 if control == Control::Stop {
                     break;
                 }
+                let at = Epoch { number, batches, began };
+                control = self.epoch(&at, &ids, &mut feed, options, callbacks, &mut history)?;
             }
             Ok(history)
         })
@@ -174,10 +186,6 @@ impl Network {
         let mut totals = Totals::new(self.graph());
         let mut step_began = Instant::now();
         while control == Control::Continue {
-            if options.max_steps.is_some_and(|most| history.steps >= most) {
-                control = Control::Stop;
-                break;
-            }
             let Some(batch) = feed.next() else { break };
             let batch = batch?;
             let number = batch.number;
@@ -185,6 +193,7 @@ impl Network {
             feed.give_back(batch);
             history.step_seconds.push(step_began.elapsed().as_secs_f64());
             history.steps += 1;
+            control = options.after(history.steps);
             if !callbacks.is_empty() {
                 let report = totals.report(self.graph());
                 let event = BatchEnd {

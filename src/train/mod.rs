@@ -4,9 +4,12 @@ pub mod checkpoint;
 mod feed;
 mod fit;
 mod network;
+mod passes;
+mod progress;
 mod report;
 
 pub use checkpoint::Checkpoint;
 pub use fit::{BatchEnd, Callback, Control, EpochEnd, FitOptions, History};
 pub use network::{Network, NetworkOptions};
+pub use progress::Progress;
 pub use report::{NamedValue, Report};

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+use super::passes::tensor;
 use super::report::{Report, Totals};
-use crate::data::{Column, Dataset, batches, gather};
 use crate::error::{Error, Result};
 use crate::executor::{Executor, Mode, Parameters, Plan, PlanOptions, Run, executor};
 use crate::graph::{Graph, NodeId};
@@ -90,11 +90,28 @@ pub struct Network {
     step: u64,
 }
 
+/// Refuses parameters that memory does not hold. The system says so for one large piece at once;
+/// piece by piece it would end the process.
+fn refuse_if_too_large(graph: &Graph, optimizer: &dyn Optimizer) -> Result<()> {
+    let numbers = graph.parameters().iter().map(|parameter| parameter.spec.count());
+    let numbers = numbers.fold(0usize, usize::saturating_add);
+    let all = numbers.saturating_mul(1 + optimizer.state().len());
+    Vec::<f32>::new().try_reserve_exact(all).map_err(|_| Error::Graph {
+        graph: graph.name().to_owned(),
+        problem: format!(
+            "memory does not hold its {numbers} weights and what optimizer `{}` keeps beside them",
+            optimizer.kind()
+        ),
+        remedy: "use smaller layers".to_owned(),
+    })
+}
+
 impl Network {
     /// Gives every parameter its first values.
     ///
     /// # Errors
-    /// If the executor or the policy does not exist, or threads can't be started.
+    /// If the executor or the policy does not exist, if threads can't be started, or if memory does
+    /// not hold the parameters.
     pub fn new(
         graph: Graph,
         optimizer: impl Optimizer + 'static,
@@ -116,6 +133,7 @@ impl Network {
             problem: format!("optimizer `{}`: {problem}", optimizer.kind()),
             remedy: "correct its settings".to_owned(),
         })?;
+        refuse_if_too_large(&graph, optimizer.as_ref())?;
         let parameters = Parameters::initialize(&graph, optimizer.as_ref(), options.seed);
         Ok(Self {
             parameters: Arc::new(parameters),
@@ -254,7 +272,7 @@ impl Network {
     }
 
     /// Executes the run whose inputs are bound. After an error the weights are those from before.
-    fn execute(&mut self, mode: Mode, batch: usize) -> Result<()> {
+    pub(super) fn execute(&mut self, mode: Mode, batch: usize) -> Result<()> {
         let moves = mode == Mode::Training && self.options.plan.updates;
         let copy = (moves && self.optimizer.can_fail()).then(|| self.parameters.snapshot());
         self.run(mode, batch)?;
@@ -307,17 +325,8 @@ impl Network {
         self.execute(Mode::Prediction, items)?;
         let graph = Arc::clone(&self.graph);
         let run = self.run(Mode::Prediction, items)?;
-        let output = |&id: &NodeId| {
-            let shape = [&[items], graph.nodes()[id].shape.as_slice()].concat();
-            let values = run.kept(id).unwrap_or(&[]).to_vec();
-            Tensor::from_shape_vec(shape, values).map_err(|error| Error::Input {
-                node: graph.nodes()[id].name.clone(),
-                expected: "an output that the plan keeps".to_owned(),
-                found: error.to_string(),
-                remedy: "declare it an output".to_owned(),
-            })
-        };
-        graph.outputs().iter().map(output).collect()
+        let kept = |&id: &NodeId| tensor(&graph, id, items, run.kept(id).unwrap_or(&[]).to_vec());
+        graph.outputs().iter().map(kept).collect()
     }
 
     /// Copies a batch into its run; says how many items it has.
@@ -368,90 +377,5 @@ impl Network {
             }
         }
         Ok(items)
-    }
-
-    /// Losses and metrics over a whole data set, in batches of `batch_size`.
-    ///
-    /// # Errors
-    /// If the data does not fit, or if a node fails.
-    pub fn evaluate(&mut self, data: &Dataset, batch_size: usize) -> Result<Report> {
-        let columns = self.columns(data)?;
-        let order: Vec<usize> = (0..data.len()).collect();
-        let mut totals = Totals::new(&self.graph);
-        let ids: Vec<NodeId> = columns.iter().map(|(id, _)| *id).collect();
-        let mut numbers = vec![Vec::new(); columns.len()];
-        for items in batches(&order, batch_size.max(1)) {
-            for ((_, column), numbers) in columns.iter().zip(&mut numbers) {
-                gather(&column.values, items, numbers)?;
-            }
-            self.pass(Mode::Evaluation, &ids, &numbers, items.len(), &mut totals)?;
-        }
-        Ok(totals.report(&self.graph))
-    }
-
-    /// One batch through the plan, its results added to `totals`: for each of the nodes `ids`, the
-    /// numbers of all items.
-    pub(super) fn pass(
-        &mut self,
-        mode: Mode,
-        ids: &[NodeId],
-        numbers: &[Vec<f32>],
-        items: usize,
-        totals: &mut Totals,
-    ) -> Result<()> {
-        let run = self.run(mode, items)?;
-        for (&id, numbers) in ids.iter().zip(numbers) {
-            run.bind(id, numbers)?;
-        }
-        self.execute(mode, items)?;
-        totals.add(self.run(mode, items)?);
-        Ok(())
-    }
-
-    /// Which column of a data set feeds each input and target node: the one of that name, or the
-    /// only one whose items have the node's shape. Where there is one node and one column, their
-    /// items only need as many numbers: an image can be fed to a node of one axis, row by row.
-    pub(super) fn columns(&self, data: &Dataset) -> Result<Vec<(NodeId, Column)>> {
-        let sides = [(self.graph.inputs(), data.inputs()), (self.graph.targets(), data.targets())];
-        let mut columns = Vec::new();
-        for (ids, available) in sides {
-            for &id in &ids {
-                let node = &self.graph.nodes()[id];
-                let same_shape = |column: &Column| column.values.shape()[1..] == node.shape;
-                let same_count = |column: &Column| {
-                    let count = |shape: &[usize]| shape.iter().product::<usize>();
-                    count(&column.values.shape()[1..]) == count(&node.shape)
-                };
-                let alone = ids.len() == 1 && available.len() == 1;
-                let fits = |column: &&Column| same_shape(column) || (alone && same_count(column));
-                let named = available.iter().find(|column| column.name == node.name);
-                let mut fitting = available.iter().filter(fits);
-                let column = match (named, fitting.next(), fitting.next()) {
-                    (Some(named), _, _) if fits(&named) => named,
-                    (None, Some(only), None) => only,
-                    _ => {
-                        let known = available.iter().map(|column| {
-                            let shape = describe_shape(&column.values.shape()[1..]);
-                            format!("`{}` ({shape})", column.name)
-                        });
-                        return Err(Error::Input {
-                            node: node.name.clone(),
-                            expected: format!(
-                                "a column of items of {}",
-                                describe_shape(&node.shape)
-                            ),
-                            found: format!(
-                                "data set `{}` with {}",
-                                data.name(),
-                                known.collect::<Vec<_>>().join(", ")
-                            ),
-                            remedy: "rename the node like a column that has its shape".to_owned(),
-                        });
-                    }
-                };
-                columns.push((id, column.clone()));
-            }
-        }
-        Ok(columns)
     }
 }

@@ -90,6 +90,10 @@ pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     let Some(name) = path.file_name() else {
         return Err(refuse(path, "it is no name of a file", "add a file's name"));
     };
+    // The rename would put a file in the place of a device or a pipe.
+    if std::fs::metadata(path).is_ok_and(|there| !there.is_file()) {
+        return Err(refuse(path, "it is there and no regular file", "name another file"));
+    }
     let mut temporary = std::ffi::OsString::from(".");
     temporary.push(name);
     let save = SAVES.fetch_add(1, Ordering::Relaxed);

@@ -1,0 +1,93 @@
+//! The time of one training step.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::{median, minor_faults, peak_resident_mib};
+use crate::data::synthetic_for;
+use crate::error::Result;
+use crate::executor::{Executor, Mode, Parameters, Plan, PlanOptions, Run};
+use crate::graph::Graph;
+use crate::optimizers::Optimizer;
+
+/// Steps before the clock starts.
+const WARM_UP: u64 = 5;
+
+/// The fewest steps that are timed, however long they take.
+const FEWEST: usize = 5;
+
+/// How long steps took, and what they took up.
+#[derive(Clone, Debug)]
+pub struct StepTime {
+    /// Milliseconds of a step: the median.
+    pub median_ms: f64,
+    /// Milliseconds of the fastest step.
+    pub fastest_ms: f64,
+    /// Steps timed.
+    pub steps: usize,
+    /// Floating-point operations of one step, counted from shapes.
+    pub flops: f64,
+    /// Tasks of one step.
+    pub tasks: usize,
+    /// Minor page faults a step, where the system counts them.
+    pub faults_per_step: Option<f64>,
+    /// The most resident memory of the process up to here, in MiB, where the system says so.
+    pub peak_resident_mib: Option<f64>,
+}
+
+impl StepTime {
+    /// Floating-point operations of the median step, in 10^9 a second.
+    pub fn gflops(&self) -> f64 {
+        self.flops / self.median_ms / 1e6
+    }
+}
+
+/// Times training steps (forward, losses, backward, updates) of `graph` on one batch of synthetic
+/// data, which is bound once: five steps to warm up, then steps for `limit`.
+///
+/// # Errors
+/// If the graph can't be trained, or if a node fails.
+pub fn time_steps(
+    graph: &Arc<Graph>,
+    batch: usize,
+    optimizer: &Arc<dyn Optimizer>,
+    executor: &mut dyn Executor,
+    options: PlanOptions,
+    limit: Duration,
+) -> Result<StepTime> {
+    let plan = Arc::new(Plan::compile(graph, Mode::Training, batch, optimizer, options)?);
+    let parameters = Arc::new(Parameters::initialize(graph, optimizer.as_ref(), 0));
+    let mut run = Run::new(Arc::clone(&plan), parameters);
+    let data = synthetic_for(graph, batch, 0)?;
+    for column in data.inputs().iter().chain(data.targets()) {
+        run.bind(graph.id(&column.name)?, column.values.as_slice().unwrap_or_default())?;
+    }
+    drop(data);
+    let mut step = 0;
+    let mut next = |run: &mut Run| {
+        run.set_step(step);
+        step += 1;
+        executor.execute(run)
+    };
+    for _ in 0..WARM_UP {
+        next(&mut run)?;
+    }
+    let mut seconds = Vec::with_capacity(1 << 16);
+    let faults = minor_faults();
+    let began = Instant::now();
+    while seconds.len() < FEWEST || began.elapsed() < limit {
+        let step_began = Instant::now();
+        next(&mut run)?;
+        seconds.push(step_began.elapsed().as_secs_f64());
+    }
+    let faults = minor_faults().zip(faults).map(|(after, before)| after - before);
+    Ok(StepTime {
+        steps: seconds.len(),
+        fastest_ms: seconds.iter().copied().fold(f64::INFINITY, f64::min) * 1e3,
+        faults_per_step: faults.map(|faults| faults as f64 / seconds.len() as f64),
+        median_ms: median(&mut seconds) * 1e3,
+        flops: plan.flops(),
+        tasks: plan.task_count(),
+        peak_resident_mib: peak_resident_mib(),
+    })
+}

@@ -1,0 +1,108 @@
+//! `caudal bench`: the time of one training step, as `peers/` measures it for other frameworks.
+
+use std::process::Command;
+use std::time::Duration;
+
+use caudal::bench::{product_peak, time_steps};
+use caudal::executor::PlanOptions;
+use caudal::kernels::instruction_set_name;
+use caudal::model::Model;
+use caudal::presets::WORKLOADS;
+use clap::Args;
+
+use super::output::{line, note, threads};
+use super::{Stop, options};
+
+/// How long the machine's peak is measured.
+const PEAK: Duration = Duration::from_millis(500);
+
+/// Times one training step: forward, losses, backward, updates.
+///
+/// The batch is synthetic, bound once, and as large as the model says; metrics are left out. Five
+/// steps warm up. Prints `caudal,WORKLOAD,WORKERS,MILLISECONDS PER STEP (MEDIAN),PEAK RESIDENT MIB`
+/// on standard output, and what the step made of the machine on standard error. Several workloads
+/// run one after another, each in a process of its own.
+#[derive(Debug, Args)]
+pub(super) struct Bench {
+    /// Names of presets, or .toml files [default: the five of the comparison with others]
+    #[arg(value_name = "WORKLOAD")]
+    workloads: Vec<String>,
+    /// Times steps for this long
+    #[arg(long, value_name = "S", default_value_t = 4.0, value_parser = seconds,
+        allow_negative_numbers = true)]
+    seconds: f64,
+    #[command(flatten)]
+    run: options::Run,
+}
+
+/// A time from 0 s to a day.
+fn seconds(text: &str) -> Result<f64, String> {
+    let seconds: f64 = text.parse().map_err(|_| "expected a number of seconds".to_owned())?;
+    if (0.0..=86_400.0).contains(&seconds) {
+        Ok(seconds)
+    } else {
+        Err("expected 0 to 86400 seconds".to_owned())
+    }
+}
+
+impl Bench {
+    pub(super) fn run(self) -> Result<(), Stop> {
+        match self.workloads.as_slice() {
+            [one] => self.time(one),
+            [] => self.each_apart(WORKLOADS.iter().map(|preset| preset.name)),
+            several => self.each_apart(several.iter().map(String::as_str)),
+        }
+    }
+
+    fn time(&self, workload: &str) -> Result<(), Stop> {
+        let model = Model::open(Some(workload))?.without_metrics()?;
+        let mut executor = self.run.executor()?;
+        let limit = Duration::from_secs_f64(self.seconds);
+        let (batch, optimizer) = (model.training.batch_size, &model.training.optimizer);
+        let options = PlanOptions::default();
+        let took = time_steps(&model.graph, batch, optimizer, executor.as_mut(), options, limit)?;
+        let workers = executor.workers();
+        let peak_mib = took.peak_resident_mib.map_or("-".to_owned(), |mib| format!("{mib:.0}"));
+        line(format!("caudal,{workload},{workers},{:.3},{peak_mib}", took.median_ms))?;
+        drop(executor);
+        let peak = product_peak(workers, PEAK);
+        note(format_args!(
+            "# {workload}: {:.1} GFLOP/s, {:.0} % of the {peak:.1} that matrix products reach on \
+             {} with {}; {} tasks a step, {} steps, fastest {:.3} ms, {} minor page \
+             faults a step",
+            took.gflops(),
+            100.0 * took.gflops() / peak,
+            threads(workers),
+            instruction_set_name(),
+            took.tasks,
+            took.steps,
+            took.fastest_ms,
+            took.faults_per_step.map_or("-".to_owned(), |faults| format!("{faults:.1}")),
+        ));
+        Ok(())
+    }
+
+    /// Runs every workload in a process of its own, so that each peak of memory is its own.
+    fn each_apart<'a>(&self, workloads: impl Iterator<Item = &'a str> + Clone) -> Result<(), Stop> {
+        // Names are checked before the first one takes its time.
+        for workload in workloads.clone() {
+            Model::open(Some(workload))?;
+        }
+        self.run.executor()?;
+        let program = std::env::current_exe()
+            .map_err(|error| Stop::Failed(format!("this program's own file: {error}")))?;
+        for workload in workloads {
+            let status = Command::new(&program)
+                .arg("bench")
+                .args(self.run.to_arguments())
+                .args(["--seconds", &self.seconds.to_string()])
+                .args(["--", workload])
+                .status()
+                .map_err(|error| Stop::Failed(format!("{}: {error}", program.display())))?;
+            if !status.success() {
+                return Err(Stop::Failed(format!("the process that timed {workload} failed")));
+            }
+        }
+        Ok(())
+    }
+}

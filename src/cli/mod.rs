@@ -1,0 +1,138 @@
+//! The command line: one file a command; what they do lives in the library.
+
+mod bench;
+mod evaluate;
+mod graph;
+mod interrupt;
+mod options;
+mod output;
+mod overhead;
+mod predict;
+mod summary;
+mod tables;
+mod train;
+
+use std::process::ExitCode;
+
+use caudal::Error;
+use clap::error::ErrorKind;
+use clap::{Parser, Subcommand};
+
+/// Trains neural networks that are directed acyclic graphs on the cores of a CPU.
+#[derive(Debug, Parser)]
+#[command(name = "caudal", version, about, arg_required_else_help = true)]
+#[command(after_help = "\
+MODEL is the name of a preset (see `caudal models`) or a .toml file; with none, the default preset.
+Results go to standard output, progress and errors to standard error.
+Exit codes: 0 done, 1 a run failed, 2 bad usage or input, 130 interrupted.")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Train(train::Train),
+    Evaluate(evaluate::Evaluate),
+    Predict(predict::Predict),
+    Bench(bench::Bench),
+    Overhead(overhead::Overhead),
+    Graph(graph::Graph),
+    /// Lists the preset networks.
+    Models(tables::List),
+    /// Lists the layers with their attributes.
+    Layers(tables::List),
+    /// Lists the losses with their attributes.
+    Losses(tables::List),
+    /// Lists the metrics with their attributes.
+    Metrics(tables::List),
+    /// Lists the optimizers with their attributes.
+    Optimizers(tables::List),
+    /// Lists the scheduling policies.
+    Policies(tables::List),
+    /// Lists the executors.
+    Executors(tables::List),
+}
+
+/// Why the program ends before its work is done.
+#[derive(Debug)]
+enum Stop {
+    /// Bad usage or input.
+    Usage(String),
+    /// A run failed.
+    Failed(String),
+    /// Asked to by Ctrl-C.
+    Interrupted,
+    /// Nobody reads standard output any more.
+    Unread,
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        let message = error.to_string();
+        match error {
+            Error::Run(_) | Error::Stalled(_) | Error::Cancelled | Error::Threads { .. } => {
+                Self::Failed(message)
+            }
+            _ => Self::Usage(message),
+        }
+    }
+}
+
+/// Parses, calls, and turns what went wrong into a line and an exit code.
+pub(crate) fn main() -> ExitCode {
+    let ended = match Arguments::try_parse() {
+        Ok(arguments) => run(arguments.command),
+        Err(error) => refuse(&error),
+    };
+    let (code, message) = match ended {
+        Ok(()) | Err(Stop::Unread) => return ExitCode::SUCCESS,
+        Err(Stop::Interrupted) => (130, "interrupted".to_owned()),
+        Err(Stop::Failed(message)) => (1, message),
+        Err(Stop::Usage(message)) => (2, message),
+    };
+    output::note(format_args!("caudal: {}", message.replace('\n', "; ")));
+    ExitCode::from(code)
+}
+
+fn run(command: Command) -> Result<(), Stop> {
+    match command {
+        Command::Train(train) => train.run(),
+        Command::Evaluate(evaluate) => evaluate.run(),
+        Command::Predict(predict) => predict.run(),
+        Command::Bench(bench) => bench.run(),
+        Command::Overhead(overhead) => overhead.run(),
+        Command::Graph(graph) => graph.run(),
+        Command::Models(list) => list.models(),
+        Command::Layers(list) => list.layers(),
+        Command::Losses(list) => list.losses(),
+        Command::Metrics(list) => list.metrics(),
+        Command::Optimizers(list) => list.optimizers(),
+        Command::Policies(list) => list.policies(),
+        Command::Executors(list) => list.executors(),
+    }
+}
+
+/// Help and version are no errors; a bad command line becomes one line.
+fn refuse(error: &clap::Error) -> Result<(), Stop> {
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            // Whoever closed standard output does not want to know.
+            drop(error.print());
+            Ok(())
+        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            drop(error.print());
+            Err(Stop::Usage("no command was given".to_owned()))
+        }
+        _ => {
+            let text = error.render().to_string();
+            let told = text.lines().map(str::trim).take_while(|line| {
+                !line.starts_with("Usage:") && !line.starts_with("For more information")
+            });
+            let line = told.filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ");
+            let line = line.strip_prefix("error: ").unwrap_or(&line);
+            Err(Stop::Usage(format!("{line}; `caudal --help` tells more").replace(":;", ":")))
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! Options that several commands share.
+
+use std::path::Path;
+
+use caudal::executor::{EXECUTORS, Executor, executor};
+use caudal::train::{Network, NetworkOptions, checkpoint};
+use clap::Args;
+
+use super::Stop;
+
+/// What runs the plans.
+#[derive(Debug, Args)]
+pub(super) struct Run {
+    /// Threads of the pool, the calling one included [default: one for every core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096))]
+    workers: Option<u16>,
+    /// Which ready part runs next (see `caudal policies`)
+    #[arg(long, value_name = "NAME", default_value = "critical-path")]
+    policy: String,
+    /// What runs the plans (see `caudal executors`)
+    #[arg(long, value_name = "NAME", default_value = "pool")]
+    executor: String,
+}
+
+impl Run {
+    /// Threads asked for, or one for every core.
+    pub(super) fn workers(&self) -> usize {
+        self.workers.map_or_else(|| NetworkOptions::default().workers, usize::from)
+    }
+
+    pub(super) fn policy(&self) -> &str {
+        &self.policy
+    }
+
+    /// The options of a network with first values from `seed`.
+    pub(super) fn network(&self, seed: u64) -> Result<NetworkOptions, Stop> {
+        // A policy that the executor does not use must exist all the same.
+        caudal::executor::policy::policy(&self.policy)?;
+        if !EXECUTORS.iter().any(|spec| spec.name == self.executor) {
+            executor(&self.executor, 1, &self.policy)?;
+        }
+        Ok(NetworkOptions {
+            seed,
+            executor: self.executor.clone(),
+            workers: self.workers(),
+            policy: self.policy.clone(),
+            ..NetworkOptions::default()
+        })
+    }
+
+    /// The executor.
+    pub(super) fn executor(&self) -> Result<Box<dyn Executor>, Stop> {
+        Ok(executor(&self.executor, self.workers(), &self.policy)?)
+    }
+
+    /// A saved network, and how many items its batches have.
+    pub(super) fn saved(&self, path: &Path) -> Result<(Network, usize), Stop> {
+        let options = self.network(0)?;
+        let (model, checkpoint) = checkpoint::open(path)?;
+        let training = model.training;
+        let mut network = Network::from_parts(model.graph, training.optimizer, options)?;
+        network.resume(&checkpoint)?;
+        Ok((network, training.batch_size))
+    }
+
+    /// The same options as arguments of another process.
+    pub(super) fn to_arguments(&self) -> Vec<String> {
+        let workers = self.workers().to_string();
+        ["--workers", &workers, "--policy", &self.policy, "--executor", &self.executor]
+            .map(str::to_owned)
+            .into()
+    }
+}

@@ -1,0 +1,127 @@
+//! `caudal predict`.
+
+use std::fmt::Write;
+use std::path::PathBuf;
+
+use caudal::Tensor;
+use caudal::data;
+use caudal::graph::{Graph, NodeId, Role};
+use caudal::losses::TargetValues;
+use clap::Args;
+
+use super::output::{check_writable, line, write_file};
+use super::{Stop, options};
+
+/// Writes what a saved model predicts, as CSV: a header, then one line an item.
+///
+/// The columns are the item's number, and for every output its values; before these, where a loss
+/// wants classes, the likeliest class.
+#[derive(Debug, Args)]
+pub(super) struct Predict {
+    /// A model that `caudal train --save` wrote
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// `digits` or `synthetic` (their test parts), a folder of IDX files (its test part), or a CSV
+    /// file (every line, with or without a label in the last column)
+    #[arg(long, value_name = "DATA", default_value = "digits")]
+    data: String,
+    #[command(flatten)]
+    run: options::Run,
+    /// Where to write it [default: standard output]
+    #[arg(long, value_name = "FILE.csv")]
+    out: Option<PathBuf>,
+}
+
+impl Predict {
+    pub(super) fn run(self) -> Result<(), Stop> {
+        if let Some(path) = &self.out {
+            check_writable(path)?;
+        }
+        let (mut network, batch_size) = self.run.saved(&self.file)?;
+        let items = data::load_to_predict(&self.data, network.graph(), batch_size)?;
+        let outputs = network.predict_data(&items, batch_size)?;
+        let text = csv(network.graph(), &outputs);
+        match &self.out {
+            Some(path) => write_file(path, &text),
+            None => line(text.trim_end()),
+        }
+    }
+}
+
+/// One output as columns.
+struct Columns<'a> {
+    name: &'a str,
+    classes: bool,
+    numbers: Vec<f32>,
+    width: usize,
+}
+
+fn csv(graph: &Graph, outputs: &[Tensor]) -> String {
+    let all: Vec<Columns<'_>> = graph
+        .outputs()
+        .iter()
+        .zip(outputs)
+        .map(|(&id, output)| Columns {
+            name: &graph.nodes()[id].name,
+            classes: has_classes(graph, id),
+            numbers: output.iter().copied().collect(),
+            width: graph.nodes()[id].shape.iter().product(),
+        })
+        .collect();
+    let mut text = "item".to_owned();
+    for columns in &all {
+        if columns.classes {
+            text.push_str(&quoted(&format!("{}.class", columns.name)));
+        }
+        for number in 0..columns.width {
+            text.push_str(&quoted(&format!("{}.{number}", columns.name)));
+        }
+    }
+    text.push('\n');
+    let items = outputs.first().and_then(|output| output.shape().first()).copied().unwrap_or(0);
+    for item in 0..items {
+        // Writing to a string can't fail.
+        let _ = write!(text, "{item}");
+        for columns in &all {
+            let numbers = &columns.numbers[item * columns.width..(item + 1) * columns.width];
+            if columns.classes {
+                let _ = write!(text, ",{}", largest(numbers));
+            }
+            for number in numbers {
+                let _ = write!(text, ",{number}");
+            }
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// A comma and a field of the header.
+fn quoted(name: &str) -> String {
+    if name.contains([',', '"', '\n', '\r']) {
+        format!(",\"{}\"", name.replace('"', "\"\""))
+    } else {
+        format!(",{name}")
+    }
+}
+
+/// Where the largest number is; the first of several.
+fn largest(numbers: &[f32]) -> usize {
+    let first = (0, f32::NEG_INFINITY);
+    let better = |best: (usize, f32), (at, &number): (usize, &f32)| {
+        if number > best.1 { (at, number) } else { best }
+    };
+    numbers.iter().enumerate().fold(first, better).0
+}
+
+/// Whether a loss compares this output with classes.
+fn has_classes(graph: &Graph, output: NodeId) -> bool {
+    let shape = |id: NodeId| graph.nodes()[id].shape.as_slice();
+    shape(output).len() == 1
+        && graph.consumers(output).iter().any(|&(user, input)| {
+            let node = &graph.nodes()[user];
+            let Role::Loss { loss, .. } = &node.role else { return false };
+            let shapes: Vec<_> = node.inputs.iter().map(|&id| shape(id)).collect();
+            input == 0 && matches!(loss.target_values(&shapes), TargetValues::Classes(_))
+        })
+}

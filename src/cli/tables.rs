@@ -1,0 +1,105 @@
+//! `caudal models`, `layers`, `losses`, …: the library's tables, printed.
+
+use caudal::executor::EXECUTORS;
+use caudal::executor::policy::POLICIES;
+use caudal::layers::LAYERS;
+use caudal::losses::LOSSES;
+use caudal::metrics::METRICS;
+use caudal::optimizers::OPTIMIZERS;
+use caudal::presets::PRESETS;
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::Stop;
+use super::output::line;
+
+/// How a table is printed.
+#[derive(Debug, Args)]
+pub(super) struct List {
+    /// One JSON object on one line
+    #[arg(long)]
+    json: bool,
+}
+
+/// A row of any of the tables.
+struct Row {
+    name: &'static str,
+    summary: &'static str,
+    attributes: &'static [(&'static str, &'static str)],
+}
+
+/// The rows of a table whose kinds have attributes.
+macro_rules! kinds {
+    ($table:expr) => {
+        $table.iter().map(|spec| Row {
+            name: spec.kind,
+            summary: spec.summary,
+            attributes: spec.attributes,
+        })
+    };
+}
+
+/// The rows of a table of mere names.
+macro_rules! names {
+    ($table:expr) => {
+        $table.iter().map(|spec| Row { name: spec.name, summary: spec.summary, attributes: &[] })
+    };
+}
+
+impl List {
+    pub(super) fn models(&self) -> Result<(), Stop> {
+        self.print("models", names!(PRESETS))
+    }
+
+    pub(super) fn layers(&self) -> Result<(), Stop> {
+        self.print("layers", kinds!(LAYERS))
+    }
+
+    pub(super) fn losses(&self) -> Result<(), Stop> {
+        self.print("losses", kinds!(LOSSES))
+    }
+
+    pub(super) fn metrics(&self) -> Result<(), Stop> {
+        self.print("metrics", kinds!(METRICS))
+    }
+
+    pub(super) fn optimizers(&self) -> Result<(), Stop> {
+        self.print("optimizers", kinds!(OPTIMIZERS))
+    }
+
+    pub(super) fn policies(&self) -> Result<(), Stop> {
+        self.print("policies", names!(POLICIES))
+    }
+
+    pub(super) fn executors(&self) -> Result<(), Stop> {
+        self.print("executors", names!(EXECUTORS))
+    }
+
+    fn print(&self, title: &str, rows: impl Iterator<Item = Row>) -> Result<(), Stop> {
+        let rows: Vec<Row> = rows.collect();
+        if self.json {
+            let rows: Value = rows.iter().map(Row::json).collect();
+            return line(json!({ title: rows }).to_string());
+        }
+        let width = rows.iter().map(|row| row.name.len()).max().unwrap_or(0);
+        for row in &rows {
+            line(format!("{:width$}  {}", row.name, row.summary))?;
+            let inner = row.attributes.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+            for (name, meaning) in row.attributes {
+                line(format!("{:width$}    {name:inner$}  {meaning}", ""))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Row {
+    fn json(&self) -> Value {
+        let attributes: Value = self
+            .attributes
+            .iter()
+            .map(|(name, meaning)| json!({ "name": name, "meaning": meaning }))
+            .collect();
+        json!({ "name": self.name, "summary": self.summary, "attributes": attributes })
+    }
+}

@@ -1,0 +1,243 @@
+//! `caudal train`.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use caudal::data::{self, Dataset, Order};
+use caudal::executor::{Executor, Mode, executor};
+use caudal::model::Model;
+use caudal::optimizers::{self, Optimizer};
+use caudal::report::speedup::{Speedup, speedup};
+use caudal::train::{Callback, Checkpoint, FitOptions, History, Network, Progress, checkpoint};
+use clap::Args;
+
+use super::interrupt::Interrupt;
+use super::output::{check_writable, line, not_written};
+use super::{Stop, options, summary};
+
+/// How long each training looks for its speedup afterwards.
+const SPEEDUP_LIMIT: Duration = Duration::from_millis(1500);
+
+/// Trains a network, tests it, and says how much faster several cores are.
+///
+/// With no option: the default preset on the embedded handwritten digits, on every core. Ctrl-C ends
+/// the training after the step at hand; --save still takes place.
+#[derive(Debug, Args)]
+pub(super) struct Train {
+    /// A preset's name or a .toml file [default: the default preset, or that of --resume]
+    #[arg(value_name = "MODEL")]
+    model: Option<String>,
+    /// `digits`, `synthetic` (random data that fits the model), a folder of IDX files, or a CSV file
+    /// with the label in the last column
+    #[arg(long, value_name = "DATA", default_value = "digits")]
+    data: String,
+    /// Passes over the data, those before --resume included [default: the model's]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    epochs: Option<u32>,
+    /// Ends after this many steps, those before --resume included
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    max_steps: Option<u64>,
+    /// Items in a batch [default: the model's]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    batch_size: Option<u32>,
+    #[command(flatten)]
+    run: options::Run,
+    /// For the first weights, the order of the items, and every other random number
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    /// Takes the items in the order of the data
+    #[arg(long)]
+    no_shuffle: bool,
+    /// How weights move (see `caudal optimizers`); other than the model's, with its default settings
+    #[arg(long, value_name = "NAME")]
+    optimizer: Option<String>,
+    /// Replaces the optimizer's learning rate
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    learning_rate: Option<f64>,
+    /// Starts with the weights of a saved model
+    #[arg(long, value_name = "FILE", conflicts_with = "resume")]
+    init: Option<PathBuf>,
+    /// Saves the model, with all that --resume needs
+    #[arg(long, value_name = "FILE")]
+    save: Option<PathBuf>,
+    /// Goes on with the weights, the optimizer's state and the step of a saved model; with the same
+    /// options as before, the result is that of a training without a break
+    #[arg(long, value_name = "FILE")]
+    resume: Option<PathBuf>,
+    /// Shows no progress, and does not measure the speedup unless --json asks for it
+    #[arg(long)]
+    quiet: bool,
+    /// Makes the last line of standard output one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+impl Train {
+    pub(super) fn run(self) -> Result<(), Stop> {
+        if let Some(path) = &self.save {
+            check_writable(path)?;
+        }
+        let options = self.run.network(self.seed)?;
+        let (mut model, checkpoint) = self.model()?;
+        self.adjust(&mut model)?;
+        let training = &model.training;
+        let batch_size = training.batch_size;
+        let (train, test) = data::load(&self.data, &model.graph, batch_size)?;
+        let mut network = Network::from_parts(
+            Arc::clone(&model.graph),
+            Arc::clone(&training.optimizer),
+            options,
+        )?;
+        if let Some(path) = &self.init {
+            network.load_weights(path)?;
+        }
+        if let Some(checkpoint) = &checkpoint {
+            network.resume(checkpoint)?;
+        }
+        let fit = FitOptions {
+            epochs: training.epochs,
+            start: network.step(),
+            batch_size,
+            order: if self.no_shuffle { Order::Sequential } else { Order::Shuffled },
+            seed: self.seed,
+            max_steps: self.max_steps,
+            validation: Some(&test),
+        };
+        let steps = all_steps(&fit, &train);
+        if fit.start >= steps {
+            return Err(Stop::Usage(format!(
+                "nothing is left to train: {} steps are done, and {steps} were asked for; raise \
+                 --epochs or --max-steps, which count from the first step, also with --resume",
+                fit.start
+            )));
+        }
+        let mut interrupt = Interrupt::watch()?;
+        let began = Instant::now();
+        let history = self.fit(&mut network, &train, &fit, steps, &mut interrupt)?;
+        let seconds = began.elapsed().as_secs_f64();
+        if let Some(path) = &self.save {
+            network.save(path, training).map_err(|error| not_written(&error))?;
+        }
+        if interrupt.came() {
+            return Err(Stop::Interrupted);
+        }
+        interrupt.ignore();
+        let measured = if self.json || !self.quiet {
+            Some(self.speedup(&network, &train, batch_size)?)
+        } else {
+            None
+        };
+        self.report(&mut network, &history, measured.as_ref(), seconds)
+    }
+
+    /// The network to train, as its file or preset says, and where it was when it was saved.
+    fn model(&self) -> Result<(Model, Option<Checkpoint>), Stop> {
+        let Some(path) = &self.resume else {
+            return Ok((Model::open(self.model.as_deref())?, None));
+        };
+        let (saved, checkpoint) = checkpoint::open(path)?;
+        let model = match &self.model {
+            Some(name) => Model::open(Some(name))?,
+            None => saved,
+        };
+        Ok((model, Some(checkpoint)))
+    }
+
+    /// Applies the options that replace what the model says.
+    fn adjust(&self, model: &mut Model) -> Result<(), Stop> {
+        let training = &mut model.training;
+        if let Some(epochs) = self.epochs {
+            training.epochs = epochs as usize;
+        }
+        if let Some(size) = self.batch_size {
+            training.batch_size = size as usize;
+        }
+        if self.optimizer.is_some() || self.learning_rate.is_some() {
+            training.optimizer = self.optimizer(&training.optimizer)?;
+        }
+        Ok(())
+    }
+
+    fn optimizer(&self, before: &Arc<dyn Optimizer>) -> Result<Arc<dyn Optimizer>, Stop> {
+        let kind = self.optimizer.as_deref().unwrap_or(before.kind());
+        let spec = optimizers::find(kind)?;
+        let mut attributes =
+            if kind == before.kind() { before.attributes() } else { toml::Table::new() };
+        if let Some(rate) = self.learning_rate {
+            attributes.insert("learning_rate".to_owned(), rate.into());
+        }
+        (spec.parse)(attributes)
+            .map_err(|problem| Stop::Usage(format!("optimizer `{kind}`: {problem}")))
+    }
+
+    fn fit(
+        &self,
+        network: &mut Network,
+        data: &Dataset,
+        fit: &FitOptions<'_>,
+        steps: u64,
+        interrupt: &mut Interrupt,
+    ) -> Result<History, Stop> {
+        if self.quiet {
+            return Ok(network.fit_with(data, fit, &mut [interrupt])?);
+        }
+        let mut progress = Progress::new(steps, fit.start);
+        let callbacks: &mut [&mut dyn Callback] = &mut [&mut progress, interrupt];
+        let history = network.fit_with(data, fit, callbacks);
+        progress.finish();
+        Ok(history?)
+    }
+
+    /// Measures steps on a copy of the network, so that the trained one stays as it is.
+    fn speedup(
+        &self,
+        network: &Network,
+        data: &Dataset,
+        batch_size: usize,
+    ) -> Result<Speedup, Stop> {
+        let options = network.options().clone();
+        let (graph, optimizer) = (network.graph(), network.optimizer());
+        let mut copy = Network::from_parts(Arc::clone(graph), Arc::clone(optimizer), options)?;
+        for parameter in graph.parameters() {
+            copy.set_weights(&parameter.name, &network.weights(&parameter.name)?)?;
+        }
+        let items: Vec<usize> = (0..batch_size.min(data.len())).collect();
+        let run = copy.bound_run(Mode::Training, data, &items)?;
+        let (cores, policy) = (self.run.workers(), self.run.policy());
+        let mut executors: Vec<Box<dyn Executor>> =
+            vec![executor("sequential", 1, policy)?, executor("pool", 1, policy)?];
+        if cores > 1 {
+            executors.push(executor("pool", cores, policy)?);
+        }
+        Ok(speedup(run, &mut executors, SPEEDUP_LIMIT)?)
+    }
+
+    fn report(
+        &self,
+        network: &mut Network,
+        history: &History,
+        measured: Option<&Speedup>,
+        seconds: f64,
+    ) -> Result<(), Stop> {
+        if let Some(test) = history.validation.last() {
+            line(summary::tested(test))?;
+        }
+        if let Some(measured) = measured.filter(|_| !self.quiet) {
+            for text in summary::speedup(measured) {
+                line(text)?;
+            }
+        }
+        if self.json {
+            line(summary::training(network, history, measured, seconds).to_string())?;
+        }
+        Ok(())
+    }
+}
+
+/// Steps of the whole training, those before its start included.
+fn all_steps(fit: &FitOptions<'_>, data: &Dataset) -> u64 {
+    let batches = data.len().div_ceil(fit.batch_size) as u64;
+    let steps = (fit.epochs as u64).saturating_mul(batches);
+    fit.max_steps.map_or(steps, |most| most.min(steps))
+}

@@ -1,0 +1,154 @@
+//! Data sets through a network: which column feeds which node, and what comes out.
+
+use std::sync::Arc;
+
+use super::network::Network;
+use super::report::{Report, Totals};
+use crate::data::{Column, Dataset, batches, gather};
+use crate::error::{Error, Result};
+use crate::executor::{Mode, Run};
+use crate::graph::{Graph, NodeId};
+use crate::tensor::{Tensor, describe_shape};
+
+impl Network {
+    /// Losses and metrics over a whole data set, in batches of `batch_size`.
+    ///
+    /// # Errors
+    /// If the data does not fit, or if a node fails.
+    pub fn evaluate(&mut self, data: &Dataset, batch_size: usize) -> Result<Report> {
+        let columns = self.columns(Mode::Evaluation, data)?;
+        let order: Vec<usize> = (0..data.len()).collect();
+        let mut totals = Totals::new(self.graph());
+        let ids: Vec<NodeId> = columns.iter().map(|(id, _)| *id).collect();
+        let mut numbers = vec![Vec::new(); columns.len()];
+        for items in batches(&order, batch_size.max(1)) {
+            for ((_, column), numbers) in columns.iter().zip(&mut numbers) {
+                gather(&column.values, items, numbers)?;
+            }
+            self.pass(Mode::Evaluation, &ids, &numbers, items.len(), &mut totals)?;
+        }
+        Ok(totals.report(self.graph()))
+    }
+
+    /// One batch through the plan, its results added to `totals`: for each of the nodes `ids`, the
+    /// numbers of all items.
+    pub(super) fn pass(
+        &mut self,
+        mode: Mode,
+        ids: &[NodeId],
+        numbers: &[Vec<f32>],
+        items: usize,
+        totals: &mut Totals,
+    ) -> Result<()> {
+        let run = self.run(mode, items)?;
+        for (&id, numbers) in ids.iter().zip(numbers) {
+            run.bind(id, numbers)?;
+        }
+        self.execute(mode, items)?;
+        totals.add(self.run(mode, items)?);
+        Ok(())
+    }
+
+    /// Which column of a data set feeds each input and target node: the one of that name, or the
+    /// only one whose items have the node's shape. Where there is one node and one column, their
+    /// items only need as many numbers: an image can be fed to a node of one axis, row by row.
+    pub(super) fn columns(&self, mode: Mode, data: &Dataset) -> Result<Vec<(NodeId, Column)>> {
+        let targets = if mode == Mode::Prediction { Vec::new() } else { self.graph().targets() };
+        let sides = [(self.graph().inputs(), data.inputs()), (targets, data.targets())];
+        let mut columns = Vec::new();
+        for (ids, available) in sides {
+            for &id in &ids {
+                let node = &self.graph().nodes()[id];
+                let same_shape = |column: &Column| column.values.shape()[1..] == node.shape;
+                let same_count = |column: &Column| {
+                    let count = |shape: &[usize]| shape.iter().product::<usize>();
+                    count(&column.values.shape()[1..]) == count(&node.shape)
+                };
+                let alone = ids.len() == 1 && available.len() == 1;
+                let fits = |column: &&Column| same_shape(column) || (alone && same_count(column));
+                let named = available.iter().find(|column| column.name == node.name);
+                let mut fitting = available.iter().filter(fits);
+                let column = match (named, fitting.next(), fitting.next()) {
+                    (Some(named), _, _) if fits(&named) => named,
+                    (None, Some(only), None) => only,
+                    _ => {
+                        let known = available.iter().map(|column| {
+                            let shape = describe_shape(&column.values.shape()[1..]);
+                            format!("`{}` ({shape})", column.name)
+                        });
+                        return Err(Error::Input {
+                            node: node.name.clone(),
+                            expected: format!(
+                                "a column of items of {}",
+                                describe_shape(&node.shape)
+                            ),
+                            found: format!(
+                                "data set `{}` with {}",
+                                data.name(),
+                                known.collect::<Vec<_>>().join(", ")
+                            ),
+                            remedy: "rename the node like a column that has its shape".to_owned(),
+                        });
+                    }
+                };
+                columns.push((id, column.clone()));
+            }
+        }
+        Ok(columns)
+    }
+
+    /// The run for batches of as many items as `items`, with these items of `data` bound.
+    ///
+    /// # Errors
+    /// If the data does not fit, or as [`Plan::compile`](crate::executor::Plan::compile).
+    pub fn bound_run(&mut self, mode: Mode, data: &Dataset, items: &[usize]) -> Result<&mut Run> {
+        let columns = self.columns(mode, data)?;
+        let run = self.run(mode, items.len())?;
+        bind(run, &columns, items)?;
+        Ok(run)
+    }
+
+    /// The outputs for a whole data set, in batches of `batch_size`, in the order of
+    /// [`Graph::outputs`]. The data needs no targets.
+    ///
+    /// # Errors
+    /// If the data does not fit, or if a node fails.
+    pub fn predict_data(&mut self, data: &Dataset, batch_size: usize) -> Result<Vec<Tensor>> {
+        let graph = Arc::clone(self.graph());
+        let columns = self.columns(Mode::Prediction, data)?;
+        let mut numbers = vec![Vec::new(); graph.outputs().len()];
+        let order: Vec<usize> = (0..data.len()).collect();
+        for items in batches(&order, batch_size.max(1)) {
+            bind(self.run(Mode::Prediction, items.len())?, &columns, items)?;
+            self.execute(Mode::Prediction, items.len())?;
+            let run = self.run(Mode::Prediction, items.len())?;
+            for (&id, numbers) in graph.outputs().iter().zip(&mut numbers) {
+                numbers.extend_from_slice(run.kept(id).unwrap_or_default());
+            }
+        }
+        let outputs = graph.outputs().iter().zip(numbers);
+        outputs.map(|(&id, numbers)| tensor(&graph, id, data.len(), numbers)).collect()
+    }
+}
+
+/// Copies some items of a data set into a run.
+fn bind(run: &mut Run, columns: &[(NodeId, Column)], items: &[usize]) -> Result<()> {
+    let mut numbers = Vec::new();
+    for (id, column) in columns {
+        gather(&column.values, items, &mut numbers)?;
+        run.bind(*id, &numbers)?;
+    }
+    Ok(())
+}
+
+/// The numbers of `items` items of an output as a tensor.
+pub(super) fn tensor(graph: &Graph, id: NodeId, items: usize, numbers: Vec<f32>) -> Result<Tensor> {
+    let node = &graph.nodes()[id];
+    let shape = [&[items], node.shape.as_slice()].concat();
+    Tensor::from_shape_vec(shape, numbers).map_err(|error| Error::Input {
+        node: node.name.clone(),
+        expected: "an output that the plan keeps".to_owned(),
+        found: error.to_string(),
+        remedy: "declare it an output".to_owned(),
+    })
+}

@@ -1,0 +1,109 @@
+//! How far training has come, for people to watch.
+
+use std::io::{IsTerminal, Write};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::{BatchEnd, Callback, Control, EpochEnd, Network, Report};
+use crate::error::Result;
+
+/// Shows training on standard error: a line for every epoch, and, on a terminal, a bar with the
+/// epoch, the losses and metrics so far, and the time gone and left.
+#[derive(Debug)]
+pub struct Progress {
+    bar: Option<ProgressBar>,
+}
+
+impl Progress {
+    /// For a training of `steps` steps, of which `done` are done.
+    pub fn new(steps: u64, done: u64) -> Self {
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::with_draw_target(Some(steps), ProgressDrawTarget::stderr());
+            let style = ProgressStyle::with_template(
+                "{msg} [{wide_bar}] {pos}/{len} steps, {elapsed}, {eta} left",
+            );
+            bar.set_style(
+                style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "),
+            );
+            bar.set_position(done);
+            bar.reset_eta();
+            bar
+        });
+        Self { bar }
+    }
+
+    /// Takes the bar away.
+    pub fn finish(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn line(&self, text: &str) {
+        // Whoever closed standard error does not want to know.
+        let print = || drop(writeln!(std::io::stderr(), "{text}"));
+        match &self.bar {
+            Some(bar) => bar.suspend(print),
+            None => print(),
+        }
+    }
+}
+
+impl Callback for Progress {
+    fn batch_end(&mut self, _network: &Network, event: &BatchEnd<'_>) -> Result<Control> {
+        if let Some(bar) = &self.bar {
+            bar.set_message(format!(
+                "epoch {}/{} {}",
+                event.epoch + 1,
+                event.epochs,
+                describe(event.report, ""),
+            ));
+            bar.inc(1);
+        }
+        Ok(Control::Continue)
+    }
+
+    fn epoch_end(&mut self, _network: &Network, event: &EpochEnd<'_>) -> Result<Control> {
+        let test = event.validation.map(|report| format!("  {}", describe(report, "test ")));
+        self.line(&format!(
+            "epoch {:>width$}/{}  {}{}  {}",
+            event.epoch + 1,
+            event.epochs,
+            describe(event.train, ""),
+            test.unwrap_or_default(),
+            describe_duration(event.elapsed),
+            width = event.epochs.to_string().len(),
+        ));
+        Ok(Control::Continue)
+    }
+}
+
+/// `loss 0.1234  accuracy 0.9876`.
+fn describe(report: &Report, prefix: &str) -> String {
+    let metrics = report.metrics.iter();
+    let metrics = metrics.map(|metric| format!("  {prefix}{} {:.4}", metric.name, metric.value));
+    format!("{prefix}loss {:.4}{}", report.loss, metrics.collect::<String>())
+}
+
+/// `0.4 s`, `3 min 05 s`.
+fn describe_duration(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match seconds {
+        0..60 => format!("{:.1} s", duration.as_secs_f64()),
+        60..3600 => format!("{} min {:02} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {:02} min", seconds / 3600, seconds / 60 % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_read_well() {
+        assert_eq!(describe_duration(Duration::from_millis(440)), "0.4 s");
+        assert_eq!(describe_duration(Duration::from_secs(185)), "3 min 05 s");
+        assert_eq!(describe_duration(Duration::from_secs(7_260)), "2 h 01 min");
+    }
+}

@@ -1,0 +1,397 @@
+//! Random networks and data for them, from a seed.
+
+use caudal::Tensor;
+use caudal::graph::{Graph, GraphBuilder};
+use caudal::layers::{
+    Add, Concat, Conv2d, Dense, Flatten, GlobalAvgPool, MaxPool, Relu, Sigmoid, Tanh,
+};
+use caudal::losses::{MeanSquaredError, SoftmaxCrossEntropy};
+use caudal::metrics::Accuracy;
+use rand::seq::IndexedRandom;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// What a node's data looks like.
+#[derive(Clone, Debug)]
+struct Feed {
+    name: String,
+    shape: Vec<usize>,
+    /// Class indices below this number, or any numbers.
+    classes: Option<usize>,
+}
+
+/// A network with what it takes to feed it.
+#[derive(Clone, Debug)]
+pub(crate) struct Specimen {
+    pub(crate) graph: Graph,
+    feeds: Vec<Feed>,
+    pub(crate) items: usize,
+}
+
+/// Tensors by node name.
+pub(crate) type Batch = Vec<(String, Tensor)>;
+
+/// A batch as [`caudal::train::Network`] takes it.
+pub(crate) fn borrowed(batch: &Batch) -> Vec<(&str, &Tensor)> {
+    batch.iter().map(|(name, tensor)| (name.as_str(), tensor)).collect()
+}
+
+impl Specimen {
+    /// `count` batches of synthetic data.
+    pub(crate) fn batches(&self, seed: u64, count: usize) -> Vec<Batch> {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let mut tensor = |feed: &Feed| {
+            let shape = [&[self.items], feed.shape.as_slice()].concat();
+            let values = (0..shape.iter().product()).map(|_| match feed.classes {
+                Some(classes) => random.random_range(0..classes) as f32,
+                None => random.random_range(-1.0..1.0),
+            });
+            Tensor::from_shape_vec(shape, values.collect()).unwrap()
+        };
+        let mut batch =
+            || self.feeds.iter().map(|feed| (feed.name.clone(), tensor(feed))).collect::<Batch>();
+        (0..count).map(|_| batch()).collect()
+    }
+
+    /// Kinds and wiring: equal for equal structures only.
+    pub(crate) fn signature(&self) -> String {
+        let node = |node: &caudal::graph::Node| {
+            format!("{} {:?} {:?}; ", node.role.kind(), node.inputs, node.shape)
+        };
+        self.graph.nodes().iter().map(node).collect()
+    }
+}
+
+/// A node that can still be used as an input.
+#[derive(Clone, Debug)]
+struct Source {
+    name: String,
+    shape: Vec<usize>,
+    uses: usize,
+}
+
+/// Which layers a network is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Family {
+    Dense,
+    Images,
+}
+
+struct Generator {
+    random: ChaCha8Rng,
+    net: GraphBuilder,
+    sources: Vec<Source>,
+    feeds: Vec<Feed>,
+    made: usize,
+    /// A source that many others use.
+    hub: Option<usize>,
+    losses: usize,
+}
+
+const MOST_FEATURES: usize = 160;
+
+/// The network that follows from `seed`: 5 to about 60 nodes.
+pub(crate) fn specimen(seed: u64, family: Family) -> Specimen {
+    let mut generator = Generator {
+        random: ChaCha8Rng::seed_from_u64(seed),
+        net: GraphBuilder::new(format!("random {seed}")),
+        sources: Vec::new(),
+        feeds: Vec::new(),
+        made: 0,
+        hub: None,
+        losses: 0,
+    };
+    generator.inputs(family);
+    // Heads add some more.
+    let layers = if seed.is_multiple_of(5) { 1 } else { generator.random.random_range(3..=44) };
+    while generator.made < layers {
+        generator.grow();
+    }
+    generator.heads();
+    let items = match (family, generator.random.random_range(0..6)) {
+        (Family::Dense, 0) => generator.random.random_range(64..=70),
+        (_, 1) => 1,
+        _ => generator.random.random_range(2..=9),
+    };
+    let graph = generator.net.build().unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+    Specimen { graph, feeds: generator.feeds, items }
+}
+
+impl Generator {
+    fn chance(&mut self, percent: u32) -> bool {
+        self.random.random_range(0..100) < percent
+    }
+
+    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+        *from.choose(&mut self.random).unwrap()
+    }
+
+    fn inputs(&mut self, family: Family) {
+        let count = self.pick(&[1, 1, 2, 3]);
+        for number in 0..count {
+            let shape = match family {
+                Family::Dense => match self.random.random_range(0..8) {
+                    0 => vec![3, 5],
+                    1 => vec![2, 2, 4],
+                    2 => vec![130],
+                    _ => vec![self.pick(&[3, 4, 8, 16])],
+                },
+                Family::Images => {
+                    let side = self.pick(&[4, 5, 6]);
+                    vec![side, self.pick(&[4, 6]), self.pick(&[1, 2, 3])]
+                }
+            };
+            let name = format!("input{number}");
+            self.feeds.push(Feed { name: name.clone(), shape: shape.clone(), classes: None });
+            self.net.input(&name, shape.clone());
+            self.sources.push(Source { name, shape, uses: 0 });
+        }
+        if self.chance(30) {
+            self.hub = Some(self.random.random_range(0..count));
+        }
+    }
+
+    fn target(&mut self, shape: &[usize], classes: Option<usize>) -> String {
+        // A target that others compare with already, if one fits.
+        let known = self.feeds.iter().find(|feed| {
+            feed.name.starts_with("target") && feed.shape == shape && feed.classes == classes
+        });
+        if let Some(name) = known.map(|feed| feed.name.clone())
+            && self.chance(50)
+        {
+            return name;
+        }
+        let name = format!("target{}", self.feeds.len());
+        self.feeds.push(Feed { name: name.clone(), shape: shape.to_vec(), classes });
+        self.net.target(&name, shape.to_vec());
+        name
+    }
+
+    /// Adds a layer over sources; its shape comes from a graph of just that layer.
+    fn layer(&mut self, layer: impl caudal::layers::Layer + 'static, inputs: &[usize]) -> usize {
+        let shapes: Vec<&[usize]> =
+            inputs.iter().map(|&input| self.sources[input].shape.as_slice()).collect();
+        let shape = layer.output_shape(&shapes).unwrap();
+        let name = format!("{}{}", layer.kind(), self.made);
+        self.made += 1;
+        let names: Vec<String> =
+            inputs.iter().map(|&input| self.sources[input].name.clone()).collect();
+        self.net.layer(&name, layer, &names);
+        for &input in inputs {
+            self.sources[input].uses += 1;
+        }
+        self.sources.push(Source { name, shape, uses: 0 });
+        let new = self.sources.len() - 1;
+        if self.hub.is_some() && self.chance(5) {
+            self.hub = Some(new);
+        }
+        new
+    }
+
+    fn source(&mut self) -> usize {
+        let (to_hub, to_newest) = (self.chance(35), self.chance(45));
+        match self.hub {
+            Some(hub) if to_hub => hub,
+            _ if to_newest => self.sources.len() - 1,
+            _ => self.random.random_range(0..self.sources.len()),
+        }
+    }
+
+    /// Sources that agree with `first` on all axes but `axis`, itself included.
+    fn alike(&mut self, first: usize, axis: Option<usize>, most: usize) -> Vec<usize> {
+        let shape = self.sources[first].shape.clone();
+        let fits = |other: &Source| {
+            other.shape.len() == shape.len()
+                && (0..shape.len()).all(|at| Some(at) == axis || other.shape[at] == shape[at])
+        };
+        let all: Vec<usize> =
+            (0..self.sources.len()).filter(|&other| fits(&self.sources[other])).collect();
+        let count = self.random.random_range(1..=most);
+        let mut inputs = vec![first];
+        while inputs.len() < count {
+            let other = if self.chance(20) { first } else { self.pick(&all) };
+            inputs.push(other);
+        }
+        if let Some(axis) = axis {
+            let mut size = 0;
+            let rest = shape.iter().product::<usize>() / shape[axis];
+            inputs.retain(|&input| {
+                size += self.sources[input].shape[axis] * rest;
+                input == first || size <= MOST_FEATURES
+            });
+        }
+        inputs
+    }
+
+    fn in_place_chain(&mut self, from: usize) -> usize {
+        let mut at = from;
+        for _ in 0..self.random.random_range(1..=3) {
+            at = match self.random.random_range(0..3) {
+                0 => self.layer(Relu, &[at]),
+                1 => self.layer(Tanh, &[at]),
+                _ => self.layer(Sigmoid, &[at]),
+            };
+        }
+        at
+    }
+
+    fn grow(&mut self) {
+        let from = self.source();
+        let shape = self.sources[from].shape.clone();
+        let image = shape.len() == 3;
+        let small = shape.iter().product::<usize>() <= MOST_FEATURES;
+        match self.random.random_range(0..12) {
+            0..=2 => {
+                if image && self.chance(75) {
+                    self.convolve(from);
+                } else {
+                    let units = self.pick(&[2, 4, 8, 8, 17]);
+                    let dense = self.layer(Dense::new(units), &[from]);
+                    if self.chance(50) {
+                        self.in_place_chain(dense);
+                    }
+                }
+            }
+            3 | 4 => {
+                self.in_place_chain(from);
+            }
+            5 | 6 => {
+                let inputs = self.alike(from, None, 4);
+                let sum = self.layer(Add, &inputs);
+                if inputs.len() > 1 && self.chance(60) {
+                    // Keeps sums of sums from growing without bound.
+                    self.layer(Tanh, &[sum]);
+                }
+            }
+            7 | 8 if small => {
+                let inputs = self.alike(from, Some(shape.len() - 1), 5);
+                self.layer(Concat::default(), &inputs);
+            }
+            9 if small && shape.len() > 1 => {
+                let axis = self.random.random_range(0..shape.len() - 1);
+                let inputs = self.alike(from, Some(axis), 3);
+                self.layer(Concat::along(axis.cast_signed()), &inputs);
+            }
+            10 => {
+                let flat = self.layer(Flatten, &[from]);
+                if self.chance(30) {
+                    self.layer(Flatten, &[flat]);
+                }
+            }
+            11 if image => {
+                if self.chance(50) {
+                    self.layer(GlobalAvgPool, &[from]);
+                } else {
+                    self.layer(MaxPool::new(2).stride(1).same(), &[from]);
+                }
+            }
+            _ => {
+                self.layer(Dense::new(8), &[from]);
+            }
+        }
+    }
+
+    fn convolve(&mut self, from: usize) {
+        let filters = self.pick(&[1, 3, 4, 8]);
+        let kernel = self.pick(&[1, 2, 3]);
+        let fits = self.sources[from].shape[..2].iter().all(|&side| side > kernel + 1);
+        let conv = if fits && self.chance(25) {
+            let stride = self.pick(&[1, 2]);
+            Conv2d::new(filters, kernel).stride(stride)
+        } else {
+            Conv2d::new(filters, kernel).same()
+        };
+        let conv = self.layer(conv, &[from]);
+        if self.chance(60) {
+            self.in_place_chain(conv);
+        }
+    }
+
+    /// Gives every loose end a purpose: a metric, a loss of its own, or the head that is left.
+    fn heads(&mut self) {
+        let loose: Vec<usize> =
+            (0..self.sources.len()).filter(|&source| self.sources[source].uses == 0).collect();
+        let mut rest = Vec::new();
+        for end in loose {
+            match self.random.random_range(0..10) {
+                0 => self.accuracy(end),
+                1 => self.squares(end),
+                2 if self.losses < 4 => self.entropy(end),
+                3 => self.between_layers(end),
+                _ => rest.push(end),
+            }
+        }
+        if rest.is_empty() {
+            rest.push(self.random.random_range(0..self.sources.len()));
+        }
+        let mut flat = Vec::new();
+        for end in rest {
+            flat.push(if self.sources[end].shape.len() == 1 && self.chance(70) {
+                end
+            } else {
+                self.layer(Flatten, &[end])
+            });
+        }
+        let alone = flat.len() == 1 && self.chance(70);
+        let mut both = if alone { flat[0] } else { self.layer(Concat::default(), &flat) };
+        if self.chance(30) {
+            both = self.layer(Concat::default(), &[both, flat[0]]);
+        }
+        let classes = self.pick(&[2, 5, 10]);
+        let logits = self.layer(Dense::new(classes), &[both]);
+        self.entropy(logits);
+        if self.chance(40) {
+            self.accuracy(logits);
+        }
+        if self.chance(25) {
+            self.squares(logits);
+        }
+        if self.chance(25) {
+            let output = self.random.random_range(0..self.sources.len());
+            let (output, logits) =
+                (self.sources[output].name.clone(), self.sources[logits].name.clone());
+            self.net.output(&output).output(&logits);
+        }
+    }
+
+    fn accuracy(&mut self, scores: usize) {
+        let shape = self.sources[scores].shape.clone();
+        let (classes, rows) = shape.split_last().unwrap();
+        let target = self.target(rows, Some(*classes));
+        let name = format!("accuracy{}", self.feeds.len() + self.losses + self.made);
+        self.made += 1;
+        self.net.metric(name, Accuracy, [&self.sources[scores].name, &target]);
+    }
+
+    fn loss(&mut self, loss: impl caudal::losses::Loss + 'static, inputs: [&str; 2]) {
+        let name = format!("loss{}", self.losses);
+        self.losses += 1;
+        if self.chance(50) {
+            self.net.loss(name, loss, inputs);
+        } else {
+            let weight = self.pick(&[0.25, 0.5, 2.0]);
+            self.net.weighted_loss(name, loss, weight, inputs);
+        }
+    }
+
+    fn entropy(&mut self, logits: usize) {
+        let shape = self.sources[logits].shape.clone();
+        let (classes, rows) = shape.split_last().unwrap();
+        let target = self.target(rows, Some(*classes));
+        let name = self.sources[logits].name.clone();
+        self.loss(SoftmaxCrossEntropy, [name.as_str(), target.as_str()]);
+    }
+
+    fn squares(&mut self, end: usize) {
+        let shape = self.sources[end].shape.clone();
+        let target = self.target(&shape, None);
+        let name = self.sources[end].name.clone();
+        self.loss(MeanSquaredError, [name.as_str(), target.as_str()]);
+    }
+
+    fn between_layers(&mut self, end: usize) {
+        let other = *self.alike(end, None, 2).last().unwrap();
+        let names = [self.sources[end].name.clone(), self.sources[other].name.clone()];
+        self.loss(MeanSquaredError, [names[0].as_str(), names[1].as_str()]);
+    }
+}
