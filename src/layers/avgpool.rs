@@ -68,7 +68,7 @@ impl AvgPool {
         Ok(PoolShape {
             input,
             size: self.size.0,
-            stride: stride.0,
+            stride: windows.stride,
             padding: windows.before,
             output: windows.output,
         })
