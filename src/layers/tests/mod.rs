@@ -1,13 +1,10 @@
-//! Every row of the table: gradients by central differences, and the same bits however a plan is
-//! split and where it places values. Layers that draw at random are held to it in training, where a
-//! step's draws are fixed.
+//! What the laws over the whole table (`tests/laws.rs`) do not see, and a network around one layer.
 
 mod behaviour;
-mod oracles;
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use super::{Add, LAYERS, Layer, LayerSpec, Misfit, Sample, find};
+use super::{Add, Layer, Misfit, find};
 use crate::error::Result;
 use crate::executor::{Context, Executor, Mode, Parameters, Plan, PlanOptions, Run, Sequential};
 use crate::graph::{DraftRole, Graph, GraphBuilder, NodeId, Role};
@@ -17,9 +14,8 @@ use crate::optimizers::{Optimizer, Sgd};
 use crate::random;
 
 /// The sum of an item's numbers, each times a number of the other input: its gradient is that number.
-/// It keeps the items' sums as they were before their rounding.
-#[derive(Clone, Debug)]
-struct WeightedSum(Arc<Mutex<Vec<f64>>>);
+#[derive(Clone, Copy, Debug)]
+struct WeightedSum;
 
 impl Loss for WeightedSum {
     fn kind(&self) -> &'static str {
@@ -51,9 +47,7 @@ impl Loss for WeightedSum {
                 let pairs = values.row(row).iter().zip(factors.row(row));
                 pairs.map(|(value, factor)| f64::from(*value) * f64::from(*factor))
             });
-            let sum = products.sum::<f64>();
-            self.0.lock().unwrap()[context.first_item() + item] = sum;
-            losses.row_mut(item)[0] = sum as f32;
+            losses.row_mut(item)[0] = products.sum::<f64>() as f32;
         }
         Ok(())
     }
@@ -82,7 +76,6 @@ pub(super) struct Specimen {
     pub(super) data: Vec<(NodeId, Vec<f32>)>,
     pub(super) weights: Vec<Vec<f32>>,
     seed: u64,
-    sums: Arc<Mutex<Vec<f64>>>,
 }
 
 /// What one run came to.
@@ -103,13 +96,9 @@ fn spread(count: usize, seed: u64) -> Vec<f32> {
     places.into_iter().map(|place| size(place) * sign(place)).collect()
 }
 
-pub(super) fn layer(spec: &LayerSpec, attributes: &str) -> Arc<dyn Layer> {
-    (spec.parse)(attributes.parse().unwrap()).unwrap()
-}
-
 /// The layer of a kind with these attributes.
 pub(super) fn make(kind: &str, attributes: &str) -> Arc<dyn Layer> {
-    layer(find(kind).unwrap(), attributes)
+    (find(kind).unwrap().parse)(attributes.parse().unwrap()).unwrap()
 }
 
 impl Specimen {
@@ -136,8 +125,7 @@ impl Specimen {
         }
         let factors = net.target("factors", shape);
         // The plan divides the weight by the batch, which leaves 1.
-        let sums = Arc::new(Mutex::new(vec![0.0; batch]));
-        net.weighted_loss("loss", WeightedSum(Arc::clone(&sums)), batch as f32, [&last, &factors]);
+        net.weighted_loss("loss", WeightedSum, batch as f32, [&last, &factors]);
         let graph = Arc::new(net.build()?);
         let mut data = Vec::new();
         let mut inputs = 0;
@@ -162,7 +150,7 @@ impl Specimen {
         }
         let counts = graph.parameters().iter().enumerate();
         let weights = counts.map(|(id, it)| spread(it.spec.count(), 100 + id as u64)).collect();
-        Ok(Self { graph, batch, data, weights, seed: 3, sums })
+        Ok(Self { graph, batch, data, weights, seed: 3 })
     }
 
     pub(super) fn run(&self, mode: Mode, options: PlanOptions) -> Run {
@@ -210,112 +198,8 @@ impl Specimen {
         self.execute(&mut run).unwrap();
         run.kept(self.graph.outputs()[0]).unwrap().to_vec()
     }
-
-    fn loss(&self, run: &mut Run) -> f64 {
-        self.execute(run).unwrap();
-        self.sums.lock().unwrap().iter().sum()
-    }
-
-    /// The central differences of the loss for every number of one input.
-    fn differences_of_input(&mut self, input: usize) -> Vec<f64> {
-        let mut run = self.run(Mode::Training, PlanOptions::gradients());
-        let count = self.data[input].1.len();
-        let step = (0.3 / count as f32).min(1e-2);
-        let differences = (0..count).map(|at| {
-            let middle = self.data[input].1[at];
-            let mut value = |number: f32| {
-                self.data[input].1[at] = number;
-                (f64::from(number), self.loss(&mut run))
-            };
-            let ((right, above), (left, below)) = (value(middle + step), value(middle - step));
-            self.data[input].1[at] = middle;
-            (above - below) / (right - left)
-        });
-        differences.collect()
-    }
-
-    /// The central differences of the loss for every number of one parameter.
-    fn differences_of_parameter(&mut self, parameter: usize) -> Vec<f64> {
-        let differences = (0..self.weights[parameter].len()).map(|at| {
-            let middle = self.weights[parameter][at];
-            let mut value = |number: f32| {
-                self.weights[parameter][at] = number;
-                let mut run = self.run(Mode::Training, PlanOptions::gradients());
-                (f64::from(number), self.loss(&mut run))
-            };
-            let ((right, above), (left, below)) = (value(middle + 1e-2), value(middle - 1e-2));
-            self.weights[parameter][at] = middle;
-            (above - below) / (right - left)
-        });
-        differences.collect()
-    }
-}
-
-fn for_samples(mut law: impl FnMut(&str, &Arc<dyn Layer>, &Sample)) {
-    for spec in LAYERS {
-        for sample in spec.samples {
-            let layer = layer(spec, sample.attributes);
-            law(&format!("{layer:?} of {:?}", sample.inputs), &layer, sample);
-        }
-    }
-}
-
-/// Asserts that no number is further away than `tolerance` times the largest.
-pub(super) fn assert_close(what: &str, found: &[f32], expected: &[f64], tolerance: f64) {
-    assert_eq!(found.len(), expected.len(), "{what}");
-    let scale = expected.iter().fold(1e-3f64, |largest, value| largest.max(value.abs()));
-    for (index, (&found, &expected)) in found.iter().zip(expected).enumerate() {
-        let error = (f64::from(found) - expected).abs();
-        assert!(error <= tolerance * scale, "{what}: {index} is {found}, not {expected}");
-    }
 }
 
 pub(super) fn bits(values: &[f32]) -> Vec<u32> {
     values.iter().map(|value| value.to_bits()).collect()
-}
-
-#[test]
-fn gradients_are_central_differences() {
-    for_samples(|what, layer, sample| {
-        for (batch, inside) in [(1, false), (3, true)] {
-            let mut it = Specimen::new(layer, sample.inputs, batch, inside).unwrap();
-            let outcome = it.outcome(Mode::Training, PlanOptions::gradients()).unwrap();
-            for (input, gradient) in outcome.input_gradients.iter().enumerate() {
-                assert_eq!(gradient.is_some(), layer.differentiable(input), "{what}: {input}");
-                if let Some(gradient) = gradient {
-                    let expected = it.differences_of_input(input);
-                    assert_close(&format!("{what}: {input}"), gradient, &expected, 2e-3);
-                }
-            }
-            for (parameter, gradient) in outcome.parameter_gradients.iter().enumerate() {
-                let expected = it.differences_of_parameter(parameter);
-                assert_close(&format!("{what}: p{parameter}"), gradient, &expected, 2e-3);
-            }
-        }
-    });
-}
-
-#[test]
-fn bits_do_not_depend_on_splits_and_places() {
-    let tiny_parts = PlanOptions { grain: 1e-9, ..PlanOptions::gradients() };
-    let plain = PlanOptions { updates: false, keep_gradients: true, ..PlanOptions::plain() };
-    for_samples(|what, layer, sample| {
-        let it = Specimen::new(layer, sample.inputs, 5, true).unwrap();
-        let [first, second, third] = [plain, PlanOptions::gradients(), tiny_parts]
-            .map(|options| it.outcome(Mode::Training, options).unwrap());
-        for other in [&second, &third] {
-            assert_eq!(bits(&first.losses), bits(&other.losses), "{what}");
-            for (a, b) in first.input_gradients.iter().zip(&other.input_gradients) {
-                assert_eq!(a.as_deref().map(bits), b.as_deref().map(bits), "{what}");
-            }
-            // Sums over items may be split, which changes how they are rounded.
-            for (a, b) in first.parameter_gradients.iter().zip(&other.parameter_gradients) {
-                let a: Vec<f64> = a.iter().map(|&number| f64::from(number)).collect();
-                assert_close(what, b, &a, 1e-5);
-            }
-        }
-        let [plain, placed] = [PlanOptions::plain(), PlanOptions::default()]
-            .map(|options| it.outcome(Mode::Evaluation, options).unwrap());
-        assert_eq!(bits(&plain.losses), bits(&placed.losses), "{what}");
-    });
 }
