@@ -78,6 +78,9 @@ fn predict(specimen: &Specimen, options: PlanOptions, data: &[(String, Tensor)])
     specimen.graph.outputs().iter().map(|&id| bits(run.kept(id).unwrap())).collect()
 }
 
+/// A chunk that holds any batch.
+const UNDIVIDED: usize = usize::MAX;
+
 #[test]
 fn parts_chunks_fusion_and_places_do_not_matter() {
     let mut split = BTreeSet::new();
@@ -87,8 +90,10 @@ fn parts_chunks_fusion_and_places_do_not_matter() {
         let finest = PlanOptions { parts: true, grain: FINEST, ..plain };
         let whole = train(specimen, plain, &data);
         let outputs = predict(specimen, plain, &data);
-        for (options, chunks) in [(plain, false), (plain, true), (finest, false), (finest, true)] {
-            let options = PlanOptions { chunks, ..options };
+        for (options, chunk_bytes) in
+            [(plain, UNDIVIDED), (plain, 1), (finest, UNDIVIDED), (finest, 1)]
+        {
+            let options = PlanOptions { chunk_bytes, ..options };
             let cut = train(specimen, options, &data);
             let what = format!("{what} with {options:?}");
             // Parameter gradients are sums over items, which are added in another order.
@@ -107,7 +112,7 @@ fn parts_chunks_fusion_and_places_do_not_matter() {
             }
         }
         let plan = Arc::clone(specimen.run(Mode::Training, finest).plan());
-        let chunked = PlanOptions { chunks: true, ..plain };
+        let chunked = PlanOptions { chunk_bytes: 1, ..plain };
         if specimen.run(Mode::Training, chunked).plan().task_count()
             > specimen.run(Mode::Training, plain).plan().task_count()
         {
