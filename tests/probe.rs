@@ -154,13 +154,34 @@ impl Specimen {
             let shape = [&[self.batch], node.shape.as_slice()].concat();
             let count = shape.iter().product();
             let values = match node.role {
-                Role::Input => spread(count, &mut random),
+                Role::Input => match self.indices() {
+                    Some(below) => {
+                        (0..count).map(|_| random.random_range(0..below) as f32).collect()
+                    }
+                    None => spread(count, &mut random),
+                },
                 Role::Target => (0..count).map(|_| random.random_range(-1.0..1.0)).collect(),
                 _ => continue,
             };
             data.push((node.name.clone(), Tensor::from_shape_vec(shape, values).unwrap()));
         }
         data
+    }
+
+    /// How many indices there are, if the layer under test takes indices.
+    pub(crate) fn indices(&self) -> Option<usize> {
+        match &self.graph.node("specimen").unwrap().role {
+            Role::Layer(layer) => layer.indices(0),
+            _ => None,
+        }
+    }
+
+    /// Whether the layer under test has a gradient.
+    pub(crate) fn has_gradient(&self) -> bool {
+        match &self.graph.node("specimen").unwrap().role {
+            Role::Layer(layer) => layer.differentiable(0),
+            _ => false,
+        }
     }
 
     /// Numbers for every parameter.
@@ -207,15 +228,18 @@ pub(crate) fn borrowed(data: &[(String, Tensor)]) -> Vec<(&str, &Tensor)> {
 
 /// The least distance between two of `count` numbers of [`spread`].
 pub(crate) fn spacing(count: usize) -> f32 {
-    4.0 / count as f32
+    1.5 / count as f32
 }
 
-/// Numbers from -2 to 2 in random order, as far from each other as can be, none of them near 0: a
-/// quarter of the [`spacing`] is room for finite differences beside all kinks.
+/// Numbers from -2 to 2, none of them nearer to 0 than 0.5, their magnitudes as far from each other as
+/// can be, in random order and with random signs: a quarter of the [`spacing`] is room for finite
+/// differences beside all kinks, and quotients stay small.
 fn spread(count: usize, random: &mut ChaCha8Rng) -> Vec<f32> {
-    let middle = if count.is_multiple_of(2) { 0.25 } else { 0.75 };
     let mut values: Vec<f32> = (0..count)
-        .map(|place| (place as f32 + middle - count as f32 / 2.0) * spacing(count))
+        .map(|place| {
+            let magnitude = 0.5 + (place as f32 + 0.5) * spacing(count);
+            if random.random() { magnitude } else { -magnitude }
+        })
         .collect();
     values.shuffle(random);
     values

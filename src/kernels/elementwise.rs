@@ -5,14 +5,14 @@ use super::vector::{Kernel, Vector, dispatch};
 use super::{MatrixMut, MatrixRef};
 
 /// A function of one number, on vectors.
-trait Unary: Copy {
+pub(super) trait Unary: Copy {
     /// # Safety
     /// The machine must have the instructions of `V`.
     unsafe fn apply<V: Vector>(self, x: V) -> V;
 }
 
 /// A function of two numbers, on vectors.
-trait Binary: Copy {
+pub(super) trait Binary: Copy {
     /// # Safety
     /// The machine must have the instructions of `V`.
     unsafe fn apply<V: Vector>(self, x: V, y: V) -> V;
@@ -111,12 +111,14 @@ fn rows<const N: usize>(
     (inputs, Rows { start, stride }, if dense { [1, rows * cols] } else { [rows, cols] })
 }
 
-fn map(function: impl Unary, input: Option<MatrixRef<'_>>, output: MatrixMut<'_>) {
+/// `output = function(input)`; without an input, the output is changed in place.
+pub(super) fn map(function: impl Unary, input: Option<MatrixRef<'_>>, output: MatrixMut<'_>) {
     let ([input], output, size) = rows([input], output);
     dispatch(Map { function, input, output, size });
 }
 
-fn zip(
+/// `output = function(first, second)`, where an input that is not given is the output itself.
+pub(super) fn zip(
     function: impl Binary,
     first: Option<MatrixRef<'_>>,
     second: Option<MatrixRef<'_>>,

@@ -8,16 +8,21 @@
     reason = "generic code on vectors must become part of a function that has the instructions"
 )]
 
+mod activations;
+mod arithmetic;
 mod buffer;
 mod conv2d;
+mod dropout;
 mod elementwise;
 mod exponential;
 mod instruction_set;
+mod layer_norm;
 mod matrix;
 mod optimizers;
 mod padding;
 mod panels;
 mod pooling;
+mod prelu;
 mod product;
 mod product_transposed;
 mod reshape;
@@ -34,12 +39,19 @@ mod weight_gradient;
 #[cfg(test)]
 mod tests;
 
+pub use activations::{
+    elu, elu_grad, gelu, gelu_grad, leaky_relu, leaky_relu_grad, silu, silu_grad, softplus,
+    softplus_grad,
+};
+pub use arithmetic::{divide, multiply, negate, subtract};
 pub use buffer::Buffer;
 pub use conv2d::{
     Conv2dShape, conv2d, conv2d_input_grad, conv2d_prepare, conv2d_prepared_len, conv2d_weight_grad,
 };
+pub use dropout::dropout;
 pub use elementwise::{copy, fill, relu, relu_grad, scale, sigmoid, sigmoid_grad, tanh, tanh_grad};
 pub use instruction_set::{InstructionSet, instruction_set_name, with_instruction_set};
+pub use layer_norm::{layer_norm, layer_norm_grad, layer_norm_weight_grad};
 pub use matrix::{MatrixMut, MatrixRef};
 pub use optimizers::{add_slices, column_sums, move_each, sgd, sgd_momentum};
 pub use panels::{PANEL, Panels, from_panels, panel_len, panel_rows, panel_rows_floats, to_panels};
@@ -47,12 +59,14 @@ pub use pooling::{
     PoolShape, average_pool, average_pool_grad, global_average, global_average_grad, max_pool,
     max_pool_grad,
 };
+pub use prelu::{prelu, prelu_slope_grad};
 pub use product::product;
 pub use product_transposed::product_transposed;
 pub use reshape::copy_reshaped;
 pub use scratch::with_scratch;
 pub use softmax::{
-    soft_cross_entropy, soft_cross_entropy_grad, softmax_cross_entropy, softmax_cross_entropy_grad,
+    soft_cross_entropy, soft_cross_entropy_grad, softmax, softmax_cross_entropy,
+    softmax_cross_entropy_grad, softmax_grad,
 };
 pub use sum::sum;
 pub use weight_gradient::weight_gradient;

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::vector::{Kernel, Vector, dispatch};
+use super::vector::{Kernel, Vector, dispatch, load, store};
 use super::{MatrixMut, MatrixRef};
 
 /// The shape of a pooling.
@@ -37,26 +37,6 @@ impl PoolShape {
         let pixels = self.output[0] * self.output[1];
         assert_eq!(output, [items * pixels, channels], "output of {items} times {self:?}");
     }
-}
-
-/// Loads `lanes` floats, quickly if these are all.
-///
-/// # Safety
-/// As for [`Vector::load_part`].
-#[inline(always)]
-unsafe fn load<V: Vector>(from: *const f32, lanes: usize) -> V {
-    // SAFETY: as the caller states.
-    unsafe { if lanes == V::LANES { V::load(from) } else { V::load_part(from, lanes) } }
-}
-
-/// Stores `lanes` floats, quickly if these are all.
-///
-/// # Safety
-/// As for [`Vector::store_part`].
-#[inline(always)]
-unsafe fn store<V: Vector>(vector: V, to: *mut f32, lanes: usize) {
-    // SAFETY: as the caller states.
-    unsafe { if lanes == V::LANES { vector.store(to) } else { vector.store_part(to, lanes) } }
 }
 
 /// What is done in a window. Rows are those of matrices with one row per pixel.

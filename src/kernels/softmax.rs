@@ -1,8 +1,86 @@
-//! Cross-entropy of softmax, numerically stable.
+//! Softmax and its cross-entropy, numerically stable.
 
 use super::exponential::exp;
-use super::vector::{Kernel, Vector, dispatch};
+use super::vector::{Kernel, Vector, dispatch, load, store};
 use super::{MatrixMut, MatrixRef};
+
+/// Exponentials of each row's numbers over their sum. Without an input, the output is changed in
+/// place.
+///
+/// # Panics
+/// If the sizes differ.
+pub fn softmax(input: Option<MatrixRef<'_>>, mut output: MatrixMut<'_>) {
+    struct Softmax<'a>(MatrixMut<'a>);
+    impl Kernel for Softmax<'_> {
+        #[inline(always)]
+        unsafe fn run<V: Vector>(self) {
+            let Self(mut output) = self;
+            for row in 0..output.rows() {
+                let numbers = output.row_mut(row);
+                // SAFETY: only the row's floats are touched.
+                unsafe {
+                    let (largest, sum) = largest_and_sum::<V>(numbers);
+                    let (largest, sum) = (V::splat(largest), V::splat(sum));
+                    for at in (0..numbers.len()).step_by(V::LANES) {
+                        let lanes = V::LANES.min(numbers.len() - at);
+                        let place = numbers.as_mut_ptr().add(at);
+                        let share = exp(load::<V>(place, lanes).sub(largest)).div(sum);
+                        store(share, place, lanes);
+                    }
+                }
+            }
+        }
+    }
+    if let Some(input) = input {
+        super::copy(input, output.reborrow());
+    }
+    dispatch(Softmax(output));
+}
+
+/// The gradient of [`softmax`]'s input, from its output `y` and the gradient `g` of that:
+/// `y * (g - sum(g * y))`, row by row. Without an output gradient, `gradient` holds it and is changed
+/// in place.
+///
+/// # Panics
+/// If the sizes differ.
+pub fn softmax_grad(
+    output: MatrixRef<'_>,
+    output_grad: Option<MatrixRef<'_>>,
+    mut gradient: MatrixMut<'_>,
+) {
+    struct Grad<'a>(MatrixRef<'a>, MatrixMut<'a>);
+    impl Kernel for Grad<'_> {
+        #[inline(always)]
+        unsafe fn run<V: Vector>(self) {
+            let Self(output, mut gradient) = self;
+            for row in 0..gradient.rows() {
+                let (y, to) = (output.row(row), gradient.row_mut(row));
+                // SAFETY: both rows have as many floats, and only those are touched.
+                unsafe {
+                    let mut sum = V::splat(0.0);
+                    for at in (0..to.len()).step_by(V::LANES) {
+                        let lanes = V::LANES.min(to.len() - at);
+                        let grad: V = load(to.as_ptr().add(at), lanes);
+                        sum = grad.mul_add(load(y.as_ptr().add(at), lanes), sum);
+                    }
+                    let sum = V::splat(sum.sum());
+                    for at in (0..to.len()).step_by(V::LANES) {
+                        let lanes = V::LANES.min(to.len() - at);
+                        let place = to.as_mut_ptr().add(at);
+                        let rest = load::<V>(place, lanes).sub(sum);
+                        store(rest.mul(load(y.as_ptr().add(at), lanes)), place, lanes);
+                    }
+                }
+            }
+        }
+    }
+    let size = [gradient.rows(), gradient.cols()];
+    assert_eq!([output.rows(), output.cols()], size, "output, gradient");
+    if let Some(output_grad) = output_grad {
+        super::copy(output_grad, gradient.reborrow());
+    }
+    dispatch(Grad(output, gradient));
+}
 
 /// The loss of each row of logits, overwriting `losses`: the negative logarithm of the softmax of
 /// the logit that `labels` names, one class index per row.

@@ -107,6 +107,26 @@ pub(super) fn dispatch(kernel: impl Kernel) {
     }
 }
 
+/// Loads `lanes` floats, quickly if these are all.
+///
+/// # Safety
+/// As for [`Vector::load_part`].
+#[inline(always)]
+pub(super) unsafe fn load<V: Vector>(from: *const f32, lanes: usize) -> V {
+    // SAFETY: as the caller states.
+    unsafe { if lanes == V::LANES { V::load(from) } else { V::load_part(from, lanes) } }
+}
+
+/// Stores `lanes` floats, quickly if these are all.
+///
+/// # Safety
+/// As for [`Vector::store_part`].
+#[inline(always)]
+pub(super) unsafe fn store<V: Vector>(vector: V, to: *mut f32, lanes: usize) {
+    // SAFETY: as the caller states.
+    unsafe { if lanes == V::LANES { vector.store(to) } else { vector.store_part(to, lanes) } }
+}
+
 /// Four floats as any machine knows them.
 #[derive(Clone, Copy)]
 pub(super) struct Portable([f32; 4]);

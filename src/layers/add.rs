@@ -1,9 +1,9 @@
 //! The sum of all inputs, number by number.
 
-use super::{Arity, Layer, LayerSpec, Misfit, Reads, Sample, parse_plain};
+use super::{Arity, Layer, LayerSpec, Misfit, Reads, Sample, equal_shapes, parse_plain};
 use crate::executor::Context;
 use crate::kernels::{self, MatrixMut};
-use crate::tensor::{Shape, describe_shape};
+use crate::tensor::Shape;
 
 pub(super) static SPEC: LayerSpec = LayerSpec {
     kind: "add",
@@ -35,18 +35,7 @@ impl Layer for Add {
     }
 
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, Misfit> {
-        match inputs.iter().position(|shape| *shape != inputs[0]) {
-            None => Ok(inputs[0].to_vec()),
-            Some(other) => Err(Misfit::new(
-                format!(
-                    "inputs 1 and {} differ in shape: {} and {}",
-                    other + 1,
-                    describe_shape(inputs[0]),
-                    describe_shape(inputs[other])
-                ),
-                "give all inputs the same shape",
-            )),
-        }
+        equal_shapes(inputs)
     }
 
     fn in_place(&self) -> bool {

@@ -5,54 +5,120 @@
 //! read the table.
 
 mod add;
+mod argmax;
+mod avgpool;
 mod concat;
 mod conv2d;
 mod dense;
+mod divide;
+mod dropout;
+mod elu;
+mod embedding;
 mod flatten;
+mod gelu;
 mod global_avg_pool;
+mod global_max_pool;
+mod layer_norm;
+mod leaky_relu;
 mod maxpool;
+mod multiply;
+mod one_hot;
+mod prelu;
 mod relu;
+mod reshape;
 mod sigmoid;
+mod silu;
+mod slice;
+mod softmax;
+mod softplus;
+mod subtract;
 mod tanh;
+mod upsample;
 mod window;
+mod zero_padding;
+
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer, Serialize};
 
 pub use add::Add;
+pub use argmax::Argmax;
+pub use avgpool::AvgPool;
 pub use concat::Concat;
 pub use conv2d::Conv2d;
 pub use dense::Dense;
+pub use divide::Divide;
+pub use dropout::Dropout;
+pub use elu::Elu;
+pub use embedding::Embedding;
 pub use flatten::Flatten;
+pub use gelu::Gelu;
 pub use global_avg_pool::GlobalAvgPool;
+pub use global_max_pool::GlobalMaxPool;
+pub use layer_norm::LayerNorm;
+pub use leaky_relu::LeakyRelu;
 pub use maxpool::MaxPool;
+pub use multiply::Multiply;
+pub use one_hot::OneHot;
+pub use prelu::Prelu;
 pub use relu::Relu;
+pub use reshape::Reshape;
 pub use sigmoid::Sigmoid;
+pub use silu::Silu;
+pub use slice::Slice;
+pub use softmax::Softmax;
+pub use softplus::Softplus;
+pub use subtract::Subtract;
 pub use tanh::Tanh;
+pub use upsample::Upsample;
 pub use window::{Padding, Pair};
+pub use zero_padding::ZeroPadding;
 
 use crate::error::{Error, Result};
 use crate::executor::Context;
 use crate::initializers::Initializer;
 use crate::kernels::{self, MatrixMut};
-use crate::tensor::Shape;
+use crate::tensor::{Shape, describe_shape};
 
 /// Every layer kind, in the order of the documentation.
 pub const LAYERS: &[&LayerSpec] = &[
     &dense::SPEC,
     &conv2d::SPEC,
+    &embedding::SPEC,
     &maxpool::SPEC,
+    &avgpool::SPEC,
+    &global_max_pool::SPEC,
     &global_avg_pool::SPEC,
     &relu::SPEC,
+    &leaky_relu::SPEC,
+    &prelu::SPEC,
+    &elu::SPEC,
+    &gelu::SPEC,
+    &silu::SPEC,
+    &softplus::SPEC,
     &tanh::SPEC,
     &sigmoid::SPEC,
+    &softmax::SPEC,
     &concat::SPEC,
     &add::SPEC,
+    &subtract::SPEC,
+    &multiply::SPEC,
+    &divide::SPEC,
     &flatten::SPEC,
+    &reshape::SPEC,
+    &slice::SPEC,
+    &zero_padding::SPEC,
+    &upsample::SPEC,
+    &dropout::SPEC,
+    &layer_norm::SPEC,
+    &one_hot::SPEC,
+    &argmax::SPEC,
 ];
 
 /// One row of the [`LAYERS`] table.
@@ -118,6 +184,80 @@ pub(crate) fn from_attributes<T: DeserializeOwned>(attributes: toml::Table) -> R
         // The problem, and on a line of its own the attribute, where one is to blame.
         error.to_string().trim().replace('\n', " ")
     })
+}
+
+/// Reads an attribute that is a finite number.
+pub(crate) fn finite<'de, D: Deserializer<'de>>(source: D) -> Result<f32, D::Error> {
+    let number = f32::deserialize(source)?;
+    if number.is_finite() {
+        return Ok(number);
+    }
+    Err(D::Error::custom(format!("expected a finite number, not {number}")))
+}
+
+/// Refuses an attribute that code, rather than a model file, has made anything but a number that
+/// is finite and not negative.
+fn require_not_negative(name: &str, number: f32) -> Result<(), Misfit> {
+    if number.is_finite() && number >= 0.0 {
+        return Ok(());
+    }
+    Err(Misfit::new(
+        format!("its {name} is {number}"),
+        format!("give `{name}` a finite number of at least 0"),
+    ))
+}
+
+/// The one shape of all inputs, or why there is none.
+fn equal_shapes(inputs: &[&[usize]]) -> Result<Shape, Misfit> {
+    match inputs.iter().position(|shape| *shape != inputs[0]) {
+        None => Ok(inputs[0].to_vec()),
+        Some(other) => Err(Misfit::new(
+            format!(
+                "inputs 1 and {} differ in shape: {} and {}",
+                other + 1,
+                describe_shape(inputs[0]),
+                describe_shape(inputs[other])
+            ),
+            "give all inputs the same shape",
+        )),
+    }
+}
+
+/// The size of the last axis, or that there is none.
+fn last_axis(shape: &[usize]) -> Result<usize, Misfit> {
+    shape.last().copied().ok_or_else(|| {
+        Misfit::new(
+            "it needs an input with at least one axis, not a single number an item",
+            "connect it to a node whose items have features",
+        )
+    })
+}
+
+/// Calls `with(place, index)` for every number of input 0, counted in row-major order within the part:
+/// an index below `count`, or an error that names the number and its item.
+fn read_indices(
+    context: &Context<'_>,
+    count: usize,
+    mut with: impl FnMut(usize, usize),
+) -> Result<(), String> {
+    let input = context.input(0);
+    let of_item = input.rows() * input.cols() / context.items().max(1);
+    let numbers = (0..input.rows()).flat_map(|row| input.row(row));
+    for (place, &number) in numbers.enumerate() {
+        // What is no such index is negative, NaN, or changes on the way; large floats become the
+        // largest integer.
+        let index = number as usize;
+        if index as f32 != number || index >= count {
+            return Err(format!(
+                "number {} of item {} is {number}, but indices are whole numbers from 0 to {}",
+                place % of_item,
+                context.first_item() + place / of_item,
+                count - 1
+            ));
+        }
+        with(place, index);
+    }
+    Ok(())
 }
 
 /// The attributes of a layer as a model file holds them.
@@ -325,6 +465,12 @@ pub trait Layer: fmt::Debug + Send + Sync {
     /// Whether the output has a gradient with respect to input number `input`.
     fn differentiable(&self, _input: usize) -> bool {
         true
+    }
+
+    /// How many indices there are, if input number `input` holds indices: whole numbers from 0 to one
+    /// less than that.
+    fn indices(&self, _input: usize) -> Option<usize> {
+        None
     }
 
     /// Whether the output is a view of the inputs. A plan then computes nothing where it can place

@@ -72,6 +72,57 @@ def run(kind, xs, p, a):
         return x.reshape(len(x), -1)
     if kind == "global_avg_pool":
         return x.sum(axis=(1, 2)) / (x.shape[1] * x.shape[2])
+    if kind == "avgpool":
+        size = two(a["size"])
+        stride, padding = two(a.get("stride", size)), a.get("padding", "valid")
+        taps = [tap for _, tap in windows(x, size, stride, padding, np.nan)]
+        return np.nanmean(taps, axis=0)
+    if kind == "global_max_pool":
+        return x.reshape(len(x), -1, x.shape[-1]).max(axis=1)
+    if kind == "leaky_relu":
+        return np.maximum(x, 0) + np.float32(a.get("slope", 0.01)) * np.minimum(x, 0)
+    if kind == "elu":
+        return np.maximum(x, 0) + np.float32(a.get("alpha", 1.0)) * np.expm1(np.minimum(x, 0))
+    if kind == "gelu":
+        return x * np.vectorize(math.erfc)(-x / math.sqrt(2)) / 2
+    if kind == "silu":
+        return x * (0.5 + 0.5 * np.tanh(x / 2))
+    if kind == "softplus":
+        return np.logaddexp(0, x)
+    if kind == "softmax":
+        e = np.exp(x - x.max(axis=-1, keepdims=True))
+        return e / e.sum(axis=-1, keepdims=True)
+    if kind == "prelu":
+        return np.maximum(x, 0) + p["slope"] * np.minimum(x, 0)
+    if kind == "subtract":
+        return 2 * x - np.sum(xs, axis=0)
+    if kind == "multiply":
+        return np.prod(xs, axis=0)
+    if kind == "divide":
+        return x / np.prod(xs[1:], axis=0)
+    if kind == "reshape":
+        return x.reshape(len(x), *a["shape"])
+    if kind == "slice":
+        axis, start = a.get("axis", -1), a.get("start", 0)
+        return x.take(range(start, start + a["length"]), axis if axis < 0 else axis + 1)
+    if kind == "zero_padding":
+        frame = a["padding"]
+        top, bottom, left, right = frame if isinstance(frame, list) else [frame] * 4
+        return np.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0)))
+    if kind == "upsample":
+        rows, columns = two(a["factor"])
+        return x.repeat(rows, axis=1).repeat(columns, axis=2)
+    if kind == "layer_norm":
+        off = x - x.mean(axis=-1, keepdims=True)
+        variance = (off**2).mean(axis=-1, keepdims=True)
+        epsilon = float(np.float32(a.get("epsilon", 1e-5)))
+        return off / np.sqrt(variance + epsilon) * p["weight"] + p["bias"]
+    if kind == "one_hot":
+        return np.eye(a["classes"])[x.astype(int)]
+    if kind == "argmax":
+        return x.argmax(axis=-1).astype(float)
+    if kind == "embedding":
+        return p["weight"][x.astype(int)]
     if kind == "mean_squared_error":
         return np.array([np.mean((x - xs[1]) ** 2)])
     labels = xs[1].astype(int)
@@ -121,10 +172,10 @@ def check_layers():
         p = {key: array(value) for key, value in case["parameters"].items()}
         close(name, run(kind, xs, p, attributes), array(case["output"]), 1e-12, 1e-7)
         if case["output_grad"] is None:
-            assert kind == "accuracy" and not case["input_grads"] and not case["parameter_grads"]
+            assert kind in ("accuracy", "one_hot", "argmax") and not case["input_grads"] and not case["parameter_grads"]
             continue
         seed = array(case["output_grad"])
-        count = 1 if kind == "softmax_cross_entropy" else len(xs)
+        count = {"softmax_cross_entropy": 1, "embedding": 0}.get(kind, len(xs))
         assert len(case["input_grads"]) == count and case["parameter_grads"].keys() == p.keys()
         pairs = list(zip(xs, case["input_grads"]))
         pairs += [(p[key], case["parameter_grads"][key]) for key in p]

@@ -13,8 +13,8 @@ It writes layers.json beside itself: a list of cases, one per line, each an obje
     inputs           [{shape, values}], the batch axis first, channels last
     parameters       {weight: {shape, values}, bias: {shape, values}} or {}
     output           {shape, values}
-    output_grad      the gradient that backward starts from; null for a metric
-    input_grads      one per differentiable input (labels have none); [] for a metric
+    output_grad      the gradient that backward starts from; null for a metric, one_hot and argmax
+    input_grads      one per differentiable input (labels and indices have none); [] without a gradient
     parameter_grads  like parameters
 
 Dense weights are [in, out], convolution weights [kh, kw, in, out]; everything is row-major.
@@ -39,6 +39,11 @@ import torch.nn.functional as F
 def pair(value):
     """n or [n, m] as a tuple of two."""
     return (value, value) if isinstance(value, int) else tuple(value)
+
+
+def single(number):
+    """An attribute as a float32."""
+    return float(np.float32(number))
 
 
 def same_padding(size, kernel, stride):
@@ -76,6 +81,38 @@ def maxpool(xs, p, size, stride=None, padding="valid"):
     return F.max_pool2d(x, size, stride).permute(0, 2, 3, 1)
 
 
+def avgpool(xs, p, size, stride=None, padding="valid"):
+    """The padding does not count: the sum over each window, over the sum of ones."""
+    size, stride = pair(size), pair(size if stride is None else stride)
+    mean = lambda x: F.avg_pool2d(padded(x, size, stride, padding, 0.0), size, stride)
+    return (mean(xs[0]) / mean(torch.ones_like(xs[0]))).permute(0, 2, 3, 1)
+
+
+def prelu(xs, p, shared=False, initial=0.25):
+    return torch.where(xs[0] > 0, xs[0], p["slope"] * xs[0])
+
+
+def zero_padding(xs, p, padding):
+    top, bottom, left, right = [padding] * 4 if isinstance(padding, int) else padding
+    return F.pad(xs[0], (0, 0, left, right, top, bottom))
+
+
+def upsample(xs, p, factor):
+    rows, columns = pair(factor)
+    return xs[0].repeat_interleave(rows, dim=1).repeat_interleave(columns, dim=2)
+
+
+def slice_(xs, p, length, axis=-1, start=0):
+    return xs[0].narrow(axis if axis < 0 else axis + 1, start, length)
+
+
+def divide(xs, p):
+    y = xs[0]
+    for x in xs[1:]:
+        y = y / x
+    return y
+
+
 def concat(xs, p, axis=-1):
     return torch.cat(xs, dim=axis if axis < 0 else axis + 1)  # the axis does not count the batch
 
@@ -106,8 +143,31 @@ KINDS = {
     "add": lambda xs, p: sum(xs[1:], xs[0]),
     "flatten": lambda xs, p: xs[0].flatten(1),
     "global_avg_pool": lambda xs, p: xs[0].mean(dim=(1, 2)),
+    "avgpool": avgpool,
+    "global_max_pool": lambda xs, p: xs[0].amax(dim=(1, 2)),
+    "leaky_relu": lambda xs, p, slope=0.01: F.leaky_relu(xs[0], single(slope)),
+    "elu": lambda xs, p, alpha=1.0: F.elu(xs[0], single(alpha)),
+    "gelu": lambda xs, p: F.gelu(xs[0]),
+    "silu": lambda xs, p: F.silu(xs[0]),
+    "softplus": lambda xs, p: F.softplus(xs[0], threshold=1000.0),
+    "softmax": lambda xs, p: F.softmax(xs[0], dim=-1),
+    "prelu": prelu,
+    "subtract": lambda xs, p: xs[0] - sum(xs[1:]),
+    "multiply": lambda xs, p: torch.stack(xs).prod(dim=0),
+    "divide": divide,
+    "reshape": lambda xs, p, shape: xs[0].reshape(len(xs[0]), *shape),
+    "slice": slice_,
+    "zero_padding": zero_padding,
+    "upsample": upsample,
+    "layer_norm": lambda xs, p, epsilon=1e-5: F.layer_norm(
+        xs[0], xs[0].shape[-1:], p["weight"], p["bias"], single(epsilon)),
+    "one_hot": lambda xs, p, classes: F.one_hot(xs[0].long(), classes).double(),
+    "argmax": lambda xs, p: xs[0].argmax(dim=-1).double(),
+    "embedding": lambda xs, p, entries, features: F.embedding(xs[0].long(), p["weight"]),
 }
 
+INDEXED = {"one_hot": "classes", "embedding": "entries"}  # the attribute that bounds their input
+WITHOUT_GRADIENT = ("accuracy", "one_hot", "argmax")
 LABELLED = ("softmax_cross_entropy", "accuracy")
 LOSSES = ("softmax_cross_entropy", "mean_squared_error")
 
@@ -120,6 +180,12 @@ def parameter_shapes(kind, attributes, shape):
     if kind == "conv2d":
         filters = attributes["filters"]
         return {"weight": (*pair(attributes["kernel"]), shape[-1], filters), "bias": (filters,)}
+    if kind == "prelu":
+        return {"slope": (1 if attributes.get("shared") else shape[-1],)}
+    if kind == "layer_norm":
+        return {"weight": (shape[-1],), "bias": (shape[-1],)}
+    if kind == "embedding":
+        return {"weight": (attributes["entries"], attributes["features"])}
     return {}
 
 
@@ -158,22 +224,26 @@ def case(name, kind, shapes, attributes=None, values=None):
     attributes = attributes or {}
     rng = np.random.RandomState(zlib.crc32(name.encode()))
     if values is None:
-        draw = distinct if kind == "maxpool" else normals
+        draw = distinct if kind in ("maxpool", "global_max_pool", "argmax") else normals
         values = [draw(rng, shape) for shape in shapes]
         if kind in LABELLED:
             values[1] = rng.randint(0, shapes[0][1], shapes[1])
+        if kind in INDEXED:
+            values[0] = rng.randint(0, attributes[INDEXED[kind]], shapes[0])
+        if kind == "divide":
+            values[1:] = [np.where(v < 0, v - 0.5, v + 0.5) for v in values[1:]]
     inputs = [exact(v) for v in values]
     parameters = {
         key: exact(normals(rng, shape))
         for key, shape in parameter_shapes(kind, attributes, inputs[0].shape).items()
     }
-    learnt = inputs[:1] if kind in LABELLED else inputs
+    learnt = inputs[:1] if kind in LABELLED else [] if kind in INDEXED else inputs
     gradient = None
-    if kind != "accuracy":
+    if kind not in WITHOUT_GRADIENT:
         for tensor in [*learnt, *parameters.values()]:
             tensor.requires_grad_()
     output = KINDS[kind](inputs, parameters, **attributes)
-    if kind != "accuracy":
+    if kind not in WITHOUT_GRADIENT:
         gradient = torch.ones(1) if kind in LOSSES else exact(normals(rng, output.shape))
         output.backward(gradient)
     return {
@@ -293,6 +363,49 @@ def cases():
     yield case("global_avg_pool", "global_avg_pool", [(2, 3, 5, 3)])
     yield case("global_avg_pool one channel", "global_avg_pool", [(3, 4, 2, 1)])
     yield case("global_avg_pool single pixel", "global_avg_pool", [(1, 1, 1, 5)])
+
+    for kind in ("leaky_relu", "elu", "gelu", "silu", "softplus", "softmax"):
+        yield case(f"{kind} one axis", kind, [(3, 7)])
+        yield case(f"{kind} three axes", kind, [(2, 3, 2, 3)])
+        yield case(f"{kind} large values", kind, None, values=large)
+    yield case("leaky_relu slope", "leaky_relu", [(3, 7)], {"slope": 0.3})
+    yield case("elu alpha", "elu", [(3, 7)], {"alpha": 0.4})
+    yield case("prelu", "prelu", [(4, 5)])
+    yield case("prelu image", "prelu", [(2, 3, 2, 3)])
+    yield case("prelu shared", "prelu", [(2, 3, 2, 3)], {"shared": True})
+    for kind in ("subtract", "multiply", "divide"):
+        yield case(f"{kind} two vectors", kind, [(3, 5)] * 2)
+        yield case(f"{kind} three images", kind, [(2, 2, 1, 3)] * 3)
+
+    def average(name, shape, size, **options):
+        return case(f"avgpool {name}", "avgpool", [shape], {"size": size, **options})
+
+    yield average("2/2", (2, 4, 4, 3), 2)
+    yield average("2/1 overlapping", (2, 3, 4, 2), 2, stride=1)
+    yield average("3/1 same", (2, 4, 3, 2), 3, stride=1, padding="same")
+    yield average("3/2 same odd", (2, 5, 3, 2), 3, stride=2, padding="same")
+    yield average("3/2 same even", (1, 4, 6, 2), 3, stride=2, padding="same")
+    yield average("rectangular same", (2, 4, 5, 2), [3, 2], stride=[1, 2], padding="same")
+    yield average("2/3 gaps", (2, 5, 6, 2), 2, stride=3)
+    yield case("global_max_pool", "global_max_pool", [(2, 3, 4, 3)])
+    yield case("global_max_pool single pixel", "global_max_pool", [(1, 1, 1, 5)])
+
+    yield case("reshape image", "reshape", [(2, 3, 4)], {"shape": [2, 3, 2]})
+    yield case("slice last axis", "slice", [(2, 3, 5)], {"start": 1, "length": 3})
+    yield case("slice rows", "slice", [(2, 4, 3, 2)], {"axis": 0, "start": 1, "length": 2})
+    yield case("slice columns", "slice", [(2, 2, 4, 2)], {"axis": -2, "length": 3})
+    yield case("zero_padding all sides", "zero_padding", [(2, 2, 3, 2)], {"padding": 1})
+    yield case("zero_padding sides", "zero_padding", [(1, 2, 2, 3)], {"padding": [0, 2, 1, 0]})
+    yield case("upsample 2", "upsample", [(2, 2, 3, 2)], {"factor": 2})
+    yield case("upsample rectangular", "upsample", [(1, 2, 2, 3)], {"factor": [1, 3]})
+    yield case("layer_norm vectors", "layer_norm", [(4, 7)])
+    yield case("layer_norm images", "layer_norm", [(2, 2, 3, 5)], {"epsilon": 0.25})
+    yield case("one_hot scalars", "one_hot", [(5,)], {"classes": 3})
+    yield case("one_hot rows", "one_hot", [(2, 3)], {"classes": 4})
+    yield case("argmax vectors", "argmax", [(4, 6)])
+    yield case("argmax rows", "argmax", [(2, 3, 5)])
+    yield case("embedding scalars", "embedding", [(6,)], {"entries": 4, "features": 3})
+    yield case("embedding rows", "embedding", [(2, 4)], {"entries": 5, "features": 2})
 
     extreme = [[80, -80, 0], [-80, 80, 79.5], [80, 80, 80], [-80, -80, -80], [0.5, -80, 80]]
     for kind in ("softmax_cross_entropy", "accuracy"):

@@ -2,10 +2,12 @@
 
 #![expect(clippy::float_cmp, reason = "numbers that must be exact are compared exactly")]
 
+mod activations;
 mod convolutions;
 mod functions;
 mod pools;
 mod products;
+mod rows;
 
 use super::{InstructionSet, MatrixMut, MatrixRef, with_instruction_set};
 
