@@ -19,9 +19,9 @@ pub(crate) fn hash(name: &str) -> u64 {
 
 /// One key from several, order included.
 pub(crate) fn key(parts: &[u64]) -> u64 {
-    parts.iter().fold(0, |key, &part| {
-        mix(key.wrapping_add(0x9e37_79b9_7f4a_7c15).wrapping_add(mix(part)))
-    })
+    parts
+        .iter()
+        .fold(0, |key, &part| mix(key.wrapping_add(0x9e37_79b9_7f4a_7c15).wrapping_add(mix(part))))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::feed::Feed;
 use super::network::Network;
 use super::report::{Report, Totals};
-use crate::data::{Dataset, Order};
+use crate::data::{Dataset, Order, Sampler};
 use crate::error::{Error, Result};
 use crate::executor::Mode;
 use crate::graph::NodeId;
@@ -154,8 +154,9 @@ impl Network {
         }
         let columns = self.columns(Mode::Training, data)?;
         let ids: Vec<NodeId> = columns.iter().map(|(id, _)| *id).collect();
+        let sampler = Sampler::new(data, &options.order, options.batch_size, options.seed)?;
         std::thread::scope(|scope| {
-            let mut feed = Feed::new(scope, columns, data.len(), options);
+            let mut feed = Feed::new(scope, columns, sampler, options);
             let mut history = History::default();
             let began = Instant::now();
             let batches = data.len().div_ceil(options.batch_size);
