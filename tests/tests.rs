@@ -8,5 +8,6 @@ mod executors;
 mod faults;
 mod protocol;
 mod random_graphs;
+mod resuming;
 mod support_graphs;
 mod watchdog;
