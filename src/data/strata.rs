@@ -20,7 +20,7 @@ use crate::tensor::describe_shape;
 /// The items of every combination of classes.
 #[derive(Clone, Debug)]
 pub(super) struct Strata {
-    strata: Vec<Vec<usize>>,
+    groups: Vec<Vec<usize>>,
     items: usize,
     batch_size: usize,
 }
@@ -77,13 +77,15 @@ impl Strata {
             strata.entry(classes).or_default().push(item);
         }
         let batch_size = batch_size.clamp(1, data.len());
-        Ok(Self { strata: strata.into_values().collect(), items: data.len(), batch_size })
+        Ok(Self { groups: strata.into_values().collect(), items: data.len(), batch_size })
     }
 
     /// Appends every item once.
     pub(super) fn order(&self, generator: &mut ChaCha8Rng, into: &mut Vec<usize>) {
-        let mut strata = self.strata.clone();
-        strata.iter_mut().for_each(|items| shuffle(items, generator));
+        let mut strata = self.groups.clone();
+        for items in &mut strata {
+            shuffle(items, generator);
+        }
         // Chance decides which strata round up first.
         let mut order: Vec<usize> = (0..strata.len()).collect();
         shuffle(&mut order, generator);
@@ -193,7 +195,9 @@ mod tests {
             prop_assert!(sorted.into_iter().eq(0..labels.len()));
 
             let mut totals = BTreeMap::<_, usize>::new();
-            labels.iter().for_each(|label| *totals.entry(*label).or_default() += 1);
+            for label in &labels {
+                *totals.entry(*label).or_default() += 1;
+            }
             for batch in batches(&items, batch_size) {
                 for (combination, total) in &totals {
                     let here = batch.iter().filter(|&&item| labels[item] == *combination).count();
