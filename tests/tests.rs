@@ -9,5 +9,6 @@ mod faults;
 mod protocol;
 mod random_graphs;
 mod resuming;
+mod sharing;
 mod support_graphs;
 mod watchdog;
