@@ -12,6 +12,10 @@ const NODE_GAP: f64 = 22.0;
 const MARGIN: f64 = 20.0;
 const BEND_WIDTH: f64 = 10.0;
 
+/// With more bends than these, long edges go straight: there is nothing to read in such a picture, and
+/// the bends may be as many as the square of the edges.
+const MOST_BENDS: usize = 20_000;
+
 /// Nodes first, then the bends of long edges.
 pub(super) struct Layout {
     x: Vec<f64>,
@@ -37,9 +41,12 @@ impl Layout {
             below: vec![Vec::new(); count],
             rank,
         };
+        let edges = graph.nodes().iter().enumerate();
+        let passed = edges.flat_map(|(id, node)| node.inputs.iter().map(move |&from| (from, id)));
+        let passed: usize = passed.map(|(from, to)| layout.rank[to] - layout.rank[from] - 1).sum();
         for (id, node) in graph.nodes().iter().enumerate() {
             for &input in &node.inputs {
-                let bends = layout.connect(input, id);
+                let bends = layout.connect(input, id, passed <= MOST_BENDS);
                 layout.bends[id].push(bends);
             }
         }
@@ -52,11 +59,12 @@ impl Layout {
         layout
     }
 
-    /// An edge, with bends in the ranks that it passes.
-    fn connect(&mut self, from: NodeId, to: NodeId) -> Vec<usize> {
+    /// An edge, with bends in the ranks that it passes if it may bend.
+    fn connect(&mut self, from: NodeId, to: NodeId, may_bend: bool) -> Vec<usize> {
         let mut bends = Vec::new();
         let mut last = from;
-        for rank in self.rank[from] + 1..self.rank[to] {
+        let passed = self.rank[from] + 1..self.rank[to];
+        for rank in passed.filter(|_| may_bend) {
             let bend = self.rank.len();
             self.rank.push(rank);
             self.widths.push(BEND_WIDTH);
@@ -83,10 +91,9 @@ impl Layout {
         for sweep in 0..SWEEPS {
             let down = sweep % 2 == 0;
             let count = self.ranks.len();
+            let mut position = self.positions();
             for step in 1..count {
                 let rank = if down { step } else { count - 1 - step };
-                let beside = if down { rank - 1 } else { rank + 1 };
-                let position = self.positions(beside);
                 let neighbours = if down { &self.above } else { &self.below };
                 let mut keyed: Vec<(f64, usize)> = self.ranks[rank]
                     .iter()
@@ -98,6 +105,9 @@ impl Layout {
                     .collect();
                 keyed.sort_by(|a, b| a.0.total_cmp(&b.0));
                 self.ranks[rank] = keyed.into_iter().map(|(_, node)| node).collect();
+                for (place, &node) in self.ranks[rank].iter().enumerate() {
+                    position[node] = place as f64;
+                }
             }
             let crossings = self.crossings();
             if crossings < best.0 {
@@ -107,11 +117,13 @@ impl Layout {
         self.ranks = best.1;
     }
 
-    /// By node: where it lies within its rank, for those of one rank.
-    fn positions(&self, rank: usize) -> Vec<f64> {
+    /// By node: where it lies within its rank.
+    fn positions(&self) -> Vec<f64> {
         let mut position = vec![0.0; self.rank.len()];
-        for (place, &node) in self.ranks[rank].iter().enumerate() {
-            position[node] = place as f64;
+        for rank in &self.ranks {
+            for (place, &node) in rank.iter().enumerate() {
+                position[node] = place as f64;
+            }
         }
         position
     }
@@ -121,10 +133,10 @@ impl Layout {
     fn crossings(&self) -> usize {
         const MOST_EDGES: usize = 1000;
         let mut crossings = 0;
-        for rank in 1..self.ranks.len() {
-            let position = self.positions(rank - 1);
+        let position = self.positions();
+        for rank in &self.ranks {
             let mut ends: Vec<f64> = Vec::new();
-            for &node in &self.ranks[rank] {
+            for &node in rank {
                 let mut own: Vec<f64> =
                     self.above[node].iter().map(|&other| position[other]).collect();
                 own.sort_by(f64::total_cmp);
@@ -269,7 +281,26 @@ fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::graph::GraphBuilder;
+    use crate::layers::Add;
     use crate::presets::PRESETS;
+
+    #[test]
+    fn edges_that_would_bend_too_often_go_straight() {
+        // Every node reads the one before it and the first one.
+        let mut net = GraphBuilder::new("long");
+        let first = net.input("first", [1]);
+        let mut last = first.clone();
+        for number in 0..2000 {
+            last = net.layer(format!("n{number}"), Add, [&last, &first]);
+        }
+        net.output(&last);
+        let graph = net.build().unwrap();
+        let layout = Layout::of(&graph, &vec![60.0; graph.nodes().len()]);
+        assert_eq!(layout.rank.len(), graph.nodes().len());
+        assert_eq!(layout.edge(&graph, 1000, 1).len(), 2);
+        assert!(layout.x.iter().all(|x| x.is_finite()));
+    }
 
     #[test]
     fn nodes_never_overlap_and_edges_lead_down() {
