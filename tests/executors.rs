@@ -1,12 +1,16 @@
 //! The same bits from every executor, worker count and policy.
 
-use caudal::data::digits;
-use caudal::executor::PlanOptions;
+use std::sync::Arc;
+
+use caudal::data::{digits, gather};
+use caudal::executor::{
+    Actors, Executor, Mode, Parameters, Plan, PlanOptions, Pool, Run, Sequential,
+};
 use caudal::graph::{Graph, GraphBuilder};
 use caudal::layers::{Concat, Conv2d, Dense, Flatten, GlobalAvgPool, MaxPool, Relu};
 use caudal::losses::SoftmaxCrossEntropy;
 use caudal::metrics::Accuracy;
-use caudal::optimizers::Sgd;
+use caudal::optimizers::{Optimizer, Sgd};
 use caudal::train::{FitOptions, Network, NetworkOptions};
 
 fn branches() -> Graph {
@@ -62,4 +66,73 @@ fn every_executor_gives_the_same_bits() {
     assert_eq!(train("actors", 1, "fifo", plan), expected);
     let unparted = PlanOptions { in_place: false, fusion: false, ..plan };
     assert_eq!(train("pool", 2, "fifo", unparted), expected, "fusion");
+}
+
+/// Losses of all items, gradients of the image and of all parameters.
+type Gradients = (Vec<f32>, Vec<f32>, Vec<Vec<f32>>);
+
+fn gradients(plan: PlanOptions, executor: &mut dyn Executor, batch: usize) -> Gradients {
+    let graph = Arc::new(branches());
+    let optimizer: Arc<dyn Optimizer> = Arc::new(Sgd::default());
+    let plan = Plan::compile(&graph, Mode::Training, batch, &optimizer, plan).unwrap();
+    let parameters = Parameters::initialize(&graph, optimizer.as_ref(), 3);
+    let mut run = Run::new(Arc::new(plan), Arc::new(parameters));
+    let (data, _) = digits().unwrap();
+    let items: Vec<usize> = (0..batch).collect();
+    for column in data.inputs().iter().chain(data.targets()) {
+        let mut numbers = Vec::new();
+        gather(&column.values, &items, &mut numbers).unwrap();
+        run.bind(graph.id(&column.name).unwrap(), &numbers).unwrap();
+    }
+    executor.execute(&mut run).unwrap();
+    let losses = run.kept(graph.id("loss").unwrap()).unwrap().to_vec();
+    let image = run.input_gradient(graph.id("image").unwrap()).unwrap();
+    let parameters = (0..graph.parameters().len())
+        .map(|parameter| run.parameter_gradient(parameter).unwrap().iter().copied().collect());
+    (losses, image, parameters.collect())
+}
+
+#[test]
+fn chunks_of_a_batch_change_nothing_but_the_order_of_sums() {
+    let chunked = PlanOptions { chunk_bytes: 1, grain: 5e-6, ..PlanOptions::gradients() };
+    let undivided = PlanOptions { chunk_bytes: usize::MAX, ..chunked };
+    let tasks = |plan| {
+        let optimizer: Arc<dyn Optimizer> = Arc::new(Sgd::default());
+        let plan = Plan::compile(&Arc::new(branches()), Mode::Training, 50, &optimizer, plan);
+        plan.unwrap().task_count()
+    };
+    assert!(tasks(chunked) > 3 * tasks(undivided), "there are chunks at all");
+    // 50 items are 6 chunks of 8 or 9.
+    for batch in [15, 16, 50] {
+        let expected = gradients(undivided, &mut Sequential::new(), batch);
+        let here = gradients(chunked, &mut Sequential::new(), batch);
+        assert_eq!(here.0, expected.0, "losses of {batch}");
+        assert_eq!(here.1, expected.1, "gradient of the image, of {batch}");
+        for (parameter, (sum, expected)) in here.2.iter().zip(&expected.2).enumerate() {
+            let largest = expected.iter().fold(0.0f32, |most, it| most.max(it.abs()));
+            for (sum, expected) in sum.iter().zip(expected) {
+                assert!((sum - expected).abs() <= 1e-5 * largest, "parameter {parameter}, {batch}");
+            }
+        }
+        for workers in [1, 2, 4] {
+            for policy in ["fifo", "critical-path"] {
+                let mut pool = Pool::new(workers, policy).unwrap();
+                assert_eq!(gradients(chunked, &mut pool, batch), here, "{workers} {policy}");
+            }
+        }
+        assert_eq!(gradients(chunked, &mut Actors::new(), batch), here, "actors, {batch}");
+    }
+}
+
+#[test]
+fn every_executor_gives_the_same_bits_in_chunks() {
+    let plan = PlanOptions { chunk_bytes: 1, grain: 5e-6, ..PlanOptions::default() };
+    let expected = train("sequential", 1, "fifo", plan);
+    assert!(expected.1 < 2.5, "{}", expected.1);
+    for policy in ["fifo", "critical-path"] {
+        for workers in [1, 2, 3, 4, 8] {
+            assert_eq!(train("pool", workers, policy, plan), expected, "{workers} {policy}");
+        }
+    }
+    assert_eq!(train("actors", 1, "fifo", plan), expected);
 }

@@ -250,7 +250,7 @@ impl Policy for Chance {
         "chance"
     }
 
-    fn begin(&mut self, _plan: &Plan) {
+    fn begin(&mut self, _plan: &Plan, _workers: usize) {
         assert!(self.waiting.is_empty(), "parts are left over from the run before");
     }
 

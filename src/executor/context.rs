@@ -18,7 +18,10 @@ pub struct Context<'a> {
     run: &'a RunState,
     step: &'a Step,
     node: &'a Node,
+    /// Of the task's chunk.
     items: Range<usize>,
+    /// Of the batch.
+    first_item: usize,
     in_place: bool,
 }
 
@@ -30,7 +33,7 @@ impl<'a> Context<'a> {
 
     /// The first of them, counted within the batch.
     pub fn first_item(&self) -> usize {
-        self.items.start
+        self.first_item
     }
 
     /// What the plan is for; layers may act differently in training.
@@ -188,10 +191,11 @@ impl RunState {
         let plan = &*self.plan;
         let node = &plan.graph.nodes[step.node as usize];
         let items = match plan.tasks[task].split {
-            TaskSplit::Items => plan.part_range(task, part, plan.batch),
-            TaskSplit::Rows => 0..plan.batch,
+            TaskSplit::Items => plan.part_range(task, part, plan.tasks[task].items as usize),
+            TaskSplit::Rows => 0..plan.tasks[task].items as usize,
         };
-        let mut context = Context { run: self, step, node, items, in_place: false };
+        let first_item = plan.tasks[task].first_item as usize + items.start;
+        let mut context = Context { run: self, step, node, items, first_item, in_place: false };
         let targets = &plan.targets[step.writes.range()];
         match step.phase {
             Phase::Forward => {
@@ -270,7 +274,7 @@ impl RunState {
             let (rows, floats) = match self.plan.tasks[task].split {
                 TaskSplit::Items => {
                     let floats = self.value(target.value).floats;
-                    let start = part as usize * floats;
+                    let start = (target.contribution + part) as usize * floats;
                     (0..spec.rows(), start..start + floats)
                 }
                 TaskSplit::Rows => {

@@ -97,6 +97,8 @@ impl Operand {
 pub(crate) struct Target {
     pub(crate) value: u32,
     pub(crate) index: u32,
+    /// For parameter gradients summed over items: the contribution of the task's first part.
+    pub(crate) contribution: u32,
     /// It lies where the step's gradient of the output lies.
     pub(crate) in_place: bool,
     /// It is a view of what is there already: nothing to compute.
@@ -166,6 +168,11 @@ pub(crate) struct Task {
     pub(crate) parts: u32,
     /// What the parts divide.
     pub(crate) split: TaskSplit,
+    /// The chunk of the batch that it belongs to; the number of chunks, if it goes over all.
+    pub(crate) chunk: u32,
+    /// The first item of the batch that it works on, and how many there are.
+    pub(crate) first_item: u32,
+    pub(crate) items: u32,
     /// Messages it waits for; its slots are `first_slot..first_slot + in_degree`.
     pub(crate) in_degree: u32,
     pub(crate) first_slot: u32,

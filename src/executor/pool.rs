@@ -158,7 +158,7 @@ impl Executor for Pool {
         self.shared.done.store(false, Ordering::Relaxed);
         self.caller.run = Some(Arc::clone(state));
         let mut queue = self.shared.queue.lock();
-        queue.policy.begin(&state.plan);
+        queue.policy.begin(&state.plan, self.workers);
         queue.run = Some(Arc::clone(state));
         self.caller.ready.clear();
         self.caller.ready.extend_from_slice(&state.plan.sources);

@@ -154,6 +154,38 @@ impl GraphBuilder {
         self.add(name, DraftRole::Loss(Arc::new(loss), Some(weight)), inputs)
     }
 
+    /// As [`GraphBuilder::layer`], for a layer that is shared already, such as one from the table.
+    pub fn shared_layer<I: AsRef<str>>(
+        &mut self,
+        name: impl Into<String>,
+        layer: Arc<dyn Layer>,
+        inputs: impl IntoIterator<Item = I>,
+    ) -> NodeName {
+        self.add(name, DraftRole::Layer(layer), inputs)
+    }
+
+    /// As [`GraphBuilder::loss`] or, with a weight, [`GraphBuilder::weighted_loss`], for a loss that
+    /// is shared already.
+    pub fn shared_loss<I: AsRef<str>>(
+        &mut self,
+        name: impl Into<String>,
+        loss: Arc<dyn Loss>,
+        weight: Option<f32>,
+        inputs: impl IntoIterator<Item = I>,
+    ) -> NodeName {
+        self.add(name, DraftRole::Loss(loss, weight), inputs)
+    }
+
+    /// As [`GraphBuilder::metric`], for a metric that is shared already.
+    pub fn shared_metric<I: AsRef<str>>(
+        &mut self,
+        name: impl Into<String>,
+        metric: Arc<dyn Metric>,
+        inputs: impl IntoIterator<Item = I>,
+    ) -> NodeName {
+        self.add(name, DraftRole::Metric(metric), inputs)
+    }
+
     /// Adds a metric over a prediction and a target.
     pub fn metric<I: AsRef<str>>(
         &mut self,
@@ -175,8 +207,8 @@ impl GraphBuilder {
     ///
     /// # Errors
     /// Names the node, the shapes and the remedy for: duplicate or unknown names, cycles, wrong
-    /// numbers of inputs, shapes that do not fit, nodes that lead nowhere, and networks without an
-    /// input or an output.
+    /// numbers of inputs, shapes that do not fit, nodes that lead nowhere, outputs that come
+    /// of targets, and networks without an input or an output.
     pub fn build(self) -> Result<Graph> {
         validate::validate(self.name, self.drafts, &self.outputs)
     }

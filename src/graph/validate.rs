@@ -18,12 +18,12 @@ pub(super) fn validate(name: String, drafts: Vec<Draft>, outputs: &[String]) -> 
         problem: problem.to_owned(),
         remedy: remedy.to_owned(),
     };
-    if !drafts.iter().any(|draft| matches!(draft.role, DraftRole::Input(_))) {
-        return Err(graph_error("it has no input node", "add one with its shape"));
-    }
     let by_name = index_names(&drafts)?;
     let inputs = resolve_inputs(&drafts, &by_name)?;
     let order = topological_order(&drafts, &inputs)?;
+    if !drafts.iter().any(|draft| matches!(draft.role, DraftRole::Input(_))) {
+        return Err(graph_error("it has no input node", "add one with its shape"));
+    }
     let consumers = consumers_of(&inputs);
 
     let losses = drafts.iter().filter(|d| matches!(d.role, DraftRole::Loss(..))).count();
@@ -44,6 +44,7 @@ pub(super) fn validate(name: String, drafts: Vec<Draft>, outputs: &[String]) -> 
             "declare an output node, or add a loss, whose prediction is an output",
         ));
     }
+    refuse_targets(&drafts, &inputs, &outputs)?;
     require_purpose(&drafts, &inputs, &outputs)?;
 
     let mut parameters = Vec::new();
@@ -277,7 +278,7 @@ fn check_arity(draft: &Draft, got: usize) -> Result<()> {
     }
     Err(Error::node(
         &draft.name,
-        format!("a {kind} takes {wanted}, but it has {got}"),
+        format!("a node of kind `{kind}` takes {wanted}, but it has {got}"),
         if got == 0 { "connect it to the nodes it computes from" } else { "correct its inputs" },
     ))
 }
@@ -322,6 +323,32 @@ fn resolve_outputs(
         }
     }
     Ok(outputs)
+}
+
+/// Refuses outputs that come of targets: a prediction has none.
+fn refuse_targets(drafts: &[Draft], inputs: &[Vec<NodeId>], outputs: &[NodeId]) -> Result<()> {
+    let mut seen = vec![false; drafts.len()];
+    for &output in outputs {
+        let mut stack = vec![output];
+        while let Some(id) = stack.pop() {
+            let draft = &drafts[id];
+            if matches!(draft.role, DraftRole::Target(_)) {
+                return Err(Error::node(
+                    &drafts[output].name,
+                    format!(
+                        "it is an output, declared or as the first input of a loss, and comes of \
+                         the target `{}`, which predictions do not have",
+                        draft.name
+                    ),
+                    format!("make `{}` an input, or another node the output", draft.name),
+                ));
+            }
+            if !std::mem::replace(&mut seen[id], true) {
+                stack.extend(&inputs[id]);
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Refuses nodes from which no output, loss or metric can be reached.

@@ -86,7 +86,7 @@ impl Conv2d {
         Ok(Conv2dShape {
             input,
             kernel: self.kernel.0,
-            stride: self.stride.0,
+            stride: windows.stride,
             padding: windows.before,
             output: windows.output,
             filters: self.filters,

@@ -69,7 +69,7 @@ impl MaxPool {
         Ok(PoolShape {
             input,
             size: self.size.0,
-            stride: stride.0,
+            stride: windows.stride,
             padding: windows.before,
             output: windows.output,
         })

@@ -114,9 +114,10 @@ pub(crate) fn no_attributes(attributes: &toml::Table) -> Result<(), String> {
 
 /// Reads any table row's type from the attributes of a model file.
 pub(crate) fn from_attributes<T: DeserializeOwned>(attributes: toml::Table) -> Result<T, String> {
-    toml::Value::Table(attributes)
-        .try_into()
-        .map_err(|error: toml::de::Error| error.message().trim().to_owned())
+    toml::Value::Table(attributes).try_into().map_err(|error: toml::de::Error| {
+        // The problem, and on a line of its own the attribute, where one is to blame.
+        error.to_string().trim().replace('\n', " ")
+    })
 }
 
 /// The attributes of a layer as a model file holds them.

@@ -23,7 +23,7 @@ pub enum Padding {
 pub struct Pair(pub [usize; 2]);
 
 #[derive(Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected one size or two, such as 3 or [3, 2]")]
 enum OneOrTwo {
     One(usize),
     Two([usize; 2]),
@@ -63,6 +63,9 @@ pub(crate) struct Windows {
     pub(crate) output: [usize; 2],
     /// Rows above and columns left of the image.
     pub(crate) before: [usize; 2],
+    /// The stride. Where it leads out of the image from the first window, it is no larger than it
+    /// must be for that: gradients visit every offset within it.
+    pub(crate) stride: [usize; 2],
 }
 
 /// Reads an image's shape, or says that it is none.
@@ -87,6 +90,7 @@ pub(crate) fn windows(
 ) -> Result<Windows, Misfit> {
     let mut output = [0; 2];
     let mut before = [0; 2];
+    let mut steps = [0; 2];
     for axis in 0..2 {
         let (length, size, stride) = (image[axis], size.0[axis], stride.0[axis]);
         if size == 0 || stride == 0 {
@@ -122,8 +126,10 @@ pub(crate) fn windows(
                 before[axis] = reach.saturating_sub(length) / 2;
             }
         }
+        // Neither is absurdly large here.
+        steps[axis] = stride.min(length + size);
     }
-    Ok(Windows { output, before })
+    Ok(Windows { output, before, stride: steps })
 }
 
 #[cfg(test)]
@@ -154,5 +160,17 @@ mod tests {
         assert!(ask(0, 1, Padding::Same).is_err());
         assert!(ask(1, 0, Padding::Same).is_err());
         assert!(ask(usize::MAX, 1, Padding::Same).is_err());
+    }
+
+    #[test]
+    fn strides_out_of_the_image_are_cut() {
+        let stride = |stride: usize, padding| {
+            let windows = windows([4, 5, 1], 2.into(), stride.into(), padding).unwrap();
+            (windows.output, windows.stride)
+        };
+        for padding in [Padding::Valid, Padding::Same] {
+            assert_eq!(stride(3, padding).1, [3, 3]);
+            assert_eq!(stride(usize::MAX, padding), ([1, 1], [6, 7]));
+        }
     }
 }

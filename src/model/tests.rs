@@ -195,7 +195,7 @@ fn without_metrics_drops_what_only_metrics_use() {
 fn errors_name_line_node_and_remedy() {
     let cases = [
         ("filters = 4", "filter = 4", "m.toml:14: node `stem`: unknown field `filter`"),
-        ("filters = 4", "filters = -4", "m.toml:10: node `stem`: invalid value"),
+        ("filters = 4", "filters = -4", "m.toml:14: node `stem`: invalid value"),
         ("filters = 4\n", "", "m.toml:10: node `stem`: missing field `filters`"),
         (
             "\"conv2d\"",

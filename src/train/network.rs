@@ -90,11 +90,28 @@ pub struct Network {
     step: u64,
 }
 
+/// Refuses parameters that memory does not hold. The system says so for one large piece at once;
+/// piece by piece it would end the process.
+fn refuse_if_too_large(graph: &Graph, optimizer: &dyn Optimizer) -> Result<()> {
+    let numbers = graph.parameters().iter().map(|parameter| parameter.spec.count());
+    let numbers = numbers.fold(0usize, usize::saturating_add);
+    let all = numbers.saturating_mul(1 + optimizer.state().len());
+    Vec::<f32>::new().try_reserve_exact(all).map_err(|_| Error::Graph {
+        graph: graph.name().to_owned(),
+        problem: format!(
+            "memory does not hold its {numbers} weights and what optimizer `{}` keeps beside them",
+            optimizer.kind()
+        ),
+        remedy: "use smaller layers".to_owned(),
+    })
+}
+
 impl Network {
     /// Gives every parameter its first values.
     ///
     /// # Errors
-    /// If the executor or the policy does not exist, or threads can't be started.
+    /// If the executor or the policy does not exist, if threads can't be started, or if memory does
+    /// not hold the parameters.
     pub fn new(
         graph: Graph,
         optimizer: impl Optimizer + 'static,
@@ -116,6 +133,7 @@ impl Network {
             problem: format!("optimizer `{}`: {problem}", optimizer.kind()),
             remedy: "correct its settings".to_owned(),
         })?;
+        refuse_if_too_large(&graph, optimizer.as_ref())?;
         let parameters = Parameters::initialize(&graph, optimizer.as_ref(), options.seed);
         Ok(Self {
             parameters: Arc::new(parameters),

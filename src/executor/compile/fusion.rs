@@ -6,11 +6,14 @@
 //! done before anyway, so that joining delays nothing and can't close a cycle.
 
 use super::PlanOptions;
-use super::steps::{StepDraft, Steps, parts};
+use super::steps::{MOST_PARTS, StepDraft, Steps, parts};
 use super::values::Values;
 use crate::executor::plan::{NONE, Phase};
 use crate::graph::{Graph, Role};
 use crate::layers::Split;
+
+/// With this many parts, a task keeps all cores of a machine busy.
+const ENOUGH_PARTS: usize = 16;
 
 /// Steps of one task, in order.
 #[derive(Clone, Debug)]
@@ -78,7 +81,7 @@ impl Fusion<'_> {
         match step.phase {
             Phase::Forward => self.after_only_input(step),
             Phase::InputGrad => self.after_gradient(step, values),
-            Phase::Update => self.after_param_grad(step),
+            Phase::Update => self.after_param_grad(step, values),
             Phase::Accumulate | Phase::ParamGrad | Phase::Prepare | Phase::Commit => None,
         }
     }
@@ -110,7 +113,7 @@ impl Fusion<'_> {
     /// after the loss.
     fn after_gradient(&self, step: &StepDraft, values: &Values) -> Option<u32> {
         if let Role::Loss { .. } = self.graph.nodes[step.node].role {
-            let loss = values.activations[step.node];
+            let loss = values.of_chunk(values.activations[step.node], step.chunk);
             let group = self.group_of[self.steps.producer[loss as usize] as usize];
             return self.if_it_fits(group, step);
         }
@@ -125,16 +128,17 @@ impl Fusion<'_> {
     /// An update after its parameter gradient, if the parameter has only that one and every step that
     /// can fail belongs to the forward phase: else the gradient would wait for the whole backward
     /// phase.
-    fn after_param_grad(&self, step: &StepDraft) -> Option<u32> {
+    fn after_param_grad(&self, step: &StepDraft, values: &Values) -> Option<u32> {
         let &[gradient] = step.inputs.as_slice() else { return None };
         let producer = self.steps.producer[gradient as usize] as usize;
-        let commit = step.after.first().map(|&commit| &self.steps.list[commit as usize])?;
+        let commit = &self.steps.list[step.commit as usize];
         let fails_in_backward = commit.after.iter().any(|&before| {
             let before = &self.steps.list[before as usize];
             !matches!(before.phase, Phase::Forward | Phase::Prepare)
         });
         let split = self.steps.list[producer].split;
-        let whole = split == Split::Rows || self.steps.contributions[producer] <= 1;
+        let sums = values.chunks.len() * self.steps.contributions[producer];
+        let whole = split != Split::Items || sums <= 1;
         (whole && !fails_in_backward).then_some(self.group_of[producer])
     }
 
@@ -142,11 +146,18 @@ impl Fusion<'_> {
         let into = &self.groups[group as usize];
         let alike = into.split == Split::Items && step.split == Split::Items;
         let small = step.seconds <= 0.25 * into.seconds
-            || into.seconds <= 0.1 * step.seconds
+            || into.seconds <= 0.25 * step.seconds
             || into.seconds + step.seconds <= self.options.grain;
         // Nor does a step join that can be split less.
         let apart = parts(into.seconds, into.units, self.options);
         let together = parts(into.seconds + step.seconds, into.units.min(step.units), self.options);
-        (alike && small && together >= apart).then_some(group)
+        // Where both have as many parts as there can be, parts gain nothing from waiting for all
+        // parts of the step before: their own rows are in the cache.
+        let most = step.units.clamp(1, MOST_PARTS);
+        let both_split = apart == most
+            && most >= ENOUGH_PARTS
+            && into.units == step.units
+            && parts(step.seconds, step.units, self.options) == most;
+        (alike && (small || both_split) && together >= apart).then_some(group)
     }
 }

@@ -8,6 +8,7 @@
 //! Nothing here looks at the machine: a plan follows from graph, batch size and options, so that
 //! results do not depend on where it runs.
 
+mod chunks;
 mod fusion;
 mod steps;
 mod tasks;
@@ -28,6 +29,9 @@ pub struct PlanOptions {
     pub parts: bool,
     /// Seconds of estimated work that a part should have at least.
     pub grain: f64,
+    /// Training plans: works on a batch in chunks with about this many bytes of activations, so that
+    /// they stay in the caches; a chunk has at least 8 items.
+    pub chunk_bytes: usize,
     /// Makes one task of steps with one way through, where one of them is small.
     pub fusion: bool,
     /// Lets layers write over inputs that nobody else reads, and places inputs inside their concat.
@@ -44,6 +48,7 @@ impl Default for PlanOptions {
         Self {
             parts: true,
             grain: 60e-6,
+            chunk_bytes: 6 << 20,
             fusion: true,
             in_place: true,
             updates: true,
@@ -55,7 +60,13 @@ impl Default for PlanOptions {
 impl PlanOptions {
     /// One task for every node and phase, as the graph's author sees them.
     pub fn plain() -> Self {
-        Self { parts: false, fusion: false, in_place: false, ..Self::default() }
+        Self {
+            parts: false,
+            chunk_bytes: usize::MAX,
+            fusion: false,
+            in_place: false,
+            ..Self::default()
+        }
     }
 
     /// Computes gradients of parameters and inputs, keeps them, and moves nothing.
@@ -104,6 +115,13 @@ impl Plan {
         let included = included(graph, mode);
         let values = values::Values::place(graph, mode, batch, &included, options);
         let steps = steps::Steps::list(graph, mode, batch, &included, &values, options);
+        let trains = steps.parameter_gradients.iter().any(|gradients| !gradients.is_empty());
+        if mode == Mode::Training && !trains && !options.keep_gradients {
+            return Err(refuse(
+                "no loss depends on a parameter",
+                "connect a loss to a layer with weights, or to one behind it",
+            ));
+        }
         let groups = fusion::fuse(graph, &values, &steps, options);
         Ok(tasks::assemble(
             tasks::Request { graph, mode, batch, optimizer, options },

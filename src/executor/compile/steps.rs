@@ -1,5 +1,7 @@
 //! Every call of a layer, loss or metric, and every sum and update, in topological order.
 
+use std::ops::Range;
+
 use super::PlanOptions;
 use super::values::Values;
 use crate::executor::plan::{Mode, NONE, Phase};
@@ -20,9 +22,15 @@ pub(super) struct StepDraft {
     pub(super) writes: Vec<Write>,
     /// Steps that must end before, beside those whose values it reads.
     pub(super) after: Vec<u32>,
+    /// For updates: the commit.
+    pub(super) commit: u32,
     pub(super) split: Split,
     /// Into how many parts it can be split.
     pub(super) units: usize,
+    /// The chunk that it belongs to; the number of chunks, if it goes over all.
+    pub(super) chunk: usize,
+    /// The items of the batch that it works on.
+    pub(super) items: Range<usize>,
     /// Estimated seconds.
     pub(super) seconds: f64,
     pub(super) flops: f64,
@@ -33,6 +41,7 @@ pub(super) struct StepDraft {
 pub(super) struct Write {
     pub(super) value: u32,
     pub(super) index: u32,
+    pub(super) contribution: u32,
     pub(super) in_place: bool,
     pub(super) view: bool,
 }
@@ -49,6 +58,10 @@ pub(super) struct Steps {
     pub(super) parameter_gradients: Vec<Vec<u32>>,
     /// Parts of each parameter gradient step, which its values have a place for.
     pub(super) contributions: Vec<usize>,
+    /// By node: the steps of its parameter gradients, one a chunk.
+    param_grads: Vec<Vec<u32>>,
+    /// By node: the prepared form of its weights, or [`NONE`].
+    prepared: Vec<u32>,
     first_flat: usize,
 }
 
@@ -83,10 +96,12 @@ pub(super) fn parts(seconds: f64, units: usize, options: PlanOptions) -> usize {
 
 struct Lister<'a> {
     graph: &'a Graph,
-    batch: usize,
     values: &'a Values,
     options: PlanOptions,
     steps: Steps,
+    /// Where the lister stands.
+    chunk: usize,
+    items: Range<usize>,
 }
 
 impl Steps {
@@ -104,15 +119,29 @@ impl Steps {
             flat: Vec::new(),
             parameter_gradients: vec![Vec::new(); graph.nodes.len()],
             contributions: Vec::new(),
+            param_grads: vec![Vec::new(); graph.nodes.len()],
+            prepared: vec![NONE; graph.nodes.len()],
             first_flat: values.drafts.len(),
         };
-        let mut lister = Lister { graph, batch, values, options, steps };
-        for &id in graph.order.iter().filter(|&&id| included[id]) {
-            lister.forward(id);
+        let (chunk, items) = (0, 0..0);
+        let mut lister = Lister { graph, values, options, steps, chunk, items };
+        for (chunk, items) in values.chunks.iter().enumerate() {
+            (lister.chunk, lister.items) = (chunk, items.clone());
+            for &id in graph.order.iter().filter(|&&id| included[id]) {
+                lister.forward(id);
+            }
+            if mode == Mode::Training {
+                for &id in graph.order.iter().rev() {
+                    lister.backward(id);
+                }
+            }
         }
+        (lister.chunk, lister.items) = (values.chunks.len(), 0..batch);
         if mode == Mode::Training {
-            for &id in graph.order.iter().rev() {
-                lister.backward(id);
+            if values.chunks.len() > 1 {
+                for &id in graph.order.iter().rev() {
+                    lister.whole_param_grad(id);
+                }
             }
             if options.updates {
                 lister.updates();
@@ -163,8 +192,11 @@ impl Lister<'_> {
             prepared: NONE,
             writes: Vec::new(),
             after: Vec::new(),
+            commit: NONE,
             split: Split::Items,
-            units: self.batch,
+            units: self.items.len(),
+            chunk: self.chunk,
+            items: self.items.clone(),
             seconds: 0.0,
             flops: 0.0,
         }
@@ -177,10 +209,19 @@ impl Lister<'_> {
 
     fn input_values(&self, id: NodeId) -> Vec<u32> {
         let inputs = &self.graph.nodes[id].inputs;
-        inputs.iter().map(|&input| self.values.activations[input]).collect()
+        inputs.iter().map(|&input| self.here(self.values.activations[input])).collect()
     }
 
-    /// The work of one pass over the whole batch.
+    /// The chunk's value, given that of the whole batch.
+    fn here(&self, value: u32) -> u32 {
+        if self.chunk == self.values.chunks.len() {
+            value
+        } else {
+            self.values.of_chunk(value, self.chunk)
+        }
+    }
+
+    /// The work of one pass over the chunk.
     fn cost(&self, id: NodeId) -> Cost {
         let node = &self.graph.nodes[id];
         let shapes = self.input_shapes(id);
@@ -193,8 +234,8 @@ impl Lister<'_> {
                 Cost { flops: 10.0 * read, floats: read }
             }
         };
-        let batch = self.batch as f64;
-        Cost { flops: item.flops * batch, floats: item.floats * batch }
+        let items = self.items.len() as f64;
+        Cost { flops: item.flops * items, floats: item.floats * items }
     }
 
     fn forward(&mut self, id: NodeId) {
@@ -202,12 +243,12 @@ impl Lister<'_> {
         let mut step = self.draft(Phase::Forward, id);
         step.inputs = self.input_values(id);
         step.placed.clone_from(&self.values.placed[id]);
-        let value = self.values.activations[id];
+        let value = self.here(self.values.activations[id]);
         let is_source = matches!(node.role, Role::Input | Role::Target);
         let mut view = is_source;
         if let Role::Layer(layer) = &node.role {
             step.split = layer.split();
-            step.units = self.batch / layer.smallest_part(&self.input_shapes(id)).max(1);
+            step.units = self.items.len() / layer.smallest_part(&self.input_shapes(id)).max(1);
             let computed = layer.view(&self.input_shapes(id)) == crate::layers::View::Computed;
             view = !computed && step.placed.iter().all(|&placed| placed);
         }
@@ -218,24 +259,31 @@ impl Lister<'_> {
             step.seconds = seconds(cost);
             step.flops = cost.flops;
         }
-        step.writes.push(Write { value, index: 0, in_place: false, view });
+        step.writes.push(Write { value, index: 0, contribution: 0, in_place: false, view });
         self.steps.push(step);
     }
 
     fn backward(&mut self, id: NodeId) {
         let values = self.values;
-        let gradient = values.gradients[id];
-        let received = &values.received[id];
+        let gradient = self.here(values.gradients[id]);
+        let received: Vec<u32> = values.received[id].iter().map(|&it| self.here(it)).collect();
         if gradient != NONE && received.len() > 1 {
             let mut step = self.draft(Phase::Accumulate, id);
-            step.inputs.clone_from(received);
             let draft = values.drafts[gradient as usize];
             let first = values.drafts[received[0] as usize];
             let in_place = draft.root == first.root;
             step.placed = (0..received.len()).map(|number| in_place && number == 0).collect();
-            step.writes.push(Write { value: gradient, index: 0, in_place, view: false });
-            let floats = (self.batch * draft.item_rows * draft.cols * received.len()) as f64;
+            step.writes.push(Write {
+                value: gradient,
+                index: 0,
+                contribution: 0,
+                in_place,
+                view: false,
+            });
+            let numbers = self.items.len() * draft.item_rows * draft.cols * received.len();
+            let floats = numbers as f64;
             step.seconds = seconds(Cost { flops: floats, floats: 1.5 * floats });
+            step.inputs = received;
             self.steps.push(step);
         }
         // The input gradient first: it is what others wait for.
@@ -244,6 +292,28 @@ impl Lister<'_> {
         }
         let node = &self.graph.nodes[id];
         if gradient != NONE && !node.parameters.is_empty() {
+            let by_items = self.param_split(id) == Split::Items;
+            if by_items || values.chunks.len() == 1 {
+                self.param_grad(id);
+            }
+        }
+    }
+
+    fn param_split(&self, id: NodeId) -> Split {
+        match &self.graph.nodes[id].role {
+            Role::Layer(layer) => layer.param_split(&self.input_shapes(id)),
+            _ => Split::Whole,
+        }
+    }
+
+    /// A parameter gradient that is not summed over items goes over the whole batch, once all chunks
+    /// have come so far.
+    fn whole_param_grad(&mut self, id: NodeId) {
+        let has_parameters = !self.graph.nodes[id].parameters.is_empty();
+        if has_parameters
+            && self.values.gradients[id] != NONE
+            && self.param_split(id) != Split::Items
+        {
             self.param_grad(id);
         }
     }
@@ -255,18 +325,18 @@ impl Lister<'_> {
             step.placed = vec![false; step.inputs.len()];
         }
         if reads.output {
-            step.output = self.values.activations[id];
+            step.output = self.here(self.values.activations[id]);
         }
     }
 
     fn input_grad(&mut self, id: NodeId) {
         let node = &self.graph.nodes[id];
         let mut step = self.draft(Phase::InputGrad, id);
-        step.output_grad = self.values.gradients[id];
+        step.output_grad = self.here(self.values.gradients[id]);
         match &node.role {
             Role::Layer(layer) => {
                 step.split = layer.split();
-                step.units = self.batch / layer.smallest_part(&self.input_shapes(id)).max(1);
+                step.units = self.items.len() / layer.smallest_part(&self.input_shapes(id)).max(1);
                 self.read(&mut step, id, layer.input_grad_reads());
                 let floats = layer.prepared_floats(&self.input_shapes(id));
                 if floats > 0 {
@@ -277,8 +347,9 @@ impl Lister<'_> {
             Role::Input | Role::Target | Role::Metric(_) => {}
         }
         step.writes.extend(self.values.contributions[id].iter().map(|contribution| Write {
-            value: contribution.value,
+            value: self.here(contribution.value),
             index: contribution.input,
+            contribution: 0,
             in_place: contribution.in_place,
             view: contribution.view,
         }));
@@ -294,13 +365,18 @@ impl Lister<'_> {
         self.steps.push(step);
     }
 
+    /// Weights are prepared once for all chunks.
     fn prepare(&mut self, id: NodeId, floats: usize) -> u32 {
+        if self.steps.prepared[id] != NONE {
+            return self.steps.prepared[id];
+        }
         let value = self.steps.add_flat(floats, 1, false);
         let mut step = self.draft(Phase::Prepare, id);
         step.split = Split::Whole;
         step.seconds = seconds(Cost { flops: 0.0, floats: 2.0 * floats as f64 });
-        step.writes.push(Write { value, index: 0, in_place: false, view: false });
+        step.writes.push(Write { value, index: 0, contribution: 0, in_place: false, view: false });
         self.steps.push(step);
+        self.steps.prepared[id] = value;
         value
     }
 
@@ -308,8 +384,11 @@ impl Lister<'_> {
         let node = &self.graph.nodes[id];
         let Role::Layer(layer) = &node.role else { return };
         let mut step = self.draft(Phase::ParamGrad, id);
-        step.output_grad = self.values.gradients[id];
+        step.output_grad = self.here(self.values.gradients[id]);
         self.read(&mut step, id, layer.param_grad_reads());
+        if self.chunk == self.values.chunks.len() {
+            self.wait_for_all_chunks(&mut step);
+        }
         let cost = self.cost(id);
         step.seconds = seconds(cost);
         step.flops = cost.flops;
@@ -320,53 +399,88 @@ impl Lister<'_> {
         }
         let specs = node.parameters.iter().map(|&parameter| &self.graph.parameters[parameter].spec);
         let floats: Vec<usize> = specs.map(crate::layers::ParameterSpec::floats).collect();
-        let contributions = if step.split == Split::Items {
-            // Every part writes sums as large as the parameter, which are then read and added: a
-            // part must be worth that.
-            let traffic = 2.0 * floats.iter().sum::<usize>() as f64 / 2e9;
-            let grain = self.options.grain.max(10.0 * traffic);
-            parts(step.seconds, self.batch, PlanOptions { grain, ..self.options })
-        } else {
-            1
+        let by_items = step.split == Split::Items;
+        let contributions = match self.steps.param_grads[id].first() {
+            Some(&first) => self.steps.contributions[first as usize],
+            None if by_items => {
+                // Every part writes sums as large as the parameter, which are then read and added:
+                // a part must be worth that.
+                let traffic = 2.0 * floats.iter().sum::<usize>() as f64 / 2e9;
+                let grain = self.options.grain.max(10.0 * traffic);
+                // The last chunk may have an item less than the first.
+                let least = self.values.chunks.iter().map(Range::len).min().unwrap_or(1);
+                parts(step.seconds, least, PlanOptions { grain, ..self.options })
+            }
+            None => 1,
         };
-        for (index, floats) in floats.into_iter().enumerate() {
-            let value = self.steps.add_flat(floats, contributions, self.options.keep_gradients);
-            self.steps.parameter_gradients[id].push(value);
-            step.writes.push(Write { value, index: index as u32, in_place: false, view: false });
+        if self.steps.parameter_gradients[id].is_empty() {
+            let chunks = if by_items { self.values.chunks.len() } else { 1 };
+            for &floats in &floats {
+                let kept = self.options.keep_gradients;
+                let value = self.steps.add_flat(floats, chunks * contributions, kept);
+                self.steps.parameter_gradients[id].push(value);
+            }
         }
-        let index = self.steps.push(step) as usize;
-        self.steps.contributions.resize(index + 1, 0);
-        self.steps.contributions[index] = contributions;
+        let contribution = if by_items { self.chunk * contributions } else { 0 } as u32;
+        let values = self.steps.parameter_gradients[id].iter().enumerate();
+        step.writes.extend(values.map(|(index, &value)| Write {
+            value,
+            index: index as u32,
+            contribution,
+            in_place: false,
+            view: false,
+        }));
+        let index = self.steps.push(step);
+        self.steps.contributions.resize(index as usize + 1, 0);
+        self.steps.contributions[index as usize] = contributions;
+        self.steps.param_grads[id].push(index);
+    }
+
+    /// Values of the whole batch have no step of their own: those of the chunks write them.
+    fn wait_for_all_chunks(&self, step: &mut StepDraft) {
+        let values = step.inputs.iter().chain([&step.output, &step.output_grad]);
+        for &value in values.filter(|&&value| value != NONE) {
+            for chunk in 0..self.values.chunks.len() {
+                let value = self.values.of_chunk(value, chunk);
+                step.after.push(self.steps.producer[value as usize]);
+            }
+        }
     }
 
     fn updates(&mut self) {
         let commit = self.commit();
         let graph = self.graph;
         let readers = self.weight_readers();
+        let mut gradients = vec![(Vec::new(), Vec::new()); graph.parameters.len()];
+        for (id, node) in graph.nodes.iter().enumerate() {
+            // A node that no loss needs has no gradient.
+            for (&parameter, &value) in
+                node.parameters.iter().zip(&self.steps.parameter_gradients[id])
+            {
+                gradients[parameter].0.push(value);
+                gradients[parameter].1.extend(&self.steps.param_grads[id]);
+            }
+        }
         for (parameter, described) in graph.parameters.iter().enumerate() {
             let mut step = self.draft(Phase::Update, described.node);
             step.parameter = parameter as u32;
-            for (id, node) in graph.nodes.iter().enumerate() {
-                // A node that no loss needs has no gradient.
-                if let Some(index) = node.parameters.iter().position(|&own| own == parameter) {
-                    step.inputs.extend(self.steps.parameter_gradients[id].get(index));
-                }
-            }
+            (step.inputs, step.after) = std::mem::take(&mut gradients[parameter]);
             if step.inputs.is_empty() {
                 continue;
             }
             step.placed = vec![false; step.inputs.len()];
             step.after.push(commit);
             step.after.extend(&readers[parameter]);
+            step.commit = commit;
             step.split = Split::Rows;
             let spec = &described.spec;
             step.units = spec.rows() / SMALLEST_ROWS;
-            let gradients: usize = step
+            let contributions: usize = step
                 .inputs
                 .iter()
                 .map(|&value| self.steps.flat[value as usize - self.steps.first_flat].contributions)
                 .sum();
-            let floats = ((gradients + 4) * spec.floats()) as f64;
+            let floats = ((contributions + 4) * spec.floats()) as f64;
             step.seconds = seconds(Cost { flops: 0.0, floats });
             self.steps.push(step);
         }

@@ -1,6 +1,7 @@
 //! Groups of steps become tasks: their order, parts, messages, slots, and who holds which buffer.
 
-use std::collections::VecDeque;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::sync::Arc;
 
 use super::PlanOptions;
@@ -93,6 +94,7 @@ pub(super) fn assemble(
         .drafts
         .iter()
         .map(|draft| Value {
+            // Values of the whole batch that no step uses have no storage.
             storage: storages.of_root[draft.root as usize],
             offset: draft.offset,
             item_rows: draft.item_rows,
@@ -146,15 +148,19 @@ fn topological(steps: &Steps, groups: &[Group]) -> Vec<u32> {
             }
         }
     }
-    let mut ready: VecDeque<u32> =
-        (0..groups.len() as u32).filter(|&group| missing[group as usize] == 0).collect();
+    // Of those that are ready, the one listed first: chunk after chunk.
+    let first_step = |group: u32| Reverse((groups[group as usize].steps[0], group));
+    let mut ready: BinaryHeap<Reverse<(u32, u32)>> = (0..groups.len() as u32)
+        .filter(|&group| missing[group as usize] == 0)
+        .map(first_step)
+        .collect();
     let mut order = Vec::with_capacity(groups.len());
-    while let Some(group) = ready.pop_front() {
+    while let Some(Reverse((_, group))) = ready.pop() {
         order.push(group);
         for &follower in &followers[group as usize] {
             missing[follower as usize] -= 1;
             if missing[follower as usize] == 0 {
-                ready.push_back(follower);
+                ready.push(first_step(follower));
             }
         }
     }
@@ -174,7 +180,7 @@ impl Storages {
     fn assign(values: &Values) -> Self {
         let mut storages = Self { of_root: vec![NONE; values.drafts.len()], list: Vec::new() };
         for (value, draft) in values.drafts.iter().enumerate() {
-            if draft.root as usize == value {
+            if values.has_storage(value as u32) {
                 let floats = values.storage_floats(value as u32);
                 let fixed = draft.kept || floats <= ARENA_FLOATS;
                 storages.of_root[value] = storages.list.len() as u32;
@@ -246,6 +252,7 @@ impl Writer<'_> {
             (Split::Items, Some(contributions)) => contributions,
             _ => parts(group.seconds, group.units, options),
         };
+        let first = &self.steps.list[group.steps[0] as usize];
         let in_degree = self.plan.slots as u32 - first_slot;
         if in_degree == 0 {
             self.plan.sources.push(task);
@@ -254,6 +261,14 @@ impl Writer<'_> {
             steps: Span { start: first_step, len: group.steps.len() as u32 },
             parts: parts as u32,
             split: if group.split == Split::Rows { TaskSplit::Rows } else { TaskSplit::Items },
+            // What holds others up comes first; without chunks, all is one.
+            chunk: match first.phase {
+                Phase::Commit => 0,
+                _ if values.chunks.len() == 1 => 0,
+                _ => first.chunk as u32,
+            },
+            first_item: first.items.start as u32,
+            items: first.items.len() as u32,
             in_degree,
             first_slot,
             successors: Span::default(),
@@ -276,7 +291,13 @@ impl Writer<'_> {
         let prepared = self.operand(draft.prepared, task);
         let start = self.plan.targets.len() as u32;
         self.plan.targets.extend(draft.writes.iter().map(
-            |&Write { value, index, in_place, view }| Target { value, index, in_place, view },
+            |&Write { value, index, contribution, in_place, view }| Target {
+                value,
+                index,
+                contribution,
+                in_place,
+                view,
+            },
         ));
         self.plan.steps.push(Step {
             phase: draft.phase,
@@ -296,10 +317,13 @@ impl Writer<'_> {
         if value == NONE {
             return Operand::ABSENT;
         }
-        let from = self.task_of[self.steps.producer[value as usize] as usize];
-        if from == task {
+        let producer = self.steps.producer[value as usize];
+        let from = self.task_of.get(producer as usize).copied();
+        // From a step of its own task, or, for values of the whole batch, from those of all chunks,
+        // for which it waits by signals.
+        let Some(from) = from.filter(|&from| from != task) else {
             return Operand { value, slot: NONE, placed: false };
-        }
+        };
         let known = &mut self.slot_of[value as usize];
         if known.0 != task {
             *known = (task, self.plan.slots as u32);

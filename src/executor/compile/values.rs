@@ -3,10 +3,12 @@
 //! A value either has a storage of its own or lies in that of another: an input of a concat in the
 //! concat's columns, the output of an in-place layer over its input, a flattened image in the image.
 
-use super::PlanOptions;
-use crate::executor::plan::{Mode, NONE};
+use std::ops::Range;
+
+use super::{PlanOptions, chunks};
+use crate::executor::plan::{Mode, NONE, part_range};
 use crate::graph::{Graph, NodeId, Role};
-use crate::layers::{Reads, View};
+use crate::layers::{Reads, Split, View};
 
 /// A value before storages have numbers.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +27,10 @@ pub(super) struct Draft {
     pub(super) exclusive: bool,
     /// It must outlive the run.
     pub(super) kept: bool,
+    /// Its storage holds all items of the batch, though they may come chunk by chunk.
+    pub(super) whole: bool,
+    /// Items in its storage.
+    pub(super) items: usize,
 }
 
 /// The gradient with respect to one input of a node.
@@ -49,6 +55,10 @@ pub(super) struct Values {
     pub(super) received: Vec<Vec<u32>>,
     /// By node: whether each input is already where the output wants it.
     pub(super) placed: Vec<Vec<bool>>,
+    /// The items of each chunk that the batch is worked on in.
+    pub(super) chunks: Vec<Range<usize>>,
+    /// Values of one chunk.
+    count: usize,
     batch: usize,
 }
 
@@ -76,6 +86,8 @@ impl Values {
             contributions: vec![Vec::new(); count],
             received: vec![Vec::new(); count],
             placed: vec![Vec::new(); count],
+            chunks: std::iter::once(0..batch).collect(),
+            count: 0,
             batch,
         };
         let mut is_output = vec![false; count];
@@ -99,7 +111,80 @@ impl Values {
         if mode == Mode::Training {
             values.place_gradients(graph, options);
         }
+        values.count = values.drafts.len();
+        let chunks = chunks::count(graph, mode, batch, included, options);
+        if chunks > 1 {
+            values.keep_whole(graph, mode);
+            values.divide(chunks);
+        }
         values
+    }
+
+    /// Marks the storages that whole-batch parameter gradients read: they must hold all items.
+    fn keep_whole(&mut self, graph: &Graph, mode: Mode) {
+        let mut whole = Vec::new();
+        for (id, node) in graph.nodes.iter().enumerate() {
+            let Role::Layer(layer) = &node.role else { continue };
+            let shapes: Vec<&[usize]> =
+                node.inputs.iter().map(|&input| graph.nodes[input].shape.as_slice()).collect();
+            let by_items = layer.param_split(&shapes) == Split::Items;
+            if mode != Mode::Training || node.parameters.is_empty() || by_items {
+                continue;
+            }
+            let reads = layer.param_grad_reads();
+            if reads.inputs {
+                whole.extend(node.inputs.iter().map(|&input| self.activations[input]));
+            }
+            if reads.output {
+                whole.push(self.activations[id]);
+            }
+            whole.push(self.gradients[id]);
+        }
+        for value in whole.into_iter().filter(|&value| value != NONE) {
+            let root = self.drafts[value as usize].root;
+            self.drafts[root as usize].whole = true;
+        }
+        for value in 0..self.count {
+            let root = self.drafts[value].root as usize;
+            self.drafts[root].whole |= self.drafts[root].kept;
+        }
+    }
+
+    /// Makes values for every chunk: after those of the whole batch, all of the first chunk, then all
+    /// of the second. Those in whole storages are the chunk's rows of it.
+    fn divide(&mut self, chunks: usize) {
+        self.chunks = (0..chunks).map(|chunk| part_range(chunks, chunk, self.batch)).collect();
+        for (chunk, items) in self.chunks.iter().enumerate() {
+            let shift = (self.count * (chunk + 1)) as u32;
+            for value in 0..self.count {
+                let mut draft = self.drafts[value];
+                let root = self.drafts[draft.root as usize];
+                draft.items = items.len();
+                draft.kept = false;
+                if root.whole {
+                    draft.offset += items.start * root.item_rows * root.stride;
+                } else {
+                    draft.root += shift;
+                }
+                self.drafts.push(draft);
+            }
+        }
+    }
+
+    /// The value of a chunk, given that of the whole batch.
+    pub(super) fn of_chunk(&self, value: u32, chunk: usize) -> u32 {
+        if value == NONE || self.chunks.len() == 1 {
+            value
+        } else {
+            value + (self.count * (chunk + 1)) as u32
+        }
+    }
+
+    /// Whether the value has a storage of its own that some step uses.
+    pub(super) fn has_storage(&self, value: u32) -> bool {
+        let draft = self.drafts[value as usize];
+        let unused = self.chunks.len() > 1 && (value as usize) < self.count && !draft.whole;
+        draft.root == value && !unused
     }
 
     fn push(&mut self, draft: Draft) -> u32 {
@@ -121,6 +206,8 @@ impl Values {
             contributions: 1,
             exclusive: true,
             kept: false,
+            whole: false,
+            items: self.batch,
         })
     }
 
@@ -136,6 +223,8 @@ impl Values {
             contributions: contributions as u32,
             exclusive: true,
             kept,
+            whole: true,
+            items: self.batch,
         })
     }
 
@@ -347,7 +436,7 @@ impl Values {
         if draft.item_rows == 0 {
             draft.floats * draft.contributions as usize
         } else {
-            self.batch * draft.item_rows * draft.stride
+            draft.items * draft.item_rows * draft.stride
         }
     }
 }

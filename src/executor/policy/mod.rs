@@ -5,7 +5,7 @@
 
 mod critical_path;
 mod fifo;
-mod ranked;
+mod places;
 
 use std::fmt;
 
@@ -55,8 +55,8 @@ pub trait Policy: fmt::Debug + Send {
     /// Its name on the command line.
     fn name(&self) -> &'static str;
 
-    /// A run of `plan` begins; nothing is waiting.
-    fn begin(&mut self, _plan: &Plan) {}
+    /// A run of `plan` by `workers` workers begins; nothing is waiting.
+    fn begin(&mut self, _plan: &Plan, _workers: usize) {}
 
     /// Measured seconds of the tasks of `plan`, for policies that weigh them.
     fn learn(&mut self, _plan: &Plan, _seconds: &[f64]) {}

@@ -1,0 +1,209 @@
+//! Attributes of model files: what is written reads back, and what makes no sense is refused.
+
+use std::sync::Arc;
+
+use caudal::executor::{Mode, PlanOptions, Sequential};
+use caudal::graph::GraphBuilder;
+use caudal::initializers::INITIALIZERS;
+use caudal::layers::{LAYERS, Sample};
+use caudal::losses::LOSSES;
+use caudal::metrics::METRICS;
+use caudal::optimizers::OPTIMIZERS;
+use toml::{Table, Value};
+
+use super::table;
+use crate::probe::{Specimen, Surroundings, execute};
+
+/// A row of any of the tables: reads attributes, and writes those of what it read.
+struct Row {
+    kind: &'static str,
+    attributes: &'static [(&'static str, &'static str)],
+    samples: Vec<&'static str>,
+    rewrite: Box<dyn Fn(Table) -> Result<Table, String>>,
+}
+
+fn of(samples: &'static [Sample]) -> Vec<&'static str> {
+    samples.iter().map(|sample| sample.attributes).collect()
+}
+
+/// Every row of every table whose kinds can write their attributes.
+fn rows() -> Vec<Row> {
+    let mut rows = Vec::new();
+    for spec in LAYERS {
+        rows.push(Row {
+            kind: spec.kind,
+            attributes: spec.attributes,
+            samples: of(spec.samples),
+            rewrite: Box::new(|table| (spec.parse)(table).map(|layer| layer.attributes())),
+        });
+    }
+    for spec in LOSSES {
+        rows.push(Row {
+            kind: spec.kind,
+            attributes: spec.attributes,
+            samples: of(spec.samples),
+            rewrite: Box::new(|table| (spec.parse)(table).map(|loss| loss.attributes())),
+        });
+    }
+    for spec in METRICS {
+        rows.push(Row {
+            kind: spec.kind,
+            attributes: spec.attributes,
+            samples: of(spec.samples),
+            rewrite: Box::new(|table| (spec.parse)(table).map(|metric| metric.attributes())),
+        });
+    }
+    for spec in OPTIMIZERS {
+        rows.push(Row {
+            kind: spec.kind,
+            attributes: spec.attributes,
+            samples: spec.samples.to_vec(),
+            rewrite: Box::new(|table| (spec.parse)(table).map(|optimizer| optimizer.attributes())),
+        });
+    }
+    rows
+}
+
+#[test]
+fn what_is_written_reads_back() {
+    for row in rows() {
+        for sample in &row.samples {
+            let written = (row.rewrite)(table(sample)).unwrap();
+            for (name, value) in table(sample) {
+                let same = match (&written[&name], &value) {
+                    // All numbers with a fraction are `f32`s.
+                    (Value::Float(a), Value::Float(b)) => *a as f32 == *b as f32,
+                    (written, value) => written == value,
+                };
+                assert!(same, "{}: {name} = {value} became {}", row.kind, written[&name]);
+            }
+            for name in written.keys() {
+                let known = row.attributes.iter().any(|(known, _)| known == name);
+                assert!(known, "{} writes `{name}`, which its table does not list", row.kind);
+            }
+            let text = written.to_string();
+            let again = (row.rewrite)(text.parse().unwrap()).unwrap();
+            assert_eq!(again, written, "{}", row.kind);
+        }
+    }
+}
+
+#[test]
+fn unknown_and_missing_attributes_are_refused_by_name() {
+    let mut missing = 0;
+    for row in rows() {
+        for sample in &row.samples {
+            let mut attributes = table(sample);
+            attributes.insert("nonsense".into(), Value::Integer(1));
+            let error = (row.rewrite)(attributes).unwrap_err();
+            assert!(error.contains("`nonsense`"), "{}: {error}", row.kind);
+            for (name, description) in row.attributes {
+                let mut attributes = table(sample);
+                attributes.remove(*name);
+                match (row.rewrite)(attributes) {
+                    Ok(_) => assert!(!description.contains("required"), "{}: {name}", row.kind),
+                    Err(error) => {
+                        assert!(description.contains("required"), "{}: {name}", row.kind);
+                        assert!(error.contains(&format!("`{name}`")), "{}: {error}", row.kind);
+                        missing += 1;
+                    }
+                }
+            }
+        }
+    }
+    assert!(missing >= 4, "{missing}");
+    for spec in INITIALIZERS {
+        let error = (spec.parse)(table("nonsense = 1")).unwrap_err();
+        assert!(error.contains("`nonsense`"), "{}: {error}", spec.kind);
+    }
+}
+
+/// Values that no attribute takes.
+fn wrong_types() -> Vec<Value> {
+    [
+        "\"nonsense\"",
+        "[]",
+        "[1, 2, 3, 4, 5]",
+        "[\"a\", \"b\"]",
+        "{}",
+        "{ a = 1 }",
+        "1979-05-27",
+        "nan",
+    ]
+    .iter()
+    .map(|text| table(&format!("value = {text}")).remove("value").unwrap())
+    .collect()
+}
+
+#[test]
+fn wrong_types_are_refused_by_name() {
+    for row in rows() {
+        for sample in &row.samples {
+            for (name, _) in row.attributes {
+                for value in wrong_types() {
+                    let mut attributes = table(sample);
+                    attributes.insert((*name).into(), value.clone());
+                    let error = (row.rewrite)(attributes).unwrap_err();
+                    assert!(error.contains(name), "{} of {name} = {value}: {error}", row.kind);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn absurd_values_are_refused_by_name_or_run() {
+    let absurd = [0, 1, -1, -2, 3, 1 << 20, 1 << 31, (1 << 32) - 1, 1 << 62, i64::MAX, i64::MIN];
+    let singles = absurd.iter().map(|&number| Value::Integer(number));
+    let pairs = absurd.iter().flat_map(|&number| {
+        [[number, 1], [1, number], [number, number]]
+            .map(|pair| Value::Array(pair.map(Value::Integer).into()))
+    });
+    let values: Vec<Value> = singles.chain(pairs).collect();
+    let (mut refused, mut ran) = (0, 0);
+    for spec in LAYERS {
+        for sample in spec.samples {
+            for (name, _) in spec.attributes {
+                for value in &values {
+                    let mut attributes = table(sample.attributes);
+                    attributes.insert((*name).into(), value.clone());
+                    let what = format!("{}: {attributes}", spec.kind);
+                    let layer = match (spec.parse)(attributes) {
+                        Ok(layer) => layer,
+                        Err(error) => {
+                            assert!(error.contains(name), "{what}: {error}");
+                            refused += 1;
+                            continue;
+                        }
+                    };
+                    let mut net = GraphBuilder::new("law");
+                    let inputs: Vec<_> = (0..sample.inputs.len())
+                        .map(|number| net.input(format!("x{number}"), sample.inputs[number]))
+                        .collect();
+                    let node = net.shared_layer("specimen", Arc::clone(&layer), &inputs);
+                    net.output(&node);
+                    let graph = match net.build() {
+                        Ok(graph) => graph,
+                        Err(error) => {
+                            let error = error.to_string();
+                            assert!(error.starts_with("node `specimen`: "), "{what}: {error}");
+                            refused += 1;
+                            continue;
+                        }
+                    };
+                    let floats: usize = graph.node("specimen").unwrap().shape.iter().product();
+                    if floats + graph.parameter_count() < 1 << 16 {
+                        let alone = Surroundings::Alone;
+                        let it = Specimen::new(&layer, sample.inputs, alone, 2).unwrap();
+                        let mut run = it.run(Mode::Training, PlanOptions::gradients());
+                        execute(&mut run, &mut Sequential::new(), &it.data(1));
+                        let gradient = run.input_gradient(it.graph.inputs()[0]).unwrap();
+                        assert!(gradient.iter().all(|value| value.is_finite()), "{what}");
+                        ran += 1;
+                    }
+                }
+            }
+        }
+    }
+    assert!(refused > 100 && ran > 20, "{refused} refused, {ran} ran");
+}

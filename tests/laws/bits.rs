@@ -1,0 +1,177 @@
+//! The same numbers to the last bit, however a plan is cut and whoever runs it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use caudal::Tensor;
+use caudal::executor::policy::POLICIES;
+use caudal::executor::{Actors, Executor, Mode, Phase, PlanOptions, Pool, Run, Sequential};
+use caudal::layers::{Conv2d, Dense, Layer};
+
+use super::for_specimens;
+use crate::probe::{Specimen, Surroundings, assert_close, bits, execute};
+
+/// With enough items for layers that want many in a part.
+const BATCHES: [usize; 4] = [1, 2, 5, 67];
+
+/// Splits whatever can be split.
+const FINEST: f64 = 1e-9;
+
+/// The samples of all layers, a layer whose weights are large enough for parts of rows, and one whose
+/// activations are large enough for chunks.
+fn for_all(mut law: impl FnMut(&str, &Specimen)) {
+    for_specimens(&BATCHES, &mut law);
+    let layer: Arc<dyn Layer> = Arc::new(Dense::new(200));
+    for batch in BATCHES {
+        let specimen = Specimen::new(&layer, &[&[70]], Surroundings::Inside, batch).unwrap();
+        law(&format!("dense 70 to 200, {batch}"), &specimen);
+    }
+    let layer: Arc<dyn Layer> = Arc::new(Conv2d::new(31, 3).same());
+    let specimen = Specimen::new(&layer, &[&[32, 32, 2]], Surroundings::Shared, 53).unwrap();
+    law("conv2d to 32 x 32 x 31, 53", &specimen);
+}
+
+/// What a step computes: values of every loss, gradients of every input and every parameter.
+#[derive(PartialEq)]
+struct Computed {
+    losses: Vec<Vec<u32>>,
+    inputs: Vec<Vec<u32>>,
+    parameters: Vec<Vec<f32>>,
+}
+
+impl Computed {
+    fn of(run: &Run) -> Self {
+        let graph = run.plan().graph();
+        let losses = graph.losses().into_iter().map(|id| bits(run.kept(id).unwrap()));
+        let inputs = graph.inputs().into_iter().map(|id| bits(&run.input_gradient(id).unwrap()));
+        let parameters = (0..graph.parameters().len())
+            .map(|index| run.parameter_gradient(index).unwrap().iter().copied().collect());
+        Self {
+            losses: losses.collect(),
+            inputs: inputs.collect(),
+            parameters: parameters.collect(),
+        }
+    }
+
+    fn parameter_bits(&self) -> Vec<Vec<u32>> {
+        self.parameters.iter().map(|values| bits(values)).collect()
+    }
+
+    fn assert_same(&self, other: &Self, what: &str) {
+        assert!(self.losses == other.losses, "{what}: losses");
+        assert!(self.inputs == other.inputs, "{what}: input gradients");
+        assert!(self.parameter_bits() == other.parameter_bits(), "{what}: parameter gradients");
+    }
+}
+
+fn train(specimen: &Specimen, options: PlanOptions, data: &[(String, Tensor)]) -> Computed {
+    let mut run = specimen.run(Mode::Training, options);
+    execute(&mut run, &mut Sequential::new(), data);
+    Computed::of(&run)
+}
+
+fn predict(specimen: &Specimen, options: PlanOptions, data: &[(String, Tensor)]) -> Vec<Vec<u32>> {
+    let mut run = specimen.run(Mode::Prediction, options);
+    execute(&mut run, &mut Sequential::new(), data);
+    specimen.graph.outputs().iter().map(|&id| bits(run.kept(id).unwrap())).collect()
+}
+
+/// A chunk that holds any batch.
+const UNDIVIDED: usize = usize::MAX;
+
+#[test]
+fn parts_chunks_fusion_and_places_do_not_matter() {
+    let mut split = BTreeSet::new();
+    for_all(|what, specimen| {
+        let data = specimen.data(1);
+        let plain = PlanOptions { updates: false, keep_gradients: true, ..PlanOptions::plain() };
+        let finest = PlanOptions { parts: true, grain: FINEST, ..plain };
+        let whole = train(specimen, plain, &data);
+        let outputs = predict(specimen, plain, &data);
+        for (options, chunk_bytes) in
+            [(plain, UNDIVIDED), (plain, 1), (finest, UNDIVIDED), (finest, 1)]
+        {
+            let options = PlanOptions { chunk_bytes, ..options };
+            let cut = train(specimen, options, &data);
+            let what = format!("{what} with {options:?}");
+            // Parameter gradients are sums over items, which are added in another order.
+            for (found, expected) in cut.parameters.iter().zip(&whole.parameters) {
+                let expected: Vec<f64> = expected.iter().map(|&value| f64::from(value)).collect();
+                assert_close(&format!("{what}: parameters"), found, &expected, 1e-4);
+            }
+            assert!(cut.losses == whole.losses, "{what}: losses");
+            assert!(cut.inputs == whole.inputs, "{what}: input gradients");
+            assert!(predict(specimen, options, &data) == outputs, "{what}: outputs");
+            for (fusion, in_place) in [(false, true), (true, false), (true, true)] {
+                let options = PlanOptions { fusion, in_place, ..options };
+                let what = format!("{what} with {options:?}");
+                train(specimen, options, &data).assert_same(&cut, &what);
+                assert!(predict(specimen, options, &data) == outputs, "{what}: outputs");
+            }
+        }
+        let plan = Arc::clone(specimen.run(Mode::Training, finest).plan());
+        let chunked = PlanOptions { chunk_bytes: 1, ..plain };
+        if specimen.run(Mode::Training, chunked).plan().task_count()
+            > specimen.run(Mode::Training, plain).plan().task_count()
+        {
+            split.insert("chunks".to_owned());
+        }
+        let kind = specimen.graph.node("specimen").unwrap().role.kind();
+        split.extend((0..plan.task_count()).map(|task| plan.task(task)).filter_map(|task| {
+            (task.node == "specimen" && task.parts > 1)
+                .then(|| format!("{kind} {}", task.phase.name()))
+        }));
+    });
+    for kind in caudal::layers::LAYERS.iter().map(|spec| spec.kind) {
+        assert!(split.contains(&format!("{kind} {}", Phase::Forward.name())), "{kind}: {split:?}");
+    }
+    assert!(split.contains("chunks"), "{split:?}");
+    for kind in ["dense", "conv2d"] {
+        assert!(
+            split.contains(&format!("{kind} {}", Phase::ParamGrad.name())),
+            "{kind}: {split:?}"
+        );
+    }
+}
+
+#[test]
+fn executors_do_not_matter() {
+    let mut executors: Vec<(String, Box<dyn Executor>)> =
+        vec![("actors".into(), Box::new(Actors::new()))];
+    for policy in POLICIES {
+        for workers in [1, 2, 4] {
+            let pool = Pool::new(workers, policy.name).unwrap();
+            executors.push((format!("{} with {workers}", policy.name), Box::new(pool)));
+        }
+    }
+    for_all(|what, specimen| {
+        let data = specimen.data(2);
+        for grain in [FINEST, PlanOptions::default().grain] {
+            let options = PlanOptions { grain, ..PlanOptions::gradients() };
+            let expected = train(specimen, options, &data);
+            let mut run = specimen.run(Mode::Training, options);
+            for (name, executor) in &mut executors {
+                execute(&mut run, executor.as_mut(), &data);
+                Computed::of(&run)
+                    .assert_same(&expected, &format!("{what}, grain {grain}, {name}"));
+            }
+        }
+    });
+}
+
+#[test]
+fn a_run_leaves_nothing_behind() {
+    for_all(|what, specimen| {
+        let data = specimen.data(3);
+        let broken: Vec<_> = data
+            .iter()
+            .map(|(name, values)| (name.clone(), values.mapv(|_| f32::NAN).into()))
+            .collect();
+        let options = PlanOptions::gradients();
+        let expected = train(specimen, options, &data);
+        let mut run = specimen.run(Mode::Training, options);
+        execute(&mut run, &mut Sequential::new(), &broken);
+        execute(&mut run, &mut Sequential::new(), &data);
+        Computed::of(&run).assert_same(&expected, what);
+    });
+}

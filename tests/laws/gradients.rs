@@ -1,0 +1,116 @@
+//! Backward agrees with forward.
+
+use caudal::Tensor;
+use caudal::executor::{Mode, PlanOptions, Run, Sequential};
+use caudal::graph::Graph;
+use caudal::losses::LOSSES;
+use caudal::optimizers::Sgd;
+use caudal::train::Network;
+
+use super::comparison::{Comparison, WEIGHT};
+use super::{BATCHES, for_specimens, sequential, table};
+use crate::probe::{assert_close, borrowed, execute, run, spacing};
+
+/// The sum over all outputs of output times factor, in double precision.
+fn weighted_sum(network: &mut Network, data: &[(String, Tensor)]) -> f64 {
+    let outputs = network.predict(&borrowed(data)).unwrap();
+    let factors = data.iter().filter(|(name, _)| name.starts_with("factors"));
+    let products = outputs.iter().zip(factors).flat_map(|(output, (_, factors))| {
+        output.iter().zip(factors).map(|(a, b)| f64::from(*a) * f64::from(*b))
+    });
+    products.sum()
+}
+
+/// The central differences of `value` for every number of `of`, moved by `step`.
+fn central_differences(of: &Tensor, step: f32, mut value: impl FnMut(&Tensor) -> f64) -> Vec<f64> {
+    let mut moved = of.clone();
+    (0..of.len())
+        .map(|index| {
+            let mut at = |number: f32| {
+                moved.as_slice_mut().unwrap()[index] = number;
+                (f64::from(number), value(&moved))
+            };
+            let middle = of.as_slice().unwrap()[index];
+            let (right, above) = at(middle + step);
+            let (left, below) = at(middle - step);
+            moved.as_slice_mut().unwrap()[index] = middle;
+            (above - below) / (right - left)
+        })
+        .collect()
+}
+
+#[test]
+fn layer_gradients_are_central_differences() {
+    for_specimens(&BATCHES, |what, specimen| {
+        let graph = Graph::clone(&specimen.graph);
+        let mut network =
+            Network::new(graph, Sgd::default(), sequential(PlanOptions::gradients())).unwrap();
+        let weights = specimen.weights(1);
+        for (name, values) in &weights {
+            network.set_weights(name, values).unwrap();
+        }
+        let mut data = specimen.data(2);
+        network.train_batch(&borrowed(&data)).unwrap();
+        let run = network.run(Mode::Training, specimen.batch).unwrap();
+        let inputs: Vec<Vec<f32>> =
+            specimen.graph.inputs().into_iter().map(|id| run.input_gradient(id).unwrap()).collect();
+        let parameters: Vec<Tensor> =
+            (0..weights.len()).map(|index| run.parameter_gradient(index).unwrap()).collect();
+
+        for (number, gradient) in inputs.iter().enumerate() {
+            let values = data[number].1.clone();
+            let step = (spacing(values.len()) / 5.0).min(1e-2);
+            let expected = central_differences(&values, step, |moved| {
+                data[number].1 = moved.clone();
+                weighted_sum(&mut network, &data)
+            });
+            data[number].1 = values;
+            assert_close(&format!("{what}: input {number}"), gradient, &expected, 2e-3);
+        }
+        for ((name, values), gradient) in weights.iter().zip(&parameters) {
+            let expected = central_differences(values, 1e-2, |moved| {
+                network.set_weights(name, moved).unwrap();
+                weighted_sum(&mut network, &data)
+            });
+            network.set_weights(name, values).unwrap();
+            let gradient = gradient.as_slice().unwrap();
+            assert_close(&format!("{what}: {name}"), gradient, &expected, 2e-3);
+        }
+    });
+}
+
+fn kept_sum(run: &Run, graph: &Graph) -> f64 {
+    let losses = run.kept(graph.id("measure").unwrap()).unwrap();
+    losses.iter().map(|&loss| f64::from(loss)).sum()
+}
+
+#[test]
+fn loss_gradients_are_central_differences() {
+    for spec in LOSSES {
+        for sample in spec.samples {
+            let loss = (spec.parse)(table(sample.attributes)).unwrap();
+            for batch in BATCHES {
+                let it = Comparison::of_loss(&loss, sample, batch);
+                let mut data = it.data(3);
+                let mut training = run(&it.graph, Mode::Training, batch, PlanOptions::gradients());
+                execute(&mut training, &mut Sequential::new(), &data);
+                let mut evaluation =
+                    run(&it.graph, Mode::Evaluation, batch, PlanOptions::default());
+                assert!(loss.differentiable(0), "{}", spec.kind);
+                for input in (0..2).filter(|&input| loss.differentiable(input)) {
+                    let values = data[input].1.clone();
+                    let expected = central_differences(&values, 1e-2, |moved| {
+                        data[input].1 = moved.clone();
+                        execute(&mut evaluation, &mut Sequential::new(), &data);
+                        f64::from(WEIGHT) * kept_sum(&evaluation, &it.graph) / batch as f64
+                    });
+                    data[input].1 = values;
+                    let id = it.graph.id(&data[input].0).unwrap();
+                    let found = training.input_gradient(id).unwrap();
+                    let what = format!("{} of {:?}: {input}, {batch}", spec.kind, sample.inputs);
+                    assert_close(&what, &found, &expected, 2e-3);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Every file of a table's folder is a row, and every row describes itself.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use caudal::executor::policy::{POLICIES, policy};
+use caudal::executor::{EXECUTORS, executor};
+use caudal::initializers::{self, INITIALIZERS};
+use caudal::layers::{self, LAYERS};
+use caudal::losses::{self, LOSSES};
+use caudal::metrics::{self, METRICS};
+use caudal::optimizers::{self, OPTIMIZERS};
+
+use super::table;
+
+/// The stems of the files in a folder of `src`, without those that are no rows.
+fn files(folder: &str, shared: &[&str]) -> BTreeSet<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(folder);
+    let names = path.read_dir().unwrap().map(|entry| entry.unwrap().file_name());
+    let stems = names.filter_map(|name| name.to_str()?.strip_suffix(".rs").map(str::to_owned));
+    stems.filter(|stem| stem != "mod" && !shared.contains(&stem.as_str())).collect()
+}
+
+/// Asserts that files and rows are the same, and that rows are unique and described.
+fn assert_table<'a>(folder: &str, shared: &[&str], rows: impl Iterator<Item = (&'a str, &'a str)>) {
+    let mut kinds = BTreeSet::new();
+    for (kind, summary) in rows {
+        assert!(summary.len() > 10, "{folder}: `{kind}` has the summary {summary:?}");
+        assert!(!summary.contains('\n'), "{folder}: the summary of `{kind}` has several lines");
+        assert!(kinds.insert(kind.replace('-', "_")), "{folder}: `{kind}` stands there twice");
+    }
+    assert_eq!(files(folder, shared), kinds, "{folder}: files and rows");
+}
+
+#[test]
+fn every_file_is_a_row() {
+    assert_table("layers", &["window"], LAYERS.iter().map(|row| (row.kind, row.summary)));
+    assert_table("losses", &[], LOSSES.iter().map(|row| (row.kind, row.summary)));
+    assert_table("metrics", &[], METRICS.iter().map(|row| (row.kind, row.summary)));
+    assert_table("optimizers", &[], OPTIMIZERS.iter().map(|row| (row.kind, row.summary)));
+    assert_table("initializers", &[], INITIALIZERS.iter().map(|row| (row.kind, row.summary)));
+    let policies = POLICIES.iter().map(|row| (row.name, row.summary));
+    assert_table("executor/policy", &["places"], policies);
+}
+
+#[test]
+fn every_row_is_found_by_its_kind_and_makes_that_kind() {
+    for row in LAYERS {
+        assert!(!row.samples.is_empty(), "{}", row.kind);
+        assert!(std::ptr::eq(*row, layers::find(row.kind).unwrap()));
+        for sample in row.samples {
+            assert_eq!((row.parse)(table(sample.attributes)).unwrap().kind(), row.kind);
+        }
+    }
+    for row in LOSSES {
+        assert!(!row.samples.is_empty(), "{}", row.kind);
+        assert!(std::ptr::eq(*row, losses::find(row.kind).unwrap()));
+        for sample in row.samples {
+            assert_eq!((row.parse)(table(sample.attributes)).unwrap().kind(), row.kind);
+        }
+    }
+    for row in METRICS {
+        assert!(!row.samples.is_empty(), "{}", row.kind);
+        assert!(std::ptr::eq(*row, metrics::find(row.kind).unwrap()));
+        for sample in row.samples {
+            assert_eq!((row.parse)(table(sample.attributes)).unwrap().kind(), row.kind);
+        }
+    }
+    for row in OPTIMIZERS {
+        assert!(!row.samples.is_empty(), "{}", row.kind);
+        assert!(std::ptr::eq(*row, optimizers::find(row.kind).unwrap()));
+        for sample in row.samples {
+            assert_eq!((row.parse)(table(sample)).unwrap().kind(), row.kind);
+        }
+    }
+    for row in INITIALIZERS {
+        assert!(std::ptr::eq(*row, initializers::find(row.kind).unwrap()));
+        assert_eq!((row.parse)(table("")).unwrap().kind(), row.kind);
+    }
+    for row in POLICIES {
+        assert_eq!(policy(row.name).unwrap().name(), row.name);
+    }
+    let mut names = BTreeSet::new();
+    for row in EXECUTORS {
+        assert!(row.summary.len() > 10 && names.insert(row.name), "{}", row.name);
+        assert_eq!(executor(row.name, 1, "fifo").unwrap().name(), row.name);
+    }
+}
+
+#[test]
+fn unknown_kinds_are_refused_with_those_that_exist() {
+    let refusals = [
+        (layers::find("nonsense").unwrap_err(), LAYERS.iter().map(|row| row.kind).collect()),
+        (losses::find("nonsense").unwrap_err(), LOSSES.iter().map(|row| row.kind).collect()),
+        (metrics::find("nonsense").unwrap_err(), METRICS.iter().map(|row| row.kind).collect()),
+        (optimizers::find("nonsense").unwrap_err(), OPTIMIZERS.iter().map(|r| r.kind).collect()),
+        (
+            initializers::find("nonsense").unwrap_err(),
+            INITIALIZERS.iter().map(|r| r.kind).collect(),
+        ),
+        (policy("nonsense").unwrap_err(), POLICIES.iter().map(|row| row.name).collect()),
+        (
+            executor("nonsense", 1, "fifo").err().unwrap(),
+            EXECUTORS.iter().map(|row| row.name).collect::<Vec<_>>(),
+        ),
+    ];
+    for (error, kinds) in refusals {
+        let error = error.to_string();
+        assert!(error.contains("`nonsense`"), "{error}");
+        assert!(kinds.iter().all(|kind| error.contains(kind)), "{error}");
+    }
+}
+
+#[test]
+fn attributes_are_described_once() {
+    let tables = LAYERS.iter().map(|row| (row.kind, row.attributes));
+    let tables = tables.chain(LOSSES.iter().map(|row| (row.kind, row.attributes)));
+    let tables = tables.chain(METRICS.iter().map(|row| (row.kind, row.attributes)));
+    let tables = tables.chain(OPTIMIZERS.iter().map(|row| (row.kind, row.attributes)));
+    let tables = tables.chain(INITIALIZERS.iter().map(|row| (row.kind, row.attributes)));
+    let mut described = 0;
+    for (kind, attributes) in tables {
+        let mut names = BTreeSet::new();
+        for (name, description) in attributes {
+            assert!(names.insert(name), "{kind}: `{name}` stands there twice");
+            assert!(!description.is_empty(), "{kind}: {name}");
+            described += 1;
+        }
+    }
+    assert!(described >= 10, "{described}");
+}

@@ -1,0 +1,175 @@
+//! Every layer, loss and metric alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use caudal::Tensor;
+use caudal::executor::{Mode, PlanOptions};
+use caudal::graph::{GraphBuilder, NodeName};
+use caudal::layers::LAYERS;
+use caudal::losses::{LOSSES, TargetValues};
+use caudal::metrics::METRICS;
+use caudal::optimizers::Sgd;
+use caudal::train::{Network, NetworkOptions};
+use serde::Deserialize;
+
+use super::add_node;
+use crate::probe::{WeightedSum, assert_close, borrowed};
+
+/// How far a number may be from its oracle, in parts of the largest of its tensor.
+const TOLERANCE: f64 = 1e-6;
+
+#[derive(Deserialize)]
+struct Case {
+    name: String,
+    kind: String,
+    attributes: String,
+    inputs: Vec<Array>,
+    parameters: BTreeMap<String, Array>,
+    output: Array,
+    output_grad: Option<Array>,
+    input_grads: Vec<Array>,
+    parameter_grads: BTreeMap<String, Array>,
+}
+
+#[derive(Deserialize)]
+struct Array {
+    shape: Vec<usize>,
+    values: Vec<f64>,
+}
+
+impl Array {
+    fn tensor(&self) -> Tensor {
+        let values = self.values.iter().map(|&value| value as f32).collect();
+        Tensor::from_shape_vec(self.shape.clone(), values).unwrap()
+    }
+
+    fn assert(&self, what: &str, found: &[f32]) {
+        assert_close(what, found, &self.values, TOLERANCE);
+    }
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Table {
+    Layers,
+    Losses,
+    Metrics,
+}
+
+impl Case {
+    fn table(&self) -> Table {
+        if LAYERS.iter().any(|spec| spec.kind == self.kind) {
+            Table::Layers
+        } else if LOSSES.iter().any(|spec| spec.kind == self.kind) {
+            Table::Losses
+        } else {
+            assert!(METRICS.iter().any(|spec| spec.kind == self.kind), "{}", self.kind);
+            Table::Metrics
+        }
+    }
+
+    /// Whether input number `input` holds class indices.
+    fn is_label(&self, input: usize) -> bool {
+        let item = |array: &Array| array.shape[1..].to_vec();
+        input == 1
+            && match self.table() {
+                Table::Layers => false,
+                Table::Metrics => true,
+                Table::Losses => {
+                    let spec = LOSSES.iter().find(|spec| spec.kind == self.kind).unwrap();
+                    let shapes: Vec<Vec<usize>> = self.inputs.iter().map(item).collect();
+                    let shapes: Vec<&[usize]> = shapes.iter().map(Vec::as_slice).collect();
+                    let loss = (spec.parse)(self.attributes.parse().unwrap()).unwrap();
+                    matches!(loss.target_values(&shapes), TargetValues::Classes(_))
+                }
+            }
+    }
+
+    fn compare(&self, plan: PlanOptions) {
+        let what = format!("{} with {plan:?}", self.name);
+        let batch = self.inputs[0].shape[0];
+        let mut net = GraphBuilder::new(self.name.as_str());
+        let mut data = Vec::new();
+        let mut inputs: Vec<NodeName> = Vec::new();
+        for (number, array) in self.inputs.iter().enumerate() {
+            let (name, shape) = (format!("x{number}"), &array.shape[1..]);
+            data.push((name.clone(), array.tensor()));
+            let label = self.is_label(number);
+            inputs.push(if label { net.target(name, shape) } else { net.input(name, shape) });
+        }
+        let attributes = self.attributes.parse().unwrap();
+        let node = add_node(&mut net, "case", &self.kind, attributes, &inputs);
+        match self.table() {
+            Table::Layers => {
+                let gradient = self.output_grad.as_ref().unwrap();
+                let factors = net.target("factors", &gradient.shape[1..]);
+                data.push(("factors".into(), gradient.tensor()));
+                // The plan divides the weight by the batch, which leaves 1.
+                net.weighted_loss("sum", WeightedSum, batch as f32, [&node, &factors]);
+            }
+            Table::Losses => assert_eq!(self.output_grad.as_ref().unwrap().values, [1.0]),
+            Table::Metrics => {
+                net.output(&inputs[0]);
+            }
+        }
+        let options = NetworkOptions { plan, ..NetworkOptions::default() };
+        let mut network = Network::new(net.build().unwrap(), Sgd::default(), options).unwrap();
+        for (name, values) in &self.parameters {
+            network.set_weights(&format!("case.{name}"), &values.tensor()).unwrap();
+        }
+
+        match self.table() {
+            Table::Layers => {
+                let output = network.predict(&borrowed(&data)).unwrap().remove(0);
+                assert_eq!(output.shape(), self.output.shape, "{what}");
+                let values: Vec<f32> = output.iter().copied().collect();
+                self.output.assert(&what, &values);
+            }
+            Table::Losses => {
+                let report = network.evaluate_batch(&borrowed(&data)).unwrap();
+                self.output.assert(&what, &[report.loss as f32]);
+            }
+            Table::Metrics => {
+                let report = network.evaluate_batch(&borrowed(&data)).unwrap();
+                self.output.assert(&what, &[report.metric("case").unwrap() as f32]);
+                assert!(self.input_grads.is_empty(), "{what}");
+                return;
+            }
+        }
+
+        network.train_batch(&borrowed(&data)).unwrap();
+        let graph = network.graph().clone();
+        let run = network.run(Mode::Training, batch).unwrap();
+        assert_eq!(graph.inputs().len(), self.input_grads.len(), "{what}");
+        for (id, expected) in graph.inputs().into_iter().zip(&self.input_grads) {
+            let found = run.input_gradient(id).unwrap();
+            expected.assert(&format!("{what}: {}", graph.nodes()[id].name), &found);
+        }
+        assert_eq!(graph.parameters().len(), self.parameter_grads.len(), "{what}");
+        for (index, parameter) in graph.parameters().iter().enumerate() {
+            let expected = &self.parameter_grads[parameter.name.strip_prefix("case.").unwrap()];
+            let found = run.parameter_gradient(index).unwrap();
+            assert_eq!(found.shape(), expected.shape, "{what}: {}", parameter.name);
+            let values: Vec<f32> = found.iter().copied().collect();
+            expected.assert(&format!("{what}: {}", parameter.name), &values);
+        }
+    }
+}
+
+#[test]
+fn every_case_agrees_with_pytorch() {
+    let cases: Vec<Case> = serde_json::from_str(include_str!("layers.json")).unwrap();
+    assert!(cases.len() >= 102, "{}", cases.len());
+    for case in &cases {
+        let plain = PlanOptions::plain();
+        let plain = PlanOptions { updates: false, keep_gradients: true, ..plain };
+        for plan in [
+            PlanOptions::gradients(),
+            plain,
+            PlanOptions { grain: 1e-9, ..PlanOptions::gradients() },
+        ] {
+            case.compare(plan);
+        }
+    }
+    let kinds: BTreeSet<&str> = cases.iter().map(|case| case.kind.as_str()).collect();
+    assert!(kinds.len() >= 13, "{kinds:?}");
+}
