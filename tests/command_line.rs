@@ -312,8 +312,12 @@ fn a_graph_is_drawn_to_a_file_or_to_standard_output() {
     told(&["graph", "--out", &file]);
     assert_eq!(std::fs::read_to_string(&file).unwrap().trim_end(), shown.trim_end());
     assert!(shown.starts_with("digraph"), "{shown}");
+    let file = path(&folder, "drawing.svg");
+    told(&["graph", "--out", &file]);
+    let picture = std::fs::read_to_string(&file).unwrap();
+    assert!(picture.starts_with("<svg"), "{picture}");
     for node in Model::open(None).unwrap().graph.nodes() {
-        assert!(shown.contains(&node.name), "{}", node.name);
+        assert!(shown.contains(&node.name) && picture.contains(&node.name), "{}", node.name);
     }
 }
 

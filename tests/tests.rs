@@ -13,5 +13,7 @@ mod oracles;
 mod probe;
 mod protocol;
 mod random_graphs;
+mod resuming;
+mod sharing;
 mod support_graphs;
 mod watchdog;

@@ -46,7 +46,7 @@ impl Interrupt {
 }
 
 impl Callback for Interrupt {
-    fn batch_end(&mut self, _network: &Network, _event: &BatchEnd<'_>) -> Result<Control> {
+    fn batch_end(&mut self, _network: &mut Network, _event: &BatchEnd<'_>) -> Result<Control> {
         Ok(if self.came() { Control::Stop } else { Control::Continue })
     }
 }

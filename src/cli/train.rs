@@ -103,6 +103,7 @@ impl Train {
             seed: self.seed,
             max_steps: self.max_steps,
             validation: Some(&test),
+            ..FitOptions::default()
         };
         let steps = all_steps(&fit, &train);
         if fit.start >= steps {

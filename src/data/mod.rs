@@ -19,8 +19,10 @@ mod idx;
 mod sampler;
 mod source;
 mod split;
+mod strata;
 mod stream;
 mod synthetic;
+mod weights;
 
 use std::fmt::Display;
 use std::path::Path;
@@ -29,7 +31,7 @@ pub use csv::{LabelColumn, read_csv};
 pub use dataset::{Column, Dataset, gather};
 pub use digits::digits;
 pub use idx::{read_idx, read_idx_folder};
-pub use sampler::{Order, batches, epoch_order, epoch_order_into};
+pub use sampler::{Order, Sampler, batches};
 pub use source::{load, load_to_predict, synthetic_for};
 pub use synthetic::{TargetKind, synthetic};
 

@@ -78,7 +78,7 @@ pub fn load_to_predict(source: &str, graph: &Graph, batch: usize) -> Result<Data
 /// loss wants classes, normal values elsewhere.
 ///
 /// # Errors
-/// As [`synthetic`].
+/// As [`synthetic()`].
 pub fn synthetic_for(graph: &Graph, items: usize, seed: u64) -> Result<Dataset> {
     let column = |id: NodeId| {
         let node = &graph.nodes()[id];

@@ -283,8 +283,17 @@ impl Run {
         let described = &plan.graph.parameters[parameter];
         let floats = described.spec.floats();
         let mut sum = vec![0.0f32; floats];
-        for &value in values {
-            for contribution in self.kept_value(value)?.chunks(floats) {
+        // An update adds all contributions to the first one.
+        let added = plan
+            .steps
+            .iter()
+            .any(|step| step.phase == Phase::Update && step.parameter as usize == parameter);
+        for (number, &value) in values.iter().enumerate() {
+            let contributions = self.kept_value(value)?.chunks(floats).enumerate();
+            for (part, contribution) in contributions {
+                if added && (number, part) != (0, 0) {
+                    continue;
+                }
                 sum.iter_mut().zip(contribution).for_each(|(sum, add)| *sum += add);
             }
         }

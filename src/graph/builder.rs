@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::block::Scope;
 use super::{Graph, Role, validate};
 use crate::error::Result;
 use crate::layers::Layer;
@@ -13,6 +14,13 @@ use crate::tensor::Shape;
 /// The name of a node, as the builder hands it out to be used as an input of others.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct NodeName(Arc<str>);
+
+impl NodeName {
+    /// The node of this whole name, its blocks included.
+    pub(super) fn from_path(path: &str) -> Self {
+        Self(path.into())
+    }
+}
 
 impl AsRef<str> for NodeName {
     fn as_ref(&self) -> &str {
@@ -32,6 +40,8 @@ pub(crate) struct Draft {
     pub(crate) name: String,
     pub(crate) role: DraftRole,
     pub(crate) inputs: Vec<String>,
+    /// The node whose parameters it uses in place of its own.
+    pub(crate) shares: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -65,12 +75,13 @@ pub struct GraphBuilder {
     name: String,
     drafts: Vec<Draft>,
     outputs: Vec<String>,
+    pub(super) scope: Scope,
 }
 
 impl GraphBuilder {
     /// An empty network called `name`.
     pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), drafts: Vec::new(), outputs: Vec::new() }
+        Self { name: name.into(), drafts: Vec::new(), outputs: Vec::new(), scope: Scope::default() }
     }
 
     pub(crate) fn add<I: AsRef<str>>(
@@ -80,9 +91,23 @@ impl GraphBuilder {
         inputs: impl IntoIterator<Item = I>,
     ) -> NodeName {
         let name = name.into();
+        let layer = matches!(role, DraftRole::Layer(_));
+        let shares = self.scope.counterpart(&name).filter(|_| layer);
+        self.add_sharing(name, role, inputs, shares)
+    }
+
+    /// Adds a node that uses the parameters of node `shares`, if there is one named.
+    pub(crate) fn add_sharing<I: AsRef<str>>(
+        &mut self,
+        name: impl Into<String>,
+        role: DraftRole,
+        inputs: impl IntoIterator<Item = I>,
+        shares: Option<String>,
+    ) -> NodeName {
+        let name = self.scope.path(&name.into());
         let handle = NodeName(name.as_str().into());
         let inputs = inputs.into_iter().map(|input| input.as_ref().to_owned()).collect();
-        self.drafts.push(Draft { name, role, inputs });
+        self.drafts.push(Draft { name, role, inputs, shares });
         handle
     }
 

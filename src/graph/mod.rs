@@ -1,11 +1,16 @@
 //! Networks as their authors write them: named nodes, ordered inputs, inferred shapes.
 
+mod block;
 mod builder;
+mod sharing;
+#[cfg(test)]
+mod tests;
 mod validate;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
+pub use block::Block;
 pub(crate) use builder::DraftRole;
 pub use builder::{GraphBuilder, NodeName};
 
@@ -62,7 +67,8 @@ pub struct Node {
     pub inputs: Vec<NodeId>,
     /// The shape of one item of its output, channels last.
     pub shape: Shape,
-    /// Its parameters, as positions in [`Graph::parameters`].
+    /// Its parameters, as positions in [`Graph::parameters`]; those of another node, if it shares
+    /// them.
     pub parameters: Vec<usize>,
 }
 
@@ -71,7 +77,7 @@ pub struct Node {
 pub struct Parameter {
     /// `NODE.weight`, `NODE.bias`, …
     pub name: String,
-    /// The node that first used it.
+    /// The node that it is named after, whoever else shares it.
     pub node: NodeId,
     /// Its shape, layout and initial values.
     pub spec: ParameterSpec,
@@ -120,12 +126,18 @@ impl Graph {
         &self.nodes
     }
 
-    /// All parameters, in node order.
+    /// All parameters, in the order of the nodes that they are named after.
     pub fn parameters(&self) -> &[Parameter] {
         &self.parameters
     }
 
-    /// How many numbers all parameters hold together.
+    /// The node whose parameters node `id` uses in place of its own, if it shares them.
+    pub fn shares(&self, id: NodeId) -> Option<NodeId> {
+        let first = *self.nodes[id].parameters.first()?;
+        Some(self.parameters[first].node).filter(|&owner| owner != id)
+    }
+
+    /// How many numbers all parameters hold together, shared ones counted once.
     pub fn parameter_count(&self) -> usize {
         self.parameters.iter().map(|parameter| parameter.spec.count()).sum()
     }

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use super::builder::{Draft, DraftRole};
-use super::{Graph, Node, NodeId, Parameter};
+use super::{Graph, Node, NodeId, Parameter, sharing};
 use crate::error::{Error, Result, count};
 use crate::layers::{Arity, Misfit, ParameterSpec};
 use crate::tensor::{Shape, describe_shape};
@@ -36,6 +36,7 @@ pub(super) fn validate(name: String, drafts: Vec<Draft>, outputs: &[String]) -> 
         shapes[id] = shape;
         specs[id] = parameters;
     }
+    let owners = sharing::owners(&drafts, &by_name, &specs)?;
     let outputs = resolve_outputs(&drafts, &inputs, &by_name, outputs)?;
     if outputs.is_empty() {
         return Err(graph_error(
@@ -46,24 +47,26 @@ pub(super) fn validate(name: String, drafts: Vec<Draft>, outputs: &[String]) -> 
     refuse_targets(&drafts, &inputs, &outputs)?;
     require_purpose(&drafts, &inputs, &outputs)?;
 
-    let mut nodes = Vec::with_capacity(drafts.len());
     let mut parameters = Vec::new();
-    for (id, draft) in drafts.into_iter().enumerate() {
-        let mut own = Vec::new();
+    let mut of_node: Vec<Vec<usize>> = vec![Vec::new(); drafts.len()];
+    for (id, draft) in drafts.iter().enumerate().filter(|(id, _)| owners[*id] == *id) {
         for spec in std::mem::take(&mut specs[id]) {
-            own.push(parameters.len());
+            of_node[id].push(parameters.len());
             parameters.push(Parameter {
                 name: format!("{}.{}", draft.name, spec.name),
                 node: id,
                 spec,
             });
         }
+    }
+    let mut nodes = Vec::with_capacity(drafts.len());
+    for (id, draft) in drafts.into_iter().enumerate() {
         nodes.push(Node {
             name: draft.name,
             role: draft.role.into_role(1.0 / losses.max(1) as f32),
             inputs: inputs[id].clone(),
             shape: std::mem::take(&mut shapes[id]),
-            parameters: own,
+            parameters: of_node[owners[id]].clone(),
         });
     }
     let by_name = by_name.into_iter().map(|(name, id)| (name.clone(), id)).collect();
@@ -92,7 +95,7 @@ fn index_names(drafts: &[Draft]) -> Result<HashMap<String, NodeId>> {
 }
 
 /// The known name nearest to `wanted`, to suggest it.
-fn nearest<'a>(wanted: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(super) fn nearest<'a>(wanted: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     known
         .map(|name| (strsim::damerau_levenshtein(wanted, name), name))
         .filter(|(distance, _)| *distance <= 3)

@@ -6,6 +6,7 @@ mod read;
 mod tests;
 mod write;
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -57,7 +58,7 @@ impl Model {
     /// Every kind of [`LAYERS`](crate::layers::LAYERS), [`LOSSES`](crate::losses::LOSSES) and
     /// [`METRICS`](crate::metrics::METRICS) can be used, beside `input` and `target`, which have a
     /// `shape`. A node's attributes stand beside its `name`, `kind` and `inputs`. Nodes may stand in
-    /// any order.
+    /// any order. A layer with `shares = "NODE"` uses the parameters of that node.
     ///
     /// ```
     /// use caudal::model::Model;
@@ -172,9 +173,14 @@ impl Model {
             }
         }
         let mut builder = GraphBuilder::new(self.graph.name());
-        for (node, _) in nodes.iter().zip(kept).filter(|(_, kept)| *kept) {
+        // Where the owner of shared parameters goes, the first who stays takes its place.
+        let mut owners = HashMap::new();
+        for (id, node) in nodes.iter().enumerate().filter(|(id, _)| kept[*id]) {
             let inputs = node.inputs.iter().map(|&input| &nodes[input].name);
-            builder.add(&node.name, kinds::draft(node), inputs);
+            let owner = self.graph.shares(id).unwrap_or(id);
+            let owner = *owners.entry(owner).or_insert(if kept[owner] { owner } else { id });
+            let shares = (owner != id).then(|| nodes[owner].name.clone());
+            builder.add_sharing(&node.name, kinds::draft(node), inputs, shares);
         }
         for name in declared_outputs(&self.graph) {
             builder.output(name);

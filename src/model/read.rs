@@ -182,14 +182,18 @@ impl Source<'_> {
             Some(entry) => self.strings(entry, &named("its `inputs`"))?,
             None => Vec::new(),
         };
-        let attributes = self.attributes(table, &["name", "kind", "inputs"])?;
+        let shares = match table.get("shares") {
+            Some(entry) => Some(self.string(entry, &named("its `shares`"))?),
+            None => None,
+        };
+        let attributes = self.attributes(table, &["name", "kind", "inputs", "shares"])?;
         let role = kinds::parse(kind, attributes).map_err(|(problem, remedy)| {
             let otherwise =
                 if problem.starts_with("there is no kind") { kind_place } else { whole };
             let place = Self::place(&problem, table, otherwise);
             self.refuse(place, named(&problem), remedy)
         })?;
-        builder.add(name, role, inputs);
+        builder.add_sharing(name, role, inputs, shares.map(str::to_owned));
         Ok(name)
     }
 

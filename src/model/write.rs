@@ -16,13 +16,16 @@ pub(super) fn write(model: &Model) -> String {
         line(&mut text, "outputs", &list(outputs.into_iter()));
     }
     let default_weight = 1.0 / graph.losses().len().max(1) as f32;
-    for node in graph.nodes() {
+    for (id, node) in graph.nodes().iter().enumerate() {
         text.push_str("\n[[node]]\n");
         line(&mut text, "name", &quoted(&node.name));
         line(&mut text, "kind", &quoted(node.role.kind()));
         if !node.inputs.is_empty() {
             let names = node.inputs.iter().map(|&input| graph.nodes()[input].name.as_str());
             line(&mut text, "inputs", &list(names));
+        }
+        if let Some(owner) = graph.shares(id) {
+            line(&mut text, "shares", &quoted(&graph.nodes()[owner].name));
         }
         let exact = kinds::attributes(&kinds::draft(node));
         let reads_the_same = |short: &Table| {

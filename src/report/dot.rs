@@ -2,11 +2,11 @@
 
 use std::fmt::Write;
 
-use crate::graph::{Graph, Node, Role};
+use crate::graph::{Graph, NodeId, Role};
 use crate::tensor::describe_shape;
 
 /// A graph in Graphviz's language: every node with its kind, the shape of one item and the number of
-/// its parameters, and an edge for every input.
+/// its parameters, or the node whose parameters it shares, and an edge for every input.
 ///
 /// ```
 /// let graph = caudal::presets::find("article-dag")?.model()?.graph;
@@ -26,7 +26,7 @@ pub fn dot(graph: &Graph) -> String {
             text,
             "    \"{}\" [label=\"{}\", {}{border}];",
             escape(&node.name),
-            label(graph, node),
+            label(graph, id),
             look(&node.role)
         );
     }
@@ -53,7 +53,8 @@ fn look(role: &Role) -> &'static str {
     }
 }
 
-fn label(graph: &Graph, node: &Node) -> String {
+fn label(graph: &Graph, id: NodeId) -> String {
+    let node = &graph.nodes()[id];
     let mut text = format!("{}\\n{}", escape(&node.name), escape(node.role.kind()));
     match &node.role {
         Role::Input | Role::Target | Role::Layer(_) if node.shape.is_empty() => {
@@ -69,7 +70,9 @@ fn label(graph: &Graph, node: &Node) -> String {
     }
     let parameters: usize =
         node.parameters.iter().map(|&index| graph.parameters()[index].spec.count()).sum();
-    if parameters > 0 {
+    if let Some(owner) = graph.shares(id) {
+        let _ = write!(text, "\\nparameters of {}", escape(&graph.nodes()[owner].name));
+    } else if parameters > 0 {
         let _ = write!(text, "\\n{parameters} parameters");
     }
     text

@@ -5,7 +5,7 @@ use std::thread::Scope;
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::fit::FitOptions;
-use crate::data::{Column, epoch_order_into, gather};
+use crate::data::{Column, Sampler, gather};
 use crate::error::Result;
 use crate::graph::NodeId;
 
@@ -27,11 +27,9 @@ pub(super) struct Batch {
 /// Gathers batch after batch, epoch after epoch.
 pub(super) struct Gatherer {
     columns: Vec<(NodeId, Column)>,
-    items: usize,
+    sampler: Sampler,
     batch_size: usize,
     epochs: usize,
-    order: crate::data::Order,
-    seed: u64,
     epoch: usize,
     next: usize,
     sequence: Vec<usize>,
@@ -44,10 +42,9 @@ impl Gatherer {
             return None;
         }
         if self.next == 0 || self.sequence.is_empty() {
-            let epoch = self.epoch as u64;
-            epoch_order_into(self.items, self.order, self.seed, epoch, &mut self.sequence);
+            self.sampler.epoch_into(self.epoch as u64, &mut self.sequence);
         }
-        let end = (self.next + self.batch_size).min(self.items);
+        let end = (self.next + self.batch_size).min(self.sequence.len());
         let items = &self.sequence[self.next..end];
         spare.number = self.next / self.batch_size;
         spare.items = items.len();
@@ -58,7 +55,7 @@ impl Gatherer {
             }
         }
         self.next = end;
-        if end == self.items {
+        if end == self.sequence.len() {
             self.next = 0;
             self.epoch += 1;
         }
@@ -73,22 +70,22 @@ pub(super) enum Feed {
 }
 
 impl Feed {
-    /// A feed of all epochs of the columns' items; large batches are gathered by a thread of `scope`.
+    /// A feed of the columns' items, epoch after epoch in the order of `sampler`; large batches are
+    /// gathered by a thread of `scope`.
     pub(super) fn new<'scope>(
         scope: &'scope Scope<'scope, '_>,
         columns: Vec<(NodeId, Column)>,
-        items: usize,
+        sampler: Sampler,
         options: &FitOptions<'_>,
     ) -> Self {
+        let items = sampler.items();
         let numbers: usize = columns.iter().map(|(_, column)| column.values.len() / items).sum();
         let batches = items.div_ceil(options.batch_size);
         let mut gatherer = Gatherer {
             columns,
-            items,
+            sampler,
             batch_size: options.batch_size,
             epochs: options.epochs,
-            order: options.order,
-            seed: options.seed,
             epoch: (options.start / batches as u64) as usize,
             next: (options.start % batches as u64) as usize * options.batch_size,
             sequence: Vec::new(),
@@ -132,16 +129,23 @@ impl Feed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::Order;
+    use crate::data::{Dataset, Order};
     use crate::tensor::Tensor;
+
+    fn fed(values: Tensor, options: &FitOptions<'_>) -> (Vec<(NodeId, Column)>, Sampler) {
+        let column = Column::new("x", values);
+        let data = Dataset::new("d", vec![column.clone()], Vec::new()).unwrap();
+        let sampler = Sampler::new(&data, &options.order, options.batch_size, options.seed);
+        (vec![(0, column)], sampler.unwrap())
+    }
 
     fn batches(width: usize, options: &FitOptions<'_>) -> Vec<(usize, usize, Vec<f32>)> {
         let values: Vec<f32> = (0..7 * width).map(|number| (number / width) as f32).collect();
         let values = Tensor::from_shape_vec(vec![7, width], values).unwrap();
-        let columns = vec![(0, Column::new("x", values))];
+        let (columns, sampler) = fed(values, options);
         let mut all = Vec::new();
         std::thread::scope(|scope| {
-            let mut feed = Feed::new(scope, columns, 7, options);
+            let mut feed = Feed::new(scope, columns, sampler, options);
             while let Some(batch) = feed.next() {
                 let batch = batch.unwrap();
                 let firsts = batch.numbers[0].chunks(width).map(|item| item[0]).collect();
@@ -191,8 +195,9 @@ mod tests {
     fn a_feed_can_be_dropped_early() {
         let options = FitOptions { epochs: 100, batch_size: 1, ..FitOptions::default() };
         let values = Tensor::from_elem(vec![3, WORTH_A_THREAD], 1.0);
+        let (columns, sampler) = fed(values, &options);
         std::thread::scope(|scope| {
-            let mut feed = Feed::new(scope, vec![(0, Column::new("x", values))], 3, &options);
+            let mut feed = Feed::new(scope, columns, sampler, &options);
             assert!(feed.next().is_some());
         });
     }

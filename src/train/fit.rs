@@ -5,12 +5,16 @@ use std::time::{Duration, Instant};
 use super::feed::Feed;
 use super::network::Network;
 use super::report::{Report, Totals};
-use crate::data::{Dataset, Order};
+use crate::data::{Dataset, Order, Sampler};
 use crate::error::{Error, Result};
 use crate::executor::Mode;
 use crate::graph::NodeId;
 
 /// How a network is fitted to a data set.
+///
+/// A training that was interrupted after some steps goes on to the same bits with the same options and
+/// as [`FitOptions::start`] the steps that were taken, [`Network::step`], even within an epoch: the
+/// order of items follows from the seed and the number of the epoch.
 #[derive(Clone, Debug)]
 pub struct FitOptions<'a> {
     /// Passes over the data, those before [`FitOptions::start`] included.
@@ -27,6 +31,8 @@ pub struct FitOptions<'a> {
     pub max_steps: Option<u64>,
     /// Evaluated after every epoch.
     pub validation: Option<&'a Dataset>,
+    /// Evaluates no more than this many batches of the validation data, the first ones.
+    pub max_validation_batches: Option<usize>,
 }
 
 impl Default for FitOptions<'_> {
@@ -39,6 +45,7 @@ impl Default for FitOptions<'_> {
             seed: 0,
             max_steps: None,
             validation: None,
+            max_validation_batches: None,
         }
     }
 }
@@ -67,6 +74,32 @@ impl Control {
     fn and(self, other: Self) -> Self {
         if self == Self::Stop { self } else { other }
     }
+}
+
+/// An epoch is about to begin.
+#[derive(Clone, Copy, Debug)]
+pub struct EpochStart {
+    /// The epoch, from 0.
+    pub epoch: usize,
+    /// Epochs in all.
+    pub epochs: usize,
+    /// Since `fit` began.
+    pub elapsed: Duration,
+}
+
+/// A batch is about to be trained on.
+#[derive(Clone, Copy, Debug)]
+pub struct BatchStart {
+    /// The epoch, from 0.
+    pub epoch: usize,
+    /// Epochs in all.
+    pub epochs: usize,
+    /// The batch within its epoch, from 0.
+    pub batch: usize,
+    /// Batches in an epoch.
+    pub batches: usize,
+    /// Since `fit` began.
+    pub elapsed: Duration,
 }
 
 /// A batch has been trained on.
@@ -101,16 +134,37 @@ pub struct EpochEnd<'a> {
     pub elapsed: Duration,
 }
 
-/// Is called between the steps of [`Network::fit_with`].
+/// Is called between the steps of [`Network::fit_with`]. The callbacks are called in the order of
+/// their list; each method does nothing unless it is written.
 pub trait Callback {
+    /// Training begins.
+    fn before_training(&mut self, _network: &mut Network) -> Result<()> {
+        Ok(())
+    }
+
+    /// An epoch is about to begin.
+    fn before_epoch(&mut self, _network: &mut Network, _event: &EpochStart) -> Result<()> {
+        Ok(())
+    }
+
+    /// A batch is about to be trained on.
+    fn before_batch(&mut self, _network: &mut Network, _event: &BatchStart) -> Result<()> {
+        Ok(())
+    }
+
     /// A batch has been trained on.
-    fn batch_end(&mut self, _network: &Network, _event: &BatchEnd<'_>) -> Result<Control> {
+    fn batch_end(&mut self, _network: &mut Network, _event: &BatchEnd<'_>) -> Result<Control> {
         Ok(Control::Continue)
     }
 
-    /// An epoch has ended.
-    fn epoch_end(&mut self, _network: &Network, _event: &EpochEnd<'_>) -> Result<Control> {
+    /// An epoch has ended, be it before its last batch.
+    fn epoch_end(&mut self, _network: &mut Network, _event: &EpochEnd<'_>) -> Result<Control> {
         Ok(Control::Continue)
+    }
+
+    /// Training has ended, without an error.
+    fn after_training(&mut self, _network: &mut Network) -> Result<()> {
+        Ok(())
     }
 }
 
@@ -154,8 +208,12 @@ impl Network {
         }
         let columns = self.columns(Mode::Training, data)?;
         let ids: Vec<NodeId> = columns.iter().map(|(id, _)| *id).collect();
-        std::thread::scope(|scope| {
-            let mut feed = Feed::new(scope, columns, data.len(), options);
+        let sampler = Sampler::new(data, &options.order, options.batch_size, options.seed)?;
+        for callback in callbacks.iter_mut() {
+            callback.before_training(self)?;
+        }
+        let history = std::thread::scope(|scope| {
+            let mut feed = Feed::new(scope, columns, sampler, options);
             let mut history = History::default();
             let began = Instant::now();
             let batches = data.len().div_ceil(options.batch_size);
@@ -168,8 +226,12 @@ impl Network {
                 let at = Epoch { number, batches, began };
                 control = self.epoch(&at, &ids, &mut feed, options, callbacks, &mut history)?;
             }
-            Ok(history)
-        })
+            Ok::<_, Error>(history)
+        })?;
+        for callback in callbacks.iter_mut() {
+            callback.after_training(self)?;
+        }
+        Ok(history)
     }
 
     /// Trains over one epoch, and says whether another should follow.
@@ -183,12 +245,24 @@ impl Network {
         history: &mut History,
     ) -> Result<Control> {
         let mut control = Control::Continue;
+        let (epoch, epochs, batches) = (at.number, options.epochs, at.batches);
+        let event = EpochStart { epoch, epochs, elapsed: at.began.elapsed() };
+        for callback in callbacks.iter_mut() {
+            callback.before_epoch(self, &event)?;
+        }
         let mut totals = Totals::new(self.graph());
         let mut step_began = Instant::now();
         while control == Control::Continue {
             let Some(batch) = feed.next() else { break };
             let batch = batch?;
             let number = batch.number;
+            if !callbacks.is_empty() {
+                let elapsed = at.began.elapsed();
+                let event = BatchStart { epoch, epochs, batch: number, batches, elapsed };
+                for callback in callbacks.iter_mut() {
+                    callback.before_batch(self, &event)?;
+                }
+            }
             self.pass(Mode::Training, ids, &batch.numbers, batch.items, &mut totals)?;
             feed.give_back(batch);
             history.step_seconds.push(step_began.elapsed().as_secs_f64());
@@ -197,10 +271,10 @@ impl Network {
             if !callbacks.is_empty() {
                 let report = totals.report(self.graph());
                 let event = BatchEnd {
-                    epoch: at.number,
-                    epochs: options.epochs,
+                    epoch,
+                    epochs,
                     batch: number,
-                    batches: at.batches,
+                    batches,
                     report: &report,
                     elapsed: at.began.elapsed(),
                 };
@@ -209,18 +283,21 @@ impl Network {
                 }
             }
             step_began = Instant::now();
-            if number + 1 == at.batches {
+            if number + 1 == batches {
                 break;
             }
         }
         let train = totals.report(self.graph());
         let validation = options
             .validation
-            .map(|validation| self.evaluate(validation, options.batch_size))
+            .map(|validation| {
+                let most = options.max_validation_batches.unwrap_or(usize::MAX);
+                self.evaluate_first(validation, options.batch_size, most)
+            })
             .transpose()?;
         let event = EpochEnd {
-            epoch: at.number,
-            epochs: options.epochs,
+            epoch,
+            epochs,
             train: &train,
             validation: validation.as_ref(),
             elapsed: at.began.elapsed(),

@@ -1,5 +1,6 @@
 //! Networks that learn: parameters, plans and an executor put together; training over data sets.
 
+pub mod callbacks;
 pub mod checkpoint;
 mod feed;
 mod fit;
@@ -9,7 +10,7 @@ mod progress;
 mod report;
 
 pub use checkpoint::Checkpoint;
-pub use fit::{BatchEnd, Callback, Control, EpochEnd, FitOptions, History};
+pub use fit::{BatchEnd, BatchStart, Callback, Control, EpochEnd, EpochStart, FitOptions, History};
 pub use network::{Network, NetworkOptions};
 pub use progress::Progress;
 pub use report::{NamedTable, NamedValue, Report};

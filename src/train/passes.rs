@@ -16,12 +16,25 @@ impl Network {
     /// # Errors
     /// If the data does not fit, or if a node fails.
     pub fn evaluate(&mut self, data: &Dataset, batch_size: usize) -> Result<Report> {
+        self.evaluate_first(data, batch_size, usize::MAX)
+    }
+
+    /// Losses and metrics over the first `most` batches of a data set, or over at least one.
+    ///
+    /// # Errors
+    /// As [`Network::evaluate`].
+    pub fn evaluate_first(
+        &mut self,
+        data: &Dataset,
+        batch_size: usize,
+        most: usize,
+    ) -> Result<Report> {
         let columns = self.columns(Mode::Evaluation, data)?;
         let order: Vec<usize> = (0..data.len()).collect();
         let mut totals = Totals::new(self.graph());
         let ids: Vec<NodeId> = columns.iter().map(|(id, _)| *id).collect();
         let mut numbers = vec![Vec::new(); columns.len()];
-        for items in batches(&order, batch_size.max(1)) {
+        for items in batches(&order, batch_size.max(1)).take(most.max(1)) {
             for ((_, column), numbers) in columns.iter().zip(&mut numbers) {
                 gather(&column.values, items, numbers)?;
             }

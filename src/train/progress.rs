@@ -51,7 +51,7 @@ impl Progress {
 }
 
 impl Callback for Progress {
-    fn batch_end(&mut self, _network: &Network, event: &BatchEnd<'_>) -> Result<Control> {
+    fn batch_end(&mut self, _network: &mut Network, event: &BatchEnd<'_>) -> Result<Control> {
         if let Some(bar) = &self.bar {
             bar.set_message(format!(
                 "epoch {}/{} {}",
@@ -64,7 +64,7 @@ impl Callback for Progress {
         Ok(Control::Continue)
     }
 
-    fn epoch_end(&mut self, _network: &Network, event: &EpochEnd<'_>) -> Result<Control> {
+    fn epoch_end(&mut self, _network: &mut Network, event: &EpochEnd<'_>) -> Result<Control> {
         let test = event.validation.map(|report| format!("  {}", describe(report, "test ")));
         self.line(&format!(
             "epoch {:>width$}/{}  {}{}  {}",

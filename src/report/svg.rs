@@ -1,0 +1,217 @@
+//! Graphs as pictures.
+
+use std::fmt::Write;
+
+use super::layout::{Layout, NODE_HEIGHT};
+use crate::graph::{Graph, NodeId, Role};
+use crate::tensor::describe_shape;
+
+/// A graph as a self-contained SVG picture, from top to bottom: every node with its name, its kind, the
+/// shape of one item and the number of its parameters, or the node whose parameters it shares, and a
+/// curve for every input. Inputs, targets, losses and metrics have colours of their own, outputs a
+/// thicker border.
+///
+/// ```
+/// let graph = caudal::presets::find("article-dag")?.model()?.graph;
+/// let picture = caudal::report::svg(&graph);
+/// assert!(picture.starts_with("<svg xmlns="));
+/// assert!(picture.contains(">650 parameters</text>"));
+/// # Ok::<(), caudal::Error>(())
+/// ```
+pub fn svg(graph: &Graph) -> String {
+    let lines: Vec<Vec<String>> = (0..graph.nodes().len()).map(|id| lines(graph, id)).collect();
+    let widths: Vec<f64> = lines.iter().map(|lines| box_width(lines)).collect();
+    let layout = Layout::of(graph, &widths);
+    let (width, height) = layout.size();
+    let mut text = String::new();
+    // Writing to a string can't fail.
+    let _ = writeln!(
+        text,
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width:.0}\" height=\"{height:.0}\" \
+         viewBox=\"0 0 {width:.0} {height:.0}\" font-family=\"Helvetica, Arial, sans-serif\" \
+         text-anchor=\"middle\">\n<title>{}</title>\n\
+         <rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n\
+         <defs><marker id=\"tip\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" markerWidth=\"7\" \
+         markerHeight=\"7\" orient=\"auto\"><path d=\"M0 0.5L8 4L0 7.5z\" fill=\"#667085\"/></marker>\
+         </defs>\n<g fill=\"none\" stroke=\"#667085\" stroke-width=\"1.2\">",
+        escape(graph.name())
+    );
+    for (id, node) in graph.nodes().iter().enumerate() {
+        for slot in 0..node.inputs.len() {
+            let path = curve(&layout.edge(graph, id, slot));
+            let _ = writeln!(text, "<path d=\"{path}\" marker-end=\"url(#tip)\"/>");
+        }
+    }
+    text.push_str("</g>\n");
+    for (id, lines) in lines.iter().enumerate() {
+        draw_node(&mut text, graph, id, lines, layout.place(id), widths[id]);
+    }
+    text.push_str("</svg>\n");
+    text
+}
+
+/// Names have no limit, pictures do: letters of one line.
+const LONGEST: usize = 40;
+
+/// Fill, border, and the radius of the corners.
+fn look(role: &Role) -> (&'static str, &'static str, f64) {
+    match role {
+        Role::Input => ("#d9ead3", "#5b8a4a", 20.0),
+        Role::Target => ("#fff2cc", "#b08a1e", 20.0),
+        Role::Layer(_) => ("#e8eef7", "#5673a5", 6.0),
+        Role::Loss { .. } => ("#f4cccc", "#a94442", 0.0),
+        Role::Metric(_) => ("#eadcf4", "#7a5a96", 0.0),
+    }
+}
+
+/// The name, the kind with the shape, and the parameters.
+fn lines(graph: &Graph, id: NodeId) -> Vec<String> {
+    let node = &graph.nodes()[id];
+    let kind = node.role.kind();
+    let mut lines = vec![node.name.clone()];
+    lines.push(match &node.role {
+        Role::Input | Role::Target | Role::Layer(_) if node.shape.is_empty() => {
+            format!("{kind}, one number")
+        }
+        Role::Input | Role::Target | Role::Layer(_) => {
+            format!("{kind}, {}", describe_shape(&node.shape))
+        }
+        Role::Loss { weight, .. } => format!("{kind}, weight {weight}"),
+        Role::Metric(_) => kind.to_owned(),
+    });
+    let count = |&index: &usize| graph.parameters()[index].spec.count();
+    let parameters: usize = node.parameters.iter().map(count).sum();
+    if let Some(owner) = graph.shares(id) {
+        lines.push(format!("parameters of {}", graph.nodes()[owner].name));
+    } else if parameters > 0 {
+        lines.push(format!("{parameters} parameters"));
+    }
+    for line in &mut lines {
+        if let Some((end, _)) = line.char_indices().nth(LONGEST) {
+            line.truncate(end);
+            line.push('…');
+        }
+    }
+    lines
+}
+
+fn box_width(lines: &[String]) -> f64 {
+    let letters = |(number, line): (usize, &String)| {
+        line.chars().count() as f64 * if number == 0 { 7.6 } else { 6.1 }
+    };
+    let widest = lines.iter().enumerate().map(letters).fold(60.0, f64::max);
+    widest + 20.0
+}
+
+fn draw_node(
+    text: &mut String,
+    graph: &Graph,
+    id: NodeId,
+    lines: &[String],
+    (x, y): (f64, f64),
+    width: f64,
+) {
+    let (fill, border, radius) = look(&graph.nodes()[id].role);
+    let thickness = if graph.outputs().contains(&id) { 2.6 } else { 1.2 };
+    let dashes = if graph.shares(id).is_some() { " stroke-dasharray=\"5 3\"" } else { "" };
+    let _ = writeln!(
+        text,
+        "<rect x=\"{:.1}\" y=\"{:.1}\" width=\"{width:.1}\" height=\"{NODE_HEIGHT:.1}\" \
+         rx=\"{radius}\" fill=\"{fill}\" stroke=\"{border}\" stroke-width=\"{thickness}\"{dashes}/>",
+        x - width / 2.0,
+        y - NODE_HEIGHT / 2.0,
+    );
+    let mut baseline = y - lines.len() as f64 * 7.5 + 11.0;
+    for (number, line) in lines.iter().enumerate() {
+        let style = if number == 0 {
+            "font-size=\"13\" font-weight=\"bold\" fill=\"#1d2433\""
+        } else {
+            "font-size=\"11\" fill=\"#475067\""
+        };
+        let _ = writeln!(text, "<text x=\"{x:.1}\" y=\"{baseline:.1}\" {style}>{}</text>", {
+            escape(line)
+        });
+        baseline += 15.0;
+    }
+}
+
+/// A smooth line from point to point that leaves and arrives straight down.
+fn curve(points: &[(f64, f64)]) -> String {
+    let mut path = String::new();
+    for pair in points.windows(2) {
+        let ((x, y), (to_x, to_y)) = (pair[0], pair[1]);
+        if path.is_empty() {
+            let _ = write!(path, "M{x:.1} {y:.1}");
+        }
+        let middle = f64::midpoint(y, to_y);
+        let _ = write!(path, "C{x:.1} {middle:.1} {to_x:.1} {middle:.1} {to_x:.1} {to_y:.1}");
+    }
+    path
+}
+
+/// Text as XML holds it; characters that XML can't hold become spaces.
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '&' => escaped.push_str("&amp;"),
+            '"' => escaped.push_str("&quot;"),
+            other if other.is_control() || matches!(other, '\u{fffe}' | '\u{ffff}') => {
+                escaped.push(' ');
+            }
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::GraphBuilder;
+    use crate::layers::{Add, Dense, Relu};
+    use crate::losses::MeanSquaredError;
+    use crate::presets::PRESETS;
+
+    #[test]
+    fn names_are_escaped() {
+        let mut net = GraphBuilder::new("</title><script>\n&");
+        let x = net.input("a<b>&\"c\"", [2]);
+        let relu = net.layer("r".repeat(99), Relu, [&x]);
+        net.output(&relu);
+        let picture = svg(&net.build().unwrap());
+        assert!(picture.contains("<title>&lt;/title&gt;&lt;script&gt; &amp;</title>"), "{picture}");
+        assert!(picture.contains(">a&lt;b&gt;&amp;&quot;c&quot;</text>"), "{picture}");
+        assert!(picture.contains(&format!(">{}…</text>", "r".repeat(40))), "{picture}");
+    }
+
+    #[test]
+    fn every_input_has_a_curve() {
+        let mut net = GraphBuilder::new("double");
+        let x = net.input("x", [2]);
+        let y = net.target("y", [2]);
+        let first = net.layer("first", Dense::new(2), [&x]);
+        let second = net.layer_sharing("second", Dense::new(2), [&first], &first);
+        let sum = net.layer("sum", Add, [&x, &second, &x]);
+        net.loss("loss", MeanSquaredError, [&sum, &y]);
+        let picture = svg(&net.build().unwrap());
+        assert_eq!(picture.matches("marker-end").count(), 1 + 1 + 3 + 2);
+        assert_eq!(picture.matches("parameters of first").count(), 1);
+        assert_eq!(picture.matches("stroke-dasharray").count(), 1);
+        assert_eq!(picture.matches("stroke-width=\"2.6\"").count(), 1);
+    }
+
+    #[test]
+    fn presets_have_all_nodes_and_edges() {
+        for preset in PRESETS {
+            let graph = preset.model().unwrap().graph;
+            let picture = svg(&graph);
+            let edges: usize = graph.nodes().iter().map(|node| node.inputs.len()).sum();
+            assert_eq!(picture.matches("marker-end").count(), edges, "{}", preset.name);
+            assert_eq!(picture.matches("font-weight").count(), graph.nodes().len());
+            assert!(!picture.contains("NaN") && !picture.contains("inf\""), "{}", preset.name);
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! What can be done between the steps of training: stop in time, keep the best weights, write logs.
+//!
+//! | callback | what it does |
+//! | --- | --- |
+//! | [`EarlyStopping`] | ends training when a value no longer improves |
+//! | [`BestCheckpoint`] | saves the network whenever a value improves |
+//! | [`CsvLog`] | writes a line for every epoch |
+//! | [`LearningRateLog`] | collects the learning rate of every step |
+//!
+//! Others are types that implement [`Callback`](super::Callback).
+
+mod best_checkpoint;
+mod csv_log;
+mod early_stopping;
+mod learning_rate_log;
+#[cfg(test)]
+mod tests;
+mod watch;
+
+pub use best_checkpoint::BestCheckpoint;
+pub use csv_log::CsvLog;
+pub use early_stopping::EarlyStopping;
+pub use learning_rate_log::LearningRateLog;
+pub use watch::{Better, Watch};
