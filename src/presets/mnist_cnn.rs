@@ -21,5 +21,5 @@ fn mnist_cnn() -> Result<Model> {
     let flat = net.layer("flat", Flatten, [&pool]);
     let last = tower(&mut net, "d", &flat, &[128]);
     head(&mut net, &last);
-    model(net, 128, 5, 0.01)
+    model(net, 128, 5, 0.05)
 }
