@@ -10,6 +10,7 @@ mod graph_errors;
 mod laws;
 mod optimizers;
 mod oracles;
+mod presets;
 mod probe;
 mod protocol;
 mod random_graphs;

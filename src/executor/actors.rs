@@ -4,7 +4,7 @@
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use super::run::{Message, RunState};
+use super::state::{Message, RunState};
 use super::{Executor, Run};
 use crate::error::{Error, Result};
 

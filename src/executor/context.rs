@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use super::memory;
 use super::plan::{Mode, Operand, Phase, Step, Target, TaskSplit};
-use super::run::RunState;
+use super::state::RunState;
 use crate::graph::{Node, Role};
 use crate::kernels::{self, MatrixMut, MatrixRef, Panels};
 use crate::optimizers::{MOST_STATE, Moving};

@@ -11,6 +11,7 @@ pub mod policy;
 mod pool;
 mod run;
 mod sequential;
+mod state;
 pub mod trace;
 
 pub use actors::Actors;

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::policy::{Policy, ReadyPart, policy};
-use super::run::RunState;
+use super::state::RunState;
 use super::{Executor, Plan, Run};
 use crate::error::{Error, Result};
 
