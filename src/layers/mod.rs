@@ -7,6 +7,7 @@
 mod add;
 mod argmax;
 mod avgpool;
+mod checks;
 mod concat;
 mod conv2d;
 mod dense;
@@ -23,6 +24,7 @@ mod leaky_relu;
 mod maxpool;
 mod multiply;
 mod one_hot;
+mod parameter;
 mod prelu;
 mod relu;
 mod reshape;
@@ -66,6 +68,7 @@ pub use leaky_relu::LeakyRelu;
 pub use maxpool::MaxPool;
 pub use multiply::Multiply;
 pub use one_hot::OneHot;
+pub use parameter::{Layout, ParameterSpec};
 pub use prelu::Prelu;
 pub use relu::Relu;
 pub use reshape::Reshape;
@@ -80,11 +83,11 @@ pub use upsample::Upsample;
 pub use window::{Padding, Pair};
 pub use zero_padding::ZeroPadding;
 
+use self::checks::{equal_shapes, last_axis, read_indices, require_not_negative};
 use crate::error::{Error, Result};
 use crate::executor::Context;
-use crate::initializers::Initializer;
-use crate::kernels::{self, MatrixMut};
-use crate::tensor::{Shape, describe_shape};
+use crate::kernels::MatrixMut;
+use crate::tensor::Shape;
 
 /// Every layer kind, in the order of the documentation.
 pub const LAYERS: &[&LayerSpec] = &[
@@ -195,71 +198,6 @@ pub(crate) fn finite<'de, D: Deserializer<'de>>(source: D) -> Result<f32, D::Err
     Err(D::Error::custom(format!("expected a finite number, not {number}")))
 }
 
-/// Refuses an attribute that code, rather than a model file, has made anything but a number that
-/// is finite and not negative.
-fn require_not_negative(name: &str, number: f32) -> Result<(), Misfit> {
-    if number.is_finite() && number >= 0.0 {
-        return Ok(());
-    }
-    Err(Misfit::new(
-        format!("its {name} is {number}"),
-        format!("give `{name}` a finite number of at least 0"),
-    ))
-}
-
-/// The one shape of all inputs, or why there is none.
-fn equal_shapes(inputs: &[&[usize]]) -> Result<Shape, Misfit> {
-    match inputs.iter().position(|shape| *shape != inputs[0]) {
-        None => Ok(inputs[0].to_vec()),
-        Some(other) => Err(Misfit::new(
-            format!(
-                "inputs 1 and {} differ in shape: {} and {}",
-                other + 1,
-                describe_shape(inputs[0]),
-                describe_shape(inputs[other])
-            ),
-            "give all inputs the same shape",
-        )),
-    }
-}
-
-/// The size of the last axis, or that there is none.
-fn last_axis(shape: &[usize]) -> Result<usize, Misfit> {
-    shape.last().copied().ok_or_else(|| {
-        Misfit::new(
-            "it needs an input with at least one axis, not a single number an item",
-            "connect it to a node whose items have features",
-        )
-    })
-}
-
-/// Calls `with(place, index)` for every number of input 0, counted in row-major order within the part:
-/// an index below `count`, or an error that names the number and its item.
-fn read_indices(
-    context: &Context<'_>,
-    count: usize,
-    mut with: impl FnMut(usize, usize),
-) -> Result<(), String> {
-    let input = context.input(0);
-    let of_item = input.rows() * input.cols() / context.items().max(1);
-    let numbers = (0..input.rows()).flat_map(|row| input.row(row));
-    for (place, &number) in numbers.enumerate() {
-        // What is no such index is negative, NaN, or changes on the way; large floats become the
-        // largest integer.
-        let index = number as usize;
-        if index as f32 != number || index >= count {
-            return Err(format!(
-                "number {} of item {} is {number}, but indices are whole numbers from 0 to {}",
-                place % of_item,
-                context.first_item() + place / of_item,
-                count - 1
-            ));
-        }
-        with(place, index);
-    }
-    Ok(())
-}
-
 /// The attributes of a layer as a model file holds them.
 pub(crate) fn to_attributes<T: Serialize>(value: &T) -> toml::Table {
     // Layers are structs of numbers, strings and lists, all of which the format can write.
@@ -288,74 +226,6 @@ impl Misfit {
     /// A misfit with its remedy.
     pub fn new(problem: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { problem: problem.into(), remedy: remedy.into() }
-    }
-}
-
-/// How a parameter's numbers lie in memory while a network runs. Files and
-/// [`crate::train::Network::weights`] always have the plain layout.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Layout {
-    /// Row-major.
-    Plain,
-    /// A matrix of (all axes but the last) x (last axis) in column panels, which the matrix kernels
-    /// read without packing.
-    Panels,
-}
-
-/// A parameter that a layer asks for.
-#[derive(Clone, Debug)]
-pub struct ParameterSpec {
-    /// Its name within the node, such as `weight`.
-    pub name: &'static str,
-    /// Its shape.
-    pub shape: Shape,
-    /// Where its first values come from.
-    pub initializer: Arc<dyn Initializer>,
-    /// Inputs that one output number sums over.
-    pub fan_in: usize,
-    /// Outputs that one input number reaches.
-    pub fan_out: usize,
-    /// How it lies in memory.
-    pub layout: Layout,
-}
-
-impl ParameterSpec {
-    /// How many numbers it holds.
-    pub fn count(&self) -> usize {
-        self.shape.iter().product()
-    }
-
-    /// The shape as a matrix: (all axes but the last) x (last axis).
-    pub(crate) fn matrix(&self) -> (usize, usize) {
-        let columns = self.shape.last().copied().unwrap_or(1);
-        (self.count() / columns, columns)
-    }
-
-    /// Floats in memory, padding included.
-    pub(crate) fn floats(&self) -> usize {
-        let (rows, columns) = self.matrix();
-        match self.layout {
-            Layout::Plain => rows * columns,
-            Layout::Panels => kernels::panel_len(rows, columns),
-        }
-    }
-
-    /// Rows along which a parameter gradient can be split.
-    pub(crate) fn rows(&self) -> usize {
-        let (rows, columns) = self.matrix();
-        match self.layout {
-            Layout::Plain => rows,
-            Layout::Panels => kernels::panel_rows(rows, columns),
-        }
-    }
-
-    /// Where a range of those rows lies in memory.
-    pub(crate) fn floats_of(&self, range: Range<usize>) -> Range<usize> {
-        let (rows, columns) = self.matrix();
-        match self.layout {
-            Layout::Plain => range.start * columns..range.end * columns,
-            Layout::Panels => kernels::panel_rows_floats(rows, columns, range),
-        }
     }
 }
 

@@ -34,7 +34,11 @@ fn assert_table<'a>(folder: &str, shared: &[&str], rows: impl Iterator<Item = (&
 
 #[test]
 fn every_file_is_a_row() {
-    assert_table("layers", &["window", "tests"], LAYERS.iter().map(|row| (row.kind, row.summary)));
+    assert_table(
+        "layers",
+        &["checks", "parameter", "window", "tests"],
+        LAYERS.iter().map(|row| (row.kind, row.summary)),
+    );
     assert_table("losses", &["targets", "tests"], LOSSES.iter().map(|row| (row.kind, row.summary)));
     assert_table(
         "metrics",

@@ -1,0 +1,76 @@
+//! The parameters that layers ask for, and how they lie in memory.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::initializers::Initializer;
+use crate::kernels;
+use crate::tensor::Shape;
+
+/// How a parameter's numbers lie in memory while a network runs. Files and
+/// [`crate::train::Network::weights`] always have the plain layout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// Row-major.
+    Plain,
+    /// A matrix of (all axes but the last) x (last axis) in column panels, which the matrix kernels
+    /// read without packing.
+    Panels,
+}
+
+/// A parameter that a layer asks for.
+#[derive(Clone, Debug)]
+pub struct ParameterSpec {
+    /// Its name within the node, such as `weight`.
+    pub name: &'static str,
+    /// Its shape.
+    pub shape: Shape,
+    /// Where its first values come from.
+    pub initializer: Arc<dyn Initializer>,
+    /// Inputs that one output number sums over.
+    pub fan_in: usize,
+    /// Outputs that one input number reaches.
+    pub fan_out: usize,
+    /// How it lies in memory.
+    pub layout: Layout,
+}
+
+impl ParameterSpec {
+    /// How many numbers it holds.
+    pub fn count(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// The shape as a matrix: (all axes but the last) x (last axis).
+    pub(crate) fn matrix(&self) -> (usize, usize) {
+        let columns = self.shape.last().copied().unwrap_or(1);
+        (self.count() / columns, columns)
+    }
+
+    /// Floats in memory, padding included.
+    pub(crate) fn floats(&self) -> usize {
+        let (rows, columns) = self.matrix();
+        match self.layout {
+            Layout::Plain => rows * columns,
+            Layout::Panels => kernels::panel_len(rows, columns),
+        }
+    }
+
+    /// Rows along which a parameter gradient can be split.
+    pub(crate) fn rows(&self) -> usize {
+        let (rows, columns) = self.matrix();
+        match self.layout {
+            Layout::Plain => rows,
+            Layout::Panels => kernels::panel_rows(rows, columns),
+        }
+    }
+
+    /// Where a range of those rows lies in memory.
+    pub(crate) fn floats_of(&self, range: Range<usize>) -> Range<usize> {
+        let (rows, columns) = self.matrix();
+        match self.layout {
+            Layout::Plain => range.start * columns..range.end * columns,
+            Layout::Panels => kernels::panel_rows_floats(rows, columns, range),
+        }
+    }
+}
