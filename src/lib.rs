@@ -15,6 +15,7 @@ pub mod optimizers;
 pub mod presets;
 mod random;
 pub mod report;
+pub mod simulator;
 mod tensor;
 pub mod train;
 

@@ -6,7 +6,7 @@ mod actors;
 mod compile;
 mod context;
 mod memory;
-mod plan;
+pub(crate) mod plan;
 pub mod policy;
 mod pool;
 mod run;
@@ -20,6 +20,7 @@ pub use context::Context;
 pub use memory::Parameters;
 pub use plan::{Mode, Phase, Plan, TaskInfo};
 pub use pool::Pool;
+pub(crate) use pool::{MOST_TAKEN, SPINS, TINY};
 pub use run::{CancelToken, Observer, PartEvent, Run};
 pub use sequential::Sequential;
 
