@@ -5,13 +5,18 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::places::Places;
-use super::{Policy, PolicySpec, ReadyPart};
+use super::{Policy, PolicySpec, ReadyPart, nothing_after};
+use crate::error::Result;
 use crate::executor::plan::Plan;
 
 pub(super) static SPEC: PolicySpec = PolicySpec {
     name: "critical-path",
     summary: "the part whose task has the largest upward rank: the longest way to the run's end",
-    make: || Box::new(CriticalPath::default()),
+    arguments: &[],
+    make: |argument| {
+        nothing_after(argument)?;
+        Ok(Box::new(CriticalPath::default()))
+    },
 };
 
 /// The part whose task has the largest upward rank runs next, over measured seconds once there are
@@ -73,15 +78,16 @@ impl Policy for CriticalPath {
         SPEC.name
     }
 
-    fn begin(&mut self, plan: &Plan, _workers: usize) {
+    fn begin(&mut self, plan: &Plan, _workers: usize) -> Result<()> {
         if self.plan == Some(plan.id) {
-            return;
+            return Ok(());
         }
         let known = self.orders.entry(plan.id);
         let order = known.or_insert_with(|| Arc::new(Order::new(plan, plan.estimated_costs())));
         self.order = Arc::clone(order);
         self.waiting = Places::new(self.order.parts.len());
         self.plan = Some(plan.id);
+        Ok(())
     }
 
     fn learn(&mut self, plan: &Plan, seconds: &[f64]) {
