@@ -8,6 +8,7 @@ mod options;
 mod output;
 mod overhead;
 mod predict;
+mod simulate;
 mod summary;
 mod tables;
 mod train;
@@ -38,6 +39,7 @@ enum Command {
     Predict(predict::Predict),
     Bench(bench::Bench),
     Overhead(overhead::Overhead),
+    Simulate(simulate::Simulate),
     Graph(graph::Graph),
     /// Lists the preset networks, and the arguments of those that are families.
     Models(tables::List),
@@ -103,6 +105,7 @@ fn run(command: Command) -> Result<(), Stop> {
         Command::Predict(predict) => predict.run(),
         Command::Bench(bench) => bench.run(),
         Command::Overhead(overhead) => overhead.run(),
+        Command::Simulate(simulate) => simulate.run(),
         Command::Graph(graph) => graph.run(),
         Command::Models(list) => list.models(),
         Command::Layers(list) => list.layers(),

@@ -90,7 +90,11 @@ impl List {
         let rows = POLICIES.iter().map(|spec| Row {
             name: spec.name,
             summary: spec.summary,
-            attributes: spec.arguments,
+            attributes: spec
+                .arguments
+                .iter()
+                .map(|&(form, meaning)| (form, meaning.to_owned()))
+                .collect(),
         });
         self.print("policies", rows)
     }

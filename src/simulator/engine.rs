@@ -22,8 +22,12 @@ enum Event {
     Complete(u32),
     /// The worker goes on with what it took before, or looks for work.
     Next,
+    /// The worker has ended a part that is not its task's last, and the policy is to be told.
+    Ended,
     /// The worker has the lock: it publishes what it made ready, and takes a part.
     Publish,
+    /// The worker has seen or been told that a part waits, and asks for the lock.
+    Look,
     /// The worker has the lock: it takes a part if any waits.
     Take,
     /// The caller has the lock: it publishes the sources.
@@ -79,6 +83,8 @@ struct Worker {
     idle_since: f64,
     /// When it began to schedule.
     scheduling_since: f64,
+    /// The change after which the policy had nothing for it.
+    refused_at: Option<u64>,
     /// Until when it has the lock that it asked for last.
     locked_until: f64,
     part: ReadyPart,
@@ -111,6 +117,9 @@ pub(super) struct Engine<'a> {
     locked_until: f64,
     locked_by: usize,
     waiting: usize,
+    /// Counts what may change a policy's answer, and whether the policy supervises.
+    changes: u64,
+    supervised: bool,
     pending: Vec<u32>,
     parts_left: Vec<u32>,
     ready_at: Vec<f64>,
@@ -130,6 +139,7 @@ impl<'a> Engine<'a> {
             state: State::Idle,
             idle_since: 0.0,
             scheduling_since: 0.0,
+            refused_at: None,
             locked_until: 0.0,
             part: ReadyPart { task: 0, part: 0 },
             left: 0.0,
@@ -156,6 +166,8 @@ impl<'a> Engine<'a> {
             locked_until: 0.0,
             locked_by: 0,
             waiting: 0,
+            changes: 0,
+            supervised: false,
             pending: Vec::new(),
             parts_left: Vec::new(),
             ready_at: vec![0.0; plan.task_count()],
@@ -183,7 +195,8 @@ impl<'a> Engine<'a> {
             (worker.busy, worker.scheduling) = (0.0, 0.0);
             worker.state = State::Idle;
         }
-        policy.begin(self.plan, self.machine.workers());
+        policy.begin(self.plan, self.machine.workers())?;
+        self.supervised = policy.supervises();
         let caller = &mut self.workers[0];
         caller.state = State::Scheduling;
         caller.scheduling_since = self.clock;
@@ -213,9 +226,17 @@ impl<'a> Engine<'a> {
         let worker = timed.worker;
         match timed.event {
             Event::Start => self.start(worker),
-            Event::Complete(task) => self.complete(worker, task as usize),
+            Event::Complete(task) => self.complete(policy, worker, task as usize),
+            Event::Look => self.lock(worker, self.clock, Event::Take),
+            Event::Ended => {
+                self.workers[worker].ready.clear();
+                self.lock(worker, self.clock, Event::Publish);
+            }
             Event::Next => self.next(worker),
             Event::Publish => {
+                if self.supervised {
+                    policy.done(self.workers[worker].part, worker);
+                }
                 self.publish(policy, worker);
                 let next = if self.workers[worker].taken.is_empty() {
                     self.take(policy, worker)
@@ -234,7 +255,13 @@ impl<'a> Engine<'a> {
                 self.plan_event(free, worker, Event::Next);
             }
             Event::Take => match self.take(policy, worker) {
-                Some(part) => self.start_at(worker, part, self.workers[worker].locked_until),
+                Some(part) => {
+                    let free = self.workers[worker].locked_until;
+                    if self.supervised {
+                        self.tell_spinning(worker, free);
+                    }
+                    self.start_at(worker, part, free);
+                }
                 None => self.rest(worker),
             },
         }
@@ -328,7 +355,8 @@ impl<'a> Engine<'a> {
         let overhead = &self.machine.overhead;
         let speed = self.machine.speeds[worker];
         if *left > 0 {
-            self.plan_event(self.clock + overhead.part / speed, worker, Event::Next);
+            let event = if self.supervised { Event::Ended } else { Event::Next };
+            self.plan_event(self.clock + overhead.part / speed, worker, event);
         } else {
             let messages = self.plan.tasks[task as usize].successors.len;
             let took = (overhead.part + f64::from(messages) * overhead.message) / speed;
@@ -336,7 +364,7 @@ impl<'a> Engine<'a> {
         }
     }
 
-    fn complete(&mut self, worker: usize, task: usize) {
+    fn complete(&mut self, policy: &mut dyn Policy, worker: usize, task: usize) {
         self.memory.release(self.plan, task, self.clock - self.began);
         let mut ready = std::mem::take(&mut self.workers[worker].ready);
         ready.clear();
@@ -350,18 +378,30 @@ impl<'a> Engine<'a> {
             }
         }
         self.sinks_left -= u32::from(edges.is_empty());
-        let first = ready.first().copied();
-        let alone = ready.len() == 1 && self.plan.tasks[ready[0] as usize].parts == 1;
+        let alone = match ready.as_slice() {
+            &[task] if self.plan.tasks[task as usize].parts == 1 => Some(task),
+            _ => None,
+        };
+        let nothing = ready.is_empty();
         self.workers[worker].ready = ready;
-        match first {
-            None => self.next(worker),
-            Some(task)
-                if alone && self.workers[worker].taken.is_empty() && self.waiting == 0 =>
-            {
-                self.start_at(worker, ReadyPart { task, part: 0 }, self.clock);
+        if self.sinks_left == 0 {
+            if self.supervised {
+                policy.done(self.workers[worker].part, worker);
             }
-            Some(_) => self.lock(worker, self.clock, Event::Publish),
+            return;
         }
+        if !self.supervised {
+            if nothing {
+                return self.next(worker);
+            }
+            if let Some(task) = alone
+                && self.workers[worker].taken.is_empty()
+                && self.waiting == 0
+            {
+                return self.start_at(worker, ReadyPart { task, part: 0 }, self.clock);
+            }
+        }
+        self.lock(worker, self.clock, Event::Publish);
     }
 
     /// Goes on with what was taken before, or looks for work.
@@ -370,7 +410,7 @@ impl<'a> Engine<'a> {
             return self.start_at(worker, part, self.clock);
         }
         self.workers[worker].idle_since = self.clock;
-        if self.waiting > 0 {
+        if self.waiting > 0 && self.workers[worker].refused_at != Some(self.changes) {
             self.workers[worker].state = State::Looking;
             self.lock(worker, self.clock, Event::Take);
         } else {
@@ -410,6 +450,7 @@ impl<'a> Engine<'a> {
                 self.waiting += 1;
             }
         }
+        self.changes += 1;
     }
 
     /// The next part by the policy, and, if it is tiny, a fair share of others.
@@ -417,10 +458,14 @@ impl<'a> Engine<'a> {
         if self.waiting == 0 {
             return None;
         }
-        let first = policy.pop(worker)?;
+        let Some(first) = policy.pop(worker) else {
+            self.workers[worker].refused_at = Some(self.changes);
+            return None;
+        };
         self.waiting -= 1;
+        self.changes += 1;
         let task = first.task as usize;
-        if self.plan.tasks[task].parts == 1 && self.plan.costs[task] < TINY {
+        if !self.supervised && self.plan.tasks[task].parts == 1 && self.plan.costs[task] < TINY {
             let share = (self.waiting / (2 * self.workers.len())).min(MOST_TAKEN);
             let taken = &mut self.workers[worker].taken;
             for _ in 0..share {
@@ -436,39 +481,62 @@ impl<'a> Engine<'a> {
     fn unlock_and_wake(&mut self, publisher: usize) -> f64 {
         let overhead = self.machine.overhead;
         let unlocked = self.workers[publisher].locked_until;
-        let mut spinning = self.waiting;
+        self.tell_spinning(publisher, unlocked);
         // A parked worker that is on its way counts as one that sleeps until it has the lock.
-        let is_parked = |worker: &Worker| {
-            matches!(worker.state, State::Idle | State::Looking)
-                && unlocked - worker.idle_since > overhead.spin
-        };
-        let sleeping = self.workers.iter().filter(|worker| is_parked(worker)).count();
-        let mut notified = sleeping.min(self.waiting);
+        let sleeping = (0..self.workers.len()).filter(|&worker| self.is_parked(worker, unlocked));
+        let mut wake = sleeping.count().min(self.waiting);
+        if self.supervised && self.waiting > 0 {
+            wake = self.workers.len();
+        }
         let mut free = unlocked;
         for worker in 0..self.workers.len() {
-            if worker == publisher || self.workers[worker].state != State::Idle {
-                continue;
+            if wake == 0 {
+                break;
             }
-            let looks = if is_parked(&self.workers[worker]) {
-                if notified == 0 {
-                    continue;
-                }
-                notified -= 1;
+            if worker != publisher
+                && self.workers[worker].state == State::Idle
+                && self.is_parked(worker, unlocked)
+            {
+                wake -= 1;
                 free += overhead.notify;
-                free + overhead.wake
-            } else {
-                if spinning == 0 {
-                    continue;
-                }
-                spinning -= 1;
-                unlocked + overhead.handover
-            };
-            let woken = &mut self.workers[worker];
-            woken.state = State::Looking;
-            woken.scheduling_since = looks;
-            self.plan_event(looks, worker, Event::Take);
+                self.look_at(worker, free + overhead.wake);
+            }
         }
         free
+    }
+
+    /// Whether the worker has looked for work until it parked, and has not come back since.
+    fn is_parked(&self, worker: usize, now: f64) -> bool {
+        let worker = &self.workers[worker];
+        matches!(worker.state, State::Idle | State::Looking)
+            && now - worker.idle_since > self.machine.overhead.spin
+    }
+
+    /// Workers that look for work see that some waits: as many as there are parts, or all, where the
+    /// policy may have the part for one worker only.
+    fn tell_spinning(&mut self, teller: usize, now: f64) {
+        let mut told = if self.supervised { usize::MAX } else { self.waiting };
+        if self.waiting == 0 {
+            return;
+        }
+        for worker in 0..self.workers.len() {
+            if told == 0 {
+                break;
+            }
+            let idle = worker != teller && self.workers[worker].state == State::Idle;
+            let refused = self.workers[worker].refused_at == Some(self.changes);
+            if idle && !refused && !self.is_parked(worker, now) {
+                told -= 1;
+                self.look_at(worker, now + self.machine.overhead.handover);
+            }
+        }
+    }
+
+    /// The worker asks for the lock at `time`.
+    fn look_at(&mut self, worker: usize, time: f64) {
+        self.workers[worker].state = State::Looking;
+        self.workers[worker].scheduling_since = time;
+        self.plan_event(time, worker, Event::Look);
     }
 
     /// The last sink has ended: what the step took.

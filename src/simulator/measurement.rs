@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::calibration::cores;
+use super::probe::Probe;
 use super::{Costs, Machine, Options, simulate};
 use crate::bench::{median, training_run};
 use crate::error::Result;
@@ -16,13 +18,15 @@ use crate::model::Model;
 const UNTIMED: usize = 1;
 /// Steps of a block that are timed.
 const TIMED: usize = 3;
-/// The fewest and the most blocks.
-const BLOCKS: (usize, usize) = (3, 200);
+/// The fewest and the most rounds of blocks.
+const ROUNDS: (usize, usize) = (5, 200);
+/// How many times as long as asked for a measurement may take while others take its cores away.
+const PATIENCE: u32 = 5;
 /// The policy of the one worker.
 const ALONE: &str = "critical-path";
 
 /// Steps of one executor.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct StepTimes {
     /// Its workers.
     pub workers: usize,
@@ -52,6 +56,9 @@ pub struct Measurement {
     pub traces: Vec<Vec<PartEvent>>,
     /// The most bytes of recycled buffers that were in use at one time.
     pub peak_bytes: usize,
+    /// Rounds of steps that count, and rounds that do not because another process had a core of this
+    /// machine; if none counts, all those that do not.
+    pub rounds: (usize, usize),
 }
 
 /// One executor, and what its steps took.
@@ -59,11 +66,37 @@ struct Candidate {
     executor: Pool,
     times: Vec<f64>,
     traces: Vec<Vec<PartEvent>>,
+    /// Those of rounds in which the cores were not free.
+    disturbed: (Vec<f64>, Vec<Vec<PartEvent>>),
+    /// How many of the times and traces are of earlier rounds.
+    kept: (usize, usize),
 }
 
 impl Candidate {
     fn new(workers: usize, policy: &str) -> Result<Self> {
-        Ok(Self { executor: Pool::new(workers, policy)?, times: Vec::new(), traces: Vec::new() })
+        Ok(Self {
+            executor: Pool::new(workers, policy)?,
+            times: Vec::new(),
+            traces: Vec::new(),
+            disturbed: Default::default(),
+            kept: (0, 0),
+        })
+    }
+
+    /// Puts what the round gave aside unless it `keeps`.
+    fn end_round(&mut self, keeps: bool) {
+        if !keeps {
+            self.disturbed.0.extend(self.times.drain(self.kept.0..));
+            self.disturbed.1.extend(self.traces.drain(self.kept.1..));
+        }
+        self.kept = (self.times.len(), self.traces.len());
+    }
+
+    /// Falls back to what was disturbed, if there is nothing else.
+    fn settle(&mut self) {
+        if self.times.is_empty() {
+            (self.times, self.traces) = std::mem::take(&mut self.disturbed);
+        }
     }
 
     fn block(&mut self, run: &mut Run) -> Result<()> {
@@ -119,11 +152,23 @@ impl Measurement {
         let mut alone = Candidate::new(1, ALONE)?;
         let others = others.iter().map(|&(workers, policy)| Candidate::new(workers, policy));
         let mut others: Vec<_> = others.collect::<Result<_>>()?;
+        let most = others.iter().map(|other| other.executor.workers()).max().unwrap_or(1);
+        let probe = Probe::new(most.min(cores()));
         let recorder = Arc::new(Recorder::new());
         let began = Instant::now();
-        for block in 0..BLOCKS.1 {
-            if block >= BLOCKS.0 && began.elapsed() > limit {
+        let patience = limit * PATIENCE;
+        let (mut rounds, mut disturbed) = (0, 0);
+        let mut waited = Duration::ZERO;
+        let mut free = false;
+        while rounds < ROUNDS.1 {
+            let enough = rounds >= ROUNDS.0 && began.elapsed() > limit + waited;
+            if enough || (disturbed >= ROUNDS.0 && began.elapsed() > limit + patience) {
                 break;
+            }
+            if !free {
+                let waiting = Instant::now();
+                free = probe.wait(patience.saturating_sub(waited));
+                waited += waiting.elapsed();
             }
             alone.block(&mut run)?;
             alone.observe(&mut run, &recorder)?;
@@ -131,11 +176,16 @@ impl Measurement {
                 candidate.block(&mut run)?;
             }
             if let Some(first) = others.first_mut() {
-                first.block(&mut run)?;
                 first.observe(&mut run, &recorder)?;
             }
+            let free_before = std::mem::replace(&mut free, probe.cores_are_free());
+            let keeps = free && free_before;
+            [&mut alone].into_iter().chain(&mut others).for_each(|it| it.end_round(keeps));
+            rounds += usize::from(keeps);
+            disturbed += usize::from(!keeps);
         }
         let plan = Arc::clone(run.plan());
+        [&mut alone].into_iter().chain(&mut others).for_each(Candidate::settle);
         let events: Vec<PartEvent> = alone.traces.drain(..).flatten().collect();
         let costs = Costs::measured(&plan, &events, super::calibration::clock());
         let traces = others.first_mut().map(|first| std::mem::take(&mut first.traces));
@@ -146,9 +196,23 @@ impl Measurement {
             others: others.into_iter().map(Candidate::times).collect(),
             traces: traces.unwrap_or_default(),
             peak_bytes: run.peak_recycled_bytes(),
+            rounds: (rounds, disturbed),
             plan,
         })
     }
+
+    // TEMP
+    /// x
+    pub fn save(&self) -> serde_json::Value {
+        serde_json::json!({"name": self.name, "costs": self.costs, "alone": self.alone, "others": self.others, "traces": self.traces, "peak": self.peak_bytes, "rounds": self.rounds})
+    }
+    /// x
+    pub fn load(model: &Model, v: &serde_json::Value) -> Self {
+        let run = training_run(&model.graph, model.training.batch_size, &model.training.optimizer, PlanOptions::default()).expect("x");
+        fn get<T: serde::de::DeserializeOwned>(v: &serde_json::Value) -> T { serde_json::from_value(v.clone()).expect("x") }
+        Self { name: get(&v["name"]), plan: Arc::clone(run.plan()), costs: get(&v["costs"]), alone: get(&v["alone"]), others: get(&v["others"]), traces: get(&v["traces"]), peak_bytes: get(&v["peak"]), rounds: get(&v["rounds"]) }
+    }
+    // END TEMP
 
     /// The parts' costs, all multiplied by the one factor with which one worker of `machine` takes as
     /// long as one worker took: parts were timed one by one, which takes some time itself.

@@ -14,6 +14,7 @@ mod machine;
 mod measurement;
 mod memory;
 pub mod prediction;
+mod probe;
 mod task_graph;
 mod traffic;
 pub mod validation;
