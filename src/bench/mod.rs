@@ -8,7 +8,7 @@ mod step;
 pub(crate) use overhead::tiny_run;
 pub use overhead::{Overhead, SHAPES, ShapeSpec, overhead, tiny_nodes};
 pub use peak::product_peak;
-pub use process::{minor_faults, peak_resident_mib};
+pub use process::{minor_faults, peak_resident_mib, seconds_without_core};
 pub(crate) use step::training_run;
 pub use step::{StepTime, time_steps};
 

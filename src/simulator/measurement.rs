@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::calibration::cores;
-use super::probe::Probe;
+use super::probe::{Probe, Watch};
 use super::{Costs, Machine, Options, simulate};
 use crate::bench::{median, training_run};
 use crate::error::Result;
@@ -170,6 +170,7 @@ impl Measurement {
                 free = probe.wait(patience.saturating_sub(waited));
                 waited += waiting.elapsed();
             }
+            let round = Watch::start();
             alone.block(&mut run)?;
             alone.observe(&mut run, &recorder)?;
             for candidate in &mut others {
@@ -178,8 +179,9 @@ impl Measurement {
             if let Some(first) = others.first_mut() {
                 first.observe(&mut run, &recorder)?;
             }
-            let free_before = std::mem::replace(&mut free, probe.cores_are_free());
-            let keeps = free && free_before;
+            let had_cores = round.had_cores();
+            free = probe.cores_are_free();
+            let keeps = free && had_cores;
             [&mut alone].into_iter().chain(&mut others).for_each(|it| it.end_round(keeps));
             rounds += usize::from(keeps);
             disturbed += usize::from(!keeps);

@@ -7,6 +7,7 @@ use std::hint::black_box;
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
+use crate::bench::seconds_without_core;
 use crate::kernels::{MatrixMut, MatrixRef, Panels, panel_len, product};
 
 /// Rows and columns of the matrices: together they fit into the cache of one core.
@@ -17,6 +18,9 @@ const PRODUCTS: usize = 12;
 
 /// How much longer the same arithmetic may take on several threads than on one.
 const TOLERANCE: f64 = 1.15;
+
+/// The share of the time for which threads may lack a core.
+const WITHOUT_CORE: f64 = 0.05;
 
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -61,6 +65,28 @@ impl Probe {
             others.fold(own, f64::max)
         });
         slowest <= self.alone * TOLERANCE
+    }
+}
+
+/// Watches whether other processes of this system took a core away.
+#[derive(Debug)]
+pub(super) struct Watch {
+    began: Instant,
+    without_core: Option<f64>,
+}
+
+impl Watch {
+    /// From now on.
+    pub(super) fn start() -> Self {
+        Self { without_core: seconds_without_core(), began: Instant::now() }
+    }
+
+    /// Whether this process's threads had cores whenever they wanted one; always so where the system
+    /// does not say.
+    pub(super) fn had_cores(&self) -> bool {
+        let passed = self.began.elapsed().as_secs_f64();
+        let without = seconds_without_core().zip(self.without_core);
+        without.is_none_or(|(after, before)| after - before <= passed * WITHOUT_CORE)
     }
 }
 
