@@ -34,7 +34,8 @@ pub struct PlanOptions {
     pub chunk_bytes: usize,
     /// Makes one task of steps with one way through, where one of them is small.
     pub fusion: bool,
-    /// Lets layers write over inputs that nobody else reads, and places inputs inside their concat.
+    /// Lets layers write over inputs that nobody else reads, places inputs inside their concat, and
+    /// keeps rows a whole number of pages apart from competing for the cache.
     pub in_place: bool,
     /// Training plans: moves parameters. Without it, gradients are computed and kept.
     pub updates: bool,
