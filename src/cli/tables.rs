@@ -87,7 +87,12 @@ impl List {
     }
 
     pub(super) fn policies(&self) -> Result<(), Stop> {
-        self.print("policies", names!(POLICIES))
+        let rows = POLICIES.iter().map(|spec| Row {
+            name: spec.name,
+            summary: spec.summary,
+            attributes: spec.arguments,
+        });
+        self.print("policies", rows)
     }
 
     pub(super) fn executors(&self) -> Result<(), Stop> {

@@ -6,13 +6,18 @@ use std::sync::Arc;
 
 use super::homes::Homes;
 use super::places::Places;
-use super::{Policy, PolicySpec, ReadyPart};
+use super::{Policy, PolicySpec, ReadyPart, nothing_after};
+use crate::error::Result;
 use crate::executor::plan::Plan;
 
 pub(super) static SPEC: PolicySpec = PolicySpec {
     name: "critical-path",
     summary: "the part whose task has the largest upward rank: the longest way to the run's end",
-    make: || Box::new(CriticalPath::default()),
+    arguments: &[],
+    make: |argument| {
+        nothing_after(argument)?;
+        Ok(Box::new(CriticalPath::default()))
+    },
 };
 
 /// The part whose task has the largest upward rank runs next, over measured seconds once there are
@@ -91,9 +96,9 @@ impl Policy for CriticalPath {
         SPEC.name
     }
 
-    fn begin(&mut self, plan: &Plan, workers: usize) {
+    fn begin(&mut self, plan: &Plan, workers: usize) -> Result<()> {
         if self.ready_for == Some((plan.id, workers)) {
-            return;
+            return Ok(());
         }
         let known = self.orders.entry(plan.id);
         let order = known.or_insert_with(|| Arc::new(Order::new(plan, plan.estimated_costs())));
@@ -101,6 +106,7 @@ impl Policy for CriticalPath {
         self.waiting = Places::new(self.order.parts.len());
         self.homes = Homes::new(plan, workers, self.order.parts.len());
         self.ready_for = Some((plan.id, workers));
+        Ok(())
     }
 
     fn learn(&mut self, plan: &Plan, seconds: &[f64]) {

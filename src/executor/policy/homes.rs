@@ -154,7 +154,7 @@ mod tests {
         workers: usize,
         first: usize,
     ) -> Vec<usize> {
-        policy.begin(plan, workers);
+        policy.begin(plan, workers).unwrap();
         let mut missing: Vec<u32> = plan.tasks.iter().map(|task| task.in_degree).collect();
         let mut ran = vec![usize::MAX; plan.tasks.len()];
         plan.sources.iter().for_each(|&task| policy.push(ReadyPart { task, part: 0 }, 0));
