@@ -21,12 +21,20 @@ pub enum Mode {
 /// What a task does for its node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Phase {
+    /// Summarises blocks of the batch that the activation depends on as a whole.
+    Summarize,
+    /// Brings these summaries together.
+    Combine,
     /// Computes the activation.
     Forward,
     /// Brings weights into the form that the input gradient reads.
     Prepare,
     /// Adds the gradients from several uses of one output.
     Accumulate,
+    /// Summarises blocks of the batch on which the gradients depend as a whole.
+    SummarizeGrad,
+    /// Brings these summaries together.
+    CombineGrad,
     /// Computes the gradients of the inputs.
     InputGrad,
     /// Computes the gradients of the parameters.
@@ -39,10 +47,14 @@ pub enum Phase {
 
 impl Phase {
     /// Every phase.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 11] = [
+        Self::Summarize,
+        Self::Combine,
         Self::Forward,
         Self::Prepare,
         Self::Accumulate,
+        Self::SummarizeGrad,
+        Self::CombineGrad,
         Self::InputGrad,
         Self::ParamGrad,
         Self::Commit,
@@ -52,9 +64,13 @@ impl Phase {
     /// The phase's name in errors, traces and reports.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Summarize => "summarize",
+            Self::Combine => "combine",
             Self::Forward => "forward",
             Self::Prepare => "prepare",
             Self::Accumulate => "accumulate",
+            Self::SummarizeGrad => "summarize_grad",
+            Self::CombineGrad => "combine_grad",
             Self::InputGrad => "input_grad",
             Self::ParamGrad => "param_grad",
             Self::Commit => "commit",
@@ -112,11 +128,14 @@ pub(crate) struct Step {
     pub(crate) node: u32,
     /// For updates: the parameter.
     pub(crate) parameter: u32,
-    /// The activations of the inputs; for accumulate and update, the gradients to add, in order.
+    /// The activations of the inputs; for accumulate and update, the gradients to add, in order; for
+    /// combine, the summaries of the blocks.
     pub(crate) inputs: Span,
     pub(crate) output: Operand,
     pub(crate) output_grad: Operand,
     pub(crate) prepared: Operand,
+    /// What the forward and the backward pass know of the whole batch.
+    pub(crate) summaries: [Operand; 2],
     pub(crate) writes: Span,
 }
 
@@ -187,7 +206,7 @@ pub(crate) struct Task {
 pub(crate) enum TaskSplit {
     /// Items of the batch.
     Items,
-    /// Rows of each parameter.
+    /// Rows of each parameter, or blocks of items.
     Rows,
 }
 

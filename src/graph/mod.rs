@@ -72,7 +72,7 @@ pub struct Node {
     pub parameters: Vec<usize>,
 }
 
-/// One array of weights that an optimizer moves.
+/// One array of weights that an optimizer moves, or of statistics that its layer moves.
 #[derive(Clone, Debug)]
 pub struct Parameter {
     /// `NODE.weight`, `NODE.bias`, …
