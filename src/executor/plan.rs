@@ -25,12 +25,16 @@ pub enum Phase {
     Forward,
     /// Brings weights into the form that the input gradient reads.
     Prepare,
+    /// Computes what the size of a parameter costs.
+    Regularize,
     /// Adds the gradients from several uses of one output.
     Accumulate,
     /// Computes the gradients of the inputs.
     InputGrad,
     /// Computes the gradients of the parameters.
     ParamGrad,
+    /// Completes the gradient of a parameter, and computes its norm, for clipping.
+    GradNorm,
     /// Waits for every task that can fail; after it, parameters move.
     Commit,
     /// Moves a parameter.
@@ -39,12 +43,14 @@ pub enum Phase {
 
 impl Phase {
     /// Every phase.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Forward,
         Self::Prepare,
+        Self::Regularize,
         Self::Accumulate,
         Self::InputGrad,
         Self::ParamGrad,
+        Self::GradNorm,
         Self::Commit,
         Self::Update,
     ];
@@ -54,9 +60,11 @@ impl Phase {
         match self {
             Self::Forward => "forward",
             Self::Prepare => "prepare",
+            Self::Regularize => "regularize",
             Self::Accumulate => "accumulate",
             Self::InputGrad => "input_grad",
             Self::ParamGrad => "param_grad",
+            Self::GradNorm => "grad_norm",
             Self::Commit => "commit",
             Self::Update => "update",
         }
@@ -110,13 +118,16 @@ pub(crate) struct Target {
 pub(crate) struct Step {
     pub(crate) phase: Phase,
     pub(crate) node: u32,
-    /// For updates: the parameter.
+    /// For updates, norms and regularizers: the parameter.
     pub(crate) parameter: u32,
-    /// The activations of the inputs; for accumulate and update, the gradients to add, in order.
+    /// The activations of the inputs; for accumulate, norm and update, the gradients to add, in order;
+    /// for the commit, the norms of all gradients that are clipped together.
     pub(crate) inputs: Span,
     pub(crate) output: Operand,
     pub(crate) output_grad: Operand,
     pub(crate) prepared: Operand,
+    /// For updates: the norms, or the scale, of a gradient that a norm step has completed.
+    pub(crate) norm: Operand,
     pub(crate) writes: Span,
 }
 
@@ -240,6 +251,8 @@ pub struct Plan {
     pub(crate) kept_gradients: Vec<u32>,
     /// The values of each parameter's gradient where the plan keeps them.
     pub(crate) parameter_gradients: Vec<Vec<u32>>,
+    /// The cost of each parameter's regularizer, in parts; [`NONE`] where there is none.
+    pub(crate) regularization: Vec<u32>,
     pub(crate) flops: f64,
 }
 

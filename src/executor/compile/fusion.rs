@@ -82,7 +82,12 @@ impl Fusion<'_> {
             Phase::Forward => self.after_only_input(step),
             Phase::InputGrad => self.after_gradient(step, values),
             Phase::Update => self.after_param_grad(step, values),
-            Phase::Accumulate | Phase::ParamGrad | Phase::Prepare | Phase::Commit => None,
+            Phase::Accumulate
+            | Phase::ParamGrad
+            | Phase::Prepare
+            | Phase::Regularize
+            | Phase::GradNorm
+            | Phase::Commit => None,
         }
     }
 
@@ -125,11 +130,14 @@ impl Fusion<'_> {
         self.if_it_fits(self.group_of[producer as usize], step)
     }
 
-    /// An update after its parameter gradient, if the parameter has only that one and every step that
-    /// can fail belongs to the forward phase: else the gradient would wait for the whole backward
-    /// phase.
+    /// An update after its parameter gradient, if the parameter has only that one, is not clipped by a
+    /// norm, and every step that can fail belongs to the forward phase: else the gradient would wait
+    /// for the whole backward phase.
     fn after_param_grad(&self, step: &StepDraft, values: &Values) -> Option<u32> {
         let &[gradient] = step.inputs.as_slice() else { return None };
+        if step.norm != NONE {
+            return None;
+        }
         let producer = self.steps.producer[gradient as usize] as usize;
         let commit = &self.steps.list[step.commit as usize];
         let fails_in_backward = commit.after.iter().any(|&before| {

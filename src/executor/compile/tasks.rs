@@ -74,6 +74,7 @@ pub(super) fn assemble(
         activations: values.activations.clone(),
         kept_gradients: kept(&values, &values.gradients),
         parameter_gradients: parameter_gradients(request.graph, &values, steps),
+        regularization: steps.regularization.clone(),
         flops: steps.list.iter().map(|step| step.flops).sum(),
     };
     let mut writer = Writer {
@@ -289,6 +290,7 @@ impl Writer<'_> {
         let output = self.operand(draft.output, task);
         let output_grad = self.operand(draft.output_grad, task);
         let prepared = self.operand(draft.prepared, task);
+        let norm = self.operand(draft.norm, task);
         let start = self.plan.targets.len() as u32;
         self.plan.targets.extend(draft.writes.iter().map(
             |&Write { value, index, contribution, in_place, view }| Target {
@@ -307,6 +309,7 @@ impl Writer<'_> {
             output,
             output_grad,
             prepared,
+            norm,
             writes: Span { start, len: draft.writes.len() as u32 },
         });
     }
@@ -367,7 +370,8 @@ impl Writer<'_> {
         let mut written = Vec::new();
         for &step in &group.steps {
             let step = &self.steps.list[step as usize];
-            let read = step.inputs.iter().chain([&step.output, &step.output_grad, &step.prepared]);
+            let others = [&step.output, &step.output_grad, &step.prepared, &step.norm];
+            let read = step.inputs.iter().chain(others);
             touched.extend(read.filter(|&&value| value != NONE).filter_map(|&v| storage_of(v)));
             written.extend(step.writes.iter().filter_map(|write| storage_of(write.value)));
         }
