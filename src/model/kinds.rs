@@ -39,9 +39,14 @@ pub(super) fn parse(kind: &str, mut attributes: toml::Table) -> Result<DraftRole
     if let Some(spec) = LAYERS.iter().find(|spec| spec.kind == kind) {
         let settings = Settings::take(&mut attributes)
             .map_err(|problem| refusal(kind, TRAINING_ATTRIBUTES, problem))?;
-        return (spec.parse)(attributes)
-            .map(|layer| DraftRole::Layer(layer, settings))
-            .map_err(|problem| refusal(kind, spec.attributes, problem));
+        return (spec.parse)(attributes).map(|layer| DraftRole::Layer(layer, settings)).map_err(
+            |problem| {
+                let (problem, remedy) = refusal(kind, spec.attributes, problem);
+                let more = TRAINING_ATTRIBUTES.iter().map(|(name, _)| format!("`{name}`"));
+                let more = more.collect::<Vec<_>>().join(", ");
+                (problem, format!("{remedy}; layers with parameters also have {more}"))
+            },
+        );
     }
     if let Some(spec) = LOSSES.iter().find(|spec| spec.kind == kind) {
         let weight = attributes.remove("weight").map(number).transpose()?;
