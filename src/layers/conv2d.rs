@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::window::{Padding, Pair, image, windows};
 use super::{
-    Cost, Layer, LayerSpec, Layout, Misfit, ParameterKind, ParameterSpec, Reads, Sample, Split, parse,
-    to_attributes,
+    Cost, Layer, LayerSpec, Layout, Misfit, ParameterKind, ParameterSpec, Reads, Sample, Split,
+    parse, to_attributes,
 };
 use crate::executor::Context;
 use crate::initializers::{Choice, Constant, GlorotUniform};

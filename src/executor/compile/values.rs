@@ -159,7 +159,7 @@ impl Values {
             let shapes: Vec<&[usize]> =
                 node.inputs.iter().map(|&input| graph.nodes[input].shape.as_slice()).collect();
             let by_items = layer.param_split(&shapes) == Split::Items;
-            if mode != Mode::Training || node.parameters.is_empty() || by_items {
+            if mode != Mode::Training || !graph.trains(id) || by_items {
                 continue;
             }
             let reads = layer.param_grad_reads();
@@ -415,13 +415,8 @@ impl Values {
         let node = &graph.nodes[id];
         let shapes: Vec<&[usize]> =
             node.inputs.iter().map(|&input| graph.nodes[input].shape.as_slice()).collect();
-        let differentiable = |number: usize| match &node.role {
-            Role::Layer(layer) => layer.differentiable(number),
-            Role::Loss { loss, .. } => loss.differentiable(number),
-            Role::Input | Role::Target | Role::Metric(_) => false,
-        };
         let needed: Vec<usize> = (0..node.inputs.len())
-            .filter(|&number| wants[node.inputs[number]] && differentiable(number))
+            .filter(|&number| wants[node.inputs[number]] && differentiable(&node.role, number))
             .collect();
         let own = self.gradients[id];
         let mut column = 0;
@@ -497,8 +492,16 @@ fn overwritable(graph: &Graph, id: NodeId, mode: Mode) -> bool {
     }
     let reads = |reads: Reads| reads.output;
     mode != Mode::Training
-        || !(reads(layer.input_grad_reads())
-            || !node.parameters.is_empty() && reads(layer.param_grad_reads()))
+        || !(reads(layer.input_grad_reads()) || graph.trains(id) && reads(layer.param_grad_reads()))
+}
+
+/// Whether the node has a gradient with respect to its input number `input`.
+fn differentiable(role: &Role, input: usize) -> bool {
+    match role {
+        Role::Layer(layer) => layer.differentiable(input),
+        Role::Loss { loss, .. } => loss.differentiable(input),
+        Role::Input | Role::Target | Role::Metric(_) => false,
+    }
 }
 
 /// The nodes whose output's gradient is of use: some parameter, or an input whose gradient is asked
@@ -507,13 +510,17 @@ fn wants_gradient(graph: &Graph, options: PlanOptions) -> Vec<bool> {
     let mut wants = vec![false; graph.nodes.len()];
     for &id in &graph.order {
         let node = &graph.nodes[id];
-        wants[id] = match node.role {
-            Role::Input => options.keep_gradients,
-            Role::Target | Role::Metric(_) => false,
-            Role::Layer(_) | Role::Loss { .. } => {
-                !node.parameters.is_empty() || node.inputs.iter().any(|&input| wants[input])
-            }
-        };
+        wants[id] =
+            match node.role {
+                Role::Input => options.keep_gradients,
+                Role::Target | Role::Metric(_) => false,
+                Role::Layer(_) | Role::Loss { .. } => {
+                    graph.trains(id)
+                        || node.inputs.iter().enumerate().any(|(number, &input)| {
+                            wants[input] && differentiable(&node.role, number)
+                        })
+                }
+            };
     }
     wants
 }
@@ -530,11 +537,7 @@ fn reaches_loss(graph: &Graph, wants: &[bool]) -> Vec<bool> {
             continue;
         }
         for (number, &input) in node.inputs.iter().enumerate() {
-            reaches[input] |= match &node.role {
-                Role::Layer(layer) => layer.differentiable(number),
-                Role::Loss { loss, .. } => loss.differentiable(number),
-                _ => false,
-            };
+            reaches[input] |= differentiable(&node.role, number);
         }
     }
     reaches
