@@ -2,11 +2,13 @@
 
 use caudal::executor::EXECUTORS;
 use caudal::executor::policy::POLICIES;
+use caudal::graph::TRAINING_ATTRIBUTES;
 use caudal::layers::LAYERS;
 use caudal::losses::LOSSES;
 use caudal::metrics::METRICS;
 use caudal::optimizers::OPTIMIZERS;
 use caudal::presets::{Argument, PRESETS};
+use caudal::regularizers::REGULARIZERS;
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -71,7 +73,16 @@ impl List {
     }
 
     pub(super) fn layers(&self) -> Result<(), Stop> {
-        self.print("layers", kinds!(LAYERS))
+        self.print("layers", kinds!(LAYERS))?;
+        if self.json {
+            return Ok(());
+        }
+        line("every layer with parameters")?;
+        let width = TRAINING_ATTRIBUTES.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+        for (name, meaning) in TRAINING_ATTRIBUTES {
+            line(format!("    {name:width$}  {meaning}"))?;
+        }
+        Ok(())
     }
 
     pub(super) fn losses(&self) -> Result<(), Stop> {
@@ -86,6 +97,10 @@ impl List {
         self.print("optimizers", kinds!(OPTIMIZERS))
     }
 
+    pub(super) fn regularizers(&self) -> Result<(), Stop> {
+        self.print("regularizers", kinds!(REGULARIZERS))
+    }
+
     pub(super) fn policies(&self) -> Result<(), Stop> {
         let rows = POLICIES.iter().map(|spec| Row {
             name: spec.name,
@@ -93,7 +108,7 @@ impl List {
             attributes: spec
                 .arguments
                 .iter()
-                .map(|&(form, meaning)| (form, meaning.to_owned()))
+                .map(|&(name, meaning)| (name, meaning.to_owned()))
                 .collect(),
         });
         self.print("policies", rows)

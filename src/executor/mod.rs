@@ -6,6 +6,7 @@ mod actors;
 mod compile;
 mod context;
 mod memory;
+mod moving;
 pub(crate) mod plan;
 pub mod policy;
 mod pool;
