@@ -42,8 +42,11 @@ impl StepTime {
     }
 }
 
-/// A run of training steps of `graph` whose batch, synthetic data, is bound.
-pub(crate) fn training_run(
+/// A training run of `graph` with one batch of synthetic data bound.
+///
+/// # Errors
+/// If the graph can't be trained.
+pub fn prepare(
     graph: &Arc<Graph>,
     batch: usize,
     optimizer: &Arc<dyn Optimizer>,
@@ -72,7 +75,7 @@ pub fn time_steps(
     options: PlanOptions,
     limit: Duration,
 ) -> Result<StepTime> {
-    let mut run = training_run(graph, batch, optimizer, options)?;
+    let mut run = prepare(graph, batch, optimizer, options)?;
     let plan = Arc::clone(run.plan());
     let mut step = 0;
     let mut next = |run: &mut Run| {

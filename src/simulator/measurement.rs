@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::calibration::cores;
 use super::probe::{Probe, Watch};
 use super::{Costs, Machine, Options, simulate};
-use crate::bench::{median, training_run};
+use crate::bench::{median, prepare};
 use crate::error::Result;
 use crate::executor::policy::policy;
 use crate::executor::trace::Recorder;
@@ -148,7 +148,7 @@ impl Measurement {
         let training = &model.training;
         let options = PlanOptions::default();
         let optimizer = &training.optimizer;
-        let mut run = training_run(&model.graph, training.batch_size, optimizer, options)?;
+        let mut run = prepare(&model.graph, training.batch_size, optimizer, options)?;
         let mut alone = Candidate::new(1, ALONE)?;
         let others = others.iter().map(|&(workers, policy)| Candidate::new(workers, policy));
         let mut others: Vec<_> = others.collect::<Result<_>>()?;
@@ -159,7 +159,8 @@ impl Measurement {
         let patience = limit * PATIENCE;
         let (mut rounds, mut disturbed) = (0, 0);
         let mut waited = Duration::ZERO;
-        let mut free = false;
+        let mut free = probe.wait(patience);
+        waited += began.elapsed();
         while rounds < ROUNDS.1 {
             let enough = rounds >= ROUNDS.0 && began.elapsed() > limit + waited;
             if enough || (disturbed >= ROUNDS.0 && began.elapsed() > limit + patience) {
@@ -167,7 +168,7 @@ impl Measurement {
             }
             if !free {
                 let waiting = Instant::now();
-                free = probe.wait(patience.saturating_sub(waited));
+                probe.wait(patience.saturating_sub(waited));
                 waited += waiting.elapsed();
             }
             let round = Watch::start();
@@ -210,7 +211,7 @@ impl Measurement {
     }
     /// x
     pub fn load(model: &Model, v: &serde_json::Value) -> Self {
-        let run = training_run(&model.graph, model.training.batch_size, &model.training.optimizer, PlanOptions::default()).expect("x");
+        let run = prepare(&model.graph, model.training.batch_size, &model.training.optimizer, PlanOptions::default()).expect("x");
         fn get<T: serde::de::DeserializeOwned>(v: &serde_json::Value) -> T { serde_json::from_value(v.clone()).expect("x") }
         Self { name: get(&v["name"]), plan: Arc::clone(run.plan()), costs: get(&v["costs"]), alone: get(&v["alone"]), others: get(&v["others"]), traces: get(&v["traces"]), peak_bytes: get(&v["peak"]), rounds: get(&v["rounds"]) }
     }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::executor::plan::{NONE, Operand, Phase, Plan, TaskSplit};
+use crate::executor::plan::{NONE, Operand, Phase, Plan, Step, TaskSplit};
 
 /// Bits of a word of workers.
 const WORD: usize = u64::BITS as usize;
@@ -169,15 +169,12 @@ fn touched(plan: &Plan, task: usize) -> f64 {
         let operands = operands.chain([&step.output, &step.output_grad, &step.prepared]);
         values.extend(operands.map(|&Operand { value, .. }| value).filter(|&it| it != NONE));
         values.extend(plan.targets[step.writes.range()].iter().map(|target| target.value));
+        let floats: usize = weights_of(plan, step).iter().map(|&it| floats(plan, it)).sum();
+        let bytes = (floats * size_of::<f32>()) as f64;
         weights += match step.phase {
             // Weights, and what the optimizer keeps beside them, are read and written.
-            Phase::Update => {
-                let spec = &plan.graph.parameters[step.parameter as usize].spec;
-                let arrays = 1 + plan.optimizer.state().len();
-                2.0 * (arrays * spec.floats() * size_of::<f32>()) as f64 / parts
-            }
-            Phase::Forward | Phase::Prepare | Phase::InputGrad => weight_bytes(plan, step.node),
-            Phase::Accumulate | Phase::ParamGrad | Phase::Commit => 0.0,
+            Phase::Update => 2.0 * (1 + plan.optimizer.state().len()) as f64 * bytes / parts,
+            _ => bytes,
         };
     }
     values.sort_unstable();
@@ -185,10 +182,23 @@ fn touched(plan: &Plan, task: usize) -> f64 {
     values.into_iter().map(share).sum::<f64>() + weights
 }
 
-fn weight_bytes(plan: &Plan, node: u32) -> f64 {
-    let parameters = plan.graph.nodes[node as usize].parameters.iter();
-    let floats: usize = parameters.map(|&it| plan.graph.parameters[it].spec.floats()).sum();
-    (floats * size_of::<f32>()) as f64
+/// The parameters whose weights a step reads.
+fn weights_of<'a>(plan: &'a Plan, step: &'a Step) -> &'a [usize] {
+    match step.phase {
+        Phase::Summarize | Phase::Forward | Phase::Prepare | Phase::InputGrad => {
+            &plan.graph.nodes[step.node as usize].parameters
+        }
+        Phase::Regularize | Phase::Update => {
+            let node = &plan.graph.nodes[step.node as usize].parameters;
+            let own = node.iter().position(|&it| it == step.parameter as usize);
+            own.map_or(&[], |place| &node[place..=place])
+        }
+        _ => &[],
+    }
+}
+
+fn floats(plan: &Plan, parameter: usize) -> usize {
+    plan.graph.parameters[parameter].spec.floats()
 }
 
 fn reads(plan: &Plan) -> Vec<Vec<Read>> {
@@ -221,19 +231,12 @@ fn reads(plan: &Plan) -> Vec<Vec<Read>> {
     }
     for (number, task) in plan.tasks.iter().enumerate() {
         for step in &plan.steps[task.steps.range()] {
-            let read: &[usize] = match step.phase {
-                Phase::Update => &[step.parameter as usize],
-                Phase::Forward | Phase::Prepare | Phase::InputGrad => {
-                    &plan.graph.nodes[step.node as usize].parameters
-                }
-                Phase::Accumulate | Phase::ParamGrad | Phase::Commit => &[],
-            };
-            for &parameter in read {
+            for &parameter in weights_of(plan, step) {
                 let writer = update_of[parameter];
                 if writer == NONE {
                     continue;
                 }
-                let floats = plan.graph.parameters[parameter].spec.floats();
+                let floats = floats(plan, parameter);
                 let arrays =
                     if step.phase == Phase::Update { 1 + plan.optimizer.state().len() } else { 1 };
                 let bytes = (arrays * floats * size_of::<f32>()) as f64;
