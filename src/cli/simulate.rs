@@ -102,7 +102,7 @@ impl Simulate {
         let calibrating = measure(calibration::CALIBRATING)?;
         let held_out = measure(calibration::HELD_OUT)?;
         let machine = Machine { overhead, ..Machine::ideal(1) };
-        let validation = validate(&machine, &calibrating, &held_out)?;
+        let validation = validate(&machine, calibrating, held_out)?;
         validation_table(&validation)?;
         if self.json { json(&validation) } else { Ok(()) }
     }
@@ -128,8 +128,9 @@ fn describe(machine: &Machine) -> Result<(), Stop> {
         overhead.notify * 1e6,
     ))?;
     line(format!(
-        "side by side: {:.3} ns a byte from another worker; slower by {:.1} %, and by {:.4} % for \
-         each (GB/s)² of memory traffic",
+        "side by side: {:.0} ns for each part of another worker that is read, {:.3} ns a byte; slower by \
+         {:.1} %, and by {:.4} % for each (GB/s)² of memory traffic",
+        nanoseconds(slowdown.fetch),
         nanoseconds(slowdown.transfer),
         100.0 * slowdown.shared,
         100.0 * slowdown.bandwidth,
@@ -211,6 +212,12 @@ fn validation_table(validation: &Validation) -> Result<(), Stop> {
     };
     errors("calibrating", &validation.calibrating)?;
     errors("kept out (*)", &validation.held_out)?;
+    if !validation.disturbed.is_empty() {
+        line(format!(
+            "left out, since other processes had the cores: {}",
+            validation.disturbed.join(", ")
+        ))?;
+    }
     let ranking = &validation.ranking;
     line(format!(
         "policies: {} of {} pairs that differ by more than the noise are in the measured order; {} pairs \

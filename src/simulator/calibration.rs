@@ -4,12 +4,12 @@ mod overhead;
 mod slowdown;
 
 pub use overhead::overhead;
-pub use slowdown::slowdown;
+pub use slowdown::fit_to;
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use super::{Machine, Measurement, Slowdown};
+use super::{Machine, Measurement};
 use crate::error::Result;
 use crate::presets;
 
@@ -94,13 +94,11 @@ pub fn measure(
 /// # Errors
 /// If threads can't be started.
 pub fn machine(limit: Duration, progress: impl FnMut(&str)) -> Result<Machine> {
-    let overhead = overhead()?;
-    let slowdown = if cores() > 1 {
-        slowdown(&measure(CALIBRATING, &["critical-path"], limit, progress)?)
-    } else {
-        Slowdown::default()
-    };
-    Ok(Machine { speeds: vec![1.0], overhead, slowdown })
+    let machine = Machine { overhead: overhead()?, ..Machine::ideal(1) };
+    if cores() == 1 {
+        return Ok(machine);
+    }
+    fit_to(&machine, &measure(CALIBRATING, &["critical-path", "fifo"], limit, progress)?)
 }
 
 /// How many cores this process may use.

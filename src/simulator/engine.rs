@@ -321,13 +321,15 @@ impl<'a> Engine<'a> {
         let part = self.workers[worker].part;
         let task = part.task as usize;
         self.memory.acquire(self.plan, task, self.clock - self.began);
-        let fetched = self.traffic.fetch(self.plan, &mut self.copies, task, part.part, worker);
+        let (fetches, fetched) =
+            self.traffic.fetch(self.plan, &mut self.copies, task, part.part, worker);
+        let slowdown = &self.machine.slowdown;
         let alone = self.seconds[self.costs.index(part.task, part.part)];
         let running = &mut self.workers[worker];
         running.scheduling += self.clock - running.scheduling_since;
         running.state = State::Running;
         running.started = self.clock;
-        running.left = alone + fetched * self.machine.slowdown.transfer;
+        running.left = alone + fetches * slowdown.fetch + fetched * slowdown.transfer;
         running.traffic =
             if alone > 0.0 { self.traffic.touched[task] / alone * 1e-9 } else { 0.0 };
         self.running.push(worker);

@@ -34,11 +34,13 @@ pub struct Overhead {
 
 /// How much slower parts run beside others.
 ///
-/// A part's time grows by `transfer` for each byte that it reads and that another worker holds, and
-/// while other parts run, its speed is divided by
+/// A part's time grows by `fetch` for each part of another worker whose results it reads, and by
+/// `transfer` for each byte of them, and while other parts run, its speed is divided by
 /// 1 + `shared` + `bandwidth` x (its GB/s) x (the others' GB/s).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Slowdown {
+    /// Seconds for each part of another worker whose results are read.
+    pub fetch: f64,
     /// Seconds a byte that comes from another worker.
     pub transfer: f64,
     /// The share of its speed that a part loses as soon as any other runs.

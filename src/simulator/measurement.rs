@@ -217,6 +217,12 @@ impl Measurement {
     }
     // END TEMP
 
+    /// Whether at least a quarter of its rounds count, and no fewer than are wanted.
+    pub fn is_quiet(&self) -> bool {
+        let (counting, disturbed) = self.rounds;
+        counting >= ROUNDS.0 && 3 * counting >= disturbed
+    }
+
     /// The parts' costs, all multiplied by the one factor with which one worker of `machine` takes as
     /// long as one worker took: parts were timed one by one, which takes some time itself.
     ///

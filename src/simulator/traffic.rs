@@ -57,8 +57,8 @@ impl Traffic {
         Copies { words, holders: vec![0; parts * words], written: vec![false; parts] }
     }
 
-    /// The bytes that part `part` of `task` fetches from other workers when `worker` runs it. From
-    /// then on, the worker holds copies of them.
+    /// What part `part` of `task` fetches from other workers when `worker` runs it: of how many parts,
+    /// and how many bytes. From then on, the worker holds copies.
     pub(super) fn fetch(
         &self,
         plan: &Plan,
@@ -66,8 +66,8 @@ impl Traffic {
         task: usize,
         part: u32,
         worker: usize,
-    ) -> f64 {
-        let mut fetched = 0.0;
+    ) -> (f64, f64) {
+        let (mut fetches, mut fetched) = (0.0, 0.0);
         for read in &self.reads[task] {
             let writer = read.writer as usize;
             let described = &plan.tasks[writer];
@@ -81,11 +81,12 @@ impl Traffic {
                     }
                 };
                 if share > 0.0 && copies.read(self.first[writer] + number as usize, worker) {
+                    fetches += 1.0;
                     fetched += share * each;
                 }
             }
         }
-        fetched
+        (fetches, fetched)
     }
 
     /// `worker` alone holds what the part wrote.

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::calibration::slowdown;
+use super::calibration::fit_to;
 use super::{Machine, Measurement, Options, simulate};
 use crate::error::Result;
 use crate::executor::policy::policy;
@@ -18,6 +18,8 @@ pub struct Validation {
     pub machine: Machine,
     /// By network, number of workers and policy.
     pub rows: Vec<Row>,
+    /// Networks that are left out, since other processes had the cores while they were measured.
+    pub disturbed: Vec<String>,
     /// Over the networks that calibrated the slowdown.
     pub calibrating: Errors,
     /// Over the networks that were kept out of it.
@@ -98,23 +100,28 @@ impl Errors {
     }
 }
 
-/// Fits the slowdown of `machine` to the measurements `calibrating`, and predicts every measured time
+/// Fits `machine` to the measurements `calibrating`, and predicts every measured time
 /// of these and of those `held_out` from the costs of the parts on one worker.
 ///
 /// # Errors
 /// If a policy refuses a plan.
 pub fn validate(
     machine: &Machine,
-    calibrating: &[Measurement],
-    held_out: &[Measurement],
+    calibrating: Vec<Measurement>,
+    held_out: Vec<Measurement>,
 ) -> Result<Validation> {
-    let machine = Machine { slowdown: slowdown(calibrating), ..machine.clone() };
+    let (quiet, disturbed): (Vec<_>, Vec<_>) =
+        calibrating.into_iter().partition(Measurement::is_quiet);
+    let machine = fit_to(machine, &quiet)?;
+    let (kept_out, also_disturbed): (Vec<_>, Vec<_>) =
+        held_out.into_iter().partition(Measurement::is_quiet);
     let mut rows = Vec::new();
     for (measurement, held_out) in
-        calibrating.iter().map(|it| (it, false)).chain(held_out.iter().map(|it| (it, true)))
+        quiet.iter().map(|it| (it, false)).chain(kept_out.iter().map(|it| (it, true)))
     {
         rows.extend(predict(&machine, measurement, held_out)?);
     }
+    let disturbed = disturbed.into_iter().chain(also_disturbed).map(|it| it.name).collect();
     let errors = |held_out: bool| {
         Errors::over(rows.iter().filter(|row| row.held_out == held_out).map(|row| row.error))
     };
@@ -122,6 +129,7 @@ pub fn validate(
         calibrating: errors(false),
         held_out: errors(true),
         ranking: ranking(&rows),
+        disturbed,
         machine,
         rows,
     })
