@@ -29,7 +29,12 @@ pub(super) struct Simulate {
         value_parser = clap::value_parser!(u16).range(1..=MOST_WORKERS as i64))]
     workers: Vec<u16>,
     /// Which ready part runs next (see `caudal policies`)
-    #[arg(long, value_name = "NAME,…", value_delimiter = ',', default_value = "critical-path,fifo")]
+    #[arg(
+        long,
+        value_name = "NAME,…",
+        value_delimiter = ',',
+        default_value = "critical-path,fifo"
+    )]
     policies: Vec<String>,
     /// A machine whose workers are so many times as fast as one here, in place of --workers
     #[arg(long, value_name = "X,…", value_delimiter = ',', conflicts_with = "workers",
@@ -62,11 +67,7 @@ fn seconds(text: &str) -> Result<f64, String> {
 
 fn speed(text: &str) -> Result<f64, String> {
     let speed: f64 = text.parse().map_err(|_| "expected a number".to_owned())?;
-    if (1e-3..=1e3).contains(&speed) {
-        Ok(speed)
-    } else {
-        Err("expected 0.001 to 1000".to_owned())
-    }
+    if (1e-3..=1e3).contains(&speed) { Ok(speed) } else { Err("expected 0.001 to 1000".to_owned()) }
 }
 
 impl Simulate {
@@ -85,8 +86,7 @@ impl Simulate {
         let limit = Duration::from_secs_f64(self.seconds);
         note(format_args!("# calibrating on {} networks", calibration::CALIBRATING.len()));
         let machine = calibration::machine(limit / 10, |_| ())?;
-        let request =
-            Request { machines, policies: self.policies.clone(), limit, seed: self.seed };
+        let request = Request { machines, policies: self.policies.clone(), limit, seed: self.seed };
         let prediction = predict(&model, &machine, &request)?;
         table(&prediction)?;
         if self.json { json(&prediction) } else { Ok(()) }
@@ -152,7 +152,15 @@ fn table(prediction: &Prediction) -> Result<(), Stop> {
     ))?;
     line(format!(
         "{:>7}  {:<16}{:>10}{:>9}{:>12}{:>8}{:>10}{:>8}{:>8}  {}",
-        "workers", "policy", "ms", "speedup", "efficiency", "idle", "live MiB", "least", "bound",
+        "workers",
+        "policy",
+        "ms",
+        "speedup",
+        "efficiency",
+        "idle",
+        "live MiB",
+        "least",
+        "bound",
         "measured ms"
     ))?;
     for row in &prediction.rows {

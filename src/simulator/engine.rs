@@ -330,8 +330,7 @@ impl<'a> Engine<'a> {
         running.state = State::Running;
         running.started = self.clock;
         running.left = alone + fetches * slowdown.fetch + fetched * slowdown.transfer;
-        running.traffic =
-            if alone > 0.0 { self.traffic.touched[task] / alone * 1e-9 } else { 0.0 };
+        running.traffic = if alone > 0.0 { self.traffic.touched[task] / alone * 1e-9 } else { 0.0 };
         self.running.push(worker);
     }
 

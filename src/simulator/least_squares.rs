@@ -39,10 +39,7 @@ fn error<const N: usize>(observations: &[Observation<N>], coefficients: &[f64; N
 }
 
 /// The normal equations over some columns, by elimination; nothing if they have no one solution.
-fn solve<const N: usize>(
-    observations: &[Observation<N>],
-    columns: &[usize],
-) -> Option<Vec<f64>> {
+fn solve<const N: usize>(observations: &[Observation<N>], columns: &[usize]) -> Option<Vec<f64>> {
     let size = columns.len();
     let mut rows = vec![vec![0.0; size + 1]; size];
     for it in observations {

@@ -105,7 +105,8 @@ pub fn simulate(
 
 fn check(machine: &Machine) -> Result<()> {
     let workers = machine.workers();
-    let refuse = |problem: String, remedy| Err(Error::Threads { threads: workers, problem, remedy });
+    let refuse =
+        |problem: String, remedy| Err(Error::Threads { threads: workers, problem, remedy });
     if workers == 0 || workers > MOST_WORKERS {
         let problem = format!("a virtual machine has 1 to {MOST_WORKERS} workers");
         return refuse(problem, "ask for a number of workers in this range");

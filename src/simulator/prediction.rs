@@ -7,8 +7,8 @@ use serde::Serialize;
 use super::calibration::cores;
 use super::{Costs, Machine, Measurement, Options, Simulation, simulate};
 use crate::error::Result;
-use crate::executor::policy::policy;
 use crate::executor::Plan;
+use crate::executor::policy::policy;
 use crate::model::Model;
 
 /// Predictions for one network.

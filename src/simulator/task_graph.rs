@@ -40,9 +40,8 @@ impl TaskGraph {
     /// If the duration is no number of seconds, or if a task in `after` has not been added yet.
     pub fn task(&mut self, seconds: f64, after: &[usize]) -> Result<usize> {
         let number = self.seconds.len();
-        let refuse = |problem: String, remedy: &str| {
-            Err(Error::node(number.to_string(), problem, remedy))
-        };
+        let refuse =
+            |problem: String, remedy: &str| Err(Error::node(number.to_string(), problem, remedy));
         if !(seconds.is_finite() && seconds >= 0.0) {
             return refuse(format!("it takes {seconds} seconds"), "give it 0 or more");
         }

@@ -76,9 +76,7 @@ impl Traffic {
                 let share = match read.share {
                     Share::All => 1.0,
                     Share::Slice => 1.0 / f64::from(plan.tasks[task].parts),
-                    Share::Same => {
-                        common(&extent(plan, writer, number), &extent(plan, task, part))
-                    }
+                    Share::Same => common(&extent(plan, writer, number), &extent(plan, task, part)),
                 };
                 if share > 0.0 && copies.read(self.first[writer] + number as usize, worker) {
                     fetches += 1.0;

@@ -207,7 +207,8 @@ mod tests {
 
     #[test]
     fn pairs_within_the_noise_are_not_judged() {
-        let rows = [row("a", 1.0, 1.1), row("b", 1.02, 1.0), row("c", 1.5, 1.4), row("d", 2.0, 1.3)];
+        let rows =
+            [row("a", 1.0, 1.1), row("b", 1.02, 1.0), row("c", 1.5, 1.4), row("d", 2.0, 1.3)];
         let ranking = ranking(&rows);
         assert_eq!(ranking, Ranking { pairs: 5, as_measured: 4, equal: 1 });
     }
