@@ -22,6 +22,8 @@ const TIMED: usize = 3;
 const ROUNDS: (usize, usize) = (5, 200);
 /// How many times as long as asked for a measurement may take while others take its cores away.
 const PATIENCE: u32 = 5;
+/// The share of a median that its standard error may be.
+const CERTAIN: f64 = 0.02;
 /// The policy of the one worker.
 const ALONE: &str = "critical-path";
 
@@ -204,9 +206,11 @@ impl Measurement {
         })
     }
 
-    /// Whether as many rounds count as are wanted at least.
+    /// Whether predictions can be judged by it: as many rounds count as are wanted at least, and every
+    /// median is certain to two hundredths.
     pub fn is_quiet(&self) -> bool {
-        self.rounds.0 >= ROUNDS.0
+        let certain = |times: &StepTimes| times.uncertainty <= CERTAIN * times.seconds;
+        self.rounds.0 >= ROUNDS.0 && self.others.iter().all(certain)
     }
 
     /// The parts' costs, all multiplied by the one factor with which one worker of `machine` takes as

@@ -40,10 +40,9 @@ pub fn fit_to(machine: &Machine, measurements: &[Measurement]) -> Result<Machine
     let mut kept: Vec<usize> = (0..networks.len()).collect();
     let mut coefficients = [0.0; 4];
     for _ in 0..REPETITIONS {
-        let all: Vec<_> =
-            kept.iter().flat_map(|&network| &networks[network].parts).copied().collect();
+        let all: Vec<_> = kept.iter().map(|&network| networks[network]).collect();
         coefficients = fit(&all);
-        let misses: Vec<f64> = networks.iter().map(|all| total_miss(all, &coefficients)).collect();
+        let misses: Vec<f64> = networks.iter().map(|it| it.miss(&coefficients)).collect();
         let mut sizes: Vec<f64> = misses.iter().map(|miss| miss.abs()).collect();
         let limit = FAR.max(DISTURBED * median(&mut sizes));
         kept = (0..networks.len()).filter(|&network| misses[network].abs() <= limit).collect();
@@ -70,19 +69,6 @@ pub fn fit_to(machine: &Machine, measurements: &[Measurement]) -> Result<Machine
     Ok(with(fine))
 }
 
-/// By which share of the network's work, over the steps, the coefficients miss what its parts took.
-fn total_miss(network: &Network, coefficients: &[f64; 4]) -> f64 {
-    let missed = |part: &Observation<4>| {
-        let expected: f64 = part.features.iter().zip(coefficients).map(|(x, c)| x * c).sum();
-        part.outcome - expected
-    };
-    if network.seconds > 0.0 {
-        network.parts.iter().map(missed).sum::<f64>() / network.seconds
-    } else {
-        0.0
-    }
-}
-
 /// The mean square of the errors of all predictions.
 fn error(machine: &Machine, measurements: &[&Measurement]) -> Result<f64> {
     let (mut sum, mut count) = (0.0, 0.0);
@@ -101,23 +87,15 @@ fn error(machine: &Machine, measurements: &[&Measurement]) -> Result<f64> {
     Ok(if count > 0.0 { sum / count } else { 0.0 })
 }
 
-/// What the parts of one network took and met, step by step.
-struct Network {
-    parts: Vec<Observation<4>>,
-    /// What they take alone, all together.
-    seconds: f64,
-}
-
-fn observe(measurement: &Measurement) -> Network {
+/// What the parts of one network met, and how much longer they took than alone, all together and as
+/// shares of what they take alone.
+fn observe(measurement: &Measurement) -> Observation<4> {
     let plan = &measurement.plan;
-    let work = measurement.costs.work();
     let clock = super::clock();
     let traffic = Traffic::new(plan);
     let workers = measurement.traces.iter().flatten().map(|event| event.worker + 1).max();
     let mut copies = traffic.copies(workers.unwrap_or(1));
-    let steps = measurement.traces.len().min(STEPS);
-    let weight = 1.0 / (work * steps as f64);
-    let mut network = Network { parts: Vec::new(), seconds: 0.0 };
+    let (mut sums, mut longer, mut seconds) = ([0.0; 4], 0.0, 0.0);
     for (step, trace) in measurement.traces.iter().take(STEPS).enumerate() {
         let alone = |event: &PartEvent| measurement.costs.of_task(event.task)[event.part].mean;
         let rate = |event: &PartEvent| {
@@ -136,15 +114,14 @@ fn observe(measurement: &Measurement) -> Network {
             }
             // Beside others, a part takes longer by a share of the time that it takes alone.
             let share = alone / took.max(alone);
-            network.seconds += alone;
-            network.parts.push(Observation {
-                features: [fetches, fetched, beside * share, rate(event) * others * share],
-                outcome: took - alone,
-                weight: weight / alone,
-            });
+            let met = [fetches, fetched, beside * share, rate(event) * others * share];
+            sums.iter_mut().zip(met).for_each(|(sum, met)| *sum += met);
+            longer += took - alone;
+            seconds += alone;
         }
     }
-    network
+    let seconds = if seconds > 0.0 { seconds } else { 1.0 };
+    Observation { features: sums.map(|sum| sum / seconds), outcome: longer / seconds }
 }
 
 /// For each event: the seconds in which parts ran on other workers, and these seconds times the other
