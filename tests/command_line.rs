@@ -12,6 +12,7 @@ use caudal::metrics::METRICS;
 use caudal::model::Model;
 use caudal::optimizers::OPTIMIZERS;
 use caudal::presets::PRESETS;
+use caudal::regularizers::REGULARIZERS;
 use serde_json::Value;
 
 fn caudal(arguments: &[&str]) -> Output {
@@ -180,6 +181,10 @@ fn bad_usage_and_bad_input_end_with_two_and_one_line() {
         (&["train", "--executor", "magic"], "unknown executor `magic`; known are: "),
         (&["train", "--executor", "sequential", "--policy", "luck"], "unknown policy"),
         (&["train", "--optimizer", "hope"], "unknown optimizer `hope`; known are: "),
+        (&["train", "--optimizer", "{ kind = 'hope' }"], "unknown optimizer `hope`; known are: "),
+        (&["train", "--optimizer", "{ momentum = 0.9 }"], "--optimizer: the table has no `kind`"),
+        (&["train", "--optimizer", "{ kind = "], "--optimizer: "),
+        (&["train", "--optimizer", "{ kind = 'sgd', clip = 1.0 }"], "unknown field `clip`"),
         (&["train", "--learning-rate", "-1"], "learning_rate"),
         (&["train", "--data", "missing.csv"], "missing.csv"),
         (&["train", "--data", &text], "text.csv"),
@@ -300,6 +305,7 @@ fn lists_hold_every_row_of_the_tables() {
     check("losses", &LOSSES.iter().map(|it| it.kind).collect::<Vec<_>>());
     check("metrics", &METRICS.iter().map(|it| it.kind).collect::<Vec<_>>());
     check("optimizers", &OPTIMIZERS.iter().map(|it| it.kind).collect::<Vec<_>>());
+    check("regularizers", &REGULARIZERS.iter().map(|it| it.kind).collect::<Vec<_>>());
     check("policies", &POLICIES.iter().map(|it| it.name).collect::<Vec<_>>());
     check("executors", &EXECUTORS.iter().map(|it| it.name).collect::<Vec<_>>());
 }

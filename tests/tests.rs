@@ -3,9 +3,11 @@
 #![allow(clippy::unwrap_used)] // a failed unwrap is a failed test
 
 mod article;
+mod clipping;
 mod command_line;
 mod executors;
 mod faults;
+mod freezing;
 mod graph_errors;
 mod laws;
 mod optimizers;
