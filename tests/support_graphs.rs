@@ -180,9 +180,9 @@ impl Generator {
         let node = self.net.layer(&name, layer, &names);
         if name.starts_with("dense") || name.starts_with("conv") {
             match self.made % 5 {
-                0 => drop(self.net.trainable(&node, false)),
-                1 => drop(self.net.regularizer(&node, "weight", L2::new(0.01))),
-                2 => drop(self.net.learning_rate_factor(&node, 0.5)),
+                0 => _ = self.net.trainable(&node, false),
+                1 => _ = self.net.regularizer(&node, "weight", L2::new(0.01)),
+                2 => _ = self.net.learning_rate_factor(&node, 0.5),
                 _ => {}
             }
         }
