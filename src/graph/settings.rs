@@ -237,20 +237,18 @@ impl Settings {
             ));
         }
         for (name, regularizer) in &self.regularizers {
-            let mut known = used.iter().map(|&index| parameters[index].spec.name);
-            if !known.clone().any(|known| known == name) {
+            let known = used.iter().map(|&index| parameters[index].spec.name);
+            if known.clone().all(|known| known != name) {
                 return Err(Error::node(
                     node,
                     format!(
                         "its parameter `{name}` has a regularizer, but it has no such parameter"
                     ),
-                    match nearest(name, known.clone()) {
-                        Some(name) => format!("did you mean `{name}`?"),
-                        None => {
-                            let first = known.next().unwrap_or_default();
-                            let rest = known.map(|name| format!(" and `{name}`"));
-                            format!("its parameters are `{first}`{}", rest.collect::<String>())
-                        }
+                    if let Some(name) = nearest(name, known.clone()) {
+                        format!("did you mean `{name}`?")
+                    } else {
+                        let known: Vec<String> = known.map(|name| format!("`{name}`")).collect();
+                        format!("its parameters are {}", known.join(" and "))
                     },
                 ));
             }

@@ -46,9 +46,9 @@ pub(super) fn write(model: &Model) -> String {
     line(&mut text, "batch_size", &kinds::integer(training.batch_size));
     line(&mut text, "epochs", &kinds::integer(training.epochs));
     let kind = quoted(training.optimizer.kind());
-    let settings = settings(training.optimizer.as_ref());
-    let settings: String = settings.iter().map(|setting| format!(", {setting}")).collect();
-    let _ = writeln!(text, "optimizer = {{ kind = {kind}{settings} }}");
+    let mut optimizer = vec![format!("kind = {kind}")];
+    optimizer.extend(settings(training.optimizer.as_ref()));
+    let _ = writeln!(text, "optimizer = {{ {} }}", optimizer.join(", "));
     text
 }
 

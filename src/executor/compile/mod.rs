@@ -1,7 +1,7 @@
 //! From a graph to a plan.
 //!
 //! 1. `values`: where every activation and gradient lies, and who needs one at all;
-//! 2. `steps`: every call of a layer, in topological order, with what it reads and writes;
+//! 2. `steps`, `updates`: every call of a layer, in topological order, with what it reads and writes;
 //! 3. `fusion`: which steps become one task;
 //! 4. `tasks`: parts, messages, slots and the lifetimes of buffers.
 //!
@@ -12,6 +12,7 @@ mod chunks;
 mod fusion;
 mod steps;
 mod tasks;
+mod updates;
 mod values;
 
 use std::sync::Arc;
