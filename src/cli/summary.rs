@@ -61,7 +61,7 @@ pub(super) fn training(
     }
     let (name, workers, policy) = {
         let executor = network.executor();
-        (executor.name(), executor.workers(), executor.policy())
+        (executor.name(), executor.workers(), executor.policy().map(str::to_owned))
     };
     let more = json!({
         "model": network.graph().name(),

@@ -5,10 +5,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 
 use super::memory;
-use super::plan::{Mode, Operand, Phase, Step, Target, TaskSplit};
+use super::plan::{Mode, Operand, Phase, Step, Target, TaskSplit, part_range};
 use super::state::RunState;
 use crate::graph::{Node, Role};
 use crate::kernels::{self, MatrixMut, MatrixRef, Panels};
+use crate::layers::{ParameterKind, Pass};
 use crate::random;
 
 /// What a layer, loss or metric sees of a run: the rows of its part's items, and its parameters.
@@ -116,6 +117,12 @@ impl<'a> Context<'a> {
         self.run.flat(self.step.prepared)
     }
 
+    /// What [`crate::layers::Layer::combine`] wrote for this step: of the forward pass, or, in the
+    /// gradients, of the backward pass too.
+    pub fn summary(&self, pass: Pass) -> &'a [f32] {
+        self.run.flat(self.step.summaries[pass as usize])
+    }
+
     fn target(&self, target: &Target) -> MatrixMut<'a> {
         self.run.rows_mut(target.value, &self.items)
     }
@@ -197,6 +204,10 @@ impl RunState {
         let mut context = Context { run: self, step, node, items, first_item, in_place: false };
         let targets = &plan.targets[step.writes.range()];
         match step.phase {
+            Phase::Summarize => self.summarize(task, part, &context, Pass::Forward),
+            Phase::SummarizeGrad => self.summarize(task, part, &context, Pass::Backward),
+            Phase::Combine => self.combine(&context, Pass::Forward),
+            Phase::CombineGrad => self.combine(&context, Pass::Backward),
             Phase::Forward => {
                 let Some(target) = targets.first().filter(|target| !target.view) else {
                     return Ok(());
@@ -254,7 +265,16 @@ impl RunState {
                 self.clip_scale(step);
                 Ok(())
             }
-            Phase::Update => self.update(task, part, step),
+            Phase::Update => {
+                let spec = &plan.graph.parameters[step.parameter as usize].spec;
+                match spec.kind {
+                    ParameterKind::Learned => self.update(task, part, step),
+                    ParameterKind::Statistic => {
+                        self.move_statistic(&context);
+                        Ok(())
+                    }
+                }
+            }
         }
     }
 
@@ -296,6 +316,55 @@ impl RunState {
             }
         }
         Ok(())
+    }
+
+    /// Summarises the part's blocks of items.
+    fn summarize(
+        &self,
+        task: usize,
+        part: u32,
+        context: &Context<'_>,
+        pass: Pass,
+    ) -> Result<(), String> {
+        let Role::Layer(layer) = &context.node.role else { return Ok(()) };
+        let target = self.plan.targets[context.step.writes.range()][0].value;
+        let value = *self.value(target);
+        let blocks = value.contributions as usize;
+        for block in self.plan.part_range(task, part, blocks) {
+            let items = part_range(blocks, block, self.plan.batch);
+            let first_item = items.start;
+            let context = Context { items, first_item, ..*context };
+            let floats = block * value.floats..(block + 1) * value.floats;
+            layer.summarize(&context, pass, self.flat_mut(written(target), floats))?;
+        }
+        Ok(())
+    }
+
+    /// Brings the summaries of all blocks together.
+    fn combine(&self, context: &Context<'_>, pass: Pass) -> Result<(), String> {
+        let Role::Layer(layer) = &context.node.role else { return Ok(()) };
+        let operand = self.plan.operands[context.step.inputs.range()][0];
+        let value = *self.value(operand.value);
+        let blocks = value.contributions as usize;
+        let items = |block| part_range(blocks, block, self.plan.batch).len();
+        let summaries = self.flat(operand).chunks(value.floats).enumerate();
+        let mut summaries = summaries.map(|(block, summary)| (items(block), summary));
+        let target = written(self.plan.targets[context.step.writes.range()][0].value);
+        let summary = self.flat_mut(target, 0..value.floats);
+        layer.combine(context, pass, &mut summaries, summary)
+    }
+
+    /// Moves a parameter that no optimizer moves.
+    fn move_statistic(&self, context: &Context<'_>) {
+        let Role::Layer(layer) = &context.node.role else { return };
+        let parameter = context.step.parameter as usize;
+        let place = context.node.parameters.iter().position(|&it| it == parameter);
+        let weights = &self.parameters.entries[parameter].weights;
+        // SAFETY: this step is the only one that touches the parameter now: in training, none reads
+        // it, and those of other nodes that move it come before or after.
+        let values = unsafe { std::slice::from_raw_parts_mut(weights.pointer(), weights.len()) };
+        // The step belongs to a node that has the parameter.
+        layer.move_statistic(context, place.unwrap_or_default(), values);
     }
 }
 

@@ -35,7 +35,7 @@ pub trait Executor: Send {
     fn workers(&self) -> usize;
 
     /// The policy that orders ready parts, if it has one.
-    fn policy(&self) -> Option<&'static str> {
+    fn policy(&self) -> Option<&str> {
         None
     }
 

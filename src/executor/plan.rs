@@ -21,6 +21,10 @@ pub enum Mode {
 /// What a task does for its node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Phase {
+    /// Summarises blocks of the batch that the activation depends on as a whole.
+    Summarize,
+    /// Brings these summaries together.
+    Combine,
     /// Computes the activation.
     Forward,
     /// Brings weights into the form that the input gradient reads.
@@ -29,6 +33,10 @@ pub enum Phase {
     Regularize,
     /// Adds the gradients from several uses of one output.
     Accumulate,
+    /// Summarises blocks of the batch on which the gradients depend as a whole.
+    SummarizeGrad,
+    /// Brings these summaries together.
+    CombineGrad,
     /// Computes the gradients of the inputs.
     InputGrad,
     /// Computes the gradients of the parameters.
@@ -43,11 +51,15 @@ pub enum Phase {
 
 impl Phase {
     /// Every phase.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 13] = [
+        Self::Summarize,
+        Self::Combine,
         Self::Forward,
         Self::Prepare,
         Self::Regularize,
         Self::Accumulate,
+        Self::SummarizeGrad,
+        Self::CombineGrad,
         Self::InputGrad,
         Self::ParamGrad,
         Self::GradNorm,
@@ -58,10 +70,14 @@ impl Phase {
     /// The phase's name in errors, traces and reports.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Summarize => "summarize",
+            Self::Combine => "combine",
             Self::Forward => "forward",
             Self::Prepare => "prepare",
             Self::Regularize => "regularize",
             Self::Accumulate => "accumulate",
+            Self::SummarizeGrad => "summarize_grad",
+            Self::CombineGrad => "combine_grad",
             Self::InputGrad => "input_grad",
             Self::ParamGrad => "param_grad",
             Self::GradNorm => "grad_norm",
@@ -121,11 +137,14 @@ pub(crate) struct Step {
     /// For updates, norms and regularizers: the parameter.
     pub(crate) parameter: u32,
     /// The activations of the inputs; for accumulate, norm and update, the gradients to add, in order;
-    /// for the commit, the norms of all gradients that are clipped together.
+    /// for combine, the summaries of the blocks; for the commit, the norms of all gradients that are
+    /// clipped together.
     pub(crate) inputs: Span,
     pub(crate) output: Operand,
     pub(crate) output_grad: Operand,
     pub(crate) prepared: Operand,
+    /// What the forward and the backward pass know of the whole batch.
+    pub(crate) summaries: [Operand; 2],
     /// For updates: the norms, or the scale, of a gradient that a norm step has completed.
     pub(crate) norm: Operand,
     pub(crate) writes: Span,
@@ -198,7 +217,7 @@ pub(crate) struct Task {
 pub(crate) enum TaskSplit {
     /// Items of the batch.
     Items,
-    /// Rows of each parameter.
+    /// Rows of each parameter, or blocks of items.
     Rows,
 }
 

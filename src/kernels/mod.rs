@@ -10,6 +10,7 @@
 
 mod activations;
 mod arithmetic;
+mod batch_norm;
 mod buffer;
 mod conv2d;
 mod dropout;
@@ -44,6 +45,7 @@ pub use activations::{
     softplus_grad,
 };
 pub use arithmetic::{divide, multiply, negate, subtract};
+pub use batch_norm::{batch_norm, batch_norm_grad, batch_norm_sums, column_moments, merge_moments};
 pub use buffer::Buffer;
 pub use conv2d::{
     Conv2dShape, conv2d, conv2d_input_grad, conv2d_prepare, conv2d_prepared_len, conv2d_weight_grad,

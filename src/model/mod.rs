@@ -151,7 +151,8 @@ impl Model {
         write::write(self)
     }
 
-    /// The model that a user asks for: a preset by name, a file whose name ends in `.toml`, or, with
+    /// The model that a user asks for: a preset by name, with arguments as [`presets::open`] reads them,
+    /// a file whose name ends in `.toml`, or, with
     /// nothing asked for, [`presets::DEFAULT`].
     ///
     /// # Errors
@@ -163,7 +164,7 @@ impl Model {
         if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("toml")) {
             return Self::from_toml(&read_text(path, name)?, name);
         }
-        presets::find(name)?.model()
+        presets::open(name)
     }
 
     /// The same model without its metrics, and without the nodes that only metrics use: what

@@ -37,7 +37,7 @@ fn assert_table<'a>(folder: &str, shared: &[&str], rows: impl Iterator<Item = (&
 fn every_file_is_a_row() {
     assert_table(
         "layers",
-        &["checks", "parameter", "window", "tests"],
+        &["checks", "layer", "parameter", "window", "tests"],
         LAYERS.iter().map(|row| (row.kind, row.summary)),
     );
     assert_table("losses", &["targets", "tests"], LOSSES.iter().map(|row| (row.kind, row.summary)));
@@ -62,7 +62,7 @@ fn every_file_is_a_row() {
         REGULARIZERS.iter().map(|row| (row.kind, row.summary)),
     );
     let policies = POLICIES.iter().map(|row| (row.name, row.summary));
-    assert_table("executor/policy", &["places"], policies);
+    assert_table("executor/policy", &["homes", "places"], policies);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use super::PlanOptions;
 use super::values::Values;
 use crate::executor::plan::{Mode, NONE, Phase};
 use crate::graph::{Graph, NodeId, Role};
-use crate::layers::{Cost, Reads, Split};
+use crate::layers::{Cost, ParameterKind, Pass, Reads, Split};
 use crate::optimizers::NormClip;
 
 /// A step before tasks and slots exist. Values are positions in [`Values::drafts`].
@@ -21,6 +21,8 @@ pub(super) struct StepDraft {
     pub(super) output: u32,
     pub(super) output_grad: u32,
     pub(super) prepared: u32,
+    /// What the forward and the backward pass know of the whole batch.
+    pub(super) summaries: [u32; 2],
     pub(super) norm: u32,
     pub(super) writes: Vec<Write>,
     /// Steps that must end before, beside those whose values it reads.
@@ -37,6 +39,15 @@ pub(super) struct StepDraft {
     /// Estimated seconds.
     pub(super) seconds: f64,
     pub(super) flops: f64,
+}
+
+impl StepDraft {
+    /// The values that it reads.
+    pub(super) fn reads(&self) -> impl Iterator<Item = u32> + '_ {
+        let others = [self.output, self.output_grad, self.prepared, self.norm].into_iter();
+        let all = self.inputs.iter().copied().chain(others).chain(self.summaries);
+        all.filter(|&value| value != NONE)
+    }
 }
 
 /// A value that a step writes.
@@ -57,7 +68,7 @@ pub(super) struct Steps {
     /// Values without a batch axis, added to those of the placement: prepared weights and parameter
     /// gradients.
     pub(super) flat: Vec<FlatValue>,
-    /// By node: its parameter gradients, in the order of its parameters.
+    /// By node: its parameter gradients, in the order of its parameters; [`NONE`] for statistics.
     pub(super) parameter_gradients: Vec<Vec<u32>>,
     /// By parameter: the cost of its regularizer, or [`NONE`].
     pub(super) regularization: Vec<u32>,
@@ -101,12 +112,15 @@ pub(super) fn parts(seconds: f64, units: usize, options: PlanOptions) -> usize {
 
 pub(super) struct Lister<'a> {
     pub(super) graph: &'a Graph,
+    mode: Mode,
     values: &'a Values,
     pub(super) options: PlanOptions,
     pub(super) steps: Steps,
     /// Where the lister stands.
     chunk: usize,
-    items: Range<usize>,
+    pub(super) items: Range<usize>,
+    /// By node: what the forward and the backward pass know of the whole batch, or [`NONE`].
+    pub(super) summaries: Vec<[u32; 2]>,
 }
 
 impl Steps {
@@ -131,7 +145,8 @@ impl Steps {
             first_flat: values.drafts.len(),
         };
         let (chunk, items) = (0, 0..0);
-        let mut lister = Lister { graph, values, options, steps, chunk, items };
+        let summaries = vec![[NONE; 2]; graph.nodes.len()];
+        let mut lister = Lister { graph, mode, values, options, steps, chunk, items, summaries };
         for (chunk, items) in values.chunks.iter().enumerate() {
             (lister.chunk, lister.items) = (chunk, items.clone());
             for &id in graph.order.iter().filter(|&&id| included[id]) {
@@ -177,11 +192,9 @@ impl Steps {
 
     /// The steps whose values a step reads, and those that it must follow.
     pub(super) fn waits_for(&self, step: &StepDraft) -> Vec<u32> {
-        let values =
-            step.inputs.iter().chain([&step.output, &step.output_grad, &step.prepared, &step.norm]);
-        let producers = values
-            .filter(|&&value| value != NONE)
-            .map(|&value| self.producer[value as usize])
+        let producers = step
+            .reads()
+            .map(|value| self.producer[value as usize])
             .filter(|&producer| producer != NONE);
         let mut all: Vec<u32> = producers.chain(step.after.iter().copied()).collect();
         all.sort_unstable();
@@ -201,6 +214,7 @@ impl Lister<'_> {
             output: NONE,
             output_grad: NONE,
             prepared: NONE,
+            summaries: [NONE; 2],
             norm: NONE,
             writes: Vec::new(),
             after: Vec::new(),
@@ -214,9 +228,14 @@ impl Lister<'_> {
         }
     }
 
-    fn input_shapes(&self, id: NodeId) -> Vec<&[usize]> {
+    pub(super) fn input_shapes(&self, id: NodeId) -> Vec<&[usize]> {
         let inputs = &self.graph.nodes[id].inputs;
         inputs.iter().map(|&input| self.graph.nodes[input].shape.as_slice()).collect()
+    }
+
+    /// The gradient of a node's output.
+    pub(super) fn output_grad(&self, id: NodeId) -> u32 {
+        self.here(self.values.gradients[id])
     }
 
     fn input_values(&self, id: NodeId) -> Vec<u32> {
@@ -254,6 +273,9 @@ impl Lister<'_> {
         let node = &self.graph.nodes[id];
         let mut step = self.draft(Phase::Forward, id);
         step.inputs = self.input_values(id);
+        if self.mode == Mode::Training {
+            step.summaries = self.summarize(id, Pass::Forward);
+        }
         step.placed.clone_from(&self.values.placed[id]);
         let value = self.here(self.values.activations[id]);
         let is_source = matches!(node.role, Role::Input | Role::Target);
@@ -298,6 +320,9 @@ impl Lister<'_> {
             step.inputs = received;
             self.steps.push(step);
         }
+        if gradient != NONE {
+            self.summarize(id, Pass::Backward);
+        }
         // The input gradient first: it is what others wait for.
         if !values.contributions[id].is_empty() {
             self.input_grad(id);
@@ -329,7 +354,7 @@ impl Lister<'_> {
     }
 
     /// Fills in the activations that a gradient step reads.
-    fn read(&self, step: &mut StepDraft, id: NodeId, reads: Reads) {
+    pub(super) fn read(&self, step: &mut StepDraft, id: NodeId, reads: Reads) {
         if reads.inputs {
             step.inputs = self.input_values(id);
             step.placed = vec![false; step.inputs.len()];
@@ -342,7 +367,8 @@ impl Lister<'_> {
     fn input_grad(&mut self, id: NodeId) {
         let node = &self.graph.nodes[id];
         let mut step = self.draft(Phase::InputGrad, id);
-        step.output_grad = self.here(self.values.gradients[id]);
+        step.output_grad = self.output_grad(id);
+        step.summaries = self.summaries[id];
         match &node.role {
             Role::Layer(layer) => {
                 step.split = layer.split();
@@ -394,12 +420,17 @@ impl Lister<'_> {
         let node = &self.graph.nodes[id];
         let Role::Layer(layer) = &node.role else { return };
         let mut step = self.draft(Phase::ParamGrad, id);
-        step.output_grad = self.here(self.values.gradients[id]);
+        step.output_grad = self.output_grad(id);
+        step.summaries = self.summaries[id];
         self.read(&mut step, id, layer.param_grad_reads());
         if self.chunk == self.values.chunks.len() {
             self.wait_for_all_chunks(&mut step);
         }
-        let cost = self.cost(id);
+        // With a summary of the batch, there is little to be done.
+        let cost = match step.summaries[1] {
+            NONE => self.cost(id),
+            _ => Cost::default(),
+        };
         step.seconds = seconds(cost);
         step.flops = cost.flops;
         step.split = layer.param_split(&self.input_shapes(id));
@@ -408,14 +439,16 @@ impl Lister<'_> {
             step.units = node.parameters.iter().map(rows).max().unwrap_or(1) / SMALLEST_ROWS;
         }
         let specs = node.parameters.iter().map(|&parameter| &self.graph.parameters[parameter].spec);
-        let floats: Vec<usize> = specs.map(crate::layers::ParameterSpec::floats).collect();
+        let floats: Vec<Option<usize>> = specs
+            .map(|spec| (spec.kind == ParameterKind::Learned).then(|| spec.floats()))
+            .collect();
         let by_items = step.split == Split::Items;
         let contributions = match self.steps.param_grads[id].first() {
             Some(&first) => self.steps.contributions[first as usize],
             None if by_items => {
                 // Every part writes sums as large as the parameter, which are then read and added:
                 // a part must be worth that.
-                let traffic = 2.0 * floats.iter().sum::<usize>() as f64 / 2e9;
+                let traffic = 2.0 * floats.iter().flatten().sum::<usize>() as f64 / 2e9;
                 let grain = self.options.grain.max(10.0 * traffic);
                 // The last chunk may have an item less than the first.
                 let least = self.values.chunks.iter().map(Range::len).min().unwrap_or(1);
@@ -427,12 +460,16 @@ impl Lister<'_> {
             let chunks = if by_items { self.values.chunks.len() } else { 1 };
             for &floats in &floats {
                 let kept = self.options.keep_gradients;
-                let value = self.steps.add_flat(floats, chunks * contributions, kept);
+                let value = match floats {
+                    Some(floats) => self.steps.add_flat(floats, chunks * contributions, kept),
+                    None => NONE,
+                };
                 self.steps.parameter_gradients[id].push(value);
             }
         }
         let contribution = if by_items { self.chunk * contributions } else { 0 } as u32;
         let values = self.steps.parameter_gradients[id].iter().enumerate();
+        let values = values.filter(|&(_, &value)| value != NONE);
         step.writes.extend(values.map(|(index, &value)| Write {
             value,
             index: index as u32,
@@ -448,8 +485,8 @@ impl Lister<'_> {
 
     /// Values of the whole batch have no step of their own: those of the chunks write them.
     fn wait_for_all_chunks(&self, step: &mut StepDraft) {
-        let values = step.inputs.iter().chain([&step.output, &step.output_grad]);
-        for &value in values.filter(|&&value| value != NONE) {
+        let values = step.inputs.iter().copied().chain([step.output, step.output_grad]);
+        for value in values.filter(|&value| value != NONE) {
             for chunk in 0..self.values.chunks.len() {
                 let value = self.values.of_chunk(value, chunk);
                 step.after.push(self.steps.producer[value as usize]);

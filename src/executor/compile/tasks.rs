@@ -120,7 +120,7 @@ fn parameter_gradients(graph: &Graph, values: &Values, steps: &Steps) -> Vec<Vec
     let mut all = vec![Vec::new(); graph.parameters.len()];
     for (id, node) in graph.nodes.iter().enumerate() {
         for (&parameter, &value) in node.parameters.iter().zip(&steps.parameter_gradients[id]) {
-            if values.drafts[value as usize].kept {
+            if value != NONE && values.drafts[value as usize].kept {
                 all[parameter].push(value);
             }
         }
@@ -290,6 +290,7 @@ impl Writer<'_> {
         let output = self.operand(draft.output, task);
         let output_grad = self.operand(draft.output_grad, task);
         let prepared = self.operand(draft.prepared, task);
+        let summaries = draft.summaries.map(|value| self.operand(value, task));
         let norm = self.operand(draft.norm, task);
         let start = self.plan.targets.len() as u32;
         self.plan.targets.extend(draft.writes.iter().map(
@@ -309,6 +310,7 @@ impl Writer<'_> {
             output,
             output_grad,
             prepared,
+            summaries,
             norm,
             writes: Span { start, len: draft.writes.len() as u32 },
         });
@@ -370,9 +372,7 @@ impl Writer<'_> {
         let mut written = Vec::new();
         for &step in &group.steps {
             let step = &self.steps.list[step as usize];
-            let others = [&step.output, &step.output_grad, &step.prepared, &step.norm];
-            let read = step.inputs.iter().chain(others);
-            touched.extend(read.filter(|&&value| value != NONE).filter_map(|&v| storage_of(v)));
+            touched.extend(step.reads().filter_map(storage_of));
             written.extend(step.writes.iter().filter_map(|write| storage_of(write.value)));
         }
         touched.extend(&written);

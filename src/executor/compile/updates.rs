@@ -49,6 +49,7 @@ impl Lister<'_> {
             step.seconds = seconds(Cost { flops: 0.0, floats });
             self.steps.push(step);
         }
+        self.statistics(commit);
     }
 
     /// By parameter: its gradients, in node order.
@@ -59,6 +60,9 @@ impl Lister<'_> {
             for (&parameter, &value) in
                 node.parameters.iter().zip(&self.steps.parameter_gradients[id])
             {
+                if value == NONE {
+                    continue;
+                }
                 gradients[parameter].values.push(value);
                 gradients[parameter].steps.extend(&self.steps.param_grads[id]);
             }

@@ -62,6 +62,33 @@ pub(super) struct Values {
     batch: usize,
 }
 
+/// Rows that lie a multiple of this many floats apart, a page, compete for the same places in the
+/// first-level cache; a product reads more of them side by side than fit there.
+const PAGE: usize = 1024;
+/// Floats of a cache line.
+const LINE: usize = 16;
+
+/// From one row of `cols` numbers to the next, such that rows do not compete for places in the cache.
+fn spread(cols: usize) -> usize {
+    if cols > 0 && cols.is_multiple_of(PAGE) { cols + LINE } else { cols }
+}
+
+/// Whether the rows of a node's output may lie apart: nobody outside the plan reads them, and nobody
+/// inside sees them with other axes.
+fn may_spread(graph: &Graph, id: NodeId) -> bool {
+    let reshapes = |id: NodeId| {
+        let node = &graph.nodes[id];
+        let Role::Layer(layer) = &node.role else { return false };
+        let shapes: Vec<&[usize]> =
+            node.inputs.iter().map(|&input| graph.nodes[input].shape.as_slice()).collect();
+        layer.view(&shapes) == View::Reshape
+    };
+    let is_layer = matches!(graph.nodes[id].role, Role::Layer(_));
+    is_layer
+        && !reshapes(id)
+        && !graph.consumers[id].iter().any(|&(consumer, _)| reshapes(consumer))
+}
+
 /// A shape as a matrix: rows of one item, columns.
 fn matrix(shape: &[usize]) -> (usize, usize) {
     match shape.split_last() {
@@ -102,7 +129,11 @@ impl Values {
                     Role::Loss { .. } | Role::Metric(_) | Role::Input | Role::Target => true,
                     Role::Layer(_) => is_output[id],
                 };
-                values.drafts[values.activations[id] as usize].kept = kept;
+                let draft = &mut values.drafts[values.activations[id] as usize];
+                draft.kept = kept;
+                if options.in_place && !kept && may_spread(graph, id) {
+                    draft.stride = spread(draft.cols);
+                }
             }
         }
         if options.in_place {
@@ -333,7 +364,7 @@ impl Values {
             }
             let node = &graph.nodes[id];
             if !matches!(node.role, Role::Loss { .. }) {
-                self.settle_gradient(id, &node.shape, options);
+                self.settle_gradient(graph, id, options);
             }
             self.place_contributions(graph, id, &wants, options);
         }
@@ -349,19 +380,29 @@ impl Values {
     }
 
     /// The gradient of a node's output: the only one received, or a sum of those received.
-    fn settle_gradient(&mut self, id: NodeId, shape: &[usize], options: PlanOptions) {
+    fn settle_gradient(&mut self, graph: &Graph, id: NodeId, options: PlanOptions) {
         self.gradients[id] = match self.received[id].as_slice() {
             [] => NONE,
             [only] => *only,
             [first, ..] => {
                 let first = *first;
                 if options.in_place && self.drafts[first as usize].exclusive {
-                    self.add_within(shape, first, 0)
+                    self.add_within(&graph.nodes[id].shape, first, 0)
                 } else {
-                    self.add(shape)
+                    self.add_gradient(graph, id, options)
                 }
             }
         };
+    }
+
+    /// A gradient of a node's output, with a storage of its own.
+    fn add_gradient(&mut self, graph: &Graph, id: NodeId, options: PlanOptions) -> u32 {
+        let value = self.add(&graph.nodes[id].shape);
+        if options.in_place && !options.keep_gradients && may_spread(graph, id) {
+            let draft = &mut self.drafts[value as usize];
+            draft.stride = spread(draft.cols);
+        }
+        value
     }
 
     fn place_contributions(
@@ -416,9 +457,9 @@ impl Values {
                         contribution.in_place = true;
                         self.add_within(shape, own, 0)
                     }
-                    View::Computed | View::Reshape => self.add(shape),
+                    View::Computed | View::Reshape => self.add_gradient(graph, input, options),
                 },
-                _ => self.add(shape),
+                _ => self.add_gradient(graph, input, options),
             };
             self.received[input].push(contribution.value);
             self.contributions[id].push(contribution);
