@@ -32,18 +32,18 @@ struct Case {
 }
 
 #[derive(Deserialize)]
-struct Array {
-    shape: Vec<usize>,
+pub(super) struct Array {
+    pub(super) shape: Vec<usize>,
     values: Vec<f64>,
 }
 
 impl Array {
-    fn tensor(&self) -> Tensor {
+    pub(super) fn tensor(&self) -> Tensor {
         let values = self.values.iter().map(|&value| value as f32).collect();
         Tensor::from_shape_vec(self.shape.clone(), values).unwrap()
     }
 
-    fn assert(&self, what: &str, found: &[f32]) {
+    pub(super) fn assert(&self, what: &str, found: &[f32]) {
         assert_close(what, found, &self.values, TOLERANCE);
     }
 }
