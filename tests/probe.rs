@@ -179,11 +179,8 @@ impl Specimen {
     /// Whether the layer under test computes something else in training, from the batch as a whole.
     pub(crate) fn looks_at_batches(&self) -> bool {
         let node = self.graph.node("specimen").unwrap();
-        let shapes: Vec<&[usize]> = node
-            .inputs
-            .iter()
-            .map(|&input| self.graph.nodes()[input].shape.as_slice())
-            .collect();
+        let shapes: Vec<&[usize]> =
+            node.inputs.iter().map(|&input| self.graph.nodes()[input].shape.as_slice()).collect();
         match &node.role {
             Role::Layer(layer) => layer.summary_floats(&shapes, Pass::Forward) > 0,
             _ => false,

@@ -8,8 +8,8 @@ use super::memory;
 use super::plan::{Mode, Operand, Phase, Step, Target, TaskSplit, part_range};
 use super::state::RunState;
 use crate::graph::{Node, Role};
-use crate::layers::{ParameterKind, Pass};
 use crate::kernels::{self, MatrixMut, MatrixRef, Panels};
+use crate::layers::{ParameterKind, Pass};
 use crate::optimizers::{MOST_STATE, Moving};
 use crate::random;
 
@@ -106,11 +106,16 @@ impl<'a> Context<'a> {
         unsafe { self.run.parameters.entries[index].weights.as_slice() }
     }
 
-    /// Parameter number `parameter` of the node, which asked for panels.
+    /// Parameter number `parameter` of the node, which asked for panels in one group.
     pub fn panels(&self, parameter: usize) -> Panels<'a> {
+        self.group_panels(parameter, 0)
+    }
+
+    /// One group of parameter number `parameter` of the node, which asked for panels.
+    pub fn group_panels(&self, parameter: usize, group: usize) -> Panels<'a> {
         let index = self.node.parameters[parameter];
         let described = &self.run.plan.graph.parameters[index];
-        memory::panels(described, self.parameter(parameter))
+        memory::panels(described, self.parameter(parameter), group)
     }
 
     /// What [`crate::layers::Layer::prepare`] wrote.

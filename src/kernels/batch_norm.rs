@@ -82,7 +82,8 @@ pub fn column_moments(x: MatrixRef<'_>, moments: &mut [f32]) {
                 sum_rows::<V, 1>(
                     size,
                     |row, col, lanes| {
-                        let off: V = load::<V>(at(row, col), lanes).sub(load(means.add(col), lanes));
+                        let off: V =
+                            load::<V>(at(row, col), lanes).sub(load(means.add(col), lanes));
                         [off.mul(off)]
                     },
                     |col, lanes, [sum]| store(sum, squares.add(col), lanes),

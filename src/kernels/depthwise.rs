@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use super::conv2d::Conv2dShape;
+use super::conv2d::{Conv2dShape, greatest_divisor};
 use super::vector::{Kernel, Vector, dispatch, load, store};
 use super::{MatrixMut, MatrixRef, with_scratch};
 
@@ -95,11 +95,6 @@ impl Axis {
     }
 }
 
-/// The greatest number that divides both.
-fn greatest_divisor(a: usize, b: usize) -> usize {
-    if b == 0 { a } else { greatest_divisor(b, a % b) }
-}
-
 /// An image of one item: its rows of pixels, and floats from one pixel to the next.
 #[derive(Clone, Copy)]
 struct Image<P> {
@@ -180,7 +175,8 @@ impl Gather<'_> {
                 let row = down.place.wrapping_add_signed(i.cast_signed() * down.place_step);
                 let tap_row = (down.tap + i * down.tap_step) * self.kernel_width;
                 for j in 0..across.count {
-                    let column = across.place.wrapping_add_signed(j.cast_signed() * across.place_step);
+                    let column =
+                        across.place.wrapping_add_signed(j.cast_signed() * across.place_step);
                     let tap = tap_row + across.tap + j * across.tap_step;
                     let pixel = from.start.add((row * from.width + column) * from.step + channel);
                     let weights = self.weights.as_ptr().add(tap * self.channels + channel);
@@ -295,7 +291,8 @@ pub fn depthwise_conv2d(
         for item in 0..items {
             let image = input.slice_rows(item * pixels..(item + 1) * pixels);
             let from = repeated_image(image, shape.input[1], times, repeated);
-            let to = output.as_mut_ptr().wrapping_add(item * shape.output[0] * shape.output[1] * step);
+            let to =
+                output.as_mut_ptr().wrapping_add(item * shape.output[0] * shape.output[1] * step);
             dispatch(Gather {
                 from,
                 to: Image { start: to, width: shape.output[1], step },
@@ -335,12 +332,10 @@ pub fn depthwise_conv2d_input_grad(
     weights: &[f32],
     mut gradient: MatrixMut<'_>,
 ) {
-    let sizes =
-        [[gradient.rows(), gradient.cols()], [output_grad.rows(), output_grad.cols()]];
+    let sizes = [[gradient.rows(), gradient.cols()], [output_grad.rows(), output_grad.cols()]];
     check(shape, items, sizes[0], sizes[1], weights.len());
     let (times, axes) = (multiplier(shape), [0, 1].map(|axis| Axis::new(shape, axis)));
-    let [pixels, outputs] =
-        [shape.input[0] * shape.input[1], shape.output[0] * shape.output[1]];
+    let [pixels, outputs] = [shape.input[0] * shape.input[1], shape.output[0] * shape.output[1]];
     let scratch = if times == 1 { 0 } else { pixels * shape.filters };
     with_scratch(scratch, |repeated| {
         for item in 0..items {
@@ -385,8 +380,7 @@ pub fn depthwise_conv2d_weight_grad(
     let sizes = [[input.rows(), input.cols()], [output_grad.rows(), output_grad.cols()]];
     check(shape, items, sizes[0], sizes[1], gradient.len());
     let times = multiplier(shape);
-    let [pixels, outputs] =
-        [shape.input[0] * shape.input[1], shape.output[0] * shape.output[1]];
+    let [pixels, outputs] = [shape.input[0] * shape.input[1], shape.output[0] * shape.output[1]];
     gradient.fill(0.0);
     let scratch = if times == 1 { 0 } else { pixels * shape.filters };
     with_scratch(scratch, |repeated| {

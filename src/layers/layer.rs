@@ -190,8 +190,12 @@ pub trait Layer: fmt::Debug + Send + Sync {
         Reads::INPUTS
     }
 
-    /// Floats of a form of the weights that the input gradient reads and [`Layer::prepare`] writes
-    /// once a step; 0 for none.
+    /// Which pass reads a form of the weights of its own: forward, or, backward, the input gradient.
+    fn prepares_for(&self) -> Pass {
+        Pass::Backward
+    }
+
+    /// Floats of that form, which [`Layer::prepare`] writes once a step; 0 for none.
     fn prepared_floats(&self, _inputs: &[&[usize]]) -> usize {
         0
     }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Cost, Layer, LayerSpec, Layout, Misfit, ParameterKind, ParameterSpec, Reads, Sample, Split, finite, last_axis,
-    parse, to_attributes,
+    Cost, Layer, LayerSpec, Layout, Misfit, ParameterKind, ParameterSpec, Reads, Sample, Split,
+    finite, last_axis, parse, to_attributes,
 };
 use crate::executor::Context;
 use crate::initializers::Constant;

@@ -49,9 +49,8 @@ impl Computed {
         // Inputs of layers without a gradient have none.
         let gradients = graph.inputs().into_iter().filter_map(|id| run.input_gradient(id));
         let inputs = gradients.map(|gradient| bits(&gradient));
-        let learned = |&index: &usize| {
-            graph.parameters()[index].spec.kind == ParameterKind::Learned
-        };
+        let learned =
+            |&index: &usize| graph.parameters()[index].spec.kind == ParameterKind::Learned;
         let parameters = (0..graph.parameters().len())
             .filter(learned)
             .map(|index| run.parameter_gradient(index).unwrap().iter().copied().collect());

@@ -86,7 +86,8 @@ fn layer_gradients_are_central_differences() {
             assert_close(&format!("{what}: input {number}"), gradient, &expected, 2e-3);
         }
         let described = specimen.graph.parameters();
-        for (((name, values), gradient), described) in weights.iter().zip(&parameters).zip(described)
+        for (((name, values), gradient), described) in
+            weights.iter().zip(&parameters).zip(described)
         {
             let Some(gradient) = gradient else {
                 assert_eq!(described.spec.kind, ParameterKind::Statistic, "{what}: {name}");

@@ -62,7 +62,8 @@ impl Case {
             step.losses.assert(&what, run.kept(graph.id("sum").unwrap()).unwrap());
             let gradient = run.input_gradient(graph.id("x").unwrap()).unwrap();
             step.input_grad.assert(&format!("{what}: input"), &gradient);
-            for (parameter, expected) in [&step.weight_grad, &step.bias_grad].into_iter().enumerate()
+            for (parameter, expected) in
+                [&step.weight_grad, &step.bias_grad].into_iter().enumerate()
             {
                 let gradient = run.parameter_gradient(parameter).unwrap();
                 let name = &graph.parameters()[parameter].name;

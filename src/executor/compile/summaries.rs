@@ -56,7 +56,8 @@ impl Lister<'_> {
         let cost = Cost { flops: 4.0 * numbers, floats: numbers };
         step.seconds = seconds(cost);
         step.flops = cost.flops;
-        let write = |value| Write { value, index: 0, contribution: 0, in_place: false, view: false };
+        let write =
+            |value| Write { value, index: 0, contribution: 0, in_place: false, view: false };
         let partial = self.steps.add_flat(floats, blocks, false);
         step.writes.push(write(partial));
         self.steps.push(step);

@@ -1,6 +1,4 @@
-use super::super::{
-    batch_norm, batch_norm_grad, batch_norm_sums, column_moments, merge_moments,
-};
+use super::super::{batch_norm, batch_norm_grad, batch_norm_sums, column_moments, merge_moments};
 use super::{Wide, assert_close, bits, each_set, random};
 
 const SIZES: [[usize; 3]; 7] =
