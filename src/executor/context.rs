@@ -10,7 +10,6 @@ use super::state::RunState;
 use crate::graph::{Node, Role};
 use crate::kernels::{self, MatrixMut, MatrixRef, Panels};
 use crate::layers::{ParameterKind, Pass};
-use crate::optimizers::{MOST_STATE, Moving};
 use crate::random;
 
 /// What a layer, loss or metric sees of a run: the rows of its part's items, and its parameters.
@@ -124,9 +123,10 @@ impl<'a> Context<'a> {
     }
 
     /// What [`crate::layers::Layer::combine`] wrote for this step: of the forward pass, or, in the
-    /// gradients, of the backward pass too.
-    pub fn summary(&self, pass: Pass) -> &'a [f32] {
-        self.run.flat(self.step.summaries[pass as usize])
+    /// gradients, of the backward pass too. Nothing outside training, and in layers that do not train.
+    pub fn summary(&self, pass: Pass) -> Option<&'a [f32]> {
+        let operand = self.step.summaries[pass as usize];
+        (operand.value != super::plan::NONE).then(|| self.run.flat(operand))
     }
 
     fn target(&self, target: &Target) -> MatrixMut<'a> {
@@ -165,7 +165,7 @@ impl RunState {
     }
 
     /// A value without a batch axis that a step reads.
-    fn flat(&self, operand: Operand) -> &[f32] {
+    pub(super) fn flat(&self, operand: Operand) -> &[f32] {
         let value = self.value(operand.value);
         let floats = value.floats * value.contributions as usize;
         // SAFETY: as for `rows`.
@@ -174,7 +174,7 @@ impl RunState {
 
     /// A range of a value without a batch axis, to write.
     #[allow(clippy::mut_from_ref)] // which range belongs to whom is the plan's, as for `rows_mut`
-    fn flat_mut(&self, operand: Operand, range: Range<usize>) -> &mut [f32] {
+    pub(super) fn flat_mut(&self, operand: Operand, range: Range<usize>) -> &mut [f32] {
         // SAFETY: as for `rows_mut`: every part has its own contribution or its own rows.
         unsafe {
             let first = self.base_of(operand).add(range.start);
@@ -258,8 +258,17 @@ impl RunState {
                 Ok(())
             }
             Phase::ParamGrad => self.param_grad(task, part, &context, targets),
+            Phase::Regularize => {
+                self.regularize(task, part, step);
+                Ok(())
+            }
+            Phase::GradNorm => {
+                self.grad_norm(task, part, step);
+                Ok(())
+            }
             Phase::Commit => {
                 self.commit(task);
+                self.clip_scale(step);
                 Ok(())
             }
             Phase::Update => {
@@ -363,53 +372,10 @@ impl RunState {
         // The step belongs to a node that has the parameter.
         layer.move_statistic(context, place.unwrap_or_default(), values);
     }
-
-    /// Adds the gradients of one parameter in order, and moves it.
-    fn update(&self, task: usize, part: u32, step: &Step) -> Result<(), String> {
-        let spec = &self.plan.graph.parameters[step.parameter as usize].spec;
-        let rows = match self.plan.tasks[task].split {
-            TaskSplit::Items => 0..spec.rows(),
-            TaskSplit::Rows => self.plan.part_range(task, part, spec.rows()),
-        };
-        if rows.is_empty() {
-            return Ok(());
-        }
-        let range = spec.floats_of(rows);
-        let mut contributions =
-            self.plan.operands[step.inputs.range()].iter().flat_map(|&operand| {
-                let value = *self.value(operand.value);
-                (0..value.contributions as usize)
-                    .map(move |number| (operand, number * value.floats))
-            });
-        let Some((first, _)) = contributions.next() else { return Ok(()) };
-        let gradient = self.flat_mut(first, range.clone());
-        for (operand, start) in contributions {
-            kernels::add_slices(
-                gradient,
-                &self.flat(operand)[start + range.start..start + range.end],
-            );
-        }
-        let entry = &self.parameters.entries[step.parameter as usize];
-        // SAFETY: the buffers are as large as the parameter; this part is the only one with these
-        // rows, and all readers of this step are done.
-        let rows_of = |buffer: &kernels::Buffer| unsafe {
-            std::slice::from_raw_parts_mut(buffer.pointer().add(range.start), range.len())
-        };
-        let mut state: [&mut [f32]; MOST_STATE] = Default::default();
-        for (rows, buffer) in state.iter_mut().zip(&entry.state) {
-            *rows = rows_of(buffer);
-        }
-        self.plan.optimizer.update(Moving {
-            weights: rows_of(&entry.weights),
-            gradient,
-            state: &mut state[..entry.state.len().min(MOST_STATE)],
-            step: self.step.load(Ordering::Relaxed),
-        })
-    }
 }
 
 /// A value that a step writes, as an operand of its own task.
-fn written(value: u32) -> Operand {
+pub(super) fn written(value: u32) -> Operand {
     Operand { value, slot: super::plan::NONE, placed: false }
 }
 

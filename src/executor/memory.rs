@@ -52,6 +52,11 @@ impl Parameters {
         from_memory(&graph.parameters()[index], read(&self.entries[index].weights))
     }
 
+    /// The weights of parameter number `index` as they lie in memory.
+    pub(super) fn memory(&self, index: usize) -> &[f32] {
+        read(&self.entries[index].weights)
+    }
+
     /// Array number `state` that the optimizer keeps for parameter number `index`, row-major.
     pub(crate) fn state(&self, graph: &Graph, index: usize, state: usize) -> Tensor {
         from_memory(&graph.parameters()[index], read(&self.entries[index].state[state]))

@@ -57,7 +57,7 @@ pub use elementwise::{copy, fill, relu, relu_grad, scale, sigmoid, sigmoid_grad,
 pub use instruction_set::{InstructionSet, instruction_set_name, with_instruction_set};
 pub use layer_norm::{layer_norm, layer_norm_grad, layer_norm_weight_grad};
 pub use matrix::{MatrixMut, MatrixRef};
-pub use optimizers::{add_slices, column_sums, move_each, sgd, sgd_momentum};
+pub use optimizers::{add_slices, column_sums, move_each, sgd, sgd_momentum, sum_each};
 pub use panels::{
     PANEL, Panels, from_panels, panel_len, panel_rows, panel_rows_floats, panels_of_group,
     to_panels,

@@ -205,8 +205,8 @@ pub trait Layer: fmt::Debug + Send + Sync {
         Ok(())
     }
 
-    /// Floats of what a pass must know about the whole batch, in training, before it computes: the
-    /// moments of the numbers, say. 0 for nothing.
+    /// Floats of what a pass must know about the whole batch before it computes, in training and if its
+    /// parameters are moved: the moments of the numbers, say. 0 for nothing.
     ///
     /// [`Layer::summarize`] writes as many floats for each block of items, [`Layer::combine`] brings
     /// them together, and [`Context::summary`] gives the result to forward, or, in the backward pass,

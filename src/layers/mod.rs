@@ -37,6 +37,7 @@ mod silu;
 mod slice;
 mod softmax;
 mod softplus;
+mod stop_gradient;
 mod subtract;
 mod tanh;
 mod upsample;
@@ -83,6 +84,7 @@ pub use silu::Silu;
 pub use slice::Slice;
 pub use softmax::Softmax;
 pub use softplus::Softplus;
+pub use stop_gradient::StopGradient;
 pub use subtract::Subtract;
 pub use tanh::Tanh;
 pub use upsample::Upsample;
@@ -126,6 +128,7 @@ pub const LAYERS: &[&LayerSpec] = &[
     &dropout::SPEC,
     &batch_norm::SPEC,
     &layer_norm::SPEC,
+    &stop_gradient::SPEC,
     &one_hot::SPEC,
     &argmax::SPEC,
 ];

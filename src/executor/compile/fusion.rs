@@ -90,6 +90,8 @@ impl Fusion<'_> {
             | Phase::SummarizeGrad
             | Phase::ParamGrad
             | Phase::Prepare
+            | Phase::Regularize
+            | Phase::GradNorm
             | Phase::Commit => None,
         }
     }
@@ -140,11 +142,14 @@ impl Fusion<'_> {
         self.if_it_fits(self.group_of[producer as usize], step)
     }
 
-    /// An update after its parameter gradient, if the parameter has only that one and every step that
-    /// can fail belongs to the forward phase: else the gradient would wait for the whole backward
-    /// phase.
+    /// An update after its parameter gradient, if the parameter has only that one, is not clipped by a
+    /// norm, and every step that can fail belongs to the forward phase: else the gradient would wait
+    /// for the whole backward phase.
     fn after_param_grad(&self, step: &StepDraft, values: &Values) -> Option<u32> {
         let &[gradient] = step.inputs.as_slice() else { return None };
+        if step.norm != NONE {
+            return None;
+        }
         let producer = self.steps.producer[gradient as usize] as usize;
         debug_assert_eq!(self.steps.list[producer].phase, Phase::ParamGrad);
         let commit = &self.steps.list[step.commit as usize];

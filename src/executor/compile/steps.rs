@@ -7,6 +7,7 @@ use super::values::Values;
 use crate::executor::plan::{Mode, NONE, Phase};
 use crate::graph::{Graph, NodeId, Role};
 use crate::layers::{Cost, ParameterKind, Pass, Reads, Split};
+use crate::optimizers::NormClip;
 
 /// A step before tasks and slots exist. Values are positions in [`Values::drafts`].
 #[derive(Clone, Debug)]
@@ -21,6 +22,7 @@ pub(super) struct StepDraft {
     pub(super) prepared: u32,
     /// What the forward and the backward pass know of the whole batch.
     pub(super) summaries: [u32; 2],
+    pub(super) norm: u32,
     pub(super) writes: Vec<Write>,
     /// Steps that must end before, beside those whose values it reads.
     pub(super) after: Vec<u32>,
@@ -41,7 +43,7 @@ pub(super) struct StepDraft {
 impl StepDraft {
     /// The values that it reads.
     pub(super) fn reads(&self) -> impl Iterator<Item = u32> + '_ {
-        let others = [self.output, self.output_grad, self.prepared].into_iter();
+        let others = [self.output, self.output_grad, self.prepared, self.norm].into_iter();
         let all = self.inputs.iter().copied().chain(others).chain(self.summaries);
         all.filter(|&value| value != NONE)
     }
@@ -67,6 +69,8 @@ pub(super) struct Steps {
     pub(super) flat: Vec<FlatValue>,
     /// By node: its parameter gradients, in the order of its parameters; [`NONE`] for statistics.
     pub(super) parameter_gradients: Vec<Vec<u32>>,
+    /// By parameter: the cost of its regularizer, or [`NONE`].
+    pub(super) regularization: Vec<u32>,
     /// Parts of each parameter gradient step, which its values have a place for.
     pub(super) contributions: Vec<usize>,
     /// By node: the steps of its parameter gradients, one a chunk.
@@ -105,6 +109,13 @@ pub(super) fn parts(seconds: f64, units: usize, options: PlanOptions) -> usize {
     ((seconds / options.grain) as usize).clamp(1, units.clamp(1, MOST_PARTS))
 }
 
+/// The gradients of one parameter, to be added, and the steps that compute them.
+#[derive(Clone, Debug, Default)]
+struct Gradients {
+    values: Vec<u32>,
+    steps: Vec<u32>,
+}
+
 pub(super) struct Lister<'a> {
     pub(super) graph: &'a Graph,
     mode: Mode,
@@ -126,12 +137,14 @@ impl Steps {
         included: &[bool],
         values: &Values,
         options: PlanOptions,
+        norm_clip: Option<NormClip>,
     ) -> Self {
         let steps = Self {
             list: Vec::new(),
             producer: vec![NONE; values.drafts.len()],
             flat: Vec::new(),
             parameter_gradients: vec![Vec::new(); graph.nodes.len()],
+            regularization: vec![NONE; graph.parameters.len()],
             contributions: Vec::new(),
             param_grads: vec![Vec::new(); graph.nodes.len()],
             prepared: vec![NONE; graph.nodes.len()],
@@ -152,6 +165,9 @@ impl Steps {
             }
         }
         (lister.chunk, lister.items) = (values.chunks.len(), 0..batch);
+        if mode != Mode::Prediction {
+            lister.regularizers();
+        }
         if mode == Mode::Training {
             if values.chunks.len() > 1 {
                 for &id in graph.order.iter().rev() {
@@ -159,7 +175,7 @@ impl Steps {
                 }
             }
             if options.updates {
-                lister.updates();
+                lister.updates(norm_clip);
             }
         }
         lister.steps
@@ -205,6 +221,7 @@ impl Lister<'_> {
             output_grad: NONE,
             prepared: NONE,
             summaries: [NONE; 2],
+            norm: NONE,
             writes: Vec::new(),
             after: Vec::new(),
             commit: NONE,
@@ -317,8 +334,7 @@ impl Lister<'_> {
         if !values.contributions[id].is_empty() {
             self.input_grad(id);
         }
-        let node = &self.graph.nodes[id];
-        if gradient != NONE && !node.parameters.is_empty() {
+        if gradient != NONE && self.graph.trains(id) {
             let by_items = self.param_split(id) == Split::Items;
             if by_items || values.chunks.len() == 1 {
                 self.param_grad(id);
@@ -336,8 +352,7 @@ impl Lister<'_> {
     /// A parameter gradient that is not summed over items goes over the whole batch, once all chunks
     /// have come so far.
     fn whole_param_grad(&mut self, id: NodeId) {
-        let has_parameters = !self.graph.nodes[id].parameters.is_empty();
-        if has_parameters
+        if self.graph.trains(id)
             && self.values.gradients[id] != NONE
             && self.param_split(id) != Split::Items
         {
@@ -485,12 +500,47 @@ impl Lister<'_> {
         }
     }
 
-    fn updates(&mut self) {
-        let commit = self.commit();
+    fn updates(&mut self, norm_clip: Option<NormClip>) {
         let graph = self.graph;
         let readers = self.weight_readers();
-        let mut gradients = vec![(Vec::new(), Vec::new()); graph.parameters.len()];
-        for (id, node) in graph.nodes.iter().enumerate() {
+        let mut gradients = self.gradients_by_parameter();
+        let mut norms = vec![NONE; graph.parameters.len()];
+        if norm_clip.is_some() {
+            for (parameter, gradients) in gradients.iter_mut().enumerate() {
+                if !gradients.values.is_empty() {
+                    norms[parameter] = self.grad_norm(parameter, gradients);
+                }
+            }
+        }
+        let (commit, scale) = match norm_clip {
+            Some(NormClip::Global(_)) => self.commit(&norms),
+            _ => self.commit(&[]),
+        };
+        for (parameter, described) in graph.parameters.iter().enumerate() {
+            let gradients = &gradients[parameter];
+            if gradients.values.is_empty() {
+                continue;
+            }
+            let mut step = self.parameter_step(Phase::Update, parameter);
+            step.inputs.clone_from(&gradients.values);
+            step.after.clone_from(&gradients.steps);
+            step.norm = if scale == NONE { norms[parameter] } else { scale };
+            step.placed = vec![false; step.inputs.len()];
+            step.after.push(commit);
+            step.after.extend(&readers[parameter]);
+            step.commit = commit;
+            let contributions = self.contributions_of(gradients);
+            let floats = ((contributions + 4) * described.spec.floats()) as f64;
+            step.seconds = seconds(Cost { flops: 0.0, floats });
+            self.steps.push(step);
+        }
+        self.statistics(commit);
+    }
+
+    /// By parameter: its gradients, in node order.
+    fn gradients_by_parameter(&self) -> Vec<Gradients> {
+        let mut gradients = vec![Gradients::default(); self.graph.parameters.len()];
+        for (id, node) in self.graph.nodes.iter().enumerate() {
             // A node that no loss needs has no gradient.
             for (&parameter, &value) in
                 node.parameters.iter().zip(&self.steps.parameter_gradients[id])
@@ -498,41 +548,71 @@ impl Lister<'_> {
                 if value == NONE {
                     continue;
                 }
-                gradients[parameter].0.push(value);
-                gradients[parameter].1.extend(&self.steps.param_grads[id]);
+                gradients[parameter].values.push(value);
+                gradients[parameter].steps.extend(&self.steps.param_grads[id]);
             }
         }
-        for (parameter, described) in graph.parameters.iter().enumerate() {
-            let mut step = self.draft(Phase::Update, described.node);
-            step.parameter = parameter as u32;
-            (step.inputs, step.after) = std::mem::take(&mut gradients[parameter]);
-            if step.inputs.is_empty() {
-                continue;
-            }
-            step.placed = vec![false; step.inputs.len()];
-            step.after.push(commit);
-            step.after.extend(&readers[parameter]);
-            step.commit = commit;
-            step.split = Split::Rows;
-            let spec = &described.spec;
-            step.units = spec.rows() / SMALLEST_ROWS;
-            let contributions: usize = step
-                .inputs
-                .iter()
-                .map(|&value| self.steps.flat[value as usize - self.steps.first_flat].contributions)
-                .sum();
-            let floats = ((contributions + 4) * spec.floats()) as f64;
-            step.seconds = seconds(Cost { flops: 0.0, floats });
-            self.steps.push(step);
-        }
-        self.statistics(commit);
+        gradients
     }
 
-    /// One step that follows every step that can fail; all updates follow it.
-    fn commit(&mut self) -> u32 {
+    /// How many arrays are added to one gradient.
+    fn contributions_of(&self, gradients: &Gradients) -> usize {
+        let flat = |&value: &u32| self.steps.flat[value as usize - self.steps.first_flat];
+        gradients.values.iter().map(|value| flat(value).contributions).sum()
+    }
+
+    /// A step over the rows of one parameter.
+    fn parameter_step(&self, phase: Phase, parameter: usize) -> StepDraft {
+        let described = &self.graph.parameters[parameter];
+        let mut step = self.draft(phase, described.node);
+        step.parameter = parameter as u32;
+        step.split = Split::Rows;
+        step.units = described.spec.rows() / SMALLEST_ROWS;
+        step
+    }
+
+    /// Lets every part of a step, which is a task of its own, write one number; gives the value.
+    fn push_with_sums(&mut self, mut step: StepDraft, kept: bool) -> u32 {
+        let parts = parts(step.seconds, step.units, self.options);
+        let value = self.steps.add_flat(1, parts, kept);
+        step.writes.push(Write { value, index: 0, contribution: 0, in_place: false, view: false });
+        self.steps.push(step);
+        value
+    }
+
+    /// Adds the gradients of a parameter to one, of which only its update has to know from here on;
+    /// gives the norms of its parts.
+    fn grad_norm(&mut self, parameter: usize, gradients: &mut Gradients) -> u32 {
+        let mut step = self.parameter_step(Phase::GradNorm, parameter);
+        step.inputs = gradients.values.clone();
+        step.placed = vec![false; step.inputs.len()];
+        step.after = std::mem::take(&mut gradients.steps);
+        let numbers = self.graph.parameters[parameter].spec.floats() as f64;
+        let floats = (self.contributions_of(gradients) + 1) as f64 * numbers;
+        step.seconds = seconds(Cost { flops: 2.0 * numbers, floats });
+        gradients.values.truncate(1);
+        self.push_with_sums(step, false)
+    }
+
+    /// What the sizes of parameters cost, which their updates change.
+    fn regularizers(&mut self) {
+        for (parameter, described) in self.graph.parameters.iter().enumerate() {
+            if described.regularizer.is_some() {
+                let mut step = self.parameter_step(Phase::Regularize, parameter);
+                let floats = described.spec.floats() as f64;
+                step.seconds = seconds(Cost { flops: 2.0 * floats, floats });
+                self.steps.regularization[parameter] = self.push_with_sums(step, true);
+            }
+        }
+    }
+
+    /// One step that follows every step that can fail; all updates follow it. With the norms of all
+    /// gradients, it also says by what these are scaled.
+    fn commit(&mut self, norms: &[u32]) -> (u32, u32) {
         let graph = self.graph;
         let can_fail = |step: &StepDraft| match (step.phase, &graph.nodes[step.node].role) {
-            (Phase::Forward, Role::Input | Role::Target) | (Phase::Accumulate, _) => false,
+            (Phase::Forward, Role::Input | Role::Target)
+            | (Phase::Accumulate | Phase::Regularize | Phase::GradNorm, _) => false,
             (Phase::Forward | Phase::Prepare, _) => true,
             (_, Role::Layer(layer)) => layer.backward_can_fail(),
             (_, Role::Loss { loss, .. }) => loss.backward_can_fail(),
@@ -551,7 +631,21 @@ impl Lister<'_> {
         step.after = (0..last.len() as u32).filter(|&index| last[index as usize]).collect();
         step.split = Split::Whole;
         step.seconds = 1e-7;
-        self.steps.push(step)
+        step.inputs = norms.iter().copied().filter(|&norm| norm != NONE).collect();
+        step.placed = vec![false; step.inputs.len()];
+        let mut scale = NONE;
+        if !step.inputs.is_empty() {
+            scale = self.steps.add_flat(1, 1, false);
+            let value = scale;
+            step.writes.push(Write {
+                value,
+                index: 0,
+                contribution: 0,
+                in_place: false,
+                view: false,
+            });
+        }
+        (self.steps.push(step), scale)
     }
 
     /// By parameter: the steps that read the weights. Those of the forward phase come before the
@@ -559,10 +653,14 @@ impl Lister<'_> {
     fn weight_readers(&self) -> Vec<Vec<u32>> {
         let mut readers = vec![Vec::new(); self.graph.parameters.len()];
         for (index, step) in self.steps.list.iter().enumerate() {
-            if matches!(step.phase, Phase::InputGrad | Phase::ParamGrad) {
-                for &parameter in &self.graph.nodes[step.node].parameters {
-                    readers[parameter].push(index as u32);
+            match step.phase {
+                Phase::InputGrad | Phase::ParamGrad => {
+                    for &parameter in &self.graph.nodes[step.node].parameters {
+                        readers[parameter].push(index as u32);
+                    }
                 }
+                Phase::Regularize => readers[step.parameter as usize].push(index as u32),
+                _ => {}
             }
         }
         readers

@@ -74,6 +74,7 @@ pub(super) fn assemble(
         activations: values.activations.clone(),
         kept_gradients: kept(&values, &values.gradients),
         parameter_gradients: parameter_gradients(request.graph, &values, steps),
+        regularization: steps.regularization.clone(),
         flops: steps.list.iter().map(|step| step.flops).sum(),
     };
     let mut writer = Writer {
@@ -290,6 +291,7 @@ impl Writer<'_> {
         let output_grad = self.operand(draft.output_grad, task);
         let prepared = self.operand(draft.prepared, task);
         let summaries = draft.summaries.map(|value| self.operand(value, task));
+        let norm = self.operand(draft.norm, task);
         let start = self.plan.targets.len() as u32;
         self.plan.targets.extend(draft.writes.iter().map(
             |&Write { value, index, contribution, in_place, view }| Target {
@@ -309,6 +311,7 @@ impl Writer<'_> {
             output_grad,
             prepared,
             summaries,
+            norm,
             writes: Span { start, len: draft.writes.len() as u32 },
         });
     }
