@@ -8,6 +8,7 @@ use caudal::layers::{BatchNorm, Conv2d, Dense, Embedding, GlobalAvgPool, Relu};
 use caudal::losses::{MeanSquaredError, SoftmaxCrossEntropy};
 use caudal::model::{Model, TrainingConfig};
 use caudal::optimizers::Adam;
+use caudal::regularizers::L2;
 use caudal::train::{Network, NetworkOptions, checkpoint};
 
 use crate::probe::borrowed;
@@ -187,6 +188,48 @@ fn shared_ones_move_once_for_every_use() {
         let expected = 0.5 * (0.5 * mean(0)) + 0.5 * mean(1);
         assert!((found[[channel]] - expected).abs() < 1e-6, "{} {expected}", found[[channel]]);
     }
+}
+
+#[test]
+fn frozen_layers_use_their_averages_and_keep_them() {
+    let mut net = GraphBuilder::new("frozen");
+    let x = net.input("x", [3]);
+    let before = net.layer("before", Dense::new(4), [&x]);
+    let norm = net.layer("norm", BatchNorm::new(), [&before]);
+    let after = net.layer("after", Dense::new(2), [&norm]);
+    let wanted = net.target("wanted", [2]);
+    net.loss("loss", MeanSquaredError, [&after, &wanted]);
+    net.trainable(&norm, false);
+    let options = NetworkOptions::default();
+    let mut network = Network::new(net.build().unwrap(), Adam::default(), options).unwrap();
+    for (name, seed) in [("running_mean", 1), ("weight", 2)] {
+        network.set_weights(&format!("norm.{name}"), &numbers(&[4], seed)).unwrap();
+    }
+    let weights = |network: &Network, node: &str| {
+        let parameters = network.graph().parameters().iter();
+        let of_node = parameters.filter(|parameter| parameter.name.starts_with(node));
+        of_node.map(|parameter| network.weights(&parameter.name).unwrap()).collect::<Vec<_>>()
+    };
+    let (norm, before) = (weights(&network, "norm."), weights(&network, "before."));
+    let data: Batch =
+        vec![("x".into(), numbers(&[8, 3], 1)), ("wanted".into(), numbers(&[8, 2], 2))];
+    let evaluated = network.evaluate_batch(&borrowed(&data)).unwrap().loss;
+    let trained = network.train_batch(&borrowed(&data)).unwrap().loss;
+    assert_eq!(trained.to_bits(), evaluated.to_bits());
+    assert_eq!(weights(&network, "norm."), norm);
+    assert_ne!(weights(&network, "before."), before);
+}
+
+#[test]
+fn statistics_have_no_regularizer() {
+    let mut net = GraphBuilder::new("pulled");
+    let x = net.input("x", [3]);
+    let norm = net.layer("norm", BatchNorm::new(), [&x]);
+    net.output(&norm);
+    net.regularizer(&norm, "running_mean", L2::new(1e-4));
+    let error = net.build().unwrap_err().to_string();
+    assert!(error.contains("`norm`") && error.contains("`running_mean`"), "{error}");
+    assert!(error.contains("not learned"), "{error}");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use super::builder::{Draft, DraftRole};
 use super::validate::nearest;
 use super::{GraphBuilder, NodeId, Parameter};
 use crate::error::{Error, Result};
+use crate::layers::ParameterKind;
 use crate::regularizers::{self, Regularizer};
 
 /// The attributes that layers with parameters have in model files beside those of their kind.
@@ -252,6 +253,15 @@ impl Settings {
                             format!("its parameters are `{first}`{}", rest.collect::<String>())
                         }
                     },
+                ));
+            }
+            let specs = used.iter().map(|&index| &parameters[index].spec);
+            let mut statistics = specs.filter(|spec| spec.kind == ParameterKind::Statistic);
+            if statistics.any(|spec| spec.name == name) {
+                return Err(Error::node(
+                    node,
+                    format!("its parameter `{name}` has a regularizer, but is not learned"),
+                    "give one to what it learns",
                 ));
             }
             regularizer.check().map_err(|problem| {

@@ -244,16 +244,6 @@ fn multiplier(shape: &Conv2dShape) -> usize {
     shape.filters / channels
 }
 
-/// Writes the pixels with every channel `times` times.
-fn repeat_channels(pixels: MatrixRef<'_>, times: usize, repeated: &mut [f32]) {
-    let width = pixels.cols() * times;
-    for (row, to) in repeated.chunks_exact_mut(width).enumerate() {
-        for (number, to) in pixels.row(row).iter().zip(to.chunks_exact_mut(times)) {
-            to.fill(*number);
-        }
-    }
-}
-
 fn check(shape: &Conv2dShape, items: usize, input: [usize; 2], output: [usize; 2], weights: usize) {
     let ([height, width, channels], [rows, cols]) = (shape.input, shape.output);
     assert_eq!(input, [items * height * width, channels], "input of {items} times {shape:?}");
@@ -317,8 +307,13 @@ fn repeated_image(
     if times == 1 {
         return Image { start: image.as_ptr(), width, step: image.stride() };
     }
-    repeat_channels(image, times, repeated);
-    Image { start: repeated.as_ptr(), width, step: image.cols() * times }
+    let step = image.cols() * times;
+    for (row, to) in repeated.chunks_exact_mut(step).enumerate() {
+        for (number, to) in image.row(row).iter().zip(to.chunks_exact_mut(times)) {
+            to.fill(*number);
+        }
+    }
+    Image { start: repeated.as_ptr(), width, step }
 }
 
 /// The gradient of the input of [`depthwise_conv2d`], overwriting `gradient`.

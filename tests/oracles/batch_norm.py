@@ -82,7 +82,7 @@ def main():
         case("vectors", (6, 5)),
         case("images", (3, 4, 3, 5), momentum=0.25, epsilon=0.125),
         case("one item", (1, 3, 4, 17)),
-        case("far from zero", (8, 2, 2, 3), offset=40.0, momentum=1.0),
+        case("off centre", (8, 2, 2, 3), offset=3.0, momentum=1.0),
         case("still", (4, 2, 3), momentum=0.0),
     ]
     path = pathlib.Path(__file__).with_suffix(".json")
