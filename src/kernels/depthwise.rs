@@ -131,18 +131,20 @@ impl Kernel for Gather<'_> {
                 for (column, across) in columns.clone().zip(&across) {
                     let pixel = to.start.wrapping_add((row * to.width + column) * to.step);
                     let mut channel = 0;
-                    // SAFETY (of both calls): the channels are within the pixels and the weights, and
-                    // taps meet pixels of `from` only.
-                    while channel + TILE * V::LANES <= channels {
-                        unsafe {
-                            self.sums::<V, TILE>(from, pixel, [down, *across], channel, V::LANES);
-                        }
-                        channel += TILE * V::LANES;
-                    }
                     while channel < channels {
+                        let place = [down, *across];
                         let lanes = V::LANES.min(channels - channel);
-                        unsafe { self.sums::<V, 1>(from, pixel, [down, *across], channel, lanes) };
-                        channel += lanes;
+                        // SAFETY: these channels are within the pixels and the weights, and taps meet
+                        // pixels of `from` only.
+                        unsafe {
+                            if channel + TILE * V::LANES <= channels {
+                                self.sums::<V, TILE>(from, pixel, place, channel, lanes);
+                                channel += TILE * V::LANES;
+                            } else {
+                                self.sums::<V, 1>(from, pixel, place, channel, lanes);
+                                channel += lanes;
+                            }
+                        }
                     }
                 }
             }

@@ -21,12 +21,12 @@ fn shape(
 }
 
 /// The same with taps further apart, and an output that follows.
-fn dilated(shape: Conv2dShape, dilation: [usize; 2], after: [usize; 2]) -> Conv2dShape {
+fn dilated(shape: &Conv2dShape, dilation: [usize; 2], after: [usize; 2]) -> Conv2dShape {
     let output = std::array::from_fn(|axis| {
         let extent = (shape.kernel[axis] - 1) * dilation[axis] + 1;
         (shape.input[axis] + shape.padding[axis] + after[axis] - extent) / shape.stride[axis] + 1
     });
-    Conv2dShape { dilation, output, ..shape }
+    Conv2dShape { dilation, output, ..shape.clone() }
 }
 
 fn shapes() -> Vec<Conv2dShape> {
@@ -40,7 +40,7 @@ fn shapes() -> Vec<Conv2dShape> {
         ([5, 14, 17], [1, 3], [2, 2], [0, 4], [1, 4], 40),
     ] {
         let place = shape(input, kernel, stride, padding, padding, filters);
-        shapes.push(dilated(place, dilation, padding));
+        shapes.push(dilated(&place, dilation, padding));
     }
     shapes
 }
