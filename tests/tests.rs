@@ -18,5 +18,6 @@ mod protocol;
 mod random_graphs;
 mod resuming;
 mod sharing;
+mod statistics;
 mod support_graphs;
 mod watchdog;

@@ -27,7 +27,7 @@ pub enum Phase {
     Combine,
     /// Computes the activation.
     Forward,
-    /// Brings weights into the form that the input gradient reads.
+    /// Brings weights into the form that the input gradient, or the forward step, reads.
     Prepare,
     /// Computes what the size of a parameter costs.
     Regularize,

@@ -256,6 +256,15 @@ impl Settings {
                     },
                 ));
             }
+            let specs = used.iter().map(|&index| &parameters[index].spec);
+            let mut statistics = specs.filter(|spec| spec.kind == ParameterKind::Statistic);
+            if statistics.any(|spec| spec.name == name) {
+                return Err(Error::node(
+                    node,
+                    format!("its parameter `{name}` has a regularizer, but is not learned"),
+                    "give one to what it learns",
+                ));
+            }
             regularizer.check().map_err(|problem| {
                 let what = format!("the `{}` of its parameter `{name}`", regularizer.kind());
                 Error::node(node, format!("{what}: {problem}"), "correct its settings")

@@ -283,6 +283,7 @@ impl Lister<'_> {
         if let Role::Layer(layer) = &node.role {
             step.split = layer.split();
             step.units = self.items.len() / layer.smallest_part(&self.input_shapes(id)).max(1);
+            step.prepared = self.prepare(id, Pass::Forward);
             let computed = layer.view(&self.input_shapes(id)) == crate::layers::View::Computed;
             view = !computed && step.placed.iter().all(|&placed| placed);
         }
@@ -374,10 +375,7 @@ impl Lister<'_> {
                 step.split = layer.split();
                 step.units = self.items.len() / layer.smallest_part(&self.input_shapes(id)).max(1);
                 self.read(&mut step, id, layer.input_grad_reads());
-                let floats = layer.prepared_floats(&self.input_shapes(id));
-                if floats > 0 {
-                    step.prepared = self.prepare(id, floats);
-                }
+                step.prepared = self.prepare(id, Pass::Backward);
             }
             Role::Loss { loss, .. } => self.read(&mut step, id, loss.input_grad_reads()),
             Role::Input | Role::Target | Role::Metric(_) => {}
@@ -401,10 +399,12 @@ impl Lister<'_> {
         self.steps.push(step);
     }
 
-    /// Weights are prepared once for all chunks.
-    fn prepare(&mut self, id: NodeId, floats: usize) -> u32 {
-        if self.steps.prepared[id] != NONE {
-            return self.steps.prepared[id];
+    /// Weights are prepared once for all chunks, for layers that ask for it.
+    fn prepare(&mut self, id: NodeId, pass: Pass) -> u32 {
+        let Role::Layer(layer) = &self.graph.nodes[id].role else { return NONE };
+        let floats = layer.prepared_floats(&self.input_shapes(id));
+        if floats == 0 || layer.prepares_for() != pass || self.steps.prepared[id] != NONE {
+            return if layer.prepares_for() == pass { self.steps.prepared[id] } else { NONE };
         }
         let value = self.steps.add_flat(floats, 1, false);
         let mut step = self.draft(Phase::Prepare, id);
