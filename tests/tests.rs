@@ -4,10 +4,12 @@
 
 mod article;
 mod command_line;
+mod custom_kinds;
 mod executors;
 mod faults;
 mod graph_errors;
 mod laws;
+mod network_operations;
 mod optimizers;
 mod oracles;
 mod presets;

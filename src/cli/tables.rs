@@ -1,5 +1,6 @@
 //! `caudal models`, `layers`, `losses`, …: the library's tables, printed.
 
+use caudal::blocks::BLOCKS;
 use caudal::executor::EXECUTORS;
 use caudal::executor::policy::POLICIES;
 use caudal::layers::LAYERS;
@@ -53,6 +54,10 @@ impl List {
 
     pub(super) fn layers(&self) -> Result<(), Stop> {
         self.print("layers", kinds!(LAYERS))
+    }
+
+    pub(super) fn blocks(&self) -> Result<(), Stop> {
+        self.print("blocks", kinds!(BLOCKS))
     }
 
     pub(super) fn losses(&self) -> Result<(), Stop> {

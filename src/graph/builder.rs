@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::block::Scope;
 use super::{Graph, Role, validate};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::layers::Layer;
 use crate::losses::Loss;
 use crate::metrics::Metric;
@@ -73,15 +73,22 @@ impl DraftRole {
 #[derive(Clone, Debug)]
 pub struct GraphBuilder {
     name: String,
-    drafts: Vec<Draft>,
-    outputs: Vec<String>,
+    pub(super) drafts: Vec<Draft>,
+    pub(super) outputs: Vec<String>,
+    refusals: Vec<(String, String, String)>,
     pub(super) scope: Scope,
 }
 
 impl GraphBuilder {
     /// An empty network called `name`.
     pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), drafts: Vec::new(), outputs: Vec::new(), scope: Scope::default() }
+        Self {
+            name: name.into(),
+            drafts: Vec::new(),
+            outputs: Vec::new(),
+            refusals: Vec::new(),
+            scope: Scope::default(),
+        }
     }
 
     pub(crate) fn add<I: AsRef<str>>(
@@ -203,6 +210,16 @@ impl GraphBuilder {
         self
     }
 
+    /// Lets [`GraphBuilder::build`] refuse the network, for the given problem of the block at hand,
+    /// and with the given remedy: what a [`Block`](super::Block) calls whose inputs are not those that
+    /// it takes. Gives a name to hand on in place of an output.
+    pub fn refuse(&mut self, problem: impl Into<String>, remedy: impl Into<String>) -> NodeName {
+        let path = self.scope.path("");
+        let block = path.strip_suffix('/').unwrap_or(&self.name).to_owned();
+        self.refusals.push((block.clone(), problem.into(), remedy.into()));
+        NodeName(block.as_str().into())
+    }
+
     /// Checks everything and infers every shape.
     ///
     /// # Errors
@@ -210,6 +227,9 @@ impl GraphBuilder {
     /// numbers of inputs, shapes that do not fit, nodes that lead nowhere, outputs that come
     /// of targets, and networks without an input or an output.
     pub fn build(self) -> Result<Graph> {
+        if let Some((node, problem, remedy)) = self.refusals.into_iter().next() {
+            return Err(Error::Node { node, problem, remedy });
+        }
         validate::validate(self.name, self.drafts, &self.outputs)
     }
 }

@@ -17,6 +17,7 @@ mod elementwise;
 mod exponential;
 mod instruction_set;
 mod layer_norm;
+mod matmul;
 mod matrix;
 mod optimizers;
 mod padding;
@@ -52,6 +53,7 @@ pub use dropout::dropout;
 pub use elementwise::{copy, fill, relu, relu_grad, scale, sigmoid, sigmoid_grad, tanh, tanh_grad};
 pub use instruction_set::{InstructionSet, instruction_set_name, with_instruction_set};
 pub use layer_norm::{layer_norm, layer_norm_grad, layer_norm_weight_grad};
+pub use matmul::{matmul, matmul_transposed, transposed_matmul};
 pub use matrix::{MatrixMut, MatrixRef};
 pub use optimizers::{add_slices, column_sums, move_each, sgd, sgd_momentum};
 pub use panels::{PANEL, Panels, from_panels, panel_len, panel_rows, panel_rows_floats, to_panels};
@@ -69,4 +71,5 @@ pub use softmax::{
     softmax_cross_entropy_grad, softmax_grad,
 };
 pub use sum::sum;
+pub use transpose::transpose_matrix;
 pub use weight_gradient::weight_gradient;

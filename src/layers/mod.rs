@@ -2,7 +2,7 @@
 //!
 //! To add a layer, write one file that holds everything about it, its `SPEC` included, and add two
 //! lines here. Model files, the command line, the gradient and save/load laws and the documentation
-//! read the table.
+//! read the table. A program's own layers are types that implement the trait, or [`Custom`].
 
 mod add;
 mod argmax;
@@ -10,17 +10,20 @@ mod avgpool;
 mod checks;
 mod concat;
 mod conv2d;
+mod custom;
 mod dense;
 mod divide;
 mod dropout;
 mod elu;
 mod embedding;
+mod fill;
 mod flatten;
 mod gelu;
 mod global_avg_pool;
 mod global_max_pool;
 mod layer_norm;
 mod leaky_relu;
+mod matmul;
 mod maxpool;
 mod multiply;
 mod one_hot;
@@ -28,6 +31,7 @@ mod parameter;
 mod prelu;
 mod relu;
 mod reshape;
+mod scale;
 mod sigmoid;
 mod silu;
 mod slice;
@@ -35,6 +39,7 @@ mod softmax;
 mod softplus;
 mod subtract;
 mod tanh;
+mod transpose;
 mod upsample;
 mod window;
 mod zero_padding;
@@ -54,17 +59,20 @@ pub use argmax::Argmax;
 pub use avgpool::AvgPool;
 pub use concat::Concat;
 pub use conv2d::Conv2d;
+pub use custom::Custom;
 pub use dense::Dense;
 pub use divide::Divide;
 pub use dropout::Dropout;
 pub use elu::Elu;
 pub use embedding::Embedding;
+pub use fill::Fill;
 pub use flatten::Flatten;
 pub use gelu::Gelu;
 pub use global_avg_pool::GlobalAvgPool;
 pub use global_max_pool::GlobalMaxPool;
 pub use layer_norm::LayerNorm;
 pub use leaky_relu::LeakyRelu;
+pub use matmul::MatMul;
 pub use maxpool::MaxPool;
 pub use multiply::Multiply;
 pub use one_hot::OneHot;
@@ -72,6 +80,7 @@ pub use parameter::{Layout, ParameterSpec};
 pub use prelu::Prelu;
 pub use relu::Relu;
 pub use reshape::Reshape;
+pub use scale::Scale;
 pub use sigmoid::Sigmoid;
 pub use silu::Silu;
 pub use slice::Slice;
@@ -79,6 +88,7 @@ pub use softmax::Softmax;
 pub use softplus::Softplus;
 pub use subtract::Subtract;
 pub use tanh::Tanh;
+pub use transpose::Transpose;
 pub use upsample::Upsample;
 pub use window::{Padding, Pair};
 pub use zero_padding::ZeroPadding;
@@ -113,11 +123,15 @@ pub const LAYERS: &[&LayerSpec] = &[
     &subtract::SPEC,
     &multiply::SPEC,
     &divide::SPEC,
+    &scale::SPEC,
+    &matmul::SPEC,
+    &transpose::SPEC,
     &flatten::SPEC,
     &reshape::SPEC,
     &slice::SPEC,
     &zero_padding::SPEC,
     &upsample::SPEC,
+    &fill::SPEC,
     &dropout::SPEC,
     &layer_norm::SPEC,
     &one_hot::SPEC,
@@ -174,7 +188,10 @@ pub(crate) fn parse_plain<T: Layer + Default + 'static>(
 }
 
 /// Refuses attributes where there are none.
-pub(crate) fn no_attributes(attributes: &toml::Table) -> Result<(), String> {
+///
+/// # Errors
+/// If there is one; names it.
+pub fn no_attributes(attributes: &toml::Table) -> Result<(), String> {
     match attributes.keys().next() {
         None => Ok(()),
         Some(key) => Err(format!("unknown attribute `{key}`; it has none")),

@@ -36,7 +36,7 @@ fn assert_table<'a>(folder: &str, shared: &[&str], rows: impl Iterator<Item = (&
 fn every_file_is_a_row() {
     assert_table(
         "layers",
-        &["checks", "parameter", "window", "tests"],
+        &["checks", "custom", "parameter", "window", "tests"],
         LAYERS.iter().map(|row| (row.kind, row.summary)),
     );
     assert_table("losses", &["targets", "tests"], LOSSES.iter().map(|row| (row.kind, row.summary)));
