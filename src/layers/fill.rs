@@ -16,7 +16,7 @@ pub(super) static SPEC: LayerSpec = LayerSpec {
     ],
     parse: parse::<Fill>,
     samples: &[
-        Sample { attributes: "shape = [3]", inputs: &[&[2, 2]] },
+        Sample { attributes: "shape = [3]\nvalue = 0.25", inputs: &[&[2, 2]] },
         Sample { attributes: "shape = [2, 5]\nvalue = -1.5", inputs: &[&[4]] },
         Sample { attributes: "shape = []\nvalue = 2.0", inputs: &[&[1]] },
     ],

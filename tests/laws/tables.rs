@@ -22,7 +22,11 @@ fn files(folder: &str, shared: &[&str]) -> BTreeSet<String> {
 }
 
 /// Asserts that files and rows are the same, and that rows are unique and described.
-fn assert_table<'a>(folder: &str, shared: &[&str], rows: impl Iterator<Item = (&'a str, &'a str)>) {
+pub(super) fn assert_table<'a>(
+    folder: &str,
+    shared: &[&str],
+    rows: impl Iterator<Item = (&'a str, &'a str)>,
+) {
     let mut kinds = BTreeSet::new();
     for (kind, summary) in rows {
         assert!(summary.len() > 10, "{folder}: `{kind}` has the summary {summary:?}");
