@@ -63,7 +63,10 @@ impl Bench {
         let took = time_steps(&model.graph, batch, optimizer, executor.as_mut(), options, limit)?;
         let workers = executor.workers();
         let peak_mib = took.peak_resident_mib.map_or("-".to_owned(), |mib| format!("{mib:.0}"));
-        line(format!("caudal,{workload},{workers},{:.3},{peak_mib}", took.median_ms))?;
+        // Arguments have commas between them.
+        let name =
+            if workload.contains(',') { format!("\"{workload}\"") } else { workload.to_owned() };
+        line(format!("caudal,{name},{workers},{:.3},{peak_mib}", took.median_ms))?;
         drop(executor);
         let peak = product_peak(workers, PEAK);
         note(format_args!(

@@ -24,7 +24,8 @@ use clap::{Parser, Subcommand};
 #[derive(Debug, Parser)]
 #[command(name = "caudal", version, about, arg_required_else_help = true)]
 #[command(after_help = "\
-MODEL is the name of a preset (see `caudal models`) or a .toml file; with none, the default preset.
+MODEL is the name of a preset (see `caudal models`), with arguments as in chain:depth=64,width=32, or
+a .toml file; with none, the default preset.
 Results go to standard output, progress and errors to standard error.
 Exit codes: 0 done, 1 a run failed, 2 bad usage or input, 130 interrupted.")]
 struct Arguments {
@@ -41,7 +42,7 @@ enum Command {
     Bench(bench::Bench),
     Overhead(overhead::Overhead),
     Graph(graph::Graph),
-    /// Lists the preset networks.
+    /// Lists the preset networks, and the arguments of those that are families.
     Models(tables::List),
     /// Lists the layers with their attributes.
     Layers(tables::List),
@@ -53,6 +54,8 @@ enum Command {
     Metrics(tables::List),
     /// Lists the optimizers with their attributes.
     Optimizers(tables::List),
+    /// Lists the regularizers with their attributes.
+    Regularizers(tables::List),
     /// Lists the scheduling policies.
     Policies(tables::List),
     /// Lists the executors.
@@ -115,6 +118,7 @@ fn run(command: Command) -> Result<(), Stop> {
         Command::Losses(list) => list.losses(),
         Command::Metrics(list) => list.metrics(),
         Command::Optimizers(list) => list.optimizers(),
+        Command::Regularizers(list) => list.regularizers(),
         Command::Policies(list) => list.policies(),
         Command::Executors(list) => list.executors(),
     }

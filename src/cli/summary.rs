@@ -4,11 +4,17 @@ use caudal::report::speedup::Speedup;
 use caudal::train::{History, Network, Report};
 use serde_json::{Map, Value, json};
 
-/// `test loss 0.0912  accuracy 0.9750  (360 items)`.
+/// `test loss 0.0912  accuracy 0.9750  (360 items)`; with regularizers, how much of the loss is theirs.
 pub(super) fn tested(report: &Report) -> String {
     let metrics = report.metrics.iter();
     let metrics = metrics.map(|metric| format!("  {} {:.4}", metric.name, metric.value));
-    format!("test loss {:.4}{}  ({} items)", report.loss, metrics.collect::<String>(), report.items)
+    let costs = report.regularization.iter().map(|cost| cost.value);
+    let costs = match report.regularization.as_slice() {
+        [] => String::new(),
+        _ => format!(", {:.4} of it regularization", costs.sum::<f64>()),
+    };
+    let metrics: String = metrics.collect();
+    format!("test loss {:.4}{costs}{metrics}  ({} items)", report.loss, report.items)
 }
 
 /// The table of executors, and where the time goes.
@@ -55,7 +61,7 @@ pub(super) fn training(
     }
     let (name, workers, policy) = {
         let executor = network.executor();
-        (executor.name(), executor.workers(), executor.policy())
+        (executor.name(), executor.workers(), executor.policy().map(str::to_owned))
     };
     let more = json!({
         "model": network.graph().name(),
@@ -90,6 +96,8 @@ pub(super) fn fields(network: &Network, test: &Report) -> Map<String, Value> {
     object.insert("test_metrics".to_owned(), metrics(test));
     let losses = test.losses.iter().map(|loss| (loss.name.clone(), loss.value.into()));
     object.insert("test_losses".to_owned(), Value::Object(losses.collect()));
+    let costs = test.regularization.iter().map(|cost| (cost.name.clone(), cost.value.into()));
+    object.insert("test_regularization".to_owned(), Value::Object(costs.collect()));
     object
 }
 

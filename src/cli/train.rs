@@ -49,8 +49,10 @@ pub(super) struct Train {
     seed: u64,
     #[command(flatten)]
     fitting: Fitting,
-    /// How weights move (see `caudal optimizers`); other than the model's, with its default settings
-    #[arg(long, value_name = "NAME")]
+    /// How weights move (see `caudal optimizers`): the name of an optimizer, which has its default
+    /// settings if it is another than the model's, or all in TOML, as in
+    /// '{ kind = "sgd", momentum = 0.9, clip_norm = 1.0 }'
+    #[arg(long, value_name = "NAME|TOML")]
     optimizer: Option<String>,
     /// Replaces the optimizer's learning rate
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
@@ -169,10 +171,13 @@ impl Train {
     }
 
     fn optimizer(&self, before: &Arc<dyn Optimizer>) -> Result<Arc<dyn Optimizer>, Stop> {
-        let kind = self.optimizer.as_deref().unwrap_or(before.kind());
-        let spec = optimizers::find(kind)?;
-        let mut attributes =
-            if kind == before.kind() { before.attributes() } else { toml::Table::new() };
+        let asked = self.optimizer.as_deref().unwrap_or(before.kind());
+        let (kind, mut attributes) = match asked.trim_start().starts_with('{') {
+            true => optimizer_table(asked)?,
+            false if asked == before.kind() => (asked.to_owned(), before.attributes()),
+            false => (asked.to_owned(), toml::Table::new()),
+        };
+        let spec = optimizers::find(&kind)?;
         if let Some(rate) = self.learning_rate {
             attributes.insert("learning_rate".to_owned(), rate.into());
         }
@@ -243,5 +248,24 @@ impl Train {
             line(summary::training(network, history, measured, seconds).to_string())?;
         }
         Ok(())
+    }
+}
+
+/// The kind and the attributes of an optimizer written as an inline table.
+fn optimizer_table(text: &str) -> Result<(String, toml::Table), Stop> {
+    let refuse = |problem: &str| {
+        let example = "write it as in { kind = \"sgd\", learning_rate = 0.01 }";
+        Stop::Usage(format!("--optimizer: {problem}; {example}"))
+    };
+    let table = format!("optimizer = {text}").parse::<toml::Table>();
+    let mut table = table.map_err(|error| refuse(error.message()))?;
+    match table.remove("optimizer") {
+        Some(toml::Value::Table(mut attributes)) if table.is_empty() => {
+            match attributes.remove("kind") {
+                Some(toml::Value::String(kind)) => Ok((kind, attributes)),
+                _ => Err(refuse("the table has no `kind`")),
+            }
+        }
+        _ => Err(refuse("it is not one table")),
     }
 }

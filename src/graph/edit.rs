@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::builder::{Draft, DraftRole};
+use super::settings::Settings;
 use super::{Graph, GraphBuilder, Node, NodeId, Role};
 use crate::error::{Error, Result};
 use crate::layers::Layer;
@@ -54,7 +55,7 @@ impl Graph {
         match &node.role {
             Role::Input => DraftRole::Input(node.shape.clone()),
             Role::Target => DraftRole::Target(node.shape.clone()),
-            Role::Layer(layer) => DraftRole::Layer(layer.clone()),
+            Role::Layer(layer) => DraftRole::Layer(layer.clone(), node.settings.clone()),
             Role::Loss { loss, weight } => {
                 let default = self.default_weight();
                 let own = (weight.to_bits() != default.to_bits()).then_some(*weight);
@@ -93,13 +94,18 @@ impl Graph {
     }
 
     /// What a prediction needs of this graph: the nodes that lead to an output, without targets,
-    /// losses and metrics.
+    /// losses and metrics, and without what is said of their training.
     ///
     /// # Errors
     /// None that a graph which was built could cause.
     pub fn for_prediction(&self) -> Result<Self> {
         let mut builder = self.edit();
-        builder.retain(|draft| matches!(draft.role, DraftRole::Input(_) | DraftRole::Layer(_)));
+        builder.retain(|draft| matches!(draft.role, DraftRole::Input(_) | DraftRole::Layer(..)));
+        for draft in &mut builder.drafts {
+            if let DraftRole::Layer(_, settings) = &mut draft.role {
+                *settings = Settings::default();
+            }
+        }
         builder.outputs = self.outputs.iter().map(|&id| self.nodes[id].name.clone()).collect();
         builder.prune();
         builder.build()
@@ -170,7 +176,7 @@ impl GraphBuilder {
     pub fn set_layer(&mut self, name: &str, layer: Arc<dyn Layer>) -> Result<&mut Self> {
         let id = self.position(name)?;
         match &mut self.drafts[id].role {
-            DraftRole::Layer(there) => *there = layer,
+            DraftRole::Layer(there, _) => *there = layer,
             _ => {
                 return Err(Error::node(
                     name,
@@ -200,6 +206,17 @@ impl GraphBuilder {
             .filter(|(_, kept)| !**kept)
             .map(|(draft, _)| draft.name.clone())
             .collect();
+        // What is said of the training of shared parameters stands with the owner.
+        let said: HashMap<String, Settings> = self
+            .drafts
+            .iter()
+            .filter_map(|draft| match &draft.role {
+                DraftRole::Layer(_, settings) if dropped.contains(&draft.name) => {
+                    Some((draft.name.clone(), settings.clone()))
+                }
+                _ => None,
+            })
+            .collect();
         // By dropped owner of shared parameters: the node that takes its place.
         let mut heirs: HashMap<String, String> = HashMap::new();
         let shares: HashMap<String, String> = self
@@ -220,11 +237,22 @@ impl GraphBuilder {
                 } else if let Some(heir) = heirs.get(&owner) {
                     draft.shares = Some(heir.clone());
                 } else {
+                    if let DraftRole::Layer(_, own) = &mut draft.role
+                        && let Some(settings) = said.get(&owner)
+                    {
+                        *own = settings.clone();
+                    }
                     heirs.insert(owner, draft.name.clone());
                 }
             }
             self.drafts.push(draft);
         }
+        for setting in &mut self.settings {
+            if let Some(heir) = heirs.get(&setting.node) {
+                setting.node.clone_from(heir);
+            }
+        }
+        self.settings.retain(|setting| !dropped.contains(&setting.node));
         self.outputs.retain(|output| !dropped.contains(output));
         names
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::CustomKinds;
-use crate::graph::DraftRole;
+use crate::graph::{DraftRole, Settings, TRAINING_ATTRIBUTES};
 use crate::layers::LAYERS;
 use crate::losses::LOSSES;
 use crate::metrics::METRICS;
@@ -45,9 +45,15 @@ pub(super) fn parse(
         return Ok(if kind == INPUT { DraftRole::Input(shape) } else { DraftRole::Target(shape) });
     }
     if let Some(spec) = LAYERS.iter().find(|spec| spec.kind == kind) {
-        return (spec.parse)(attributes)
-            .map(DraftRole::Layer)
-            .map_err(|problem| refusal(kind, spec.attributes, problem));
+        let settings = training_settings(kind, &mut attributes)?;
+        return (spec.parse)(attributes).map(|layer| DraftRole::Layer(layer, settings)).map_err(
+            |problem| {
+                let (problem, remedy) = refusal(kind, spec.attributes, problem);
+                let more = TRAINING_ATTRIBUTES.iter().map(|(name, _)| format!("`{name}`"));
+                let more = more.collect::<Vec<_>>().join(", ");
+                (problem, format!("{remedy}; layers with parameters also have {more}"))
+            },
+        );
     }
     if let Some(spec) = LOSSES.iter().find(|spec| spec.kind == kind) {
         let weight = attributes.remove("weight").map(number).transpose()?;
@@ -63,6 +69,11 @@ pub(super) fn parse(
     parse_custom(custom, kind, attributes)
 }
 
+/// Takes what is said of a layer's training out of its attributes.
+fn training_settings(kind: &str, attributes: &mut toml::Table) -> Result<Settings, Refusal> {
+    Settings::take(attributes).map_err(|problem| refusal(kind, TRAINING_ATTRIBUTES, problem))
+}
+
 /// As [`parse`], for kinds that are in no table.
 fn parse_custom(
     custom: &CustomKinds,
@@ -71,7 +82,9 @@ fn parse_custom(
 ) -> Result<DraftRole, Refusal> {
     let refused = |problem| (problem, format!("`{kind}` is a kind of your own; see what it reads"));
     if let Some(parse) = custom.layers.get(kind) {
-        return parse(attributes).map(DraftRole::Layer).map_err(refused);
+        let settings = training_settings(kind, &mut attributes)?;
+        let layer = parse(attributes).map_err(refused)?;
+        return Ok(DraftRole::Layer(layer, settings));
     }
     if let Some(parse) = custom.losses.get(kind) {
         let weight = attributes.remove("weight").map(number).transpose()?;
@@ -163,7 +176,11 @@ pub(super) fn attributes(role: &DraftRole) -> toml::Table {
             let sizes = shape.iter().map(|&size| integer(size)).collect();
             toml::Table::from_iter([("shape".to_owned(), toml::Value::Array(sizes))])
         }
-        DraftRole::Layer(layer) => layer.attributes(),
+        DraftRole::Layer(layer, settings) => {
+            let mut attributes = layer.attributes();
+            attributes.extend(settings.attributes());
+            attributes
+        }
         DraftRole::Loss(loss, _) => loss.attributes(),
         DraftRole::Metric(metric) => metric.attributes(),
     }

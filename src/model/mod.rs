@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 pub use custom_kinds::CustomKinds;
 pub(crate) use kinds::suggest;
+pub(crate) use write::settings;
 
 use crate::error::{Error, Result};
 use crate::graph::Graph;
@@ -60,6 +61,14 @@ impl Model {
     /// [`METRICS`](crate::metrics::METRICS) can be used, beside `input` and `target`, which have a
     /// `shape`. A node's attributes stand beside its `name`, `kind` and `inputs`. Nodes may stand in
     /// any order. A layer with `shares = "NODE"` uses the parameters of that node.
+    ///
+    /// Every layer with parameters may also have [`TRAINING_ATTRIBUTES`]: `trainable = false` keeps
+    /// its weights as they are, `learning_rate_factor = 0.1` moves them more slowly, and
+    /// `weight_regularizer = { kind = "l2", rate = 1e-4 }` adds what the size of its `weight` costs to
+    /// the loss. A loss may have a `weight`, its factor in the sum of all losses; without one, that is
+    /// one over the number of losses, so that they weigh the same.
+    ///
+    /// [`TRAINING_ATTRIBUTES`]: crate::graph::TRAINING_ATTRIBUTES
     ///
     /// ```
     /// use caudal::model::Model;
@@ -163,7 +172,8 @@ impl Model {
         write::write(self, kinds)
     }
 
-    /// The model that a user asks for: a preset by name, a file whose name ends in `.toml`, or, with
+    /// The model that a user asks for: a preset by name, with arguments as [`presets::open`] reads them,
+    /// a file whose name ends in `.toml`, or, with
     /// nothing asked for, [`presets::DEFAULT`].
     ///
     /// # Errors
@@ -183,7 +193,7 @@ impl Model {
         if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("toml")) {
             return Self::from_toml_with(&read_text(path, name)?, name, kinds);
         }
-        presets::find(name)?.model()
+        presets::open(name)
     }
 
     /// The same model without its metrics, and without the nodes that only metrics use: what

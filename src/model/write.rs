@@ -7,6 +7,7 @@ use toml::{Table, Value};
 use super::{CustomKinds, Model, kinds};
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Node, Role};
+use crate::optimizers::Optimizer;
 
 pub(super) fn write(model: &Model, custom: &CustomKinds) -> Result<String> {
     let graph = &model.graph;
@@ -75,20 +76,32 @@ fn attributes(graph: &Graph, node: &Node, custom: &CustomKinds) -> Result<Table>
 
 /// The optimizer as an inline table.
 fn optimizer(model: &Model, custom: &CustomKinds) -> Result<String> {
-    let (kind, exact) = (model.training.optimizer.kind(), model.training.optimizer.attributes());
-    let read = |table: &Table| {
-        kinds::parse_optimizer(custom, kind, table.clone()).map(|read| read.attributes())
-    };
-    read(&exact).map_err(|(problem, _)| Error::Training {
-        problem: format!("no file can hold optimizer `{kind}`: {problem}"),
-        remedy: "use one of the table, or register it with `CustomKinds`".to_owned(),
+    let optimizer = model.training.optimizer.as_ref();
+    let kind = optimizer.kind();
+    kinds::parse_optimizer(custom, kind, optimizer.attributes()).map_err(|(problem, _)| {
+        Error::Training {
+            problem: format!("no file can hold optimizer `{kind}`: {problem}"),
+            remedy: "use one of the table, or register it with `CustomKinds`".to_owned(),
+        }
     })?;
-    let mut text = format!("{{ kind = {}", quoted(kind));
-    for (name, value) in &shortened(&exact, |short| read(short).is_ok_and(|again| again == exact)) {
-        let _ = write!(text, ", {} = {value}", key(name));
-    }
-    text.push_str(" }");
-    Ok(text)
+    let settings = settings_with(optimizer, custom);
+    let settings: String = settings.iter().map(|setting| format!(", {setting}")).collect();
+    Ok(format!("{{ kind = {}{settings} }}", quoted(kind)))
+}
+
+/// The settings of an optimizer, each as in `momentum = 0.9`.
+pub(crate) fn settings(optimizer: &dyn Optimizer) -> Vec<String> {
+    settings_with(optimizer, &CustomKinds::new())
+}
+
+fn settings_with(optimizer: &dyn Optimizer, custom: &CustomKinds) -> Vec<String> {
+    let exact = optimizer.attributes();
+    let reads_the_same = |short: &Table| {
+        kinds::parse_optimizer(custom, optimizer.kind(), short.clone())
+            .is_ok_and(|read| read.attributes() == exact)
+    };
+    let short = shortened(&exact, reads_the_same);
+    short.iter().map(|(name, value)| format!("{} = {value}", key(name))).collect()
 }
 
 fn line(text: &mut String, name: &str, value: &Value) {

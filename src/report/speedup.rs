@@ -59,7 +59,7 @@ pub struct Row {
     /// Its threads.
     pub workers: usize,
     /// Its policy, if it has one.
-    pub policy: Option<&'static str>,
+    pub policy: Option<String>,
     /// Milliseconds of a step: the median.
     pub step_ms: f64,
     /// How many times as fast as the first executor.
@@ -146,7 +146,7 @@ pub fn speedup(
     let rows = executors.iter().zip(&medians).map(|(executor, &seconds)| Row {
         executor: executor.name(),
         workers: executor.workers(),
-        policy: executor.policy(),
+        policy: executor.policy().map(str::to_owned),
         step_ms: seconds * 1e3,
         speedup: baseline / seconds,
         bound: (executor.workers() as f64).min(work / critical_path),

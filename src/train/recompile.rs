@@ -163,7 +163,8 @@ fn carry(from: &Network, graph: &Graph, into: &Parameters, state: bool) -> Resul
             continue;
         };
         into.set_weights(graph, index, &from.parameters().weights(old, source))?;
-        let states = if state { from.optimizer().state().len() } else { 0 };
+        let spec = &old.parameters()[source].spec;
+        let states = if state { spec.state(from.optimizer().as_ref()).len() } else { 0 };
         for number in 0..states {
             let values = from.parameters().state(old, source, number);
             into.set_state(graph, index, number, &values)?;

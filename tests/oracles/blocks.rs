@@ -72,7 +72,7 @@ impl Case {
         assert_eq!(graph.inputs().len(), self.input_grads.len(), "{what}");
         for (id, expected) in graph.inputs().into_iter().zip(&self.input_grads) {
             let found = run.input_gradient(id).unwrap();
-            expected.assert(&format!("{what}: {}", graph.nodes()[id].name), &found);
+            expected.assert(&format!("{what}: {}", graph.nodes()[id].name), &found, TOLERANCE);
         }
         for (index, parameter) in graph.parameters().iter().enumerate() {
             let expected = &self.parameter_grads[parameter.name.strip_prefix("case/").unwrap()];

@@ -128,6 +128,8 @@ def run(kind, xs, p, a):
         return np.full((len(x), *a["shape"]), np.float32(a["value"]).astype(float))
     if kind == "one_hot":
         return np.eye(a["classes"])[x.astype(int)]
+    if kind == "stop_gradient":
+        return x
     if kind == "argmax":
         return x.argmax(axis=-1).astype(float)
     if kind == "embedding":
@@ -181,7 +183,7 @@ def check_layers():
         p = {key: array(value) for key, value in case["parameters"].items()}
         close(name, run(kind, xs, p, attributes), array(case["output"]), 1e-12, 1e-7)
         if case["output_grad"] is None:
-            assert kind in ("accuracy", "one_hot", "argmax", "fill") and not case["input_grads"] and not case["parameter_grads"]
+            assert kind in ("accuracy", "one_hot", "argmax", "fill", "stop_gradient") and not case["input_grads"] and not case["parameter_grads"]
             continue
         seed = array(case["output_grad"])
         count = {"softmax_cross_entropy": 1, "embedding": 0}.get(kind, len(xs))

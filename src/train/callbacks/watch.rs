@@ -47,15 +47,20 @@ impl Watch {
     /// If there is no such loss or metric; says which there are.
     pub fn of(graph: &Graph, name: &str) -> Result<Self> {
         let measured = |node: &&Node| matches!(node.role, Role::Loss { .. } | Role::Metric(_));
+        let regularized = || {
+            let parameters = graph.parameters().iter();
+            let regularized = parameters.filter(|parameter| parameter.regularizer.is_some());
+            regularized.map(|parameter| parameter.name.as_str())
+        };
         let better = match graph.nodes().iter().filter(measured).find(|node| node.name == name) {
             Some(Node { role: Role::Metric(metric), .. }) if metric.higher_is_better() => {
                 Better::Higher
             }
             Some(_) => Better::Lower,
-            None if name == "loss" => Better::Lower,
+            None if name == "loss" || regularized().any(|other| other == name) => Better::Lower,
             None => {
                 let names = graph.nodes().iter().filter(measured).map(|node| node.name.as_str());
-                let names = names.filter(|&name| name != "loss");
+                let names = names.chain(regularized()).filter(|&name| name != "loss");
                 let known = ["loss"].into_iter().chain(names);
                 return Err(Error::unknown("loss or metric", name, known));
             }
