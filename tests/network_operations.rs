@@ -282,3 +282,29 @@ fn plan_options_can_change_with_a_recompile() {
     network.recompile(graph, optimizer, options).unwrap();
     assert_eq!(network.predict(&borrowed(inputs)).unwrap(), expected);
 }
+
+#[test]
+fn what_is_said_of_training_goes_with_shared_parameters_and_not_into_frozen_files() {
+    let mut net = GraphBuilder::new("settings");
+    let x = net.input("x", [3]);
+    let y = net.target("y", [2]);
+    let dead = net.layer("dead", Dense::new(2), [&x]);
+    let first = net.layer_sharing("first", Dense::new(2), [&x], &dead);
+    let second = net.layer_sharing("second", Dense::new(2), [&first.clone()], &dead);
+    drop(second);
+    let sum = net.layer("sum", Add, [&first]);
+    net.loss("loss", MeanSquaredError, [&sum, &y]);
+    net.regularizer(&dead, "weight", caudal::regularizers::L2::new(0.5));
+    net.learning_rate_factor(&dead, 3.0);
+    net.remove("second").unwrap();
+    assert_eq!(net.prune(), ["dead"]);
+    let graph = net.build().unwrap();
+    let said = |graph: &Graph| {
+        let parameter = &graph.parameters()[0];
+        (parameter.name.clone(), parameter.learning_rate_factor, parameter.regularizer.is_some())
+    };
+    assert_eq!(said(&graph), ("first.weight".to_owned(), 3.0, true));
+    assert_eq!(said(&graph.edit().build().unwrap()), said(&graph));
+    let frozen = graph.for_prediction().unwrap();
+    assert_eq!(said(&frozen), ("first.weight".to_owned(), 1.0, false));
+}

@@ -4,6 +4,7 @@
 
 mod article;
 mod command_line;
+mod command_line_training;
 mod custom_kinds;
 mod executors;
 mod faults;
@@ -16,6 +17,7 @@ mod presets;
 mod probe;
 mod protocol;
 mod random_graphs;
+mod reference_features;
 mod resuming;
 mod sharing;
 mod support_graphs;

@@ -124,7 +124,7 @@ fn unrolled(
     let mut state = vec![start; states];
     let mut outputs = Vec::with_capacity(steps.len());
     for (number, step) in steps.iter().enumerate() {
-        let inputs = [&[step.clone()], state.as_slice()].concat();
+        let inputs = [std::slice::from_ref(step), state.as_slice()].concat();
         let name = format!("step{number}");
         state = if number == 0 {
             net.block(name, cell, &inputs)

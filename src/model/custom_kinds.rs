@@ -69,7 +69,7 @@ impl fmt::Debug for CustomKinds {
         f.debug_struct("CustomKinds")
             .field("nodes", &self.nodes().collect::<Vec<_>>())
             .field("optimizers", &self.optimizers.keys().collect::<Vec<_>>())
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 

@@ -84,9 +84,9 @@ fn optimizer(model: &Model, custom: &CustomKinds) -> Result<String> {
             remedy: "use one of the table, or register it with `CustomKinds`".to_owned(),
         }
     })?;
-    let settings = settings_with(optimizer, custom);
-    let settings: String = settings.iter().map(|setting| format!(", {setting}")).collect();
-    Ok(format!("{{ kind = {}{settings} }}", quoted(kind)))
+    let kind = format!("kind = {}", quoted(kind));
+    let all = [vec![kind], settings_with(optimizer, custom)].concat();
+    Ok(format!("{{ {} }}", all.join(", ")))
 }
 
 /// The settings of an optimizer, each as in `momentum = 0.9`.
