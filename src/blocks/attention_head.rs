@@ -41,7 +41,7 @@ pub fn attention_head(size: usize) -> Block {
         let query = net.layer("query", Dense::new(size), [queries]);
         let key = net.layer("key", Dense::new(size), [keys]);
         let value = net.layer("value", Dense::new(size), [values]);
-        let products = net.layer("products", MatMul::new().transpose(), [&query, &key]);
+        let products = net.layer("products", MatMul::new().transpose_second(), [&query, &key]);
         let scores = net.layer("scores", Scale::new(1.0 / (size as f32).sqrt()), [&products]);
         let shares = net.layer("shares", Softmax, [&scores]);
         vec![net.layer("mixed", MatMul::new(), [&shares, &value])]

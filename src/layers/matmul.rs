@@ -10,28 +10,31 @@ use crate::tensor::{Shape, describe_shape};
 pub(super) static SPEC: LayerSpec = LayerSpec {
     kind: "matmul",
     summary: "the matrix product of two inputs, over their last two axes",
-    attributes: &[("transpose", "whether the second input is transposed first; default false")],
+    attributes: &[(
+        "transpose_second",
+        "whether the second input is transposed first; default false",
+    )],
     parse: parse::<MatMul>,
     samples: &[
         Sample { attributes: "", inputs: &[&[2, 3], &[3, 4]] },
         Sample { attributes: "", inputs: &[&[3, 3], &[3, 3]] },
-        Sample { attributes: "transpose = true", inputs: &[&[2, 5, 3], &[2, 19, 3]] },
-        Sample { attributes: "transpose = true", inputs: &[&[4, 2], &[4, 2]] },
+        Sample { attributes: "transpose_second = true", inputs: &[&[2, 5, 3], &[2, 19, 3]] },
+        Sample { attributes: "transpose_second = true", inputs: &[&[4, 2], &[4, 2]] },
         Sample { attributes: "", inputs: &[&[1, 1], &[1, 1]] },
     ],
 };
 
 /// The product of each item's matrices: inputs of `[…, m, k]` and `[…, k, n]` give `[…, m, n]`. With
-/// `transpose` the second is `[…, n, k]`, so that rows are multiplied with rows, as attention compares
+/// `transpose_second` the second is `[…, n, k]`, so that rows are multiplied with rows, as attention compares
 /// queries with keys. All axes before the last two must be the same.
 ///
-/// With `g` the gradient of the output, those of the inputs are `g bᵀ` and `aᵀ g`, with `transpose`
+/// With `g` the gradient of the output, those of the inputs are `g bᵀ` and `aᵀ g`, with `transpose_second`
 /// `g b` and `gᵀ a`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MatMul {
     #[serde(default)]
-    transpose: bool,
+    transpose_second: bool,
 }
 
 impl MatMul {
@@ -42,8 +45,8 @@ impl MatMul {
 
     /// Transposes the second input first.
     #[must_use]
-    pub fn transpose(mut self) -> Self {
-        self.transpose = true;
+    pub fn transpose_second(mut self) -> Self {
+        self.transpose_second = true;
         self
     }
 }
@@ -85,9 +88,10 @@ impl Layer for MatMul {
                 "reshape them to matrices",
             ));
         };
-        let [second_inner, columns] = if self.transpose { [second[1], second[0]] } else { second };
+        let [second_inner, columns] =
+            if self.transpose_second { [second[1], second[0]] } else { second };
         if leading != others || inner != second_inner {
-            let axes = if self.transpose {
+            let axes = if self.transpose_second {
                 "their last axes, and all before the last two,"
             } else {
                 "the last axis of the first and the last but one of the second, and all before the \
@@ -99,7 +103,7 @@ impl Layer for MatMul {
                     describe_shape(inputs[0]),
                     describe_shape(inputs[1])
                 ),
-                "reshape the inputs, or change `transpose`",
+                "reshape the inputs, or change `transpose_second`",
             ));
         }
         Ok([leading, &[rows, columns]].concat())
@@ -128,7 +132,7 @@ impl Layer for MatMul {
         for at in 0..a.rows() / a_rows {
             let c = output.reborrow().slice_rows(at * a_rows..(at + 1) * a_rows);
             let (a, b) = (nth(a, at, a_rows), nth(b, at, b_rows));
-            if self.transpose {
+            if self.transpose_second {
                 kernels::matmul_transposed(a, b, c);
             } else {
                 kernels::matmul(a, b, c);
@@ -149,7 +153,7 @@ impl Layer for MatMul {
         for at in 0..gradient.rows() / rows {
             let to = gradient.reborrow().slice_rows(at * rows..(at + 1) * rows);
             let (g, other) = (nth(grads, at, grad_rows), nth(other, at, other_rows));
-            match (input, self.transpose) {
+            match (input, self.transpose_second) {
                 (0, false) => kernels::matmul_transposed(g, other, to),
                 (0, true) => kernels::matmul(g, other, to),
                 (_, false) => kernels::transposed_matmul(other, g, to),

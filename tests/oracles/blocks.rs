@@ -74,12 +74,17 @@ impl Case {
             let found = run.input_gradient(id).unwrap();
             expected.assert(&format!("{what}: {}", graph.nodes()[id].name), &found, TOLERANCE);
         }
+        // The gradient of the keys' bias is 0, since it moves all scores of a query alike: what is left
+        // of it is rounding, to be measured by the gradients of the others.
+        let largest = |array: &Array| array.values.iter().fold(0f64, |most, it| most.max(it.abs()));
+        let of_all = self.parameter_grads.values().map(largest).fold(0.0, f64::max);
         for (index, parameter) in graph.parameters().iter().enumerate() {
             let expected = &self.parameter_grads[parameter.name.strip_prefix("case/").unwrap()];
             let found = run.parameter_gradient(index).unwrap();
             assert_eq!(found.shape(), expected.shape, "{what}: {}", parameter.name);
             let values: Vec<f32> = found.iter().copied().collect();
-            expected.assert(&format!("{what}: {}", parameter.name), &values, TOLERANCE);
+            let tolerance = TOLERANCE * of_all / largest(expected).max(1e-3);
+            expected.assert(&format!("{what}: {}", parameter.name), &values, tolerance);
         }
     }
 }

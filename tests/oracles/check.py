@@ -120,7 +120,7 @@ def run(kind, xs, p, a):
     if kind == "scale":
         return np.float32(a["factor"]).astype(float) * x
     if kind == "matmul":
-        second = "...nk" if a.get("transpose") else "...kn"
+        second = "...nk" if a.get("transpose_second") else "...kn"
         return np.einsum(f"...mk,{second}->...mn", *xs)
     if kind == "transpose":
         return np.moveaxis(x, -1, -2)

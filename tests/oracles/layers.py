@@ -157,7 +157,7 @@ KINDS = {
     "multiply": lambda xs, p: torch.stack(xs).prod(dim=0),
     "divide": divide,
     "scale": lambda xs, p, factor: single(factor) * xs[0],
-    "matmul": lambda xs, p, transpose=False: xs[0] @ (xs[1].mT if transpose else xs[1]),
+    "matmul": lambda xs, p, transpose_second=False: xs[0] @ (xs[1].mT if transpose_second else xs[1]),
     "transpose": lambda xs, p: xs[0].mT,
     "fill": lambda xs, p, shape, value=0.0: torch.full((len(xs[0]), *shape), single(value)),
     "reshape": lambda xs, p, shape: xs[0].reshape(len(xs[0]), *shape),
@@ -408,10 +408,10 @@ def cases():
     yield case("layer_norm images", "layer_norm", [(2, 2, 3, 5)], {"epsilon": 0.25})
     yield case("scale", "scale", [(2, 3, 2)], {"factor": -0.3})
     yield case("matmul", "matmul", [(2, 3, 4), (2, 4, 5)])
-    yield case("matmul transposed", "matmul", [(2, 3, 4), (2, 5, 4)], {"transpose": True})
+    yield case("matmul transposed", "matmul", [(2, 3, 4), (2, 5, 4)], {"transpose_second": True})
     yield case("matmul stacks", "matmul", [(2, 2, 3, 2), (2, 2, 2, 17)])
     yield case("matmul stacks transposed", "matmul", [(1, 3, 2, 4), (1, 3, 1, 4)],
-               {"transpose": True})
+               {"transpose_second": True})
     yield case("transpose", "transpose", [(2, 3, 5)])
     yield case("transpose stacks", "transpose", [(2, 2, 1, 3)])
     yield case("fill", "fill", [(3, 2)], {"shape": [2, 2], "value": 0.3})

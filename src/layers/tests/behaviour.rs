@@ -166,7 +166,10 @@ fn absurd_configurations_are_refused() {
     assert!(misfit("one_hot", "classes = 0", &[&[]]).contains("no classes"));
     assert!(misfit("embedding", "entries = 0\nfeatures = 2", &[&[]]).contains("0 x 2"));
     assert!(misfit("matmul", "", &[&[2, 3], &[2, 3]]).contains("must be of one size"));
-    assert!(misfit("matmul", "transpose = true", &[&[2, 3], &[3, 2]]).contains("2 x 3 and 3 x 2"));
+    assert!(
+        misfit("matmul", "transpose_second = true", &[&[2, 3], &[3, 2]])
+            .contains("2 x 3 and 3 x 2")
+    );
     assert!(misfit("matmul", "", &[&[1, 2, 3], &[2, 3, 4]]).contains("must be of one size"));
     assert!(misfit("matmul", "", &[&[3], &[3, 2]]).contains("at least two axes"));
     assert!(misfit("transpose", "", &[&[3]]).contains("at least two axes"));
