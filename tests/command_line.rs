@@ -4,6 +4,7 @@ use std::io::Read;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use caudal::blocks::BLOCKS;
 use caudal::executor::EXECUTORS;
 use caudal::executor::policy::POLICIES;
 use caudal::layers::LAYERS;
@@ -20,7 +21,7 @@ fn caudal(arguments: &[&str]) -> Output {
 }
 
 /// Standard output of a call that must succeed.
-fn told(arguments: &[&str]) -> String {
+pub(crate) fn told(arguments: &[&str]) -> String {
     let output = caudal(arguments);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{arguments:?}: {errors}");
@@ -28,13 +29,13 @@ fn told(arguments: &[&str]) -> String {
 }
 
 /// The JSON object in the last line of standard output.
-fn json(arguments: &[&str]) -> Value {
+pub(crate) fn json(arguments: &[&str]) -> Value {
     let told = told(&[arguments, &["--json"]].concat());
     serde_json::from_str(told.lines().last().unwrap()).unwrap()
 }
 
 /// The exit code and the one line of a call that must fail.
-fn refused(arguments: &[&str]) -> (i32, String) {
+pub(crate) fn refused(arguments: &[&str]) -> (i32, String) {
     let output = caudal(arguments);
     let errors = String::from_utf8(output.stderr).unwrap();
     assert_eq!(errors.trim_end().lines().count(), 1, "{arguments:?}: {errors}");
@@ -42,7 +43,7 @@ fn refused(arguments: &[&str]) -> (i32, String) {
     (output.status.code().unwrap(), line)
 }
 
-fn path(folder: &tempfile::TempDir, name: &str) -> String {
+pub(crate) fn path(folder: &tempfile::TempDir, name: &str) -> String {
     folder.path().join(name).to_str().unwrap().to_owned()
 }
 
@@ -302,6 +303,7 @@ fn lists_hold_every_row_of_the_tables() {
     };
     check("models", &PRESETS.iter().map(|it| it.name).collect::<Vec<_>>());
     check("layers", &LAYERS.iter().map(|it| it.kind).collect::<Vec<_>>());
+    check("blocks", &BLOCKS.iter().map(|it| it.kind).collect::<Vec<_>>());
     check("losses", &LOSSES.iter().map(|it| it.kind).collect::<Vec<_>>());
     check("metrics", &METRICS.iter().map(|it| it.kind).collect::<Vec<_>>());
     check("optimizers", &OPTIMIZERS.iter().map(|it| it.kind).collect::<Vec<_>>());

@@ -2,6 +2,8 @@
 
 mod bench;
 mod evaluate;
+mod fitting;
+mod freeze;
 mod graph;
 mod interrupt;
 mod options;
@@ -36,6 +38,7 @@ enum Command {
     Train(train::Train),
     Evaluate(evaluate::Evaluate),
     Predict(predict::Predict),
+    Freeze(freeze::Freeze),
     Bench(bench::Bench),
     Overhead(overhead::Overhead),
     Graph(graph::Graph),
@@ -43,6 +46,8 @@ enum Command {
     Models(tables::List),
     /// Lists the layers with their attributes.
     Layers(tables::List),
+    /// Lists the blocks that the library has, with their attributes.
+    Blocks(tables::List),
     /// Lists the losses with their attributes.
     Losses(tables::List),
     /// Lists the metrics with their attributes.
@@ -103,11 +108,13 @@ fn run(command: Command) -> Result<(), Stop> {
         Command::Train(train) => train.run(),
         Command::Evaluate(evaluate) => evaluate.run(),
         Command::Predict(predict) => predict.run(),
+        Command::Freeze(freeze) => freeze.run(),
         Command::Bench(bench) => bench.run(),
         Command::Overhead(overhead) => overhead.run(),
         Command::Graph(graph) => graph.run(),
         Command::Models(list) => list.models(),
         Command::Layers(list) => list.layers(),
+        Command::Blocks(list) => list.blocks(),
         Command::Losses(list) => list.losses(),
         Command::Metrics(list) => list.metrics(),
         Command::Optimizers(list) => list.optimizers(),

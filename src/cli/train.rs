@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use caudal::data::{self, Dataset, Order};
+use caudal::data::{self, Dataset};
 use caudal::executor::{Executor, Mode, executor};
 use caudal::model::Model;
 use caudal::optimizers::{self, Optimizer};
@@ -12,6 +12,7 @@ use caudal::report::speedup::{Speedup, speedup};
 use caudal::train::{Callback, Checkpoint, FitOptions, History, Network, Progress, checkpoint};
 use clap::Args;
 
+use super::fitting::{Callbacks, Fitting};
 use super::interrupt::Interrupt;
 use super::output::{check_writable, line, not_written};
 use super::{Stop, options, summary};
@@ -46,9 +47,8 @@ pub(super) struct Train {
     /// For the first weights, the order of the items, and every other random number
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
-    /// Takes the items in the order of the data
-    #[arg(long)]
-    no_shuffle: bool,
+    #[command(flatten)]
+    fitting: Fitting,
     /// How weights move (see `caudal optimizers`): the name of an optimizer, which has its default
     /// settings if it is another than the model's, or all in TOML, as in
     /// '{ kind = "sgd", momentum = 0.9, clip_norm = 1.0 }'
@@ -80,6 +80,7 @@ impl Train {
         if let Some(path) = &self.save {
             check_writable(path)?;
         }
+        self.fitting.check()?;
         let options = self.run.network(self.seed)?;
         let (mut model, checkpoint) = self.model()?;
         self.adjust(&mut model)?;
@@ -97,17 +98,18 @@ impl Train {
         if let Some(checkpoint) = &checkpoint {
             network.resume(checkpoint)?;
         }
-        let fit = FitOptions {
+        let mut fit = FitOptions {
             epochs: training.epochs,
             start: network.step(),
             batch_size,
-            order: if self.no_shuffle { Order::Sequential } else { Order::Shuffled },
             seed: self.seed,
             max_steps: self.max_steps,
             validation: Some(&test),
             ..FitOptions::default()
         };
-        let steps = all_steps(&fit, &train);
+        self.fitting.apply(&mut fit)?;
+        let mut callbacks = self.fitting.callbacks(&model.graph, training)?;
+        let steps = fit.steps(train.len());
         if fit.start >= steps {
             return Err(Stop::Usage(format!(
                 "nothing is left to train: {} steps are done, and {steps} were asked for; raise \
@@ -117,8 +119,9 @@ impl Train {
         }
         let mut interrupt = Interrupt::watch()?;
         let began = Instant::now();
-        let history = self.fit(&mut network, &train, &fit, steps, &mut interrupt)?;
+        let history = self.fit(&mut network, &train, &fit, &mut callbacks, &mut interrupt)?;
         let seconds = began.elapsed().as_secs_f64();
+        callbacks.finish(self.quiet)?;
         if let Some(path) = &self.save {
             network.save(path, training).map_err(|error| not_written(&error))?;
         }
@@ -126,11 +129,16 @@ impl Train {
             return Err(Stop::Interrupted);
         }
         interrupt.ignore();
+        let tested = match history.validation.last() {
+            Some(last) if !self.fitting.needs_test() => last.clone(),
+            _ => network.evaluate(&test, batch_size)?,
+        };
         let measured = if self.json || !self.quiet {
             Some(self.speedup(&network, &train, batch_size)?)
         } else {
             None
         };
+        let history = History { validation: vec![tested], ..history };
         self.report(&mut network, &history, measured.as_ref(), seconds)
     }
 
@@ -182,16 +190,18 @@ impl Train {
         network: &mut Network,
         data: &Dataset,
         fit: &FitOptions<'_>,
-        steps: u64,
+        callbacks: &mut Callbacks,
         interrupt: &mut Interrupt,
     ) -> Result<History, Stop> {
-        if self.quiet {
-            return Ok(network.fit_with(data, fit, &mut [interrupt])?);
+        let mut progress = (!self.quiet).then(|| Progress::new(fit.steps(data.len()), fit.start));
+        let mut list: Vec<&mut dyn Callback> = Vec::new();
+        list.extend(progress.as_mut().map(|progress| progress as &mut dyn Callback));
+        list.extend(callbacks.list());
+        list.push(interrupt);
+        let history = network.fit_with(data, fit, &mut list);
+        if let Some(progress) = &progress {
+            progress.finish();
         }
-        let mut progress = Progress::new(steps, fit.start);
-        let callbacks: &mut [&mut dyn Callback] = &mut [&mut progress, interrupt];
-        let history = network.fit_with(data, fit, callbacks);
-        progress.finish();
         Ok(history?)
     }
 
@@ -258,11 +268,4 @@ fn optimizer_table(text: &str) -> Result<(String, toml::Table), Stop> {
         }
         _ => Err(refuse("it is not one table")),
     }
-}
-
-/// Steps of the whole training, those before its start included.
-fn all_steps(fit: &FitOptions<'_>, data: &Dataset) -> u64 {
-    let batches = data.len().div_ceil(fit.batch_size) as u64;
-    let steps = (fit.epochs as u64).saturating_mul(batches);
-    fit.max_steps.map_or(steps, |most| most.min(steps))
 }

@@ -40,7 +40,7 @@ pub(crate) struct Settings {
 /// One call of a builder's method, for the node of this name.
 #[derive(Clone, Debug)]
 pub(super) struct Setting {
-    node: String,
+    pub(super) node: String,
     value: SettingValue,
 }
 

@@ -19,6 +19,7 @@ mod elementwise;
 mod exponential;
 mod instruction_set;
 mod layer_norm;
+mod matmul;
 mod matrix;
 mod optimizers;
 mod padding;
@@ -56,6 +57,7 @@ pub use dropout::dropout;
 pub use elementwise::{copy, fill, relu, relu_grad, scale, sigmoid, sigmoid_grad, tanh, tanh_grad};
 pub use instruction_set::{InstructionSet, instruction_set_name, with_instruction_set};
 pub use layer_norm::{layer_norm, layer_norm_grad, layer_norm_weight_grad};
+pub use matmul::{matmul, matmul_transposed, transposed_matmul};
 pub use matrix::{MatrixMut, MatrixRef};
 pub use optimizers::{add_slices, column_sums, move_each, sgd, sgd_momentum, sum_each};
 pub use panels::{
@@ -76,4 +78,5 @@ pub use softmax::{
     softmax_cross_entropy_grad, softmax_grad,
 };
 pub use sum::sum;
+pub use transpose::transpose_matrix;
 pub use weight_gradient::weight_gradient;

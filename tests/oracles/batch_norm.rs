@@ -9,9 +9,11 @@ use caudal::optimizers::Sgd;
 use caudal::train::{Network, NetworkOptions};
 use serde::Deserialize;
 
-use super::add_node;
-use super::layers::Array;
+use super::{Array, add_node};
 use crate::probe::{WeightedSum, borrowed};
+
+/// In parts of the largest number.
+const TOLERANCE: f64 = 1e-6;
 
 #[derive(Deserialize)]
 struct Case {
@@ -59,24 +61,28 @@ impl Case {
             network.train_batch(&borrowed(&data)).unwrap();
             let graph = network.graph().clone();
             let run = network.run(Mode::Training, shape[0]).unwrap();
-            step.losses.assert(&what, run.kept(graph.id("sum").unwrap()).unwrap());
+            step.losses.assert(&what, run.kept(graph.id("sum").unwrap()).unwrap(), TOLERANCE);
             let gradient = run.input_gradient(graph.id("x").unwrap()).unwrap();
-            step.input_grad.assert(&format!("{what}: input"), &gradient);
+            step.input_grad.assert(&format!("{what}: input"), &gradient, TOLERANCE);
             for (parameter, expected) in
                 [&step.weight_grad, &step.bias_grad].into_iter().enumerate()
             {
                 let gradient = run.parameter_gradient(parameter).unwrap();
                 let name = &graph.parameters()[parameter].name;
-                expected.assert(&format!("{what}: {name}"), gradient.as_slice().unwrap());
+                expected.assert(
+                    &format!("{what}: {name}"),
+                    gradient.as_slice().unwrap(),
+                    TOLERANCE,
+                );
             }
         }
         for (name, expected) in &self.trained {
             let values = network.weights(&format!("case.{name}")).unwrap();
-            expected.assert(&format!("{what}: {name}"), values.as_slice().unwrap());
+            expected.assert(&format!("{what}: {name}"), values.as_slice().unwrap(), TOLERANCE);
         }
         let last = [("x".to_owned(), self.steps.last().unwrap().input.tensor())];
         let output = network.predict(&borrowed(&last)).unwrap().remove(0);
-        self.evaluated.assert(&what, output.as_slice().unwrap());
+        self.evaluated.assert(&what, output.as_slice().unwrap(), TOLERANCE);
     }
 }
 

@@ -143,6 +143,15 @@ def run(kind, xs, p, a):
         variance = (off**2).mean(axis=-1, keepdims=True)
         epsilon = float(np.float32(a.get("epsilon", 1e-5)))
         return off / np.sqrt(variance + epsilon) * p["weight"] + p["bias"]
+    if kind == "scale":
+        return np.float32(a["factor"]).astype(float) * x
+    if kind == "matmul":
+        second = "...nk" if a.get("transpose_second") else "...kn"
+        return np.einsum(f"...mk,{second}->...mn", *xs)
+    if kind == "transpose":
+        return np.moveaxis(x, -1, -2)
+    if kind == "fill":
+        return np.full((len(x), *a["shape"]), np.float32(a["value"]).astype(float))
     if kind == "one_hot":
         return np.eye(a["classes"])[x.astype(int)]
     if kind == "stop_gradient":
@@ -200,7 +209,7 @@ def check_layers():
         p = {key: array(value) for key, value in case["parameters"].items()}
         close(name, run(kind, xs, p, attributes), array(case["output"]), 1e-12, 1e-7)
         if case["output_grad"] is None:
-            assert kind in ("accuracy", "one_hot", "argmax", "stop_gradient") and not case["input_grads"] and not case["parameter_grads"]
+            assert kind in ("accuracy", "one_hot", "argmax", "fill", "stop_gradient") and not case["input_grads"] and not case["parameter_grads"]
             continue
         seed = array(case["output_grad"])
         count = {"softmax_cross_entropy": 1, "embedding": 0}.get(kind, len(xs))

@@ -184,6 +184,10 @@ KINDS = {
     "subtract": lambda xs, p: xs[0] - sum(xs[1:]),
     "multiply": lambda xs, p: torch.stack(xs).prod(dim=0),
     "divide": divide,
+    "scale": lambda xs, p, factor: single(factor) * xs[0],
+    "matmul": lambda xs, p, transpose_second=False: xs[0] @ (xs[1].mT if transpose_second else xs[1]),
+    "transpose": lambda xs, p: xs[0].mT,
+    "fill": lambda xs, p, shape, value=0.0: torch.full((len(xs[0]), *shape), single(value)),
     "reshape": lambda xs, p, shape: xs[0].reshape(len(xs[0]), *shape),
     "slice": slice_,
     "zero_padding": zero_padding,
@@ -197,7 +201,7 @@ KINDS = {
 }
 
 INDEXED = {"one_hot": "classes", "embedding": "entries"}  # the attribute that bounds their input
-WITHOUT_GRADIENT = ("accuracy", "one_hot", "argmax", "stop_gradient")
+WITHOUT_GRADIENT = ("accuracy", "one_hot", "argmax", "fill", "stop_gradient")
 LABELLED = ("softmax_cross_entropy", "accuracy")
 LOSSES = ("softmax_cross_entropy", "mean_squared_error")
 
@@ -473,6 +477,15 @@ def cases():
     yield case("upsample rectangular", "upsample", [(1, 2, 2, 3)], {"factor": [1, 3]})
     yield case("layer_norm vectors", "layer_norm", [(4, 7)])
     yield case("layer_norm images", "layer_norm", [(2, 2, 3, 5)], {"epsilon": 0.25})
+    yield case("scale", "scale", [(2, 3, 2)], {"factor": -0.3})
+    yield case("matmul", "matmul", [(2, 3, 4), (2, 4, 5)])
+    yield case("matmul transposed", "matmul", [(2, 3, 4), (2, 5, 4)], {"transpose_second": True})
+    yield case("matmul stacks", "matmul", [(2, 2, 3, 2), (2, 2, 2, 17)])
+    yield case("matmul stacks transposed", "matmul", [(1, 3, 2, 4), (1, 3, 1, 4)],
+               {"transpose_second": True})
+    yield case("transpose", "transpose", [(2, 3, 5)])
+    yield case("transpose stacks", "transpose", [(2, 2, 1, 3)])
+    yield case("fill", "fill", [(3, 2)], {"shape": [2, 2], "value": 0.3})
     yield case("one_hot scalars", "one_hot", [(5,)], {"classes": 3})
     yield case("one_hot rows", "one_hot", [(2, 3)], {"classes": 4})
     yield case("argmax vectors", "argmax", [(4, 6)])
