@@ -56,7 +56,7 @@ fn every_file_is_a_row() {
         INITIALIZERS.iter().map(|row| (row.kind, row.summary)),
     );
     let policies = POLICIES.iter().map(|row| (row.name, row.summary));
-    assert_table("executor/policy", &["places"], policies);
+    assert_table("executor/policy", &["order", "places"], policies);
 }
 
 #[test]

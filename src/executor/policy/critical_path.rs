@@ -1,21 +1,25 @@
 //! The part with the longest way still ahead.
 
-use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::order::{Order, Ranking};
 use super::places::Places;
-use super::{Policy, PolicySpec, ReadyPart, nothing_after};
+use super::{Policy, PolicySpec, ReadyPart};
 use crate::error::Result;
 use crate::executor::plan::Plan;
 
 pub(super) static SPEC: PolicySpec = PolicySpec {
     name: "critical-path",
     summary: "the part whose task has the largest upward rank: the longest way to the run's end",
-    arguments: &[],
-    make: |argument| {
-        nothing_after(argument)?;
-        Ok(Box::new(CriticalPath::default()))
+    arguments: &[
+        ("step", "the longest way to the end of the step; this is the default"),
+        ("phases", "forward before backward before updates, each ranked by itself"),
+    ],
+    make: |argument| match argument {
+        None | Some("step") => Ok(Box::new(CriticalPath::default())),
+        Some("phases") => Ok(Box::new(CriticalPath::by_phases())),
+        Some(other) => Err(format!("expected `step` or `phases`, got `{other}`")),
     },
 };
 
@@ -28,48 +32,18 @@ pub(super) static SPEC: PolicySpec = PolicySpec {
 /// gradient follows at once on the gradients that it reads. What goes over all chunks is ranked.
 #[derive(Debug, Default)]
 pub struct CriticalPath {
+    ranking: Ranking,
     plan: Option<u64>,
     orders: HashMap<u64, Arc<Order>>,
     order: Arc<Order>,
     waiting: Places,
 }
 
-/// The parts of a plan, the most urgent first.
-#[derive(Debug, Default)]
-struct Order {
-    parts: Vec<ReadyPart>,
-    /// By task: where its parts begin in `places`.
-    first: Vec<u32>,
-    /// By task and part: the place.
-    places: Vec<u32>,
-}
-
-impl Order {
-    fn new(plan: &Plan, seconds: &[f64]) -> Self {
-        let ranks = plan.upward_ranks(seconds);
-        let chunks = plan.tasks.iter().map(|task| task.chunk).max().unwrap_or(0);
-        let mut tasks: Vec<u32> = (0..ranks.len() as u32).collect();
-        tasks.sort_by(|&a, &b| {
-            let [first, second] = [a, b].map(|task| plan.tasks[task as usize].chunk);
-            let by_rank = || ranks[b as usize].total_cmp(&ranks[a as usize]);
-            // The sort is stable.
-            first.cmp(&second).then(if first == chunks { by_rank() } else { Ordering::Equal })
-        });
-        let mut first = Vec::with_capacity(ranks.len());
-        let mut count = 0;
-        for task in &plan.tasks {
-            first.push(count);
-            count += task.parts;
-        }
-        let mut parts = Vec::with_capacity(count as usize);
-        let mut places = vec![0; count as usize];
-        for task in tasks {
-            for part in 0..plan.tasks[task as usize].parts {
-                places[(first[task as usize] + part) as usize] = parts.len() as u32;
-                parts.push(ReadyPart { task, part });
-            }
-        }
-        Self { parts, first, places }
+impl CriticalPath {
+    /// Ranks forward, backward and updates each by itself, and takes forward before backward before
+    /// updates; without it, the longest way goes to the end of the step.
+    pub fn by_phases() -> Self {
+        Self { ranking: Ranking::Phases, ..Self::default() }
     }
 }
 
@@ -82,8 +56,10 @@ impl Policy for CriticalPath {
         if self.plan == Some(plan.id) {
             return Ok(());
         }
-        let known = self.orders.entry(plan.id);
-        let order = known.or_insert_with(|| Arc::new(Order::new(plan, plan.estimated_costs())));
+        let order = self
+            .orders
+            .entry(plan.id)
+            .or_insert_with(|| Arc::new(Order::new(plan, plan.estimated_costs(), self.ranking)));
         self.order = Arc::clone(order);
         self.waiting = Places::new(self.order.parts.len());
         self.plan = Some(plan.id);
@@ -91,12 +67,12 @@ impl Policy for CriticalPath {
     }
 
     fn learn(&mut self, plan: &Plan, seconds: &[f64]) {
-        self.orders.insert(plan.id, Arc::new(Order::new(plan, seconds)));
+        self.orders.insert(plan.id, Arc::new(Order::new(plan, seconds, self.ranking)));
         self.plan = None;
     }
 
-    fn push(&mut self, ReadyPart { task, part }: ReadyPart, _worker: usize) {
-        self.waiting.insert(self.order.places[(self.order.first[task as usize] + part) as usize]);
+    fn push(&mut self, part: ReadyPart, _worker: usize) {
+        self.waiting.insert(self.order.place(part));
     }
 
     fn pop(&mut self, _worker: usize) -> Option<ReadyPart> {
