@@ -14,6 +14,7 @@ use clap::Args;
 
 use super::interrupt::Interrupt;
 use super::output::{check_writable, line, not_written};
+use super::schedules::Schedules;
 use super::{Stop, options, summary};
 
 /// How long each training looks for its speedup afterwards.
@@ -43,6 +44,8 @@ pub(super) struct Train {
     batch_size: Option<u32>,
     #[command(flatten)]
     run: options::Run,
+    #[command(flatten)]
+    schedules: Schedules,
     /// For the first weights, the order of the items, and every other random number
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
@@ -113,9 +116,12 @@ impl Train {
                 fit.start
             )));
         }
+        let log = self.schedules.apply(&self.run, &mut network)?;
         let mut interrupt = Interrupt::watch()?;
         let began = Instant::now();
-        let history = self.fit(&mut network, &train, &fit, steps, &mut interrupt)?;
+        let history = self.fit(&mut network, &train, &fit, steps, &mut interrupt);
+        self.schedules.write(log.as_ref())?;
+        let history = history?;
         let seconds = began.elapsed().as_secs_f64();
         if let Some(path) = &self.save {
             network.save(path, training).map_err(|error| not_written(&error))?;

@@ -259,11 +259,8 @@ impl<P: Primitives, R: Work> Queue<P, R> {
             if held.stopping || (worker.is_caller() && done) {
                 return Found::End;
             }
-            if !done && self.is_stalled(&mut held, &mut refused_at) {
-                if worker.is_caller() {
-                    return Found::Stalled;
-                }
-                self.held.wake_all();
+            if !done && self.is_stalled(&mut held, &mut refused_at) && worker.is_caller() {
+                return Found::Stalled;
             }
             worker.run = None;
             held.sleeping += 1;
@@ -281,18 +278,21 @@ impl<P: Primitives, R: Work> Queue<P, R> {
             held.refused_since = changes;
             held.refused = 0;
         }
-        if *refused_at != Some(changes) {
+        let counted = *refused_at != Some(changes);
+        if counted {
             *refused_at = Some(changes);
             held.refused += 1;
         }
-        if held.refused == self.workers {
-            return true;
-        }
-        if held.sleeping + 1 == self.workers && held.nudged_at != Some(changes) {
+        let stalled = held.refused == self.workers;
+        let nudge = held.sleeping + 1 == self.workers && held.nudged_at != Some(changes);
+        if stalled && counted {
+            // The caller sleeps, unless it is the one who asks, and has to see this.
+            self.held.wake_all();
+        } else if !stalled && nudge {
             // The others fell asleep before the last change: they look again, once.
             held.nudged_at = Some(changes);
             self.held.wake_all();
         }
-        false
+        stalled
     }
 }
