@@ -85,6 +85,22 @@ fn training_without_a_terminal_shows_epochs_and_a_table() {
 }
 
 #[test]
+fn a_recorded_training_is_replayed_and_another_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = path(&folder, "schedule.jsonl");
+    let train = ["train", "--quiet", "--max-steps", "5", "--workers", "3"];
+    let recorded = json(&[&train[..], &["--policy", "random:7", "--record", &file]].concat());
+    let replayed = json(&[&train[..], &["--replay", &file]].concat());
+    assert_eq!(replayed["weights_sha256"], recorded["weights_sha256"]);
+    assert_eq!((&recorded["policy"], &replayed["policy"]), (&"random".into(), &"replay".into()));
+    let other = ["--batch-size", "7", "--replay", &file];
+    let refused = caudal(&[&train[..], &other].concat());
+    assert_eq!(refused.status.code(), Some(2));
+    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(told.contains("policy `replay`: the schedule is of plan"), "{told}");
+}
+
+#[test]
 fn every_executor_and_number_of_workers_gives_the_same_weights() {
     let weights = |executor: &str, workers: &str, policy: &str| {
         let told = json(&[
@@ -103,7 +119,7 @@ fn every_executor_and_number_of_workers_gives_the_same_weights() {
     };
     let expected = weights("sequential", "1", "critical-path");
     for (executor, workers, policy) in
-        [("pool", "1", "critical-path"), ("pool", "2", "fifo"), ("actors", "2", "fifo")]
+        [("pool", "1", "critical-path"), ("pool", "2", "static:fallback"), ("actors", "2", "fifo")]
     {
         assert_eq!(weights(executor, workers, policy), expected, "{executor} {workers} {policy}");
     }
@@ -179,6 +195,11 @@ fn bad_usage_and_bad_input_end_with_two_and_one_line() {
         (&["train", "nothing-like-it"], "nothing-like-it"),
         (&["train", "missing.toml"], "missing.toml"),
         (&["train", "--policy", "luck"], "unknown policy `luck`; known are: "),
+        (&["train", "--policy", "random:x"], "policy `random:x`: expected a whole number"),
+        (&["train", "--replay", "missing.jsonl"], "missing.jsonl"),
+        (&["train", "--replay", &text], "line 1: this is no event of a schedule"),
+        (&["train", "--record", "a", "--replay", "b"], "cannot be used with"),
+        (&["train", "--record", &text, "--executor", "actors"], "only the pool has schedules"),
         (&["train", "--executor", "magic"], "unknown executor `magic`; known are: "),
         (&["train", "--executor", "sequential", "--policy", "luck"], "unknown policy"),
         (&["train", "--optimizer", "hope"], "unknown optimizer `hope`; known are: "),

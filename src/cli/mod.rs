@@ -10,6 +10,7 @@ mod options;
 mod output;
 mod overhead;
 mod predict;
+mod schedules;
 mod summary;
 mod tables;
 mod train;
