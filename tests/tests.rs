@@ -24,6 +24,7 @@ mod reference_features;
 mod resuming;
 mod schedules;
 mod sharing;
+mod simulator;
 mod statistics;
 mod support_graphs;
 mod watchdog;

@@ -11,7 +11,7 @@ mod memory;
 #[cfg(test)]
 mod model_check;
 mod moving;
-mod plan;
+pub(crate) mod plan;
 pub mod policy;
 mod pool;
 mod queue;
@@ -29,6 +29,8 @@ pub use context::Context;
 pub use memory::Parameters;
 pub use plan::{Mode, Phase, Plan, TaskInfo};
 pub use pool::Pool;
+pub(crate) use pool::{SPINS, TINY};
+pub(crate) use queue::MOST_TAKEN;
 pub use run::{CancelToken, Observer, PartEvent, Run};
 pub use sequential::Sequential;
 

@@ -15,11 +15,11 @@ use super::{Executor, Plan, Run};
 use crate::error::{Error, Result};
 
 /// How often a worker looks for work before it parks, where every worker has a core.
-const SPINS: usize = 4000;
+pub(crate) const SPINS: usize = 4000;
 
 /// Parts of fewer estimated seconds are taken several at a time, since a part costs less than the
 /// lock.
-const TINY: f64 = 1e-6;
+pub(crate) const TINY: f64 = 1e-6;
 
 /// The production executor: `workers` threads, the calling one included.
 pub struct Pool {

@@ -10,7 +10,7 @@ use super::sync::{Atomic, Monitor, Primitives};
 use super::worker::{Work, Worker};
 
 /// The most tiny parts that a worker takes at once.
-const MOST_TAKEN: usize = 16;
+pub(crate) const MOST_TAKEN: usize = 16;
 
 /// A policy under a lock, and how many parts it holds.
 pub(super) struct Queue<P: Primitives, R> {
