@@ -8,8 +8,10 @@ mod options;
 mod output;
 mod overhead;
 mod predict;
+mod speedup;
 mod summary;
 mod tables;
+mod trace;
 mod train;
 
 use std::process::ExitCode;
@@ -38,6 +40,7 @@ enum Command {
     Predict(predict::Predict),
     Bench(bench::Bench),
     Overhead(overhead::Overhead),
+    Speedup(speedup::Speedup),
     Graph(graph::Graph),
     /// Lists the preset networks, and the arguments of those that are families.
     Models(tables::List),
@@ -103,6 +106,7 @@ fn run(command: Command) -> Result<(), Stop> {
         Command::Predict(predict) => predict.run(),
         Command::Bench(bench) => bench.run(),
         Command::Overhead(overhead) => overhead.run(),
+        Command::Speedup(speedup) => speedup.run(),
         Command::Graph(graph) => graph.run(),
         Command::Models(list) => list.models(),
         Command::Layers(list) => list.layers(),

@@ -5,16 +5,18 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use caudal::data::{self, Dataset, Order};
-use caudal::executor::{Executor, Mode, executor};
+use caudal::executor::trace::Recorder;
+use caudal::executor::{Executor, Mode, Observer, executor};
 use caudal::model::Model;
 use caudal::optimizers::{self, Optimizer};
 use caudal::report::speedup::{Speedup, speedup};
+use caudal::report::{Page, loss_page, speedup_page};
 use caudal::train::{Callback, Checkpoint, FitOptions, History, Network, Progress, checkpoint};
 use clap::Args;
 
 use super::interrupt::Interrupt;
-use super::output::{check_writable, line, not_written};
-use super::{Stop, options, summary};
+use super::output::{check_writable, line, not_written, write_file};
+use super::{Stop, options, summary, trace};
 
 /// How long each training looks for its speedup afterwards.
 const SPEEDUP_LIMIT: Duration = Duration::from_millis(1500);
@@ -65,6 +67,13 @@ pub(super) struct Train {
     /// options as before, the result is that of a training without a break
     #[arg(long, value_name = "FILE")]
     resume: Option<PathBuf>,
+    /// Writes the loss, the speedup and their pictures as one page
+    #[arg(long, value_name = "FILE.html")]
+    report: Option<PathBuf>,
+    /// Writes what ran where and when in the last ten steps on a whole batch: .json for Perfetto
+    /// (Chrome's format), .csv, or .jsonl
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
     /// Shows no progress, and does not measure the speedup unless --json asks for it
     #[arg(long)]
     quiet: bool,
@@ -75,8 +84,11 @@ pub(super) struct Train {
 
 impl Train {
     pub(super) fn run(self) -> Result<(), Stop> {
-        if let Some(path) = &self.save {
+        for path in self.save.iter().chain(&self.report) {
             check_writable(path)?;
+        }
+        if let Some(path) = &self.trace {
+            trace::check(path)?;
         }
         let options = self.run.network(self.seed)?;
         let (mut model, checkpoint) = self.model()?;
@@ -114,21 +126,35 @@ impl Train {
             )));
         }
         let mut interrupt = Interrupt::watch()?;
+        let whole = batch_size.min(train.len());
+        let recorder = self.trace.as_ref().map(|_| record(&mut network, whole)).transpose()?;
         let began = Instant::now();
         let history = self.fit(&mut network, &train, &fit, steps, &mut interrupt)?;
         let seconds = began.elapsed().as_secs_f64();
         if let Some(path) = &self.save {
             network.save(path, training).map_err(|error| not_written(&error))?;
         }
+        if let (Some(path), Some(recorder)) = (&self.trace, recorder) {
+            let run = network.run(Mode::Training, whole)?;
+            run.observe(None);
+            trace::write(path, run.plan(), &recorder.last_executions(trace::EXECUTIONS))?;
+        }
         if interrupt.came() {
             return Err(Stop::Interrupted);
         }
         interrupt.ignore();
-        let measured = if self.json || !self.quiet {
+        let measured = if self.json || !self.quiet || self.report.is_some() {
             Some(self.speedup(&network, &train, batch_size)?)
         } else {
             None
         };
+        if let (Some(path), Some(measured)) = (&self.report, &measured) {
+            let mut page = Page::new(format!("Training of {}", network.graph().name()));
+            loss_page(&mut page, &history);
+            page.table("One training step", &summary::speedup(measured));
+            speedup_page(&mut page, network.run(Mode::Training, measured.batch)?.plan(), measured);
+            write_file(path, &page.finish())?;
+        }
         self.report(&mut network, &history, measured.as_ref(), seconds)
     }
 
@@ -234,6 +260,14 @@ impl Train {
         }
         Ok(())
     }
+}
+
+/// Records the steps on whole batches from now on, as many of the last as a trace holds.
+fn record(network: &mut Network, batch_size: usize) -> Result<Arc<Recorder>, Stop> {
+    let run = network.run(Mode::Training, batch_size)?;
+    let recorder = Arc::new(Recorder::of_executions(run.plan(), trace::EXECUTIONS));
+    run.observe(Some(Arc::clone(&recorder) as Arc<dyn Observer>));
+    Ok(recorder)
 }
 
 /// Steps of the whole training, those before its start included.

@@ -69,6 +69,8 @@ pub(super) struct RunState {
     pub(super) observed: AtomicBool,
     pub(super) observer: RwLock<Option<Arc<dyn Observer>>>,
     ready_at: Vec<AtomicU64>,
+    /// When the execution began, where it is observed.
+    began: AtomicU64,
     pub(super) cancel: CancelToken,
     created: Instant,
 }
@@ -115,6 +117,7 @@ impl RunState {
             observed: AtomicBool::new(false),
             observer: RwLock::new(None),
             ready_at: plan.tasks.iter().map(|_| AtomicU64::new(0)).collect(),
+            began: AtomicU64::new(0),
             cancel: CancelToken::new(),
             created: Instant::now(),
             plan,
@@ -128,6 +131,7 @@ impl RunState {
         self.sinks_left.store(self.plan.sinks, Ordering::Relaxed);
         if self.observed.load(Ordering::Relaxed) {
             let now = self.now();
+            self.began.store(now, Ordering::Relaxed);
             for &task in &self.plan.sources {
                 self.ready_at[task as usize].store(now, Ordering::Relaxed);
             }
@@ -136,6 +140,13 @@ impl RunState {
 
     /// What the run came to, once its last task is done.
     pub(super) fn outcome(&self) -> Result<()> {
+        if self.observed.load(Ordering::Relaxed) {
+            let (began, ended) = (self.began.load(Ordering::Relaxed), self.now());
+            if let Some(observer) = self.observer.read().as_deref() {
+                // What ran has run.
+                drop(catch_unwind(AssertUnwindSafe(|| observer.executed(began, ended))));
+            }
+        }
         let mut failures = std::mem::take(&mut *self.failures.lock());
         failures.sort_by_key(|(node, phase, part, _)| (*node, *phase, *part));
         failures.dedup_by_key(|(node, phase, _, _)| (*node, *phase));
@@ -330,9 +341,17 @@ impl RunState {
 
     /// Ends a task without messages: those who wait for it come later in the order anyway.
     pub(super) fn complete_in_order(&self, task: usize) {
+        let edges = &self.plan.edges[self.plan.tasks[task].successors.range()];
         if self.release(task) {
-            for edge in &self.plan.edges[self.plan.tasks[task].successors.range()] {
+            for edge in edges {
                 self.tasks[edge.task as usize].skipped.store(true, Ordering::Relaxed);
+            }
+        }
+        if self.observed.load(Ordering::Relaxed) {
+            // The last one that a task waits for has the last word.
+            let now = self.now();
+            for edge in edges {
+                self.ready_at[edge.task as usize].store(now, Ordering::Relaxed);
             }
         }
     }

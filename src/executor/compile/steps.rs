@@ -99,6 +99,9 @@ struct Lister<'a> {
     values: &'a Values,
     options: PlanOptions,
     steps: Steps,
+    /// By step that computes input gradients: the parameter gradient that is awaited together with it,
+    /// or [`NONE`].
+    joined: Vec<u32>,
     /// Where the lister stands.
     chunk: usize,
     items: Range<usize>,
@@ -124,7 +127,8 @@ impl Steps {
             first_flat: values.drafts.len(),
         };
         let (chunk, items) = (0, 0..0);
-        let mut lister = Lister { graph, values, options, steps, chunk, items };
+        let joined = Vec::new();
+        let mut lister = Lister { graph, values, options, steps, joined, chunk, items };
         for (chunk, items) in values.chunks.iter().enumerate() {
             (lister.chunk, lister.items) = (chunk, items.clone());
             for &id in graph.order.iter().filter(|&&id| included[id]) {
@@ -283,20 +287,33 @@ impl Lister<'_> {
             let numbers = self.items.len() * draft.item_rows * draft.cols * received.len();
             let floats = numbers as f64;
             step.seconds = seconds(Cost { flops: floats, floats: 1.5 * floats });
+            step.after = self.awaited_with(&received);
             step.inputs = received;
             self.steps.push(step);
         }
         // The input gradient first: it is what others wait for.
-        if !values.contributions[id].is_empty() {
-            self.input_grad(id);
-        }
+        let input_grad = (!values.contributions[id].is_empty()).then(|| self.input_grad(id));
         let node = &self.graph.nodes[id];
         if gradient != NONE && !node.parameters.is_empty() {
             let by_items = self.param_split(id) == Split::Items;
             if by_items || values.chunks.len() == 1 {
                 self.param_grad(id);
+                let own = self.steps.param_grads[id].last().copied();
+                if let (false, Some(input), Some(own)) =
+                    (self.options.split_backward, input_grad, own)
+                {
+                    self.joined.resize(input as usize + 1, NONE);
+                    self.joined[input as usize] = own;
+                }
             }
         }
+    }
+
+    /// The parameter gradients that are awaited together with these gradients.
+    fn awaited_with(&self, gradients: &[u32]) -> Vec<u32> {
+        let producers = gradients.iter().map(|&value| self.steps.producer[value as usize]);
+        let joined = producers.filter_map(|step| self.joined.get(step as usize).copied());
+        joined.filter(|&step| step != NONE).collect()
     }
 
     fn param_split(&self, id: NodeId) -> Split {
@@ -329,10 +346,13 @@ impl Lister<'_> {
         }
     }
 
-    fn input_grad(&mut self, id: NodeId) {
+    fn input_grad(&mut self, id: NodeId) -> u32 {
         let node = &self.graph.nodes[id];
         let mut step = self.draft(Phase::InputGrad, id);
         step.output_grad = self.here(self.values.gradients[id]);
+        if step.output_grad != NONE {
+            step.after = self.awaited_with(&[step.output_grad]);
+        }
         match &node.role {
             Role::Layer(layer) => {
                 step.split = layer.split();
@@ -362,7 +382,7 @@ impl Lister<'_> {
             step.seconds = seconds(cost);
             step.flops = cost.flops;
         }
-        self.steps.push(step);
+        self.steps.push(step)
     }
 
     /// Weights are prepared once for all chunks.
@@ -388,6 +408,8 @@ impl Lister<'_> {
         self.read(&mut step, id, layer.param_grad_reads());
         if self.chunk == self.values.chunks.len() {
             self.wait_for_all_chunks(&mut step);
+        } else {
+            step.after = self.awaited_with(&[step.output_grad]);
         }
         let cost = self.cost(id);
         step.seconds = seconds(cost);
@@ -489,7 +511,9 @@ impl Lister<'_> {
     /// One step that follows every step that can fail; all updates follow it.
     fn commit(&mut self) -> u32 {
         let graph = self.graph;
+        let barrier = !self.options.overlap_updates;
         let can_fail = |step: &StepDraft| match (step.phase, &graph.nodes[step.node].role) {
+            _ if barrier => true,
             (Phase::Forward, Role::Input | Role::Target) | (Phase::Accumulate, _) => false,
             (Phase::Forward | Phase::Prepare, _) => true,
             (_, Role::Layer(layer)) => layer.backward_can_fail(),
