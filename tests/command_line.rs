@@ -14,12 +14,12 @@ use caudal::optimizers::OPTIMIZERS;
 use caudal::presets::PRESETS;
 use serde_json::Value;
 
-fn caudal(arguments: &[&str]) -> Output {
+pub(crate) fn caudal(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_caudal")).args(arguments).output().unwrap()
 }
 
 /// Standard output of a call that must succeed.
-fn told(arguments: &[&str]) -> String {
+pub(crate) fn told(arguments: &[&str]) -> String {
     let output = caudal(arguments);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{arguments:?}: {errors}");
@@ -27,7 +27,7 @@ fn told(arguments: &[&str]) -> String {
 }
 
 /// The JSON object in the last line of standard output.
-fn json(arguments: &[&str]) -> Value {
+pub(crate) fn json(arguments: &[&str]) -> Value {
     let told = told(&[arguments, &["--json"]].concat());
     serde_json::from_str(told.lines().last().unwrap()).unwrap()
 }
@@ -41,7 +41,7 @@ fn refused(arguments: &[&str]) -> (i32, String) {
     (output.status.code().unwrap(), line)
 }
 
-fn path(folder: &tempfile::TempDir, name: &str) -> String {
+pub(crate) fn path(folder: &tempfile::TempDir, name: &str) -> String {
     folder.path().join(name).to_str().unwrap().to_owned()
 }
 

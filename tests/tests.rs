@@ -16,5 +16,6 @@ mod protocol;
 mod random_graphs;
 mod resuming;
 mod sharing;
+mod study_commands;
 mod support_graphs;
 mod watchdog;

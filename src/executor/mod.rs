@@ -12,6 +12,7 @@ mod pool;
 mod run;
 mod sequential;
 mod state;
+mod stopwatch;
 pub mod trace;
 
 pub use actors::Actors;

@@ -269,14 +269,14 @@ impl Worker {
         // `find` sets the run together with the part.
         let run = self.run.as_deref()?;
         let task = part.task as usize;
-        run.run_part(task, part.part, self.number);
+        let ended = run.run_part(task, part.part, self.number);
         if !run.part_done(task) {
             return None;
         }
         self.ready.clear();
         let ready = &mut self.ready;
         let last = run.complete(task, |message| {
-            if run.deliver(message) {
+            if run.deliver(message, ended) {
                 ready.push(message.task);
             }
         });

@@ -35,7 +35,7 @@ impl CancelToken {
     }
 }
 
-/// What ran where and when. Times are nanoseconds from the run's creation.
+/// What ran where and when. Times are nanoseconds on a clock of the run's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PartEvent {
     /// The task, as in [`Plan::task`].

@@ -6,7 +6,6 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering};
-use std::time::Instant;
 
 use parking_lot::{Mutex, RwLock};
 
@@ -19,6 +18,7 @@ use crate::kernels::Buffer;
 use crate::tensor::describe_shape;
 
 use super::run::{CancelToken, Observer, PartEvent};
+use super::stopwatch::Stopwatch;
 
 /// A message that says that the sender's task failed or was skipped.
 const FAILED: *mut f32 = std::ptr::without_provenance_mut(1);
@@ -72,7 +72,7 @@ pub(super) struct RunState {
     /// When the execution began, where it is observed.
     began: AtomicU64,
     pub(super) cancel: CancelToken,
-    created: Instant,
+    clock: Stopwatch,
 }
 
 impl std::fmt::Debug for RunState {
@@ -119,7 +119,7 @@ impl RunState {
             ready_at: plan.tasks.iter().map(|_| AtomicU64::new(0)).collect(),
             began: AtomicU64::new(0),
             cancel: CancelToken::new(),
-            created: Instant::now(),
+            clock: Stopwatch::default(),
             plan,
             parameters,
         }
@@ -130,7 +130,7 @@ impl RunState {
         self.standing.store(RUNNING, Ordering::Relaxed);
         self.sinks_left.store(self.plan.sinks, Ordering::Relaxed);
         if self.observed.load(Ordering::Relaxed) {
-            let now = self.now();
+            let now = self.clock.now();
             self.began.store(now, Ordering::Relaxed);
             for &task in &self.plan.sources {
                 self.ready_at[task as usize].store(now, Ordering::Relaxed);
@@ -141,7 +141,7 @@ impl RunState {
     /// What the run came to, once its last task is done.
     pub(super) fn outcome(&self) -> Result<()> {
         if self.observed.load(Ordering::Relaxed) {
-            let (began, ended) = (self.began.load(Ordering::Relaxed), self.now());
+            let (began, ended) = (self.began.load(Ordering::Relaxed), self.clock.now());
             if let Some(observer) = self.observer.read().as_deref() {
                 // What ran has run.
                 drop(catch_unwind(AssertUnwindSafe(|| observer.executed(began, ended))));
@@ -159,8 +159,9 @@ impl RunState {
         Ok(())
     }
 
-    fn now(&self) -> u64 {
-        self.created.elapsed().as_nanos() as u64
+    /// The time now, if the run is observed.
+    pub(super) fn time(&self) -> u64 {
+        if self.observed.load(Ordering::Relaxed) { self.clock.now() } else { 0 }
     }
 
     /// Where a value's storage starts.
@@ -183,34 +184,33 @@ impl RunState {
         &self.plan.values[value as usize]
     }
 
-    /// Runs one part of a ready task, unless something that it waits for failed.
-    pub(super) fn run_part(&self, task: usize, part: u32, worker: usize) {
+    /// Runs one part of a ready task, unless something that it waits for failed. Gives back when it
+    /// ended, if the run is observed.
+    pub(super) fn run_part(&self, task: usize, part: u32, worker: usize) -> u64 {
         if self.tasks[task].skipped.load(Ordering::Relaxed) {
-            return;
+            return 0;
         }
         if self.is_cancelled() {
             self.tasks[task].skipped.store(true, Ordering::Relaxed);
-            return;
+            return 0;
         }
         for &storage in &self.plan.held[self.plan.tasks[task].acquires.range()] {
             self.acquire(storage as usize);
         }
         let observed = self.observed.load(Ordering::Relaxed);
-        let start = if observed { self.now() } else { 0 };
-        self.compute(task, part);
-        if observed {
-            let event = PartEvent {
-                task,
-                part: part as usize,
-                worker,
-                ready: self.ready_at[task].load(Ordering::Relaxed),
-                start,
-                end: self.now(),
-            };
-            if let Some(observer) = self.observer.read().as_deref() {
-                self.tell(observer, event);
-            }
+        if !observed {
+            self.compute(task, part);
+            return 0;
         }
+        let ready = self.ready_at[task].load(Ordering::Relaxed);
+        let start = self.clock.now().max(ready);
+        self.compute(task, part);
+        let end = self.clock.now().max(start);
+        let event = PartEvent { task, part: part as usize, worker, ready, start, end };
+        if let Some(observer) = self.observer.read().as_deref() {
+            self.tell(observer, event);
+        }
+        end
     }
 
     /// Hands an event to the observer. A panic must not unwind through a worker: the run would never
@@ -339,8 +339,9 @@ impl RunState {
         bad
     }
 
-    /// Ends a task without messages: those who wait for it come later in the order anyway.
-    pub(super) fn complete_in_order(&self, task: usize) {
+    /// Ends a task without messages, at time `now` if it is observed: those who wait for it come later in
+    /// the order anyway.
+    pub(super) fn complete_in_order(&self, task: usize, now: u64) {
         let edges = &self.plan.edges[self.plan.tasks[task].successors.range()];
         if self.release(task) {
             for edge in edges {
@@ -349,7 +350,6 @@ impl RunState {
         }
         if self.observed.load(Ordering::Relaxed) {
             // The last one that a task waits for has the last word.
-            let now = self.now();
             for edge in edges {
                 self.ready_at[edge.task as usize].store(now, Ordering::Relaxed);
             }
@@ -379,8 +379,9 @@ impl RunState {
     }
 
     /// Puts a message into its slot, **then** counts it: in the other order the receiver could run
-    /// before the message is there. Says whether it was the last one missing.
-    pub(super) fn deliver(&self, message: Message) -> bool {
+    /// before the message is there. Says whether it was the last one missing; an observed task has been
+    /// ready since `now`, the end of the part that completed the sender.
+    pub(super) fn deliver(&self, message: Message, now: u64) -> bool {
         let state = &self.tasks[message.task as usize];
         if message.tensor == FAILED {
             state.skipped.store(true, Ordering::Relaxed);
@@ -390,7 +391,7 @@ impl RunState {
         // all slots.
         let ready = state.pending.fetch_sub(1, Ordering::AcqRel) == 1;
         if ready && self.observed.load(Ordering::Relaxed) {
-            self.ready_at[message.task as usize].store(self.now(), Ordering::Relaxed);
+            self.ready_at[message.task as usize].store(now, Ordering::Relaxed);
         }
         ready
     }

@@ -121,7 +121,7 @@ impl Recorder {
         for event in self.events() {
             let after = executions.partition_point(|execution| execution.began <= event.start);
             let of = after.checked_sub(1).map(|last| &mut executions[last]);
-            if let Some(execution) = of.filter(|execution| event.end <= execution.ended) {
+            if let Some(execution) = of.filter(|execution| event.start <= execution.ended) {
                 execution.events.push(event);
             }
         }

@@ -26,6 +26,9 @@ fn parts(plan: &Plan) -> usize {
     (0..plan.task_count()).map(|task| plan.task(task).parts).sum()
 }
 
+/// Nanoseconds by which the clocks of two threads may differ.
+const SKEW: u64 = 200;
+
 /// Every part once; no part before its task's messages; no worker in two places.
 fn check(plan: &Plan, execution: &Execution) {
     assert_eq!(execution.events.len(), parts(plan));
@@ -35,7 +38,7 @@ fn check(plan: &Plan, execution: &Execution) {
     for event in &execution.events {
         assert!(seen.insert((event.task, event.part)), "{event:?}");
         assert!(execution.began <= event.ready && event.ready <= event.start, "{event:?}");
-        assert!(event.start <= event.end && event.end <= execution.ended, "{event:?}");
+        assert!(event.start <= event.end && event.end <= execution.ended + SKEW, "{event:?}");
         let free = free_at.insert(event.worker, event.end).unwrap_or(0);
         assert!(event.start >= free, "{event:?} before {free}");
         ends[event.task] = event.end.max(ends[event.task]);
@@ -43,7 +46,8 @@ fn check(plan: &Plan, execution: &Execution) {
     for event in &execution.events {
         for successor in plan.task(event.task).successors {
             let first = execution.events.iter().filter(|other| other.task == successor);
-            assert!(first.map(|other| other.start).min().unwrap() >= ends[event.task], "{event:?}");
+            let first = first.map(|other| other.start).min().unwrap();
+            assert!(first + SKEW >= ends[event.task], "{event:?}");
         }
     }
 }
@@ -58,7 +62,7 @@ fn executions_are_whole_on_every_executor() {
         for execution in &executions {
             check(run.plan(), execution);
         }
-        assert!(executions.windows(2).all(|pair| pair[0].ended <= pair[1].began));
+        assert!(executions.windows(2).all(|pair| pair[0].ended <= pair[1].began + SKEW));
     }
 }
 
@@ -125,7 +129,7 @@ fn chrome_traces_nest_and_their_arrows_go_forward() {
     assert_eq!((starts.len(), ends.len()), (2 * messages, 2 * messages));
     for (from, to) in starts.iter().zip(&ends) {
         assert_eq!(from["id"], to["id"]);
-        assert!(number(from, "ts") <= number(to, "ts"), "{from} {to}");
+        assert!(number(from, "ts") <= number(to, "ts") + SKEW as f64 / 1e3, "{from} {to}");
         let inside = slices.iter().any(|slice| {
             let (start, length) = (number(slice, "ts"), number(slice, "dur"));
             let time = number(from, "ts");
