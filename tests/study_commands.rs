@@ -64,8 +64,15 @@ fn speedups_are_measured_explained_and_drawn() {
     assert_eq!(shown, ["sequential", "actors", "pool", "pool"]);
     assert_eq!(object["ideas"].as_array().unwrap().len(), 6);
     let page = path(&folder, "train.html");
-    told(&["train", "article-dag", "--max-steps", "30", "--quiet", "--report", &page]);
+    let pictures = folder.path().to_str().unwrap();
+    let train = ["train", "article-dag", "--max-steps", "30", "--quiet"];
+    told(&[&train[..], &["--report", &page, "--pictures", pictures]].concat());
     let text = std::fs::read_to_string(&page).unwrap();
+    for name in ["loss", "speedup", "lost-time", "timeline", "graph"] {
+        let picture = std::fs::read_to_string(path(&folder, &format!("{name}.svg"))).unwrap();
+        assert!(picture.starts_with("<svg ") && text.contains(&picture), "{name}");
+    }
+    assert_eq!(caudal(&["train", "--pictures", &page]).status.code(), Some(2));
     assert!(text.contains("Loss by epoch") && text.matches("<svg ").count() == 5);
     assert_eq!(caudal(&["speedup", "--policies", "none"]).status.code(), Some(2));
 }

@@ -8,6 +8,7 @@ mod options;
 mod output;
 mod overhead;
 mod predict;
+mod report;
 mod speedup;
 mod summary;
 mod tables;

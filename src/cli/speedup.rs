@@ -1,6 +1,5 @@
 //! `caudal speedup`: how much faster several workers are, and why not more.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use caudal::bench::prepare;
@@ -12,7 +11,8 @@ use caudal::report::{Page, speedup_page};
 use clap::Args;
 use serde_json::json;
 
-use super::output::{check_writable, line, write_file};
+use super::output::line;
+use super::report::Report;
 use super::{Stop, summary};
 
 /// Measures one training step on every executor, policy and number of workers, and says what kept it
@@ -41,9 +41,8 @@ pub(super) struct Speedup {
     #[arg(long, value_name = "S", default_value_t = 3.0, value_parser = super::bench::seconds,
         allow_negative_numbers = true)]
     seconds: f64,
-    /// Writes everything, with pictures, as one page
-    #[arg(long, value_name = "FILE.html")]
-    report: Option<PathBuf>,
+    #[command(flatten)]
+    report: Report,
     /// Makes the last line of standard output one JSON object
     #[arg(long)]
     json: bool,
@@ -51,9 +50,7 @@ pub(super) struct Speedup {
 
 impl Speedup {
     pub(super) fn run(self) -> Result<(), Stop> {
-        if let Some(path) = &self.report {
-            check_writable(path)?;
-        }
+        self.report.check()?;
         let model = Model::open(self.model.as_deref())?.without_metrics()?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let workers: Vec<usize> = if self.workers.is_empty() {
@@ -94,11 +91,14 @@ impl Speedup {
         for text in tables.iter().flatten() {
             line(text)?;
         }
-        if let Some(path) = &self.report {
+        if self.report.is_wanted() {
             let mut page = Page::new(format!("Speedup of {}", model.graph.name()));
+            page.table("Milliseconds of a step", &tables[0]);
             speedup_page(&mut page, run.plan(), &measured);
-            page.table(&format!("One idea switched off at a time, {most} workers"), &tables[3]);
-            write_file(path, &page.finish())?;
+            page.table("Where the workers' time went", &tables[1]);
+            page.table("Forward, backward and updates apart", &tables[2]);
+            page.table("One idea switched off at a time", &tables[3]);
+            self.report.write(&page)?;
         }
         if self.json {
             let object = json!({

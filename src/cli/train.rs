@@ -15,7 +15,8 @@ use caudal::train::{Callback, Checkpoint, FitOptions, History, Network, Progress
 use clap::Args;
 
 use super::interrupt::Interrupt;
-use super::output::{check_writable, line, not_written, write_file};
+use super::output::{check_writable, line, not_written};
+use super::report::Report;
 use super::{Stop, options, summary, trace};
 
 /// How long each training looks for its speedup afterwards.
@@ -67,14 +68,14 @@ pub(super) struct Train {
     /// options as before, the result is that of a training without a break
     #[arg(long, value_name = "FILE")]
     resume: Option<PathBuf>,
-    /// Writes the loss, the speedup and their pictures as one page
-    #[arg(long, value_name = "FILE.html")]
-    report: Option<PathBuf>,
     /// Writes what ran where and when in the last ten steps on a whole batch: .json for Perfetto
     /// (Chrome's format), .csv, or .jsonl
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
-    /// Shows no progress, and does not measure the speedup unless --json asks for it
+    #[command(flatten)]
+    report: Report,
+    /// Shows no progress, and does not measure the speedup unless --json or --report asks
+    /// for it
     #[arg(long)]
     quiet: bool,
     /// Makes the last line of standard output one JSON object
@@ -84,9 +85,10 @@ pub(super) struct Train {
 
 impl Train {
     pub(super) fn run(self) -> Result<(), Stop> {
-        for path in self.save.iter().chain(&self.report) {
+        if let Some(path) = &self.save {
             check_writable(path)?;
         }
+        self.report.check()?;
         if let Some(path) = &self.trace {
             trace::check(path)?;
         }
@@ -143,19 +145,19 @@ impl Train {
             return Err(Stop::Interrupted);
         }
         interrupt.ignore();
-        let measured = if self.json || !self.quiet || self.report.is_some() {
+        let measured = if self.json || !self.quiet || self.report.is_wanted() {
             Some(self.speedup(&network, &train, batch_size)?)
         } else {
             None
         };
-        if let (Some(path), Some(measured)) = (&self.report, &measured) {
+        if let Some(measured) = measured.as_ref().filter(|_| self.report.is_wanted()) {
             let mut page = Page::new(format!("Training of {}", network.graph().name()));
             loss_page(&mut page, &history);
             page.table("One training step", &summary::speedup(measured));
             speedup_page(&mut page, network.run(Mode::Training, measured.batch)?.plan(), measured);
-            write_file(path, &page.finish())?;
+            self.report.write(&page)?;
         }
-        self.report(&mut network, &history, measured.as_ref(), seconds)
+        self.tell(&mut network, &history, measured.as_ref(), seconds)
     }
 
     /// The network to train, as its file or preset says, and where it was when it was saved.
@@ -240,7 +242,7 @@ impl Train {
         Ok(speedup(run, &mut executors, SPEEDUP_LIMIT)?)
     }
 
-    fn report(
+    fn tell(
         &self,
         network: &mut Network,
         history: &History,

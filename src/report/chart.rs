@@ -25,7 +25,11 @@ pub fn chart(title: &str, x_label: &str, y_label: &str, series: &[Series]) -> St
     let finite = |&&(x, y): &&(f64, f64)| x.is_finite() && y.is_finite();
     let all = || series.iter().flat_map(|series| series.points.iter().filter(finite));
     let largest = |values: &mut dyn Iterator<Item = f64>| values.fold(0.0, f64::max);
-    let x_marks = ticks(largest(&mut all().map(|point| point.0)), 8);
+    let mut x_marks = ticks(largest(&mut all().map(|point| point.0)), 8);
+    if all().all(|point| point.0.fract() == 0.0) {
+        // Nothing lies between two workers or two epochs.
+        x_marks.retain(|mark| mark.fract() == 0.0);
+    }
     let y_marks = ticks(largest(&mut all().map(|point| point.1)), 6);
     let last = |marks: &[f64]| marks.last().copied().unwrap_or(1.0);
     let (right, top) = (last(&x_marks), last(&y_marks));

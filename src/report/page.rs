@@ -18,18 +18,19 @@ const MOST_NODES: usize = 400;
 /// ```
 /// let mut page = caudal::report::Page::new("Results".to_owned());
 /// page.table("Times", &["a  1 ms".to_owned()]);
-/// assert!(page.finish().contains("<pre>a  1 ms\n</pre>"));
+/// assert!(page.to_html().contains("<pre>a  1 ms\n</pre>"));
 /// ```
 #[derive(Debug)]
 pub struct Page {
     title: String,
     body: String,
+    pictures: Vec<(String, String)>,
 }
 
 impl Page {
     /// An empty page.
     pub fn new(title: String) -> Self {
-        Self { title, body: String::new() }
+        Self { title, body: String::new(), pictures: Vec::new() }
     }
 
     /// Adds lines of a table, as they are.
@@ -43,8 +44,9 @@ impl Page {
         self.body.push_str("</pre>\n");
     }
 
-    /// Adds an SVG picture with a sentence below it.
-    pub fn picture(&mut self, heading: &str, svg: &str, caption: &str) {
+    /// Adds an SVG picture with a sentence below it. Its name is that of a file, without an ending.
+    pub fn picture(&mut self, name: &str, heading: &str, svg: &str, caption: &str) {
+        self.pictures.push((name.to_owned(), svg.to_owned()));
         self.heading(heading);
         // Writing to a string can't fail.
         let _ = writeln!(
@@ -54,12 +56,17 @@ impl Page {
         );
     }
 
+    /// Name and SVG text of every picture so far.
+    pub fn pictures(&self) -> &[(String, String)] {
+        &self.pictures
+    }
+
     fn heading(&mut self, heading: &str) {
         let _ = writeln!(self.body, "<h2>{}</h2>", escape(heading));
     }
 
     /// The whole page.
-    pub fn finish(self) -> String {
+    pub fn to_html(&self) -> String {
         let title = escape(&self.title);
         format!(
             "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -80,6 +87,7 @@ impl Page {
 /// and the graph with its costs.
 pub fn speedup_page(page: &mut Page, plan: &Plan, measured: &Speedup) {
     page.picture(
+        "speedup",
         "Speedup against workers",
         &curves(measured),
         &format!(
@@ -98,6 +106,7 @@ pub fn speedup_page(page: &mut Page, plan: &Plan, measured: &Speedup) {
         }
     }
     page.picture(
+        "lost-time",
         "What the workers did",
         &breakdown("share of workers x step", &names, &bars),
         "Useful is what parts take when each runs alone; beside others they may be slower. Queue wait \
@@ -107,7 +116,12 @@ pub fn speedup_page(page: &mut Page, plan: &Plan, measured: &Speedup) {
     if let Some(row) = with_timeline.max_by_key(|row| row.workers) {
         let title =
             format!("A step on {} workers, {}", row.workers, row.policy.unwrap_or(row.executor));
-        page.picture(&title, &timeline(plan, &row.execution), "A step of about the median length.");
+        page.picture(
+            "timeline",
+            &title,
+            &timeline(plan, &row.execution),
+            "A step of about the median length.",
+        );
     }
     graph(page, plan, &measured.part_seconds);
 }
@@ -122,6 +136,7 @@ fn graph(page: &mut Page, plan: &Plan, part_seconds: &[Vec<f64>]) {
     }
     let costs = Costs::of(plan, part_seconds, &longest_parts(part_seconds));
     page.picture(
+        "graph",
         "The graph, by cost",
         &svg_with_costs(plan.graph(), &costs),
         "The redder, the longer all tasks of a node take; tasks made of several nodes count for the \
@@ -175,6 +190,7 @@ pub fn loss_page(page: &mut Page, history: &History) {
         series.push(curve("test, after the epoch", &history.validation));
     }
     page.picture(
+        "loss",
         "Loss by epoch",
         &chart("loss", "epoch", "loss", &series),
         &format!("{} steps in {} epochs.", history.steps, history.train.len()),
@@ -204,7 +220,7 @@ mod tests {
         let measured = speedup(&mut run, &mut executors, Duration::ZERO).unwrap();
         let mut page = Page::new("<b>".to_owned());
         speedup_page(&mut page, run.plan(), &measured);
-        let text = page.finish();
+        let text = page.to_html();
         assert_eq!(text.matches("<svg ").count(), 4);
         assert_eq!(text.matches("<svg ").count(), text.matches("</svg>").count());
         assert!(text.contains("<title>&lt;b&gt;</title>"));
@@ -232,7 +248,7 @@ mod tests {
         };
         let mut page = Page::new("t".to_owned());
         loss_page(&mut page, &history);
-        let text = page.finish();
+        let text = page.to_html();
         assert!(!text.contains("NaN"));
         assert_eq!(text.matches("<circle").count(), 3);
     }
@@ -244,6 +260,6 @@ mod tests {
         let run = prepare(&model.graph, 1, &optimizer, PlanOptions::default()).unwrap();
         let mut page = Page::new("t".to_owned());
         graph(&mut page, run.plan(), &vec![vec![0.0]; run.plan().task_count()]);
-        assert!(page.finish().contains("are more than the 400"));
+        assert!(page.to_html().contains("are more than the 400"));
     }
 }

@@ -35,6 +35,8 @@ pub fn svg_with_costs(graph: &Graph, costs: &Costs) -> String {
 pub struct Costs {
     /// Seconds of each node.
     seconds: Vec<f64>,
+    /// Tasks that count for each node.
+    tasks: Vec<usize>,
     /// Whether a task of the node lies on the critical path.
     critical: Vec<bool>,
 }
@@ -44,9 +46,11 @@ impl Costs {
     /// A task of several nodes counts for the first.
     pub fn of(plan: &Plan, part_seconds: &[Vec<f64>], longest: &[f64]) -> Self {
         let nodes = plan.graph().nodes().len();
-        let mut costs = Self { seconds: vec![0.0; nodes], critical: vec![false; nodes] };
+        let mut costs =
+            Self { seconds: vec![0.0; nodes], tasks: vec![0; nodes], critical: vec![false; nodes] };
         for (task, parts) in part_seconds.iter().enumerate() {
             costs.seconds[plan.node_of(task)] += parts.iter().sum::<f64>();
+            costs.tasks[plan.node_of(task)] += 1;
         }
         for task in plan.critical_path(longest).0 {
             for (name, _) in plan.task(task).steps {
@@ -74,7 +78,11 @@ fn draw(graph: &Graph, costs: Option<&Costs>) -> String {
             Some(costs) => {
                 let mut lines = lines(graph, id);
                 lines.truncate(2);
-                lines.push(format!("{:.1} µs", costs.seconds[id] * 1e6));
+                lines.push(if costs.tasks[id] == 0 {
+                    "in another node's task".to_owned()
+                } else {
+                    format!("{:.1} µs", costs.seconds[id] * 1e6)
+                });
                 lines
             }
         })
