@@ -127,6 +127,17 @@ pub enum Error {
         known: String,
     },
 
+    /// A policy can't be made, or can't order a plan.
+    #[error("policy `{policy}`: {problem}; {remedy}")]
+    Policy {
+        /// The policy, with its argument.
+        policy: String,
+        /// What is wrong.
+        problem: String,
+        /// What would mend it.
+        remedy: String,
+    },
+
     /// The operating system refused something.
     #[error("{path}: {source}", path = path.display())]
     Io {

@@ -14,6 +14,7 @@ pub mod model;
 pub mod optimizers;
 pub mod presets;
 mod random;
+pub mod regularizers;
 pub mod report;
 mod tensor;
 pub mod train;

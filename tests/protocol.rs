@@ -250,8 +250,9 @@ impl Policy for Chance {
         "chance"
     }
 
-    fn begin(&mut self, _plan: &Plan, _workers: usize) {
+    fn begin(&mut self, _plan: &Plan, _workers: usize) -> caudal::Result<()> {
         assert!(self.waiting.is_empty(), "parts are left over from the run before");
+        Ok(())
     }
 
     fn push(&mut self, part: ReadyPart, _worker: usize) {

@@ -311,17 +311,17 @@ impl<'a> Law<'a> {
     fn backward(&self) {
         let graph = self.graph;
         let count = graph.nodes().len();
-        let (mut upstream, mut reaches) = (vec![false; count], vec![false; count]);
-        for &id in graph.topological_order() {
-            let node = &graph.nodes()[id];
-            upstream[id] =
-                !node.parameters.is_empty() || node.inputs.iter().any(|&input| upstream[input]);
-        }
         let differentiable = |id: NodeId, number: usize| match &graph.nodes()[id].role {
             Role::Layer(layer) => layer.differentiable(number),
             Role::Loss { loss, .. } => loss.differentiable(number),
             Role::Input | Role::Target | Role::Metric(_) => false,
         };
+        let (mut upstream, mut reaches) = (vec![false; count], vec![false; count]);
+        for &id in graph.topological_order() {
+            let mut inputs = graph.nodes()[id].inputs.iter().enumerate();
+            upstream[id] = graph.trains(id)
+                || inputs.any(|(number, &input)| upstream[input] && differentiable(id, number));
+        }
         for &id in graph.topological_order().iter().rev() {
             let used =
                 |&(user, number): &(NodeId, usize)| reaches[user] && differentiable(user, number);
@@ -339,7 +339,7 @@ impl<'a> Law<'a> {
                 .iter()
                 .filter(|&&(user, number)| reaches[user] && differentiable(user, number))
                 .count();
-            let moves = reaches[id] && !node.parameters.is_empty();
+            let moves = reaches[id] && graph.trains(id);
             let layer = matches!(node.role, Role::Layer(_));
             for (phase, expected) in [
                 (Phase::InputGrad, usize::from(has_input_grad)),

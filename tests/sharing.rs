@@ -215,7 +215,7 @@ fn files_hold_shared_parameters_once() {
     let again = Model::from_toml(&text, "again.toml").unwrap();
     assert_eq!(again.to_toml(), text);
     assert_eq!(again.graph.parameters().len(), 6);
-    let drawing = dot(&again.graph);
+    let drawing = dot(&again.graph, None);
     assert_eq!(drawing.matches("parameters of a/").count(), 5, "{drawing}");
 
     let mut trained = network(siamese(true), PlanOptions::default());

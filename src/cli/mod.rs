@@ -53,6 +53,8 @@ enum Command {
     Metrics(tables::List),
     /// Lists the optimizers with their attributes.
     Optimizers(tables::List),
+    /// Lists the regularizers with their attributes.
+    Regularizers(tables::List),
     /// Lists the scheduling policies.
     Policies(tables::List),
     /// Lists the executors.
@@ -114,6 +116,7 @@ fn run(command: Command) -> Result<(), Stop> {
         Command::Losses(list) => list.losses(),
         Command::Metrics(list) => list.metrics(),
         Command::Optimizers(list) => list.optimizers(),
+        Command::Regularizers(list) => list.regularizers(),
         Command::Policies(list) => list.policies(),
         Command::Executors(list) => list.executors(),
     }

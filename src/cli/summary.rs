@@ -6,11 +6,17 @@ use serde_json::{Map, Value, json};
 
 use super::output::threads;
 
-/// `test loss 0.0912  accuracy 0.9750  (360 items)`.
+/// `test loss 0.0912  accuracy 0.9750  (360 items)`; with regularizers, how much of the loss is theirs.
 pub(super) fn tested(report: &Report) -> String {
     let metrics = report.metrics.iter();
     let metrics = metrics.map(|metric| format!("  {} {:.4}", metric.name, metric.value));
-    format!("test loss {:.4}{}  ({} items)", report.loss, metrics.collect::<String>(), report.items)
+    let costs = report.regularization.iter().map(|cost| cost.value);
+    let costs = match report.regularization.as_slice() {
+        [] => String::new(),
+        _ => format!(", {:.4} of it regularization", costs.sum::<f64>()),
+    };
+    let metrics: String = metrics.collect();
+    format!("test loss {:.4}{costs}{metrics}  ({} items)", report.loss, report.items)
 }
 
 /// The table of executors, and where the time goes.
@@ -39,7 +45,7 @@ pub(super) fn speedup(measured: &Speedup) -> Vec<String> {
         format!(
             "{:<12}{:<15}{:>7}{:>10.3}{:>17}{:>9.2}{:>7.2}{:>8.2}{:>10.0} %",
             row.executor,
-            row.policy.unwrap_or("-"),
+            row.policy.as_deref().unwrap_or("-"),
             row.workers,
             row.step_ms,
             format!("{low:.3}-{high:.3}"),
@@ -88,7 +94,7 @@ pub(super) fn lost_time(measured: &Speedup) -> Vec<String> {
         lines.push(format!(
             "{:<12}{:<15}{:>7}{useful:>10}{slower:>9}{no_work:>9}{waited:>9}{overhead:>9}{:>9.1} %",
             row.executor,
-            row.policy.unwrap_or("-"),
+            row.policy.as_deref().unwrap_or("-"),
             row.workers,
             100.0 * lost.accounted,
         ));
@@ -177,7 +183,7 @@ pub(super) fn training(
     }
     let (name, workers, policy) = {
         let executor = network.executor();
-        (executor.name(), executor.workers(), executor.policy())
+        (executor.name(), executor.workers(), executor.policy().map(str::to_owned))
     };
     let more = json!({
         "model": network.graph().name(),
@@ -212,6 +218,8 @@ pub(super) fn fields(network: &Network, test: &Report) -> Map<String, Value> {
     object.insert("test_metrics".to_owned(), metrics(test));
     let losses = test.losses.iter().map(|loss| (loss.name.clone(), loss.value.into()));
     object.insert("test_losses".to_owned(), Value::Object(losses.collect()));
+    let costs = test.regularization.iter().map(|cost| (cost.name.clone(), cost.value.into()));
+    object.insert("test_regularization".to_owned(), Value::Object(costs.collect()));
     object
 }
 

@@ -2,11 +2,13 @@
 
 use caudal::executor::EXECUTORS;
 use caudal::executor::policy::POLICIES;
+use caudal::graph::TRAINING_ATTRIBUTES;
 use caudal::layers::LAYERS;
 use caudal::losses::LOSSES;
 use caudal::metrics::METRICS;
 use caudal::optimizers::OPTIMIZERS;
 use caudal::presets::{Argument, PRESETS};
+use caudal::regularizers::REGULARIZERS;
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -71,7 +73,16 @@ impl List {
     }
 
     pub(super) fn layers(&self) -> Result<(), Stop> {
-        self.print("layers", kinds!(LAYERS))
+        self.print("layers", kinds!(LAYERS))?;
+        if self.json {
+            return Ok(());
+        }
+        line("every layer with parameters")?;
+        let width = TRAINING_ATTRIBUTES.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+        for (name, meaning) in TRAINING_ATTRIBUTES {
+            line(format!("    {name:width$}  {meaning}"))?;
+        }
+        Ok(())
     }
 
     pub(super) fn losses(&self) -> Result<(), Stop> {
@@ -86,8 +97,21 @@ impl List {
         self.print("optimizers", kinds!(OPTIMIZERS))
     }
 
+    pub(super) fn regularizers(&self) -> Result<(), Stop> {
+        self.print("regularizers", kinds!(REGULARIZERS))
+    }
+
     pub(super) fn policies(&self) -> Result<(), Stop> {
-        self.print("policies", names!(POLICIES))
+        let rows = POLICIES.iter().map(|spec| Row {
+            name: spec.name,
+            summary: spec.summary,
+            attributes: spec
+                .arguments
+                .iter()
+                .map(|&(name, meaning)| (name, meaning.to_owned()))
+                .collect(),
+        });
+        self.print("policies", rows)
     }
 
     pub(super) fn executors(&self) -> Result<(), Stop> {

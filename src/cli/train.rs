@@ -52,8 +52,10 @@ pub(super) struct Train {
     /// Takes the items in the order of the data
     #[arg(long)]
     no_shuffle: bool,
-    /// How weights move (see `caudal optimizers`); other than the model's, with its default settings
-    #[arg(long, value_name = "NAME")]
+    /// How weights move (see `caudal optimizers`): the name of an optimizer, which has its default
+    /// settings if it is another than the model's, or all in TOML, as in
+    /// '{ kind = "sgd", momentum = 0.9, clip_norm = 1.0 }'
+    #[arg(long, value_name = "NAME|TOML")]
     optimizer: Option<String>,
     /// Replaces the optimizer's learning rate
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
@@ -189,10 +191,13 @@ impl Train {
     }
 
     fn optimizer(&self, before: &Arc<dyn Optimizer>) -> Result<Arc<dyn Optimizer>, Stop> {
-        let kind = self.optimizer.as_deref().unwrap_or(before.kind());
-        let spec = optimizers::find(kind)?;
-        let mut attributes =
-            if kind == before.kind() { before.attributes() } else { toml::Table::new() };
+        let asked = self.optimizer.as_deref().unwrap_or(before.kind());
+        let (kind, mut attributes) = match asked.trim_start().starts_with('{') {
+            true => optimizer_table(asked)?,
+            false if asked == before.kind() => (asked.to_owned(), before.attributes()),
+            false => (asked.to_owned(), toml::Table::new()),
+        };
+        let spec = optimizers::find(&kind)?;
         if let Some(rate) = self.learning_rate {
             attributes.insert("learning_rate".to_owned(), rate.into());
         }
@@ -270,6 +275,25 @@ fn record(network: &mut Network, batch_size: usize) -> Result<Arc<Recorder>, Sto
     let recorder = Arc::new(Recorder::of_executions(run.plan(), trace::EXECUTIONS));
     run.observe(Some(Arc::clone(&recorder) as Arc<dyn Observer>));
     Ok(recorder)
+}
+
+/// The kind and the attributes of an optimizer written as an inline table.
+fn optimizer_table(text: &str) -> Result<(String, toml::Table), Stop> {
+    let refuse = |problem: &str| {
+        let example = "write it as in { kind = \"sgd\", learning_rate = 0.01 }";
+        Stop::Usage(format!("--optimizer: {problem}; {example}"))
+    };
+    let table = format!("optimizer = {text}").parse::<toml::Table>();
+    let mut table = table.map_err(|error| refuse(error.message()))?;
+    match table.remove("optimizer") {
+        Some(toml::Value::Table(mut attributes)) if table.is_empty() => {
+            match attributes.remove("kind") {
+                Some(toml::Value::String(kind)) => Ok((kind, attributes)),
+                _ => Err(refuse("the table has no `kind`")),
+            }
+        }
+        _ => Err(refuse("it is not one table")),
+    }
 }
 
 /// Steps of the whole training, those before its start included.

@@ -30,7 +30,7 @@ pub(super) struct Entry {
 
 impl Parameters {
     /// First values for every parameter of `graph`, from its initializer and `seed`, and zeros for
-    /// the optimizer's state.
+    /// the optimizer's state, which statistics do not have.
     pub fn initialize(graph: &Graph, optimizer: &dyn Optimizer, seed: u64) -> Self {
         let entries = graph.parameters().iter().map(|parameter| {
             let spec = &parameter.spec;
@@ -40,7 +40,8 @@ impl Parameters {
             spec.initializer.fill(fans, &mut random, &mut values);
             let mut weights = Buffer::zeroed(spec.floats());
             to_memory(parameter, &values, weights.as_mut_slice());
-            let state = optimizer.state().iter().map(|_| Buffer::zeroed(spec.floats())).collect();
+            let state =
+                spec.state(optimizer).iter().map(|_| Buffer::zeroed(spec.floats())).collect();
             Entry { weights, state }
         });
         Self { entries: entries.collect() }
@@ -49,6 +50,11 @@ impl Parameters {
     /// The weights of parameter number `index`, row-major.
     pub(crate) fn weights(&self, graph: &Graph, index: usize) -> Tensor {
         from_memory(&graph.parameters()[index], read(&self.entries[index].weights))
+    }
+
+    /// The weights of parameter number `index` as they lie in memory.
+    pub(super) fn memory(&self, index: usize) -> &[f32] {
+        read(&self.entries[index].weights)
     }
 
     /// Array number `state` that the optimizer keeps for parameter number `index`, row-major.

@@ -6,6 +6,7 @@ mod actors;
 mod compile;
 mod context;
 mod memory;
+mod moving;
 mod plan;
 pub mod policy;
 mod pool;
@@ -35,7 +36,7 @@ pub trait Executor: Send {
     fn workers(&self) -> usize;
 
     /// The policy that orders ready parts, if it has one.
-    fn policy(&self) -> Option<&'static str> {
+    fn policy(&self) -> Option<&str> {
         None
     }
 

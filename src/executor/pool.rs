@@ -30,7 +30,7 @@ pub struct Pool {
     /// The threads beside the caller; dropped last, after they have been told to stop.
     threads: Option<rayon::ThreadPool>,
     workers: usize,
-    policy: &'static str,
+    policy: String,
     caller: Worker,
 }
 
@@ -39,15 +39,24 @@ struct Shared {
     wake: Condvar,
     /// Parts in the queue: looked at without the lock.
     waiting: AtomicUsize,
+    /// Counts what may change a policy's answer: parts that came, went or ended.
+    changes: AtomicUsize,
     done: AtomicBool,
     spins: usize,
     workers: usize,
+    /// Whether the policy is asked for, and told of, every part.
+    supervised: bool,
 }
 
 struct Queue {
     policy: Box<dyn Policy>,
     run: Option<Arc<RunState>>,
     sleeping: usize,
+    /// How many idle workers have found nothing since the change after which they are counted.
+    refused: usize,
+    refused_since: usize,
+    /// The change after which all sleepers were last woken to look again.
+    nudged_at: Option<usize>,
     stopping: bool,
 }
 
@@ -71,12 +80,15 @@ enum Found {
 }
 
 impl Pool {
-    /// A pool of `workers` threads, the calling one included, with the policy called `policy_name`.
+    /// A pool of `workers` threads, the calling one included, with the policy that
+    /// [`policy`] makes of `policy_name`.
     ///
     /// # Errors
     /// If there is no such policy, no worker, or if threads can't be started.
     pub fn new(workers: usize, policy_name: &str) -> Result<Self> {
-        Self::with_policy(workers, policy(policy_name)?)
+        let mut pool = Self::with_policy(workers, policy(policy_name)?)?;
+        policy_name.clone_into(&mut pool.policy);
+        Ok(pool)
     }
 
     /// A pool with a policy of your own.
@@ -93,15 +105,26 @@ impl Pool {
             return Err(refuse("a pool has 1 to 4096 workers".to_owned()));
         }
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let name = policy.name();
-        let queue = Queue { policy, run: None, sleeping: 0, stopping: false };
+        let name = policy.name().to_owned();
+        let supervised = policy.supervises();
+        let queue = Queue {
+            policy,
+            run: None,
+            sleeping: 0,
+            refused: 0,
+            refused_since: 0,
+            nudged_at: None,
+            stopping: false,
+        };
         let shared = Arc::new(Shared {
             queue: Mutex::new(queue),
             wake: Condvar::new(),
             waiting: AtomicUsize::new(0),
+            changes: AtomicUsize::new(0),
             done: AtomicBool::new(true),
             spins: if workers <= cores { SPINS } else { 0 },
             workers,
+            supervised,
         });
         let threads = if workers > 1 {
             let threads = rayon::ThreadPoolBuilder::new()
@@ -144,8 +167,8 @@ impl Executor for Pool {
         self.workers
     }
 
-    fn policy(&self) -> Option<&'static str> {
-        Some(self.policy)
+    fn policy(&self) -> Option<&str> {
+        Some(&self.policy)
     }
 
     fn learn(&mut self, plan: &Plan, seconds: &[f64]) {
@@ -154,11 +177,11 @@ impl Executor for Pool {
 
     fn execute(&mut self, run: &mut Run) -> Result<()> {
         let state = &run.state;
+        let mut queue = self.shared.queue.lock();
+        queue.policy.begin(&state.plan, self.workers)?;
         state.begin(true);
         self.shared.done.store(false, Ordering::Relaxed);
         self.caller.run = Some(Arc::clone(state));
-        let mut queue = self.shared.queue.lock();
-        queue.policy.begin(&state.plan, self.workers);
         queue.run = Some(Arc::clone(state));
         self.caller.ready.clear();
         self.caller.ready.extend_from_slice(&state.plan.sources);
@@ -189,8 +212,15 @@ impl Shared {
                 parts += 1;
             }
         }
-        // Under the lock, so that plain reads and writes of the count do not race.
+        // Under the lock, so that plain reads and writes of the counts do not race.
         self.waiting.store(self.waiting.load(Ordering::Relaxed) + parts, Ordering::Relaxed);
+        self.note_change();
+    }
+
+    /// Counts a change, under the lock.
+    fn note_change(&self) {
+        let changes = self.changes.load(Ordering::Relaxed);
+        self.changes.store(changes.wrapping_add(1), Ordering::Relaxed);
     }
 
     /// Drops what a policy that lost parts still holds, so that the next run begins with nothing.
@@ -201,10 +231,19 @@ impl Shared {
         self.done.store(true, Ordering::Release);
     }
 
-    /// Lets go of the queue, and wakes at most one worker for every waiting part.
+    /// Lets go of the queue, and wakes at most one worker for every waiting part; or everybody, where
+    /// the policy may have the part for one worker only.
     fn unlock_and_wake(&self, queue: MutexGuard<'_, Queue>) {
-        let wake = queue.sleeping.min(self.waiting.load(Ordering::Relaxed));
+        let waiting = self.waiting.load(Ordering::Relaxed);
+        let sleeping = queue.sleeping;
         drop(queue);
+        if self.supervised {
+            if waiting > 0 && sleeping > 0 {
+                self.wake.notify_all();
+            }
+            return;
+        }
+        let wake = sleeping.min(waiting);
         for _ in 0..wake {
             self.wake.notify_one();
         }
@@ -224,7 +263,8 @@ impl Shared {
             }
             let plan = &run.plan;
             let seconds = plan.costs[first.task as usize];
-            if plan.tasks[first.task as usize].parts == 1 && seconds < TINY {
+            let tiny = plan.tasks[first.task as usize].parts == 1 && seconds < TINY;
+            if tiny && !self.supervised {
                 let share = (left / (2 * self.workers)).min(MOST_TAKEN);
                 for _ in 0..share {
                     worker.taken.extend(queue.policy.pop(worker.number));
@@ -234,6 +274,7 @@ impl Shared {
             }
         }
         self.waiting.store(left, Ordering::Relaxed);
+        self.note_change();
         Some(first)
     }
 }
@@ -270,18 +311,23 @@ impl Worker {
         let run = self.run.as_deref()?;
         let task = part.task as usize;
         let ended = run.run_part(task, part.part, self.number);
-        if !run.part_done(task) {
+        let completed = run.part_done(task);
+        if !completed && !shared.supervised {
             return None;
         }
         self.ready.clear();
         let ready = &mut self.ready;
-        let last = run.complete(task, |message| {
-            if run.deliver(message, ended) {
-                ready.push(message.task);
-            }
-        });
+        let last = completed
+            && run.complete(task, |message| {
+                if run.deliver(message, ended) {
+                    ready.push(message.task);
+                }
+            });
         if last {
-            let queue = shared.queue.lock();
+            let mut queue = shared.queue.lock();
+            if shared.supervised {
+                queue.policy.done(part, self.number);
+            }
             shared.done.store(true, Ordering::Release);
             let sleeping = queue.sleeping;
             drop(queue);
@@ -290,12 +336,17 @@ impl Worker {
             }
             return None;
         }
-        let &first = self.ready.first()?;
-        let alone = self.ready.len() == 1 && run.plan.tasks[first as usize].parts == 1;
-        if alone && self.taken.is_empty() && shared.waiting.load(Ordering::Relaxed) == 0 {
-            return Some(ReadyPart { task: first, part: 0 });
+        if !shared.supervised {
+            let &first = self.ready.first()?;
+            let alone = self.ready.len() == 1 && run.plan.tasks[first as usize].parts == 1;
+            if alone && self.taken.is_empty() && shared.waiting.load(Ordering::Relaxed) == 0 {
+                return Some(ReadyPart { task: first, part: 0 });
+            }
         }
         let mut queue = shared.queue.lock();
+        if shared.supervised {
+            queue.policy.done(part, self.number);
+        }
         shared.publish(&mut queue, &run.plan, &self.ready, self.number);
         let next = if self.taken.is_empty() { shared.take(&mut queue, self) } else { None };
         shared.unlock_and_wake(queue);
@@ -304,12 +355,15 @@ impl Worker {
 
     /// Looks for a part: spins first, then parks.
     fn find(&mut self, shared: &Shared, is_caller: bool) -> Found {
+        let mut refused_at = None;
         for _ in 0..shared.spins {
-            if shared.waiting.load(Ordering::Relaxed) > 0 {
+            let changes = shared.changes.load(Ordering::Relaxed);
+            if shared.waiting.load(Ordering::Relaxed) > 0 && refused_at != Some(changes) {
                 let mut queue = shared.queue.lock();
                 if let Some(part) = shared.take(&mut queue, self) {
                     return Found::Part(part);
                 }
+                refused_at = Some(shared.changes.load(Ordering::Relaxed));
             }
             if is_caller && shared.done.load(Ordering::Acquire) {
                 return Found::End;
@@ -321,6 +375,7 @@ impl Worker {
 
     fn park(&mut self, shared: &Shared, is_caller: bool) -> Found {
         let mut queue = shared.queue.lock();
+        let mut refused_at = None;
         loop {
             if let Some(part) = shared.take(&mut queue, self) {
                 return Found::Part(part);
@@ -329,12 +384,28 @@ impl Worker {
             if queue.stopping || (is_caller && done) {
                 return Found::End;
             }
-            // Everybody else is parked too, and a parked worker has nothing left to send.
-            if queue.sleeping + 1 == shared.workers && !done {
-                if is_caller {
-                    return Found::Stalled;
+            if !done {
+                let changes = shared.changes.load(Ordering::Relaxed);
+                if queue.refused_since != changes {
+                    queue.refused_since = changes;
+                    queue.refused = 0;
                 }
-                shared.wake.notify_all();
+                if refused_at != Some(changes) {
+                    refused_at = Some(changes);
+                    queue.refused += 1;
+                }
+                // Nothing came, went or ended since every worker was refused, and who is refused
+                // runs nothing: nothing will ever change.
+                if queue.refused == shared.workers {
+                    if is_caller {
+                        return Found::Stalled;
+                    }
+                    shared.wake.notify_all();
+                } else if queue.sleeping + 1 == shared.workers && queue.nudged_at != Some(changes) {
+                    // The others fell asleep before the last change: they look again, once.
+                    queue.nudged_at = Some(changes);
+                    shared.wake.notify_all();
+                }
             }
             self.run = None;
             queue.sleeping += 1;

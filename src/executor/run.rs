@@ -174,8 +174,16 @@ impl Run {
         Some(copy)
     }
 
-    /// The gradient of all losses with respect to parameter number `parameter`, row-major, if the
-    /// plan keeps gradients.
+    /// What the regularizer of parameter number `parameter` says that its weights cost, before they
+    /// were moved; nothing without one, and nothing in predictions.
+    pub fn regularization(&self, parameter: usize) -> Option<f64> {
+        let costs = self.kept_value(*self.state.plan.regularization.get(parameter)?)?;
+        Some(costs.iter().map(|&cost| f64::from(cost)).sum())
+    }
+
+    /// The gradient of all losses and of its regularizer with respect to parameter number
+    /// `parameter`, row-major, if the plan keeps gradients; where it moves parameters, as it was
+    /// clipped by a norm.
     pub fn parameter_gradient(&self, parameter: usize) -> Option<Tensor> {
         let plan = &self.state.plan;
         let values = plan.parameter_gradients.get(parameter)?;
@@ -195,6 +203,9 @@ impl Run {
                 }
                 sum.iter_mut().zip(contribution).for_each(|(sum, add)| *sum += add);
             }
+        }
+        if let Some(regularizer) = described.regularizer.as_ref().filter(|_| !added) {
+            regularizer.add_gradient(self.state.parameters.memory(parameter), &mut sum);
         }
         (!values.is_empty()).then(|| memory::from_memory(described, &sum))
     }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::block::Scope;
+use super::settings::{self, Setting, Settings};
 use super::{Graph, Role, validate};
 use crate::error::Result;
 use crate::layers::Layer;
@@ -48,17 +49,22 @@ pub(crate) struct Draft {
 pub(crate) enum DraftRole {
     Input(Shape),
     Target(Shape),
-    Layer(Arc<dyn Layer>),
+    Layer(Arc<dyn Layer>, Settings),
     Loss(Arc<dyn Loss>, Option<f32>),
     Metric(Arc<dyn Metric>),
 }
 
 impl DraftRole {
+    /// A layer of whose training nothing is said.
+    pub(crate) fn layer(layer: Arc<dyn Layer>) -> Self {
+        Self::Layer(layer, Settings::default())
+    }
+
     pub(crate) fn into_role(self, default_weight: f32) -> Role {
         match self {
             Self::Input(_) => Role::Input,
             Self::Target(_) => Role::Target,
-            Self::Layer(layer) => Role::Layer(layer),
+            Self::Layer(layer, _) => Role::Layer(layer),
             Self::Loss(loss, weight) => {
                 Role::Loss { loss, weight: weight.unwrap_or(default_weight) }
             }
@@ -75,13 +81,20 @@ pub struct GraphBuilder {
     name: String,
     drafts: Vec<Draft>,
     outputs: Vec<String>,
+    pub(super) settings: Vec<Setting>,
     pub(super) scope: Scope,
 }
 
 impl GraphBuilder {
     /// An empty network called `name`.
     pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), drafts: Vec::new(), outputs: Vec::new(), scope: Scope::default() }
+        Self {
+            name: name.into(),
+            drafts: Vec::new(),
+            outputs: Vec::new(),
+            settings: Vec::new(),
+            scope: Scope::default(),
+        }
     }
 
     pub(crate) fn add<I: AsRef<str>>(
@@ -91,7 +104,7 @@ impl GraphBuilder {
         inputs: impl IntoIterator<Item = I>,
     ) -> NodeName {
         let name = name.into();
-        let layer = matches!(role, DraftRole::Layer(_));
+        let layer = matches!(role, DraftRole::Layer(..));
         let shares = self.scope.counterpart(&name).filter(|_| layer);
         self.add_sharing(name, role, inputs, shares)
     }
@@ -129,7 +142,7 @@ impl GraphBuilder {
         layer: impl Layer + 'static,
         inputs: impl IntoIterator<Item = I>,
     ) -> NodeName {
-        self.add(name, DraftRole::Layer(Arc::new(layer)), inputs)
+        self.add(name, DraftRole::layer(Arc::new(layer)), inputs)
     }
 
     /// Adds a loss over a prediction and a target. All losses without a weight of their own weigh
@@ -161,7 +174,7 @@ impl GraphBuilder {
         layer: Arc<dyn Layer>,
         inputs: impl IntoIterator<Item = I>,
     ) -> NodeName {
-        self.add(name, DraftRole::Layer(layer), inputs)
+        self.add(name, DraftRole::layer(layer), inputs)
     }
 
     /// As [`GraphBuilder::loss`] or, with a weight, [`GraphBuilder::weighted_loss`], for a loss that
@@ -209,7 +222,8 @@ impl GraphBuilder {
     /// Names the node, the shapes and the remedy for: duplicate or unknown names, cycles, wrong
     /// numbers of inputs, shapes that do not fit, nodes that lead nowhere, outputs that come
     /// of targets, and networks without an input or an output.
-    pub fn build(self) -> Result<Graph> {
+    pub fn build(mut self) -> Result<Graph> {
+        settings::apply(&mut self.drafts, self.settings)?;
         validate::validate(self.name, self.drafts, &self.outputs)
     }
 }

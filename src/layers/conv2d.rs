@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::window::{Padding, Pair, image, windows};
 use super::{
-    Cost, Layer, LayerSpec, Layout, Misfit, ParameterSpec, Reads, Sample, Split, parse,
-    to_attributes,
+    Cost, Layer, LayerSpec, Layout, Misfit, ParameterKind, ParameterSpec, Reads, Sample, Split,
+    parse, to_attributes,
 };
 use crate::executor::Context;
 use crate::initializers::{Choice, Constant, GlorotUniform};
@@ -146,6 +146,7 @@ impl Layer for Conv2d {
             fan_in: window.saturating_mul(channels),
             fan_out: window.saturating_mul(self.filters),
             layout,
+            kind: ParameterKind::Learned,
         };
         vec![
             spec(

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::initializers::Initializer;
 use crate::kernels;
+use crate::optimizers::Optimizer;
 use crate::tensor::Shape;
 
 /// How a parameter's numbers lie in memory while a network runs. Files and
@@ -16,6 +17,15 @@ pub enum Layout {
     /// A matrix of (all axes but the last) x (last axis) in column panels, which the matrix kernels
     /// read without packing.
     Panels,
+}
+
+/// What moves a parameter in training.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ParameterKind {
+    /// The optimizer, by its gradient.
+    Learned,
+    /// Its layer, by what it saw in the batch: [`super::Layer::move_statistic`]. It has no gradient.
+    Statistic,
 }
 
 /// A parameter that a layer asks for.
@@ -33,12 +43,22 @@ pub struct ParameterSpec {
     pub fan_out: usize,
     /// How it lies in memory.
     pub layout: Layout,
+    /// What moves it.
+    pub kind: ParameterKind,
 }
 
 impl ParameterSpec {
     /// How many numbers it holds.
     pub fn count(&self) -> usize {
         self.shape.iter().product()
+    }
+
+    /// The arrays that an optimizer keeps for it.
+    pub(crate) fn state(&self, optimizer: &dyn Optimizer) -> &'static [&'static str] {
+        match self.kind {
+            ParameterKind::Learned => optimizer.state(),
+            ParameterKind::Statistic => &[],
+        }
     }
 
     /// The shape as a matrix: (all axes but the last) x (last axis).

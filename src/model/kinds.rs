@@ -1,6 +1,6 @@
 //! From the kind and attributes of a model file to what a node computes, and back, by the tables.
 
-use crate::graph::{DraftRole, Node, Role};
+use crate::graph::{DraftRole, Node, Role, Settings, TRAINING_ATTRIBUTES};
 use crate::layers::LAYERS;
 use crate::losses::LOSSES;
 use crate::metrics::METRICS;
@@ -37,9 +37,16 @@ pub(super) fn parse(kind: &str, mut attributes: toml::Table) -> Result<DraftRole
         return Ok(if kind == INPUT { DraftRole::Input(shape) } else { DraftRole::Target(shape) });
     }
     if let Some(spec) = LAYERS.iter().find(|spec| spec.kind == kind) {
-        return (spec.parse)(attributes)
-            .map(DraftRole::Layer)
-            .map_err(|problem| refusal(kind, spec.attributes, problem));
+        let settings = Settings::take(&mut attributes)
+            .map_err(|problem| refusal(kind, TRAINING_ATTRIBUTES, problem))?;
+        return (spec.parse)(attributes).map(|layer| DraftRole::Layer(layer, settings)).map_err(
+            |problem| {
+                let (problem, remedy) = refusal(kind, spec.attributes, problem);
+                let more = TRAINING_ATTRIBUTES.iter().map(|(name, _)| format!("`{name}`"));
+                let more = more.collect::<Vec<_>>().join(", ");
+                (problem, format!("{remedy}; layers with parameters also have {more}"))
+            },
+        );
     }
     if let Some(spec) = LOSSES.iter().find(|spec| spec.kind == kind) {
         let weight = attributes.remove("weight").map(number).transpose()?;
@@ -114,7 +121,7 @@ pub(super) fn draft(node: &Node) -> DraftRole {
     match &node.role {
         Role::Input => DraftRole::Input(node.shape.clone()),
         Role::Target => DraftRole::Target(node.shape.clone()),
-        Role::Layer(layer) => DraftRole::Layer(layer.clone()),
+        Role::Layer(layer) => DraftRole::Layer(layer.clone(), node.settings.clone()),
         Role::Loss { loss, weight } => DraftRole::Loss(loss.clone(), Some(*weight)),
         Role::Metric(metric) => DraftRole::Metric(metric.clone()),
     }
@@ -127,7 +134,11 @@ pub(super) fn attributes(role: &DraftRole) -> toml::Table {
             let sizes = shape.iter().map(|&size| integer(size)).collect();
             toml::Table::from_iter([("shape".to_owned(), toml::Value::Array(sizes))])
         }
-        DraftRole::Layer(layer) => layer.attributes(),
+        DraftRole::Layer(layer, settings) => {
+            let mut attributes = layer.attributes();
+            attributes.extend(settings.attributes());
+            attributes
+        }
         DraftRole::Loss(loss, _) => loss.attributes(),
         DraftRole::Metric(metric) => metric.attributes(),
     }

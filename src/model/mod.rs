@@ -11,6 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub(crate) use kinds::suggest;
+pub(crate) use write::settings;
 
 use crate::error::{Error, Result};
 use crate::graph::{Graph, GraphBuilder, NodeId, Role};
@@ -59,6 +60,14 @@ impl Model {
     /// [`METRICS`](crate::metrics::METRICS) can be used, beside `input` and `target`, which have a
     /// `shape`. A node's attributes stand beside its `name`, `kind` and `inputs`. Nodes may stand in
     /// any order. A layer with `shares = "NODE"` uses the parameters of that node.
+    ///
+    /// Every layer with parameters may also have [`TRAINING_ATTRIBUTES`]: `trainable = false` keeps
+    /// its weights as they are, `learning_rate_factor = 0.1` moves them more slowly, and
+    /// `weight_regularizer = { kind = "l2", rate = 1e-4 }` adds what the size of its `weight` costs to
+    /// the loss. A loss may have a `weight`, its factor in the sum of all losses; without one, that is
+    /// one over the number of losses, so that they weigh the same.
+    ///
+    /// [`TRAINING_ATTRIBUTES`]: crate::graph::TRAINING_ATTRIBUTES
     ///
     /// ```
     /// use caudal::model::Model;

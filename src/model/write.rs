@@ -6,7 +6,7 @@ use toml::{Table, Value};
 
 use super::{Model, declared_outputs, kinds};
 use crate::graph::Role;
-use crate::optimizers;
+use crate::optimizers::{self, Optimizer};
 
 pub(super) fn write(model: &Model) -> String {
     let graph = &model.graph;
@@ -45,18 +45,23 @@ pub(super) fn write(model: &Model) -> String {
     text.push_str("\n[train]\n");
     line(&mut text, "batch_size", &kinds::integer(training.batch_size));
     line(&mut text, "epochs", &kinds::integer(training.epochs));
-    let exact = training.optimizer.attributes();
+    let kind = quoted(training.optimizer.kind());
+    let settings = settings(training.optimizer.as_ref());
+    let settings: String = settings.iter().map(|setting| format!(", {setting}")).collect();
+    let _ = writeln!(text, "optimizer = {{ kind = {kind}{settings} }}");
+    text
+}
+
+/// The settings of an optimizer, each as in `momentum = 0.9`.
+pub(crate) fn settings(optimizer: &dyn Optimizer) -> Vec<String> {
+    let exact = optimizer.attributes();
     let reads_the_same = |short: &Table| {
-        let spec = optimizers::find(training.optimizer.kind()).ok();
+        let spec = optimizers::find(optimizer.kind()).ok();
         spec.and_then(|spec| (spec.parse)(short.clone()).ok())
             .is_some_and(|optimizer| optimizer.attributes() == exact)
     };
-    let mut optimizer = format!("kind = {}", quoted(training.optimizer.kind()));
-    for (name, value) in &shortened(&exact, reads_the_same) {
-        let _ = write!(optimizer, ", {} = {value}", key(name));
-    }
-    let _ = writeln!(text, "optimizer = {{ {optimizer} }}");
-    text
+    let short = shortened(&exact, reads_the_same);
+    short.iter().map(|(name, value)| format!("{} = {value}", key(name))).collect()
 }
 
 fn line(text: &mut String, name: &str, value: &Value) {

@@ -33,7 +33,9 @@ fn train(optimizer: &dyn Optimizer, steps: u64, cuts: &[usize]) -> Vec<Vec<f32>>
             let weights = parts.next().unwrap();
             let mut state: Vec<&mut [f32]> = parts.collect();
             let gradient = &gradient[start..end];
-            optimizer.update(Moving { weights, gradient, state: &mut state, step }).unwrap();
+            optimizer
+                .update(Moving { weights, gradient, state: &mut state, step, rate_factor: 1.0 })
+                .unwrap();
             start = end;
         }
     }
@@ -135,7 +137,13 @@ fn clipping_bounds_the_gradient() {
             let mut parts = arrays.iter_mut().map(Vec::as_mut_slice);
             let weights = parts.next().unwrap();
             let mut state: Vec<&mut [f32]> = parts.collect();
-            let moving = Moving { weights, gradient: &gradient, state: &mut state, step: 0 };
+            let moving = Moving {
+                weights,
+                gradient: &gradient,
+                state: &mut state,
+                step: 0,
+                rate_factor: 1.0,
+            };
             optimizer.update(moving).unwrap();
             arrays
         };
@@ -162,8 +170,13 @@ fn weights_without_gradients_stay_without_an_epsilon() {
         let mut arrays = vec![vec![0.0; 2]; optimizer.state().len()];
         let mut state: Vec<&mut [f32]> = arrays.iter_mut().map(Vec::as_mut_slice).collect();
         let mut weights = [1.0, 2.0];
-        let moving =
-            Moving { weights: &mut weights, gradient: &[0.0; 2], state: &mut state, step: 0 };
+        let moving = Moving {
+            weights: &mut weights,
+            gradient: &[0.0; 2],
+            state: &mut state,
+            step: 0,
+            rate_factor: 1.0,
+        };
         optimizer.update(moving).unwrap();
         assert_eq!(weights, [1.0, 2.0], "{kind}");
     }

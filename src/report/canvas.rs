@@ -4,8 +4,10 @@ use std::fmt::{Display, Write};
 
 /// Colours of kinds that stand beside each other, told apart by eyes that see few colours too (after
 /// Okabe and Ito).
-pub(super) const COLOURS: [&str; 8] =
-    ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#8a7f00", "#666666"];
+pub(super) const COLOURS: [&str; 13] = [
+    "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#8a7f00", "#666666",
+    "#5e3c99", "#7fbf7b", "#a6761d", "#99c2ff", "#e7298a",
+];
 
 pub(super) const INK: &str = "#1d2433";
 pub(super) const PALE: &str = "#98a2b3";

@@ -101,7 +101,12 @@ pub fn speedup_page(page: &mut Page, plan: &Plan, measured: &Speedup) {
         if let Some(lost) = row.lost {
             let categories = lost.categories();
             names = categories.iter().map(|(name, _)| *name).collect();
-            let label = format!("{} {} x {}", row.executor, row.policy.unwrap_or(""), row.workers);
+            let label = format!(
+                "{} {} x {}",
+                row.executor,
+                row.policy.as_deref().unwrap_or(""),
+                row.workers
+            );
             bars.push((label, categories.iter().map(|(_, ms)| *ms).collect()));
         }
     }
@@ -114,8 +119,11 @@ pub fn speedup_page(page: &mut Page, plan: &Plan, measured: &Speedup) {
     );
     let with_timeline = measured.rows.iter().filter(|row| row.lost.is_some());
     if let Some(row) = with_timeline.max_by_key(|row| row.workers) {
-        let title =
-            format!("A step on {} workers, {}", row.workers, row.policy.unwrap_or(row.executor));
+        let title = format!(
+            "A step on {} workers, {}",
+            row.workers,
+            row.policy.as_deref().unwrap_or(row.executor)
+        );
         page.picture(
             "timeline",
             &title,
@@ -149,7 +157,7 @@ fn curves(measured: &Speedup) -> String {
     let mut series: Vec<Series> = Vec::new();
     let mut bounds: Vec<(f64, f64, f64)> = Vec::new();
     for row in measured.rows.iter().filter(|row| row.executor == "pool") {
-        let name = format!("measured, {}", row.policy.unwrap_or(row.executor));
+        let name = format!("measured, {}", row.policy.as_deref().unwrap_or(row.executor));
         let workers = row.workers as f64;
         let index = series.iter().position(|series| series.name == name).unwrap_or_else(|| {
             series.push(Series { name, points: Vec::new(), dashed: false });
@@ -238,6 +246,7 @@ mod tests {
             losses: Vec::new(),
             metrics: Vec::new(),
             tables: Vec::new(),
+            regularization: Vec::new(),
             items: 1,
         };
         let history = History {

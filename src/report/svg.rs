@@ -4,30 +4,33 @@ use std::fmt::Write;
 
 use super::canvas::escape;
 use super::layout::{Layout, NODE_HEIGHT};
+use super::{describe_optimizer, describe_parameters};
 use crate::executor::Plan;
 use crate::graph::{Graph, NodeId, Role};
+use crate::optimizers::Optimizer;
 use crate::tensor::describe_shape;
 
 /// A graph as a self-contained SVG picture, from top to bottom: every node with its name, its kind, the
 /// shape of one item and the number of its parameters, or the node whose parameters it shares, and a
 /// curve for every input. Inputs, targets, losses and metrics have colours of their own, outputs a
-/// thicker border.
+/// thicker border. The line below is the optimizer with its settings, if there is one.
 ///
 /// ```
-/// let graph = caudal::presets::find("article-dag")?.model()?.graph;
-/// let picture = caudal::report::svg(&graph);
+/// let model = caudal::presets::find("article-dag")?.model()?;
+/// let picture = caudal::report::svg(&model.graph, Some(model.training.optimizer.as_ref()));
 /// assert!(picture.starts_with("<svg xmlns="));
 /// assert!(picture.contains(">650 parameters</text>"));
+/// assert!(picture.contains(">optimizer sgd, learning_rate = "));
 /// # Ok::<(), caudal::Error>(())
 /// ```
-pub fn svg(graph: &Graph) -> String {
-    draw(graph, None)
+pub fn svg(graph: &Graph, optimizer: Option<&dyn Optimizer>) -> String {
+    draw(graph, optimizer, None)
 }
 
 /// As [`svg`], but nodes are coloured by what they cost, and those on the critical path have a red
 /// border. The cost stands in the place of the parameters.
 pub fn svg_with_costs(graph: &Graph, costs: &Costs) -> String {
-    draw(graph, Some(costs))
+    draw(graph, None, Some(costs))
 }
 
 /// What the nodes of a graph cost.
@@ -71,7 +74,7 @@ impl Costs {
     }
 }
 
-fn draw(graph: &Graph, costs: Option<&Costs>) -> String {
+fn draw(graph: &Graph, optimizer: Option<&dyn Optimizer>, costs: Option<&Costs>) -> String {
     let lines: Vec<Vec<String>> = (0..graph.nodes().len())
         .map(|id| match costs {
             None => lines(graph, id),
@@ -89,7 +92,12 @@ fn draw(graph: &Graph, costs: Option<&Costs>) -> String {
         .collect();
     let widths: Vec<f64> = lines.iter().map(|lines| box_width(lines)).collect();
     let layout = Layout::of(graph, &widths);
-    let (width, height) = layout.size();
+    let (mut width, mut height) = layout.size();
+    let caption = optimizer.map(describe_optimizer);
+    if let Some(caption) = &caption {
+        width = width.max(CAPTION_LETTER * caption.chars().count() as f64 + 40.0);
+        height += CAPTION_HEIGHT;
+    }
     let mut text = String::new();
     // Writing to a string can't fail.
     let _ = writeln!(
@@ -116,9 +124,22 @@ fn draw(graph: &Graph, costs: Option<&Costs>) -> String {
     for (id, lines) in lines.iter().enumerate() {
         draw_node(&mut text, graph, id, lines, (layout.place(id), widths[id]), costs);
     }
+    if let Some(caption) = caption {
+        let _ = writeln!(
+            text,
+            "<text x=\"{:.1}\" y=\"{:.1}\" font-size=\"12\" fill=\"#475067\">{}</text>",
+            width / 2.0,
+            height - CAPTION_HEIGHT / 2.0,
+            escape(&caption)
+        );
+    }
     text.push_str("</svg>\n");
     text
 }
+
+/// The line below the nodes.
+const CAPTION_HEIGHT: f64 = 28.0;
+const CAPTION_LETTER: f64 = 6.6;
 
 /// Names have no limit, pictures do: letters of one line.
 const LONGEST: usize = 40;
@@ -149,13 +170,7 @@ fn lines(graph: &Graph, id: NodeId) -> Vec<String> {
         Role::Loss { weight, .. } => format!("{kind}, weight {weight}"),
         Role::Metric(_) => kind.to_owned(),
     });
-    let count = |&index: &usize| graph.parameters()[index].spec.count();
-    let parameters: usize = node.parameters.iter().map(count).sum();
-    if let Some(owner) = graph.shares(id) {
-        lines.push(format!("parameters of {}", graph.nodes()[owner].name));
-    } else if parameters > 0 {
-        lines.push(format!("{parameters} parameters"));
-    }
+    lines.extend(describe_parameters(graph, id));
     for line in &mut lines {
         if let Some((end, _)) = line.char_indices().nth(LONGEST) {
             line.truncate(end);
@@ -239,7 +254,7 @@ mod tests {
         let x = net.input("a<b>&\"c\"", [2]);
         let relu = net.layer("r".repeat(99), Relu, [&x]);
         net.output(&relu);
-        let picture = svg(&net.build().unwrap());
+        let picture = svg(&net.build().unwrap(), None);
         assert!(picture.contains("<title>&lt;/title&gt;&lt;script&gt; &amp;</title>"), "{picture}");
         assert!(picture.contains(">a&lt;b&gt;&amp;&quot;c&quot;</text>"), "{picture}");
         assert!(picture.contains(&format!(">{}…</text>", "r".repeat(40))), "{picture}");
@@ -254,7 +269,7 @@ mod tests {
         let second = net.layer_sharing("second", Dense::new(2), [&first], &first);
         let sum = net.layer("sum", Add, [&x, &second, &x]);
         net.loss("loss", MeanSquaredError, [&sum, &y]);
-        let picture = svg(&net.build().unwrap());
+        let picture = svg(&net.build().unwrap(), None);
         assert_eq!(picture.matches("marker-end").count(), 1 + 1 + 3 + 2);
         assert_eq!(picture.matches("parameters of first").count(), 1);
         assert_eq!(picture.matches("stroke-dasharray").count(), 1);
@@ -265,7 +280,7 @@ mod tests {
     fn presets_have_all_nodes_and_edges() {
         for preset in PRESETS {
             let graph = preset.model().unwrap().graph;
-            let picture = svg(&graph);
+            let picture = svg(&graph, None);
             let edges: usize = graph.nodes().iter().map(|node| node.inputs.len()).sum();
             assert_eq!(picture.matches("marker-end").count(), edges, "{}", preset.name);
             assert_eq!(picture.matches("font-weight").count(), graph.nodes().len());

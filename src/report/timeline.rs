@@ -12,8 +12,13 @@ const ROW: f64 = 26.0;
 /// Rows beyond these are left out, and the picture says so.
 const MOST_ROWS: usize = 128;
 
-pub(super) fn colour(phase: Phase) -> &'static str {
-    let number = Phase::ALL.iter().position(|&other| other == phase).unwrap_or(0);
+/// The most frequent phases have the colours that are told apart best.
+const FREQUENT: [Phase; 4] = [Phase::Forward, Phase::Update, Phase::InputGrad, Phase::ParamGrad];
+
+fn colour(phase: Phase) -> &'static str {
+    let frequent = FREQUENT.iter();
+    let others = Phase::ALL.iter().filter(|other| !FREQUENT.contains(other));
+    let number = frequent.chain(others).position(|&other| other == phase).unwrap_or(0);
     COLOURS[number % COLOURS.len()]
 }
 

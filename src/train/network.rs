@@ -200,9 +200,10 @@ impl Network {
     /// Array number `state` of [`Optimizer::state`] for the parameter called `name`.
     ///
     /// # Errors
-    /// If there is no such parameter or array.
+    /// If there is no such parameter or array. Statistics have none.
     pub fn optimizer_state(&self, name: &str, state: &str) -> Result<Tensor> {
-        let (parameter, state) = (self.parameter(name)?, self.state_array(state)?);
+        let parameter = self.parameter(name)?;
+        let state = self.state_array(parameter, state)?;
         Ok(self.parameters.state(&self.graph, parameter, state))
     }
 
@@ -211,7 +212,8 @@ impl Network {
     /// # Errors
     /// If there is no such parameter or array, or if it has another shape.
     pub fn set_optimizer_state(&mut self, name: &str, state: &str, values: &Tensor) -> Result<()> {
-        let (parameter, state) = (self.parameter(name)?, self.state_array(state)?);
+        let parameter = self.parameter(name)?;
+        let state = self.state_array(parameter, state)?;
         self.parameters.set_state(&self.graph, parameter, state, values)
     }
 
@@ -228,8 +230,8 @@ impl Network {
         })
     }
 
-    fn state_array(&self, name: &str) -> Result<usize> {
-        let known = self.optimizer.state();
+    fn state_array(&self, parameter: usize, name: &str) -> Result<usize> {
+        let known = self.graph.parameters()[parameter].spec.state(self.optimizer.as_ref());
         let unknown = || Error::unknown("optimizer state", name, known.iter().copied());
         known.iter().position(|&state| state == name).ok_or_else(unknown)
     }

@@ -119,6 +119,8 @@ def run(kind, xs, p, a):
         return off / np.sqrt(variance + epsilon) * p["weight"] + p["bias"]
     if kind == "one_hot":
         return np.eye(a["classes"])[x.astype(int)]
+    if kind == "stop_gradient":
+        return x
     if kind == "argmax":
         return x.argmax(axis=-1).astype(float)
     if kind == "embedding":
@@ -172,7 +174,7 @@ def check_layers():
         p = {key: array(value) for key, value in case["parameters"].items()}
         close(name, run(kind, xs, p, attributes), array(case["output"]), 1e-12, 1e-7)
         if case["output_grad"] is None:
-            assert kind in ("accuracy", "one_hot", "argmax") and not case["input_grads"] and not case["parameter_grads"]
+            assert kind in ("accuracy", "one_hot", "argmax", "stop_gradient") and not case["input_grads"] and not case["parameter_grads"]
             continue
         seed = array(case["output_grad"])
         count = {"softmax_cross_entropy": 1, "embedding": 0}.get(kind, len(xs))

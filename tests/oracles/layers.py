@@ -13,7 +13,8 @@ It writes layers.json beside itself: a list of cases, one per line, each an obje
     inputs           [{shape, values}], the batch axis first, channels last
     parameters       {weight: {shape, values}, bias: {shape, values}} or {}
     output           {shape, values}
-    output_grad      the gradient that backward starts from; null for a metric, one_hot and argmax
+    output_grad      the gradient that backward starts from; null for a metric, one_hot, argmax
+                     and stop_gradient
     input_grads      one per differentiable input (labels and indices have none); [] without a gradient
     parameter_grads  like parameters
 
@@ -163,11 +164,12 @@ KINDS = {
         xs[0], xs[0].shape[-1:], p["weight"], p["bias"], single(epsilon)),
     "one_hot": lambda xs, p, classes: F.one_hot(xs[0].long(), classes).double(),
     "argmax": lambda xs, p: xs[0].argmax(dim=-1).double(),
+    "stop_gradient": lambda xs, p: xs[0].detach(),
     "embedding": lambda xs, p, entries, features: F.embedding(xs[0].long(), p["weight"]),
 }
 
 INDEXED = {"one_hot": "classes", "embedding": "entries"}  # the attribute that bounds their input
-WITHOUT_GRADIENT = ("accuracy", "one_hot", "argmax")
+WITHOUT_GRADIENT = ("accuracy", "one_hot", "argmax", "stop_gradient")
 LABELLED = ("softmax_cross_entropy", "accuracy")
 LOSSES = ("softmax_cross_entropy", "mean_squared_error")
 
@@ -404,6 +406,7 @@ def cases():
     yield case("one_hot rows", "one_hot", [(2, 3)], {"classes": 4})
     yield case("argmax vectors", "argmax", [(4, 6)])
     yield case("argmax rows", "argmax", [(2, 3, 5)])
+    yield case("stop_gradient rows", "stop_gradient", [(2, 3, 5)])
     yield case("embedding scalars", "embedding", [(6,)], {"entries": 4, "features": 3})
     yield case("embedding rows", "embedding", [(2, 4)], {"entries": 5, "features": 2})
 

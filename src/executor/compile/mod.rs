@@ -1,7 +1,8 @@
 //! From a graph to a plan.
 //!
 //! 1. `values`: where every activation and gradient lies, and who needs one at all;
-//! 2. `steps`: every call of a layer, in topological order, with what it reads and writes;
+//! 2. `steps`: every call of a layer, in topological order, with what it reads and writes, with
+//!    `summaries` for layers that look at a batch as a whole;
 //! 3. `fusion`: which steps become one task;
 //! 4. `tasks`: parts, messages, slots and the lifetimes of buffers.
 //!
@@ -11,6 +12,7 @@
 mod chunks;
 mod fusion;
 mod steps;
+mod summaries;
 mod tasks;
 mod values;
 
@@ -34,7 +36,8 @@ pub struct PlanOptions {
     pub chunk_bytes: usize,
     /// Makes one task of steps with one way through, where one of them is small.
     pub fusion: bool,
-    /// Lets layers write over inputs that nobody else reads, and places inputs inside their concat.
+    /// Lets layers write over inputs that nobody else reads, places inputs inside their concat, and
+    /// keeps rows a whole number of pages apart from competing for the cache.
     pub in_place: bool,
     /// Training plans: the gradient of a node's inputs goes on before that of its parameters is done.
     /// Without it, both are awaited, as where one backward task computes them.
@@ -110,6 +113,13 @@ impl Plan {
             if graph.parameters().is_empty() && !options.keep_gradients {
                 return Err(refuse("it has no parameter to train", "add a layer with weights"));
             }
+            let frozen = graph.parameters().iter().all(|parameter| !parameter.trainable);
+            if frozen && !options.keep_gradients {
+                return Err(refuse(
+                    "all its layers with weights have `trainable = false`",
+                    "let at least one of them train",
+                ));
+            }
         }
         for node in graph.nodes() {
             let floats: usize = node.shape.iter().product();
@@ -122,12 +132,14 @@ impl Plan {
         }
         let included = included(graph, mode);
         let values = values::Values::place(graph, mode, batch, &included, options);
-        let steps = steps::Steps::list(graph, mode, batch, &included, &values, options);
+        let norm_clip = optimizer.norm_clip();
+        let steps = steps::Steps::list(graph, mode, batch, &included, &values, options, norm_clip);
         let trains = steps.parameter_gradients.iter().any(|gradients| !gradients.is_empty());
         if mode == Mode::Training && !trains && !options.keep_gradients {
             return Err(refuse(
-                "no loss depends on a parameter",
-                "connect a loss to a layer with weights, or to one behind it",
+                "no loss depends on a parameter that trains",
+                "connect a loss to a layer with weights and without `trainable = false`, or to one \
+                 behind it, with no `stop_gradient` between",
             ));
         }
         let groups = fusion::fuse(graph, &values, &steps, options);

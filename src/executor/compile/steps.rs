@@ -6,7 +6,8 @@ use super::PlanOptions;
 use super::values::Values;
 use crate::executor::plan::{Mode, NONE, Phase};
 use crate::graph::{Graph, NodeId, Role};
-use crate::layers::{Cost, Reads, Split};
+use crate::layers::{Cost, ParameterKind, Pass, Reads, Split};
+use crate::optimizers::NormClip;
 
 /// A step before tasks and slots exist. Values are positions in [`Values::drafts`].
 #[derive(Clone, Debug)]
@@ -19,6 +20,9 @@ pub(super) struct StepDraft {
     pub(super) output: u32,
     pub(super) output_grad: u32,
     pub(super) prepared: u32,
+    /// What the forward and the backward pass know of the whole batch.
+    pub(super) summaries: [u32; 2],
+    pub(super) norm: u32,
     pub(super) writes: Vec<Write>,
     /// Steps that must end before, beside those whose values it reads.
     pub(super) after: Vec<u32>,
@@ -34,6 +38,15 @@ pub(super) struct StepDraft {
     /// Estimated seconds.
     pub(super) seconds: f64,
     pub(super) flops: f64,
+}
+
+impl StepDraft {
+    /// The values that it reads.
+    pub(super) fn reads(&self) -> impl Iterator<Item = u32> + '_ {
+        let others = [self.output, self.output_grad, self.prepared, self.norm].into_iter();
+        let all = self.inputs.iter().copied().chain(others).chain(self.summaries);
+        all.filter(|&value| value != NONE)
+    }
 }
 
 /// A value that a step writes.
@@ -54,8 +67,10 @@ pub(super) struct Steps {
     /// Values without a batch axis, added to those of the placement: prepared weights and parameter
     /// gradients.
     pub(super) flat: Vec<FlatValue>,
-    /// By node: its parameter gradients, in the order of its parameters.
+    /// By node: its parameter gradients, in the order of its parameters; [`NONE`] for statistics.
     pub(super) parameter_gradients: Vec<Vec<u32>>,
+    /// By parameter: the cost of its regularizer, or [`NONE`].
+    pub(super) regularization: Vec<u32>,
     /// Parts of each parameter gradient step, which its values have a place for.
     pub(super) contributions: Vec<usize>,
     /// By node: the steps of its parameter gradients, one a chunk.
@@ -94,17 +109,27 @@ pub(super) fn parts(seconds: f64, units: usize, options: PlanOptions) -> usize {
     ((seconds / options.grain) as usize).clamp(1, units.clamp(1, MOST_PARTS))
 }
 
-struct Lister<'a> {
-    graph: &'a Graph,
+/// The gradients of one parameter, to be added, and the steps that compute them.
+#[derive(Clone, Debug, Default)]
+struct Gradients {
+    values: Vec<u32>,
+    steps: Vec<u32>,
+}
+
+pub(super) struct Lister<'a> {
+    pub(super) graph: &'a Graph,
+    mode: Mode,
     values: &'a Values,
     options: PlanOptions,
-    steps: Steps,
+    pub(super) steps: Steps,
     /// By step that computes input gradients: the parameter gradient that is awaited together with it,
     /// or [`NONE`].
     joined: Vec<u32>,
     /// Where the lister stands.
     chunk: usize,
-    items: Range<usize>,
+    pub(super) items: Range<usize>,
+    /// By node: what the forward and the backward pass know of the whole batch, or [`NONE`].
+    pub(super) summaries: Vec<[u32; 2]>,
 }
 
 impl Steps {
@@ -115,20 +140,24 @@ impl Steps {
         included: &[bool],
         values: &Values,
         options: PlanOptions,
+        norm_clip: Option<NormClip>,
     ) -> Self {
         let steps = Self {
             list: Vec::new(),
             producer: vec![NONE; values.drafts.len()],
             flat: Vec::new(),
             parameter_gradients: vec![Vec::new(); graph.nodes.len()],
+            regularization: vec![NONE; graph.parameters.len()],
             contributions: Vec::new(),
             param_grads: vec![Vec::new(); graph.nodes.len()],
             prepared: vec![NONE; graph.nodes.len()],
             first_flat: values.drafts.len(),
         };
         let (chunk, items) = (0, 0..0);
+        let summaries = vec![[NONE; 2]; graph.nodes.len()];
         let joined = Vec::new();
-        let mut lister = Lister { graph, values, options, steps, joined, chunk, items };
+        let mut lister =
+            Lister { graph, mode, values, options, steps, joined, chunk, items, summaries };
         for (chunk, items) in values.chunks.iter().enumerate() {
             (lister.chunk, lister.items) = (chunk, items.clone());
             for &id in graph.order.iter().filter(|&&id| included[id]) {
@@ -141,6 +170,9 @@ impl Steps {
             }
         }
         (lister.chunk, lister.items) = (values.chunks.len(), 0..batch);
+        if mode != Mode::Prediction {
+            lister.regularizers();
+        }
         if mode == Mode::Training {
             if values.chunks.len() > 1 {
                 for &id in graph.order.iter().rev() {
@@ -148,13 +180,13 @@ impl Steps {
                 }
             }
             if options.updates {
-                lister.updates();
+                lister.updates(norm_clip);
             }
         }
         lister.steps
     }
 
-    fn push(&mut self, step: StepDraft) -> u32 {
+    pub(super) fn push(&mut self, step: StepDraft) -> u32 {
         let index = self.list.len() as u32;
         for write in &step.writes {
             self.producer[write.value as usize] = index;
@@ -163,7 +195,7 @@ impl Steps {
         index
     }
 
-    fn add_flat(&mut self, floats: usize, contributions: usize, kept: bool) -> u32 {
+    pub(super) fn add_flat(&mut self, floats: usize, contributions: usize, kept: bool) -> u32 {
         self.flat.push(FlatValue { floats, contributions, kept });
         self.producer.push(NONE);
         (self.first_flat + self.flat.len() - 1) as u32
@@ -171,10 +203,9 @@ impl Steps {
 
     /// The steps whose values a step reads, and those that it must follow.
     pub(super) fn waits_for(&self, step: &StepDraft) -> Vec<u32> {
-        let values = step.inputs.iter().chain([&step.output, &step.output_grad, &step.prepared]);
-        let producers = values
-            .filter(|&&value| value != NONE)
-            .map(|&value| self.producer[value as usize])
+        let producers = step
+            .reads()
+            .map(|value| self.producer[value as usize])
             .filter(|&producer| producer != NONE);
         let mut all: Vec<u32> = producers.chain(step.after.iter().copied()).collect();
         all.sort_unstable();
@@ -184,7 +215,7 @@ impl Steps {
 }
 
 impl Lister<'_> {
-    fn draft(&self, phase: Phase, node: NodeId) -> StepDraft {
+    pub(super) fn draft(&self, phase: Phase, node: NodeId) -> StepDraft {
         StepDraft {
             phase,
             node,
@@ -194,6 +225,8 @@ impl Lister<'_> {
             output: NONE,
             output_grad: NONE,
             prepared: NONE,
+            summaries: [NONE; 2],
+            norm: NONE,
             writes: Vec::new(),
             after: Vec::new(),
             commit: NONE,
@@ -206,9 +239,14 @@ impl Lister<'_> {
         }
     }
 
-    fn input_shapes(&self, id: NodeId) -> Vec<&[usize]> {
+    pub(super) fn input_shapes(&self, id: NodeId) -> Vec<&[usize]> {
         let inputs = &self.graph.nodes[id].inputs;
         inputs.iter().map(|&input| self.graph.nodes[input].shape.as_slice()).collect()
+    }
+
+    /// The gradient of a node's output.
+    pub(super) fn output_grad(&self, id: NodeId) -> u32 {
+        self.here(self.values.gradients[id])
     }
 
     fn input_values(&self, id: NodeId) -> Vec<u32> {
@@ -246,6 +284,9 @@ impl Lister<'_> {
         let node = &self.graph.nodes[id];
         let mut step = self.draft(Phase::Forward, id);
         step.inputs = self.input_values(id);
+        if self.mode == Mode::Training {
+            step.summaries = self.summarize(id, Pass::Forward);
+        }
         step.placed.clone_from(&self.values.placed[id]);
         let value = self.here(self.values.activations[id]);
         let is_source = matches!(node.role, Role::Input | Role::Target);
@@ -291,10 +332,12 @@ impl Lister<'_> {
             step.inputs = received;
             self.steps.push(step);
         }
+        if gradient != NONE {
+            self.summarize(id, Pass::Backward);
+        }
         // The input gradient first: it is what others wait for.
         let input_grad = (!values.contributions[id].is_empty()).then(|| self.input_grad(id));
-        let node = &self.graph.nodes[id];
-        if gradient != NONE && !node.parameters.is_empty() {
+        if gradient != NONE && self.graph.trains(id) {
             let by_items = self.param_split(id) == Split::Items;
             if by_items || values.chunks.len() == 1 {
                 self.param_grad(id);
@@ -326,8 +369,7 @@ impl Lister<'_> {
     /// A parameter gradient that is not summed over items goes over the whole batch, once all chunks
     /// have come so far.
     fn whole_param_grad(&mut self, id: NodeId) {
-        let has_parameters = !self.graph.nodes[id].parameters.is_empty();
-        if has_parameters
+        if self.graph.trains(id)
             && self.values.gradients[id] != NONE
             && self.param_split(id) != Split::Items
         {
@@ -336,7 +378,7 @@ impl Lister<'_> {
     }
 
     /// Fills in the activations that a gradient step reads.
-    fn read(&self, step: &mut StepDraft, id: NodeId, reads: Reads) {
+    pub(super) fn read(&self, step: &mut StepDraft, id: NodeId, reads: Reads) {
         if reads.inputs {
             step.inputs = self.input_values(id);
             step.placed = vec![false; step.inputs.len()];
@@ -349,7 +391,8 @@ impl Lister<'_> {
     fn input_grad(&mut self, id: NodeId) -> u32 {
         let node = &self.graph.nodes[id];
         let mut step = self.draft(Phase::InputGrad, id);
-        step.output_grad = self.here(self.values.gradients[id]);
+        step.output_grad = self.output_grad(id);
+        step.summaries = self.summaries[id];
         if step.output_grad != NONE {
             step.after = self.awaited_with(&[step.output_grad]);
         }
@@ -404,14 +447,19 @@ impl Lister<'_> {
         let node = &self.graph.nodes[id];
         let Role::Layer(layer) = &node.role else { return };
         let mut step = self.draft(Phase::ParamGrad, id);
-        step.output_grad = self.here(self.values.gradients[id]);
+        step.output_grad = self.output_grad(id);
+        step.summaries = self.summaries[id];
         self.read(&mut step, id, layer.param_grad_reads());
         if self.chunk == self.values.chunks.len() {
             self.wait_for_all_chunks(&mut step);
         } else {
             step.after = self.awaited_with(&[step.output_grad]);
         }
-        let cost = self.cost(id);
+        // With a summary of the batch, there is little to be done.
+        let cost = match step.summaries[1] {
+            NONE => self.cost(id),
+            _ => Cost::default(),
+        };
         step.seconds = seconds(cost);
         step.flops = cost.flops;
         step.split = layer.param_split(&self.input_shapes(id));
@@ -420,14 +468,16 @@ impl Lister<'_> {
             step.units = node.parameters.iter().map(rows).max().unwrap_or(1) / SMALLEST_ROWS;
         }
         let specs = node.parameters.iter().map(|&parameter| &self.graph.parameters[parameter].spec);
-        let floats: Vec<usize> = specs.map(crate::layers::ParameterSpec::floats).collect();
+        let floats: Vec<Option<usize>> = specs
+            .map(|spec| (spec.kind == ParameterKind::Learned).then(|| spec.floats()))
+            .collect();
         let by_items = step.split == Split::Items;
         let contributions = match self.steps.param_grads[id].first() {
             Some(&first) => self.steps.contributions[first as usize],
             None if by_items => {
                 // Every part writes sums as large as the parameter, which are then read and added:
                 // a part must be worth that.
-                let traffic = 2.0 * floats.iter().sum::<usize>() as f64 / 2e9;
+                let traffic = 2.0 * floats.iter().flatten().sum::<usize>() as f64 / 2e9;
                 let grain = self.options.grain.max(10.0 * traffic);
                 // The last chunk may have an item less than the first.
                 let least = self.values.chunks.iter().map(Range::len).min().unwrap_or(1);
@@ -439,12 +489,16 @@ impl Lister<'_> {
             let chunks = if by_items { self.values.chunks.len() } else { 1 };
             for &floats in &floats {
                 let kept = self.options.keep_gradients;
-                let value = self.steps.add_flat(floats, chunks * contributions, kept);
+                let value = match floats {
+                    Some(floats) => self.steps.add_flat(floats, chunks * contributions, kept),
+                    None => NONE,
+                };
                 self.steps.parameter_gradients[id].push(value);
             }
         }
         let contribution = if by_items { self.chunk * contributions } else { 0 } as u32;
         let values = self.steps.parameter_gradients[id].iter().enumerate();
+        let values = values.filter(|&(_, &value)| value != NONE);
         step.writes.extend(values.map(|(index, &value)| Write {
             value,
             index: index as u32,
@@ -460,8 +514,8 @@ impl Lister<'_> {
 
     /// Values of the whole batch have no step of their own: those of the chunks write them.
     fn wait_for_all_chunks(&self, step: &mut StepDraft) {
-        let values = step.inputs.iter().chain([&step.output, &step.output_grad]);
-        for &value in values.filter(|&&value| value != NONE) {
+        let values = step.inputs.iter().copied().chain([step.output, step.output_grad]);
+        for value in values.filter(|&value| value != NONE) {
             for chunk in 0..self.values.chunks.len() {
                 let value = self.values.of_chunk(value, chunk);
                 step.after.push(self.steps.producer[value as usize]);
@@ -469,52 +523,121 @@ impl Lister<'_> {
         }
     }
 
-    fn updates(&mut self) {
-        let commit = self.commit();
+    fn updates(&mut self, norm_clip: Option<NormClip>) {
         let graph = self.graph;
         let readers = self.weight_readers();
-        let mut gradients = vec![(Vec::new(), Vec::new()); graph.parameters.len()];
-        for (id, node) in graph.nodes.iter().enumerate() {
-            // A node that no loss needs has no gradient.
-            for (&parameter, &value) in
-                node.parameters.iter().zip(&self.steps.parameter_gradients[id])
-            {
-                gradients[parameter].0.push(value);
-                gradients[parameter].1.extend(&self.steps.param_grads[id]);
+        let mut gradients = self.gradients_by_parameter();
+        let mut norms = vec![NONE; graph.parameters.len()];
+        if norm_clip.is_some() {
+            for (parameter, gradients) in gradients.iter_mut().enumerate() {
+                if !gradients.values.is_empty() {
+                    norms[parameter] = self.grad_norm(parameter, gradients);
+                }
             }
         }
+        let (commit, scale) = match norm_clip {
+            Some(NormClip::Global(_)) => self.commit(&norms),
+            _ => self.commit(&[]),
+        };
         for (parameter, described) in graph.parameters.iter().enumerate() {
-            let mut step = self.draft(Phase::Update, described.node);
-            step.parameter = parameter as u32;
-            (step.inputs, step.after) = std::mem::take(&mut gradients[parameter]);
-            if step.inputs.is_empty() {
+            let gradients = &gradients[parameter];
+            if gradients.values.is_empty() {
                 continue;
             }
+            let mut step = self.parameter_step(Phase::Update, parameter);
+            step.inputs.clone_from(&gradients.values);
+            step.after.clone_from(&gradients.steps);
+            step.norm = if scale == NONE { norms[parameter] } else { scale };
             step.placed = vec![false; step.inputs.len()];
             step.after.push(commit);
             step.after.extend(&readers[parameter]);
             step.commit = commit;
-            step.split = Split::Rows;
-            let spec = &described.spec;
-            step.units = spec.rows() / SMALLEST_ROWS;
-            let contributions: usize = step
-                .inputs
-                .iter()
-                .map(|&value| self.steps.flat[value as usize - self.steps.first_flat].contributions)
-                .sum();
-            let floats = ((contributions + 4) * spec.floats()) as f64;
+            let contributions = self.contributions_of(gradients);
+            let floats = ((contributions + 4) * described.spec.floats()) as f64;
             step.seconds = seconds(Cost { flops: 0.0, floats });
             self.steps.push(step);
         }
+        self.statistics(commit);
     }
 
-    /// One step that follows every step that can fail; all updates follow it.
-    fn commit(&mut self) -> u32 {
+    /// By parameter: its gradients, in node order.
+    fn gradients_by_parameter(&self) -> Vec<Gradients> {
+        let mut gradients = vec![Gradients::default(); self.graph.parameters.len()];
+        for (id, node) in self.graph.nodes.iter().enumerate() {
+            // A node that no loss needs has no gradient.
+            for (&parameter, &value) in
+                node.parameters.iter().zip(&self.steps.parameter_gradients[id])
+            {
+                if value == NONE {
+                    continue;
+                }
+                gradients[parameter].values.push(value);
+                gradients[parameter].steps.extend(&self.steps.param_grads[id]);
+            }
+        }
+        gradients
+    }
+
+    /// How many arrays are added to one gradient.
+    fn contributions_of(&self, gradients: &Gradients) -> usize {
+        let flat = |&value: &u32| self.steps.flat[value as usize - self.steps.first_flat];
+        gradients.values.iter().map(|value| flat(value).contributions).sum()
+    }
+
+    /// A step over the rows of one parameter.
+    fn parameter_step(&self, phase: Phase, parameter: usize) -> StepDraft {
+        let described = &self.graph.parameters[parameter];
+        let mut step = self.draft(phase, described.node);
+        step.parameter = parameter as u32;
+        step.split = Split::Rows;
+        step.units = described.spec.rows() / SMALLEST_ROWS;
+        step
+    }
+
+    /// Lets every part of a step, which is a task of its own, write one number; gives the value.
+    fn push_with_sums(&mut self, mut step: StepDraft, kept: bool) -> u32 {
+        let parts = parts(step.seconds, step.units, self.options);
+        let value = self.steps.add_flat(1, parts, kept);
+        step.writes.push(Write { value, index: 0, contribution: 0, in_place: false, view: false });
+        self.steps.push(step);
+        value
+    }
+
+    /// Adds the gradients of a parameter to one, of which only its update has to know from here on;
+    /// gives the norms of its parts.
+    fn grad_norm(&mut self, parameter: usize, gradients: &mut Gradients) -> u32 {
+        let mut step = self.parameter_step(Phase::GradNorm, parameter);
+        step.inputs = gradients.values.clone();
+        step.placed = vec![false; step.inputs.len()];
+        step.after = std::mem::take(&mut gradients.steps);
+        let numbers = self.graph.parameters[parameter].spec.floats() as f64;
+        let floats = (self.contributions_of(gradients) + 1) as f64 * numbers;
+        step.seconds = seconds(Cost { flops: 2.0 * numbers, floats });
+        gradients.values.truncate(1);
+        self.push_with_sums(step, false)
+    }
+
+    /// What the sizes of parameters cost, which their updates change.
+    fn regularizers(&mut self) {
+        for (parameter, described) in self.graph.parameters.iter().enumerate() {
+            if described.regularizer.is_some() {
+                let mut step = self.parameter_step(Phase::Regularize, parameter);
+                let floats = described.spec.floats() as f64;
+                step.seconds = seconds(Cost { flops: 2.0 * floats, floats });
+                self.steps.regularization[parameter] = self.push_with_sums(step, true);
+            }
+        }
+    }
+
+    /// One step that follows every step that can fail; all updates follow it. With the norms of all
+    /// gradients, it also says by what these are scaled.
+    fn commit(&mut self, norms: &[u32]) -> (u32, u32) {
         let graph = self.graph;
         let barrier = !self.options.overlap_updates;
         let can_fail = |step: &StepDraft| match (step.phase, &graph.nodes[step.node].role) {
             _ if barrier => true,
-            (Phase::Forward, Role::Input | Role::Target) | (Phase::Accumulate, _) => false,
+            (Phase::Forward, Role::Input | Role::Target)
+            | (Phase::Accumulate | Phase::Regularize | Phase::GradNorm, _) => false,
             (Phase::Forward | Phase::Prepare, _) => true,
             (_, Role::Layer(layer)) => layer.backward_can_fail(),
             (_, Role::Loss { loss, .. }) => loss.backward_can_fail(),
@@ -533,7 +656,21 @@ impl Lister<'_> {
         step.after = (0..last.len() as u32).filter(|&index| last[index as usize]).collect();
         step.split = Split::Whole;
         step.seconds = 1e-7;
-        self.steps.push(step)
+        step.inputs = norms.iter().copied().filter(|&norm| norm != NONE).collect();
+        step.placed = vec![false; step.inputs.len()];
+        let mut scale = NONE;
+        if !step.inputs.is_empty() {
+            scale = self.steps.add_flat(1, 1, false);
+            let value = scale;
+            step.writes.push(Write {
+                value,
+                index: 0,
+                contribution: 0,
+                in_place: false,
+                view: false,
+            });
+        }
+        (self.steps.push(step), scale)
     }
 
     /// By parameter: the steps that read the weights. Those of the forward phase come before the
@@ -541,10 +678,14 @@ impl Lister<'_> {
     fn weight_readers(&self) -> Vec<Vec<u32>> {
         let mut readers = vec![Vec::new(); self.graph.parameters.len()];
         for (index, step) in self.steps.list.iter().enumerate() {
-            if matches!(step.phase, Phase::InputGrad | Phase::ParamGrad) {
-                for &parameter in &self.graph.nodes[step.node].parameters {
-                    readers[parameter].push(index as u32);
+            match step.phase {
+                Phase::InputGrad | Phase::ParamGrad => {
+                    for &parameter in &self.graph.nodes[step.node].parameters {
+                        readers[parameter].push(index as u32);
+                    }
                 }
+                Phase::Regularize => readers[step.parameter as usize].push(index as u32),
+                _ => {}
             }
         }
         readers

@@ -2,12 +2,16 @@
 
 use std::collections::VecDeque;
 
-use super::{Policy, PolicySpec, ReadyPart};
+use super::{Policy, PolicySpec, ReadyPart, nothing_after};
 
 pub(super) static SPEC: PolicySpec = PolicySpec {
     name: "fifo",
     summary: "the part that has waited longest",
-    make: || Box::new(Fifo::default()),
+    arguments: &[],
+    make: |argument| {
+        nothing_after(argument)?;
+        Ok(Box::new(Fifo::default()))
+    },
 };
 
 /// The part that has waited longest runs next.

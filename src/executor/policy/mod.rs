@@ -5,6 +5,7 @@
 
 mod critical_path;
 mod fifo;
+mod homes;
 mod places;
 
 use std::fmt;
@@ -25,22 +26,41 @@ pub struct PolicySpec {
     pub name: &'static str,
     /// What it prefers, in one line.
     pub summary: &'static str,
-    /// Makes one.
-    pub make: fn() -> Box<dyn Policy>,
+    /// What may follow the name and a colon: how that is written, and what it means.
+    pub arguments: &'static [(&'static str, &'static str)],
+    /// Makes one from what follows the colon, if there is one, or says what was expected there.
+    pub make: fn(Option<&str>) -> Result<Box<dyn Policy>, String>,
 }
 
-/// Makes the policy called `name`.
+/// Makes the policy called `text`: a name of the table, or a name, a colon and what the policy takes
+/// as its argument, such as `random:7`.
 ///
 /// # Errors
-/// If there is none.
-pub fn policy(name: &str) -> Result<Box<dyn Policy>> {
+/// If there is no such policy, or if it can't take that argument.
+pub fn policy(text: &str) -> Result<Box<dyn Policy>> {
+    let (name, argument) = match text.split_once(':') {
+        Some((name, argument)) => (name, Some(argument)),
+        None => (text, None),
+    };
     let spec = POLICIES.iter().find(|spec| spec.name == name);
     let known = POLICIES.iter().map(|spec| spec.name);
-    Ok((spec.ok_or_else(|| Error::unknown("policy", name, known))?.make)())
+    let spec = spec.ok_or_else(|| Error::unknown("policy", name, known))?;
+    (spec.make)(argument).map_err(|problem| Error::Policy {
+        policy: text.to_owned(),
+        problem,
+        remedy: spec.arguments.iter().fold(format!("write `{name}`"), |remedy, (form, _)| {
+            format!("{remedy} or `{name}:{form}`")
+        }),
+    })
+}
+
+/// For policies that take no argument.
+fn nothing_after(argument: Option<&str>) -> Result<(), String> {
+    argument.map_or(Ok(()), |_| Err("nothing may follow its name".to_owned()))
 }
 
 /// A part of a task whose messages have all come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ReadyPart {
     /// The task, as in [`Plan::task`].
     pub task: u32,
@@ -50,13 +70,25 @@ pub struct ReadyPart {
 
 /// Holds the ready parts of a run and says which one runs next. It is called under a lock, so it
 /// should be quick; a worker that makes just one part ready, while no other waits, runs it without
-/// asking.
+/// asking, unless the policy [supervises](Policy::supervises).
 pub trait Policy: fmt::Debug + Send {
     /// Its name on the command line.
     fn name(&self) -> &'static str;
 
-    /// A run of `plan` by `workers` workers begins; nothing is waiting.
-    fn begin(&mut self, _plan: &Plan, _workers: usize) {}
+    /// Whether it is asked for every part, told of every part's end, and free to keep parts back. It
+    /// costs a lock a part. The answer never changes.
+    fn supervises(&self) -> bool {
+        false
+    }
+
+    /// A run of `plan` by `workers` workers begins. Nothing is waiting, but for what a policy that
+    /// supervises may have kept back when the run before stalled, which is to be forgotten.
+    ///
+    /// # Errors
+    /// If the policy can't order this plan; the run then does not begin.
+    fn begin(&mut self, _plan: &Plan, _workers: usize) -> Result<()> {
+        Ok(())
+    }
 
     /// Measured seconds of the tasks of `plan`, for policies that weigh them.
     fn learn(&mut self, _plan: &Plan, _seconds: &[f64]) {}
@@ -64,6 +96,12 @@ pub trait Policy: fmt::Debug + Send {
     /// `worker` has made `part` ready.
     fn push(&mut self, part: ReadyPart, worker: usize);
 
-    /// The part that `worker` runs next. Must give one as long as any waits.
+    /// The part that `worker` runs next. Must give one as long as any waits, unless the policy
+    /// supervises: then none means that there is nothing for this worker until the next `push` or
+    /// `done`. If it has nothing for any worker while no part runs, the run ends as stalled.
     fn pop(&mut self, worker: usize) -> Option<ReadyPart>;
+
+    /// `worker` has run `part`, which `pop` gave; the tasks that this made ready are pushed next.
+    /// Only policies that supervise are told.
+    fn done(&mut self, _part: ReadyPart, _worker: usize) {}
 }

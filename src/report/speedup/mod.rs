@@ -77,7 +77,7 @@ pub struct Row {
     /// Its threads.
     pub workers: usize,
     /// Its policy, if it has one.
-    pub policy: Option<&'static str>,
+    pub policy: Option<String>,
     /// Milliseconds of a step: the median.
     pub step_ms: f64,
     /// Milliseconds that a quarter of the steps stay below, and that a quarter pass.
@@ -208,7 +208,7 @@ pub fn speedup(
         rows.push(Row {
             executor: executor.name(),
             workers,
-            policy: executor.policy(),
+            policy: executor.policy().map(str::to_owned),
             step_ms: seconds_a_step * 1e3,
             quartiles_ms: [0.25, 0.75].map(|share| quantile(times, share) * 1e3),
             speedup,

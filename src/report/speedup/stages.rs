@@ -35,13 +35,16 @@ impl Stage {
     /// That of a task's first step: what was fused to it counts along.
     fn of(plan: &Plan, task: usize) -> Self {
         match plan.task(task).phase {
-            Phase::Forward => Self::Forward,
-            Phase::Update => Self::Update,
+            Phase::Summarize | Phase::Combine | Phase::Forward | Phase::Regularize => Self::Forward,
             Phase::Prepare
             | Phase::Accumulate
+            | Phase::SummarizeGrad
+            | Phase::CombineGrad
             | Phase::InputGrad
             | Phase::ParamGrad
+            | Phase::GradNorm
             | Phase::Commit => Self::Backward,
+            Phase::Update => Self::Update,
         }
     }
 }

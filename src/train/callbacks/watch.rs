@@ -74,10 +74,10 @@ impl Watch {
         if self.name == "loss" {
             return Ok(report.loss);
         }
-        let mut named = report.losses.iter().chain(&report.metrics);
+        let mut named = report.losses.iter().chain(&report.regularization).chain(&report.metrics);
         let found = named.find(|value| value.name == self.name).map(|value| value.value);
         found.ok_or_else(|| {
-            let named = report.losses.iter().chain(&report.metrics);
+            let named = report.losses.iter().chain(&report.regularization).chain(&report.metrics);
             let named = named.map(|value| value.name.as_str()).filter(|&name| name != "loss");
             Error::unknown("loss or metric", &self.name, ["loss"].into_iter().chain(named))
         })
