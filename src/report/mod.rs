@@ -1,12 +1,19 @@
-//! What there is to say about a network and its runs.
+//! What there is to say about a network and its runs: tables, pictures, and pages of both.
 
+mod canvas;
+mod chart;
 mod dot;
 mod layout;
+mod page;
 pub mod speedup;
 mod svg;
+mod timeline;
 
+pub use chart::{Bar, Series, breakdown, chart};
 pub use dot::dot;
-pub use svg::svg;
+pub use page::{Page, loss_page, speedup_page};
+pub use svg::{Costs, svg, svg_with_costs};
+pub use timeline::timeline;
 
 use crate::graph::{Graph, NodeId};
 use crate::model::settings;
@@ -22,19 +29,19 @@ fn describe_parameters(graph: &Graph, id: NodeId) -> Option<String> {
     let parameters: Vec<_> = parameters.map(|&index| &graph.parameters()[index]).collect();
     let first = parameters.first()?;
     let count: usize = parameters.iter().map(|parameter| parameter.spec.count()).sum();
-    let mut text = format!("{count} parameters");
+    let mut texts = vec![format!("{count} parameters")];
     if !graph.trains(id) {
-        text.push_str(", frozen");
+        texts.push("frozen".to_owned());
     }
     if first.learning_rate_factor.to_bits() != 1.0f32.to_bits() {
-        text.push_str(&format!(", rate x {}", first.learning_rate_factor));
+        texts.push(format!("rate x {}", first.learning_rate_factor));
     }
     for parameter in parameters {
         if let Some(regularizer) = &parameter.regularizer {
-            text.push_str(&format!(", {} of {}", regularizer.kind(), parameter.spec.name));
+            texts.push(format!("{} of {}", regularizer.kind(), parameter.spec.name));
         }
     }
-    Some(text)
+    Some(texts.join(", "))
 }
 
 /// What a drawing says about the optimizer.

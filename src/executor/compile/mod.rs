@@ -2,7 +2,7 @@
 //!
 //! 1. `values`: where every activation and gradient lies, and who needs one at all;
 //! 2. `steps`: every call of a layer, in topological order, with what it reads and writes, with
-//!    `summaries` for layers that look at a batch as a whole;
+//!    `summaries` for layers that look at a batch as a whole, and `updates` for what goes over parameters;
 //! 3. `fusion`: which steps become one task;
 //! 4. `tasks`: parts, messages, slots and the lifetimes of buffers.
 //!
@@ -14,6 +14,7 @@ mod fusion;
 mod steps;
 mod summaries;
 mod tasks;
+mod updates;
 mod values;
 
 use std::sync::Arc;
@@ -39,6 +40,12 @@ pub struct PlanOptions {
     /// Lets layers write over inputs that nobody else reads, places inputs inside their concat, and
     /// keeps rows a whole number of pages apart from competing for the cache.
     pub in_place: bool,
+    /// Training plans: the gradient of a node's inputs goes on before that of its parameters is done.
+    /// Without it, both are awaited, as where one backward task computes them.
+    pub split_backward: bool,
+    /// Training plans: moves parameters while gradients of others are still computed. Without it,
+    /// updates wait for all gradients.
+    pub overlap_updates: bool,
     /// Training plans: moves parameters. Without it, gradients are computed and kept.
     pub updates: bool,
     /// Training plans: computes gradients of the input nodes too, and keeps them and those of the
@@ -54,6 +61,8 @@ impl Default for PlanOptions {
             chunk_bytes: 6 << 20,
             fusion: true,
             in_place: true,
+            split_backward: true,
+            overlap_updates: true,
             updates: true,
             keep_gradients: false,
         }
@@ -105,8 +114,8 @@ impl Plan {
             if graph.parameters().is_empty() && !options.keep_gradients {
                 return Err(refuse("it has no parameter to train", "add a layer with weights"));
             }
-            let frozen = graph.parameters().iter().all(|parameter| !parameter.trainable);
-            if frozen && !options.keep_gradients {
+            let trains = (0..graph.nodes().len()).any(|id| graph.trains(id));
+            if !trains && !options.keep_gradients {
                 return Err(refuse(
                     "all its layers with weights have `trainable = false`",
                     "let at least one of them train",
