@@ -174,7 +174,7 @@ fn families_learn() {
     for spec in families.filter(|spec| spec.name != "inception") {
         let model = spec.model().unwrap();
         let mut network = network(&model);
-        let options = FitOptions { epochs: 3, batch_size: 32, ..FitOptions::default() };
+        let options = FitOptions { epochs: 5, batch_size: 32, ..FitOptions::default() };
         network.fit(&train, &options).unwrap();
         let report = network.evaluate(&test, 60).unwrap();
         let accuracy = report.metrics[0].value;
