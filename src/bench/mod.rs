@@ -5,9 +5,10 @@ mod peak;
 mod process;
 mod step;
 
+pub(crate) use overhead::tiny_run;
 pub use overhead::{Overhead, SHAPES, ShapeSpec, overhead, tiny_nodes};
 pub use peak::product_peak;
-pub use process::{minor_faults, peak_resident_mib};
+pub use process::{minor_faults, peak_resident_mib, seconds_without_core};
 pub use step::{StepTime, prepare, time_steps};
 
 /// The middle one of some numbers, or the mean of the two in the middle; not a number for none.
