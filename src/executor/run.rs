@@ -36,7 +36,7 @@ impl CancelToken {
 }
 
 /// What ran where and when. Times are nanoseconds on a clock of the run's own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PartEvent {
     /// The task, as in [`Plan::task`].
     pub task: usize,

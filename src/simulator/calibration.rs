@@ -70,18 +70,6 @@ pub fn measure(
     let others: Vec<_> = policies.iter().map(|policy| (2, *policy)).collect();
     let measure = |network: &&str| {
         progress(network);
-        // TEMP
-        if let Ok(folder) = std::env::var("CAUDAL_TEMP") {
-            let path = format!("{folder}/{network}.json");
-            let model = presets::open(network)?.without_metrics()?;
-            if let Ok(text) = std::fs::read_to_string(&path) {
-                return Ok(Measurement::load(&model, &serde_json::from_str(&text).expect("x")));
-            }
-            let m = Measurement::new(&model, &others, limit)?;
-            std::fs::write(&path, m.save().to_string()).expect("x");
-            return Ok(m);
-        }
-        // END TEMP
         Measurement::new(&presets::open(network)?.without_metrics()?, &others, limit)
     };
     networks.iter().map(measure).collect()

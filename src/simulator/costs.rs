@@ -9,7 +9,7 @@ use crate::executor::{PartEvent, Plan};
 use crate::random;
 
 /// The seconds of one part, on a worker of speed 1 that runs nothing beside it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct PartCost {
     /// What it takes.
     pub mean: f64,
@@ -18,7 +18,7 @@ pub struct PartCost {
 }
 
 /// The cost of every part of a plan.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Costs {
     parts: Vec<PartCost>,
     /// By task: where its parts begin.

@@ -1,14 +1,21 @@
 //! Least squares over few coefficients, none of them negative.
 
-/// One observation: what each coefficient is multiplied by, what came out, and how much it counts.
+/// One observation: what each coefficient is multiplied by, and what came out.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Observation<const N: usize> {
     pub(super) features: [f64; N],
     pub(super) outcome: f64,
-    pub(super) weight: f64,
 }
 
-/// The coefficients, none below 0, with the least weighted sum of squared errors.
+impl<const N: usize> Observation<N> {
+    /// By how much more came out than the coefficients say.
+    pub(super) fn miss(&self, coefficients: &[f64; N]) -> f64 {
+        let products = self.features.iter().zip(coefficients).map(|(x, c)| x * c);
+        self.outcome - products.sum::<f64>()
+    }
+}
+
+/// The coefficients, none below 0, with the least sum of squared errors.
 ///
 /// The best among all sets of coefficients that are not 0 is found by trying each set, so `N` must be
 /// small.
@@ -29,13 +36,8 @@ pub(super) fn fit<const N: usize>(observations: &[Observation<N>]) -> [f64; N] {
     best.0
 }
 
-fn miss<const N: usize>(observation: &Observation<N>, coefficients: &[f64; N]) -> f64 {
-    let products = observation.features.iter().zip(coefficients).map(|(x, c)| x * c);
-    observation.outcome - products.sum::<f64>()
-}
-
 fn error<const N: usize>(observations: &[Observation<N>], coefficients: &[f64; N]) -> f64 {
-    observations.iter().map(|it| it.weight * miss(it, coefficients).powi(2)).sum()
+    observations.iter().map(|it| it.miss(coefficients).powi(2)).sum()
 }
 
 /// The normal equations over some columns, by elimination; nothing if they have no one solution.
@@ -44,7 +46,7 @@ fn solve<const N: usize>(observations: &[Observation<N>], columns: &[usize]) -> 
     let mut rows = vec![vec![0.0; size + 1]; size];
     for it in observations {
         for (row, &a) in rows.iter_mut().zip(columns) {
-            let scaled = it.weight * it.features[a];
+            let scaled = it.features[a];
             for (cell, &b) in row.iter_mut().zip(columns) {
                 *cell += scaled * it.features[b];
             }
@@ -72,7 +74,7 @@ mod tests {
     use super::*;
 
     fn observe(features: [f64; 2], outcome: f64) -> Observation<2> {
-        Observation { features, outcome, weight: 1.0 }
+        Observation { features, outcome }
     }
 
     #[test]

@@ -22,11 +22,13 @@ const TIMED: usize = 3;
 const ROUNDS: (usize, usize) = (5, 200);
 /// How many times as long as asked for a measurement may take while others take its cores away.
 const PATIENCE: u32 = 5;
+/// The share of a median that its standard error may be.
+const CERTAIN: f64 = 0.02;
 /// The policy of the one worker.
 const ALONE: &str = "critical-path";
 
 /// Steps of one executor.
-#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug)]
 pub struct StepTimes {
     /// Its workers.
     pub workers: usize,
@@ -204,40 +206,11 @@ impl Measurement {
         })
     }
 
-    // TEMP
-    /// x
-    pub fn save(&self) -> serde_json::Value {
-        serde_json::json!({"name": self.name, "costs": self.costs, "alone": self.alone, "others": self.others, "traces": self.traces, "peak": self.peak_bytes, "rounds": self.rounds})
-    }
-    /// x
-    pub fn load(model: &Model, v: &serde_json::Value) -> Self {
-        let run = prepare(
-            &model.graph,
-            model.training.batch_size,
-            &model.training.optimizer,
-            PlanOptions::default(),
-        )
-        .expect("x");
-        fn get<T: serde::de::DeserializeOwned>(v: &serde_json::Value) -> T {
-            serde_json::from_value(v.clone()).expect("x")
-        }
-        Self {
-            name: get(&v["name"]),
-            plan: Arc::clone(run.plan()),
-            costs: get(&v["costs"]),
-            alone: get(&v["alone"]),
-            others: get(&v["others"]),
-            traces: get(&v["traces"]),
-            peak_bytes: get(&v["peak"]),
-            rounds: get(&v["rounds"]),
-        }
-    }
-    // END TEMP
-
-    /// Whether at least a quarter of its rounds count, and no fewer than are wanted.
+    /// Whether predictions can be judged by it: as many rounds count as are wanted at least, and every
+    /// median is certain to two hundredths.
     pub fn is_quiet(&self) -> bool {
-        let (counting, disturbed) = self.rounds;
-        counting >= ROUNDS.0 && 3 * counting >= disturbed
+        let certain = |times: &StepTimes| times.uncertainty <= CERTAIN * times.seconds;
+        self.rounds.0 >= ROUNDS.0 && self.others.iter().all(certain)
     }
 
     /// The parts' costs, all multiplied by the one factor with which one worker of `machine` takes as

@@ -74,7 +74,6 @@ fn alone() -> Result<[f64; 3]> {
         observations.push(Observation {
             features: [plan.task_count() as f64, plan.message_count() as f64, queued],
             outcome: median(&mut times) - costs.work(),
-            weight: 1.0,
         });
     }
     Ok(fit(&observations))
