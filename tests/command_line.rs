@@ -4,6 +4,7 @@ use std::io::Read;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use caudal::blocks::BLOCKS;
 use caudal::executor::EXECUTORS;
 use caudal::executor::policy::POLICIES;
 use caudal::layers::LAYERS;
@@ -12,14 +13,15 @@ use caudal::metrics::METRICS;
 use caudal::model::Model;
 use caudal::optimizers::OPTIMIZERS;
 use caudal::presets::PRESETS;
+use caudal::regularizers::REGULARIZERS;
 use serde_json::Value;
 
-fn caudal(arguments: &[&str]) -> Output {
+pub(crate) fn caudal(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_caudal")).args(arguments).output().unwrap()
 }
 
 /// Standard output of a call that must succeed.
-fn told(arguments: &[&str]) -> String {
+pub(crate) fn told(arguments: &[&str]) -> String {
     let output = caudal(arguments);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{arguments:?}: {errors}");
@@ -27,13 +29,13 @@ fn told(arguments: &[&str]) -> String {
 }
 
 /// The JSON object in the last line of standard output.
-fn json(arguments: &[&str]) -> Value {
+pub(crate) fn json(arguments: &[&str]) -> Value {
     let told = told(&[arguments, &["--json"]].concat());
     serde_json::from_str(told.lines().last().unwrap()).unwrap()
 }
 
 /// The exit code and the one line of a call that must fail.
-fn refused(arguments: &[&str]) -> (i32, String) {
+pub(crate) fn refused(arguments: &[&str]) -> (i32, String) {
     let output = caudal(arguments);
     let errors = String::from_utf8(output.stderr).unwrap();
     assert_eq!(errors.trim_end().lines().count(), 1, "{arguments:?}: {errors}");
@@ -41,7 +43,7 @@ fn refused(arguments: &[&str]) -> (i32, String) {
     (output.status.code().unwrap(), line)
 }
 
-fn path(folder: &tempfile::TempDir, name: &str) -> String {
+pub(crate) fn path(folder: &tempfile::TempDir, name: &str) -> String {
     folder.path().join(name).to_str().unwrap().to_owned()
 }
 
@@ -201,6 +203,10 @@ fn bad_usage_and_bad_input_end_with_two_and_one_line() {
         (&["train", "--executor", "magic"], "unknown executor `magic`; known are: "),
         (&["train", "--executor", "sequential", "--policy", "luck"], "unknown policy"),
         (&["train", "--optimizer", "hope"], "unknown optimizer `hope`; known are: "),
+        (&["train", "--optimizer", "{ kind = 'hope' }"], "unknown optimizer `hope`; known are: "),
+        (&["train", "--optimizer", "{ momentum = 0.9 }"], "--optimizer: the table has no `kind`"),
+        (&["train", "--optimizer", "{ kind = "], "--optimizer: "),
+        (&["train", "--optimizer", "{ kind = 'sgd', clip = 1.0 }"], "unknown field `clip`"),
         (&["train", "--learning-rate", "-1"], "learning_rate"),
         (&["train", "--data", "missing.csv"], "missing.csv"),
         (&["train", "--data", &text], "text.csv"),
@@ -318,9 +324,11 @@ fn lists_hold_every_row_of_the_tables() {
     };
     check("models", &PRESETS.iter().map(|it| it.name).collect::<Vec<_>>());
     check("layers", &LAYERS.iter().map(|it| it.kind).collect::<Vec<_>>());
+    check("blocks", &BLOCKS.iter().map(|it| it.kind).collect::<Vec<_>>());
     check("losses", &LOSSES.iter().map(|it| it.kind).collect::<Vec<_>>());
     check("metrics", &METRICS.iter().map(|it| it.kind).collect::<Vec<_>>());
     check("optimizers", &OPTIMIZERS.iter().map(|it| it.kind).collect::<Vec<_>>());
+    check("regularizers", &REGULARIZERS.iter().map(|it| it.kind).collect::<Vec<_>>());
     check("policies", &POLICIES.iter().map(|it| it.name).collect::<Vec<_>>());
     check("executors", &EXECUTORS.iter().map(|it| it.name).collect::<Vec<_>>());
 }
@@ -379,4 +387,34 @@ fn help_and_version_are_no_errors() {
     assert!(told(&["--help"]).contains("overhead"));
     assert!(told(&["train", "--help"]).contains("--learning-rate"));
     assert!(told(&["--version"]).starts_with("caudal "));
+}
+
+#[test]
+fn simulations_predict_what_can_and_what_can_not_be_measured_here() {
+    let arguments = ["simulate", "article-dag", "--workers", "1,64", "--policies", "fifo"];
+    let told = json(&[&arguments[..], &["--seconds", "0.02"]].concat());
+    let rows = told["rows"].as_array().unwrap();
+    assert_eq!(rows.len(), 2);
+    for (row, workers) in rows.iter().zip([1, 64]) {
+        assert_eq!((&row["workers"], &row["policy"]), (&workers.into(), &"fifo".into()));
+        assert!(row["predicted_ms"].as_f64().unwrap() > 0.0, "{row}");
+        assert!((0.0..=1.0).contains(&row["idle_share"].as_f64().unwrap()), "{row}");
+        assert_eq!(row["measured_ms"].is_f64(), workers == 1, "{row}");
+        assert_eq!(row["error"].is_f64(), workers == 1, "{row}");
+    }
+    assert!((rows[0]["speedup"].as_f64().unwrap() - 1.0).abs() < 1e-9);
+    assert!(told["critical_path_ms"].as_f64() <= told["work_ms"].as_f64());
+
+    let uneven = ["simulate", "article-dag", "--speeds", "1,0.5", "--seconds", "0.02"];
+    let told = json(&[&uneven[..], &["--policies", "fifo", "--seed", "3"]].concat());
+    let row = &told["rows"][0];
+    assert_eq!((&row["workers"], row["measured_ms"].is_null()), (&2.into(), true));
+    assert!(row["bound"].as_f64().unwrap() <= 1.5, "{row}");
+
+    let (code, line) = refused(&["simulate", "--workers", "2000"]);
+    assert!(code == 2 && line.contains("2000 is not in 1..=1024"), "{line}");
+    let (code, line) = refused(&["simulate", "--policies", "best"]);
+    assert!(code == 2 && line.contains("unknown policy `best`"), "{line}");
+    let (code, line) = refused(&["simulate", "--speeds", "1,0"]);
+    assert!(code == 2 && line.contains("expected 0.001 to 1000"), "{line}");
 }

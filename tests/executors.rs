@@ -7,7 +7,7 @@ use caudal::executor::{
     Actors, Executor, Mode, Parameters, Plan, PlanOptions, Pool, Run, Sequential,
 };
 use caudal::graph::{Graph, GraphBuilder};
-use caudal::layers::{Concat, Conv2d, Dense, Flatten, GlobalAvgPool, MaxPool, Relu};
+use caudal::layers::{Add, Concat, Conv2d, Dense, Flatten, GlobalAvgPool, MaxPool, Relu, Reshape};
 use caudal::losses::SoftmaxCrossEntropy;
 use caudal::metrics::Accuracy;
 use caudal::optimizers::{Optimizer, Sgd};
@@ -38,6 +38,16 @@ fn branches() -> Graph {
 }
 
 fn train(executor: &str, workers: usize, policy: &str, plan: PlanOptions) -> (String, f64) {
+    train_graph(branches(), executor, workers, policy, plan)
+}
+
+fn train_graph(
+    graph: Graph,
+    executor: &str,
+    workers: usize,
+    policy: &str,
+    plan: PlanOptions,
+) -> (String, f64) {
     let (data, test) = digits().unwrap();
     let options = NetworkOptions {
         executor: executor.into(),
@@ -46,7 +56,7 @@ fn train(executor: &str, workers: usize, policy: &str, plan: PlanOptions) -> (St
         plan,
         ..NetworkOptions::default()
     };
-    let mut network = Network::new(branches(), Sgd::new(0.05).momentum(0.9), options).unwrap();
+    let mut network = Network::new(graph, Sgd::new(0.05).momentum(0.9), options).unwrap();
     let fit = FitOptions { max_steps: Some(20), ..FitOptions::default() };
     network.fit(&data, &fit).unwrap();
     let report = network.evaluate(&test, 50).unwrap();
@@ -135,4 +145,35 @@ fn every_executor_gives_the_same_bits_in_chunks() {
         }
     }
     assert_eq!(train("actors", 1, "fifo", plan), expected);
+}
+
+/// Layers whose rows are one page and two pages long, as values of their own, as columns of others
+/// and seen with other axes.
+fn pages() -> Graph {
+    let mut net = GraphBuilder::new("pages");
+    let image = net.input("image", [8, 8, 1]);
+    let label = net.target("label", []);
+    let flat = net.layer("flat", Flatten, [&image]);
+    let wide = net.layer("wide", Dense::new(1024), [&flat]);
+    let relu = net.layer("relu", Relu, [&wide]);
+    let other = net.layer("other", Dense::new(1024), [&relu]);
+    let sum = net.layer("sum", Add, [&relu, &other]);
+    let square = net.layer("square", Reshape::new([32, 32]), [&other]);
+    let line = net.layer("line", Flatten, [&square]);
+    let both = net.layer("both", Concat::default(), [&sum, &line, &relu, &other]);
+    let logits = net.layer("logits", Dense::new(10), [&both]);
+    net.loss("loss", SoftmaxCrossEntropy, [&logits, &label]);
+    net.build().unwrap()
+}
+
+#[test]
+fn rows_a_page_long_change_nothing() {
+    let plan = PlanOptions { grain: 5e-6, ..PlanOptions::default() };
+    let together = PlanOptions { in_place: false, ..plan };
+    let expected = train_graph(pages(), "sequential", 1, "fifo", together);
+    assert!(expected.1 < 2.5, "{}", expected.1);
+    assert_eq!(train_graph(pages(), "sequential", 1, "fifo", plan), expected);
+    for workers in [2, 4] {
+        assert_eq!(train_graph(pages(), "pool", workers, "critical-path", plan), expected);
+    }
 }

@@ -2,10 +2,12 @@
 
 mod attributes;
 mod bits;
+mod blocks;
 mod comparison;
 mod gradients;
 mod measures;
 mod optimizers;
+mod regularizers;
 mod shapes;
 mod tables;
 

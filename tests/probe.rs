@@ -5,7 +5,7 @@ use std::sync::Arc;
 use caudal::executor::{Context, Executor, Mode, Parameters, Plan, PlanOptions, Run};
 use caudal::graph::{Graph, GraphBuilder, NodeName, Role};
 use caudal::kernels::MatrixMut;
-use caudal::layers::{Add, Layer, Misfit};
+use caudal::layers::{Add, Layer, Misfit, ParameterKind, Pass};
 use caudal::losses::{Loss, TargetValues};
 use caudal::optimizers::{Optimizer, Sgd};
 use caudal::{Shape, Tensor};
@@ -176,6 +176,17 @@ impl Specimen {
         }
     }
 
+    /// Whether the layer under test computes something else in training, from the batch as a whole.
+    pub(crate) fn looks_at_batches(&self) -> bool {
+        let node = self.graph.node("specimen").unwrap();
+        let shapes: Vec<&[usize]> =
+            node.inputs.iter().map(|&input| self.graph.nodes()[input].shape.as_slice()).collect();
+        match &node.role {
+            Role::Layer(layer) => layer.summary_floats(&shapes, Pass::Forward) > 0,
+            _ => false,
+        }
+    }
+
     /// Whether the layer under test has a gradient.
     pub(crate) fn has_gradient(&self) -> bool {
         match &self.graph.node("specimen").unwrap().role {
@@ -188,7 +199,12 @@ impl Specimen {
     pub(crate) fn weights(&self, seed: u64) -> Vec<(String, Tensor)> {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let weights = self.graph.parameters().iter().map(|parameter| {
-            let values = (0..parameter.spec.count()).map(|_| random.random_range(-1.0..1.0));
+            // A variance is not negative.
+            let least = match parameter.spec.kind {
+                ParameterKind::Learned => -1.0,
+                ParameterKind::Statistic => 0.5,
+            };
+            let values = (0..parameter.spec.count()).map(|_| random.random_range(least..1.0));
             let values = Tensor::from_shape_vec(parameter.spec.shape.clone(), values.collect());
             (parameter.name.clone(), values.unwrap())
         });

@@ -3,15 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
-
 use super::median;
 use crate::error::{Error, Result};
 use crate::executor::{Executor, Mode, Parameters, Plan, PlanOptions, Run};
 use crate::graph::{Graph, GraphBuilder, NodeName};
 use crate::layers::{Add, Relu};
 use crate::optimizers::{Optimizer, Sgd};
+use crate::presets::Wiring;
 
 /// Floats of the tensor that every node passes on.
 const FLOATS: usize = 16;
@@ -26,21 +24,57 @@ pub struct ShapeSpec {
     pub name: &'static str,
     /// What it looks like, in one line.
     pub summary: &'static str,
-    connect: fn(&mut GraphBuilder, usize) -> NodeName,
+    /// The wiring of so many nodes.
+    wire: fn(usize) -> Wiring,
 }
 
-/// Every shape of graph.
+/// Of random numbers of nodes and edges.
+const SEED: u64 = 1;
+
+/// Every shape of graph, between a source, which all read that read no other, and a sink, which adds
+/// what no other reads.
 pub const SHAPES: &[ShapeSpec] = &[
-    ShapeSpec { name: "chain", summary: "each node after the one before", connect: chain },
-    ShapeSpec {
-        name: "fan",
-        summary: "one source, all others but one side by side, one sink that adds them up",
-        connect: fan,
-    },
+    ShapeSpec { name: "chain", summary: "each node after the one before", wire: Wiring::chain },
+    ShapeSpec { name: "fan", summary: "all side by side", wire: Wiring::fan },
     ShapeSpec {
         name: "layered",
         summary: "layers as wide as the graph is deep; a node adds 2 to 4 of the layer before",
-        connect: layered,
+        wire: |nodes| {
+            let width = nodes.isqrt();
+            // What does not fill a layer widens the first one.
+            Wiring::layered(width + nodes % width, width, nodes / width, SEED)
+        },
+    },
+    ShapeSpec {
+        name: "binary-tree",
+        summary: "from the leaves to the root; a node adds two",
+        wire: Wiring::binary_tree,
+    },
+    ShapeSpec {
+        name: "wavefront",
+        summary: "a square grid; a node adds the one above and the one to its left",
+        wire: |nodes| Wiring::wavefront(nodes, nodes.isqrt()),
+    },
+    ShapeSpec {
+        name: "random-er",
+        summary: "wired at random by Erdos and Renyi, with 4 edges a node in the mean",
+        wire: |nodes| {
+            let others = nodes.saturating_sub(1).max(1) as f64;
+            Wiring::erdos_renyi(nodes, (4.0 / others).min(1.0), SEED)
+        },
+    },
+    ShapeSpec {
+        name: "random-ba",
+        summary: "wired at random by Barabasi and Albert; a node adds two",
+        wire: |nodes| Wiring::barabasi_albert(nodes, 2.min(nodes.saturating_sub(1)).max(1), SEED),
+    },
+    ShapeSpec {
+        name: "random-ws",
+        summary: "wired at random by Watts and Strogatz, with 4 edges a node, moved three times in four",
+        wire: |nodes| {
+            let nearest = 4.min(nodes.saturating_sub(1) / 2 * 2);
+            Wiring::watts_strogatz(nodes, nearest, 0.75, SEED)
+        },
     },
 ];
 
@@ -60,53 +94,22 @@ pub fn tiny_nodes(shape: &str, nodes: usize) -> Result<Graph> {
             remedy: "ask for at least 3".to_owned(),
         });
     }
+    let wiring = (spec.wire)(nodes - 2);
     let mut builder = GraphBuilder::new(shape);
-    let sink = (spec.connect)(&mut builder, nodes);
+    let source = builder.input("source", [FLOATS]);
+    let mut all: Vec<NodeName> = Vec::with_capacity(wiring.len());
+    let named = |all: &[NodeName], nodes: &[usize]| -> Vec<NodeName> {
+        nodes.iter().map(|&node| all[node].clone()).collect()
+    };
+    for node in 0..wiring.len() {
+        let inputs = named(&all, wiring.inputs(node));
+        let inputs = if inputs.is_empty() { vec![source.clone()] } else { inputs };
+        all.push(sum(&mut builder, node.to_string(), &inputs));
+    }
+    let sinks = named(&all, &wiring.sinks());
+    let sink = sum(&mut builder, "sink".to_owned(), &sinks);
     builder.output(sink);
     builder.build()
-}
-
-fn chain(builder: &mut GraphBuilder, nodes: usize) -> NodeName {
-    let mut last = builder.input("0", [FLOATS]);
-    for node in 1..nodes {
-        last = builder.layer(node.to_string(), Relu, [&last]);
-    }
-    last
-}
-
-fn fan(builder: &mut GraphBuilder, nodes: usize) -> NodeName {
-    let source = builder.input("source", [FLOATS]);
-    let middles: Vec<_> =
-        (0..nodes - 2).map(|middle| builder.layer(middle.to_string(), Relu, [&source])).collect();
-    sum(builder, "sink".to_owned(), &middles)
-}
-
-fn layered(builder: &mut GraphBuilder, nodes: usize) -> NodeName {
-    let source = builder.input("source", [FLOATS]);
-    let between = nodes - 2;
-    let width = between.isqrt();
-    // What does not fill a layer widens the first one.
-    let first = width + between % width;
-    let mut layer: Vec<_> =
-        (0..first).map(|place| builder.layer(format!("0.{place}"), Relu, [&source])).collect();
-    let mut random = ChaCha8Rng::seed_from_u64(1);
-    for number in 1..between / width {
-        let next = (0..width).map(|place| {
-            // Every node is used by someone, so that no node leads nowhere.
-            let mut inputs: Vec<usize> = (place..layer.len()).step_by(width).collect();
-            let wanted = random.random_range(2..=4).min(layer.len());
-            while inputs.len() < wanted {
-                let other = random.random_range(0..layer.len());
-                if !inputs.contains(&other) {
-                    inputs.push(other);
-                }
-            }
-            let inputs: Vec<_> = inputs.into_iter().map(|input| layer[input].clone()).collect();
-            sum(builder, format!("{number}.{place}"), &inputs)
-        });
-        layer = next.collect();
-    }
-    sum(builder, "sink".to_owned(), &layer)
 }
 
 /// A node of `inputs`, which adds them if there are several.
@@ -132,22 +135,28 @@ pub struct Overhead {
     pub compiling: Duration,
 }
 
+/// A run of prediction over a graph of tiny nodes, one task a node, its input bound.
+pub(crate) fn tiny_run(graph: &Arc<Graph>) -> Result<Run> {
+    let optimizer: Arc<dyn Optimizer> = Arc::new(Sgd::default());
+    let options = PlanOptions::plain();
+    let plan = Arc::new(Plan::compile(graph, Mode::Prediction, 1, &optimizer, options)?);
+    let parameters = Arc::new(Parameters::initialize(graph, optimizer.as_ref(), 0));
+    let mut run = Run::new(plan, parameters);
+    for input in graph.inputs() {
+        run.bind(input, &[1.0; FLOATS])?;
+    }
+    Ok(run)
+}
+
 /// Times `runs` runs of prediction over `graph`, one task a node. A run executes the graph as often
 /// as it takes to pass 100,000 nodes; one execution comes before the first run.
 ///
 /// # Errors
 /// If the graph can't be compiled, or if a node fails.
 pub fn overhead(graph: &Arc<Graph>, executor: &mut dyn Executor, runs: usize) -> Result<Overhead> {
-    let optimizer: Arc<dyn Optimizer> = Arc::new(Sgd::default());
     let began = Instant::now();
-    let options = PlanOptions::plain();
-    let plan = Arc::new(Plan::compile(graph, Mode::Prediction, 1, &optimizer, options)?);
-    let parameters = Arc::new(Parameters::initialize(graph, optimizer.as_ref(), 0));
-    let mut run = Run::new(Arc::clone(&plan), parameters);
+    let mut run = tiny_run(graph)?;
     let compiling = began.elapsed();
-    for input in graph.inputs() {
-        run.bind(input, &[1.0; FLOATS])?;
-    }
     executor.execute(&mut run)?;
     let nodes = graph.nodes().len();
     let repetitions = NODES_A_RUN.div_ceil(nodes);
@@ -162,7 +171,7 @@ pub fn overhead(graph: &Arc<Graph>, executor: &mut dyn Executor, runs: usize) ->
     Ok(Overhead {
         best: times.iter().copied().fold(f64::INFINITY, f64::min),
         median: median(&mut times),
-        messages: plan.message_count(),
+        messages: run.plan().message_count(),
         repetitions,
         compiling,
     })
@@ -190,6 +199,6 @@ mod tests {
     fn too_few_nodes_and_unknown_shapes_are_refused() {
         assert!(tiny_nodes("fan", 2).unwrap_err().to_string().contains("at least 3"));
         let message = tiny_nodes("ring", 9).unwrap_err().to_string();
-        assert!(message.contains("unknown shape `ring`; known are: chain, fan, layered"));
+        assert!(message.contains("unknown shape `ring`; known are: chain, fan, layered,"));
     }
 }

@@ -34,7 +34,8 @@ impl Graph {
                 return Err(Stop::Usage(format!("{}: {problem}", self.out.display())));
             }
         };
-        let drawing = draw(&Model::open(self.model.as_deref())?.graph);
+        let model = Model::open(self.model.as_deref())?;
+        let drawing = draw(&model.graph, Some(model.training.optimizer.as_ref()));
         if to_output { line(drawing.trim_end()) } else { write_file(&self.out, &drawing) }
     }
 }

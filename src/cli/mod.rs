@@ -2,15 +2,21 @@
 
 mod bench;
 mod evaluate;
+mod fitting;
+mod freeze;
 mod graph;
 mod interrupt;
 mod options;
 mod output;
 mod overhead;
 mod predict;
+mod report;
 mod schedules;
+mod simulate;
+mod speedup;
 mod summary;
 mod tables;
+mod trace;
 mod train;
 
 use std::process::ExitCode;
@@ -23,7 +29,8 @@ use clap::{Parser, Subcommand};
 #[derive(Debug, Parser)]
 #[command(name = "caudal", version, about, arg_required_else_help = true)]
 #[command(after_help = "\
-MODEL is the name of a preset (see `caudal models`) or a .toml file; with none, the default preset.
+MODEL is the name of a preset (see `caudal models`), with arguments as in chain:depth=64,width=32, or
+a .toml file; with none, the default preset.
 Results go to standard output, progress and errors to standard error.
 Exit codes: 0 done, 1 a run failed, 2 bad usage or input, 130 interrupted.")]
 struct Arguments {
@@ -36,19 +43,26 @@ enum Command {
     Train(train::Train),
     Evaluate(evaluate::Evaluate),
     Predict(predict::Predict),
+    Freeze(freeze::Freeze),
     Bench(bench::Bench),
     Overhead(overhead::Overhead),
+    Simulate(simulate::Simulate),
+    Speedup(speedup::Speedup),
     Graph(graph::Graph),
-    /// Lists the preset networks.
+    /// Lists the preset networks, and the arguments of those that are families.
     Models(tables::List),
     /// Lists the layers with their attributes.
     Layers(tables::List),
+    /// Lists the blocks that the library has, with their attributes.
+    Blocks(tables::List),
     /// Lists the losses with their attributes.
     Losses(tables::List),
     /// Lists the metrics with their attributes.
     Metrics(tables::List),
     /// Lists the optimizers with their attributes.
     Optimizers(tables::List),
+    /// Lists the regularizers with their attributes.
+    Regularizers(tables::List),
     /// Lists the scheduling policies.
     Policies(tables::List),
     /// Lists the executors.
@@ -101,14 +115,19 @@ fn run(command: Command) -> Result<(), Stop> {
         Command::Train(train) => train.run(),
         Command::Evaluate(evaluate) => evaluate.run(),
         Command::Predict(predict) => predict.run(),
+        Command::Freeze(freeze) => freeze.run(),
         Command::Bench(bench) => bench.run(),
         Command::Overhead(overhead) => overhead.run(),
+        Command::Simulate(simulate) => simulate.run(),
+        Command::Speedup(speedup) => speedup.run(),
         Command::Graph(graph) => graph.run(),
         Command::Models(list) => list.models(),
         Command::Layers(list) => list.layers(),
+        Command::Blocks(list) => list.blocks(),
         Command::Losses(list) => list.losses(),
         Command::Metrics(list) => list.metrics(),
         Command::Optimizers(list) => list.optimizers(),
+        Command::Regularizers(list) => list.regularizers(),
         Command::Policies(list) => list.policies(),
         Command::Executors(list) => list.executors(),
     }

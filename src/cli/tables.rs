@@ -1,12 +1,15 @@
 //! `caudal models`, `layers`, `losses`, …: the library's tables, printed.
 
+use caudal::blocks::BLOCKS;
 use caudal::executor::EXECUTORS;
 use caudal::executor::policy::POLICIES;
+use caudal::graph::TRAINING_ATTRIBUTES;
 use caudal::layers::LAYERS;
 use caudal::losses::LOSSES;
 use caudal::metrics::METRICS;
 use caudal::optimizers::OPTIMIZERS;
-use caudal::presets::PRESETS;
+use caudal::presets::{Argument, PRESETS};
+use caudal::regularizers::REGULARIZERS;
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -25,7 +28,7 @@ pub(super) struct List {
 struct Row {
     name: &'static str,
     summary: &'static str,
-    attributes: &'static [(&'static str, &'static str)],
+    attributes: Vec<(&'static str, String)>,
 }
 
 /// The rows of a table whose kinds have attributes.
@@ -34,7 +37,11 @@ macro_rules! kinds {
         $table.iter().map(|spec| Row {
             name: spec.kind,
             summary: spec.summary,
-            attributes: spec.attributes,
+            attributes: spec
+                .attributes
+                .iter()
+                .map(|&(name, meaning)| (name, meaning.to_owned()))
+                .collect(),
         })
     };
 }
@@ -42,17 +49,45 @@ macro_rules! kinds {
 /// The rows of a table of mere names.
 macro_rules! names {
     ($table:expr) => {
-        $table.iter().map(|spec| Row { name: spec.name, summary: spec.summary, attributes: &[] })
+        $table.iter().map(|spec| Row {
+            name: spec.name,
+            summary: spec.summary,
+            attributes: Vec::new(),
+        })
     };
 }
 
 impl List {
     pub(super) fn models(&self) -> Result<(), Stop> {
-        self.print("models", names!(PRESETS))
+        let rows = PRESETS.iter().map(|spec| Row {
+            name: spec.name,
+            summary: spec.summary,
+            attributes: spec
+                .arguments
+                .iter()
+                .map(|Argument { name, meaning, default, .. }| {
+                    (*name, format!("{meaning}; default {default}"))
+                })
+                .collect(),
+        });
+        self.print("models", rows)
     }
 
     pub(super) fn layers(&self) -> Result<(), Stop> {
-        self.print("layers", kinds!(LAYERS))
+        self.print("layers", kinds!(LAYERS))?;
+        if self.json {
+            return Ok(());
+        }
+        line("every layer with parameters")?;
+        let width = TRAINING_ATTRIBUTES.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+        for (name, meaning) in TRAINING_ATTRIBUTES {
+            line(format!("    {name:width$}  {meaning}"))?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn blocks(&self) -> Result<(), Stop> {
+        self.print("blocks", kinds!(BLOCKS))
     }
 
     pub(super) fn losses(&self) -> Result<(), Stop> {
@@ -67,11 +102,19 @@ impl List {
         self.print("optimizers", kinds!(OPTIMIZERS))
     }
 
+    pub(super) fn regularizers(&self) -> Result<(), Stop> {
+        self.print("regularizers", kinds!(REGULARIZERS))
+    }
+
     pub(super) fn policies(&self) -> Result<(), Stop> {
         let rows = POLICIES.iter().map(|spec| Row {
             name: spec.name,
             summary: spec.summary,
-            attributes: spec.arguments,
+            attributes: spec
+                .arguments
+                .iter()
+                .map(|&(name, meaning)| (name, meaning.to_owned()))
+                .collect(),
         });
         self.print("policies", rows)
     }
@@ -90,7 +133,7 @@ impl List {
         for row in &rows {
             line(format!("{:width$}  {}", row.name, row.summary))?;
             let inner = row.attributes.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-            for (name, meaning) in row.attributes {
+            for (name, meaning) in &row.attributes {
                 line(format!("{:width$}    {name:inner$}  {meaning}", ""))?;
             }
         }

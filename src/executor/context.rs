@@ -5,11 +5,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 
 use super::memory;
-use super::plan::{Mode, Operand, Phase, Step, Target, TaskSplit};
+use super::plan::{Mode, Operand, Phase, Step, Target, TaskSplit, part_range};
 use super::state::RunState;
 use crate::graph::{Node, Role};
 use crate::kernels::{self, MatrixMut, MatrixRef, Panels};
-use crate::optimizers::{MOST_STATE, Moving};
+use crate::layers::{ParameterKind, Pass};
 use crate::random;
 
 /// What a layer, loss or metric sees of a run: the rows of its part's items, and its parameters.
@@ -105,16 +105,28 @@ impl<'a> Context<'a> {
         unsafe { self.run.parameters.entries[index].weights.as_slice() }
     }
 
-    /// Parameter number `parameter` of the node, which asked for panels.
+    /// Parameter number `parameter` of the node, which asked for panels in one group.
     pub fn panels(&self, parameter: usize) -> Panels<'a> {
+        self.group_panels(parameter, 0)
+    }
+
+    /// One group of parameter number `parameter` of the node, which asked for panels.
+    pub fn group_panels(&self, parameter: usize, group: usize) -> Panels<'a> {
         let index = self.node.parameters[parameter];
         let described = &self.run.plan.graph.parameters[index];
-        memory::panels(described, self.parameter(parameter))
+        memory::panels(described, self.parameter(parameter), group)
     }
 
     /// What [`crate::layers::Layer::prepare`] wrote.
     pub fn prepared(&self) -> &'a [f32] {
         self.run.flat(self.step.prepared)
+    }
+
+    /// What [`crate::layers::Layer::combine`] wrote for this step: of the forward pass, or, in the
+    /// gradients, of the backward pass too. Nothing outside training, and in layers that do not train.
+    pub fn summary(&self, pass: Pass) -> Option<&'a [f32]> {
+        let operand = self.step.summaries[pass as usize];
+        (operand.value != super::plan::NONE).then(|| self.run.flat(operand))
     }
 
     fn target(&self, target: &Target) -> MatrixMut<'a> {
@@ -153,7 +165,7 @@ impl RunState {
     }
 
     /// A value without a batch axis that a step reads.
-    fn flat(&self, operand: Operand) -> &[f32] {
+    pub(super) fn flat(&self, operand: Operand) -> &[f32] {
         let value = self.value(operand.value);
         let floats = value.floats * value.contributions as usize;
         // SAFETY: as for `rows`.
@@ -162,7 +174,7 @@ impl RunState {
 
     /// A range of a value without a batch axis, to write.
     #[allow(clippy::mut_from_ref)] // which range belongs to whom is the plan's, as for `rows_mut`
-    fn flat_mut(&self, operand: Operand, range: Range<usize>) -> &mut [f32] {
+    pub(super) fn flat_mut(&self, operand: Operand, range: Range<usize>) -> &mut [f32] {
         // SAFETY: as for `rows_mut`: every part has its own contribution or its own rows.
         unsafe {
             let first = self.base_of(operand).add(range.start);
@@ -198,6 +210,10 @@ impl RunState {
         let mut context = Context { run: self, step, node, items, first_item, in_place: false };
         let targets = &plan.targets[step.writes.range()];
         match step.phase {
+            Phase::Summarize => self.summarize(task, part, &context, Pass::Forward),
+            Phase::SummarizeGrad => self.summarize(task, part, &context, Pass::Backward),
+            Phase::Combine => self.combine(&context, Pass::Forward),
+            Phase::CombineGrad => self.combine(&context, Pass::Backward),
             Phase::Forward => {
                 let Some(target) = targets.first().filter(|target| !target.view) else {
                     return Ok(());
@@ -242,11 +258,29 @@ impl RunState {
                 Ok(())
             }
             Phase::ParamGrad => self.param_grad(task, part, &context, targets),
-            Phase::Commit => {
-                self.commit(task);
+            Phase::Regularize => {
+                self.regularize(task, part, step);
                 Ok(())
             }
-            Phase::Update => self.update(task, part, step),
+            Phase::GradNorm => {
+                self.grad_norm(task, part, step);
+                Ok(())
+            }
+            Phase::Commit => {
+                self.commit(task);
+                self.clip_scale(step);
+                Ok(())
+            }
+            Phase::Update => {
+                let spec = &plan.graph.parameters[step.parameter as usize].spec;
+                match spec.kind {
+                    ParameterKind::Learned => self.update(task, part, step),
+                    ParameterKind::Statistic => {
+                        self.move_statistic(&context);
+                        Ok(())
+                    }
+                }
+            }
         }
     }
 
@@ -290,52 +324,58 @@ impl RunState {
         Ok(())
     }
 
-    /// Adds the gradients of one parameter in order, and moves it.
-    fn update(&self, task: usize, part: u32, step: &Step) -> Result<(), String> {
-        let spec = &self.plan.graph.parameters[step.parameter as usize].spec;
-        let rows = match self.plan.tasks[task].split {
-            TaskSplit::Items => 0..spec.rows(),
-            TaskSplit::Rows => self.plan.part_range(task, part, spec.rows()),
-        };
-        if rows.is_empty() {
-            return Ok(());
+    /// Summarises the part's blocks of items.
+    fn summarize(
+        &self,
+        task: usize,
+        part: u32,
+        context: &Context<'_>,
+        pass: Pass,
+    ) -> Result<(), String> {
+        let Role::Layer(layer) = &context.node.role else { return Ok(()) };
+        let target = self.plan.targets[context.step.writes.range()][0].value;
+        let value = *self.value(target);
+        let blocks = value.contributions as usize;
+        for block in self.plan.part_range(task, part, blocks) {
+            let items = part_range(blocks, block, self.plan.batch);
+            let first_item = items.start;
+            let context = Context { items, first_item, ..*context };
+            let floats = block * value.floats..(block + 1) * value.floats;
+            layer.summarize(&context, pass, self.flat_mut(written(target), floats))?;
         }
-        let range = spec.floats_of(rows);
-        let mut contributions =
-            self.plan.operands[step.inputs.range()].iter().flat_map(|&operand| {
-                let value = *self.value(operand.value);
-                (0..value.contributions as usize)
-                    .map(move |number| (operand, number * value.floats))
-            });
-        let Some((first, _)) = contributions.next() else { return Ok(()) };
-        let gradient = self.flat_mut(first, range.clone());
-        for (operand, start) in contributions {
-            kernels::add_slices(
-                gradient,
-                &self.flat(operand)[start + range.start..start + range.end],
-            );
-        }
-        let entry = &self.parameters.entries[step.parameter as usize];
-        // SAFETY: the buffers are as large as the parameter; this part is the only one with these
-        // rows, and all readers of this step are done.
-        let rows_of = |buffer: &kernels::Buffer| unsafe {
-            std::slice::from_raw_parts_mut(buffer.pointer().add(range.start), range.len())
-        };
-        let mut state: [&mut [f32]; MOST_STATE] = Default::default();
-        for (rows, buffer) in state.iter_mut().zip(&entry.state) {
-            *rows = rows_of(buffer);
-        }
-        self.plan.optimizer.update(Moving {
-            weights: rows_of(&entry.weights),
-            gradient,
-            state: &mut state[..entry.state.len().min(MOST_STATE)],
-            step: self.step.load(Ordering::Relaxed),
-        })
+        Ok(())
+    }
+
+    /// Brings the summaries of all blocks together.
+    fn combine(&self, context: &Context<'_>, pass: Pass) -> Result<(), String> {
+        let Role::Layer(layer) = &context.node.role else { return Ok(()) };
+        let operand = self.plan.operands[context.step.inputs.range()][0];
+        let value = *self.value(operand.value);
+        let blocks = value.contributions as usize;
+        let items = |block| part_range(blocks, block, self.plan.batch).len();
+        let summaries = self.flat(operand).chunks(value.floats).enumerate();
+        let mut summaries = summaries.map(|(block, summary)| (items(block), summary));
+        let target = written(self.plan.targets[context.step.writes.range()][0].value);
+        let summary = self.flat_mut(target, 0..value.floats);
+        layer.combine(context, pass, &mut summaries, summary)
+    }
+
+    /// Moves a parameter that no optimizer moves.
+    fn move_statistic(&self, context: &Context<'_>) {
+        let Role::Layer(layer) = &context.node.role else { return };
+        let parameter = context.step.parameter as usize;
+        let place = context.node.parameters.iter().position(|&it| it == parameter);
+        let weights = &self.parameters.entries[parameter].weights;
+        // SAFETY: this step is the only one that touches the parameter now: in training, none reads
+        // it, and those of other nodes that move it come before or after.
+        let values = unsafe { std::slice::from_raw_parts_mut(weights.pointer(), weights.len()) };
+        // The step belongs to a node that has the parameter.
+        layer.move_statistic(context, place.unwrap_or_default(), values);
     }
 }
 
 /// A value that a step writes, as an operand of its own task.
-fn written(value: u32) -> Operand {
+pub(super) fn written(value: u32) -> Operand {
     Operand { value, slot: super::plan::NONE, placed: false }
 }
 

@@ -10,7 +10,8 @@ mod live;
 mod memory;
 #[cfg(test)]
 mod model_check;
-mod plan;
+mod moving;
+pub(crate) mod plan;
 pub mod policy;
 mod pool;
 mod queue;
@@ -18,6 +19,7 @@ mod run;
 pub mod schedule;
 mod sequential;
 mod state;
+mod stopwatch;
 mod sync;
 pub mod trace;
 mod worker;
@@ -28,6 +30,8 @@ pub use context::Context;
 pub use memory::Parameters;
 pub use plan::{Mode, Phase, Plan, TaskInfo};
 pub use pool::Pool;
+pub(crate) use pool::{SPINS, TINY};
+pub(crate) use queue::MOST_TAKEN;
 pub use run::{CancelToken, Observer, PartEvent, Run};
 pub use sequential::Sequential;
 

@@ -23,16 +23,28 @@ pub enum Mode {
 /// What a task does for its node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Phase {
+    /// Summarises blocks of the batch that the activation depends on as a whole.
+    Summarize,
+    /// Brings these summaries together.
+    Combine,
     /// Computes the activation.
     Forward,
-    /// Brings weights into the form that the input gradient reads.
+    /// Brings weights into the form that the input gradient, or the forward step, reads.
     Prepare,
+    /// Computes what the size of a parameter costs.
+    Regularize,
     /// Adds the gradients from several uses of one output.
     Accumulate,
+    /// Summarises blocks of the batch on which the gradients depend as a whole.
+    SummarizeGrad,
+    /// Brings these summaries together.
+    CombineGrad,
     /// Computes the gradients of the inputs.
     InputGrad,
     /// Computes the gradients of the parameters.
     ParamGrad,
+    /// Completes the gradient of a parameter, and computes its norm, for clipping.
+    GradNorm,
     /// Waits for every task that can fail; after it, parameters move.
     Commit,
     /// Moves a parameter.
@@ -41,12 +53,18 @@ pub enum Phase {
 
 impl Phase {
     /// Every phase.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 13] = [
+        Self::Summarize,
+        Self::Combine,
         Self::Forward,
         Self::Prepare,
+        Self::Regularize,
         Self::Accumulate,
+        Self::SummarizeGrad,
+        Self::CombineGrad,
         Self::InputGrad,
         Self::ParamGrad,
+        Self::GradNorm,
         Self::Commit,
         Self::Update,
     ];
@@ -54,11 +72,17 @@ impl Phase {
     /// The phase's name in errors, traces and reports.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Summarize => "summarize",
+            Self::Combine => "combine",
             Self::Forward => "forward",
             Self::Prepare => "prepare",
+            Self::Regularize => "regularize",
             Self::Accumulate => "accumulate",
+            Self::SummarizeGrad => "summarize_grad",
+            Self::CombineGrad => "combine_grad",
             Self::InputGrad => "input_grad",
             Self::ParamGrad => "param_grad",
+            Self::GradNorm => "grad_norm",
             Self::Commit => "commit",
             Self::Update => "update",
         }
@@ -112,13 +136,19 @@ pub(crate) struct Target {
 pub(crate) struct Step {
     pub(crate) phase: Phase,
     pub(crate) node: u32,
-    /// For updates: the parameter.
+    /// For updates, norms and regularizers: the parameter.
     pub(crate) parameter: u32,
-    /// The activations of the inputs; for accumulate and update, the gradients to add, in order.
+    /// The activations of the inputs; for accumulate, norm and update, the gradients to add, in order;
+    /// for combine, the summaries of the blocks; for the commit, the norms of all gradients that are
+    /// clipped together.
     pub(crate) inputs: Span,
     pub(crate) output: Operand,
     pub(crate) output_grad: Operand,
     pub(crate) prepared: Operand,
+    /// What the forward and the backward pass know of the whole batch.
+    pub(crate) summaries: [Operand; 2],
+    /// For updates: the norms, or the scale, of a gradient that a norm step has completed.
+    pub(crate) norm: Operand,
     pub(crate) writes: Span,
 }
 
@@ -189,7 +219,7 @@ pub(crate) struct Task {
 pub(crate) enum TaskSplit {
     /// Items of the batch.
     Items,
-    /// Rows of each parameter.
+    /// Rows of each parameter, or blocks of items.
     Rows,
 }
 
@@ -242,6 +272,8 @@ pub struct Plan {
     pub(crate) kept_gradients: Vec<u32>,
     /// The values of each parameter's gradient where the plan keeps them.
     pub(crate) parameter_gradients: Vec<Vec<u32>>,
+    /// The cost of each parameter's regularizer, in parts; [`NONE`] where there is none.
+    pub(crate) regularization: Vec<u32>,
     pub(crate) flops: f64,
 }
 

@@ -15,11 +15,11 @@ use super::{Executor, Plan, Run};
 use crate::error::{Error, Result};
 
 /// How often a worker looks for work before it parks, where every worker has a core.
-const SPINS: usize = 4000;
+pub(crate) const SPINS: usize = 4000;
 
 /// Parts of fewer estimated seconds are taken several at a time, since a part costs less than the
 /// lock.
-const TINY: f64 = 1e-6;
+pub(crate) const TINY: f64 = 1e-6;
 
 /// The production executor: `workers` threads, the calling one included.
 pub struct Pool {
@@ -132,17 +132,17 @@ impl Executor for Pool {
 }
 
 impl Work for RunState {
-    fn run_part(&self, ReadyPart { task, part }: ReadyPart, worker: usize) {
-        self.run_part(task as usize, part, worker);
+    fn run_part(&self, ReadyPart { task, part }: ReadyPart, worker: usize) -> u64 {
+        self.run_part(task as usize, part, worker)
     }
 
     fn part_done(&self, task: u32) -> bool {
         self.part_done(task as usize)
     }
 
-    fn complete(&self, task: u32, ready: &mut Vec<u32>) -> bool {
+    fn complete(&self, task: u32, now: u64, ready: &mut Vec<u32>) -> bool {
         self.complete(task as usize, |message| {
-            if self.deliver(message) {
+            if self.deliver(message, now) {
                 ready.push(message.task);
             }
         })

@@ -10,7 +10,7 @@ use super::sync::{Atomic, Monitor, Primitives};
 use super::worker::{Work, Worker};
 
 /// The most tiny parts that a worker takes at once.
-const MOST_TAKEN: usize = 16;
+pub(crate) const MOST_TAKEN: usize = 16;
 
 /// A policy under a lock, and how many parts it holds.
 pub(super) struct Queue<P: Primitives, R> {
@@ -146,20 +146,21 @@ impl<P: Primitives, R: Work> Queue<P, R> {
         next
     }
 
-    /// The end of `part` under a policy that supervises: all in one critical section, for once the end
+    /// The end of `part`, at time `ended`, under a policy that supervises: all in one critical section, for once the end
     /// is counted, others may bring the run to its end and begin the next one, of which the policy must
     /// hear later than of this part.
     pub(super) fn end_supervised(
         &self,
         worker: usize,
         part: ReadyPart,
+        ended: u64,
         run: &R,
         ready: &mut Vec<u32>,
     ) -> Option<ReadyPart> {
         let mut held = self.held.lock();
         held.policy.done(part, worker);
         ready.clear();
-        if run.part_done(part.task) && run.complete(part.task, ready) {
+        if run.part_done(part.task) && run.complete(part.task, ended, ready) {
             self.finish_locked(held);
             return None;
         }

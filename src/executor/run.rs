@@ -35,8 +35,8 @@ impl CancelToken {
     }
 }
 
-/// What ran where and when. Times are nanoseconds from the run's creation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What ran where and when. Times are nanoseconds on a clock of the run's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct PartEvent {
     /// The task, as in [`Plan::task`].
     pub task: usize,
@@ -57,6 +57,10 @@ pub trait Observer: Send + Sync {
     /// Called on the worker's thread after the part. A panic fails the part, unless parameters have
     /// begun to move: that step runs to its end.
     fn part(&self, event: PartEvent);
+
+    /// Called on the caller's thread when an execution has ended, with the times at which it began and
+    /// ended. A panic is ignored.
+    fn executed(&self, _began: u64, _ended: u64) {}
 }
 
 /// One execution of a plan, used again for every step.
@@ -170,8 +174,16 @@ impl Run {
         Some(copy)
     }
 
-    /// The gradient of all losses with respect to parameter number `parameter`, row-major, if the
-    /// plan keeps gradients.
+    /// What the regularizer of parameter number `parameter` says that its weights cost, before they
+    /// were moved; nothing without one, and nothing in predictions.
+    pub fn regularization(&self, parameter: usize) -> Option<f64> {
+        let costs = self.kept_value(*self.state.plan.regularization.get(parameter)?)?;
+        Some(costs.iter().map(|&cost| f64::from(cost)).sum())
+    }
+
+    /// The gradient of all losses and of its regularizer with respect to parameter number
+    /// `parameter`, row-major, if the plan keeps gradients; where it moves parameters, as it was
+    /// clipped by a norm.
     pub fn parameter_gradient(&self, parameter: usize) -> Option<Tensor> {
         let plan = &self.state.plan;
         let values = plan.parameter_gradients.get(parameter)?;
@@ -191,6 +203,9 @@ impl Run {
                 }
                 sum.iter_mut().zip(contribution).for_each(|(sum, add)| *sum += add);
             }
+        }
+        if let Some(regularizer) = described.regularizer.as_ref().filter(|_| !added) {
+            regularizer.add_gradient(self.state.parameters.memory(parameter), &mut sum);
         }
         (!values.is_empty()).then(|| memory::from_memory(described, &sum))
     }

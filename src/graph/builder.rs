@@ -4,8 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::block::Scope;
+use super::settings::{self, Setting, Settings};
 use super::{Graph, Role, validate};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::layers::Layer;
 use crate::losses::Loss;
 use crate::metrics::Metric;
@@ -48,17 +49,22 @@ pub(crate) struct Draft {
 pub(crate) enum DraftRole {
     Input(Shape),
     Target(Shape),
-    Layer(Arc<dyn Layer>),
+    Layer(Arc<dyn Layer>, Settings),
     Loss(Arc<dyn Loss>, Option<f32>),
     Metric(Arc<dyn Metric>),
 }
 
 impl DraftRole {
+    /// A layer of whose training nothing is said.
+    pub(crate) fn layer(layer: Arc<dyn Layer>) -> Self {
+        Self::Layer(layer, Settings::default())
+    }
+
     pub(crate) fn into_role(self, default_weight: f32) -> Role {
         match self {
             Self::Input(_) => Role::Input,
             Self::Target(_) => Role::Target,
-            Self::Layer(layer) => Role::Layer(layer),
+            Self::Layer(layer, _) => Role::Layer(layer),
             Self::Loss(loss, weight) => {
                 Role::Loss { loss, weight: weight.unwrap_or(default_weight) }
             }
@@ -73,15 +79,24 @@ impl DraftRole {
 #[derive(Clone, Debug)]
 pub struct GraphBuilder {
     name: String,
-    drafts: Vec<Draft>,
-    outputs: Vec<String>,
+    pub(super) drafts: Vec<Draft>,
+    pub(super) outputs: Vec<String>,
+    pub(super) settings: Vec<Setting>,
+    refusals: Vec<(String, String, String)>,
     pub(super) scope: Scope,
 }
 
 impl GraphBuilder {
     /// An empty network called `name`.
     pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), drafts: Vec::new(), outputs: Vec::new(), scope: Scope::default() }
+        Self {
+            name: name.into(),
+            drafts: Vec::new(),
+            outputs: Vec::new(),
+            refusals: Vec::new(),
+            settings: Vec::new(),
+            scope: Scope::default(),
+        }
     }
 
     pub(crate) fn add<I: AsRef<str>>(
@@ -91,7 +106,7 @@ impl GraphBuilder {
         inputs: impl IntoIterator<Item = I>,
     ) -> NodeName {
         let name = name.into();
-        let layer = matches!(role, DraftRole::Layer(_));
+        let layer = matches!(role, DraftRole::Layer(..));
         let shares = self.scope.counterpart(&name).filter(|_| layer);
         self.add_sharing(name, role, inputs, shares)
     }
@@ -129,7 +144,7 @@ impl GraphBuilder {
         layer: impl Layer + 'static,
         inputs: impl IntoIterator<Item = I>,
     ) -> NodeName {
-        self.add(name, DraftRole::Layer(Arc::new(layer)), inputs)
+        self.add(name, DraftRole::layer(Arc::new(layer)), inputs)
     }
 
     /// Adds a loss over a prediction and a target. All losses without a weight of their own weigh
@@ -161,7 +176,7 @@ impl GraphBuilder {
         layer: Arc<dyn Layer>,
         inputs: impl IntoIterator<Item = I>,
     ) -> NodeName {
-        self.add(name, DraftRole::Layer(layer), inputs)
+        self.add(name, DraftRole::layer(layer), inputs)
     }
 
     /// As [`GraphBuilder::loss`] or, with a weight, [`GraphBuilder::weighted_loss`], for a loss that
@@ -203,13 +218,27 @@ impl GraphBuilder {
         self
     }
 
+    /// Lets [`GraphBuilder::build`] refuse the network, for the given problem of the block at hand,
+    /// and with the given remedy: what a [`Block`](super::Block) calls whose inputs are not those that
+    /// it takes. Gives a name to hand on in place of an output.
+    pub fn refuse(&mut self, problem: impl Into<String>, remedy: impl Into<String>) -> NodeName {
+        let path = self.scope.path("");
+        let block = path.strip_suffix('/').unwrap_or(&self.name).to_owned();
+        self.refusals.push((block.clone(), problem.into(), remedy.into()));
+        NodeName(block.as_str().into())
+    }
+
     /// Checks everything and infers every shape.
     ///
     /// # Errors
     /// Names the node, the shapes and the remedy for: duplicate or unknown names, cycles, wrong
     /// numbers of inputs, shapes that do not fit, nodes that lead nowhere, outputs that come
     /// of targets, and networks without an input or an output.
-    pub fn build(self) -> Result<Graph> {
+    pub fn build(mut self) -> Result<Graph> {
+        if let Some((node, problem, remedy)) = self.refusals.into_iter().next() {
+            return Err(Error::Node { node, problem, remedy });
+        }
+        settings::apply(&mut self.drafts, self.settings)?;
         validate::validate(self.name, self.drafts, &self.outputs)
     }
 }

@@ -2,6 +2,8 @@
 
 mod block;
 mod builder;
+mod edit;
+mod settings;
 mod sharing;
 #[cfg(test)]
 mod tests;
@@ -13,11 +15,14 @@ use std::sync::Arc;
 pub use block::Block;
 pub(crate) use builder::DraftRole;
 pub use builder::{GraphBuilder, NodeName};
+pub(crate) use settings::Settings;
+pub use settings::TRAINING_ATTRIBUTES;
 
 use crate::error::{Error, Result};
-use crate::layers::{Layer, ParameterSpec};
+use crate::layers::{Layer, ParameterKind, ParameterSpec};
 use crate::losses::Loss;
 use crate::metrics::Metric;
+use crate::regularizers::Regularizer;
 use crate::tensor::Shape;
 
 /// A node's position in its graph.
@@ -70,9 +75,11 @@ pub struct Node {
     /// Its parameters, as positions in [`Graph::parameters`]; those of another node, if it shares
     /// them.
     pub parameters: Vec<usize>,
+    /// What is said about the training of its parameters.
+    pub(crate) settings: Settings,
 }
 
-/// One array of weights that an optimizer moves.
+/// One array of weights that an optimizer moves, or of statistics that its layer moves.
 #[derive(Clone, Debug)]
 pub struct Parameter {
     /// `NODE.weight`, `NODE.bias`, …
@@ -81,6 +88,12 @@ pub struct Parameter {
     pub node: NodeId,
     /// Its shape, layout and initial values.
     pub spec: ParameterSpec,
+    /// Whether training moves it.
+    pub trainable: bool,
+    /// By what the optimizer's learning rate is multiplied for it.
+    pub learning_rate_factor: f32,
+    /// What its size costs.
+    pub regularizer: Option<Arc<dyn Regularizer>>,
 }
 
 /// A validated network: immutable, acyclic, every shape known.
@@ -135,6 +148,14 @@ impl Graph {
     pub fn shares(&self, id: NodeId) -> Option<NodeId> {
         let first = *self.nodes[id].parameters.first()?;
         Some(self.parameters[first].node).filter(|&owner| owner != id)
+    }
+
+    /// Whether an optimizer moves parameters of node `id`.
+    pub fn trains(&self, id: NodeId) -> bool {
+        self.nodes[id].parameters.iter().any(|&index| {
+            let parameter = &self.parameters[index];
+            parameter.trainable && parameter.spec.kind == ParameterKind::Learned
+        })
     }
 
     /// How many numbers all parameters hold together, shared ones counted once.

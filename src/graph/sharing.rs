@@ -36,7 +36,7 @@ impl GraphBuilder {
         inputs: impl IntoIterator<Item = I>,
         of: &NodeName,
     ) -> NodeName {
-        let role = DraftRole::Layer(std::sync::Arc::new(layer));
+        let role = DraftRole::layer(std::sync::Arc::new(layer));
         self.add_sharing(name, role, inputs, Some(of.to_string()))
     }
 }
@@ -58,8 +58,10 @@ pub(super) fn owners(
             let problem = format!("it shares the parameters of `{of}`, which is not a node");
             return Err(Error::node(&draft.name, problem, remedy));
         };
-        if !matches!((&draft.role, &drafts[other].role), (DraftRole::Layer(_), DraftRole::Layer(_)))
-        {
+        if !matches!(
+            (&draft.role, &drafts[other].role),
+            (DraftRole::Layer(..), DraftRole::Layer(..))
+        ) {
             return Err(Error::node(
                 &draft.name,
                 format!("it shares the parameters of `{of}`, but one of the two is not a layer"),

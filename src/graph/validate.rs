@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use super::builder::{Draft, DraftRole};
-use super::{Graph, Node, NodeId, Parameter, sharing};
+use super::{Graph, Node, NodeId, Parameter, settings, sharing};
 use crate::error::{Error, Result, count};
 use crate::layers::{Arity, Misfit, ParameterSpec};
 use crate::tensor::{Shape, describe_shape};
@@ -56,9 +56,15 @@ pub(super) fn validate(name: String, drafts: Vec<Draft>, outputs: &[String]) -> 
                 name: format!("{}.{}", draft.name, spec.name),
                 node: id,
                 spec,
+                trainable: true,
+                learning_rate_factor: 1.0,
+                regularizer: None,
             });
         }
     }
+    settings::settle(&drafts, &owners, &of_node, &mut parameters)?;
+    // Sharers have the settings of the owner, so that they keep them where the owner is left out.
+    let said: Vec<settings::Settings> = drafts.iter().map(settings::said).collect();
     let mut nodes = Vec::with_capacity(drafts.len());
     for (id, draft) in drafts.into_iter().enumerate() {
         nodes.push(Node {
@@ -67,6 +73,7 @@ pub(super) fn validate(name: String, drafts: Vec<Draft>, outputs: &[String]) -> 
             inputs: inputs[id].clone(),
             shape: std::mem::take(&mut shapes[id]),
             parameters: of_node[owners[id]].clone(),
+            settings: said[owners[id]].clone(),
         });
     }
     let by_name = by_name.into_iter().map(|(name, id)| (name.clone(), id)).collect();
@@ -213,7 +220,7 @@ fn infer(
     };
     let (shape, parameters) = match &draft.role {
         DraftRole::Input(shape) | DraftRole::Target(shape) => (shape.clone(), Vec::new()),
-        DraftRole::Layer(layer) => {
+        DraftRole::Layer(layer, _) => {
             let shape = layer.output_shape(input_shapes).map_err(explain)?;
             (shape, layer.parameters(input_shapes))
         }
@@ -265,7 +272,7 @@ fn check_arity(draft: &Draft, got: usize) -> Result<()> {
     let (kind, arity) = match &draft.role {
         DraftRole::Input(_) => ("input", Arity::Exactly(0)),
         DraftRole::Target(_) => ("target", Arity::Exactly(0)),
-        DraftRole::Layer(layer) => (layer.kind(), layer.arity()),
+        DraftRole::Layer(layer, _) => (layer.kind(), layer.arity()),
         DraftRole::Loss(loss, _) => (loss.kind(), Arity::Exactly(2)),
         DraftRole::Metric(metric) => (metric.kind(), Arity::Exactly(2)),
     };
@@ -302,7 +309,7 @@ fn resolve_outputs(
                 },
             });
         };
-        if !matches!(drafts[id].role, DraftRole::Layer(_) | DraftRole::Input(_)) {
+        if !matches!(drafts[id].role, DraftRole::Layer(..) | DraftRole::Input(_)) {
             return Err(Error::node(
                 name,
                 "it is declared as an output, but it is a target, a loss or a metric",

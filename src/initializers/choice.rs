@@ -26,20 +26,31 @@ impl Choice {
     }
 
     fn read(value: toml::Value) -> Result<Self, String> {
-        let (kind, table) = match value {
-            toml::Value::String(kind) => (kind, toml::Table::new()),
-            toml::Value::Table(mut table) => match table.remove("kind") {
-                Some(toml::Value::String(kind)) => (kind, table),
-                Some(other) => return Err(format!("its `kind` is {other}, not a string")),
-                None => {
-                    let known: Vec<&str> = INITIALIZERS.iter().map(|spec| spec.kind).collect();
-                    return Err(format!("it has no `kind`, one of {}", known.join(", ")));
-                }
-            },
-            other => return Err(format!("it is {other}, not the name of an initializer")),
-        };
+        let kinds = INITIALIZERS.iter().map(|spec| spec.kind);
+        let (kind, table) = kind_and_attributes(value, "an initializer", kinds)?;
         let spec = find(&kind).map_err(|error| error.to_string())?;
         (spec.parse)(table).map(Self).map_err(|problem| format!("of kind `{kind}`: {problem}"))
+    }
+}
+
+/// The kind and the attributes of a table row's type that is itself an attribute: its kind in quotes,
+/// or a table with a `kind`. `what` is its name with an article.
+pub(crate) fn kind_and_attributes(
+    value: toml::Value,
+    what: &str,
+    kinds: impl Iterator<Item = &'static str>,
+) -> Result<(String, toml::Table), String> {
+    match value {
+        toml::Value::String(kind) => Ok((kind, toml::Table::new())),
+        toml::Value::Table(mut table) => match table.remove("kind") {
+            Some(toml::Value::String(kind)) => Ok((kind, table)),
+            Some(other) => Err(format!("its `kind` is {other}, not a string")),
+            None => {
+                let known: Vec<&str> = kinds.collect();
+                Err(format!("it has no `kind`, one of {}", known.join(", ")))
+            }
+        },
+        other => Err(format!("it is {other}, not the name of {what}")),
     }
 }
 

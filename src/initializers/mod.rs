@@ -27,6 +27,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::de::DeserializeOwned;
 
 pub use choice::Choice;
+pub(crate) use choice::kind_and_attributes;
 pub use constant::Constant;
 pub use glorot_normal::GlorotNormal;
 pub use glorot_uniform::GlorotUniform;

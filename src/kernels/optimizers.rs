@@ -129,6 +129,32 @@ pub fn move_each<const STATE: usize>(
     dispatch(Step { weights, gradient, state, rule });
 }
 
+/// The sum of `term` over all numbers, in an order that depends on their count alone: the same bits
+/// with every instruction set, for the arithmetic is done as it is written.
+pub fn sum_each(numbers: &[f32], term: impl Fn(f32) -> f64) -> f64 {
+    /// Sums side by side, so that an addition need not wait for the one before.
+    const SUMS: usize = 16;
+    struct Sum<'a, T>(&'a [f32], T, &'a mut [f64; SUMS]);
+    impl<T: Fn(f32) -> f64> Kernel for Sum<'_, T> {
+        #[inline(always)]
+        unsafe fn run<V: Vector>(self) {
+            let Self(numbers, term, sums) = self;
+            let (whole, rest) = numbers.as_chunks::<SUMS>();
+            for chunk in whole {
+                for (sum, &number) in sums.iter_mut().zip(chunk) {
+                    *sum += term(number);
+                }
+            }
+            for (sum, &number) in sums.iter_mut().zip(rest) {
+                *sum += term(number);
+            }
+        }
+    }
+    let mut sums = [0.0; SUMS];
+    dispatch(Sum(numbers, term, &mut sums));
+    sums.iter().sum()
+}
+
 /// Adds `part` to `sum`.
 ///
 /// # Panics

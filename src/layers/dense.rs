@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Cost, Layer, LayerSpec, Layout, Misfit, ParameterSpec, Reads, Sample, Split, parse,
-    to_attributes,
+    Cost, Layer, LayerSpec, Layout, Misfit, ParameterKind, ParameterSpec, Reads, Sample, Split,
+    parse, to_attributes,
 };
 use crate::executor::Context;
 use crate::initializers::{Choice, Constant, GlorotUniform};
@@ -87,6 +87,7 @@ impl Layer for Dense {
             fan_in: features,
             fan_out: self.units,
             layout,
+            kind: ParameterKind::Learned,
         };
         vec![
             spec(
@@ -96,7 +97,7 @@ impl Layer for Dense {
                     Some(initializer) => initializer.get(),
                     None => Arc::new(GlorotUniform::default()),
                 },
-                Layout::Panels,
+                Layout::Panels { groups: 1 },
             ),
             spec("bias", vec![self.units], Arc::new(Constant::new(0.0)), Layout::Plain),
         ]

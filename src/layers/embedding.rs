@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Cost, Layer, LayerSpec, Layout, Misfit, ParameterSpec, Reads, Sample, Split, parse,
-    read_indices, to_attributes,
+    Cost, Layer, LayerSpec, Layout, Misfit, ParameterKind, ParameterSpec, Reads, Sample, Split,
+    parse, read_indices, to_attributes,
 };
 use crate::executor::Context;
 use crate::initializers::GlorotUniform;
@@ -75,6 +75,7 @@ impl Layer for Embedding {
             fan_in: self.entries,
             fan_out: self.features,
             layout: Layout::Plain,
+            kind: ParameterKind::Learned,
         }]
     }
 

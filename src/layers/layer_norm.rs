@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Cost, Layer, LayerSpec, Layout, Misfit, ParameterSpec, Reads, Sample, Split, finite, last_axis,
-    parse, to_attributes,
+    Cost, Layer, LayerSpec, Layout, Misfit, ParameterKind, ParameterSpec, Reads, Sample, Split,
+    finite, last_axis, parse, to_attributes,
 };
 use crate::executor::Context;
 use crate::initializers::Constant;
@@ -85,6 +85,7 @@ impl Layer for LayerNorm {
             fan_in: 1,
             fan_out: 1,
             layout: Layout::Plain,
+            kind: ParameterKind::Learned,
         };
         vec![spec("weight", 1.0), spec("bias", 0.0)]
     }

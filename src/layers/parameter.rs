@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::initializers::Initializer;
 use crate::kernels;
+use crate::optimizers::Optimizer;
 use crate::tensor::Shape;
 
 /// How a parameter's numbers lie in memory while a network runs. Files and
@@ -14,8 +15,20 @@ pub enum Layout {
     /// Row-major.
     Plain,
     /// A matrix of (all axes but the last) x (last axis) in column panels, which the matrix kernels
-    /// read without packing.
-    Panels,
+    /// read without packing: so many equal ranges of columns, each in panels of its own.
+    Panels {
+        /// How many ranges; 1 for most.
+        groups: usize,
+    },
+}
+
+/// What moves a parameter in training.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ParameterKind {
+    /// The optimizer, by its gradient.
+    Learned,
+    /// Its layer, by what it saw in the batch: [`super::Layer::move_statistic`]. It has no gradient.
+    Statistic,
 }
 
 /// A parameter that a layer asks for.
@@ -33,12 +46,22 @@ pub struct ParameterSpec {
     pub fan_out: usize,
     /// How it lies in memory.
     pub layout: Layout,
+    /// What moves it.
+    pub kind: ParameterKind,
 }
 
 impl ParameterSpec {
     /// How many numbers it holds.
     pub fn count(&self) -> usize {
         self.shape.iter().product()
+    }
+
+    /// The arrays that an optimizer keeps for it.
+    pub(crate) fn state(&self, optimizer: &dyn Optimizer) -> &'static [&'static str] {
+        match self.kind {
+            ParameterKind::Learned => optimizer.state(),
+            ParameterKind::Statistic => &[],
+        }
     }
 
     /// The shape as a matrix: (all axes but the last) x (last axis).
@@ -52,7 +75,7 @@ impl ParameterSpec {
         let (rows, columns) = self.matrix();
         match self.layout {
             Layout::Plain => rows * columns,
-            Layout::Panels => kernels::panel_len(rows, columns),
+            Layout::Panels { groups } => groups * kernels::panel_len(rows, columns / groups),
         }
     }
 
@@ -61,7 +84,7 @@ impl ParameterSpec {
         let (rows, columns) = self.matrix();
         match self.layout {
             Layout::Plain => rows,
-            Layout::Panels => kernels::panel_rows(rows, columns),
+            Layout::Panels { groups } => groups * kernels::panel_rows(rows, columns / groups),
         }
     }
 
@@ -70,7 +93,16 @@ impl ParameterSpec {
         let (rows, columns) = self.matrix();
         match self.layout {
             Layout::Plain => range.start * columns..range.end * columns,
-            Layout::Panels => kernels::panel_rows_floats(rows, columns, range),
+            Layout::Panels { groups } => {
+                let columns = columns / groups;
+                let of_group = kernels::panel_rows(rows, columns);
+                let start = |row: usize| {
+                    let (group, row) = (row / of_group, row % of_group);
+                    let within = kernels::panel_rows_floats(rows, columns, 0..row);
+                    group * kernels::panel_len(rows, columns) + within.end
+                };
+                start(range.start)..start(range.end)
+            }
         }
     }
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Layer, LayerSpec, Layout, Misfit, ParameterSpec, Reads, Sample, Split, finite, parse,
-    to_attributes,
+    Layer, LayerSpec, Layout, Misfit, ParameterKind, ParameterSpec, Reads, Sample, Split, finite,
+    parse, to_attributes,
 };
 use crate::executor::Context;
 use crate::initializers::Constant;
@@ -95,6 +95,7 @@ impl Layer for Prelu {
             fan_in: 1,
             fan_out: 1,
             layout: Layout::Plain,
+            kind: ParameterKind::Learned,
         }]
     }
 

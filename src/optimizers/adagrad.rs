@@ -4,9 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::schedules::Pace;
 use super::settings::{
-    CLIP_VALUE, SCHEDULE, bound, check_not_negative, clip, quotient, shared_settings,
+    CLIP_GLOBAL_NORM, CLIP_NORM, CLIP_VALUE, SCHEDULE, bound, check_not_negative, clip, quotient,
+    shared_settings,
 };
-use super::{Moving, Optimizer, OptimizerSpec, parse};
+use super::{Moving, NormClip, Optimizer, OptimizerSpec, parse};
 use crate::kernels;
 use crate::layers::to_attributes;
 
@@ -18,9 +19,15 @@ pub(super) static SPEC: OptimizerSpec = OptimizerSpec {
         ("epsilon", "at least 0, added after the root; default 1e-10"),
         SCHEDULE,
         CLIP_VALUE,
+        CLIP_NORM,
+        CLIP_GLOBAL_NORM,
     ],
     parse: parse::<AdaGrad>,
-    samples: &["", "learning_rate = 0.1\nepsilon = 1e-8\nclip_value = 0.5"],
+    samples: &[
+        "",
+        "learning_rate = 0.1\nepsilon = 1e-8\nclip_value = 0.5",
+        "clip_norm = 1.0\nschedule = { kind = \"inverse_time\", decay = 0.01 }",
+    ],
 };
 
 /// Adaptive gradients (Duchi, Hazan and Singer 2011, figure 1 with a diagonal matrix), in `PyTorch`'s
@@ -36,6 +43,10 @@ pub struct AdaGrad {
     schedule: Pace,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     clip_value: Option<f32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    clip_norm: Option<f32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    clip_global_norm: Option<f32>,
 }
 
 fn default_rate() -> f32 {
@@ -60,6 +71,8 @@ impl AdaGrad {
             epsilon: default_epsilon(),
             schedule: Pace::default(),
             clip_value: None,
+            clip_norm: None,
+            clip_global_norm: None,
         }
     }
 
@@ -95,14 +108,19 @@ impl Optimizer for AdaGrad {
         &["sum"]
     }
 
+    fn norm_clip(&self) -> Option<NormClip> {
+        self.shared_norm_clip()
+    }
+
     fn can_fail(&self) -> bool {
         false
     }
 
     fn update(&self, moving: Moving<'_>) -> Result<(), String> {
-        let Moving { weights, gradient, state, step } = moving;
+        let rate = self.moving_rate(&moving);
+        let Moving { weights, gradient, state, .. } = moving;
         let [sum, ..] = state else { return Err("the state has no `sum`".to_owned()) };
-        let (rate, epsilon) = (self.rate(step), self.epsilon as f32);
+        let epsilon = self.epsilon as f32;
         let most = bound(self.clip_value);
         kernels::move_each(weights, gradient, [sum], |weight, gradient, [sum]| {
             let gradient = clip(gradient, most);

@@ -4,9 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::schedules::Pace;
 use super::settings::{
-    CLIP_VALUE, SCHEDULE, bound, check_not_negative, check_share, clip, quotient, shared_settings,
+    CLIP_GLOBAL_NORM, CLIP_NORM, CLIP_VALUE, SCHEDULE, bound, check_not_negative, check_share,
+    clip, quotient, shared_settings,
 };
-use super::{Moving, Optimizer, OptimizerSpec, parse};
+use super::{Moving, NormClip, Optimizer, OptimizerSpec, parse};
 use crate::kernels;
 use crate::layers::to_attributes;
 
@@ -20,6 +21,8 @@ pub(super) static SPEC: OptimizerSpec = OptimizerSpec {
         ("epsilon", "at least 0, added after the root; default 1e-8"),
         SCHEDULE,
         CLIP_VALUE,
+        CLIP_NORM,
+        CLIP_GLOBAL_NORM,
     ],
     parse: parse::<Adam>,
     samples: &[
@@ -49,6 +52,10 @@ pub struct Adam {
     schedule: Pace,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     clip_value: Option<f32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    clip_norm: Option<f32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    clip_global_norm: Option<f32>,
 }
 
 fn default_rate() -> f32 {
@@ -83,6 +90,8 @@ impl Adam {
             epsilon: default_epsilon(),
             schedule: Pace::default(),
             clip_value: None,
+            clip_norm: None,
+            clip_global_norm: None,
         }
     }
 
@@ -134,14 +143,18 @@ impl Optimizer for Adam {
         &["mean", "square"]
     }
 
+    fn norm_clip(&self) -> Option<NormClip> {
+        self.shared_norm_clip()
+    }
+
     fn can_fail(&self) -> bool {
         false
     }
 
     fn update(&self, moving: Moving<'_>) -> Result<(), String> {
-        let Moving { weights, gradient, state, step } = moving;
+        let rate = self.moving_rate(&moving);
+        let Moving { weights, gradient, state, step, .. } = moving;
         let [mean, square, ..] = state else { return Err("the state has no `square`".to_owned()) };
-        let rate = self.rate(step);
         let moments = Moments::new([self.beta1, self.beta2], self.epsilon, rate, step);
         let most = bound(self.clip_value);
         let state = [&mut **mean, &mut **square];

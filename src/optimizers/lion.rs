@@ -4,9 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::schedules::Pace;
 use super::settings::{
-    CLIP_VALUE, SCHEDULE, bound, check_not_negative, check_share, clip, shared_settings,
+    CLIP_GLOBAL_NORM, CLIP_NORM, CLIP_VALUE, SCHEDULE, bound, check_not_negative, check_share,
+    clip, shared_settings,
 };
-use super::{Moving, Optimizer, OptimizerSpec, parse};
+use super::{Moving, NormClip, Optimizer, OptimizerSpec, parse};
 use crate::kernels;
 use crate::layers::to_attributes;
 
@@ -20,6 +21,8 @@ pub(super) static SPEC: OptimizerSpec = OptimizerSpec {
         ("weight_decay", "at least 0; default 0"),
         SCHEDULE,
         CLIP_VALUE,
+        CLIP_NORM,
+        CLIP_GLOBAL_NORM,
     ],
     parse: parse::<Lion>,
     samples: &[
@@ -47,6 +50,10 @@ pub struct Lion {
     schedule: Pace,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     clip_value: Option<f32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    clip_norm: Option<f32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    clip_global_norm: Option<f32>,
 }
 
 fn default_rate() -> f32 {
@@ -77,6 +84,8 @@ impl Lion {
             weight_decay: 0.0,
             schedule: Pace::default(),
             clip_value: None,
+            clip_norm: None,
+            clip_global_norm: None,
         }
     }
 
@@ -128,14 +137,19 @@ impl Optimizer for Lion {
         &["mean"]
     }
 
+    fn norm_clip(&self) -> Option<NormClip> {
+        self.shared_norm_clip()
+    }
+
     fn can_fail(&self) -> bool {
         false
     }
 
     fn update(&self, moving: Moving<'_>) -> Result<(), String> {
-        let Moving { weights, gradient, state, step } = moving;
+        let rate = self.moving_rate(&moving);
+        let Moving { weights, gradient, state, .. } = moving;
         let [mean, ..] = state else { return Err("the state has no `mean`".to_owned()) };
-        let (rate, most) = (self.rate(step), bound(self.clip_value));
+        let most = bound(self.clip_value);
         let keep = [self.beta1, self.beta2].map(|beta| beta as f32);
         let new = [self.beta1, self.beta2].map(|beta| (1.0 - beta) as f32);
         let stays = (1.0 - f64::from(rate) * self.weight_decay) as f32;

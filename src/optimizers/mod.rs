@@ -78,6 +78,31 @@ pub struct Moving<'a> {
     pub state: &'a mut [&'a mut [f32]],
     /// How many steps came before this one.
     pub step: u64,
+    /// By what the learning rate is multiplied for this parameter.
+    pub rate_factor: f32,
+}
+
+/// How gradients are scaled down by their Euclidean norm before [`Optimizer::update`] sees them. What
+/// is clipped is the whole gradient: that of the losses, summed over the batch and over all nodes that
+/// share the parameter, and that of its regularizer.
+///
+/// A norm above the bound becomes the bound; one below stays as it is. `PyTorch`'s `clip_grad_norm_`
+/// adds 1e-6 to the norm before it divides by it, which is not done here.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum NormClip {
+    /// Of each parameter for itself.
+    Parameter(f32),
+    /// Of all parameters that move, taken as one vector.
+    Global(f32),
+}
+
+impl NormClip {
+    /// By what gradients of this norm are multiplied. Norms that are no numbers show.
+    pub(crate) fn scale(self, norm: f64) -> f32 {
+        let (Self::Parameter(most) | Self::Global(most)) = self;
+        let most = f64::from(most);
+        if norm <= most { 1.0 } else { (most / norm) as f32 }
+    }
 }
 
 /// The most state arrays that an optimizer can have.
@@ -103,6 +128,11 @@ pub trait Optimizer: fmt::Debug + Send + Sync {
     /// The names of the arrays, as large as the parameter, that it keeps from step to step; at most
     /// [`MOST_STATE`].
     fn state(&self) -> &'static [&'static str];
+
+    /// How the gradients are scaled before [`Optimizer::update`] sees them.
+    fn norm_clip(&self) -> Option<NormClip> {
+        None
+    }
 
     /// Whether an update can end in an error. Before such an optimizer moves anything, the network
     /// keeps a copy of its weights, to restore them if a step fails.

@@ -4,9 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::schedules::Pace;
 use super::settings::{
-    CLIP_VALUE, SCHEDULE, bound, check_not_negative, check_share, clip, quotient, shared_settings,
+    CLIP_GLOBAL_NORM, CLIP_NORM, CLIP_VALUE, SCHEDULE, bound, check_not_negative, check_share,
+    clip, quotient, shared_settings,
 };
-use super::{Moving, Optimizer, OptimizerSpec, parse};
+use super::{Moving, NormClip, Optimizer, OptimizerSpec, parse};
 use crate::kernels;
 use crate::layers::to_attributes;
 
@@ -21,6 +22,8 @@ pub(super) static SPEC: OptimizerSpec = OptimizerSpec {
         ("centered", "subtracts the square of the running mean; default false"),
         SCHEDULE,
         CLIP_VALUE,
+        CLIP_NORM,
+        CLIP_GLOBAL_NORM,
     ],
     parse: parse::<RmsProp>,
     samples: &[
@@ -53,6 +56,10 @@ pub struct RmsProp {
     schedule: Pace,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     clip_value: Option<f32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    clip_norm: Option<f32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    clip_global_norm: Option<f32>,
 }
 
 fn default_rate() -> f32 {
@@ -84,6 +91,8 @@ impl RmsProp {
             centered: false,
             schedule: Pace::default(),
             clip_value: None,
+            clip_norm: None,
+            clip_global_norm: None,
         }
     }
 
@@ -147,13 +156,18 @@ impl Optimizer for RmsProp {
         }
     }
 
+    fn norm_clip(&self) -> Option<NormClip> {
+        self.shared_norm_clip()
+    }
+
     fn can_fail(&self) -> bool {
         false
     }
 
     fn update(&self, moving: Moving<'_>) -> Result<(), String> {
-        let Moving { weights, gradient, state, step } = moving;
-        let (rate, momentum, most) = (self.rate(step), self.momentum, bound(self.clip_value));
+        let rate = self.moving_rate(&moving);
+        let Moving { weights, gradient, state, .. } = moving;
+        let (momentum, most) = (self.momentum, bound(self.clip_value));
         let (alpha, new) = (self.alpha as f32, (1.0 - self.alpha) as f32);
         let epsilon = self.epsilon as f32;
         let running = move |old: f32, number: f32| alpha * old + new * number;

@@ -11,8 +11,18 @@ pub(super) const SCHEDULE: (&str, &str) = (
 pub(super) const CLIP_VALUE: (&str, &str) =
     ("clip_value", "bounds every number of the gradient to ±this, above 0; default none");
 
+pub(super) const CLIP_NORM: (&str, &str) = (
+    "clip_norm",
+    "bounds the Euclidean norm of each parameter's gradient, above 0; before `clip_value`; default none",
+);
+
+pub(super) const CLIP_GLOBAL_NORM: (&str, &str) = (
+    "clip_global_norm",
+    "bounds the Euclidean norm of all gradients together, above 0; instead of `clip_norm`; default none",
+);
+
 /// The builder methods, learning rate and checks of an optimizer with the fields `learning_rate`,
-/// `schedule` and `clip_value`.
+/// `schedule`, `clip_value`, `clip_norm` and `clip_global_norm`.
 macro_rules! shared_settings {
     ($optimizer:ident) => {
         impl $optimizer {
@@ -31,6 +41,31 @@ macro_rules! shared_settings {
                 self
             }
 
+            /// Scales the gradient of a parameter so that its norm is at most `norm`; see [`NormClip`].
+            #[must_use]
+            pub fn clip_norm(mut self, norm: f32) -> Self {
+                self.clip_norm = Some(norm);
+                self
+            }
+
+            /// Scales all gradients so that the norm of all together is at most `norm`; see
+            /// [`NormClip`].
+            #[must_use]
+            pub fn clip_global_norm(mut self, norm: f32) -> Self {
+                self.clip_global_norm = Some(norm);
+                self
+            }
+
+            fn shared_norm_clip(&self) -> Option<NormClip> {
+                let each = self.clip_norm.map(NormClip::Parameter);
+                each.or(self.clip_global_norm.map(NormClip::Global))
+            }
+
+            /// The learning rate for what is to be moved.
+            fn moving_rate(&self, moving: &Moving<'_>) -> f32 {
+                self.rate(moving.step) * moving.rate_factor
+            }
+
             fn rate(&self, step: u64) -> f32 {
                 if self.schedule.is_constant() {
                     return self.learning_rate;
@@ -45,10 +80,19 @@ macro_rules! shared_settings {
                         self.learning_rate
                     ));
                 }
-                if let Some(bound) = self.clip_value
-                    && !(bound.is_finite() && bound > 0.0)
-                {
-                    return Err(format!("`clip_value` is {bound}, not a number above 0"));
+                for (name, bound) in [
+                    ("clip_value", self.clip_value),
+                    ("clip_norm", self.clip_norm),
+                    ("clip_global_norm", self.clip_global_norm),
+                ] {
+                    if let Some(bound) = bound
+                        && !(bound.is_finite() && bound > 0.0)
+                    {
+                        return Err(format!("`{name}` is {bound}, not a number above 0"));
+                    }
+                }
+                if self.clip_norm.is_some() && self.clip_global_norm.is_some() {
+                    return Err("`clip_norm` and `clip_global_norm` exclude each other".to_owned());
                 }
                 self.schedule.check()
             }

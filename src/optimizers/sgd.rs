@@ -3,8 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::schedules::Pace;
-use super::settings::{CLIP_VALUE, SCHEDULE, bound, check_share, clip, shared_settings};
-use super::{Moving, Optimizer, OptimizerSpec, parse};
+use super::settings::{
+    CLIP_GLOBAL_NORM, CLIP_NORM, CLIP_VALUE, SCHEDULE, bound, check_share, clip, shared_settings,
+};
+use super::{Moving, NormClip, Optimizer, OptimizerSpec, parse};
 use crate::kernels;
 use crate::layers::to_attributes;
 
@@ -18,6 +20,8 @@ pub(super) static SPEC: OptimizerSpec = OptimizerSpec {
         ("nesterov", "moves by gradient + momentum · velocity; needs momentum; default false"),
         SCHEDULE,
         CLIP_VALUE,
+        CLIP_NORM,
+        CLIP_GLOBAL_NORM,
     ],
     parse: parse::<Sgd>,
     samples: &[
@@ -26,6 +30,8 @@ pub(super) static SPEC: OptimizerSpec = OptimizerSpec {
         "momentum = 0.5\nnesterov = true",
         "clip_value = 0.1\nschedule = { kind = \"inverse_time\", decay = 0.01, warm_up = 2 }",
         "momentum = 0.5\nclip_value = 0.1",
+        "momentum = 0.5\nnesterov = true\nclip_norm = 1.0\nschedule = { kind = \"inverse_time\", decay = 0.01 }",
+        "clip_global_norm = 1.0",
     ],
 };
 
@@ -46,6 +52,10 @@ pub struct Sgd {
     schedule: Pace,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     clip_value: Option<f32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    clip_norm: Option<f32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    clip_global_norm: Option<f32>,
 }
 
 fn default_rate() -> f32 {
@@ -67,6 +77,8 @@ impl Sgd {
             nesterov: false,
             schedule: Pace::default(),
             clip_value: None,
+            clip_norm: None,
+            clip_global_norm: None,
         }
     }
 
@@ -112,13 +124,18 @@ impl Optimizer for Sgd {
         if self.momentum == 0.0 { &[] } else { &["velocity"] }
     }
 
+    fn norm_clip(&self) -> Option<NormClip> {
+        self.shared_norm_clip()
+    }
+
     fn can_fail(&self) -> bool {
         false
     }
 
     fn update(&self, moving: Moving<'_>) -> Result<(), String> {
-        let Moving { weights, gradient, state, step } = moving;
-        let (rate, momentum, most) = (self.rate(step), self.momentum, bound(self.clip_value));
+        let rate = self.moving_rate(&moving);
+        let Moving { weights, gradient, state, .. } = moving;
+        let (momentum, most) = (self.momentum, bound(self.clip_value));
         match (state, self.nesterov, self.clip_value) {
             ([], _, None) => kernels::sgd(weights, gradient, rate),
             ([], _, Some(_)) => {

@@ -9,7 +9,8 @@ use crate::model::Model;
 pub(super) static SPEC: PresetSpec = PresetSpec {
     name: "article-dag",
     summary: "seven small nodes A to G that fork and join, over 64 numbers",
-    make: article_dag,
+    arguments: &[],
+    make: |_| article_dag(),
 };
 
 /// ```text

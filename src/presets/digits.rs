@@ -9,7 +9,8 @@ use crate::model::Model;
 pub(super) static SPEC: PresetSpec = PresetSpec {
     name: "digits",
     summary: "two blocks of four branches, over the embedded 8 x 8 grey images",
-    make: digits,
+    arguments: &[],
+    make: |_| digits(),
 };
 
 /// Convolutions of three sizes and a pooling side by side, with `filters` each.

@@ -1,5 +1,6 @@
 //! Inception blocks: convolutions of several sizes side by side.
 
+use super::arguments::{Argument, BATCH, SIDE, Settings, Values, count, number};
 use super::{PresetSpec, convolution, head, model};
 use crate::error::Result;
 use crate::graph::{GraphBuilder, NodeName};
@@ -8,7 +9,18 @@ use crate::model::Model;
 
 pub(super) static SPEC: PresetSpec = PresetSpec {
     name: "inception",
-    summary: "three Inception blocks of four branches, over 28 x 28 grey images",
+    summary: "Inception blocks of four branches, over grey images",
+    arguments: &[
+        count(
+            "blocks",
+            "how many, the third and later ones at a quarter of the pixels",
+            "3",
+            (1, 200),
+        ),
+        number("width", "times the filters of every convolution", "1", (0.01, 64.0)),
+        Argument { default: "28", values: Values::Count(4, 1024), ..SIDE },
+        Argument { default: "64", ..BATCH },
+    ],
     make: inception,
 };
 
@@ -37,19 +49,35 @@ fn block(net: &mut GraphBuilder, name: &str, source: &NodeName, filters: &Filter
     net.layer(name, Concat::default(), [&one, &three, &five, &pool])
 }
 
-fn inception() -> Result<Model> {
-    let mut net = GraphBuilder::new(SPEC.name);
-    let x = net.input("x", [28, 28, 1]);
-    let stem = convolution(&mut net, "stem", Conv2d::new(32, 3).same(), &x);
-    let pool = net.layer("pool1", MaxPool::new(2), [&stem]);
-    let filters = Filters { one: 32, three: [32, 48], five: [16, 24], pool: 24 };
-    let last = block(&mut net, "i1", &pool, &filters);
-    let filters = Filters { one: 48, three: [48, 64], five: [16, 32], pool: 32 };
-    let last = block(&mut net, "i2", &last, &filters);
-    let pool = net.layer("pool2", MaxPool::new(2), [&last]);
-    let filters = Filters { one: 64, three: [64, 96], five: [24, 48], pool: 48 };
-    let last = block(&mut net, "i3", &pool, &filters);
+/// The filters of the first, the second, and every further block.
+const FILTERS: [Filters; 3] = [
+    Filters { one: 32, three: [32, 48], five: [16, 24], pool: 24 },
+    Filters { one: 48, three: [48, 64], five: [16, 32], pool: 32 },
+    Filters { one: 64, three: [64, 96], five: [24, 48], pool: 48 },
+];
+
+fn inception(settings: &Settings) -> Result<Model> {
+    let mut net = GraphBuilder::new(settings.title());
+    let side = settings.count("side");
+    let width = settings.number("width");
+    let wide = |filters: usize| ((filters as f64 * width).round() as usize).max(1);
+    let x = net.input("x", [side, side, 1]);
+    let stem = convolution(&mut net, "stem", Conv2d::new(wide(32), 3).same(), &x);
+    let mut last = net.layer("pool1", MaxPool::new(2), [&stem]);
+    for number in 1..=settings.count("blocks") {
+        if number == 3 {
+            last = net.layer("pool2", MaxPool::new(2), [&last]);
+        }
+        let filters = &FILTERS[number.min(FILTERS.len()) - 1];
+        let filters = Filters {
+            one: wide(filters.one),
+            three: filters.three.map(wide),
+            five: filters.five.map(wide),
+            pool: wide(filters.pool),
+        };
+        last = block(&mut net, &format!("i{number}"), &last, &filters);
+    }
     let means = net.layer("gap", GlobalAvgPool, [&last]);
     head(&mut net, &means);
-    model(net, 64, 5, 0.01)
+    model(net, settings.count("batch"), 5, 0.01)
 }

@@ -9,7 +9,8 @@ use crate::model::Model;
 pub(super) static SPEC: PresetSpec = PresetSpec {
     name: "mnist-cnn",
     summary: "two convolutions and two dense layers in a chain, over 28 x 28 grey images",
-    make: mnist_cnn,
+    arguments: &[],
+    make: |_| mnist_cnn(),
 };
 
 fn mnist_cnn() -> Result<Model> {

@@ -1,14 +1,26 @@
 //! Models that come with the crate: the [`PRESETS`] table.
 //!
+//! Some are families: they have arguments, as in `chain:depth=64,width=32`.
+//!
 //! To add a preset, write one function that builds it, and add a row here.
 
+mod arguments;
 mod article_dag;
 mod digits;
+mod ensemble;
+mod experts;
+mod heads;
 mod inception;
 mod mnist_cnn;
+mod nasnet;
 mod towers;
+mod wired;
+mod wiring;
 
 use std::sync::Arc;
+
+pub use arguments::{Argument, Settings, Values};
+pub(crate) use wiring::Wiring;
 
 use crate::error::{Error, Result};
 use crate::graph::{GraphBuilder, NodeName};
@@ -30,6 +42,18 @@ pub const PRESETS: &[&PresetSpec] = &[
     &towers::CHAIN,
     &inception::SPEC,
     &mnist_cnn::SPEC,
+    &wired::CHAIN,
+    &wired::FAN,
+    &wired::LAYERED,
+    &wired::BINARY_TREE,
+    &wired::WAVEFRONT,
+    &wired::RANDOM_ER,
+    &wired::RANDOM_BA,
+    &wired::RANDOM_WS,
+    &nasnet::SPEC,
+    &ensemble::SPEC,
+    &experts::SPEC,
+    &heads::SPEC,
 ];
 
 /// The presets that benchmarks run, which other systems run too.
@@ -43,14 +67,23 @@ pub struct PresetSpec {
     pub name: &'static str,
     /// What it is, in one line.
     pub summary: &'static str,
-    /// Builds it.
-    pub make: fn() -> Result<Model>,
+    /// What can be set, and its defaults; nothing for a model of one size.
+    pub arguments: &'static [Argument],
+    make: fn(&Settings) -> Result<Model>,
 }
 
 impl PresetSpec {
-    /// Builds the model.
+    /// Builds the model, every argument by default.
     pub fn model(&self) -> Result<Model> {
-        (self.make)()
+        self.with("")
+    }
+
+    /// Builds the model with some arguments set, as in `depth=64,width=32`.
+    ///
+    /// # Errors
+    /// If one is unknown, set twice or not what it may be, or if they do not go together.
+    pub fn with(&self, arguments: &str) -> Result<Model> {
+        (self.make)(&Settings::parse(self, arguments)?)
     }
 
     /// Builds the model without its metrics, as benchmarks measure it.
@@ -78,6 +111,26 @@ pub fn find(name: &str) -> Result<&'static PresetSpec> {
             suggest(name, PRESETS.iter().map(|spec| spec.name), "presets")
         ),
     })
+}
+
+/// The preset that a user asks for: its name, and, after a colon, the arguments that are set.
+///
+/// ```
+/// let chain = caudal::presets::open("chain:depth=3,width=20")?;
+/// assert_eq!(chain.graph.node("n2.relu")?.shape, [20]);
+///
+/// let message = caudal::presets::open("chain:depth=none").unwrap_err().to_string();
+/// assert!(message.contains("`depth` (how many nodes) is a whole number from 1 to 10000"));
+/// # Ok::<(), caudal::Error>(())
+/// ```
+///
+/// # Errors
+/// If there is no such preset, and as [`PresetSpec::with`].
+pub fn open(text: &str) -> Result<Model> {
+    match text.split_once(':') {
+        None => find(text)?.model(),
+        Some((name, arguments)) => find(name)?.with(arguments),
+    }
 }
 
 /// A convolution and its activation, `name.relu`.

@@ -9,19 +9,22 @@ use crate::model::Model;
 pub(super) static SMALL: PresetSpec = PresetSpec {
     name: "towers-small",
     summary: "16 perceptrons of three 64-wide layers side by side, over 64 numbers",
-    make: || towers(SMALL.name, 16, 64, [64; 3], 32),
+    arguments: &[],
+    make: |_| towers(SMALL.name, 16, 64, [64; 3], 32),
 };
 
 pub(super) static WIDE: PresetSpec = PresetSpec {
     name: "towers-wide",
     summary: "4 perceptrons of three 512-wide layers side by side, over 784 numbers",
-    make: || towers(WIDE.name, 4, 784, [512; 3], 128),
+    arguments: &[],
+    make: |_| towers(WIDE.name, 4, 784, [512; 3], 128),
 };
 
 pub(super) static CHAIN: PresetSpec = PresetSpec {
     name: "chain-mlp",
     summary: "one perceptron of three 512-wide layers, over 784 numbers: no branches at all",
-    make: chain,
+    arguments: &[],
+    make: |_| chain(),
 };
 
 fn towers(

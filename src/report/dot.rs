@@ -2,24 +2,32 @@
 
 use std::fmt::Write;
 
+use super::{describe_optimizer, describe_parameters};
 use crate::graph::{Graph, NodeId, Role};
+use crate::optimizers::Optimizer;
 use crate::tensor::describe_shape;
 
 /// A graph in Graphviz's language: every node with its kind, the shape of one item and the number of
-/// its parameters, or the node whose parameters it shares, and an edge for every input.
+/// its parameters, or the node whose parameters it shares, and an edge for every input; below
+/// them the optimizer with its settings, if there is one.
 ///
 /// ```
-/// let graph = caudal::presets::find("article-dag")?.model()?.graph;
-/// let text = caudal::report::dot(&graph);
+/// let model = caudal::presets::find("article-dag")?.model()?;
+/// let text = caudal::report::dot(&model.graph, Some(model.training.optimizer.as_ref()));
+/// assert!(text.contains("optimizer sgd, learning_rate = "));
 /// assert!(text.contains(r#""B" [label="B\ndense, 10\n650 parameters""#));
 /// assert!(text.contains(r#""A" -> "B";"#));
 /// # Ok::<(), caudal::Error>(())
 /// ```
-pub fn dot(graph: &Graph) -> String {
+pub fn dot(graph: &Graph, optimizer: Option<&dyn Optimizer>) -> String {
     let mut text = String::new();
     // Writing to a string can't fail.
     let _ = writeln!(text, "digraph \"{}\" {{", escape(graph.name()));
     text.push_str("    rankdir=TB;\n    node [fontname=\"sans-serif\", fontsize=11];\n");
+    if let Some(optimizer) = optimizer {
+        let caption = escape(&describe_optimizer(optimizer));
+        let _ = writeln!(text, "    label=\"{caption}\"; labelloc=b; fontname=\"sans-serif\";");
+    }
     for (id, node) in graph.nodes().iter().enumerate() {
         let border = if graph.outputs().contains(&id) { ", penwidth=2" } else { "" };
         let _ = writeln!(
@@ -68,12 +76,8 @@ fn label(graph: &Graph, id: NodeId) -> String {
         }
         Role::Metric(_) => {}
     }
-    let parameters: usize =
-        node.parameters.iter().map(|&index| graph.parameters()[index].spec.count()).sum();
-    if let Some(owner) = graph.shares(id) {
-        let _ = write!(text, "\\nparameters of {}", escape(&graph.nodes()[owner].name));
-    } else if parameters > 0 {
-        let _ = write!(text, "\\n{parameters} parameters");
+    if let Some(parameters) = describe_parameters(graph, id) {
+        let _ = write!(text, "\\n{}", escape(&parameters));
     }
     text
 }
@@ -112,7 +116,7 @@ mod tests {
         let x = net.input("x\"]; y [\\", [2]);
         let relu = net.layer("r -> s", Relu, [&x]);
         net.output(&relu);
-        let text = dot(&net.build().unwrap());
+        let text = dot(&net.build().unwrap(), None);
         assert!(text.starts_with(r#"digraph "say \"hi\"\n}" {"#), "{text}");
         assert!(text.contains(r#"    "x\"]; y [\\" -> "r -> s";"#), "{text}");
     }
@@ -125,7 +129,7 @@ mod tests {
         let dense = net.layer("d", Dense::new(2), [&x]);
         let sum = net.layer("sum", Add, [&x, &dense, &x]);
         net.loss("loss", MeanSquaredError, [&sum, &y]);
-        let text = dot(&net.build().unwrap());
+        let text = dot(&net.build().unwrap(), None);
         let edges: Vec<&str> = text.lines().filter(|line| line.contains(" -> ")).collect();
         assert_eq!(
             edges,
@@ -146,10 +150,10 @@ mod tests {
     fn presets_have_all_nodes_and_edges() {
         for preset in PRESETS {
             let graph = preset.model().unwrap().graph;
-            let text = dot(&graph);
+            let text = dot(&graph, None);
             let edges: usize = graph.nodes().iter().map(|node| node.inputs.len()).sum();
             assert_eq!(text.matches(" -> ").count(), edges);
-            assert_eq!(text.matches("[label=\"").count(), graph.nodes().len());
+            assert_eq!(text.matches("shape=").count(), graph.nodes().len());
         }
     }
 }

@@ -1,9 +1,51 @@
-//! What there is to say about a network and its runs.
+//! What there is to say about a network and its runs: tables, pictures, and pages of both.
 
+mod canvas;
+mod chart;
 mod dot;
 mod layout;
+mod page;
 pub mod speedup;
 mod svg;
+mod timeline;
 
+pub use chart::{Bar, Series, breakdown, chart};
 pub use dot::dot;
-pub use svg::svg;
+pub use page::{Page, loss_page, speedup_page};
+pub use svg::{Costs, svg, svg_with_costs};
+pub use timeline::timeline;
+
+use crate::graph::{Graph, NodeId};
+use crate::model::settings;
+use crate::optimizers::Optimizer;
+
+/// What a drawing says about the parameters of a node, and about their training where that is not as
+/// usual; nothing, if it has none.
+fn describe_parameters(graph: &Graph, id: NodeId) -> Option<String> {
+    if let Some(owner) = graph.shares(id) {
+        return Some(format!("parameters of {}", graph.nodes()[owner].name));
+    }
+    let parameters = graph.nodes()[id].parameters.iter();
+    let parameters: Vec<_> = parameters.map(|&index| &graph.parameters()[index]).collect();
+    let first = parameters.first()?;
+    let count: usize = parameters.iter().map(|parameter| parameter.spec.count()).sum();
+    let mut texts = vec![format!("{count} parameters")];
+    if !graph.trains(id) {
+        texts.push("frozen".to_owned());
+    }
+    if first.learning_rate_factor.to_bits() != 1.0f32.to_bits() {
+        texts.push(format!("rate x {}", first.learning_rate_factor));
+    }
+    for parameter in parameters {
+        if let Some(regularizer) = &parameter.regularizer {
+            texts.push(format!("{} of {}", regularizer.kind(), parameter.spec.name));
+        }
+    }
+    Some(texts.join(", "))
+}
+
+/// What a drawing says about the optimizer.
+fn describe_optimizer(optimizer: &dyn Optimizer) -> String {
+    let kind = [format!("optimizer {}", optimizer.kind())];
+    kind.into_iter().chain(settings(optimizer)).collect::<Vec<_>>().join(", ")
+}

@@ -200,9 +200,10 @@ impl Network {
     /// Array number `state` of [`Optimizer::state`] for the parameter called `name`.
     ///
     /// # Errors
-    /// If there is no such parameter or array.
+    /// If there is no such parameter or array. Statistics have none.
     pub fn optimizer_state(&self, name: &str, state: &str) -> Result<Tensor> {
-        let (parameter, state) = (self.parameter(name)?, self.state_array(state)?);
+        let parameter = self.parameter(name)?;
+        let state = self.state_array(parameter, state)?;
         Ok(self.parameters.state(&self.graph, parameter, state))
     }
 
@@ -211,13 +212,21 @@ impl Network {
     /// # Errors
     /// If there is no such parameter or array, or if it has another shape.
     pub fn set_optimizer_state(&mut self, name: &str, state: &str, values: &Tensor) -> Result<()> {
-        let (parameter, state) = (self.parameter(name)?, self.state_array(state)?);
+        let parameter = self.parameter(name)?;
+        let state = self.state_array(parameter, state)?;
         self.parameters.set_state(&self.graph, parameter, state, values)
     }
 
     /// The weights and the optimizer's state, by the parameter's number.
     pub(super) fn parameters(&self) -> &Parameters {
         &self.parameters
+    }
+
+    /// Goes on with another graph and its parameters; plans are compiled anew.
+    pub(super) fn replace(&mut self, graph: Arc<Graph>, parameters: Parameters) {
+        self.runs.clear();
+        self.parameters = Arc::new(parameters);
+        self.graph = graph;
     }
 
     fn parameter(&self, name: &str) -> Result<usize> {
@@ -228,8 +237,8 @@ impl Network {
         })
     }
 
-    fn state_array(&self, name: &str) -> Result<usize> {
-        let known = self.optimizer.state();
+    fn state_array(&self, parameter: usize, name: &str) -> Result<usize> {
+        let known = self.graph.parameters()[parameter].spec.state(self.optimizer.as_ref());
         let unknown = || Error::unknown("optimizer state", name, known.iter().copied());
         known.iter().position(|&state| state == name).ok_or_else(unknown)
     }
@@ -300,7 +309,8 @@ impl Network {
         self.batch(Mode::Training, batch)
     }
 
-    /// Losses and metrics of one batch.
+    /// Losses and metrics of one batch, be it of validation or of test data: layers act as in
+    /// prediction, and nothing moves.
     ///
     /// # Errors
     /// If the data does not fit, or if a node fails.

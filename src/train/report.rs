@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::error::{Error, Result};
 use crate::executor::Run;
 use crate::graph::{Graph, NodeId, Role};
 use crate::metrics::{Metric, Table};
@@ -29,10 +30,14 @@ pub struct NamedTable {
 /// What came out of some items: exact over all of them, not a mean of means.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Report {
-    /// The weighted sum of all losses.
+    /// The weighted sum of all losses, and the costs of all regularizers.
     pub loss: f64,
     /// Every loss, before its weight.
     pub losses: Vec<NamedValue>,
+    /// By the parameter's name: the cost of every regularizer, before the step; over several steps,
+    /// their mean, weighted by items.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub regularization: Vec<NamedValue>,
     /// Every metric.
     pub metrics: Vec<NamedValue>,
     /// The details of those metrics that have some.
@@ -43,7 +48,24 @@ pub struct Report {
 }
 
 impl Report {
-    /// The metric called `name`, or, with no such node, the first of that kind.
+    /// The loss, metric or regularizer's cost called `name`; `loss` is [`Report::loss`].
+    ///
+    /// # Errors
+    /// If there is none of that name; says which there are.
+    pub fn value(&self, name: &str) -> Result<f64> {
+        if name == "loss" {
+            return Ok(self.loss);
+        }
+        let mut named = self.losses.iter().chain(&self.regularization).chain(&self.metrics);
+        let found = named.find(|value| value.name == name).map(|value| value.value);
+        found.ok_or_else(|| {
+            let named = self.losses.iter().chain(&self.regularization).chain(&self.metrics);
+            let named = named.map(|value| value.name.as_str()).filter(|&name| name != "loss");
+            Error::unknown("loss or metric", name, ["loss"].into_iter().chain(named))
+        })
+    }
+
+    /// The metric called `name`.
     pub fn metric(&self, name: &str) -> Option<f64> {
         self.metrics.iter().find(|metric| metric.name == name).map(|metric| metric.value)
     }
@@ -68,6 +90,8 @@ struct MetricTotals {
 #[derive(Clone, Debug)]
 pub(super) struct Totals {
     losses: Vec<(NodeId, f64)>,
+    /// By parameter with a regularizer: its cost times the items.
+    regularization: Vec<(usize, f64)>,
     metrics: Vec<MetricTotals>,
     items: usize,
 }
@@ -86,7 +110,10 @@ impl Totals {
                 sums: vec![0.0; metric.sums(&shapes)],
             })
         };
+        let parameters = graph.parameters().iter().enumerate();
+        let regularized = parameters.filter(|(_, parameter)| parameter.regularizer.is_some());
         Self {
+            regularization: regularized.map(|(index, _)| (index, 0.0)).collect(),
             losses: graph.losses().into_iter().map(|id| (id, 0.0)).collect(),
             metrics: graph.metrics().into_iter().filter_map(metric).collect(),
             items: 0,
@@ -97,6 +124,10 @@ impl Totals {
     pub(super) fn add(&mut self, run: &Run) {
         for (id, sum) in &mut self.losses {
             *sum += run.kept(*id).unwrap_or(&[]).iter().map(|&loss| f64::from(loss)).sum::<f64>();
+        }
+        for (parameter, sum) in &mut self.regularization {
+            let items = run.plan().batch() as f64;
+            *sum += items * run.regularization(*parameter).unwrap_or(0.0);
         }
         for MetricTotals { id, metric, statistics, sums } in &mut self.metrics {
             for item in run.kept(*id).unwrap_or(&[]).chunks(*statistics) {
@@ -118,6 +149,13 @@ impl Totals {
             }
             losses.push(NamedValue { name: node.name.clone(), value });
         }
+        let mut regularization = Vec::new();
+        for (parameter, sum) in &self.regularization {
+            let value = sum / items;
+            loss += value;
+            let name = graph.parameters()[*parameter].name.clone();
+            regularization.push(NamedValue { name, value });
+        }
         let mut metrics = Vec::new();
         let mut tables = Vec::new();
         for MetricTotals { id, metric, sums, .. } in &self.metrics {
@@ -128,6 +166,6 @@ impl Totals {
             }
             metrics.push(NamedValue { name, value: metric.value(sums, items) });
         }
-        Report { loss, losses, metrics, tables, items: self.items }
+        Report { loss, losses, regularization, metrics, tables, items: self.items }
     }
 }

@@ -9,6 +9,7 @@ use caudal::layers::{LAYERS, Sample};
 use caudal::losses::LOSSES;
 use caudal::metrics::METRICS;
 use caudal::optimizers::OPTIMIZERS;
+use caudal::regularizers::REGULARIZERS;
 use toml::{Table, Value};
 
 use super::table;
@@ -59,6 +60,14 @@ fn rows() -> Vec<Row> {
             attributes: spec.attributes,
             samples: spec.samples.to_vec(),
             rewrite: Box::new(|table| (spec.parse)(table).map(|optimizer| optimizer.attributes())),
+        });
+    }
+    for spec in REGULARIZERS {
+        rows.push(Row {
+            kind: spec.kind,
+            attributes: spec.attributes,
+            samples: spec.samples.to_vec(),
+            rewrite: Box::new(|table| (spec.parse)(table).map(|it| it.attributes())),
         });
     }
     rows

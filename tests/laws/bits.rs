@@ -6,7 +6,7 @@ use std::sync::Arc;
 use caudal::Tensor;
 use caudal::executor::policy::POLICIES;
 use caudal::executor::{Actors, Executor, Mode, Phase, PlanOptions, Pool, Run, Sequential};
-use caudal::layers::{Conv2d, Dense, Layer};
+use caudal::layers::{BatchNorm, Conv2d, Dense, Layer, ParameterKind};
 
 use super::for_specimens;
 use crate::probe::{Specimen, Surroundings, assert_close, bits, execute};
@@ -26,6 +26,9 @@ fn for_all(mut law: impl FnMut(&str, &Specimen)) {
         let specimen = Specimen::new(&layer, &[&[70]], Surroundings::Inside, batch).unwrap();
         law(&format!("dense 70 to 200, {batch}"), &specimen);
     }
+    let layer: Arc<dyn Layer> = Arc::new(BatchNorm::new());
+    let specimen = Specimen::new(&layer, &[&[20, 30, 19]], Surroundings::Inside, 33).unwrap();
+    law("batch_norm in several blocks", &specimen);
     let layer: Arc<dyn Layer> = Arc::new(Conv2d::new(31, 3).same());
     let specimen = Specimen::new(&layer, &[&[32, 32, 2]], Surroundings::Shared, 53).unwrap();
     law("conv2d to 32 x 32 x 31, 53", &specimen);
@@ -46,7 +49,10 @@ impl Computed {
         // Inputs of layers without a gradient have none.
         let gradients = graph.inputs().into_iter().filter_map(|id| run.input_gradient(id));
         let inputs = gradients.map(|gradient| bits(&gradient));
+        let learned =
+            |&index: &usize| graph.parameters()[index].spec.kind == ParameterKind::Learned;
         let parameters = (0..graph.parameters().len())
+            .filter(learned)
             .map(|index| run.parameter_gradient(index).unwrap().iter().copied().collect());
         Self {
             losses: losses.collect(),

@@ -3,16 +3,24 @@
 use caudal::Tensor;
 use caudal::executor::{Mode, PlanOptions, Run, Sequential};
 use caudal::graph::Graph;
+use caudal::layers::ParameterKind;
 use caudal::losses::LOSSES;
 use caudal::optimizers::Sgd;
 use caudal::train::Network;
 
 use super::comparison::{Comparison, WEIGHT};
 use super::{BATCHES, for_specimens, sequential, table};
-use crate::probe::{assert_close, borrowed, execute, run, spacing};
+use crate::probe::{Specimen, assert_close, borrowed, execute, run, spacing};
 
-/// The sum over all outputs of output times factor, in double precision.
-fn weighted_sum(network: &mut Network, data: &[(String, Tensor)]) -> f64 {
+/// The sum over all outputs of output times factor, in double precision where training computes the
+/// same as prediction.
+fn weighted_sum(network: &mut Network, data: &[(String, Tensor)], specimen: &Specimen) -> f64 {
+    if specimen.looks_at_batches() {
+        network.train_batch(&borrowed(data)).unwrap();
+        let run = network.run(Mode::Training, specimen.batch).unwrap();
+        let losses = specimen.graph.losses().into_iter().flat_map(|id| run.kept(id).unwrap());
+        return losses.map(|&loss| f64::from(loss)).sum();
+    }
     let outputs = network.predict(&borrowed(data)).unwrap();
     let factors = data.iter().filter(|(name, _)| name.starts_with("factors"));
     let products = outputs.iter().zip(factors).flat_map(|(output, (_, factors))| {
@@ -42,8 +50,11 @@ fn central_differences(of: &Tensor, step: f32, mut value: impl FnMut(&Tensor) ->
 #[test]
 fn layer_gradients_are_central_differences() {
     for_specimens(&BATCHES, |what, specimen| {
-        if specimen.graph.node("specimen").unwrap().role.kind() == "dropout" {
-            return; // Predictions, of which differences are taken here, drop nothing.
+        // Predictions, of which differences are taken here, drop nothing; and a gradient that is
+        // stopped is no derivative.
+        let kind = specimen.graph.node("specimen").unwrap().role.kind();
+        if ["dropout", "stop_gradient"].contains(&kind) {
+            return;
         }
         let graph = Graph::clone(&specimen.graph);
         let mut network =
@@ -57,8 +68,8 @@ fn layer_gradients_are_central_differences() {
         let run = network.run(Mode::Training, specimen.batch).unwrap();
         let inputs: Vec<Option<Vec<f32>>> =
             specimen.graph.inputs().into_iter().map(|id| run.input_gradient(id)).collect();
-        let parameters: Vec<Tensor> =
-            (0..weights.len()).map(|index| run.parameter_gradient(index).unwrap()).collect();
+        let parameters: Vec<Option<Tensor>> =
+            (0..weights.len()).map(|index| run.parameter_gradient(index)).collect();
 
         for (number, gradient) in inputs.iter().enumerate() {
             let Some(gradient) = gradient else {
@@ -72,15 +83,22 @@ fn layer_gradients_are_central_differences() {
             let step = (spacing(values.len()) / 5.0).min(1e-2);
             let expected = central_differences(&values, step, |moved| {
                 data[number].1 = moved.clone();
-                weighted_sum(&mut network, &data)
+                weighted_sum(&mut network, &data, specimen)
             });
             data[number].1 = values;
             assert_close(&format!("{what}: input {number}"), gradient, &expected, 2e-3);
         }
-        for ((name, values), gradient) in weights.iter().zip(&parameters) {
+        let described = specimen.graph.parameters();
+        for (((name, values), gradient), described) in
+            weights.iter().zip(&parameters).zip(described)
+        {
+            let Some(gradient) = gradient else {
+                assert_eq!(described.spec.kind, ParameterKind::Statistic, "{what}: {name}");
+                continue;
+            };
             let expected = central_differences(values, 1e-2, |moved| {
                 network.set_weights(name, moved).unwrap();
-                weighted_sum(&mut network, &data)
+                weighted_sum(&mut network, &data, specimen)
             });
             network.set_weights(name, values).unwrap();
             let gradient = gradient.as_slice().unwrap();

@@ -37,6 +37,7 @@ fn twenty_steps(optimizer: &dyn Optimizer, ends: &[usize]) -> (Vec<f32>, Vec<Vec
                 gradient: &gradient[start..end],
                 state: &mut pieces,
                 step,
+                rate_factor: 1.0,
             };
             optimizer.update(moving).unwrap();
             start = end;
@@ -112,8 +113,13 @@ fn the_first_step_goes_against_the_gradient() {
         let mut weights = vec![0.0; COUNT];
         let mut state = vec![vec![0.0; COUNT]; optimizer.state().len()];
         let mut state: Vec<&mut [f32]> = state.iter_mut().map(Vec::as_mut_slice).collect();
-        let moving =
-            Moving { weights: &mut weights, gradient: &gradient, state: &mut state, step: 0 };
+        let moving = Moving {
+            weights: &mut weights,
+            gradient: &gradient,
+            state: &mut state,
+            step: 0,
+            rate_factor: 1.0,
+        };
         optimizer.update(moving).unwrap();
         for (weight, gradient) in weights.iter().zip(&gradient) {
             assert!(weight * gradient < 0.0, "{what}: {gradient} gives {weight}");

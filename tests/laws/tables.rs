@@ -10,6 +10,7 @@ use caudal::layers::{self, LAYERS};
 use caudal::losses::{self, LOSSES};
 use caudal::metrics::{self, METRICS};
 use caudal::optimizers::{self, OPTIMIZERS};
+use caudal::regularizers::{self, REGULARIZERS};
 
 use super::table;
 
@@ -22,7 +23,11 @@ fn files(folder: &str, shared: &[&str]) -> BTreeSet<String> {
 }
 
 /// Asserts that files and rows are the same, and that rows are unique and described.
-fn assert_table<'a>(folder: &str, shared: &[&str], rows: impl Iterator<Item = (&'a str, &'a str)>) {
+pub(super) fn assert_table<'a>(
+    folder: &str,
+    shared: &[&str],
+    rows: impl Iterator<Item = (&'a str, &'a str)>,
+) {
     let mut kinds = BTreeSet::new();
     for (kind, summary) in rows {
         assert!(summary.len() > 10, "{folder}: `{kind}` has the summary {summary:?}");
@@ -36,7 +41,7 @@ fn assert_table<'a>(folder: &str, shared: &[&str], rows: impl Iterator<Item = (&
 fn every_file_is_a_row() {
     assert_table(
         "layers",
-        &["checks", "parameter", "window", "tests"],
+        &["checks", "custom", "layer", "parameter", "window", "tests"],
         LAYERS.iter().map(|row| (row.kind, row.summary)),
     );
     assert_table("losses", &["targets", "tests"], LOSSES.iter().map(|row| (row.kind, row.summary)));
@@ -55,8 +60,13 @@ fn every_file_is_a_row() {
         &["choice", "tests"],
         INITIALIZERS.iter().map(|row| (row.kind, row.summary)),
     );
+    assert_table(
+        "regularizers",
+        &["tests"],
+        REGULARIZERS.iter().map(|row| (row.kind, row.summary)),
+    );
     let policies = POLICIES.iter().map(|row| (row.name, row.summary));
-    assert_table("executor/policy", &["order", "places"], policies);
+    assert_table("executor/policy", &["homes", "order", "places"], policies);
 }
 
 #[test]
@@ -93,6 +103,13 @@ fn every_row_is_found_by_its_kind_and_makes_that_kind() {
         assert!(std::ptr::eq(*row, initializers::find(row.kind).unwrap()));
         assert_eq!((row.parse)(table("")).unwrap().kind(), row.kind);
     }
+    for row in REGULARIZERS {
+        assert!(!row.samples.is_empty(), "{}", row.kind);
+        assert!(std::ptr::eq(*row, regularizers::find(row.kind).unwrap()));
+        for sample in row.samples {
+            assert_eq!((row.parse)(table(sample)).unwrap().kind(), row.kind);
+        }
+    }
     for row in POLICIES {
         assert_eq!(policy(row.name).unwrap().name(), row.name);
     }
@@ -114,6 +131,10 @@ fn unknown_kinds_are_refused_with_those_that_exist() {
             initializers::find("nonsense").unwrap_err(),
             INITIALIZERS.iter().map(|r| r.kind).collect(),
         ),
+        (
+            regularizers::find("nonsense").unwrap_err(),
+            REGULARIZERS.iter().map(|r| r.kind).collect(),
+        ),
         (policy("nonsense").unwrap_err(), POLICIES.iter().map(|row| row.name).collect()),
         (
             executor("nonsense", 1, "fifo").err().unwrap(),
@@ -134,6 +155,7 @@ fn attributes_are_described_once() {
     let tables = tables.chain(METRICS.iter().map(|row| (row.kind, row.attributes)));
     let tables = tables.chain(OPTIMIZERS.iter().map(|row| (row.kind, row.attributes)));
     let tables = tables.chain(INITIALIZERS.iter().map(|row| (row.kind, row.attributes)));
+    let tables = tables.chain(REGULARIZERS.iter().map(|row| (row.kind, row.attributes)));
     let mut described = 0;
     for (kind, attributes) in tables {
         let mut names = BTreeSet::new();

@@ -9,7 +9,7 @@
 use super::PlanOptions;
 use crate::executor::plan::Mode;
 use crate::graph::{Graph, Role};
-use crate::layers::{Split, View};
+use crate::layers::{Pass, Split, View};
 
 /// Items that a chunk should have at least: kernels need some rows.
 const SMALLEST_CHUNK: usize = 8;
@@ -30,11 +30,12 @@ pub(super) fn count(
         if !included[id] {
             continue;
         }
-        if layer.split() != Split::Items {
-            return 1;
-        }
         let shapes: Vec<&[usize]> =
             node.inputs.iter().map(|&input| graph.nodes[input].shape.as_slice()).collect();
+        let as_a_whole = layer.summary_floats(&shapes, Pass::Forward) > 0 && graph.trains(id);
+        if layer.split() != Split::Items || as_a_whole {
+            return 1;
+        }
         if layer.view(&shapes) == View::Computed && !layer.in_place() {
             floats += node.shape.iter().product::<usize>();
         }

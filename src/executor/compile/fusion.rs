@@ -79,10 +79,20 @@ impl Fusion<'_> {
     fn place_for(&self, index: usize, values: &Values) -> Option<u32> {
         let step = &self.steps.list[index];
         match step.phase {
+            // What looks at a batch as a whole waits for all parts of the step before.
+            Phase::Forward | Phase::InputGrad if step.summaries != [NONE; 2] => None,
             Phase::Forward => self.after_only_input(step),
             Phase::InputGrad => self.after_gradient(step, values),
             Phase::Update => self.after_param_grad(step, values),
-            Phase::Accumulate | Phase::ParamGrad | Phase::Prepare | Phase::Commit => None,
+            Phase::Combine | Phase::CombineGrad => self.after_only_block(step),
+            Phase::Accumulate
+            | Phase::Summarize
+            | Phase::SummarizeGrad
+            | Phase::ParamGrad
+            | Phase::Prepare
+            | Phase::Regularize
+            | Phase::GradNorm
+            | Phase::Commit => None,
         }
     }
 
@@ -109,6 +119,13 @@ impl Fusion<'_> {
         self.if_it_fits(self.group_of[producer as usize], step)
     }
 
+    /// A combining step after the one that summarises, if that has one block.
+    fn after_only_block(&self, step: &StepDraft) -> Option<u32> {
+        let producer = self.steps.producer[step.inputs[0] as usize];
+        let group = self.group_of[producer as usize];
+        (self.groups[group as usize].units == 1).then_some(group)
+    }
+
     /// A gradient step after the one computing the gradient that it passes on; a loss's gradient
     /// after the loss.
     fn after_gradient(&self, step: &StepDraft, values: &Values) -> Option<u32> {
@@ -116,6 +133,10 @@ impl Fusion<'_> {
             let loss = values.of_chunk(values.activations[step.node], step.chunk);
             let group = self.group_of[self.steps.producer[loss as usize] as usize];
             return self.if_it_fits(group, step);
+        }
+        if !step.after.is_empty() {
+            // It waits for more than the gradient, which may wait for the group itself.
+            return None;
         }
         let producer = self.steps.producer[step.output_grad as usize];
         if self.steps.list[producer as usize].writes.len() > 1 {
@@ -125,12 +146,16 @@ impl Fusion<'_> {
         self.if_it_fits(self.group_of[producer as usize], step)
     }
 
-    /// An update after its parameter gradient, if the parameter has only that one and every step that
-    /// can fail belongs to the forward phase: else the gradient would wait for the whole backward
-    /// phase.
+    /// An update after its parameter gradient, if the parameter has only that one, is not clipped by a
+    /// norm, and every step that can fail belongs to the forward phase: else the gradient would wait
+    /// for the whole backward phase.
     fn after_param_grad(&self, step: &StepDraft, values: &Values) -> Option<u32> {
         let &[gradient] = step.inputs.as_slice() else { return None };
+        if step.norm != NONE {
+            return None;
+        }
         let producer = self.steps.producer[gradient as usize] as usize;
+        debug_assert_eq!(self.steps.list[producer].phase, Phase::ParamGrad);
         let commit = &self.steps.list[step.commit as usize];
         let fails_in_backward = commit.after.iter().any(|&before| {
             let before = &self.steps.list[before as usize];

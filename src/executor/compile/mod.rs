@@ -1,7 +1,8 @@
 //! From a graph to a plan.
 //!
 //! 1. `values`: where every activation and gradient lies, and who needs one at all;
-//! 2. `steps`: every call of a layer, in topological order, with what it reads and writes;
+//! 2. `steps`: every call of a layer, in topological order, with what it reads and writes, with
+//!    `summaries` for layers that look at a batch as a whole, and `updates` for what goes over parameters;
 //! 3. `fusion`: which steps become one task;
 //! 4. `tasks`: parts, messages, slots and the lifetimes of buffers.
 //!
@@ -11,7 +12,9 @@
 mod chunks;
 mod fusion;
 mod steps;
+mod summaries;
 mod tasks;
+mod updates;
 mod values;
 
 use std::sync::Arc;
@@ -34,8 +37,15 @@ pub struct PlanOptions {
     pub chunk_bytes: usize,
     /// Makes one task of steps with one way through, where one of them is small.
     pub fusion: bool,
-    /// Lets layers write over inputs that nobody else reads, and places inputs inside their concat.
+    /// Lets layers write over inputs that nobody else reads, places inputs inside their concat, and
+    /// keeps rows a whole number of pages apart from competing for the cache.
     pub in_place: bool,
+    /// Training plans: the gradient of a node's inputs goes on before that of its parameters is done.
+    /// Without it, both are awaited, as where one backward task computes them.
+    pub split_backward: bool,
+    /// Training plans: moves parameters while gradients of others are still computed. Without it,
+    /// updates wait for all gradients.
+    pub overlap_updates: bool,
     /// Training plans: moves parameters. Without it, gradients are computed and kept.
     pub updates: bool,
     /// Training plans: computes gradients of the input nodes too, and keeps them and those of the
@@ -51,6 +61,8 @@ impl Default for PlanOptions {
             chunk_bytes: 6 << 20,
             fusion: true,
             in_place: true,
+            split_backward: true,
+            overlap_updates: true,
             updates: true,
             keep_gradients: false,
         }
@@ -102,6 +114,13 @@ impl Plan {
             if graph.parameters().is_empty() && !options.keep_gradients {
                 return Err(refuse("it has no parameter to train", "add a layer with weights"));
             }
+            let trains = (0..graph.nodes().len()).any(|id| graph.trains(id));
+            if !trains && !options.keep_gradients {
+                return Err(refuse(
+                    "all its layers with weights have `trainable = false`",
+                    "let at least one of them train",
+                ));
+            }
         }
         for node in graph.nodes() {
             let floats: usize = node.shape.iter().product();
@@ -114,12 +133,14 @@ impl Plan {
         }
         let included = included(graph, mode);
         let values = values::Values::place(graph, mode, batch, &included, options);
-        let steps = steps::Steps::list(graph, mode, batch, &included, &values, options);
+        let norm_clip = optimizer.norm_clip();
+        let steps = steps::Steps::list(graph, mode, batch, &included, &values, options, norm_clip);
         let trains = steps.parameter_gradients.iter().any(|gradients| !gradients.is_empty());
         if mode == Mode::Training && !trains && !options.keep_gradients {
             return Err(refuse(
-                "no loss depends on a parameter",
-                "connect a loss to a layer with weights, or to one behind it",
+                "no loss depends on a parameter that trains",
+                "connect a loss to a layer with weights and without `trainable = false`, or to one \
+                 behind it, with no `stop_gradient` between",
             ));
         }
         let groups = fusion::fuse(graph, &values, &steps, options);

@@ -1,4 +1,5 @@
-//! Every call of a layer, loss or metric, and every sum and update, in topological order.
+//! Every call of a layer, loss or metric, and every sum, in topological order; `updates` adds the steps
+//! that go over parameters.
 
 use std::ops::Range;
 
@@ -6,7 +7,8 @@ use super::PlanOptions;
 use super::values::Values;
 use crate::executor::plan::{Mode, NONE, Phase};
 use crate::graph::{Graph, NodeId, Role};
-use crate::layers::{Cost, Reads, Split};
+use crate::layers::{Cost, ParameterKind, Pass, Reads, Split};
+use crate::optimizers::NormClip;
 
 /// A step before tasks and slots exist. Values are positions in [`Values::drafts`].
 #[derive(Clone, Debug)]
@@ -19,6 +21,9 @@ pub(super) struct StepDraft {
     pub(super) output: u32,
     pub(super) output_grad: u32,
     pub(super) prepared: u32,
+    /// What the forward and the backward pass know of the whole batch.
+    pub(super) summaries: [u32; 2],
+    pub(super) norm: u32,
     pub(super) writes: Vec<Write>,
     /// Steps that must end before, beside those whose values it reads.
     pub(super) after: Vec<u32>,
@@ -34,6 +39,15 @@ pub(super) struct StepDraft {
     /// Estimated seconds.
     pub(super) seconds: f64,
     pub(super) flops: f64,
+}
+
+impl StepDraft {
+    /// The values that it reads.
+    pub(super) fn reads(&self) -> impl Iterator<Item = u32> + '_ {
+        let others = [self.output, self.output_grad, self.prepared, self.norm].into_iter();
+        let all = self.inputs.iter().copied().chain(others).chain(self.summaries);
+        all.filter(|&value| value != NONE)
+    }
 }
 
 /// A value that a step writes.
@@ -54,15 +68,17 @@ pub(super) struct Steps {
     /// Values without a batch axis, added to those of the placement: prepared weights and parameter
     /// gradients.
     pub(super) flat: Vec<FlatValue>,
-    /// By node: its parameter gradients, in the order of its parameters.
+    /// By node: its parameter gradients, in the order of its parameters; [`NONE`] for statistics.
     pub(super) parameter_gradients: Vec<Vec<u32>>,
+    /// By parameter: the cost of its regularizer, or [`NONE`].
+    pub(super) regularization: Vec<u32>,
     /// Parts of each parameter gradient step, which its values have a place for.
     pub(super) contributions: Vec<usize>,
     /// By node: the steps of its parameter gradients, one a chunk.
-    param_grads: Vec<Vec<u32>>,
+    pub(super) param_grads: Vec<Vec<u32>>,
     /// By node: the prepared form of its weights, or [`NONE`].
     prepared: Vec<u32>,
-    first_flat: usize,
+    pub(super) first_flat: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -84,7 +100,7 @@ pub(super) fn seconds(cost: Cost) -> f64 {
 pub(super) const MOST_PARTS: usize = 32;
 
 /// The fewest rows of a parameter that a part is worth.
-const SMALLEST_ROWS: usize = 48;
+pub(super) const SMALLEST_ROWS: usize = 48;
 
 /// How many parts estimated work of `seconds` makes.
 pub(super) fn parts(seconds: f64, units: usize, options: PlanOptions) -> usize {
@@ -94,14 +110,20 @@ pub(super) fn parts(seconds: f64, units: usize, options: PlanOptions) -> usize {
     ((seconds / options.grain) as usize).clamp(1, units.clamp(1, MOST_PARTS))
 }
 
-struct Lister<'a> {
-    graph: &'a Graph,
+pub(super) struct Lister<'a> {
+    pub(super) graph: &'a Graph,
+    mode: Mode,
     values: &'a Values,
-    options: PlanOptions,
-    steps: Steps,
+    pub(super) options: PlanOptions,
+    pub(super) steps: Steps,
+    /// By step that computes input gradients: the parameter gradient that is awaited together with it,
+    /// or [`NONE`].
+    joined: Vec<u32>,
     /// Where the lister stands.
     chunk: usize,
-    items: Range<usize>,
+    pub(super) items: Range<usize>,
+    /// By node: what the forward and the backward pass know of the whole batch, or [`NONE`].
+    pub(super) summaries: Vec<[u32; 2]>,
 }
 
 impl Steps {
@@ -112,19 +134,24 @@ impl Steps {
         included: &[bool],
         values: &Values,
         options: PlanOptions,
+        norm_clip: Option<NormClip>,
     ) -> Self {
         let steps = Self {
             list: Vec::new(),
             producer: vec![NONE; values.drafts.len()],
             flat: Vec::new(),
             parameter_gradients: vec![Vec::new(); graph.nodes.len()],
+            regularization: vec![NONE; graph.parameters.len()],
             contributions: Vec::new(),
             param_grads: vec![Vec::new(); graph.nodes.len()],
             prepared: vec![NONE; graph.nodes.len()],
             first_flat: values.drafts.len(),
         };
         let (chunk, items) = (0, 0..0);
-        let mut lister = Lister { graph, values, options, steps, chunk, items };
+        let summaries = vec![[NONE; 2]; graph.nodes.len()];
+        let joined = Vec::new();
+        let mut lister =
+            Lister { graph, mode, values, options, steps, joined, chunk, items, summaries };
         for (chunk, items) in values.chunks.iter().enumerate() {
             (lister.chunk, lister.items) = (chunk, items.clone());
             for &id in graph.order.iter().filter(|&&id| included[id]) {
@@ -137,6 +164,9 @@ impl Steps {
             }
         }
         (lister.chunk, lister.items) = (values.chunks.len(), 0..batch);
+        if mode != Mode::Prediction {
+            lister.regularizers();
+        }
         if mode == Mode::Training {
             if values.chunks.len() > 1 {
                 for &id in graph.order.iter().rev() {
@@ -144,13 +174,13 @@ impl Steps {
                 }
             }
             if options.updates {
-                lister.updates();
+                lister.updates(norm_clip);
             }
         }
         lister.steps
     }
 
-    fn push(&mut self, step: StepDraft) -> u32 {
+    pub(super) fn push(&mut self, step: StepDraft) -> u32 {
         let index = self.list.len() as u32;
         for write in &step.writes {
             self.producer[write.value as usize] = index;
@@ -159,7 +189,7 @@ impl Steps {
         index
     }
 
-    fn add_flat(&mut self, floats: usize, contributions: usize, kept: bool) -> u32 {
+    pub(super) fn add_flat(&mut self, floats: usize, contributions: usize, kept: bool) -> u32 {
         self.flat.push(FlatValue { floats, contributions, kept });
         self.producer.push(NONE);
         (self.first_flat + self.flat.len() - 1) as u32
@@ -167,10 +197,9 @@ impl Steps {
 
     /// The steps whose values a step reads, and those that it must follow.
     pub(super) fn waits_for(&self, step: &StepDraft) -> Vec<u32> {
-        let values = step.inputs.iter().chain([&step.output, &step.output_grad, &step.prepared]);
-        let producers = values
-            .filter(|&&value| value != NONE)
-            .map(|&value| self.producer[value as usize])
+        let producers = step
+            .reads()
+            .map(|value| self.producer[value as usize])
             .filter(|&producer| producer != NONE);
         let mut all: Vec<u32> = producers.chain(step.after.iter().copied()).collect();
         all.sort_unstable();
@@ -180,7 +209,7 @@ impl Steps {
 }
 
 impl Lister<'_> {
-    fn draft(&self, phase: Phase, node: NodeId) -> StepDraft {
+    pub(super) fn draft(&self, phase: Phase, node: NodeId) -> StepDraft {
         StepDraft {
             phase,
             node,
@@ -190,6 +219,8 @@ impl Lister<'_> {
             output: NONE,
             output_grad: NONE,
             prepared: NONE,
+            summaries: [NONE; 2],
+            norm: NONE,
             writes: Vec::new(),
             after: Vec::new(),
             commit: NONE,
@@ -202,9 +233,14 @@ impl Lister<'_> {
         }
     }
 
-    fn input_shapes(&self, id: NodeId) -> Vec<&[usize]> {
+    pub(super) fn input_shapes(&self, id: NodeId) -> Vec<&[usize]> {
         let inputs = &self.graph.nodes[id].inputs;
         inputs.iter().map(|&input| self.graph.nodes[input].shape.as_slice()).collect()
+    }
+
+    /// The gradient of a node's output.
+    pub(super) fn output_grad(&self, id: NodeId) -> u32 {
+        self.here(self.values.gradients[id])
     }
 
     fn input_values(&self, id: NodeId) -> Vec<u32> {
@@ -242,6 +278,9 @@ impl Lister<'_> {
         let node = &self.graph.nodes[id];
         let mut step = self.draft(Phase::Forward, id);
         step.inputs = self.input_values(id);
+        if self.mode == Mode::Training {
+            step.summaries = self.summarize(id, Pass::Forward);
+        }
         step.placed.clone_from(&self.values.placed[id]);
         let value = self.here(self.values.activations[id]);
         let is_source = matches!(node.role, Role::Input | Role::Target);
@@ -249,6 +288,7 @@ impl Lister<'_> {
         if let Role::Layer(layer) = &node.role {
             step.split = layer.split();
             step.units = self.items.len() / layer.smallest_part(&self.input_shapes(id)).max(1);
+            step.prepared = self.prepare(id, Pass::Forward);
             let computed = layer.view(&self.input_shapes(id)) == crate::layers::View::Computed;
             view = !computed && step.placed.iter().all(|&placed| placed);
         }
@@ -283,20 +323,35 @@ impl Lister<'_> {
             let numbers = self.items.len() * draft.item_rows * draft.cols * received.len();
             let floats = numbers as f64;
             step.seconds = seconds(Cost { flops: floats, floats: 1.5 * floats });
+            step.after = self.awaited_with(&received);
             step.inputs = received;
             self.steps.push(step);
         }
-        // The input gradient first: it is what others wait for.
-        if !values.contributions[id].is_empty() {
-            self.input_grad(id);
+        if gradient != NONE {
+            self.summarize(id, Pass::Backward);
         }
-        let node = &self.graph.nodes[id];
-        if gradient != NONE && !node.parameters.is_empty() {
+        // The input gradient first: it is what others wait for.
+        let input_grad = (!values.contributions[id].is_empty()).then(|| self.input_grad(id));
+        if gradient != NONE && self.graph.trains(id) {
             let by_items = self.param_split(id) == Split::Items;
             if by_items || values.chunks.len() == 1 {
                 self.param_grad(id);
+                let own = self.steps.param_grads[id].last().copied();
+                if let (false, Some(input), Some(own)) =
+                    (self.options.split_backward, input_grad, own)
+                {
+                    self.joined.resize(input as usize + 1, NONE);
+                    self.joined[input as usize] = own;
+                }
             }
         }
+    }
+
+    /// The parameter gradients that are awaited together with these gradients.
+    fn awaited_with(&self, gradients: &[u32]) -> Vec<u32> {
+        let producers = gradients.iter().map(|&value| self.steps.producer[value as usize]);
+        let joined = producers.filter_map(|step| self.joined.get(step as usize).copied());
+        joined.filter(|&step| step != NONE).collect()
     }
 
     fn param_split(&self, id: NodeId) -> Split {
@@ -309,8 +364,7 @@ impl Lister<'_> {
     /// A parameter gradient that is not summed over items goes over the whole batch, once all chunks
     /// have come so far.
     fn whole_param_grad(&mut self, id: NodeId) {
-        let has_parameters = !self.graph.nodes[id].parameters.is_empty();
-        if has_parameters
+        if self.graph.trains(id)
             && self.values.gradients[id] != NONE
             && self.param_split(id) != Split::Items
         {
@@ -319,7 +373,7 @@ impl Lister<'_> {
     }
 
     /// Fills in the activations that a gradient step reads.
-    fn read(&self, step: &mut StepDraft, id: NodeId, reads: Reads) {
+    pub(super) fn read(&self, step: &mut StepDraft, id: NodeId, reads: Reads) {
         if reads.inputs {
             step.inputs = self.input_values(id);
             step.placed = vec![false; step.inputs.len()];
@@ -329,19 +383,20 @@ impl Lister<'_> {
         }
     }
 
-    fn input_grad(&mut self, id: NodeId) {
+    fn input_grad(&mut self, id: NodeId) -> u32 {
         let node = &self.graph.nodes[id];
         let mut step = self.draft(Phase::InputGrad, id);
-        step.output_grad = self.here(self.values.gradients[id]);
+        step.output_grad = self.output_grad(id);
+        step.summaries = self.summaries[id];
+        if step.output_grad != NONE {
+            step.after = self.awaited_with(&[step.output_grad]);
+        }
         match &node.role {
             Role::Layer(layer) => {
                 step.split = layer.split();
                 step.units = self.items.len() / layer.smallest_part(&self.input_shapes(id)).max(1);
                 self.read(&mut step, id, layer.input_grad_reads());
-                let floats = layer.prepared_floats(&self.input_shapes(id));
-                if floats > 0 {
-                    step.prepared = self.prepare(id, floats);
-                }
+                step.prepared = self.prepare(id, Pass::Backward);
             }
             Role::Loss { loss, .. } => self.read(&mut step, id, loss.input_grad_reads()),
             Role::Input | Role::Target | Role::Metric(_) => {}
@@ -362,13 +417,15 @@ impl Lister<'_> {
             step.seconds = seconds(cost);
             step.flops = cost.flops;
         }
-        self.steps.push(step);
+        self.steps.push(step)
     }
 
-    /// Weights are prepared once for all chunks.
-    fn prepare(&mut self, id: NodeId, floats: usize) -> u32 {
-        if self.steps.prepared[id] != NONE {
-            return self.steps.prepared[id];
+    /// Weights are prepared once for all chunks, for layers that ask for it.
+    fn prepare(&mut self, id: NodeId, pass: Pass) -> u32 {
+        let Role::Layer(layer) = &self.graph.nodes[id].role else { return NONE };
+        let floats = layer.prepared_floats(&self.input_shapes(id));
+        if floats == 0 || layer.prepares_for() != pass || self.steps.prepared[id] != NONE {
+            return if layer.prepares_for() == pass { self.steps.prepared[id] } else { NONE };
         }
         let value = self.steps.add_flat(floats, 1, false);
         let mut step = self.draft(Phase::Prepare, id);
@@ -384,12 +441,19 @@ impl Lister<'_> {
         let node = &self.graph.nodes[id];
         let Role::Layer(layer) = &node.role else { return };
         let mut step = self.draft(Phase::ParamGrad, id);
-        step.output_grad = self.here(self.values.gradients[id]);
+        step.output_grad = self.output_grad(id);
+        step.summaries = self.summaries[id];
         self.read(&mut step, id, layer.param_grad_reads());
         if self.chunk == self.values.chunks.len() {
             self.wait_for_all_chunks(&mut step);
+        } else {
+            step.after = self.awaited_with(&[step.output_grad]);
         }
-        let cost = self.cost(id);
+        // With a summary of the batch, there is little to be done.
+        let cost = match step.summaries[1] {
+            NONE => self.cost(id),
+            _ => Cost::default(),
+        };
         step.seconds = seconds(cost);
         step.flops = cost.flops;
         step.split = layer.param_split(&self.input_shapes(id));
@@ -398,14 +462,16 @@ impl Lister<'_> {
             step.units = node.parameters.iter().map(rows).max().unwrap_or(1) / SMALLEST_ROWS;
         }
         let specs = node.parameters.iter().map(|&parameter| &self.graph.parameters[parameter].spec);
-        let floats: Vec<usize> = specs.map(crate::layers::ParameterSpec::floats).collect();
+        let floats: Vec<Option<usize>> = specs
+            .map(|spec| (spec.kind == ParameterKind::Learned).then(|| spec.floats()))
+            .collect();
         let by_items = step.split == Split::Items;
         let contributions = match self.steps.param_grads[id].first() {
             Some(&first) => self.steps.contributions[first as usize],
             None if by_items => {
                 // Every part writes sums as large as the parameter, which are then read and added:
                 // a part must be worth that.
-                let traffic = 2.0 * floats.iter().sum::<usize>() as f64 / 2e9;
+                let traffic = 2.0 * floats.iter().flatten().sum::<usize>() as f64 / 2e9;
                 let grain = self.options.grain.max(10.0 * traffic);
                 // The last chunk may have an item less than the first.
                 let least = self.values.chunks.iter().map(Range::len).min().unwrap_or(1);
@@ -417,12 +483,16 @@ impl Lister<'_> {
             let chunks = if by_items { self.values.chunks.len() } else { 1 };
             for &floats in &floats {
                 let kept = self.options.keep_gradients;
-                let value = self.steps.add_flat(floats, chunks * contributions, kept);
+                let value = match floats {
+                    Some(floats) => self.steps.add_flat(floats, chunks * contributions, kept),
+                    None => NONE,
+                };
                 self.steps.parameter_gradients[id].push(value);
             }
         }
         let contribution = if by_items { self.chunk * contributions } else { 0 } as u32;
         let values = self.steps.parameter_gradients[id].iter().enumerate();
+        let values = values.filter(|&(_, &value)| value != NONE);
         step.writes.extend(values.map(|(index, &value)| Write {
             value,
             index: index as u32,
@@ -438,91 +508,12 @@ impl Lister<'_> {
 
     /// Values of the whole batch have no step of their own: those of the chunks write them.
     fn wait_for_all_chunks(&self, step: &mut StepDraft) {
-        let values = step.inputs.iter().chain([&step.output, &step.output_grad]);
-        for &value in values.filter(|&&value| value != NONE) {
+        let values = step.inputs.iter().copied().chain([step.output, step.output_grad]);
+        for value in values.filter(|&value| value != NONE) {
             for chunk in 0..self.values.chunks.len() {
                 let value = self.values.of_chunk(value, chunk);
                 step.after.push(self.steps.producer[value as usize]);
             }
         }
-    }
-
-    fn updates(&mut self) {
-        let commit = self.commit();
-        let graph = self.graph;
-        let readers = self.weight_readers();
-        let mut gradients = vec![(Vec::new(), Vec::new()); graph.parameters.len()];
-        for (id, node) in graph.nodes.iter().enumerate() {
-            // A node that no loss needs has no gradient.
-            for (&parameter, &value) in
-                node.parameters.iter().zip(&self.steps.parameter_gradients[id])
-            {
-                gradients[parameter].0.push(value);
-                gradients[parameter].1.extend(&self.steps.param_grads[id]);
-            }
-        }
-        for (parameter, described) in graph.parameters.iter().enumerate() {
-            let mut step = self.draft(Phase::Update, described.node);
-            step.parameter = parameter as u32;
-            (step.inputs, step.after) = std::mem::take(&mut gradients[parameter]);
-            if step.inputs.is_empty() {
-                continue;
-            }
-            step.placed = vec![false; step.inputs.len()];
-            step.after.push(commit);
-            step.after.extend(&readers[parameter]);
-            step.commit = commit;
-            step.split = Split::Rows;
-            let spec = &described.spec;
-            step.units = spec.rows() / SMALLEST_ROWS;
-            let contributions: usize = step
-                .inputs
-                .iter()
-                .map(|&value| self.steps.flat[value as usize - self.steps.first_flat].contributions)
-                .sum();
-            let floats = ((contributions + 4) * spec.floats()) as f64;
-            step.seconds = seconds(Cost { flops: 0.0, floats });
-            self.steps.push(step);
-        }
-    }
-
-    /// One step that follows every step that can fail; all updates follow it.
-    fn commit(&mut self) -> u32 {
-        let graph = self.graph;
-        let can_fail = |step: &StepDraft| match (step.phase, &graph.nodes[step.node].role) {
-            (Phase::Forward, Role::Input | Role::Target) | (Phase::Accumulate, _) => false,
-            (Phase::Forward | Phase::Prepare, _) => true,
-            (_, Role::Layer(layer)) => layer.backward_can_fail(),
-            (_, Role::Loss { loss, .. }) => loss.backward_can_fail(),
-            _ => true,
-        };
-        // Only those that no other such step waits for: the rest come before anyway.
-        let mut last: Vec<bool> = self.steps.list.iter().map(can_fail).collect();
-        for index in 0..self.steps.list.len() {
-            if can_fail(&self.steps.list[index]) {
-                for before in self.steps.waits_for(&self.steps.list[index]) {
-                    last[before as usize] = false;
-                }
-            }
-        }
-        let mut step = self.draft(Phase::Commit, graph.losses()[0]);
-        step.after = (0..last.len() as u32).filter(|&index| last[index as usize]).collect();
-        step.split = Split::Whole;
-        step.seconds = 1e-7;
-        self.steps.push(step)
-    }
-
-    /// By parameter: the steps that read the weights. Those of the forward phase come before the
-    /// commit.
-    fn weight_readers(&self) -> Vec<Vec<u32>> {
-        let mut readers = vec![Vec::new(); self.graph.parameters.len()];
-        for (index, step) in self.steps.list.iter().enumerate() {
-            if matches!(step.phase, Phase::InputGrad | Phase::ParamGrad) {
-                for &parameter in &self.graph.nodes[step.node].parameters {
-                    readers[parameter].push(index as u32);
-                }
-            }
-        }
-        readers
     }
 }

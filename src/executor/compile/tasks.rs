@@ -74,6 +74,7 @@ pub(super) fn assemble(
         activations: values.activations.clone(),
         kept_gradients: kept(&values, &values.gradients),
         parameter_gradients: parameter_gradients(request.graph, &values, steps),
+        regularization: steps.regularization.clone(),
         flops: steps.list.iter().map(|step| step.flops).sum(),
     };
     let mut writer = Writer {
@@ -119,7 +120,7 @@ fn parameter_gradients(graph: &Graph, values: &Values, steps: &Steps) -> Vec<Vec
     let mut all = vec![Vec::new(); graph.parameters.len()];
     for (id, node) in graph.nodes.iter().enumerate() {
         for (&parameter, &value) in node.parameters.iter().zip(&steps.parameter_gradients[id]) {
-            if values.drafts[value as usize].kept {
+            if value != NONE && values.drafts[value as usize].kept {
                 all[parameter].push(value);
             }
         }
@@ -289,6 +290,8 @@ impl Writer<'_> {
         let output = self.operand(draft.output, task);
         let output_grad = self.operand(draft.output_grad, task);
         let prepared = self.operand(draft.prepared, task);
+        let summaries = draft.summaries.map(|value| self.operand(value, task));
+        let norm = self.operand(draft.norm, task);
         let start = self.plan.targets.len() as u32;
         self.plan.targets.extend(draft.writes.iter().map(
             |&Write { value, index, contribution, in_place, view }| Target {
@@ -307,6 +310,8 @@ impl Writer<'_> {
             output,
             output_grad,
             prepared,
+            summaries,
+            norm,
             writes: Span { start, len: draft.writes.len() as u32 },
         });
     }
@@ -367,8 +372,7 @@ impl Writer<'_> {
         let mut written = Vec::new();
         for &step in &group.steps {
             let step = &self.steps.list[step as usize];
-            let read = step.inputs.iter().chain([&step.output, &step.output_grad, &step.prepared]);
-            touched.extend(read.filter(|&&value| value != NONE).filter_map(|&v| storage_of(v)));
+            touched.extend(step.reads().filter_map(storage_of));
             written.extend(step.writes.iter().filter_map(|write| storage_of(write.value)));
         }
         touched.extend(&written);

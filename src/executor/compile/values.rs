@@ -62,6 +62,33 @@ pub(super) struct Values {
     batch: usize,
 }
 
+/// Rows that lie a multiple of this many floats apart, a page, compete for the same places in the
+/// first-level cache; a product reads more of them side by side than fit there.
+const PAGE: usize = 1024;
+/// Floats of a cache line.
+const LINE: usize = 16;
+
+/// From one row of `cols` numbers to the next, such that rows do not compete for places in the cache.
+fn spread(cols: usize) -> usize {
+    if cols > 0 && cols.is_multiple_of(PAGE) { cols + LINE } else { cols }
+}
+
+/// Whether the rows of a node's output may lie apart: nobody outside the plan reads them, and nobody
+/// inside sees them with other axes.
+fn may_spread(graph: &Graph, id: NodeId) -> bool {
+    let reshapes = |id: NodeId| {
+        let node = &graph.nodes[id];
+        let Role::Layer(layer) = &node.role else { return false };
+        let shapes: Vec<&[usize]> =
+            node.inputs.iter().map(|&input| graph.nodes[input].shape.as_slice()).collect();
+        layer.view(&shapes) == View::Reshape
+    };
+    let is_layer = matches!(graph.nodes[id].role, Role::Layer(_));
+    is_layer
+        && !reshapes(id)
+        && !graph.consumers[id].iter().any(|&(consumer, _)| reshapes(consumer))
+}
+
 /// A shape as a matrix: rows of one item, columns.
 fn matrix(shape: &[usize]) -> (usize, usize) {
     match shape.split_last() {
@@ -102,7 +129,11 @@ impl Values {
                     Role::Loss { .. } | Role::Metric(_) | Role::Input | Role::Target => true,
                     Role::Layer(_) => is_output[id],
                 };
-                values.drafts[values.activations[id] as usize].kept = kept;
+                let draft = &mut values.drafts[values.activations[id] as usize];
+                draft.kept = kept;
+                if options.in_place && !kept && may_spread(graph, id) {
+                    draft.stride = spread(draft.cols);
+                }
             }
         }
         if options.in_place {
@@ -128,7 +159,7 @@ impl Values {
             let shapes: Vec<&[usize]> =
                 node.inputs.iter().map(|&input| graph.nodes[input].shape.as_slice()).collect();
             let by_items = layer.param_split(&shapes) == Split::Items;
-            if mode != Mode::Training || node.parameters.is_empty() || by_items {
+            if mode != Mode::Training || !graph.trains(id) || by_items {
                 continue;
             }
             let reads = layer.param_grad_reads();
@@ -333,7 +364,7 @@ impl Values {
             }
             let node = &graph.nodes[id];
             if !matches!(node.role, Role::Loss { .. }) {
-                self.settle_gradient(id, &node.shape, options);
+                self.settle_gradient(graph, id, options);
             }
             self.place_contributions(graph, id, &wants, options);
         }
@@ -349,19 +380,29 @@ impl Values {
     }
 
     /// The gradient of a node's output: the only one received, or a sum of those received.
-    fn settle_gradient(&mut self, id: NodeId, shape: &[usize], options: PlanOptions) {
+    fn settle_gradient(&mut self, graph: &Graph, id: NodeId, options: PlanOptions) {
         self.gradients[id] = match self.received[id].as_slice() {
             [] => NONE,
             [only] => *only,
             [first, ..] => {
                 let first = *first;
                 if options.in_place && self.drafts[first as usize].exclusive {
-                    self.add_within(shape, first, 0)
+                    self.add_within(&graph.nodes[id].shape, first, 0)
                 } else {
-                    self.add(shape)
+                    self.add_gradient(graph, id, options)
                 }
             }
         };
+    }
+
+    /// A gradient of a node's output, with a storage of its own.
+    fn add_gradient(&mut self, graph: &Graph, id: NodeId, options: PlanOptions) -> u32 {
+        let value = self.add(&graph.nodes[id].shape);
+        if options.in_place && !options.keep_gradients && may_spread(graph, id) {
+            let draft = &mut self.drafts[value as usize];
+            draft.stride = spread(draft.cols);
+        }
+        value
     }
 
     fn place_contributions(
@@ -374,13 +415,8 @@ impl Values {
         let node = &graph.nodes[id];
         let shapes: Vec<&[usize]> =
             node.inputs.iter().map(|&input| graph.nodes[input].shape.as_slice()).collect();
-        let differentiable = |number: usize| match &node.role {
-            Role::Layer(layer) => layer.differentiable(number),
-            Role::Loss { loss, .. } => loss.differentiable(number),
-            Role::Input | Role::Target | Role::Metric(_) => false,
-        };
         let needed: Vec<usize> = (0..node.inputs.len())
-            .filter(|&number| wants[node.inputs[number]] && differentiable(number))
+            .filter(|&number| wants[node.inputs[number]] && differentiable(&node.role, number))
             .collect();
         let own = self.gradients[id];
         let mut column = 0;
@@ -421,9 +457,9 @@ impl Values {
                         contribution.in_place = true;
                         self.add_within(shape, own, 0)
                     }
-                    View::Computed | View::Reshape => self.add(shape),
+                    View::Computed | View::Reshape => self.add_gradient(graph, input, options),
                 },
-                _ => self.add(shape),
+                _ => self.add_gradient(graph, input, options),
             };
             self.received[input].push(contribution.value);
             self.contributions[id].push(contribution);
@@ -456,8 +492,16 @@ fn overwritable(graph: &Graph, id: NodeId, mode: Mode) -> bool {
     }
     let reads = |reads: Reads| reads.output;
     mode != Mode::Training
-        || !(reads(layer.input_grad_reads())
-            || !node.parameters.is_empty() && reads(layer.param_grad_reads()))
+        || !(reads(layer.input_grad_reads()) || graph.trains(id) && reads(layer.param_grad_reads()))
+}
+
+/// Whether the node has a gradient with respect to its input number `input`.
+fn differentiable(role: &Role, input: usize) -> bool {
+    match role {
+        Role::Layer(layer) => layer.differentiable(input),
+        Role::Loss { loss, .. } => loss.differentiable(input),
+        Role::Input | Role::Target | Role::Metric(_) => false,
+    }
 }
 
 /// The nodes whose output's gradient is of use: some parameter, or an input whose gradient is asked
@@ -466,13 +510,17 @@ fn wants_gradient(graph: &Graph, options: PlanOptions) -> Vec<bool> {
     let mut wants = vec![false; graph.nodes.len()];
     for &id in &graph.order {
         let node = &graph.nodes[id];
-        wants[id] = match node.role {
-            Role::Input => options.keep_gradients,
-            Role::Target | Role::Metric(_) => false,
-            Role::Layer(_) | Role::Loss { .. } => {
-                !node.parameters.is_empty() || node.inputs.iter().any(|&input| wants[input])
-            }
-        };
+        wants[id] =
+            match node.role {
+                Role::Input => options.keep_gradients,
+                Role::Target | Role::Metric(_) => false,
+                Role::Layer(_) | Role::Loss { .. } => {
+                    graph.trains(id)
+                        || node.inputs.iter().enumerate().any(|(number, &input)| {
+                            wants[input] && differentiable(&node.role, number)
+                        })
+                }
+            };
     }
     wants
 }
@@ -489,11 +537,7 @@ fn reaches_loss(graph: &Graph, wants: &[bool]) -> Vec<bool> {
             continue;
         }
         for (number, &input) in node.inputs.iter().enumerate() {
-            reaches[input] |= match &node.role {
-                Role::Layer(layer) => layer.differentiable(number),
-                Role::Loss { loss, .. } => loss.differentiable(number),
-                _ => false,
-            };
+            reaches[input] |= differentiable(&node.role, number);
         }
     }
     reaches

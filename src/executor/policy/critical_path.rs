@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::homes::Homes;
 use super::order::{Order, Ranking};
 use super::places::Places;
 use super::{Policy, PolicySpec, ReadyPart};
@@ -30,13 +31,19 @@ pub(super) static SPEC: PolicySpec = PolicySpec {
 /// what counts is that numbers are used while they are in a cache: tasks of an earlier chunk come
 /// before those of a later one, and those of one chunk in the plan's order, in which a parameter
 /// gradient follows at once on the gradients that it reads. What goes over all chunks is ranked.
+///
+/// Elsewhere a worker prefers tasks whose parameters are in its cache, since it had them last, unless
+/// something else is more urgent by 0.3 of the critical path.
 #[derive(Debug, Default)]
 pub struct CriticalPath {
     ranking: Ranking,
-    plan: Option<u64>,
+    /// The plan and the number of workers that everything below is for.
+    ready_for: Option<(u64, usize)>,
     orders: HashMap<u64, Arc<Order>>,
     order: Arc<Order>,
     waiting: Places,
+    /// Where there is a choice of workers, and no chunk that comes first.
+    homes: Option<Homes>,
 }
 
 impl CriticalPath {
@@ -52,8 +59,8 @@ impl Policy for CriticalPath {
         SPEC.name
     }
 
-    fn begin(&mut self, plan: &Plan, _workers: usize) -> Result<()> {
-        if self.plan == Some(plan.id) {
+    fn begin(&mut self, plan: &Plan, workers: usize) -> Result<()> {
+        if self.ready_for == Some((plan.id, workers)) {
             return Ok(());
         }
         let order = self
@@ -62,21 +69,34 @@ impl Policy for CriticalPath {
             .or_insert_with(|| Arc::new(Order::new(plan, plan.estimated_costs(), self.ranking)));
         self.order = Arc::clone(order);
         self.waiting = Places::new(self.order.parts.len());
-        self.plan = Some(plan.id);
+        self.homes = Homes::new(plan, workers, self.order.parts.len());
+        self.ready_for = Some((plan.id, workers));
         Ok(())
     }
 
     fn learn(&mut self, plan: &Plan, seconds: &[f64]) {
         self.orders.insert(plan.id, Arc::new(Order::new(plan, seconds, self.ranking)));
-        self.plan = None;
+        self.ready_for = None;
     }
 
-    fn push(&mut self, part: ReadyPart, _worker: usize) {
-        self.waiting.insert(self.order.place(part));
+    fn push(&mut self, part: ReadyPart, worker: usize) {
+        let place = self.order.place(part);
+        self.waiting.insert(place);
+        if let Some(homes) = &mut self.homes {
+            homes.push(place, part.task, worker);
+        }
     }
 
-    fn pop(&mut self, _worker: usize) -> Option<ReadyPart> {
-        let place = self.waiting.first()?;
+    fn pop(&mut self, worker: usize) -> Option<ReadyPart> {
+        let mut place = self.waiting.first()?;
+        if let Some(homes) = &mut self.homes {
+            if let Some(own) = homes.first(worker) {
+                if self.order.are_near(place, own) {
+                    place = own;
+                }
+            }
+            homes.pop(place, self.order.parts[place as usize].task, worker);
+        }
         self.waiting.remove(place);
         Some(self.order.parts[place as usize])
     }

@@ -5,6 +5,7 @@
 
 mod critical_path;
 mod fifo;
+mod homes;
 mod lifo;
 mod memory;
 mod order;

@@ -41,6 +41,10 @@ impl Ranking {
     }
 }
 
+/// Parts are about as urgent as each other if their ranks differ by at most this share of the critical
+/// path.
+const MARGIN: f64 = 0.3;
+
 /// The parts of a plan, the most urgent first.
 #[derive(Debug, Default)]
 pub(super) struct Order {
@@ -49,6 +53,10 @@ pub(super) struct Order {
     first: Vec<u32>,
     /// By task and part: the place.
     places: Vec<u32>,
+    /// By task: its group and its rank.
+    ranks: Vec<(u8, f64)>,
+    /// Seconds by which a part must be more urgent than another to count as such.
+    margin: f64,
 }
 
 impl Order {
@@ -79,7 +87,15 @@ impl Order {
                 parts.push(ReadyPart { task, part });
             }
         }
-        Self { parts, first, places }
+        let margin = MARGIN * ranks.iter().fold(0.0, |longest: f64, &(_, rank)| longest.max(rank));
+        Self { parts, first, places, ranks, margin }
+    }
+
+    /// Whether the part at `first` is hardly more urgent than the one at `later`.
+    pub(super) fn are_near(&self, first: u32, later: u32) -> bool {
+        let rank = |place: u32| self.ranks[self.parts[place as usize].task as usize];
+        let ((group, rank), (later_group, later_rank)) = (rank(first), rank(later));
+        group == later_group && rank - later_rank <= self.margin
     }
 
     /// Where a part stands.

@@ -3,6 +3,7 @@
 #![expect(clippy::float_cmp, reason = "numbers that must be exact are compared exactly")]
 
 mod activations;
+mod batch_norm;
 mod convolutions;
 mod functions;
 mod pools;

@@ -118,7 +118,7 @@ impl Specimen {
             }
             inputs.push(input);
         }
-        let mut last = net.add("layer", DraftRole::Layer(Arc::clone(layer)), &inputs);
+        let mut last = net.add("layer", DraftRole::layer(Arc::clone(layer)), &inputs);
         let shape = layer.output_shape(shapes).unwrap_or_default();
         if inside {
             last = net.layer("after", Add, [&last]);

@@ -74,10 +74,11 @@ impl Callback for CsvLog {
 }
 
 fn add_report(cells: &mut Vec<(String, String)>, part: &str, report: &Report) {
-    let own = matches!(report.losses.as_slice(), [only] if only.name == "loss");
+    let own = report.regularization.is_empty()
+        && matches!(report.losses.as_slice(), [only] if only.name == "loss");
     let losses = report.losses.iter().filter(|_| !own);
     cells.push((format!("{part}_loss"), report.loss.to_string()));
-    for value in losses.chain(&report.metrics) {
+    for value in losses.chain(&report.regularization).chain(&report.metrics) {
         let mut name = format!("{part}_{}", value.name);
         while cells.iter().any(|(other, _)| *other == name) {
             name.push_str("_node");

@@ -1,0 +1,142 @@
+//! The calls that go over the rows of one parameter: what its size costs, the sum of its gradients,
+//! its norm, and its update.
+
+use std::ops::Range;
+use std::sync::atomic::Ordering;
+
+use super::context::written;
+use super::plan::{NONE, Operand, Step, TaskSplit};
+use super::state::RunState;
+use crate::graph::Parameter;
+use crate::kernels;
+use crate::optimizers::{MOST_STATE, Moving, NormClip};
+
+impl RunState {
+    /// The floats of a part's rows of the step's parameter; none where it has no row.
+    fn part_floats(&self, task: usize, part: u32, step: &Step) -> Range<usize> {
+        let spec = &self.parameter(step).spec;
+        let rows = match self.plan.tasks[task].split {
+            TaskSplit::Items => 0..spec.rows(),
+            TaskSplit::Rows => self.plan.part_range(task, part, spec.rows()),
+        };
+        if rows.is_empty() { 0..0 } else { spec.floats_of(rows) }
+    }
+
+    fn parameter(&self, step: &Step) -> &Parameter {
+        &self.plan.graph.parameters[step.parameter as usize]
+    }
+
+    /// The weights of a part's rows.
+    fn weights(&self, step: &Step, range: Range<usize>) -> &[f32] {
+        let weights = &self.parameters.entries[step.parameter as usize].weights;
+        // SAFETY: the buffer is as large as the parameter; of the updates, which alone write and come
+        // after every other reader, only the part itself writes these rows, later.
+        unsafe { std::slice::from_raw_parts(weights.pointer().add(range.start), range.len()) }
+    }
+
+    /// Writes the one number of a part.
+    fn write_sum(&self, part: u32, step: &Step, sum: f32) {
+        let target = self.plan.targets[step.writes.start as usize];
+        let at = part as usize;
+        self.flat_mut(written(target.value), at..at + 1)[0] = sum;
+    }
+
+    /// What the part's weights cost.
+    pub(super) fn regularize(&self, task: usize, part: u32, step: &Step) {
+        let range = self.part_floats(task, part, step);
+        let weights = self.weights(step, range);
+        let cost = self.parameter(step).regularizer.as_ref().map_or(0.0, |it| it.cost(weights));
+        self.write_sum(part, step, cost as f32);
+    }
+
+    /// Adds the gradients of the part's rows in order, that of the regularizer last, to the first.
+    fn complete_gradient(&self, step: &Step, range: &Range<usize>) -> Option<&mut [f32]> {
+        let mut contributions =
+            self.plan.operands[step.inputs.range()].iter().flat_map(|&operand| {
+                let value = *self.value(operand.value);
+                (0..value.contributions as usize)
+                    .map(move |number| (operand, number * value.floats))
+            });
+        let (first, _) = contributions.next()?;
+        let gradient = self.flat_mut(first, range.clone());
+        for (operand, start) in contributions {
+            let more = &self.flat(operand)[start + range.start..start + range.end];
+            kernels::add_slices(gradient, more);
+        }
+        if let Some(regularizer) = &self.parameter(step).regularizer {
+            regularizer.add_gradient(self.weights(step, range.clone()), gradient);
+        }
+        Some(gradient)
+    }
+
+    /// Completes the gradient of the part's rows, and writes its norm. A norm rather than a sum of
+    /// squares, which could be too large for a float where the gradient is not.
+    pub(super) fn grad_norm(&self, task: usize, part: u32, step: &Step) {
+        let range = self.part_floats(task, part, step);
+        let gradient = self.complete_gradient(step, &range).map_or(&[][..], |gradient| gradient);
+        let squares = kernels::sum_each(gradient, |number| f64::from(number) * f64::from(number));
+        self.write_sum(part, step, squares.sqrt() as f32);
+    }
+
+    /// The norm of all that these are norms of.
+    fn norm_of<'a>(&'a self, norms: impl IntoIterator<Item = &'a Operand>) -> f64 {
+        let parts = norms.into_iter().flat_map(|&norms| self.flat(norms));
+        parts.map(|&norm| f64::from(norm) * f64::from(norm)).sum::<f64>().sqrt()
+    }
+
+    /// Where all gradients are clipped together: by what they are multiplied.
+    pub(super) fn clip_scale(&self, step: &Step) {
+        let norms = &self.plan.operands[step.inputs.range()];
+        if let Some(clip) = self.plan.optimizer.norm_clip().filter(|_| !norms.is_empty()) {
+            self.write_sum(0, step, clip.scale(self.norm_of(norms)));
+        }
+    }
+
+    /// By what a gradient is multiplied that a norm step has completed.
+    fn scale_of(&self, norm: Operand) -> f32 {
+        match self.plan.optimizer.norm_clip() {
+            Some(clip @ NormClip::Parameter(_)) => clip.scale(self.norm_of([&norm])),
+            Some(NormClip::Global(_)) => self.flat(norm)[0],
+            None => 1.0,
+        }
+    }
+
+    /// Moves the part's rows of a parameter.
+    pub(super) fn update(&self, task: usize, part: u32, step: &Step) -> Result<(), String> {
+        let range = self.part_floats(task, part, step);
+        if range.is_empty() {
+            return Ok(());
+        }
+        let gradient = if step.norm.value == NONE {
+            let Some(gradient) = self.complete_gradient(step, &range) else { return Ok(()) };
+            gradient
+        } else {
+            let first = self.plan.operands[step.inputs.start as usize];
+            let gradient = self.flat_mut(first, range.clone());
+            let scale = self.scale_of(step.norm);
+            if scale.to_bits() != 1.0f32.to_bits() {
+                for number in gradient.iter_mut() {
+                    *number *= scale;
+                }
+            }
+            gradient
+        };
+        let entry = &self.parameters.entries[step.parameter as usize];
+        // SAFETY: the buffers are as large as the parameter; this part is the only one with these
+        // rows, and all readers of this step are done.
+        let rows_of = |buffer: &kernels::Buffer| unsafe {
+            std::slice::from_raw_parts_mut(buffer.pointer().add(range.start), range.len())
+        };
+        let mut state: [&mut [f32]; MOST_STATE] = Default::default();
+        for (rows, buffer) in state.iter_mut().zip(&entry.state) {
+            *rows = rows_of(buffer);
+        }
+        self.plan.optimizer.update(Moving {
+            weights: rows_of(&entry.weights),
+            gradient,
+            state: &mut state[..entry.state.len().min(MOST_STATE)],
+            step: self.step.load(Ordering::Relaxed),
+            rate_factor: self.parameter(step).learning_rate_factor,
+        })
+    }
+}
