@@ -17,6 +17,7 @@ pub mod presets;
 mod random;
 pub mod regularizers;
 pub mod report;
+pub mod simulator;
 mod tensor;
 pub mod train;
 

@@ -7,6 +7,7 @@ mod comparison;
 mod gradients;
 mod measures;
 mod optimizers;
+mod regularizers;
 mod shapes;
 mod tables;
 

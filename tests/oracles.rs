@@ -1,5 +1,6 @@
 //! Comparisons with results that `PyTorch` computed; see the README beside them.
 
+mod batch_norm;
 mod blocks;
 mod layers;
 mod training;

@@ -8,7 +8,7 @@ use caudal::executor::{
     Actors, Executor, Mode, Phase, Plan, PlanOptions, Pool, Run, Sequential, TaskInfo,
 };
 use caudal::graph::{Graph, NodeId, Role};
-use caudal::optimizers::{Optimizer, Sgd};
+use caudal::optimizers::{NormClip, Optimizer, Sgd};
 use caudal::train::{Network, NetworkOptions};
 
 use crate::support_graphs::{Batch, Family, Specimen, borrowed, specimen};
@@ -30,7 +30,12 @@ fn options(seed: u64) -> PlanOptions {
 
 fn optimizer(seed: u64) -> Sgd {
     let sgd = Sgd::new(0.0005);
-    if seed.is_multiple_of(2) { sgd.momentum(0.9) } else { sgd }
+    let sgd = if seed.is_multiple_of(2) { sgd.momentum(0.9) } else { sgd };
+    match seed % 3 {
+        0 => sgd,
+        1 => sgd.clip_norm(0.2),
+        _ => sgd.clip_global_norm(0.5),
+    }
 }
 
 /// An executor that several networks use one after another.
@@ -81,7 +86,8 @@ fn train(
     network.set_executor(executor);
     let losses = batches.iter().map(|batch| {
         let report = network.train_batch(&borrowed(batch)).unwrap();
-        let values = report.losses.iter().chain(&report.metrics).map(|named| named.value);
+        let values = report.losses.iter().chain(&report.regularization).chain(&report.metrics);
+        let values = values.map(|named| named.value);
         values.chain([report.loss]).map(f64::to_bits).collect()
     });
     let losses = losses.collect();
@@ -220,6 +226,11 @@ fn the_generator_covers_what_it_should() {
             && graph.consumers(id).iter().all(to_metric)
     };
     assert!(have(&|graph| any_node(graph, &dead_end)) >= 5, "layers that only a metric needs");
+    let parameter = |test: fn(&caudal::graph::Parameter) -> bool| {
+        have(&|graph: &Graph| graph.parameters().iter().any(test))
+    };
+    assert!(parameter(|it| !it.trainable) >= 20, "frozen layers");
+    assert!(parameter(|it| it.regularizer.is_some()) >= 20, "regularizers");
 }
 
 /// A plan seen through [`Plan::task`].
@@ -264,13 +275,8 @@ impl<'a> Law<'a> {
     fn assert_before(&self, first: (NodeId, Phase), second: (NodeId, Phase)) {
         for &(early, early_place) in self.of(first.0, first.1) {
             for &(late, late_place) in self.of(second.0, second.1) {
-                let ordered = if early == late {
-                    early_place < late_place
-                } else {
-                    self.before[late][early / 64] >> (early % 64) & 1 == 1
-                };
                 assert!(
-                    ordered,
+                    self.follows((late, late_place), (early, early_place)),
                     "{}: {:?} of `{}` does not wait for {:?} of `{}`",
                     self.what,
                     second.1,
@@ -278,6 +284,24 @@ impl<'a> Law<'a> {
                     first.1,
                     self.graph.nodes()[first.0].name
                 );
+            }
+        }
+    }
+
+    fn follows(&self, (late, late_place): (usize, usize), early: (usize, usize)) -> bool {
+        if early.0 == late {
+            return early.1 < late_place;
+        }
+        self.before[late][early.0 / 64] >> (early.0 % 64) & 1 == 1
+    }
+
+    /// The update of its own parameter waits for the norm of a gradient, and for the cost of weights;
+    /// plans do not tell which update that is.
+    fn assert_updates_follow(&self, id: NodeId, moves: bool) {
+        for phase in [Phase::GradNorm, Phase::Regularize] {
+            for &early in self.of(id, phase).iter().filter(|_| moves) {
+                let mut updates = self.of(id, Phase::Update).iter();
+                assert!(updates.any(|&late| self.follows(late, early)), "{}: {phase:?}", self.what);
             }
         }
     }
@@ -307,8 +331,15 @@ impl<'a> Law<'a> {
         }
     }
 
+    /// How many of a node's parameters have a regularizer.
+    fn regularizers(&self, id: NodeId) -> usize {
+        let parameters = self.graph.nodes()[id].parameters.iter();
+        let regularized = |&&index: &&usize| self.graph.parameters()[index].regularizer.is_some();
+        parameters.filter(regularized).count()
+    }
+
     /// Which gradients there are, and that none is missing.
-    fn backward(&self) {
+    fn backward(&self, clips: bool) {
         let graph = self.graph;
         let count = graph.nodes().len();
         let differentiable = |id: NodeId, number: usize| match &graph.nodes()[id].role {
@@ -346,12 +377,15 @@ impl<'a> Law<'a> {
                 (Phase::Accumulate, usize::from(layer && upstream[id] && uses > 1)),
                 (Phase::ParamGrad, usize::from(moves)),
                 (Phase::Update, if moves { node.parameters.len() } else { 0 }),
+                (Phase::GradNorm, if moves && clips { node.parameters.len() } else { 0 }),
+                (Phase::Regularize, self.regularizers(id)),
             ] {
                 assert_eq!(self.of(id, phase).len(), expected, "{what} {phase:?}");
             }
             for reader in [Phase::Forward, Phase::Prepare, Phase::InputGrad, Phase::ParamGrad] {
                 self.assert_before((id, reader), (id, Phase::Update));
             }
+            self.assert_updates_follow(id, moves);
             for gradient in [Phase::InputGrad, Phase::ParamGrad] {
                 if layer {
                     self.assert_before((id, Phase::Forward), (id, gradient));
@@ -367,8 +401,9 @@ impl<'a> Law<'a> {
         }
     }
 
-    /// Whatever can fail comes before the commit, and that before every update.
-    fn commit(&self) {
+    /// Whatever can fail comes before the commit, and that before every update; before it come the
+    /// norms of gradients that are clipped together.
+    fn commit(&self, clip: Option<NormClip>) {
         let mut commits = self.steps.keys().filter(|(_, phase)| *phase == Phase::Commit);
         let commit = *commits.next().unwrap_or_else(|| panic!("{}: no commit", self.what));
         assert!(commits.next().is_none() && self.of(commit.0, commit.1).len() == 1);
@@ -378,6 +413,9 @@ impl<'a> Law<'a> {
                 self.assert_before((id, Phase::Prepare), commit);
             }
             self.assert_before(commit, (id, Phase::Update));
+            if matches!(clip, Some(NormClip::Global(_))) {
+                self.assert_before((id, Phase::GradNorm), commit);
+            }
         }
     }
 }
@@ -419,14 +457,17 @@ fn plans_of_random_networks_keep_the_laws() {
             let law = Law::new(format!("seed {seed}, {name}, training"), &plan);
             law.messages();
             law.forward(&all);
-            law.backward();
-            law.commit();
+            law.backward(optimizer.norm_clip().is_some());
+            law.commit(optimizer.norm_clip());
 
             let plan = compile(Mode::Evaluation);
             let law = Law::new(format!("seed {seed}, {name}, evaluation"), &plan);
             law.messages();
             law.forward(&all);
-            assert!(law.steps.keys().all(|(_, phase)| *phase == Phase::Forward));
+            for &(id, phase) in law.steps.keys() {
+                assert!(matches!(phase, Phase::Forward | Phase::Regularize), "{}", law.what);
+                assert_eq!(law.of(id, Phase::Regularize).len(), law.regularizers(id));
+            }
 
             let plan = compile(Mode::Prediction);
             let law = Law::new(format!("seed {seed}, {name}, prediction"), &plan);

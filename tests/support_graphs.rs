@@ -7,6 +7,7 @@ use caudal::layers::{
 };
 use caudal::losses::{MeanSquaredError, SoftmaxCrossEntropy};
 use caudal::metrics::Accuracy;
+use caudal::regularizers::L2;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -176,7 +177,15 @@ impl Generator {
         self.made += 1;
         let names: Vec<String> =
             inputs.iter().map(|&input| self.sources[input].name.clone()).collect();
-        self.net.layer(&name, layer, &names);
+        let node = self.net.layer(&name, layer, &names);
+        if name.starts_with("dense") || name.starts_with("conv") {
+            match self.made % 5 {
+                0 => _ = self.net.trainable(&node, false),
+                1 => _ = self.net.regularizer(&node, "weight", L2::new(0.01)),
+                2 => _ = self.net.learning_rate_factor(&node, 0.5),
+                _ => {}
+            }
+        }
         for &input in inputs {
             self.sources[input].uses += 1;
         }
@@ -339,6 +348,7 @@ impl Generator {
         }
         let classes = self.pick(&[2, 5, 10]);
         let logits = self.layer(Dense::new(classes), &[both]);
+        self.net.trainable(&self.sources[logits].name, true);
         self.entropy(logits);
         if self.chance(40) {
             self.accuracy(logits);

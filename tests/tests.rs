@@ -3,22 +3,28 @@
 #![allow(clippy::unwrap_used)] // a failed unwrap is a failed test
 
 mod article;
+mod clipping;
 mod command_line;
 mod command_line_training;
 mod custom_kinds;
 mod executors;
 mod faults;
+mod freezing;
 mod graph_errors;
 mod laws;
 mod network_operations;
 mod optimizers;
 mod oracles;
+mod policies;
 mod presets;
 mod probe;
 mod protocol;
 mod random_graphs;
 mod reference_features;
 mod resuming;
+mod schedules;
 mod sharing;
+mod simulator;
+mod statistics;
 mod support_graphs;
 mod watchdog;

@@ -5,10 +5,11 @@ mod peak;
 mod process;
 mod step;
 
+pub(crate) use overhead::tiny_run;
 pub use overhead::{Overhead, SHAPES, ShapeSpec, overhead, tiny_nodes};
 pub use peak::product_peak;
-pub use process::{minor_faults, peak_resident_mib};
-pub use step::{StepTime, time_steps};
+pub use process::{minor_faults, peak_resident_mib, seconds_without_core};
+pub use step::{StepTime, prepare, time_steps};
 
 /// The middle one of some numbers, or the mean of the two in the middle; not a number for none.
 pub fn median(numbers: &mut [f64]) -> f64 {

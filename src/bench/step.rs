@@ -42,6 +42,26 @@ impl StepTime {
     }
 }
 
+/// A training run of `graph` with one batch of synthetic data bound.
+///
+/// # Errors
+/// If the graph can't be trained.
+pub fn prepare(
+    graph: &Arc<Graph>,
+    batch: usize,
+    optimizer: &Arc<dyn Optimizer>,
+    options: PlanOptions,
+) -> Result<Run> {
+    let plan = Arc::new(Plan::compile(graph, Mode::Training, batch, optimizer, options)?);
+    let parameters = Arc::new(Parameters::initialize(graph, optimizer.as_ref(), 0));
+    let mut run = Run::new(plan, parameters);
+    let data = synthetic_for(graph, batch, 0)?;
+    for column in data.inputs().iter().chain(data.targets()) {
+        run.bind(graph.id(&column.name)?, column.values.as_slice().unwrap_or_default())?;
+    }
+    Ok(run)
+}
+
 /// Times training steps (forward, losses, backward, updates) of `graph` on one batch of synthetic
 /// data, which is bound once: five steps to warm up, then steps for `limit`.
 ///
@@ -55,14 +75,8 @@ pub fn time_steps(
     options: PlanOptions,
     limit: Duration,
 ) -> Result<StepTime> {
-    let plan = Arc::new(Plan::compile(graph, Mode::Training, batch, optimizer, options)?);
-    let parameters = Arc::new(Parameters::initialize(graph, optimizer.as_ref(), 0));
-    let mut run = Run::new(Arc::clone(&plan), parameters);
-    let data = synthetic_for(graph, batch, 0)?;
-    for column in data.inputs().iter().chain(data.targets()) {
-        run.bind(graph.id(&column.name)?, column.values.as_slice().unwrap_or_default())?;
-    }
-    drop(data);
+    let mut run = prepare(graph, batch, optimizer, options)?;
+    let plan = Arc::clone(run.plan());
     let mut step = 0;
     let mut next = |run: &mut Run| {
         run.set_step(step);

@@ -10,6 +10,8 @@ mod options;
 mod output;
 mod overhead;
 mod predict;
+mod schedules;
+mod simulate;
 mod summary;
 mod tables;
 mod train;
@@ -41,6 +43,7 @@ enum Command {
     Freeze(freeze::Freeze),
     Bench(bench::Bench),
     Overhead(overhead::Overhead),
+    Simulate(simulate::Simulate),
     Graph(graph::Graph),
     /// Lists the preset networks, and the arguments of those that are families.
     Models(tables::List),
@@ -111,6 +114,7 @@ fn run(command: Command) -> Result<(), Stop> {
         Command::Freeze(freeze) => freeze.run(),
         Command::Bench(bench) => bench.run(),
         Command::Overhead(overhead) => overhead.run(),
+        Command::Simulate(simulate) => simulate.run(),
         Command::Graph(graph) => graph.run(),
         Command::Models(list) => list.models(),
         Command::Layers(list) => list.layers(),

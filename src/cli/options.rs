@@ -37,6 +37,10 @@ impl Run {
         self.workers.map_or_else(|| NetworkOptions::default().workers, usize::from)
     }
 
+    pub(super) fn executor_name(&self) -> &str {
+        &self.executor
+    }
+
     pub(super) fn policy(&self) -> &str {
         &self.policy
     }

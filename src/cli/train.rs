@@ -15,6 +15,7 @@ use clap::Args;
 use super::fitting::{Callbacks, Fitting};
 use super::interrupt::Interrupt;
 use super::output::{check_writable, line, not_written};
+use super::schedules::Schedules;
 use super::{Stop, options, summary};
 
 /// How long each training looks for its speedup afterwards.
@@ -44,6 +45,8 @@ pub(super) struct Train {
     batch_size: Option<u32>,
     #[command(flatten)]
     run: options::Run,
+    #[command(flatten)]
+    schedules: Schedules,
     /// For the first weights, the order of the items, and every other random number
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
@@ -117,9 +120,12 @@ impl Train {
                 fit.start
             )));
         }
+        let log = self.schedules.apply(&self.run, &mut network)?;
         let mut interrupt = Interrupt::watch()?;
         let began = Instant::now();
-        let history = self.fit(&mut network, &train, &fit, &mut callbacks, &mut interrupt)?;
+        let history = self.fit(&mut network, &train, &fit, &mut callbacks, &mut interrupt);
+        self.schedules.write(log.as_ref())?;
+        let history = history?;
         let seconds = began.elapsed().as_secs_f64();
         callbacks.finish(self.quiet)?;
         if let Some(path) = &self.save {

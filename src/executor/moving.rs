@@ -115,7 +115,9 @@ impl RunState {
             let gradient = self.flat_mut(first, range.clone());
             let scale = self.scale_of(step.norm);
             if scale.to_bits() != 1.0f32.to_bits() {
-                gradient.iter_mut().for_each(|number| *number *= scale);
+                for number in gradient.iter_mut() {
+                    *number *= scale;
+                }
             }
             gradient
         };

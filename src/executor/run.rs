@@ -36,7 +36,7 @@ impl CancelToken {
 }
 
 /// What ran where and when. Times are nanoseconds from the run's creation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct PartEvent {
     /// The task, as in [`Plan::task`].
     pub task: usize,

@@ -11,6 +11,7 @@ use std::time::Instant;
 use parking_lot::{Mutex, RwLock};
 
 use super::context::describe_panic;
+use super::inbox::{self, FAILED, Inbox, SIGNAL};
 use super::memory::{Parameters, Recycler};
 use super::plan::{NONE, Operand, Phase, Place, Plan, Value};
 use crate::error::{Error, Failure, Result};
@@ -20,35 +21,16 @@ use crate::tensor::describe_shape;
 
 use super::run::{CancelToken, Observer, PartEvent};
 
-/// A message that says that the sender's task failed or was skipped.
-const FAILED: *mut f32 = std::ptr::without_provenance_mut(1);
-/// A message without a value.
-const SIGNAL: *mut f32 = std::ptr::without_provenance_mut(2);
-
 /// How a run stands; from [`RUNNING`] to one of the others, once.
 const RUNNING: u8 = 0;
 const COMMITTED: u8 = 1;
 const CANCELLED: u8 = 2;
 const BROKEN: u8 = 3;
 
-/// Counters of one task.
-#[derive(Debug)]
-struct TaskState {
-    /// Messages still missing.
-    pending: AtomicU32,
-    /// Parts still running or waiting.
-    parts_left: AtomicU32,
-    /// Something that it waits for failed, or the run was cancelled: no part of it runs any more.
-    skipped: AtomicBool,
-    /// Some part of it failed. The other parts run all the same, so that the failure reported, that
-    /// of the first failed part, does not depend on which part came first.
-    failed: AtomicBool,
-}
-
 pub(super) struct RunState {
     pub(super) plan: Arc<Plan>,
     pub(super) parameters: Arc<Parameters>,
-    tasks: Vec<TaskState>,
+    tasks: Vec<Inbox>,
     /// One place for every message: null until it has come.
     slots: Vec<AtomicPtr<f32>>,
     /// Where each storage starts; null while a recycled one is not held.
@@ -91,16 +73,7 @@ impl RunState {
         });
         Self {
             bases: bases.collect(),
-            tasks: plan
-                .tasks
-                .iter()
-                .map(|task| TaskState {
-                    pending: AtomicU32::new(task.in_degree),
-                    parts_left: AtomicU32::new(task.parts),
-                    skipped: AtomicBool::new(false),
-                    failed: AtomicBool::new(false),
-                })
-                .collect(),
+            tasks: plan.tasks.iter().map(|task| Inbox::new(task.in_degree, task.parts)).collect(),
             slots: (0..plan.slots).map(|_| AtomicPtr::default()).collect(),
             buffers: plan.storages.iter().map(|_| AtomicU32::new(NONE)).collect(),
             holders: plan.storages.iter().map(|it| AtomicU32::new(it.holders)).collect(),
@@ -174,11 +147,11 @@ impl RunState {
 
     /// Runs one part of a ready task, unless something that it waits for failed.
     pub(super) fn run_part(&self, task: usize, part: u32, worker: usize) {
-        if self.tasks[task].skipped.load(Ordering::Relaxed) {
+        if self.tasks[task].is_skipped() {
             return;
         }
         if self.is_cancelled() {
-            self.tasks[task].skipped.store(true, Ordering::Relaxed);
+            self.tasks[task].skip();
             return;
         }
         for &storage in &self.plan.held[self.plan.tasks[task].acquires.range()] {
@@ -238,7 +211,7 @@ impl RunState {
         let change =
             self.standing.compare_exchange(RUNNING, COMMITTED, Ordering::AcqRel, Ordering::Acquire);
         if change.is_err() {
-            self.tasks[task].failed.store(true, Ordering::Relaxed);
+            self.tasks[task].fail();
         }
     }
 
@@ -271,14 +244,12 @@ impl RunState {
             cause: format!("{cause}{late}"),
         };
         self.failures.lock().push((step.node as usize, step.phase, part as usize, failure));
-        self.tasks[task].failed.store(true, Ordering::Relaxed);
+        self.tasks[task].fail();
     }
 
     /// Whether that was the task's last part.
     pub(super) fn part_done(&self, task: usize) -> bool {
-        // AcqRel: the last part sees what the others wrote, and hands it on.
-        self.plan.tasks[task].parts == 1
-            || self.tasks[task].parts_left.fetch_sub(1, Ordering::AcqRel) == 1
+        self.tasks[task].part_done(self.plan.tasks[task].parts)
     }
 
     fn acquire(&self, storage: usize) {
@@ -315,24 +286,14 @@ impl RunState {
                 }
             }
         }
-        let state = &self.tasks[task];
-        state.pending.store(described.in_degree, Ordering::Relaxed);
-        if described.parts > 1 {
-            state.parts_left.store(described.parts, Ordering::Relaxed);
-        }
-        let bad = state.skipped.load(Ordering::Relaxed) || state.failed.load(Ordering::Relaxed);
-        if bad {
-            state.skipped.store(false, Ordering::Relaxed);
-            state.failed.store(false, Ordering::Relaxed);
-        }
-        bad
+        self.tasks[task].reset(described.in_degree, described.parts)
     }
 
     /// Ends a task without messages: those who wait for it come later in the order anyway.
     pub(super) fn complete_in_order(&self, task: usize) {
         if self.release(task) {
             for edge in &self.plan.edges[self.plan.tasks[task].successors.range()] {
-                self.tasks[edge.task as usize].skipped.store(true, Ordering::Relaxed);
+                self.tasks[edge.task as usize].skip();
             }
         }
     }
@@ -342,9 +303,7 @@ impl RunState {
         let described = &self.plan.tasks[task];
         // What the messages carry must be read before buffers go.
         let first = described.first_slot as usize;
-        for slot in &self.slots[first..first + described.in_degree as usize] {
-            slot.store(std::ptr::null_mut(), Ordering::Relaxed);
-        }
+        inbox::empty(&self.slots[first..first + described.in_degree as usize]);
         let edges = &self.plan.edges[described.successors.range()];
         let bad = self.release(task);
         for edge in edges {
@@ -356,20 +315,13 @@ impl RunState {
             };
             send(Message { task: edge.task, slot: edge.slot, tensor });
         }
-        edges.is_empty() && self.sinks_left.fetch_sub(1, Ordering::AcqRel) == 1
+        edges.is_empty() && inbox::sink_done(&self.sinks_left)
     }
 
-    /// Puts a message into its slot, **then** counts it: in the other order the receiver could run
-    /// before the message is there. Says whether it was the last one missing.
+    /// Hands a message to its receiver. Says whether it was the last one missing.
     pub(super) fn deliver(&self, message: Message) -> bool {
-        let state = &self.tasks[message.task as usize];
-        if message.tensor == FAILED {
-            state.skipped.store(true, Ordering::Relaxed);
-        }
-        self.slots[message.slot as usize].store(message.tensor, Ordering::Relaxed);
-        // Release: the slot is written before the count; Acquire: whoever counts to the end sees
-        // all slots.
-        let ready = state.pending.fetch_sub(1, Ordering::AcqRel) == 1;
+        let slot = &self.slots[message.slot as usize];
+        let ready = self.tasks[message.task as usize].deliver(slot, message.tensor);
         if ready && self.observed.load(Ordering::Relaxed) {
             self.ready_at[message.task as usize].store(self.now(), Ordering::Relaxed);
         }
@@ -423,14 +375,9 @@ impl RunState {
     pub(super) fn reset(&self) {
         let plan = &self.plan;
         for (state, task) in self.tasks.iter().zip(&plan.tasks) {
-            state.pending.store(task.in_degree, Ordering::Relaxed);
-            state.parts_left.store(task.parts, Ordering::Relaxed);
-            state.skipped.store(false, Ordering::Relaxed);
-            state.failed.store(false, Ordering::Relaxed);
+            state.reset(task.in_degree, task.parts);
         }
-        for slot in &self.slots {
-            slot.store(std::ptr::null_mut(), Ordering::Relaxed);
-        }
+        inbox::empty(&self.slots);
         for (storage, described) in plan.storages.iter().enumerate() {
             self.holders[storage].store(described.holders, Ordering::Relaxed);
             if described.place == Place::Recycled {

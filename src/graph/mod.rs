@@ -19,7 +19,7 @@ pub(crate) use settings::Settings;
 pub use settings::TRAINING_ATTRIBUTES;
 
 use crate::error::{Error, Result};
-use crate::layers::{Layer, ParameterSpec};
+use crate::layers::{Layer, ParameterKind, ParameterSpec};
 use crate::losses::Loss;
 use crate::metrics::Metric;
 use crate::regularizers::Regularizer;
@@ -88,7 +88,7 @@ pub struct Parameter {
     pub node: NodeId,
     /// Its shape, layout and initial values.
     pub spec: ParameterSpec,
-    /// Whether an optimizer moves it.
+    /// Whether training moves it.
     pub trainable: bool,
     /// By what the optimizer's learning rate is multiplied for it.
     pub learning_rate_factor: f32,
@@ -150,9 +150,12 @@ impl Graph {
         Some(self.parameters[first].node).filter(|&owner| owner != id)
     }
 
-    /// Whether training moves parameters of node `id`.
+    /// Whether an optimizer moves parameters of node `id`.
     pub fn trains(&self, id: NodeId) -> bool {
-        self.nodes[id].parameters.iter().any(|&index| self.parameters[index].trainable)
+        self.nodes[id].parameters.iter().any(|&index| {
+            let parameter = &self.parameters[index];
+            parameter.trainable && parameter.spec.kind == ParameterKind::Learned
+        })
     }
 
     /// How many numbers all parameters hold together, shared ones counted once.

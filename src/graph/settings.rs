@@ -7,6 +7,7 @@ use super::builder::{Draft, DraftRole};
 use super::validate::nearest;
 use super::{GraphBuilder, NodeId, Parameter};
 use crate::error::{Error, Result};
+use crate::layers::ParameterKind;
 use crate::regularizers::{self, Regularizer};
 
 /// The attributes that layers with parameters have in model files beside those of their kind.
@@ -51,8 +52,8 @@ enum SettingValue {
 }
 
 impl GraphBuilder {
-    /// Says whether training moves the parameters of a layer. If not, no gradient of them is computed,
-    /// nor any gradient above the node that only they would need.
+    /// Says whether training moves the parameters of a layer, statistics that it keeps included. If not,
+    /// no gradient of them is computed, nor any gradient above the node that only they would need.
     ///
     /// Nodes that share parameters have one setting: what is said of the node that owns them. Saying
     /// the same of the others is no error; saying something else is.
@@ -237,21 +238,31 @@ impl Settings {
             ));
         }
         for (name, regularizer) in &self.regularizers {
-            let mut known = used.iter().map(|&index| parameters[index].spec.name);
-            if !known.clone().any(|known| known == name) {
+            // The optimizer does not move statistics.
+            let learned = used.iter().map(|&index| &parameters[index].spec);
+            let learned = learned.filter(|spec| spec.kind == ParameterKind::Learned);
+            let known = learned.map(|spec| spec.name);
+            if known.clone().all(|known| known != name) {
                 return Err(Error::node(
                     node,
                     format!(
                         "its parameter `{name}` has a regularizer, but it has no such parameter"
                     ),
-                    match nearest(name, known.clone()) {
-                        Some(name) => format!("did you mean `{name}`?"),
-                        None => {
-                            let first = known.next().unwrap_or_default();
-                            let rest = known.map(|name| format!(" and `{name}`"));
-                            format!("its parameters are `{first}`{}", rest.collect::<String>())
-                        }
+                    if let Some(name) = nearest(name, known.clone()) {
+                        format!("did you mean `{name}`?")
+                    } else {
+                        let known: Vec<String> = known.map(|name| format!("`{name}`")).collect();
+                        format!("its parameters are {}", known.join(" and "))
                     },
+                ));
+            }
+            let specs = used.iter().map(|&index| &parameters[index].spec);
+            let mut statistics = specs.filter(|spec| spec.kind == ParameterKind::Statistic);
+            if statistics.any(|spec| spec.name == name) {
+                return Err(Error::node(
+                    node,
+                    format!("its parameter `{name}` has a regularizer, but is not learned"),
+                    "give one to what it learns",
                 ));
             }
             regularizer.check().map_err(|problem| {

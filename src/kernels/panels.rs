@@ -29,6 +29,16 @@ pub fn panel_len(rows: usize, cols: usize) -> usize {
     rows * cols.next_multiple_of(NARROW)
 }
 
+/// The floats of group number `group`, where several rows x cols matrices as panels lie one after the
+/// other.
+///
+/// # Panics
+/// If there is no such group.
+pub fn panels_of_group(floats: &[f32], rows: usize, cols: usize, group: usize) -> &[f32] {
+    let len = panel_len(rows, cols);
+    &floats[group * len..][..len]
+}
+
 /// Panels x rows: the unit along which weight gradients are split. The panel rows of a matrix are
 /// numbered as they lie in memory, and consecutive ones touch.
 pub fn panel_rows(rows: usize, cols: usize) -> usize {

@@ -11,8 +11,10 @@ mod batch_norm;
 mod checks;
 mod concat;
 mod conv2d;
+mod conv2d_transpose;
 mod custom;
 mod dense;
+mod depthwise_conv2d;
 mod divide;
 mod dropout;
 mod elu;
@@ -61,8 +63,10 @@ pub use avgpool::AvgPool;
 pub use batch_norm::BatchNorm;
 pub use concat::Concat;
 pub use conv2d::Conv2d;
+pub use conv2d_transpose::Conv2dTranspose;
 pub use custom::Custom;
 pub use dense::Dense;
+pub use depthwise_conv2d::DepthwiseConv2d;
 pub use divide::Divide;
 pub use dropout::Dropout;
 pub use elu::Elu;
@@ -104,6 +108,8 @@ use crate::error::{Error, Result};
 pub const LAYERS: &[&LayerSpec] = &[
     &dense::SPEC,
     &conv2d::SPEC,
+    &depthwise_conv2d::SPEC,
+    &conv2d_transpose::SPEC,
     &embedding::SPEC,
     &maxpool::SPEC,
     &avgpool::SPEC,

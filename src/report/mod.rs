@@ -22,19 +22,19 @@ fn describe_parameters(graph: &Graph, id: NodeId) -> Option<String> {
     let parameters: Vec<_> = parameters.map(|&index| &graph.parameters()[index]).collect();
     let first = parameters.first()?;
     let count: usize = parameters.iter().map(|parameter| parameter.spec.count()).sum();
-    let mut text = format!("{count} parameters");
+    let mut texts = vec![format!("{count} parameters")];
     if !graph.trains(id) {
-        text.push_str(", frozen");
+        texts.push("frozen".to_owned());
     }
     if first.learning_rate_factor.to_bits() != 1.0f32.to_bits() {
-        text.push_str(&format!(", rate x {}", first.learning_rate_factor));
+        texts.push(format!("rate x {}", first.learning_rate_factor));
     }
     for parameter in parameters {
         if let Some(regularizer) = &parameter.regularizer {
-            text.push_str(&format!(", {} of {}", regularizer.kind(), parameter.spec.name));
+            texts.push(format!("{} of {}", regularizer.kind(), parameter.spec.name));
         }
     }
-    Some(text)
+    Some(texts.join(", "))
 }
 
 /// What a drawing says about the optimizer.

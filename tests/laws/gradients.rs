@@ -50,10 +50,10 @@ fn central_differences(of: &Tensor, step: f32, mut value: impl FnMut(&Tensor) ->
 #[test]
 fn layer_gradients_are_central_differences() {
     for_specimens(&BATCHES, |what, specimen| {
-        // Predictions, of which differences are taken here, drop nothing; and a gradient that is stopped
-        // is another one on purpose.
+        // Predictions, of which differences are taken here, drop nothing; and a gradient that is
+        // stopped is no derivative.
         let kind = specimen.graph.node("specimen").unwrap().role.kind();
-        if kind == "dropout" || kind == "stop_gradient" {
+        if ["dropout", "stop_gradient"].contains(&kind) {
             return;
         }
         let graph = Graph::clone(&specimen.graph);

@@ -2,7 +2,7 @@
 //!
 //! 1. `values`: where every activation and gradient lies, and who needs one at all;
 //! 2. `steps`: every call of a layer, in topological order, with what it reads and writes, with
-//!    `summaries` for layers that look at a batch as a whole;
+//!    `summaries` for layers that look at a batch as a whole, and `updates` for what goes over parameters;
 //! 3. `fusion`: which steps become one task;
 //! 4. `tasks`: parts, messages, slots and the lifetimes of buffers.
 //!
@@ -14,6 +14,7 @@ mod fusion;
 mod steps;
 mod summaries;
 mod tasks;
+mod updates;
 mod values;
 
 use std::sync::Arc;
@@ -105,8 +106,8 @@ impl Plan {
             if graph.parameters().is_empty() && !options.keep_gradients {
                 return Err(refuse("it has no parameter to train", "add a layer with weights"));
             }
-            let frozen = graph.parameters().iter().all(|parameter| !parameter.trainable);
-            if frozen && !options.keep_gradients {
+            let trains = (0..graph.nodes().len()).any(|id| graph.trains(id));
+            if !trains && !options.keep_gradients {
                 return Err(refuse(
                     "all its layers with weights have `trainable = false`",
                     "let at least one of them train",
