@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use caudal::bench::time_steps;
+use caudal::bench::{prepare, time_steps};
 use caudal::executor::policy::{Policy, ReadyPart, policy};
 use caudal::executor::{PlanOptions, Pool};
 use caudal::model::Model;
@@ -27,11 +27,12 @@ impl Policy for Latest {
 
 fn main() -> caudal::Result<()> {
     let model = Model::open(Some("towers-small"))?;
-    let (batch, optimizer) = (model.training.batch_size, &model.training.optimizer);
+    let training = &model.training;
+    let options = PlanOptions::default();
+    let mut run = prepare(&model.graph, training.batch_size, &training.optimizer, options)?;
     for policy in [policy("critical-path")?, Box::new(Latest::default())] {
-        let (name, options) = (policy.name(), PlanOptions::default());
-        let (mut pool, limit) = (Pool::with_policy(2, policy)?, Duration::from_secs(1));
-        let took = time_steps(&model.graph, batch, optimizer, &mut pool, options, limit)?;
+        let (name, mut pool) = (policy.name(), Pool::with_policy(2, policy)?);
+        let took = time_steps(&mut run, &mut pool, Duration::from_secs(1))?;
         println!("{name:<14} {:.3} ms a step", took.median_ms);
     }
     Ok(())

@@ -16,7 +16,7 @@ use caudal::presets::PRESETS;
 use caudal::regularizers::REGULARIZERS;
 use serde_json::Value;
 
-fn caudal(arguments: &[&str]) -> Output {
+pub(crate) fn caudal(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_caudal")).args(arguments).output().unwrap()
 }
 

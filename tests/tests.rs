@@ -26,5 +26,6 @@ mod schedules;
 mod sharing;
 mod simulator;
 mod statistics;
+mod study_commands;
 mod support_graphs;
 mod watchdog;

@@ -62,21 +62,12 @@ pub fn prepare(
     Ok(run)
 }
 
-/// Times training steps (forward, losses, backward, updates) of `graph` on one batch of synthetic
-/// data, which is bound once: five steps to warm up, then steps for `limit`.
+/// Times training steps (forward, losses, backward, updates) of a prepared run: five steps to warm up,
+/// then steps for `limit`.
 ///
 /// # Errors
-/// If the graph can't be trained, or if a node fails.
-pub fn time_steps(
-    graph: &Arc<Graph>,
-    batch: usize,
-    optimizer: &Arc<dyn Optimizer>,
-    executor: &mut dyn Executor,
-    options: PlanOptions,
-    limit: Duration,
-) -> Result<StepTime> {
-    let mut run = prepare(graph, batch, optimizer, options)?;
-    let plan = Arc::clone(run.plan());
+/// If a node fails.
+pub fn time_steps(run: &mut Run, executor: &mut dyn Executor, limit: Duration) -> Result<StepTime> {
     let mut step = 0;
     let mut next = |run: &mut Run| {
         run.set_step(step);
@@ -84,14 +75,14 @@ pub fn time_steps(
         executor.execute(run)
     };
     for _ in 0..WARM_UP {
-        next(&mut run)?;
+        next(run)?;
     }
     let mut seconds = Vec::with_capacity(1 << 16);
     let faults = minor_faults();
     let began = Instant::now();
     while seconds.len() < FEWEST || began.elapsed() < limit {
         let step_began = Instant::now();
-        next(&mut run)?;
+        next(run)?;
         seconds.push(step_began.elapsed().as_secs_f64());
     }
     let faults = minor_faults().zip(faults).map(|(after, before)| after - before);
@@ -100,8 +91,8 @@ pub fn time_steps(
         fastest_ms: seconds.iter().copied().fold(f64::INFINITY, f64::min) * 1e3,
         faults_per_step: faults.map(|faults| faults as f64 / seconds.len() as f64),
         median_ms: median(&mut seconds) * 1e3,
-        flops: plan.flops(),
-        tasks: plan.task_count(),
+        flops: run.plan().flops(),
+        tasks: run.plan().task_count(),
         peak_resident_mib: peak_resident_mib(),
     })
 }

@@ -10,10 +10,13 @@ mod options;
 mod output;
 mod overhead;
 mod predict;
+mod report;
 mod schedules;
 mod simulate;
+mod speedup;
 mod summary;
 mod tables;
+mod trace;
 mod train;
 
 use std::process::ExitCode;
@@ -44,6 +47,7 @@ enum Command {
     Bench(bench::Bench),
     Overhead(overhead::Overhead),
     Simulate(simulate::Simulate),
+    Speedup(speedup::Speedup),
     Graph(graph::Graph),
     /// Lists the preset networks, and the arguments of those that are families.
     Models(tables::List),
@@ -115,6 +119,7 @@ fn run(command: Command) -> Result<(), Stop> {
         Command::Bench(bench) => bench.run(),
         Command::Overhead(overhead) => overhead.run(),
         Command::Simulate(simulate) => simulate.run(),
+        Command::Speedup(speedup) => speedup.run(),
         Command::Graph(graph) => graph.run(),
         Command::Models(list) => list.models(),
         Command::Layers(list) => list.layers(),

@@ -5,18 +5,21 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use caudal::data::{self, Dataset};
-use caudal::executor::{Executor, Mode, executor};
+use caudal::executor::trace::Recorder;
+use caudal::executor::{Executor, Mode, Observer, executor};
 use caudal::model::Model;
 use caudal::optimizers::{self, Optimizer};
 use caudal::report::speedup::{Speedup, speedup};
+use caudal::report::{Page, loss_page, speedup_page};
 use caudal::train::{Callback, Checkpoint, FitOptions, History, Network, Progress, checkpoint};
 use clap::Args;
 
 use super::fitting::{Callbacks, Fitting};
 use super::interrupt::Interrupt;
 use super::output::{check_writable, line, not_written};
+use super::report::Report;
 use super::schedules::Schedules;
-use super::{Stop, options, summary};
+use super::{Stop, options, summary, trace};
 
 /// How long each training looks for its speedup afterwards.
 const SPEEDUP_LIMIT: Duration = Duration::from_millis(1500);
@@ -70,7 +73,14 @@ pub(super) struct Train {
     /// options as before, the result is that of a training without a break
     #[arg(long, value_name = "FILE")]
     resume: Option<PathBuf>,
-    /// Shows no progress, and does not measure the speedup unless --json asks for it
+    /// Writes what ran where and when in the last ten steps on a whole batch: .json for Perfetto
+    /// (Chrome's format), .csv, or .jsonl
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
+    #[command(flatten)]
+    report: Report,
+    /// Shows no progress, and does not measure the speedup unless --json or --report asks
+    /// for it
     #[arg(long)]
     quiet: bool,
     /// Makes the last line of standard output one JSON object
@@ -84,6 +94,10 @@ impl Train {
             check_writable(path)?;
         }
         self.fitting.check()?;
+        self.report.check()?;
+        if let Some(path) = &self.trace {
+            trace::check(path)?;
+        }
         let options = self.run.network(self.seed)?;
         let (mut model, checkpoint) = self.model()?;
         self.adjust(&mut model)?;
@@ -122,6 +136,8 @@ impl Train {
         }
         let log = self.schedules.apply(&self.run, &mut network)?;
         let mut interrupt = Interrupt::watch()?;
+        let whole = batch_size.min(train.len());
+        let recorder = self.trace.as_ref().map(|_| record(&mut network, whole)).transpose()?;
         let began = Instant::now();
         let history = self.fit(&mut network, &train, &fit, &mut callbacks, &mut interrupt);
         self.schedules.write(log.as_ref())?;
@@ -131,6 +147,11 @@ impl Train {
         if let Some(path) = &self.save {
             network.save(path, training).map_err(|error| not_written(&error))?;
         }
+        if let (Some(path), Some(recorder)) = (&self.trace, recorder) {
+            let run = network.run(Mode::Training, whole)?;
+            run.observe(None);
+            trace::write(path, run.plan(), &recorder.last_executions(trace::EXECUTIONS))?;
+        }
         if interrupt.came() {
             return Err(Stop::Interrupted);
         }
@@ -139,13 +160,20 @@ impl Train {
             Some(last) if !self.fitting.needs_test() => last.clone(),
             _ => network.evaluate(&test, batch_size)?,
         };
-        let measured = if self.json || !self.quiet {
+        let measured = if self.json || !self.quiet || self.report.is_wanted() {
             Some(self.speedup(&network, &train, batch_size)?)
         } else {
             None
         };
         let history = History { validation: vec![tested], ..history };
-        self.report(&mut network, &history, measured.as_ref(), seconds)
+        if let Some(measured) = measured.as_ref().filter(|_| self.report.is_wanted()) {
+            let mut page = Page::new(format!("Training of {}", network.graph().name()));
+            loss_page(&mut page, &history);
+            page.table("One training step", &summary::speedup(measured));
+            speedup_page(&mut page, network.run(Mode::Training, measured.batch)?.plan(), measured);
+            self.report.write(&page)?;
+        }
+        self.tell(&mut network, &history, measured.as_ref(), seconds)
     }
 
     /// The network to train, as its file or preset says, and where it was when it was saved.
@@ -235,7 +263,7 @@ impl Train {
         Ok(speedup(run, &mut executors, SPEEDUP_LIMIT)?)
     }
 
-    fn report(
+    fn tell(
         &self,
         network: &mut Network,
         history: &History,
@@ -255,6 +283,14 @@ impl Train {
         }
         Ok(())
     }
+}
+
+/// Records the steps on whole batches from now on, as many of the last as a trace holds.
+fn record(network: &mut Network, batch_size: usize) -> Result<Arc<Recorder>, Stop> {
+    let run = network.run(Mode::Training, batch_size)?;
+    let recorder = Arc::new(Recorder::of_executions(run.plan(), trace::EXECUTIONS));
+    run.observe(Some(Arc::clone(&recorder) as Arc<dyn Observer>));
+    Ok(recorder)
 }
 
 /// The kind and the attributes of an optimizer written as an inline table.

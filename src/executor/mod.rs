@@ -19,6 +19,7 @@ mod run;
 pub mod schedule;
 mod sequential;
 mod state;
+mod stopwatch;
 mod sync;
 pub mod trace;
 mod worker;

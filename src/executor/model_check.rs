@@ -231,7 +231,7 @@ impl<P: Primitives> ModelRun<P> {
 }
 
 impl<P: Primitives> Work for ModelRun<P> {
-    fn run_part(&self, ReadyPart { task, part }: ReadyPart, _worker: usize) {
+    fn run_part(&self, ReadyPart { task, part }: ReadyPart, _worker: usize) -> u64 {
         let cell = &self.cells[task as usize][part as usize];
         // SAFETY: as in `times`.
         let before = cell.with(|times| unsafe { *times });
@@ -242,13 +242,14 @@ impl<P: Primitives> Work for ModelRun<P> {
         }
         // SAFETY: as in `times`.
         cell.with_mut(|times| unsafe { *times += 1 });
+        0
     }
 
     fn part_done(&self, task: u32) -> bool {
         self.inboxes[task as usize].part_done(self.tasks[task as usize].parts)
     }
 
-    fn complete(&self, task: u32, ready: &mut Vec<u32>) -> bool {
+    fn complete(&self, task: u32, _now: u64, ready: &mut Vec<u32>) -> bool {
         let described = &self.tasks[task as usize];
         inbox::empty(&self.slots[task as usize]);
         let messages = described.waits_for.len() as u32;

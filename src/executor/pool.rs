@@ -132,17 +132,17 @@ impl Executor for Pool {
 }
 
 impl Work for RunState {
-    fn run_part(&self, ReadyPart { task, part }: ReadyPart, worker: usize) {
-        self.run_part(task as usize, part, worker);
+    fn run_part(&self, ReadyPart { task, part }: ReadyPart, worker: usize) -> u64 {
+        self.run_part(task as usize, part, worker)
     }
 
     fn part_done(&self, task: u32) -> bool {
         self.part_done(task as usize)
     }
 
-    fn complete(&self, task: u32, ready: &mut Vec<u32>) -> bool {
+    fn complete(&self, task: u32, now: u64, ready: &mut Vec<u32>) -> bool {
         self.complete(task as usize, |message| {
-            if self.deliver(message) {
+            if self.deliver(message, now) {
                 ready.push(message.task);
             }
         })

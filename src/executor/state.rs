@@ -6,7 +6,6 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering};
-use std::time::Instant;
 
 use parking_lot::{Mutex, RwLock};
 
@@ -20,6 +19,7 @@ use crate::kernels::Buffer;
 use crate::tensor::describe_shape;
 
 use super::run::{CancelToken, Observer, PartEvent};
+use super::stopwatch::Stopwatch;
 
 /// How a run stands; from [`RUNNING`] to one of the others, once.
 const RUNNING: u8 = 0;
@@ -51,8 +51,10 @@ pub(super) struct RunState {
     pub(super) observed: AtomicBool,
     pub(super) observer: RwLock<Option<Arc<dyn Observer>>>,
     ready_at: Vec<AtomicU64>,
+    /// When the execution began, where it is observed.
+    began: AtomicU64,
     pub(super) cancel: CancelToken,
-    created: Instant,
+    clock: Stopwatch,
 }
 
 impl std::fmt::Debug for RunState {
@@ -88,8 +90,9 @@ impl RunState {
             observed: AtomicBool::new(false),
             observer: RwLock::new(None),
             ready_at: plan.tasks.iter().map(|_| AtomicU64::new(0)).collect(),
+            began: AtomicU64::new(0),
             cancel: CancelToken::new(),
-            created: Instant::now(),
+            clock: Stopwatch::default(),
             plan,
             parameters,
         }
@@ -100,7 +103,8 @@ impl RunState {
         self.standing.store(RUNNING, Ordering::Relaxed);
         self.sinks_left.store(self.plan.sinks, Ordering::Relaxed);
         if self.observed.load(Ordering::Relaxed) {
-            let now = self.now();
+            let now = self.clock.now();
+            self.began.store(now, Ordering::Relaxed);
             for &task in &self.plan.sources {
                 self.ready_at[task as usize].store(now, Ordering::Relaxed);
             }
@@ -109,6 +113,13 @@ impl RunState {
 
     /// What the run came to, once its last task is done.
     pub(super) fn outcome(&self) -> Result<()> {
+        if self.observed.load(Ordering::Relaxed) {
+            let (began, ended) = (self.began.load(Ordering::Relaxed), self.clock.now());
+            if let Some(observer) = self.observer.read().as_deref() {
+                // What ran has run.
+                drop(catch_unwind(AssertUnwindSafe(|| observer.executed(began, ended))));
+            }
+        }
         let mut failures = std::mem::take(&mut *self.failures.lock());
         failures.sort_by_key(|(node, phase, part, _)| (*node, *phase, *part));
         failures.dedup_by_key(|(node, phase, _, _)| (*node, *phase));
@@ -121,8 +132,9 @@ impl RunState {
         Ok(())
     }
 
-    fn now(&self) -> u64 {
-        self.created.elapsed().as_nanos() as u64
+    /// The time now, if the run is observed.
+    pub(super) fn time(&self) -> u64 {
+        if self.observed.load(Ordering::Relaxed) { self.clock.now() } else { 0 }
     }
 
     /// Where a value's storage starts.
@@ -145,34 +157,33 @@ impl RunState {
         &self.plan.values[value as usize]
     }
 
-    /// Runs one part of a ready task, unless something that it waits for failed.
-    pub(super) fn run_part(&self, task: usize, part: u32, worker: usize) {
+    /// Runs one part of a ready task, unless something that it waits for failed. Gives back when it
+    /// ended, if the run is observed.
+    pub(super) fn run_part(&self, task: usize, part: u32, worker: usize) -> u64 {
         if self.tasks[task].is_skipped() {
-            return;
+            return 0;
         }
         if self.is_cancelled() {
             self.tasks[task].skip();
-            return;
+            return 0;
         }
         for &storage in &self.plan.held[self.plan.tasks[task].acquires.range()] {
             self.acquire(storage as usize);
         }
         let observed = self.observed.load(Ordering::Relaxed);
-        let start = if observed { self.now() } else { 0 };
-        self.compute(task, part);
-        if observed {
-            let event = PartEvent {
-                task,
-                part: part as usize,
-                worker,
-                ready: self.ready_at[task].load(Ordering::Relaxed),
-                start,
-                end: self.now(),
-            };
-            if let Some(observer) = self.observer.read().as_deref() {
-                self.tell(observer, event);
-            }
+        if !observed {
+            self.compute(task, part);
+            return 0;
         }
+        let ready = self.ready_at[task].load(Ordering::Relaxed);
+        let start = self.clock.now().max(ready);
+        self.compute(task, part);
+        let end = self.clock.now().max(start);
+        let event = PartEvent { task, part: part as usize, worker, ready, start, end };
+        if let Some(observer) = self.observer.read().as_deref() {
+            self.tell(observer, event);
+        }
+        end
     }
 
     /// Hands an event to the observer. A panic must not unwind through a worker: the run would never
@@ -289,11 +300,19 @@ impl RunState {
         self.tasks[task].reset(described.in_degree, described.parts)
     }
 
-    /// Ends a task without messages: those who wait for it come later in the order anyway.
-    pub(super) fn complete_in_order(&self, task: usize) {
+    /// Ends a task without messages, at time `now` if it is observed: those who wait for it come later in
+    /// the order anyway.
+    pub(super) fn complete_in_order(&self, task: usize, now: u64) {
+        let edges = &self.plan.edges[self.plan.tasks[task].successors.range()];
         if self.release(task) {
-            for edge in &self.plan.edges[self.plan.tasks[task].successors.range()] {
+            for edge in edges {
                 self.tasks[edge.task as usize].skip();
+            }
+        }
+        if self.observed.load(Ordering::Relaxed) {
+            // The last one that a task waits for has the last word.
+            for edge in edges {
+                self.ready_at[edge.task as usize].store(now, Ordering::Relaxed);
             }
         }
     }
@@ -318,12 +337,13 @@ impl RunState {
         edges.is_empty() && inbox::sink_done(&self.sinks_left)
     }
 
-    /// Hands a message to its receiver. Says whether it was the last one missing.
-    pub(super) fn deliver(&self, message: Message) -> bool {
+    /// Hands a message to its receiver. Says whether it was the last one missing; an observed task has
+    /// been ready since `now`, the end of the part that completed the sender.
+    pub(super) fn deliver(&self, message: Message, now: u64) -> bool {
         let slot = &self.slots[message.slot as usize];
         let ready = self.tasks[message.task as usize].deliver(slot, message.tensor);
         if ready && self.observed.load(Ordering::Relaxed) {
-            self.ready_at[message.task as usize].store(self.now(), Ordering::Relaxed);
+            self.ready_at[message.task as usize].store(now, Ordering::Relaxed);
         }
         ready
     }

@@ -8,15 +8,15 @@ use super::sync::Primitives;
 
 /// A run as its workers see it.
 pub(super) trait Work {
-    /// Runs a part of a ready task.
-    fn run_part(&self, part: ReadyPart, worker: usize);
+    /// Runs a part of a ready task. Gives back when it ended, if the run is observed.
+    fn run_part(&self, part: ReadyPart, worker: usize) -> u64;
 
     /// Counts the part's end; says whether it was the task's last.
     fn part_done(&self, task: u32) -> bool;
 
-    /// Ends a task: sends its messages, and adds the tasks that they make ready to `ready`. Says
-    /// whether it was the run's last.
-    fn complete(&self, task: u32, ready: &mut Vec<u32>) -> bool;
+    /// Ends a task, at time `now` if it is observed: sends its messages, and adds the tasks that they
+    /// make ready to `ready`. Says whether it was the run's last.
+    fn complete(&self, task: u32, now: u64, ready: &mut Vec<u32>) -> bool;
 
     /// Into how many parts the task is split.
     fn parts(&self, task: u32) -> u32;
@@ -70,13 +70,13 @@ impl<R: Work> Worker<R> {
     ) -> Option<ReadyPart> {
         // The queue sets the run together with the part.
         let run = self.run.as_deref()?;
-        run.run_part(part, self.number);
+        let ended = run.run_part(part, self.number);
         let completed = run.part_done(part.task);
         if !completed && !queue.is_supervised() {
             return None;
         }
         self.ready.clear();
-        if completed && run.complete(part.task, &mut self.ready) {
+        if completed && run.complete(part.task, ended, &mut self.ready) {
             queue.finish(part, self.number);
             return None;
         }

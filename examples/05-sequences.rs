@@ -1,7 +1,7 @@
 //! Adds two marked numbers of a sequence, with recurrent networks and with attention: the first task
 //! by which long short-term memories were shown to remember (Hochreiter and Schmidhuber 1997).
 //!
-//!     cargo run --release --example 04-sequences
+//!     cargo run --release --example 05-sequences
 //!
 //! ```text
 //!   lstm, gru   x0 ─► cell ─► cell ─► … ─► cell ─► sum        one set of parameters for all steps,
