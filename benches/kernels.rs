@@ -9,7 +9,8 @@ use std::time::Duration;
 use caudal::kernels::{
     Conv2dShape, InstructionSet, MatrixMut, MatrixRef, Panels, PoolShape, average_pool,
     average_pool_grad, column_sums, conv2d, conv2d_input_grad, conv2d_prepare, conv2d_prepared_len,
-    conv2d_weight_grad, max_pool, max_pool_grad, panel_len, panel_rows, product,
+    conv2d_weight_grad, depthwise_conv2d, depthwise_conv2d_input_grad,
+    depthwise_conv2d_weight_grad, max_pool, max_pool_grad, panel_len, panel_rows, product,
     product_transposed, relu, relu_grad, sgd_momentum, sigmoid, softmax_cross_entropy,
     softmax_cross_entropy_grad, sum, tanh, to_panels, weight_gradient, with_instruction_set,
 };
@@ -111,34 +112,40 @@ fn products(criterion: &mut Criterion) {
     }
 }
 
-/// Height and width, channels, filters, kernel, padding, stride.
-type Square = [usize; 6];
+/// Height and width, channels, filters, kernel, padding, stride, dilation.
+type Square = [usize; 7];
 
 fn convolutions(criterion: &mut Criterion) {
     const ITEMS: usize = 16;
-    let squares: [Square; 9] = [
-        [28, 32, 64, 3, 0, 1],
-        [14, 48, 64, 3, 1, 1],
-        [14, 16, 32, 5, 2, 1],
-        [7, 64, 96, 3, 1, 1],
-        [14, 176, 64, 1, 0, 1],
-        [28, 1, 32, 3, 0, 1],
-        [28, 16, 32, 3, 1, 2],
-        [14, 24, 48, 3, 1, 1],
-        [28, 1, 10, 3, 0, 1],
+    let squares: [Square; 11] = [
+        [28, 32, 64, 3, 0, 1, 1],
+        [14, 48, 64, 3, 1, 1, 1],
+        [14, 16, 32, 5, 2, 1, 1],
+        [7, 64, 96, 3, 1, 1, 1],
+        [14, 176, 64, 1, 0, 1, 1],
+        [28, 1, 32, 3, 0, 1, 1],
+        [28, 16, 32, 3, 1, 2, 1],
+        [14, 24, 48, 3, 1, 1, 1],
+        [28, 1, 10, 3, 0, 1, 1],
+        [28, 32, 64, 3, 2, 1, 2],
+        [14, 48, 64, 3, 4, 1, 4],
     ];
-    for [side, channels, filters, kernel, padding, stride] in squares {
-        let output = (side + 2 * padding - kernel) / stride + 1;
+    for [side, channels, filters, kernel, padding, stride, dilation] in squares {
+        let extent = (kernel - 1) * dilation + 1;
+        let output = (side + 2 * padding - extent) / stride + 1;
         let shape = Conv2dShape {
             input: [side, side, channels],
             kernel: [kernel; 2],
             stride: [stride; 2],
+            dilation: [dilation; 2],
             padding: [padding; 2],
             output: [output; 2],
             filters,
         };
+        let apart = if dilation > 1 { format!(" dilation {dilation}") } else { String::new() };
         let case = format!(
-            "{side}x{side}x{channels}->{filters} {kernel}x{kernel} padding {padding} stride {stride}"
+            "{side}x{side}x{channels}->{filters} {kernel}x{kernel} padding {padding} stride \
+             {stride}{apart}"
         );
         let (rows, output_rows) = (ITEMS * side * side, ITEMS * output * output);
         let taps = kernel * kernel * channels;
@@ -163,7 +170,44 @@ fn convolutions(criterion: &mut Criterion) {
         each_set(criterion, "conv2d_input_grad", &case, work, || {
             let grads = MatrixRef::dense(&grads, output_rows, filters);
             let gradient = MatrixMut::dense(&mut input, rows, channels);
-            conv2d_input_grad(&shape, ITEMS, grads, &prepared, gradient);
+            conv2d_input_grad(&shape, ITEMS, grads, &prepared, None, gradient);
+        });
+    }
+}
+
+fn depthwise(criterion: &mut Criterion) {
+    const ITEMS: usize = 16;
+    for [side, channels, kernel, stride] in [[28, 64, 3, 1], [14, 256, 3, 1], [28, 64, 3, 2]] {
+        let shape = Conv2dShape {
+            input: [side, side, channels],
+            kernel: [kernel; 2],
+            stride: [stride; 2],
+            dilation: [1, 1],
+            padding: [kernel / 2; 2],
+            output: [(side - 1) / stride + 1; 2],
+            filters: channels,
+        };
+        let case = format!("{side}x{side}x{channels} {kernel}x{kernel} stride {stride}");
+        let rows = ITEMS * side * side;
+        let output_rows = ITEMS * shape.output[0] * shape.output[1];
+        let work = 2 * output_rows * channels * kernel * kernel;
+        let (mut x, mut y) = (numbers(rows * channels), numbers(output_rows * channels));
+        let (weights, bias) = (numbers(kernel * kernel * channels), numbers(channels));
+        let mut sums = weights.clone();
+        each_set(criterion, "depthwise_conv2d", &case, work, || {
+            let input = MatrixRef::dense(&x, rows, channels);
+            let output = MatrixMut::dense(&mut y, output_rows, channels);
+            depthwise_conv2d(&shape, ITEMS, input, &weights, &bias, output);
+        });
+        each_set(criterion, "depthwise_conv2d_weight_grad", &case, work, || {
+            let input = MatrixRef::dense(&x, rows, channels);
+            let grads = MatrixRef::dense(&y, output_rows, channels);
+            depthwise_conv2d_weight_grad(&shape, ITEMS, input, grads, &mut sums);
+        });
+        each_set(criterion, "depthwise_conv2d_input_grad", &case, work, || {
+            let grads = MatrixRef::dense(&y, output_rows, channels);
+            let gradient = MatrixMut::dense(&mut x, rows, channels);
+            depthwise_conv2d_input_grad(&shape, ITEMS, grads, &weights, gradient);
         });
     }
 }
@@ -250,6 +294,7 @@ fn main() {
         .configure_from_args();
     products(&mut criterion);
     convolutions(&mut criterion);
+    depthwise(&mut criterion);
     pools(&mut criterion);
     functions(&mut criterion);
     criterion.final_summary();

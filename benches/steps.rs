@@ -2,11 +2,10 @@
 //!
 //! `cargo bench --bench steps -- inception` runs those whose name holds `inception`.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use caudal::data::synthetic_for;
-use caudal::executor::{Mode, Parameters, Plan, PlanOptions, Run, executor};
+use caudal::bench::prepare;
+use caudal::executor::{PlanOptions, executor};
 use caudal::presets::WORKLOADS;
 use criterion::{BenchmarkId, Criterion};
 
@@ -23,17 +22,10 @@ fn steps(criterion: &mut Criterion) -> caudal::Result<()> {
         let model = spec.workload()?;
         let (graph, batch) = (&model.graph, model.training.batch_size);
         let optimizer = &model.training.optimizer;
-        let data = synthetic_for(graph, batch, 0)?;
         let mut group = criterion.benchmark_group(spec.name);
         for &(name, workers, policy) in EXECUTORS {
             let mut executor = executor(name, workers, policy)?;
-            let options = PlanOptions::default();
-            let plan = Plan::compile(graph, Mode::Training, batch, optimizer, options)?;
-            let parameters = Parameters::initialize(graph, optimizer.as_ref(), 0);
-            let mut run = Run::new(Arc::new(plan), Arc::new(parameters));
-            for column in data.inputs().iter().chain(data.targets()) {
-                run.bind(graph.id(&column.name)?, column.values.as_slice().unwrap_or_default())?;
-            }
+            let mut run = prepare(graph, batch, optimizer, PlanOptions::default())?;
             let id = BenchmarkId::new(format!("{name}-{policy}"), workers);
             group.bench_function(id, |bencher| {
                 bencher.iter(|| executor.execute(&mut run).expect("a step of a preset"));

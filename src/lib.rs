@@ -1,6 +1,7 @@
 //! Caudal trains neural networks that are directed acyclic graphs on the cores of a CPU.
 
 pub mod bench;
+pub mod blocks;
 pub mod data;
 mod error;
 pub mod executor;
@@ -16,6 +17,7 @@ pub mod presets;
 mod random;
 pub mod regularizers;
 pub mod report;
+pub mod simulator;
 mod tensor;
 pub mod train;
 

@@ -47,9 +47,9 @@ fn model(run: &Run) -> Model {
     );
     let read = Model::from_toml(&text, "clipping").unwrap();
     // All settings survive in files.
-    let written = read.to_toml();
+    let written = read.to_toml().unwrap();
     let again = Model::from_toml(&written, "again").unwrap();
-    assert_eq!(again.to_toml(), written);
+    assert_eq!(again.to_toml().unwrap(), written);
     assert_eq!(again.training.optimizer.attributes(), read.training.optimizer.attributes());
     again
 }
@@ -262,7 +262,8 @@ fn kept_gradients_hold_those_of_regularizers() {
     assert!((cost - 0.1 * squares).abs() < 1e-6 * squares, "{cost} {squares}");
     // The same network without the regularizer.
     let free = {
-        let mut model = Model::new(wide(), caudal::model::TrainingConfig::default()).to_toml();
+        let mut model =
+            Model::new(wide(), caudal::model::TrainingConfig::default()).to_toml().unwrap();
         model = model
             .lines()
             .filter(|line| !line.contains("bias_regularizer"))

@@ -4,6 +4,7 @@ use std::io::Read;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use caudal::blocks::BLOCKS;
 use caudal::executor::EXECUTORS;
 use caudal::executor::policy::POLICIES;
 use caudal::layers::LAYERS;
@@ -15,12 +16,12 @@ use caudal::presets::PRESETS;
 use caudal::regularizers::REGULARIZERS;
 use serde_json::Value;
 
-fn caudal(arguments: &[&str]) -> Output {
+pub(crate) fn caudal(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_caudal")).args(arguments).output().unwrap()
 }
 
 /// Standard output of a call that must succeed.
-fn told(arguments: &[&str]) -> String {
+pub(crate) fn told(arguments: &[&str]) -> String {
     let output = caudal(arguments);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{arguments:?}: {errors}");
@@ -28,13 +29,13 @@ fn told(arguments: &[&str]) -> String {
 }
 
 /// The JSON object in the last line of standard output.
-fn json(arguments: &[&str]) -> Value {
+pub(crate) fn json(arguments: &[&str]) -> Value {
     let told = told(&[arguments, &["--json"]].concat());
     serde_json::from_str(told.lines().last().unwrap()).unwrap()
 }
 
 /// The exit code and the one line of a call that must fail.
-fn refused(arguments: &[&str]) -> (i32, String) {
+pub(crate) fn refused(arguments: &[&str]) -> (i32, String) {
     let output = caudal(arguments);
     let errors = String::from_utf8(output.stderr).unwrap();
     assert_eq!(errors.trim_end().lines().count(), 1, "{arguments:?}: {errors}");
@@ -42,7 +43,7 @@ fn refused(arguments: &[&str]) -> (i32, String) {
     (output.status.code().unwrap(), line)
 }
 
-fn path(folder: &tempfile::TempDir, name: &str) -> String {
+pub(crate) fn path(folder: &tempfile::TempDir, name: &str) -> String {
     folder.path().join(name).to_str().unwrap().to_owned()
 }
 
@@ -84,6 +85,22 @@ fn training_without_a_terminal_shows_epochs_and_a_table() {
 }
 
 #[test]
+fn a_recorded_training_is_replayed_and_another_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = path(&folder, "schedule.jsonl");
+    let train = ["train", "--quiet", "--max-steps", "5", "--workers", "3"];
+    let recorded = json(&[&train[..], &["--policy", "random:7", "--record", &file]].concat());
+    let replayed = json(&[&train[..], &["--replay", &file]].concat());
+    assert_eq!(replayed["weights_sha256"], recorded["weights_sha256"]);
+    assert_eq!((&recorded["policy"], &replayed["policy"]), (&"random".into(), &"replay".into()));
+    let other = ["--batch-size", "7", "--replay", &file];
+    let refused = caudal(&[&train[..], &other].concat());
+    assert_eq!(refused.status.code(), Some(2));
+    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(told.contains("policy `replay`: the schedule is of plan"), "{told}");
+}
+
+#[test]
 fn every_executor_and_number_of_workers_gives_the_same_weights() {
     let weights = |executor: &str, workers: &str, policy: &str| {
         let told = json(&[
@@ -102,7 +119,7 @@ fn every_executor_and_number_of_workers_gives_the_same_weights() {
     };
     let expected = weights("sequential", "1", "critical-path");
     for (executor, workers, policy) in
-        [("pool", "1", "critical-path"), ("pool", "2", "fifo"), ("actors", "2", "fifo")]
+        [("pool", "1", "critical-path"), ("pool", "2", "static:fallback"), ("actors", "2", "fifo")]
     {
         assert_eq!(weights(executor, workers, policy), expected, "{executor} {workers} {policy}");
     }
@@ -178,6 +195,11 @@ fn bad_usage_and_bad_input_end_with_two_and_one_line() {
         (&["train", "nothing-like-it"], "nothing-like-it"),
         (&["train", "missing.toml"], "missing.toml"),
         (&["train", "--policy", "luck"], "unknown policy `luck`; known are: "),
+        (&["train", "--policy", "random:x"], "policy `random:x`: expected a whole number"),
+        (&["train", "--replay", "missing.jsonl"], "missing.jsonl"),
+        (&["train", "--replay", &text], "line 1: this is no event of a schedule"),
+        (&["train", "--record", "a", "--replay", "b"], "cannot be used with"),
+        (&["train", "--record", &text, "--executor", "actors"], "only the pool has schedules"),
         (&["train", "--executor", "magic"], "unknown executor `magic`; known are: "),
         (&["train", "--executor", "sequential", "--policy", "luck"], "unknown policy"),
         (&["train", "--optimizer", "hope"], "unknown optimizer `hope`; known are: "),
@@ -302,6 +324,7 @@ fn lists_hold_every_row_of_the_tables() {
     };
     check("models", &PRESETS.iter().map(|it| it.name).collect::<Vec<_>>());
     check("layers", &LAYERS.iter().map(|it| it.kind).collect::<Vec<_>>());
+    check("blocks", &BLOCKS.iter().map(|it| it.kind).collect::<Vec<_>>());
     check("losses", &LOSSES.iter().map(|it| it.kind).collect::<Vec<_>>());
     check("metrics", &METRICS.iter().map(|it| it.kind).collect::<Vec<_>>());
     check("optimizers", &OPTIMIZERS.iter().map(|it| it.kind).collect::<Vec<_>>());
@@ -364,4 +387,34 @@ fn help_and_version_are_no_errors() {
     assert!(told(&["--help"]).contains("overhead"));
     assert!(told(&["train", "--help"]).contains("--learning-rate"));
     assert!(told(&["--version"]).starts_with("caudal "));
+}
+
+#[test]
+fn simulations_predict_what_can_and_what_can_not_be_measured_here() {
+    let arguments = ["simulate", "article-dag", "--workers", "1,64", "--policies", "fifo"];
+    let told = json(&[&arguments[..], &["--seconds", "0.02"]].concat());
+    let rows = told["rows"].as_array().unwrap();
+    assert_eq!(rows.len(), 2);
+    for (row, workers) in rows.iter().zip([1, 64]) {
+        assert_eq!((&row["workers"], &row["policy"]), (&workers.into(), &"fifo".into()));
+        assert!(row["predicted_ms"].as_f64().unwrap() > 0.0, "{row}");
+        assert!((0.0..=1.0).contains(&row["idle_share"].as_f64().unwrap()), "{row}");
+        assert_eq!(row["measured_ms"].is_f64(), workers == 1, "{row}");
+        assert_eq!(row["error"].is_f64(), workers == 1, "{row}");
+    }
+    assert!((rows[0]["speedup"].as_f64().unwrap() - 1.0).abs() < 1e-9);
+    assert!(told["critical_path_ms"].as_f64() <= told["work_ms"].as_f64());
+
+    let uneven = ["simulate", "article-dag", "--speeds", "1,0.5", "--seconds", "0.02"];
+    let told = json(&[&uneven[..], &["--policies", "fifo", "--seed", "3"]].concat());
+    let row = &told["rows"][0];
+    assert_eq!((&row["workers"], row["measured_ms"].is_null()), (&2.into(), true));
+    assert!(row["bound"].as_f64().unwrap() <= 1.5, "{row}");
+
+    let (code, line) = refused(&["simulate", "--workers", "2000"]);
+    assert!(code == 2 && line.contains("2000 is not in 1..=1024"), "{line}");
+    let (code, line) = refused(&["simulate", "--policies", "best"]);
+    assert!(code == 2 && line.contains("unknown policy `best`"), "{line}");
+    let (code, line) = refused(&["simulate", "--speeds", "1,0"]);
+    assert!(code == 2 && line.contains("expected 0.001 to 1000"), "{line}");
 }

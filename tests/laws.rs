@@ -2,6 +2,7 @@
 
 mod attributes;
 mod bits;
+mod blocks;
 mod comparison;
 mod gradients;
 mod measures;

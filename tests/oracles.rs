@@ -1,10 +1,34 @@
 //! Comparisons with results that `PyTorch` computed; see the README beside them.
 
+mod batch_norm;
+mod blocks;
 mod layers;
 mod training;
 
 use caudal::graph::{GraphBuilder, NodeName};
-use caudal::{layers as layer_table, losses, metrics};
+use caudal::{Tensor, layers as layer_table, losses, metrics};
+use serde::Deserialize;
+
+use crate::probe::assert_close;
+
+/// Numbers of an oracle.
+#[derive(Deserialize)]
+pub(crate) struct Array {
+    pub(crate) shape: Vec<usize>,
+    pub(crate) values: Vec<f64>,
+}
+
+impl Array {
+    pub(crate) fn tensor(&self) -> Tensor {
+        let values = self.values.iter().map(|&value| value as f32).collect();
+        Tensor::from_shape_vec(self.shape.clone(), values).unwrap()
+    }
+
+    /// Asserts that no number is further off than `tolerance`, in parts of the largest.
+    pub(crate) fn assert(&self, what: &str, found: &[f32], tolerance: f64) {
+        assert_close(what, found, &self.values, tolerance);
+    }
+}
 
 /// Adds a node of any kind but input and target, as a model file describes it.
 fn add_node(

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use caudal::data::synthetic_for;
 use caudal::executor::policy::POLICIES;
+use caudal::executor::{Mode, Plan, PlanOptions};
 use caudal::presets::PRESETS;
 use caudal::train::{FitOptions, Network, NetworkOptions};
 
@@ -44,4 +45,77 @@ fn every_preset_gives_the_same_bits_on_every_executor() {
             assert_eq!(found, expected, "{}: {executor}, {workers}, {policy}", spec.name);
         }
     }
+}
+
+#[test]
+fn every_idea_switched_off_gives_the_same_bits_on_every_executor() {
+    let switches: [(&str, fn(&mut PlanOptions)); 6] = [
+        ("backward", |options| options.split_backward = false),
+        ("updates", |options| options.overlap_updates = false),
+        ("parts", |options| options.parts = false),
+        ("fusion", |options| options.fusion = false),
+        ("chunks", |options| options.chunk_bytes = usize::MAX),
+        ("all", |options| {
+            *options = PlanOptions {
+                split_backward: false,
+                overlap_updates: false,
+                ..PlanOptions::plain()
+            };
+        }),
+    ];
+    for name in ["towers-small", "inception:side=12,batch=64", "chain:depth=6,width=256", "nasnet"]
+    {
+        let model = caudal::presets::open(name).unwrap();
+        let (graph, optimizer) = (&model.graph, &model.training.optimizer);
+        let data = synthetic_for(graph, 64, 5).unwrap();
+        let mut unlike = Vec::new();
+        for (switch, set) in switches {
+            let mut plan = PlanOptions::default();
+            set(&mut plan);
+            let train = |executor: &str, workers, plan| {
+                let options = NetworkOptions {
+                    seed: 7,
+                    executor: executor.to_owned(),
+                    workers,
+                    plan,
+                    ..NetworkOptions::default()
+                };
+                let (graph, optimizer) = (Arc::clone(graph), Arc::clone(optimizer));
+                let mut network = Network::from_parts(graph, optimizer, options).unwrap();
+                let options = FitOptions { epochs: 3, batch_size: 32, ..FitOptions::default() };
+                network.fit(&data, &options).unwrap();
+                network.weights_sha256()
+            };
+            let expected = train("sequential", 1, plan);
+            for (executor, workers) in [("actors", 1), ("pool", 1), ("pool", 2), ("pool", 4)] {
+                let found = train(executor, workers, plan);
+                assert_eq!(found, expected, "{name} without {switch}: {executor}, {workers}");
+            }
+            if expected != train("sequential", 1, PlanOptions::default()) {
+                unlike.push(switch);
+            }
+        }
+        // These two change the order of tasks alone, and no sum.
+        assert!(
+            !unlike.contains(&"backward") && !unlike.contains(&"updates"),
+            "{name}: {unlike:?}"
+        );
+    }
+}
+
+#[test]
+fn joined_gradients_and_barriers_make_the_critical_path_longer() {
+    let model = caudal::presets::open("chain:depth=8,width=256").unwrap();
+    let longest = |set: fn(&mut PlanOptions)| {
+        let mut options = PlanOptions { fusion: false, ..PlanOptions::default() };
+        set(&mut options);
+        let (graph, optimizer) = (&model.graph, &model.training.optimizer);
+        let plan = Plan::compile(graph, Mode::Training, 32, optimizer, options).unwrap();
+        plan.critical_path(plan.estimated_costs())
+    };
+    let (_, apart) = longest(|_| ());
+    let (_, joined) = longest(|options| options.split_backward = false);
+    let (path, barrier) = longest(|options| options.overlap_updates = false);
+    assert!(joined > 1.2 * apart, "{joined} {apart}");
+    assert!(barrier > apart && path.len() > 16, "{barrier} {apart}");
 }

@@ -23,7 +23,7 @@ use crate::support_graphs::{Family, borrowed, specimen};
 use crate::watchdog::{Scenario, watch};
 
 /// A network of a few nodes: a chain, or branches that join.
-fn tiny(branches: usize) -> Arc<Graph> {
+pub(crate) fn tiny(branches: usize) -> Arc<Graph> {
     let mut net = GraphBuilder::new(format!("tiny {branches}"));
     let x = net.input("x", [2]);
     let mut ends = vec![x];
@@ -36,7 +36,7 @@ fn tiny(branches: usize) -> Arc<Graph> {
 }
 
 /// A network that trains, of six nodes.
-fn trained() -> Arc<Graph> {
+pub(crate) fn trained() -> Arc<Graph> {
     let mut net = GraphBuilder::new("trained");
     let x = net.input("x", [2]);
     let y = net.target("y", [2]);
@@ -47,7 +47,7 @@ fn trained() -> Arc<Graph> {
     Arc::new(net.build().unwrap())
 }
 
-fn run_of(graph: &Arc<Graph>, mode: Mode, options: PlanOptions) -> Run {
+pub(crate) fn run_of(graph: &Arc<Graph>, mode: Mode, options: PlanOptions) -> Run {
     let optimizer: Arc<dyn Optimizer> = Arc::new(Sgd::new(0.01));
     let plan = Plan::compile(graph, mode, 1, &optimizer, options).unwrap();
     let parameters = Parameters::initialize(graph, optimizer.as_ref(), 1);

@@ -135,22 +135,28 @@ pub struct Overhead {
     pub compiling: Duration,
 }
 
+/// A run of prediction over a graph of tiny nodes, one task a node, its input bound.
+pub(crate) fn tiny_run(graph: &Arc<Graph>) -> Result<Run> {
+    let optimizer: Arc<dyn Optimizer> = Arc::new(Sgd::default());
+    let options = PlanOptions::plain();
+    let plan = Arc::new(Plan::compile(graph, Mode::Prediction, 1, &optimizer, options)?);
+    let parameters = Arc::new(Parameters::initialize(graph, optimizer.as_ref(), 0));
+    let mut run = Run::new(plan, parameters);
+    for input in graph.inputs() {
+        run.bind(input, &[1.0; FLOATS])?;
+    }
+    Ok(run)
+}
+
 /// Times `runs` runs of prediction over `graph`, one task a node. A run executes the graph as often
 /// as it takes to pass 100,000 nodes; one execution comes before the first run.
 ///
 /// # Errors
 /// If the graph can't be compiled, or if a node fails.
 pub fn overhead(graph: &Arc<Graph>, executor: &mut dyn Executor, runs: usize) -> Result<Overhead> {
-    let optimizer: Arc<dyn Optimizer> = Arc::new(Sgd::default());
     let began = Instant::now();
-    let options = PlanOptions::plain();
-    let plan = Arc::new(Plan::compile(graph, Mode::Prediction, 1, &optimizer, options)?);
-    let parameters = Arc::new(Parameters::initialize(graph, optimizer.as_ref(), 0));
-    let mut run = Run::new(Arc::clone(&plan), parameters);
+    let mut run = tiny_run(graph)?;
     let compiling = began.elapsed();
-    for input in graph.inputs() {
-        run.bind(input, &[1.0; FLOATS])?;
-    }
     executor.execute(&mut run)?;
     let nodes = graph.nodes().len();
     let repetitions = NODES_A_RUN.div_ceil(nodes);
@@ -165,7 +171,7 @@ pub fn overhead(graph: &Arc<Graph>, executor: &mut dyn Executor, runs: usize) ->
     Ok(Overhead {
         best: times.iter().copied().fold(f64::INFINITY, f64::min),
         median: median(&mut times),
-        messages: plan.message_count(),
+        messages: run.plan().message_count(),
         repetitions,
         compiling,
     })

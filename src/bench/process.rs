@@ -14,3 +14,15 @@ pub fn minor_faults() -> Option<u64> {
     let (_, rest) = stat.rsplit_once(')')?;
     rest.split_whitespace().nth(7)?.parse().ok()
 }
+
+/// Seconds so far in which threads of this process wanted a core and had none.
+pub fn seconds_without_core() -> Option<f64> {
+    let mut nanoseconds = 0;
+    for thread in std::fs::read_dir("/proc/self/task").ok()?.flatten() {
+        // A thread may end between the two looks.
+        let Ok(times) = std::fs::read_to_string(thread.path().join("schedstat")) else { continue };
+        // The second of three numbers; a system that does not count says 0.
+        nanoseconds += times.split_whitespace().nth(1)?.parse::<u64>().ok()?;
+    }
+    Some(nanoseconds as f64 * 1e-9)
+}

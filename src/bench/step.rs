@@ -42,27 +42,32 @@ impl StepTime {
     }
 }
 
-/// Times training steps (forward, losses, backward, updates) of `graph` on one batch of synthetic
-/// data, which is bound once: five steps to warm up, then steps for `limit`.
+/// A training run of `graph` with one batch of synthetic data bound.
 ///
 /// # Errors
-/// If the graph can't be trained, or if a node fails.
-pub fn time_steps(
+/// If the graph can't be trained.
+pub fn prepare(
     graph: &Arc<Graph>,
     batch: usize,
     optimizer: &Arc<dyn Optimizer>,
-    executor: &mut dyn Executor,
     options: PlanOptions,
-    limit: Duration,
-) -> Result<StepTime> {
+) -> Result<Run> {
     let plan = Arc::new(Plan::compile(graph, Mode::Training, batch, optimizer, options)?);
     let parameters = Arc::new(Parameters::initialize(graph, optimizer.as_ref(), 0));
-    let mut run = Run::new(Arc::clone(&plan), parameters);
+    let mut run = Run::new(plan, parameters);
     let data = synthetic_for(graph, batch, 0)?;
     for column in data.inputs().iter().chain(data.targets()) {
         run.bind(graph.id(&column.name)?, column.values.as_slice().unwrap_or_default())?;
     }
-    drop(data);
+    Ok(run)
+}
+
+/// Times training steps (forward, losses, backward, updates) of a prepared run: five steps to warm up,
+/// then steps for `limit`.
+///
+/// # Errors
+/// If a node fails.
+pub fn time_steps(run: &mut Run, executor: &mut dyn Executor, limit: Duration) -> Result<StepTime> {
     let mut step = 0;
     let mut next = |run: &mut Run| {
         run.set_step(step);
@@ -70,14 +75,14 @@ pub fn time_steps(
         executor.execute(run)
     };
     for _ in 0..WARM_UP {
-        next(&mut run)?;
+        next(run)?;
     }
     let mut seconds = Vec::with_capacity(1 << 16);
     let faults = minor_faults();
     let began = Instant::now();
     while seconds.len() < FEWEST || began.elapsed() < limit {
         let step_began = Instant::now();
-        next(&mut run)?;
+        next(run)?;
         seconds.push(step_began.elapsed().as_secs_f64());
     }
     let faults = minor_faults().zip(faults).map(|(after, before)| after - before);
@@ -86,8 +91,8 @@ pub fn time_steps(
         fastest_ms: seconds.iter().copied().fold(f64::INFINITY, f64::min) * 1e3,
         faults_per_step: faults.map(|faults| faults as f64 / seconds.len() as f64),
         median_ms: median(&mut seconds) * 1e3,
-        flops: plan.flops(),
-        tasks: plan.task_count(),
+        flops: run.plan().flops(),
+        tasks: run.plan().task_count(),
         peak_resident_mib: peak_resident_mib(),
     })
 }

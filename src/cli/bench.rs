@@ -1,17 +1,19 @@
 //! `caudal bench`: the time of one training step, as `peers/` measures it for other frameworks.
 
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use caudal::bench::{product_peak, time_steps};
+use caudal::bench::{prepare, product_peak, time_steps};
 use caudal::executor::PlanOptions;
 use caudal::kernels::instruction_set_name;
 use caudal::model::Model;
 use caudal::presets::WORKLOADS;
+use caudal::report::speedup::record;
 use clap::Args;
 
 use super::output::{line, note, threads};
-use super::{Stop, options};
+use super::{Stop, options, trace};
 
 /// How long the machine's peak is measured.
 const PEAK: Duration = Duration::from_millis(500);
@@ -24,19 +26,23 @@ const PEAK: Duration = Duration::from_millis(500);
 /// run one after another, each in a process of its own.
 #[derive(Debug, Args)]
 pub(super) struct Bench {
-    /// Names of presets, or .toml files [default: the five of the comparison with others]
+    /// Names of presets, with arguments as in chain:depth=64,width=32, or .toml files [default: the five of the comparison with others]
     #[arg(value_name = "WORKLOAD")]
     workloads: Vec<String>,
     /// Times steps for this long
     #[arg(long, value_name = "S", default_value_t = 4.0, value_parser = seconds,
         allow_negative_numbers = true)]
     seconds: f64,
+    /// Then records ten steps more, and writes what ran where and when: .json for Perfetto (Chrome's
+    /// format), .csv, or .jsonl; for one workload
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
     #[command(flatten)]
     run: options::Run,
 }
 
 /// A time from 0 s to a day.
-fn seconds(text: &str) -> Result<f64, String> {
+pub(super) fn seconds(text: &str) -> Result<f64, String> {
     let seconds: f64 = text.parse().map_err(|_| "expected a number of seconds".to_owned())?;
     if (0.0..=86_400.0).contains(&seconds) {
         Ok(seconds)
@@ -47,6 +53,13 @@ fn seconds(text: &str) -> Result<f64, String> {
 
 impl Bench {
     pub(super) fn run(self) -> Result<(), Stop> {
+        if let Some(path) = &self.trace {
+            trace::check(path)?;
+            if self.workloads.len() != 1 {
+                let problem = "a trace is one of one workload; name it".to_owned();
+                return Err(Stop::Usage(format!("{}: {problem}", path.display())));
+            }
+        }
         match self.workloads.as_slice() {
             [one] => self.time(one),
             [] => self.each_apart(WORKLOADS.iter().map(|preset| preset.name)),
@@ -59,8 +72,12 @@ impl Bench {
         let mut executor = self.run.executor()?;
         let limit = Duration::from_secs_f64(self.seconds);
         let (batch, optimizer) = (model.training.batch_size, &model.training.optimizer);
-        let options = PlanOptions::default();
-        let took = time_steps(&model.graph, batch, optimizer, executor.as_mut(), options, limit)?;
+        let mut run = prepare(&model.graph, batch, optimizer, PlanOptions::default())?;
+        let took = time_steps(&mut run, executor.as_mut(), limit)?;
+        if let Some(path) = &self.trace {
+            let (executions, _) = record(&mut run, executor.as_mut(), trace::EXECUTIONS)?;
+            trace::write(path, run.plan(), &executions)?;
+        }
         let workers = executor.workers();
         let peak_mib = took.peak_resident_mib.map_or("-".to_owned(), |mib| format!("{mib:.0}"));
         // Arguments have commas between them.

@@ -29,6 +29,14 @@ pub(super) struct Evaluate {
 impl Evaluate {
     pub(super) fn run(self) -> Result<(), Stop> {
         let (mut network, batch_size) = self.run.saved(&self.file)?;
+        let graph = network.graph();
+        if graph.losses().is_empty() && graph.metrics().is_empty() {
+            return Err(Stop::Usage(format!(
+                "{}: it has no loss and no metric, as frozen models have not; evaluate the model \
+                 that it was made of, or predict with this one",
+                self.file.display()
+            )));
+        }
         let (_, test) = data::load(&self.data, network.graph(), batch_size)?;
         let report = network.evaluate(&test, batch_size)?;
         line(summary::tested(&report))?;

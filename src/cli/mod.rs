@@ -2,14 +2,21 @@
 
 mod bench;
 mod evaluate;
+mod fitting;
+mod freeze;
 mod graph;
 mod interrupt;
 mod options;
 mod output;
 mod overhead;
 mod predict;
+mod report;
+mod schedules;
+mod simulate;
+mod speedup;
 mod summary;
 mod tables;
+mod trace;
 mod train;
 
 use std::process::ExitCode;
@@ -36,13 +43,18 @@ enum Command {
     Train(train::Train),
     Evaluate(evaluate::Evaluate),
     Predict(predict::Predict),
+    Freeze(freeze::Freeze),
     Bench(bench::Bench),
     Overhead(overhead::Overhead),
+    Simulate(simulate::Simulate),
+    Speedup(speedup::Speedup),
     Graph(graph::Graph),
     /// Lists the preset networks, and the arguments of those that are families.
     Models(tables::List),
     /// Lists the layers with their attributes.
     Layers(tables::List),
+    /// Lists the blocks that the library has, with their attributes.
+    Blocks(tables::List),
     /// Lists the losses with their attributes.
     Losses(tables::List),
     /// Lists the metrics with their attributes.
@@ -103,11 +115,15 @@ fn run(command: Command) -> Result<(), Stop> {
         Command::Train(train) => train.run(),
         Command::Evaluate(evaluate) => evaluate.run(),
         Command::Predict(predict) => predict.run(),
+        Command::Freeze(freeze) => freeze.run(),
         Command::Bench(bench) => bench.run(),
         Command::Overhead(overhead) => overhead.run(),
+        Command::Simulate(simulate) => simulate.run(),
+        Command::Speedup(speedup) => speedup.run(),
         Command::Graph(graph) => graph.run(),
         Command::Models(list) => list.models(),
         Command::Layers(list) => list.layers(),
+        Command::Blocks(list) => list.blocks(),
         Command::Losses(list) => list.losses(),
         Command::Metrics(list) => list.metrics(),
         Command::Optimizers(list) => list.optimizers(),

@@ -8,6 +8,15 @@ use clap::Args;
 
 use super::Stop;
 
+/// A saved network, and how many items its batches have.
+pub(super) fn saved(path: &Path, options: NetworkOptions) -> Result<(Network, usize), Stop> {
+    let (model, checkpoint) = checkpoint::open(path)?;
+    let training = model.training;
+    let mut network = Network::from_parts(model.graph, training.optimizer, options)?;
+    network.resume(&checkpoint)?;
+    Ok((network, training.batch_size))
+}
+
 /// What runs the plans.
 #[derive(Debug, Args)]
 pub(super) struct Run {
@@ -26,6 +35,10 @@ impl Run {
     /// Threads asked for, or one for every core.
     pub(super) fn workers(&self) -> usize {
         self.workers.map_or_else(|| NetworkOptions::default().workers, usize::from)
+    }
+
+    pub(super) fn executor_name(&self) -> &str {
+        &self.executor
     }
 
     pub(super) fn policy(&self) -> &str {
@@ -55,12 +68,7 @@ impl Run {
 
     /// A saved network, and how many items its batches have.
     pub(super) fn saved(&self, path: &Path) -> Result<(Network, usize), Stop> {
-        let options = self.network(0)?;
-        let (model, checkpoint) = checkpoint::open(path)?;
-        let training = model.training;
-        let mut network = Network::from_parts(model.graph, training.optimizer, options)?;
-        network.resume(&checkpoint)?;
-        Ok((network, training.batch_size))
+        saved(path, self.network(0)?)
     }
 
     /// The same options as arguments of another process.

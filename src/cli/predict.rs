@@ -15,10 +15,10 @@ use super::{Stop, options};
 /// Writes what a saved model predicts, as CSV: a header, then one line an item.
 ///
 /// The columns are the item's number, and for every output its values; before these, where a loss
-/// wants classes, the likeliest class.
+/// wants classes, the likeliest class. A frozen model has no loss, and so its outputs alone.
 #[derive(Debug, Args)]
 pub(super) struct Predict {
-    /// A model that `caudal train --save` wrote
+    /// A model that `caudal train --save` or `caudal freeze` wrote
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// `digits` or `synthetic` (their test parts), a folder of IDX files (its test part), or a CSV

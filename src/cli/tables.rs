@@ -1,5 +1,6 @@
 //! `caudal models`, `layers`, `losses`, …: the library's tables, printed.
 
+use caudal::blocks::BLOCKS;
 use caudal::executor::EXECUTORS;
 use caudal::executor::policy::POLICIES;
 use caudal::graph::TRAINING_ATTRIBUTES;
@@ -83,6 +84,10 @@ impl List {
             line(format!("    {name:width$}  {meaning}"))?;
         }
         Ok(())
+    }
+
+    pub(super) fn blocks(&self) -> Result<(), Stop> {
+        self.print("blocks", kinds!(BLOCKS))
     }
 
     pub(super) fn losses(&self) -> Result<(), Stop> {

@@ -4,17 +4,22 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use caudal::data::{self, Dataset, Order};
-use caudal::executor::{Executor, Mode, executor};
+use caudal::data::{self, Dataset};
+use caudal::executor::trace::Recorder;
+use caudal::executor::{Executor, Mode, Observer, executor};
 use caudal::model::Model;
 use caudal::optimizers::{self, Optimizer};
 use caudal::report::speedup::{Speedup, speedup};
+use caudal::report::{Page, loss_page, speedup_page};
 use caudal::train::{Callback, Checkpoint, FitOptions, History, Network, Progress, checkpoint};
 use clap::Args;
 
+use super::fitting::{Callbacks, Fitting};
 use super::interrupt::Interrupt;
 use super::output::{check_writable, line, not_written};
-use super::{Stop, options, summary};
+use super::report::Report;
+use super::schedules::Schedules;
+use super::{Stop, options, summary, trace};
 
 /// How long each training looks for its speedup afterwards.
 const SPEEDUP_LIMIT: Duration = Duration::from_millis(1500);
@@ -43,12 +48,13 @@ pub(super) struct Train {
     batch_size: Option<u32>,
     #[command(flatten)]
     run: options::Run,
+    #[command(flatten)]
+    schedules: Schedules,
     /// For the first weights, the order of the items, and every other random number
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
-    /// Takes the items in the order of the data
-    #[arg(long)]
-    no_shuffle: bool,
+    #[command(flatten)]
+    fitting: Fitting,
     /// How weights move (see `caudal optimizers`): the name of an optimizer, which has its default
     /// settings if it is another than the model's, or all in TOML, as in
     /// `{ kind = "sgd", momentum = 0.9, clip_norm = 1.0 }`
@@ -67,7 +73,14 @@ pub(super) struct Train {
     /// options as before, the result is that of a training without a break
     #[arg(long, value_name = "FILE")]
     resume: Option<PathBuf>,
-    /// Shows no progress, and does not measure the speedup unless --json asks for it
+    /// Writes what ran where and when in the last ten steps on a whole batch: .json for Perfetto
+    /// (Chrome's format), .csv, or .jsonl
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
+    #[command(flatten)]
+    report: Report,
+    /// Shows no progress, and does not measure the speedup unless --json or --report asks
+    /// for it
     #[arg(long)]
     quiet: bool,
     /// Makes the last line of standard output one JSON object
@@ -79,6 +92,11 @@ impl Train {
     pub(super) fn run(self) -> Result<(), Stop> {
         if let Some(path) = &self.save {
             check_writable(path)?;
+        }
+        self.fitting.check()?;
+        self.report.check()?;
+        if let Some(path) = &self.trace {
+            trace::check(path)?;
         }
         let options = self.run.network(self.seed)?;
         let (mut model, checkpoint) = self.model()?;
@@ -97,17 +115,18 @@ impl Train {
         if let Some(checkpoint) = &checkpoint {
             network.resume(checkpoint)?;
         }
-        let fit = FitOptions {
+        let mut fit = FitOptions {
             epochs: training.epochs,
             start: network.step(),
             batch_size,
-            order: if self.no_shuffle { Order::Sequential } else { Order::Shuffled },
             seed: self.seed,
             max_steps: self.max_steps,
             validation: Some(&test),
             ..FitOptions::default()
         };
-        let steps = all_steps(&fit, &train);
+        self.fitting.apply(&mut fit)?;
+        let mut callbacks = self.fitting.callbacks(&model.graph, training)?;
+        let steps = fit.steps(train.len());
         if fit.start >= steps {
             return Err(Stop::Usage(format!(
                 "nothing is left to train: {} steps are done, and {steps} were asked for; raise \
@@ -115,23 +134,46 @@ impl Train {
                 fit.start
             )));
         }
+        let log = self.schedules.apply(&self.run, &mut network)?;
         let mut interrupt = Interrupt::watch()?;
+        let whole = batch_size.min(train.len());
+        let recorder = self.trace.as_ref().map(|_| record(&mut network, whole)).transpose()?;
         let began = Instant::now();
-        let history = self.fit(&mut network, &train, &fit, steps, &mut interrupt)?;
+        let history = self.fit(&mut network, &train, &fit, &mut callbacks, &mut interrupt);
+        self.schedules.write(log.as_ref())?;
+        let history = history?;
         let seconds = began.elapsed().as_secs_f64();
+        callbacks.finish(self.quiet)?;
         if let Some(path) = &self.save {
             network.save(path, training).map_err(|error| not_written(&error))?;
+        }
+        if let (Some(path), Some(recorder)) = (&self.trace, recorder) {
+            let run = network.run(Mode::Training, whole)?;
+            run.observe(None);
+            trace::write(path, run.plan(), &recorder.last_executions(trace::EXECUTIONS))?;
         }
         if interrupt.came() {
             return Err(Stop::Interrupted);
         }
         interrupt.ignore();
-        let measured = if self.json || !self.quiet {
+        let tested = match history.validation.last() {
+            Some(last) if !self.fitting.needs_test() => last.clone(),
+            _ => network.evaluate(&test, batch_size)?,
+        };
+        let measured = if self.json || !self.quiet || self.report.is_wanted() {
             Some(self.speedup(&network, &train, batch_size)?)
         } else {
             None
         };
-        self.report(&mut network, &history, measured.as_ref(), seconds)
+        let history = History { validation: vec![tested], ..history };
+        if let Some(measured) = measured.as_ref().filter(|_| self.report.is_wanted()) {
+            let mut page = Page::new(format!("Training of {}", network.graph().name()));
+            loss_page(&mut page, &history);
+            page.table("One training step", &summary::speedup(measured));
+            speedup_page(&mut page, network.run(Mode::Training, measured.batch)?.plan(), measured);
+            self.report.write(&page)?;
+        }
+        self.tell(&mut network, &history, measured.as_ref(), seconds)
     }
 
     /// The network to train, as its file or preset says, and where it was when it was saved.
@@ -182,16 +224,18 @@ impl Train {
         network: &mut Network,
         data: &Dataset,
         fit: &FitOptions<'_>,
-        steps: u64,
+        callbacks: &mut Callbacks,
         interrupt: &mut Interrupt,
     ) -> Result<History, Stop> {
-        if self.quiet {
-            return Ok(network.fit_with(data, fit, &mut [interrupt])?);
+        let mut progress = (!self.quiet).then(|| Progress::new(fit.steps(data.len()), fit.start));
+        let mut list: Vec<&mut dyn Callback> = Vec::new();
+        list.extend(progress.as_mut().map(|progress| progress as &mut dyn Callback));
+        list.extend(callbacks.list());
+        list.push(interrupt);
+        let history = network.fit_with(data, fit, &mut list);
+        if let Some(progress) = &progress {
+            progress.finish();
         }
-        let mut progress = Progress::new(steps, fit.start);
-        let callbacks: &mut [&mut dyn Callback] = &mut [&mut progress, interrupt];
-        let history = network.fit_with(data, fit, callbacks);
-        progress.finish();
         Ok(history?)
     }
 
@@ -219,7 +263,7 @@ impl Train {
         Ok(speedup(run, &mut executors, SPEEDUP_LIMIT)?)
     }
 
-    fn report(
+    fn tell(
         &self,
         network: &mut Network,
         history: &History,
@@ -241,6 +285,14 @@ impl Train {
     }
 }
 
+/// Records the steps on whole batches from now on, as many of the last as a trace holds.
+fn record(network: &mut Network, batch_size: usize) -> Result<Arc<Recorder>, Stop> {
+    let run = network.run(Mode::Training, batch_size)?;
+    let recorder = Arc::new(Recorder::of_executions(run.plan(), trace::EXECUTIONS));
+    run.observe(Some(Arc::clone(&recorder) as Arc<dyn Observer>));
+    Ok(recorder)
+}
+
 /// The kind and the attributes of an optimizer written as an inline table.
 fn optimizer_table(text: &str) -> Result<(String, toml::Table), Stop> {
     let refuse = |problem: &str| {
@@ -258,11 +310,4 @@ fn optimizer_table(text: &str) -> Result<(String, toml::Table), Stop> {
         }
         _ => Err(refuse("it is not one table")),
     }
-}
-
-/// Steps of the whole training, those before its start included.
-fn all_steps(fit: &FitOptions<'_>, data: &Dataset) -> u64 {
-    let batches = data.len().div_ceil(fit.batch_size) as u64;
-    let steps = (fit.epochs as u64).saturating_mul(batches);
-    fit.max_steps.map_or(steps, |most| most.min(steps))
 }

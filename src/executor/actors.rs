@@ -136,7 +136,7 @@ fn act(state: &RunState, actor: &Actor, owner: &[usize], channels: &[Sender<Mess
     }
     while left > 0 {
         let Ok(message) = actor.inbox.recv() else { return };
-        if state.deliver(message) {
+        if state.deliver(message, state.time()) {
             fire(message.task as usize);
             left -= 1;
         }

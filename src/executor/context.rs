@@ -105,11 +105,16 @@ impl<'a> Context<'a> {
         unsafe { self.run.parameters.entries[index].weights.as_slice() }
     }
 
-    /// Parameter number `parameter` of the node, which asked for panels.
+    /// Parameter number `parameter` of the node, which asked for panels in one group.
     pub fn panels(&self, parameter: usize) -> Panels<'a> {
+        self.group_panels(parameter, 0)
+    }
+
+    /// One group of parameter number `parameter` of the node, which asked for panels.
+    pub fn group_panels(&self, parameter: usize, group: usize) -> Panels<'a> {
         let index = self.node.parameters[parameter];
         let described = &self.run.plan.graph.parameters[index];
-        memory::panels(described, self.parameter(parameter))
+        memory::panels(described, self.parameter(parameter), group)
     }
 
     /// What [`crate::layers::Layer::prepare`] wrote.
@@ -118,9 +123,10 @@ impl<'a> Context<'a> {
     }
 
     /// What [`crate::layers::Layer::combine`] wrote for this step: of the forward pass, or, in the
-    /// gradients, of the backward pass too.
-    pub fn summary(&self, pass: Pass) -> &'a [f32] {
-        self.run.flat(self.step.summaries[pass as usize])
+    /// gradients, of the backward pass too. Nothing outside training, and in layers that do not train.
+    pub fn summary(&self, pass: Pass) -> Option<&'a [f32]> {
+        let operand = self.step.summaries[pass as usize];
+        (operand.value != super::plan::NONE).then(|| self.run.flat(operand))
     }
 
     fn target(&self, target: &Target) -> MatrixMut<'a> {

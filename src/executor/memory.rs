@@ -131,7 +131,17 @@ fn to_memory(parameter: &Parameter, values: &[f32], memory: &mut [f32]) {
     let (rows, columns) = parameter.spec.matrix();
     match parameter.spec.layout {
         Layout::Plain => memory[..values.len()].copy_from_slice(values),
-        Layout::Panels => kernels::to_panels(values, rows, columns, memory),
+        Layout::Panels { groups } => {
+            let columns = columns / groups;
+            let mut of_group = vec![0.0; rows * columns];
+            let memory = memory.chunks_mut(kernels::panel_len(rows, columns).max(1));
+            for (group, memory) in memory.enumerate().take(groups) {
+                for (row, to) in of_group.chunks_mut(columns.max(1)).enumerate() {
+                    to.copy_from_slice(&values[(row * groups + group) * columns..][..columns]);
+                }
+                kernels::to_panels(&of_group, rows, columns, memory);
+            }
+        }
     }
 }
 
@@ -141,16 +151,30 @@ pub(super) fn from_memory(parameter: &Parameter, memory: &[f32]) -> Tensor {
     let mut values = vec![0.0; parameter.spec.count()];
     match parameter.spec.layout {
         Layout::Plain => values.copy_from_slice(&memory[..parameter.spec.count()]),
-        Layout::Panels => kernels::from_panels(memory, rows, columns, &mut values),
+        Layout::Panels { groups } => {
+            let columns = columns / groups;
+            let mut of_group = vec![0.0; rows * columns];
+            for group in 0..groups {
+                let memory = kernels::panels_of_group(memory, rows, columns, group);
+                kernels::from_panels(memory, rows, columns, &mut of_group);
+                for (row, from) in of_group.chunks(columns.max(1)).enumerate() {
+                    values[(row * groups + group) * columns..][..columns].copy_from_slice(from);
+                }
+            }
+        }
     }
     let shape = ndarray::IxDyn(&parameter.spec.shape);
     Tensor::from_shape_vec(shape, values).unwrap_or_else(|error| unreachable!("{error}"))
 }
 
-/// Weights in panels, as kernels read them.
-pub(super) fn panels<'a>(parameter: &Parameter, memory: &'a [f32]) -> Panels<'a> {
+/// One group of weights in panels, as kernels read them.
+pub(super) fn panels<'a>(parameter: &Parameter, memory: &'a [f32], group: usize) -> Panels<'a> {
     let (rows, columns) = parameter.spec.matrix();
-    Panels::new(memory, rows, columns)
+    let columns = match parameter.spec.layout {
+        Layout::Plain => columns,
+        Layout::Panels { groups } => columns / groups,
+    };
+    Panels::new(kernels::panels_of_group(memory, rows, columns, group), rows, columns)
 }
 
 /// Buffers that tasks take for their results and give back after the last read, so that a step

@@ -5,15 +5,24 @@
 mod actors;
 mod compile;
 mod context;
+mod inbox;
+mod live;
 mod memory;
+#[cfg(test)]
+mod model_check;
 mod moving;
-mod plan;
+pub(crate) mod plan;
 pub mod policy;
 mod pool;
+mod queue;
 mod run;
+pub mod schedule;
 mod sequential;
 mod state;
+mod stopwatch;
+mod sync;
 pub mod trace;
+mod worker;
 
 pub use actors::Actors;
 pub use compile::PlanOptions;
@@ -21,6 +30,8 @@ pub use context::Context;
 pub use memory::Parameters;
 pub use plan::{Mode, Phase, Plan, TaskInfo};
 pub use pool::Pool;
+pub(crate) use pool::{SPINS, TINY};
+pub(crate) use queue::MOST_TAKEN;
 pub use run::{CancelToken, Observer, PartEvent, Run};
 pub use sequential::Sequential;
 
@@ -39,7 +50,8 @@ pub trait Executor: Send {
         None
     }
 
-    /// Takes measured seconds of a plan's tasks into account from now on, if its policy does.
+    /// Takes measured seconds of a plan's tasks, one number for each, into account from now on, if its
+    /// policy does; any other count of numbers is ignored.
     fn learn(&mut self, _plan: &Plan, _seconds: &[f64]) {}
 
     /// Runs every task of the bound run once.

@@ -35,8 +35,8 @@ impl CancelToken {
     }
 }
 
-/// What ran where and when. Times are nanoseconds from the run's creation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What ran where and when. Times are nanoseconds on a clock of the run's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct PartEvent {
     /// The task, as in [`Plan::task`].
     pub task: usize,
@@ -57,6 +57,10 @@ pub trait Observer: Send + Sync {
     /// Called on the worker's thread after the part. A panic fails the part, unless parameters have
     /// begun to move: that step runs to its end.
     fn part(&self, event: PartEvent);
+
+    /// Called on the caller's thread when an execution has ended, with the times at which it began and
+    /// ended. A panic is ignored.
+    fn executed(&self, _began: u64, _ended: u64) {}
 }
 
 /// One execution of a plan, used again for every step.

@@ -28,11 +28,12 @@ impl Executor for Sequential {
         let state = &run.state;
         state.begin(false);
         for task in 0..state.plan.tasks.len() {
+            let mut ended = 0;
             for part in 0..state.plan.tasks[task].parts {
-                state.run_part(task, part, 0);
+                ended = state.run_part(task, part, 0);
                 state.part_done(task);
             }
-            state.complete_in_order(task);
+            state.complete_in_order(task, ended);
         }
         state.outcome()
     }

@@ -6,11 +6,11 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering};
-use std::time::Instant;
 
 use parking_lot::{Mutex, RwLock};
 
 use super::context::describe_panic;
+use super::inbox::{self, FAILED, Inbox, SIGNAL};
 use super::memory::{Parameters, Recycler};
 use super::plan::{NONE, Operand, Phase, Place, Plan, Value};
 use crate::error::{Error, Failure, Result};
@@ -19,11 +19,7 @@ use crate::kernels::Buffer;
 use crate::tensor::describe_shape;
 
 use super::run::{CancelToken, Observer, PartEvent};
-
-/// A message that says that the sender's task failed or was skipped.
-const FAILED: *mut f32 = std::ptr::without_provenance_mut(1);
-/// A message without a value.
-const SIGNAL: *mut f32 = std::ptr::without_provenance_mut(2);
+use super::stopwatch::Stopwatch;
 
 /// How a run stands; from [`RUNNING`] to one of the others, once.
 const RUNNING: u8 = 0;
@@ -31,24 +27,10 @@ const COMMITTED: u8 = 1;
 const CANCELLED: u8 = 2;
 const BROKEN: u8 = 3;
 
-/// Counters of one task.
-#[derive(Debug)]
-struct TaskState {
-    /// Messages still missing.
-    pending: AtomicU32,
-    /// Parts still running or waiting.
-    parts_left: AtomicU32,
-    /// Something that it waits for failed, or the run was cancelled: no part of it runs any more.
-    skipped: AtomicBool,
-    /// Some part of it failed. The other parts run all the same, so that the failure reported, that
-    /// of the first failed part, does not depend on which part came first.
-    failed: AtomicBool,
-}
-
 pub(super) struct RunState {
     pub(super) plan: Arc<Plan>,
     pub(super) parameters: Arc<Parameters>,
-    tasks: Vec<TaskState>,
+    tasks: Vec<Inbox>,
     /// One place for every message: null until it has come.
     slots: Vec<AtomicPtr<f32>>,
     /// Where each storage starts; null while a recycled one is not held.
@@ -69,8 +51,10 @@ pub(super) struct RunState {
     pub(super) observed: AtomicBool,
     pub(super) observer: RwLock<Option<Arc<dyn Observer>>>,
     ready_at: Vec<AtomicU64>,
+    /// When the execution began, where it is observed.
+    began: AtomicU64,
     pub(super) cancel: CancelToken,
-    created: Instant,
+    clock: Stopwatch,
 }
 
 impl std::fmt::Debug for RunState {
@@ -91,16 +75,7 @@ impl RunState {
         });
         Self {
             bases: bases.collect(),
-            tasks: plan
-                .tasks
-                .iter()
-                .map(|task| TaskState {
-                    pending: AtomicU32::new(task.in_degree),
-                    parts_left: AtomicU32::new(task.parts),
-                    skipped: AtomicBool::new(false),
-                    failed: AtomicBool::new(false),
-                })
-                .collect(),
+            tasks: plan.tasks.iter().map(|task| Inbox::new(task.in_degree, task.parts)).collect(),
             slots: (0..plan.slots).map(|_| AtomicPtr::default()).collect(),
             buffers: plan.storages.iter().map(|_| AtomicU32::new(NONE)).collect(),
             holders: plan.storages.iter().map(|it| AtomicU32::new(it.holders)).collect(),
@@ -115,8 +90,9 @@ impl RunState {
             observed: AtomicBool::new(false),
             observer: RwLock::new(None),
             ready_at: plan.tasks.iter().map(|_| AtomicU64::new(0)).collect(),
+            began: AtomicU64::new(0),
             cancel: CancelToken::new(),
-            created: Instant::now(),
+            clock: Stopwatch::default(),
             plan,
             parameters,
         }
@@ -127,7 +103,8 @@ impl RunState {
         self.standing.store(RUNNING, Ordering::Relaxed);
         self.sinks_left.store(self.plan.sinks, Ordering::Relaxed);
         if self.observed.load(Ordering::Relaxed) {
-            let now = self.now();
+            let now = self.clock.now();
+            self.began.store(now, Ordering::Relaxed);
             for &task in &self.plan.sources {
                 self.ready_at[task as usize].store(now, Ordering::Relaxed);
             }
@@ -136,6 +113,13 @@ impl RunState {
 
     /// What the run came to, once its last task is done.
     pub(super) fn outcome(&self) -> Result<()> {
+        if self.observed.load(Ordering::Relaxed) {
+            let (began, ended) = (self.began.load(Ordering::Relaxed), self.clock.now());
+            if let Some(observer) = self.observer.read().as_deref() {
+                // What ran has run.
+                drop(catch_unwind(AssertUnwindSafe(|| observer.executed(began, ended))));
+            }
+        }
         let mut failures = std::mem::take(&mut *self.failures.lock());
         failures.sort_by_key(|(node, phase, part, _)| (*node, *phase, *part));
         failures.dedup_by_key(|(node, phase, _, _)| (*node, *phase));
@@ -148,8 +132,9 @@ impl RunState {
         Ok(())
     }
 
-    fn now(&self) -> u64 {
-        self.created.elapsed().as_nanos() as u64
+    /// The time now, if the run is observed.
+    pub(super) fn time(&self) -> u64 {
+        if self.observed.load(Ordering::Relaxed) { self.clock.now() } else { 0 }
     }
 
     /// Where a value's storage starts.
@@ -172,34 +157,33 @@ impl RunState {
         &self.plan.values[value as usize]
     }
 
-    /// Runs one part of a ready task, unless something that it waits for failed.
-    pub(super) fn run_part(&self, task: usize, part: u32, worker: usize) {
-        if self.tasks[task].skipped.load(Ordering::Relaxed) {
-            return;
+    /// Runs one part of a ready task, unless something that it waits for failed. Gives back when it
+    /// ended, if the run is observed.
+    pub(super) fn run_part(&self, task: usize, part: u32, worker: usize) -> u64 {
+        if self.tasks[task].is_skipped() {
+            return 0;
         }
         if self.is_cancelled() {
-            self.tasks[task].skipped.store(true, Ordering::Relaxed);
-            return;
+            self.tasks[task].skip();
+            return 0;
         }
         for &storage in &self.plan.held[self.plan.tasks[task].acquires.range()] {
             self.acquire(storage as usize);
         }
         let observed = self.observed.load(Ordering::Relaxed);
-        let start = if observed { self.now() } else { 0 };
-        self.compute(task, part);
-        if observed {
-            let event = PartEvent {
-                task,
-                part: part as usize,
-                worker,
-                ready: self.ready_at[task].load(Ordering::Relaxed),
-                start,
-                end: self.now(),
-            };
-            if let Some(observer) = self.observer.read().as_deref() {
-                self.tell(observer, event);
-            }
+        if !observed {
+            self.compute(task, part);
+            return 0;
         }
+        let ready = self.ready_at[task].load(Ordering::Relaxed);
+        let start = self.clock.now().max(ready);
+        self.compute(task, part);
+        let end = self.clock.now().max(start);
+        let event = PartEvent { task, part: part as usize, worker, ready, start, end };
+        if let Some(observer) = self.observer.read().as_deref() {
+            self.tell(observer, event);
+        }
+        end
     }
 
     /// Hands an event to the observer. A panic must not unwind through a worker: the run would never
@@ -238,7 +222,7 @@ impl RunState {
         let change =
             self.standing.compare_exchange(RUNNING, COMMITTED, Ordering::AcqRel, Ordering::Acquire);
         if change.is_err() {
-            self.tasks[task].failed.store(true, Ordering::Relaxed);
+            self.tasks[task].fail();
         }
     }
 
@@ -271,14 +255,12 @@ impl RunState {
             cause: format!("{cause}{late}"),
         };
         self.failures.lock().push((step.node as usize, step.phase, part as usize, failure));
-        self.tasks[task].failed.store(true, Ordering::Relaxed);
+        self.tasks[task].fail();
     }
 
     /// Whether that was the task's last part.
     pub(super) fn part_done(&self, task: usize) -> bool {
-        // AcqRel: the last part sees what the others wrote, and hands it on.
-        self.plan.tasks[task].parts == 1
-            || self.tasks[task].parts_left.fetch_sub(1, Ordering::AcqRel) == 1
+        self.tasks[task].part_done(self.plan.tasks[task].parts)
     }
 
     fn acquire(&self, storage: usize) {
@@ -315,24 +297,22 @@ impl RunState {
                 }
             }
         }
-        let state = &self.tasks[task];
-        state.pending.store(described.in_degree, Ordering::Relaxed);
-        if described.parts > 1 {
-            state.parts_left.store(described.parts, Ordering::Relaxed);
-        }
-        let bad = state.skipped.load(Ordering::Relaxed) || state.failed.load(Ordering::Relaxed);
-        if bad {
-            state.skipped.store(false, Ordering::Relaxed);
-            state.failed.store(false, Ordering::Relaxed);
-        }
-        bad
+        self.tasks[task].reset(described.in_degree, described.parts)
     }
 
-    /// Ends a task without messages: those who wait for it come later in the order anyway.
-    pub(super) fn complete_in_order(&self, task: usize) {
+    /// Ends a task without messages, at time `now` if it is observed: those who wait for it come later in
+    /// the order anyway.
+    pub(super) fn complete_in_order(&self, task: usize, now: u64) {
+        let edges = &self.plan.edges[self.plan.tasks[task].successors.range()];
         if self.release(task) {
-            for edge in &self.plan.edges[self.plan.tasks[task].successors.range()] {
-                self.tasks[edge.task as usize].skipped.store(true, Ordering::Relaxed);
+            for edge in edges {
+                self.tasks[edge.task as usize].skip();
+            }
+        }
+        if self.observed.load(Ordering::Relaxed) {
+            // The last one that a task waits for has the last word.
+            for edge in edges {
+                self.ready_at[edge.task as usize].store(now, Ordering::Relaxed);
             }
         }
     }
@@ -342,9 +322,7 @@ impl RunState {
         let described = &self.plan.tasks[task];
         // What the messages carry must be read before buffers go.
         let first = described.first_slot as usize;
-        for slot in &self.slots[first..first + described.in_degree as usize] {
-            slot.store(std::ptr::null_mut(), Ordering::Relaxed);
-        }
+        inbox::empty(&self.slots[first..first + described.in_degree as usize]);
         let edges = &self.plan.edges[described.successors.range()];
         let bad = self.release(task);
         for edge in edges {
@@ -356,22 +334,16 @@ impl RunState {
             };
             send(Message { task: edge.task, slot: edge.slot, tensor });
         }
-        edges.is_empty() && self.sinks_left.fetch_sub(1, Ordering::AcqRel) == 1
+        edges.is_empty() && inbox::sink_done(&self.sinks_left)
     }
 
-    /// Puts a message into its slot, **then** counts it: in the other order the receiver could run
-    /// before the message is there. Says whether it was the last one missing.
-    pub(super) fn deliver(&self, message: Message) -> bool {
-        let state = &self.tasks[message.task as usize];
-        if message.tensor == FAILED {
-            state.skipped.store(true, Ordering::Relaxed);
-        }
-        self.slots[message.slot as usize].store(message.tensor, Ordering::Relaxed);
-        // Release: the slot is written before the count; Acquire: whoever counts to the end sees
-        // all slots.
-        let ready = state.pending.fetch_sub(1, Ordering::AcqRel) == 1;
+    /// Hands a message to its receiver. Says whether it was the last one missing; an observed task has
+    /// been ready since `now`, the end of the part that completed the sender.
+    pub(super) fn deliver(&self, message: Message, now: u64) -> bool {
+        let slot = &self.slots[message.slot as usize];
+        let ready = self.tasks[message.task as usize].deliver(slot, message.tensor);
         if ready && self.observed.load(Ordering::Relaxed) {
-            self.ready_at[message.task as usize].store(self.now(), Ordering::Relaxed);
+            self.ready_at[message.task as usize].store(now, Ordering::Relaxed);
         }
         ready
     }
@@ -423,14 +395,9 @@ impl RunState {
     pub(super) fn reset(&self) {
         let plan = &self.plan;
         for (state, task) in self.tasks.iter().zip(&plan.tasks) {
-            state.pending.store(task.in_degree, Ordering::Relaxed);
-            state.parts_left.store(task.parts, Ordering::Relaxed);
-            state.skipped.store(false, Ordering::Relaxed);
-            state.failed.store(false, Ordering::Relaxed);
+            state.reset(task.in_degree, task.parts);
         }
-        for slot in &self.slots {
-            slot.store(std::ptr::null_mut(), Ordering::Relaxed);
-        }
+        inbox::empty(&self.slots);
         for (storage, described) in plan.storages.iter().enumerate() {
             self.holders[storage].store(described.holders, Ordering::Relaxed);
             if described.place == Place::Recycled {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::block::Scope;
 use super::settings::{self, Setting, Settings};
 use super::{Graph, Role, validate};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::layers::Layer;
 use crate::losses::Loss;
 use crate::metrics::Metric;
@@ -79,9 +79,10 @@ impl DraftRole {
 #[derive(Clone, Debug)]
 pub struct GraphBuilder {
     name: String,
-    drafts: Vec<Draft>,
-    outputs: Vec<String>,
+    pub(super) drafts: Vec<Draft>,
+    pub(super) outputs: Vec<String>,
     pub(super) settings: Vec<Setting>,
+    refusals: Vec<(String, String, String)>,
     pub(super) scope: Scope,
 }
 
@@ -92,6 +93,7 @@ impl GraphBuilder {
             name: name.into(),
             drafts: Vec::new(),
             outputs: Vec::new(),
+            refusals: Vec::new(),
             settings: Vec::new(),
             scope: Scope::default(),
         }
@@ -216,6 +218,16 @@ impl GraphBuilder {
         self
     }
 
+    /// Lets [`GraphBuilder::build`] refuse the network, for the given problem of the block at hand,
+    /// and with the given remedy: what a [`Block`](super::Block) calls whose inputs are not those that
+    /// it takes. Gives a name to hand on in place of an output.
+    pub fn refuse(&mut self, problem: impl Into<String>, remedy: impl Into<String>) -> NodeName {
+        let path = self.scope.path("");
+        let block = path.strip_suffix('/').unwrap_or(&self.name).to_owned();
+        self.refusals.push((block.clone(), problem.into(), remedy.into()));
+        NodeName(block.as_str().into())
+    }
+
     /// Checks everything and infers every shape.
     ///
     /// # Errors
@@ -223,6 +235,9 @@ impl GraphBuilder {
     /// numbers of inputs, shapes that do not fit, nodes that lead nowhere, outputs that come
     /// of targets, and networks without an input or an output.
     pub fn build(mut self) -> Result<Graph> {
+        if let Some((node, problem, remedy)) = self.refusals.into_iter().next() {
+            return Err(Error::Node { node, problem, remedy });
+        }
         settings::apply(&mut self.drafts, self.settings)?;
         validate::validate(self.name, self.drafts, &self.outputs)
     }

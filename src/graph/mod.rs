@@ -2,6 +2,7 @@
 
 mod block;
 mod builder;
+mod edit;
 mod settings;
 mod sharing;
 #[cfg(test)]

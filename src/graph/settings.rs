@@ -40,7 +40,7 @@ pub(crate) struct Settings {
 /// One call of a builder's method, for the node of this name.
 #[derive(Clone, Debug)]
 pub(super) struct Setting {
-    node: String,
+    pub(super) node: String,
     value: SettingValue,
 }
 
@@ -254,6 +254,15 @@ impl Settings {
                         let known: Vec<String> = known.map(|name| format!("`{name}`")).collect();
                         format!("its parameters are {}", known.join(" and "))
                     },
+                ));
+            }
+            let specs = used.iter().map(|&index| &parameters[index].spec);
+            let mut statistics = specs.filter(|spec| spec.kind == ParameterKind::Statistic);
+            if statistics.any(|spec| spec.name == name) {
+                return Err(Error::node(
+                    node,
+                    format!("its parameter `{name}` has a regularizer, but is not learned"),
+                    "give one to what it learns",
                 ));
             }
             regularizer.check().map_err(|problem| {

@@ -174,14 +174,14 @@ pub fn batch_norm_sums(
     output_grad: MatrixRef<'_>,
     sums: &mut [f32],
 ) {
-    struct Sums<'a> {
+    struct SumRows<'a> {
         input: MatrixRef<'a>,
         output_grad: MatrixRef<'a>,
         mean: &'a [f32],
         scale: &'a [f32],
         sums: &'a mut [f32],
     }
-    impl Kernel for Sums<'_> {
+    impl Kernel for SumRows<'_> {
         #[inline(always)]
         unsafe fn run<V: Vector>(self) {
             let Self { input, output_grad, mean, scale, sums } = self;
@@ -211,7 +211,7 @@ pub fn batch_norm_sums(
     assert_eq!([output_grad.rows(), output_grad.cols()], size, "gradient of the output, input");
     assert_eq!([mean.len(), scale.len()], [size[1]; 2], "mean and scale, columns");
     assert_eq!(sums.len(), 2 * size[1], "sums, columns");
-    dispatch(Sums { input, output_grad, mean, scale, sums });
+    dispatch(SumRows { input, output_grad, mean, scale, sums });
 }
 
 /// `output_grad * factor - ((input - mean) * slope + offset)`, each but the matrices a number for each
@@ -226,13 +226,13 @@ pub fn batch_norm_grad(
     [factor, slope, offset]: [&[f32]; 3],
     gradient: MatrixMut<'_>,
 ) {
-    struct Grad<'a> {
+    struct Combine<'a> {
         input: MatrixRef<'a>,
         output_grad: MatrixRef<'a>,
         coefficients: [&'a [f32]; 4],
         gradient: MatrixMut<'a>,
     }
-    impl Kernel for Grad<'_> {
+    impl Kernel for Combine<'_> {
         #[inline(always)]
         unsafe fn run<V: Vector>(self) {
             let Self { input, output_grad, coefficients, mut gradient } = self;
@@ -260,5 +260,5 @@ pub fn batch_norm_grad(
     assert_eq!([output_grad.rows(), output_grad.cols()], size, "gradients of output and input");
     let coefficients = [mean, factor, slope, offset];
     assert_eq!(coefficients.map(<[f32]>::len), [size[1]; 4], "coefficients, columns");
-    dispatch(Grad { input, output_grad, coefficients, gradient });
+    dispatch(Combine { input, output_grad, coefficients, gradient });
 }

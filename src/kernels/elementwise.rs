@@ -263,8 +263,11 @@ pub fn copy(input: MatrixRef<'_>, mut output: MatrixMut<'_>) {
     }
 }
 
-/// Multiplies the output by a factor.
-pub fn scale(factor: f32, output: MatrixMut<'_>) {
+/// The input times a factor. Without an input, the output is changed in place.
+///
+/// # Panics
+/// If the sizes differ.
+pub fn scale(factor: f32, input: Option<MatrixRef<'_>>, output: MatrixMut<'_>) {
     #[derive(Clone, Copy)]
     struct Scale(f32);
     impl Unary for Scale {
@@ -274,7 +277,7 @@ pub fn scale(factor: f32, output: MatrixMut<'_>) {
             unsafe { x.mul(V::splat(self.0)) }
         }
     }
-    map(Scale(factor), None, output);
+    map(Scale(factor), input, output);
 }
 
 /// Sets the output to one number.

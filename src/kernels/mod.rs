@@ -13,11 +13,13 @@ mod arithmetic;
 mod batch_norm;
 mod buffer;
 mod conv2d;
+mod depthwise;
 mod dropout;
 mod elementwise;
 mod exponential;
 mod instruction_set;
 mod layer_norm;
+mod matmul;
 mod matrix;
 mod optimizers;
 mod padding;
@@ -50,13 +52,18 @@ pub use buffer::Buffer;
 pub use conv2d::{
     Conv2dShape, conv2d, conv2d_input_grad, conv2d_prepare, conv2d_prepared_len, conv2d_weight_grad,
 };
+pub use depthwise::{depthwise_conv2d, depthwise_conv2d_input_grad, depthwise_conv2d_weight_grad};
 pub use dropout::dropout;
 pub use elementwise::{copy, fill, relu, relu_grad, scale, sigmoid, sigmoid_grad, tanh, tanh_grad};
 pub use instruction_set::{InstructionSet, instruction_set_name, with_instruction_set};
 pub use layer_norm::{layer_norm, layer_norm_grad, layer_norm_weight_grad};
+pub use matmul::{matmul, matmul_transposed, transposed_matmul};
 pub use matrix::{MatrixMut, MatrixRef};
 pub use optimizers::{add_slices, column_sums, move_each, sgd, sgd_momentum, sum_each};
-pub use panels::{PANEL, Panels, from_panels, panel_len, panel_rows, panel_rows_floats, to_panels};
+pub use panels::{
+    PANEL, Panels, from_panels, panel_len, panel_rows, panel_rows_floats, panels_of_group,
+    to_panels,
+};
 pub use pooling::{
     PoolShape, average_pool, average_pool_grad, global_average, global_average_grad, max_pool,
     max_pool_grad,
@@ -71,4 +78,5 @@ pub use softmax::{
     softmax_cross_entropy_grad, softmax_grad,
 };
 pub use sum::sum;
+pub use transpose::transpose_matrix;
 pub use weight_gradient::weight_gradient;

@@ -6,6 +6,8 @@
 
 use std::ops::Range;
 
+use super::{MatrixMut, MatrixRef};
+
 /// Columns of a panel.
 pub const PANEL: usize = 32;
 
@@ -25,6 +27,16 @@ pub(super) fn panel_columns(cols: usize, panel: usize) -> Range<usize> {
 /// Floats that a rows x cols matrix takes as panels.
 pub fn panel_len(rows: usize, cols: usize) -> usize {
     rows * cols.next_multiple_of(NARROW)
+}
+
+/// The floats of group number `group`, where several rows x cols matrices as panels lie one after the
+/// other.
+///
+/// # Panics
+/// If there is no such group.
+pub fn panels_of_group(floats: &[f32], rows: usize, cols: usize, group: usize) -> &[f32] {
+    let len = panel_len(rows, cols);
+    &floats[group * len..][..len]
 }
 
 /// Panels x rows: the unit along which weight gradients are split. The panel rows of a matrix are
@@ -59,13 +71,19 @@ pub fn panel_rows_floats(rows: usize, cols: usize, panel_rows: Range<usize>) -> 
 /// If the lengths do not fit the matrix.
 pub fn to_panels(plain: &[f32], rows: usize, cols: usize, panels: &mut [f32]) {
     assert_eq!(plain.len(), rows * cols, "a {rows} x {cols} matrix");
+    pack(MatrixRef::dense(plain, rows, cols), panels);
+}
+
+/// Writes a matrix as panels.
+pub(super) fn pack(from: MatrixRef<'_>, panels: &mut [f32]) {
+    let (rows, cols) = (from.rows(), from.cols());
     assert_eq!(panels.len(), panel_len(rows, cols), "a {rows} x {cols} matrix as panels");
     for panel in 0..cols.div_ceil(PANEL) {
         let (columns, width) = (panel_columns(cols, panel), panel_width(cols, panel));
         let to = &mut panels[panel * PANEL * rows..][..width * rows];
         for (row, to) in to.chunks_exact_mut(width).enumerate() {
             let (filled, padding) = to.split_at_mut(columns.len());
-            filled.copy_from_slice(&plain[row * cols..][columns.clone()]);
+            filled.copy_from_slice(&from.row(row)[columns.clone()]);
             padding.fill(0.0);
         }
     }
@@ -77,11 +95,17 @@ pub fn to_panels(plain: &[f32], rows: usize, cols: usize, panels: &mut [f32]) {
 /// If the lengths do not fit the matrix.
 pub fn from_panels(panels: &[f32], rows: usize, cols: usize, plain: &mut [f32]) {
     assert_eq!(plain.len(), rows * cols, "a {rows} x {cols} matrix");
-    let panels = Panels::new(panels, rows, cols);
+    unpack(Panels::new(panels, rows, cols), MatrixMut::dense(plain, rows, cols));
+}
+
+/// Writes a matrix given as panels row by row.
+pub(super) fn unpack(panels: Panels<'_>, mut to: MatrixMut<'_>) {
+    let (rows, cols) = (panels.rows(), panels.cols());
+    assert_eq!((to.rows(), to.cols()), (rows, cols), "the matrix to write");
     for panel in 0..cols.div_ceil(PANEL) {
         let columns = panel_columns(cols, panel);
         for (row, from) in panels.panel(panel).chunks_exact(panel_width(cols, panel)).enumerate() {
-            plain[row * cols..][columns.clone()].copy_from_slice(&from[..columns.len()]);
+            to.row_mut(row)[columns.clone()].copy_from_slice(&from[..columns.len()]);
         }
     }
 }

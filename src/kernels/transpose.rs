@@ -1,6 +1,21 @@
 //! Transposition of blocks.
 
 use super::vector::{Kernel, Vector, dispatch};
+use super::{MatrixMut, MatrixRef};
+
+/// Writes the transposed of a matrix: m x n becomes n x m.
+///
+/// # Panics
+/// If the sizes do not fit.
+pub fn transpose_matrix(from: MatrixRef<'_>, mut to: MatrixMut<'_>) {
+    assert_eq!((from.cols(), from.rows()), (to.rows(), to.cols()), "rows and columns");
+    let (stride, to_stride) = (from.stride(), to.stride());
+    // SAFETY: all rows of both views can be read and written, and have the columns asserted.
+    unsafe {
+        let to = to.as_mut_ptr();
+        transpose(from.as_ptr(), stride, from.rows(), from.cols(), to, to_stride);
+    }
+}
 
 /// Writes columns `0..cols` of `rows` rows that start at `from`, `stride` floats apart, as rows
 /// that are `to_stride` floats apart: `to[col * to_stride + row] = from[row * stride + col]`.

@@ -9,7 +9,7 @@ use super::{
     Cost, Layer, LayerSpec, Layout, Misfit, ParameterKind, ParameterSpec, Pass, Reads, Sample,
     finite, last_axis, parse, to_attributes,
 };
-use crate::executor::{Context, Mode};
+use crate::executor::Context;
 use crate::initializers::Constant;
 use crate::kernels::{self, MatrixMut, with_scratch};
 use crate::tensor::Shape;
@@ -43,7 +43,7 @@ pub(super) static SPEC: LayerSpec = LayerSpec {
 /// moves two running averages by `momentum * (batch - running)`, which is `PyTorch`'s convention; a
 /// momentum of 0.1 here is one of 0.9 in Keras. As in `PyTorch`, the variance of the batch goes into
 /// its average times `n / (n - 1)`, for a channel of `n > 1` numbers. Evaluation and prediction use the
-/// averages, and do not move them.
+/// averages, and do not move them; so does training where the node does not train (Keras's rule).
 ///
 /// Its parameters have a number for each channel: `weight`, at first 1, and `bias`, at first 0, which
 /// are learned, and the averages `running_mean`, at first 0, and `running_variance`, at first 1, which
@@ -112,9 +112,15 @@ fn rows(context: &Context<'_>, items: usize) -> usize {
     items * places.iter().product::<usize>()
 }
 
-/// The halves of a summary or of another array of two numbers a channel.
+/// The halves of a summary, which has two numbers for each channel.
 fn halves(numbers: &[f32]) -> [&[f32]; 2] {
     numbers.split_at(numbers.len() / 2).into()
+}
+
+/// The means and variances to normalise with: of the batch, or else the running averages.
+fn moments<'a>(context: &Context<'a>) -> [&'a [f32]; 2] {
+    let running = || [RUNNING_MEAN, RUNNING_VARIANCE].map(|parameter| context.parameter(parameter));
+    context.summary(Pass::Forward).map_or_else(running, halves)
 }
 
 impl Layer for BatchNorm {
@@ -195,7 +201,7 @@ impl Layer for BatchNorm {
             kernels::column_moments(context.input(0), summary);
             return Ok(());
         }
-        let [mean, variance] = halves(context.summary(Pass::Forward));
+        let [mean, variance] = moments(context);
         with_scratch(variance.len(), |scale| {
             self.scale(variance, scale);
             let output_grad = context.output_grad();
@@ -230,7 +236,7 @@ impl Layer for BatchNorm {
     }
 
     fn move_statistic(&self, context: &Context<'_>, parameter: usize, values: &mut [f32]) {
-        let [mean, variance] = halves(context.summary(Pass::Forward));
+        let [mean, variance] = moments(context);
         let count = rows(context, context.items());
         let (batch, factor) = match parameter {
             RUNNING_VARIANCE if count > 1 => (variance, count as f32 / (count - 1) as f32),
@@ -243,11 +249,7 @@ impl Layer for BatchNorm {
     }
 
     fn forward(&self, context: &Context<'_>, output: MatrixMut<'_>) -> Result<(), String> {
-        let [mean, variance] = if context.mode() == Mode::Training {
-            halves(context.summary(Pass::Forward))
-        } else {
-            [RUNNING_MEAN, RUNNING_VARIANCE].map(|parameter| context.parameter(parameter))
-        };
+        let [mean, variance] = moments(context);
         let [weight, bias] = [WEIGHT, BIAS].map(|parameter| context.parameter(parameter));
         let input = (!context.in_place()).then(|| context.input(0));
         with_scratch(variance.len(), |factor| {
@@ -259,15 +261,16 @@ impl Layer for BatchNorm {
     }
 
     /// With `n` the normalised input and `g` the gradient of the output, it is
-    /// `(g - mean(g) - n * mean(g * n)) * weight` over the standard deviation.
+    /// `(g - mean(g) - n * mean(g * n)) * weight` over the standard deviation; with running averages,
+    /// `g * weight` over it.
     fn input_grad(
         &self,
         context: &Context<'_>,
         _input: usize,
         gradient: MatrixMut<'_>,
     ) -> Result<(), String> {
-        let [mean, variance] = halves(context.summary(Pass::Forward));
-        let [sums, products] = halves(context.summary(Pass::Backward));
+        let [mean, variance] = moments(context);
+        let sums = context.summary(Pass::Backward).map(halves);
         let weight = context.parameter(WEIGHT);
         let share = 1.0 / rows(context, context.batch()) as f32;
         let channels = variance.len();
@@ -278,8 +281,10 @@ impl Layer for BatchNorm {
             for channel in 0..channels {
                 let scale = factor[channel];
                 factor[channel] *= weight[channel];
-                slope[channel] = factor[channel] * scale * products[channel] * share;
-                offset[channel] = factor[channel] * sums[channel] * share;
+                // The running averages are constants.
+                let [sum, product] = sums.map_or([0.0; 2], |sums| sums.map(|sums| sums[channel]));
+                slope[channel] = factor[channel] * scale * product * share;
+                offset[channel] = factor[channel] * sum * share;
             }
             let (input, output_grad) = (context.input(0), context.output_grad());
             kernels::batch_norm_grad(input, mean, output_grad, [factor, slope, offset], gradient);
@@ -294,8 +299,8 @@ impl Layer for BatchNorm {
         _rows: Range<usize>,
         gradient: &mut [f32],
     ) -> Result<(), String> {
-        let [sums, products] = halves(context.summary(Pass::Backward));
-        gradient.copy_from_slice(if parameter == WEIGHT { products } else { sums });
+        let sums = context.summary(Pass::Backward).ok_or("nobody summed its gradients")?;
+        gradient.copy_from_slice(halves(sums)[usize::from(parameter == WEIGHT)]);
         Ok(())
     }
 }

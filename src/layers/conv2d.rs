@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::window::{Padding, Pair, image, windows};
+use super::window::{Padding, Pair, dilated, image, windows};
 use super::{
     Cost, Layer, LayerSpec, Layout, Misfit, ParameterKind, ParameterSpec, Reads, Sample, Split,
     parse, to_attributes,
@@ -23,6 +23,8 @@ pub(super) static SPEC: LayerSpec = LayerSpec {
         ("kernel", "rows and columns of the window, one number or two; required"),
         ("stride", "steps of the window, one number or two; default 1"),
         ("padding", "\"valid\" (default) or \"same\""),
+        ("dilation", "distance between the taps of the window, one number or two; default 1"),
+        ("groups", "equal ranges of channels, each seen by its range of filters only; default 1"),
         ("initializer", "of the weight: a kind, or a table with one; default \"glorot_uniform\""),
     ],
     parse: parse::<Conv2d>,
@@ -44,12 +46,21 @@ pub(super) static SPEC: LayerSpec = LayerSpec {
             attributes: "filters = 33\nkernel = 3\npadding = \"same\"",
             inputs: &[&[3, 15, 2]],
         },
+        Sample { attributes: "filters = 2\nkernel = 2\ndilation = 2", inputs: &[&[4, 5, 2]] },
+        Sample {
+            attributes: "filters = 2\nkernel = 3\ndilation = [1, 3]\npadding = \"same\"\nstride = 2",
+            inputs: &[&[4, 9, 2]],
+        },
+        Sample { attributes: "filters = 6\nkernel = 2\ngroups = 3", inputs: &[&[3, 3, 3]] },
+        Sample { attributes: "filters = 4\nkernel = 1\ngroups = 2", inputs: &[&[2, 3, 4]] },
     ],
 };
 
 /// A convolution over images of shape `[height, width, in]`, giving `[height', width', filters]`.
-/// Its parameters are `weight` of shape `[kernel height, kernel width, in, filters]` and `bias` of
-/// shape `[filters]`.
+/// Its parameters are `weight` of shape `[kernel height, kernel width, in / groups, filters]` and
+/// `bias` of shape `[filters]`. With several groups, channels and filters are cut into as many equal
+/// ranges, and each range of filters sees its range of channels. With a dilation of `d`, a window of
+/// `k` taps spans `(k - 1) d + 1` pixels, and it is that size that the rules of padding go by.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Conv2d {
@@ -59,12 +70,20 @@ pub struct Conv2d {
     stride: Pair,
     #[serde(default)]
     padding: Padding,
+    #[serde(default = "one")]
+    dilation: Pair,
+    #[serde(default = "one_group")]
+    groups: usize,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     initializer: Option<Choice>,
 }
 
 fn one() -> Pair {
     Pair([1, 1])
+}
+
+fn one_group() -> usize {
+    1
 }
 
 impl Conv2d {
@@ -75,6 +94,8 @@ impl Conv2d {
             kernel: kernel.into(),
             stride: one(),
             padding: Padding::Valid,
+            dilation: one(),
+            groups: one_group(),
             initializer: None,
         }
     }
@@ -93,6 +114,20 @@ impl Conv2d {
         self
     }
 
+    /// Puts the taps of the window `dilation` rows and columns apart.
+    #[must_use]
+    pub fn dilation(mut self, dilation: impl Into<Pair>) -> Self {
+        self.dilation = dilation.into();
+        self
+    }
+
+    /// Cuts channels and filters into `groups` equal ranges that have nothing to do with each other.
+    #[must_use]
+    pub fn groups(mut self, groups: usize) -> Self {
+        self.groups = groups;
+        self
+    }
+
     /// Takes the first values of the weight from another initializer.
     #[must_use]
     pub fn initializer(mut self, initializer: impl Into<Choice>) -> Self {
@@ -100,17 +135,37 @@ impl Conv2d {
         self
     }
 
+    /// The convolution of one group.
     fn geometry(&self, input: &[usize]) -> Result<Conv2dShape, Misfit> {
-        let input = image(input)?;
-        let windows = windows(input, self.kernel, self.stride, self.padding)?;
+        let [height, width, channels] = image(input)?;
+        let divides = |number: usize| self.groups > 0 && number.is_multiple_of(self.groups);
+        if !divides(channels) || !divides(self.filters) {
+            return Err(Misfit::new(
+                format!(
+                    "{channels} channels and {} filters can't be cut into {} equal groups",
+                    self.filters, self.groups
+                ),
+                "give `groups` a number that divides both",
+            ));
+        }
+        let (extent, dilation) = dilated([height, width, channels], self.kernel, self.dilation)?;
+        let windows = windows([height, width, channels], extent, self.stride, self.padding)?;
         Ok(Conv2dShape {
-            input,
+            input: [height, width, channels / self.groups],
             kernel: self.kernel.0,
             stride: windows.stride,
+            dilation,
             padding: windows.before,
             output: windows.output,
-            filters: self.filters,
+            filters: self.filters / self.groups,
         })
+    }
+
+    /// The channels and the filters of each group.
+    fn ranges(&self, shape: &Conv2dShape) -> impl Iterator<Item = (usize, [Range<usize>; 2])> {
+        let sizes = [shape.input[2], shape.filters];
+        (0..self.groups)
+            .map(move |group| (group, sizes.map(|size| group * size..(group + 1) * size)))
     }
 
     fn shape(&self, input: &[usize]) -> Result<Conv2dShape, String> {
@@ -136,7 +191,7 @@ impl Layer for Conv2d {
     }
 
     fn parameters(&self, inputs: &[&[usize]]) -> Vec<ParameterSpec> {
-        let channels = inputs[0].last().copied().unwrap_or(0);
+        let channels = inputs[0].last().copied().unwrap_or(0) / self.groups.max(1);
         let [rows, columns] = self.kernel.0;
         let window = rows.saturating_mul(columns);
         let spec = |name, shape, initializer, layout| ParameterSpec {
@@ -144,7 +199,7 @@ impl Layer for Conv2d {
             shape,
             initializer,
             fan_in: window.saturating_mul(channels),
-            fan_out: window.saturating_mul(self.filters),
+            fan_out: window.saturating_mul(self.filters) / self.groups.max(1),
             layout,
             kind: ParameterKind::Learned,
         };
@@ -156,7 +211,7 @@ impl Layer for Conv2d {
                     Some(initializer) => initializer.get(),
                     None => Arc::new(GlorotUniform::default()),
                 },
-                Layout::Panels,
+                Layout::Panels { groups: self.groups },
             ),
             spec("bias", vec![self.filters], Arc::new(Constant::new(0.0)), Layout::Plain),
         ]
@@ -165,7 +220,7 @@ impl Layer for Conv2d {
     fn cost(&self, inputs: &[&[usize]], output: &[usize]) -> Cost {
         let floats = |shape: &[usize]| shape.iter().product::<usize>() as f64;
         let [rows, columns] = self.kernel.0;
-        let sum = (rows * columns * inputs[0][2]) as f64;
+        let sum = (rows * columns * inputs[0][2] / self.groups.max(1)) as f64;
         Cost { flops: 2.0 * floats(output) * sum, floats: floats(inputs[0]) + floats(output) }
     }
 
@@ -182,20 +237,27 @@ impl Layer for Conv2d {
     }
 
     fn prepared_floats(&self, inputs: &[&[usize]]) -> usize {
-        self.geometry(inputs[0]).map_or(0, |shape| kernels::conv2d_prepared_len(&shape))
+        self.geometry(inputs[0])
+            .map_or(0, |shape| self.groups * kernels::conv2d_prepared_len(&shape))
     }
 
     fn prepare(&self, context: &Context<'_>, prepared: &mut [f32]) -> Result<(), String> {
         let shape = self.shape(context.input_shape(0))?;
-        kernels::conv2d_prepare(&shape, context.panels(0), prepared);
+        let len = kernels::conv2d_prepared_len(&shape);
+        for (group, prepared) in prepared.chunks_exact_mut(len).enumerate() {
+            kernels::conv2d_prepare(&shape, context.group_panels(0, group), prepared);
+        }
         Ok(())
     }
 
-    fn forward(&self, context: &Context<'_>, output: MatrixMut<'_>) -> Result<(), String> {
+    fn forward(&self, context: &Context<'_>, mut output: MatrixMut<'_>) -> Result<(), String> {
         let shape = self.shape(context.input_shape(0))?;
-        let bias = Some(context.parameter(1));
-        let (items, input) = (context.items(), context.input(0));
-        kernels::conv2d(&shape, items, input, context.panels(0), bias, output);
+        let (items, input, bias) = (context.items(), context.input(0), context.parameter(1));
+        for (group, [channels, filters]) in self.ranges(&shape) {
+            let (input, bias) = (input.slice_cols(channels), Some(&bias[filters.clone()]));
+            let output = output.reborrow().slice_cols(filters);
+            kernels::conv2d(&shape, items, input, context.group_panels(0, group), bias, output);
+        }
         Ok(())
     }
 
@@ -203,11 +265,16 @@ impl Layer for Conv2d {
         &self,
         context: &Context<'_>,
         _input: usize,
-        gradient: MatrixMut<'_>,
+        mut gradient: MatrixMut<'_>,
     ) -> Result<(), String> {
         let shape = self.shape(context.input_shape(0))?;
         let (items, output_grad) = (context.items(), context.output_grad());
-        kernels::conv2d_input_grad(&shape, items, output_grad, context.prepared(), gradient);
+        let prepared = context.prepared().chunks_exact(kernels::conv2d_prepared_len(&shape));
+        for ((_, [channels, filters]), prepared) in self.ranges(&shape).zip(prepared) {
+            let output_grad = output_grad.slice_cols(filters);
+            let gradient = gradient.reborrow().slice_cols(channels);
+            kernels::conv2d_input_grad(&shape, items, output_grad, prepared, None, gradient);
+        }
         Ok(())
     }
 
@@ -225,7 +292,12 @@ impl Layer for Conv2d {
         }
         let shape = self.shape(context.input_shape(0))?;
         let (items, input) = (context.items(), context.input(0));
-        kernels::conv2d_weight_grad(&shape, items, input, output_grad, gradient);
+        let len = gradient.len() / self.groups;
+        let gradients = gradient.chunks_exact_mut(len);
+        for ((_, [channels, filters]), gradient) in self.ranges(&shape).zip(gradients) {
+            let (input, grads) = (input.slice_cols(channels), output_grad.slice_cols(filters));
+            kernels::conv2d_weight_grad(&shape, items, input, grads, gradient);
+        }
         Ok(())
     }
 }

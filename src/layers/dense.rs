@@ -97,7 +97,7 @@ impl Layer for Dense {
                     Some(initializer) => initializer.get(),
                     None => Arc::new(GlorotUniform::default()),
                 },
-                Layout::Panels,
+                Layout::Panels { groups: 1 },
             ),
             spec("bias", vec![self.units], Arc::new(Constant::new(0.0)), Layout::Plain),
         ]

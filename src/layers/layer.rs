@@ -190,8 +190,12 @@ pub trait Layer: fmt::Debug + Send + Sync {
         Reads::INPUTS
     }
 
-    /// Floats of a form of the weights that the input gradient reads and [`Layer::prepare`] writes
-    /// once a step; 0 for none.
+    /// Which pass reads a form of the weights of its own: forward, or, backward, the input gradient.
+    fn prepares_for(&self) -> Pass {
+        Pass::Backward
+    }
+
+    /// Floats of that form, which [`Layer::prepare`] writes once a step; 0 for none.
     fn prepared_floats(&self, _inputs: &[&[usize]]) -> usize {
         0
     }
@@ -201,8 +205,8 @@ pub trait Layer: fmt::Debug + Send + Sync {
         Ok(())
     }
 
-    /// Floats of what a pass must know about the whole batch, in training, before it computes: the
-    /// moments of the numbers, say. 0 for nothing.
+    /// Floats of what a pass must know about the whole batch before it computes, in training and if its
+    /// parameters are moved: the moments of the numbers, say. 0 for nothing.
     ///
     /// [`Layer::summarize`] writes as many floats for each block of items, [`Layer::combine`] brings
     /// them together, and [`Context::summary`] gives the result to forward, or, in the backward pass,

@@ -2,7 +2,7 @@
 //!
 //! To add a layer, write one file that holds everything about it, its `SPEC` included, and add two
 //! lines here. Model files, the command line, the gradient and save/load laws and the documentation
-//! read the table.
+//! read the table. A program's own layers are types that implement the trait, or [`Custom`].
 
 mod add;
 mod argmax;
@@ -11,11 +11,15 @@ mod batch_norm;
 mod checks;
 mod concat;
 mod conv2d;
+mod conv2d_transpose;
+mod custom;
 mod dense;
+mod depthwise_conv2d;
 mod divide;
 mod dropout;
 mod elu;
 mod embedding;
+mod fill;
 mod flatten;
 mod gelu;
 mod global_avg_pool;
@@ -23,6 +27,7 @@ mod global_max_pool;
 mod layer;
 mod layer_norm;
 mod leaky_relu;
+mod matmul;
 mod maxpool;
 mod multiply;
 mod one_hot;
@@ -30,6 +35,7 @@ mod parameter;
 mod prelu;
 mod relu;
 mod reshape;
+mod scale;
 mod sigmoid;
 mod silu;
 mod slice;
@@ -38,6 +44,7 @@ mod softplus;
 mod stop_gradient;
 mod subtract;
 mod tanh;
+mod transpose;
 mod upsample;
 mod window;
 mod zero_padding;
@@ -56,11 +63,15 @@ pub use avgpool::AvgPool;
 pub use batch_norm::BatchNorm;
 pub use concat::Concat;
 pub use conv2d::Conv2d;
+pub use conv2d_transpose::Conv2dTranspose;
+pub use custom::Custom;
 pub use dense::Dense;
+pub use depthwise_conv2d::DepthwiseConv2d;
 pub use divide::Divide;
 pub use dropout::Dropout;
 pub use elu::Elu;
 pub use embedding::Embedding;
+pub use fill::Fill;
 pub use flatten::Flatten;
 pub use gelu::Gelu;
 pub use global_avg_pool::GlobalAvgPool;
@@ -68,6 +79,7 @@ pub use global_max_pool::GlobalMaxPool;
 pub use layer::{Arity, Cost, Layer, Misfit, Pass, Reads, Split, View};
 pub use layer_norm::LayerNorm;
 pub use leaky_relu::LeakyRelu;
+pub use matmul::MatMul;
 pub use maxpool::MaxPool;
 pub use multiply::Multiply;
 pub use one_hot::OneHot;
@@ -75,6 +87,7 @@ pub use parameter::{Layout, ParameterKind, ParameterSpec};
 pub use prelu::Prelu;
 pub use relu::Relu;
 pub use reshape::Reshape;
+pub use scale::Scale;
 pub use sigmoid::Sigmoid;
 pub use silu::Silu;
 pub use slice::Slice;
@@ -83,6 +96,7 @@ pub use softplus::Softplus;
 pub use stop_gradient::StopGradient;
 pub use subtract::Subtract;
 pub use tanh::Tanh;
+pub use transpose::Transpose;
 pub use upsample::Upsample;
 pub use window::{Padding, Pair};
 pub use zero_padding::ZeroPadding;
@@ -94,6 +108,8 @@ use crate::error::{Error, Result};
 pub const LAYERS: &[&LayerSpec] = &[
     &dense::SPEC,
     &conv2d::SPEC,
+    &depthwise_conv2d::SPEC,
+    &conv2d_transpose::SPEC,
     &embedding::SPEC,
     &maxpool::SPEC,
     &avgpool::SPEC,
@@ -114,11 +130,15 @@ pub const LAYERS: &[&LayerSpec] = &[
     &subtract::SPEC,
     &multiply::SPEC,
     &divide::SPEC,
+    &scale::SPEC,
+    &matmul::SPEC,
+    &transpose::SPEC,
     &flatten::SPEC,
     &reshape::SPEC,
     &slice::SPEC,
     &zero_padding::SPEC,
     &upsample::SPEC,
+    &fill::SPEC,
     &dropout::SPEC,
     &batch_norm::SPEC,
     &layer_norm::SPEC,
@@ -177,7 +197,10 @@ pub(crate) fn parse_plain<T: Layer + Default + 'static>(
 }
 
 /// Refuses attributes where there are none.
-pub(crate) fn no_attributes(attributes: &toml::Table) -> Result<(), String> {
+///
+/// # Errors
+/// If there is one; names it.
+pub fn no_attributes(attributes: &toml::Table) -> Result<(), String> {
     match attributes.keys().next() {
         None => Ok(()),
         Some(key) => Err(format!("unknown attribute `{key}`; it has none")),

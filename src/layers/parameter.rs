@@ -15,8 +15,11 @@ pub enum Layout {
     /// Row-major.
     Plain,
     /// A matrix of (all axes but the last) x (last axis) in column panels, which the matrix kernels
-    /// read without packing.
-    Panels,
+    /// read without packing: so many equal ranges of columns, each in panels of its own.
+    Panels {
+        /// How many ranges; 1 for most.
+        groups: usize,
+    },
 }
 
 /// What moves a parameter in training.
@@ -72,7 +75,7 @@ impl ParameterSpec {
         let (rows, columns) = self.matrix();
         match self.layout {
             Layout::Plain => rows * columns,
-            Layout::Panels => kernels::panel_len(rows, columns),
+            Layout::Panels { groups } => groups * kernels::panel_len(rows, columns / groups),
         }
     }
 
@@ -81,7 +84,7 @@ impl ParameterSpec {
         let (rows, columns) = self.matrix();
         match self.layout {
             Layout::Plain => rows,
-            Layout::Panels => kernels::panel_rows(rows, columns),
+            Layout::Panels { groups } => groups * kernels::panel_rows(rows, columns / groups),
         }
     }
 
@@ -90,7 +93,16 @@ impl ParameterSpec {
         let (rows, columns) = self.matrix();
         match self.layout {
             Layout::Plain => range.start * columns..range.end * columns,
-            Layout::Panels => kernels::panel_rows_floats(rows, columns, range),
+            Layout::Panels { groups } => {
+                let columns = columns / groups;
+                let of_group = kernels::panel_rows(rows, columns);
+                let start = |row: usize| {
+                    let (group, row) = (row / of_group, row % of_group);
+                    let within = kernels::panel_rows_floats(rows, columns, 0..row);
+                    group * kernels::panel_len(rows, columns) + within.end
+                };
+                start(range.start)..start(range.end)
+            }
         }
     }
 }

@@ -81,6 +81,33 @@ pub(crate) fn image(shape: &[usize]) -> Result<[usize; 3], Misfit> {
     })
 }
 
+/// The extent of a window whose `size` taps lie `dilation` apart, and how far apart they then are:
+/// a single tap is not far from any other.
+pub(crate) fn dilated(
+    image: [usize; 3],
+    size: Pair,
+    dilation: Pair,
+) -> Result<(Pair, [usize; 2]), Misfit> {
+    let (mut extent, mut apart) = (size, [1; 2]);
+    for axis in 0..2 {
+        let (taps, dilation) = (size.0[axis], dilation.0[axis]);
+        if dilation == 0 || taps > 1 && dilation > image[axis] {
+            return Err(Misfit::new(
+                format!(
+                    "the taps of its window are {dilation} apart along axis {axis} of {}",
+                    describe_shape(&image)
+                ),
+                "use a dilation of at least 1 that the image is long enough for",
+            ));
+        }
+        if taps > 1 {
+            apart[axis] = dilation;
+            extent.0[axis] = (taps - 1).saturating_mul(dilation).saturating_add(1);
+        }
+    }
+    Ok((extent, apart))
+}
+
 /// Lays windows of `size` over an image.
 pub(crate) fn windows(
     image: [usize; 3],

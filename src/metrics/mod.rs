@@ -210,6 +210,11 @@ pub trait Metric: fmt::Debug + Send + Sync {
     /// The value over `items` items, at least 1, given the sums over them.
     fn value(&self, sums: &[f64], items: usize) -> f64;
 
+    /// Whether a higher value is a better one, as for an accuracy; an error is better when lower.
+    fn higher_is_better(&self) -> bool {
+        true
+    }
+
     /// A table, from the same sums.
     fn details(&self, _sums: &[f64], _items: usize) -> Option<Table> {
         None

@@ -54,6 +54,10 @@ impl Metric for Rmse {
         Ok(())
     }
 
+    fn higher_is_better(&self) -> bool {
+        false
+    }
+
     fn value(&self, sums: &[f64], items: usize) -> f64 {
         (sums[0] / items as f64).sqrt()
     }

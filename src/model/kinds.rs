@@ -1,16 +1,20 @@
 //! From the kind and attributes of a model file to what a node computes, and back, by the tables.
 
-use crate::graph::{DraftRole, Node, Role, Settings, TRAINING_ATTRIBUTES};
+use std::sync::Arc;
+
+use super::CustomKinds;
+use crate::graph::{DraftRole, Settings, TRAINING_ATTRIBUTES};
 use crate::layers::LAYERS;
 use crate::losses::LOSSES;
 use crate::metrics::METRICS;
+use crate::optimizers::{OPTIMIZERS, Optimizer};
 use crate::tensor::Shape;
 
 pub(super) const INPUT: &str = "input";
 pub(super) const TARGET: &str = "target";
 
-/// All kinds of nodes.
-fn known() -> impl Iterator<Item = &'static str> {
+/// All kinds of nodes in the tables.
+pub(super) fn built_in() -> impl Iterator<Item = &'static str> {
     let layers = LAYERS.iter().map(|spec| spec.kind);
     let losses = LOSSES.iter().map(|spec| spec.kind);
     let metrics = METRICS.iter().map(|spec| spec.kind);
@@ -20,7 +24,7 @@ fn known() -> impl Iterator<Item = &'static str> {
 /// What went wrong, and what to do.
 pub(super) type Refusal = (String, String);
 
-pub(super) fn refusal(kind: &str, attributes: &[(&str, &str)], problem: String) -> Refusal {
+fn refusal(kind: &str, attributes: &[(&str, &str)], problem: String) -> Refusal {
     let remedy = if attributes.is_empty() {
         format!("`{kind}` has no attributes; remove it")
     } else {
@@ -31,14 +35,17 @@ pub(super) fn refusal(kind: &str, attributes: &[(&str, &str)], problem: String) 
 }
 
 /// What a node of `kind` with `attributes` computes.
-pub(super) fn parse(kind: &str, mut attributes: toml::Table) -> Result<DraftRole, Refusal> {
+pub(super) fn parse(
+    custom: &CustomKinds,
+    kind: &str,
+    mut attributes: toml::Table,
+) -> Result<DraftRole, Refusal> {
     if kind == INPUT || kind == TARGET {
         let shape = shape(kind, attributes)?;
         return Ok(if kind == INPUT { DraftRole::Input(shape) } else { DraftRole::Target(shape) });
     }
     if let Some(spec) = LAYERS.iter().find(|spec| spec.kind == kind) {
-        let settings = Settings::take(&mut attributes)
-            .map_err(|problem| refusal(kind, TRAINING_ATTRIBUTES, problem))?;
+        let settings = training_settings(kind, &mut attributes)?;
         return (spec.parse)(attributes).map(|layer| DraftRole::Layer(layer, settings)).map_err(
             |problem| {
                 let (problem, remedy) = refusal(kind, spec.attributes, problem);
@@ -59,7 +66,53 @@ pub(super) fn parse(kind: &str, mut attributes: toml::Table) -> Result<DraftRole
             .map(DraftRole::Metric)
             .map_err(|problem| refusal(kind, spec.attributes, problem));
     }
-    Err((format!("there is no kind `{kind}`"), suggest(kind, known(), "kinds")))
+    parse_custom(custom, kind, attributes)
+}
+
+/// Takes what is said of a layer's training out of its attributes.
+fn training_settings(kind: &str, attributes: &mut toml::Table) -> Result<Settings, Refusal> {
+    Settings::take(attributes).map_err(|problem| refusal(kind, TRAINING_ATTRIBUTES, problem))
+}
+
+/// As [`parse`], for kinds that are in no table.
+fn parse_custom(
+    custom: &CustomKinds,
+    kind: &str,
+    mut attributes: toml::Table,
+) -> Result<DraftRole, Refusal> {
+    let refused = |problem| (problem, format!("`{kind}` is a kind of your own; see what it reads"));
+    if let Some(parse) = custom.layers.get(kind) {
+        let settings = training_settings(kind, &mut attributes)?;
+        let layer = parse(attributes).map_err(refused)?;
+        return Ok(DraftRole::Layer(layer, settings));
+    }
+    if let Some(parse) = custom.losses.get(kind) {
+        let weight = attributes.remove("weight").map(number).transpose()?;
+        return parse(attributes).map(|loss| DraftRole::Loss(loss, weight)).map_err(refused);
+    }
+    if let Some(parse) = custom.metrics.get(kind) {
+        return parse(attributes).map(DraftRole::Metric).map_err(refused);
+    }
+    let mut known: Vec<&str> = built_in().collect();
+    known.extend(custom.nodes());
+    Err((format!("there is no kind `{kind}`"), suggest(kind, known.into_iter(), "kinds")))
+}
+
+/// The optimizer of `kind` with `attributes`.
+pub(super) fn parse_optimizer(
+    custom: &CustomKinds,
+    kind: &str,
+    attributes: toml::Table,
+) -> Result<Arc<dyn Optimizer>, Refusal> {
+    if let Some(spec) = OPTIMIZERS.iter().find(|spec| spec.kind == kind) {
+        return (spec.parse)(attributes).map_err(|problem| refusal(kind, spec.attributes, problem));
+    }
+    if let Some(parse) = custom.optimizers.get(kind) {
+        return parse(attributes).map_err(|problem| (problem, "correct it".to_owned()));
+    }
+    let mut known: Vec<&str> = OPTIMIZERS.iter().map(|spec| spec.kind).collect();
+    known.extend(custom.optimizers.keys().map(String::as_str));
+    Err(("there is no such kind".to_owned(), suggest(kind, known.into_iter(), "optimizers")))
 }
 
 /// The nearest known name, and all of them.
@@ -113,17 +166,6 @@ fn number(value: toml::Value) -> Result<f32, Refusal> {
             format!("its `weight` is {other}, not a number"),
             "write a number, as in `weight = 0.5`".to_owned(),
         )),
-    }
-}
-
-/// A node of a graph, to be added to another.
-pub(super) fn draft(node: &Node) -> DraftRole {
-    match &node.role {
-        Role::Input => DraftRole::Input(node.shape.clone()),
-        Role::Target => DraftRole::Target(node.shape.clone()),
-        Role::Layer(layer) => DraftRole::Layer(layer.clone(), node.settings.clone()),
-        Role::Loss { loss, weight } => DraftRole::Loss(loss.clone(), Some(*weight)),
-        Role::Metric(metric) => DraftRole::Metric(metric.clone()),
     }
 }
 

@@ -1,20 +1,21 @@
 //! Models as files hold them: a graph and how it wants to be trained.
 
+mod custom_kinds;
 mod kinds;
 mod read;
 #[cfg(test)]
 mod tests;
 mod write;
 
-use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
+pub use custom_kinds::CustomKinds;
 pub(crate) use kinds::suggest;
 pub(crate) use write::settings;
 
 use crate::error::{Error, Result};
-use crate::graph::{Graph, GraphBuilder, NodeId, Role};
+use crate::graph::Graph;
 use crate::optimizers::{Optimizer, Sgd};
 use crate::presets;
 
@@ -143,12 +144,32 @@ impl Model {
     /// # Errors
     /// [`Error::Model`] with the origin, the line and the node, for whatever is not such a model.
     pub fn from_toml(text: &str, origin: &str) -> Result<Self> {
-        read::read(text, origin)
+        Self::from_toml_with(text, origin, &CustomKinds::new())
     }
 
-    /// The text of a model file that [`Model::from_toml`] reads as this model.
-    pub fn to_toml(&self) -> String {
-        write::write(self)
+    /// As [`Model::from_toml`], for a text that may name kinds of your own.
+    ///
+    /// # Errors
+    /// As [`Model::from_toml`].
+    pub fn from_toml_with(text: &str, origin: &str, kinds: &CustomKinds) -> Result<Self> {
+        read::read(text, origin, kinds)
+    }
+
+    /// The text of a model file that [`Model::from_toml`] reads as this model. Of a model without a
+    /// loss it says nothing about training but the size of its batches.
+    ///
+    /// # Errors
+    /// If the model has kinds that are in no table: names the node.
+    pub fn to_toml(&self) -> Result<String> {
+        self.to_toml_with(&CustomKinds::new())
+    }
+
+    /// As [`Model::to_toml`], for a model that may have kinds of your own.
+    ///
+    /// # Errors
+    /// If a kind is neither in the tables nor among `kinds`.
+    pub fn to_toml_with(&self, kinds: &CustomKinds) -> Result<String> {
+        write::write(self, kinds)
     }
 
     /// The model that a user asks for: a preset by name, with arguments as [`presets::open`] reads them,
@@ -159,10 +180,18 @@ impl Model {
     /// [`Error::Model`] for unknown names and for files that are no models, and [`Error::Io`] for
     /// files that can't be read.
     pub fn open(name_or_path: Option<&str>) -> Result<Self> {
+        Self::open_with(name_or_path, &CustomKinds::new())
+    }
+
+    /// As [`Model::open`], for files that may name kinds of your own.
+    ///
+    /// # Errors
+    /// As [`Model::open`].
+    pub fn open_with(name_or_path: Option<&str>, kinds: &CustomKinds) -> Result<Self> {
         let name = name_or_path.unwrap_or(presets::DEFAULT);
         let path = Path::new(name);
         if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("toml")) {
-            return Self::from_toml(&read_text(path, name)?, name);
+            return Self::from_toml_with(&read_text(path, name)?, name, kinds);
         }
         presets::open(name)
     }
@@ -173,43 +202,8 @@ impl Model {
     /// # Errors
     /// If nothing is left, for lack of outputs and losses.
     pub fn without_metrics(&self) -> Result<Self> {
-        let nodes = self.graph.nodes();
-        let mut kept = vec![false; nodes.len()];
-        let mut stack: Vec<NodeId> = self.graph.outputs().to_vec();
-        stack.extend(self.graph.losses());
-        while let Some(id) = stack.pop() {
-            if !std::mem::replace(&mut kept[id], true) {
-                stack.extend(&nodes[id].inputs);
-            }
-        }
-        let mut builder = GraphBuilder::new(self.graph.name());
-        // Where the owner of shared parameters goes, the first who stays takes its place.
-        let mut owners = HashMap::new();
-        for (id, node) in nodes.iter().enumerate().filter(|(id, _)| kept[*id]) {
-            let inputs = node.inputs.iter().map(|&input| &nodes[input].name);
-            let owner = self.graph.shares(id).unwrap_or(id);
-            let owner = *owners.entry(owner).or_insert(if kept[owner] { owner } else { id });
-            let shares = (owner != id).then(|| nodes[owner].name.clone());
-            builder.add_sharing(&node.name, kinds::draft(node), inputs, shares);
-        }
-        for name in declared_outputs(&self.graph) {
-            builder.output(name);
-        }
-        Ok(Self::new(builder.build()?, self.training.clone()))
+        Ok(Self::new(self.graph.without_metrics()?, self.training.clone()))
     }
-}
-
-/// The outputs that must be declared: none where they are what the losses compare.
-fn declared_outputs(graph: &Graph) -> Vec<&str> {
-    let nodes = graph.nodes();
-    let mut compared: Vec<NodeId> = Vec::new();
-    for node in nodes.iter().filter(|node| matches!(node.role, Role::Loss { .. })) {
-        compared.extend(node.inputs.first().filter(|input| !compared.contains(input)));
-    }
-    if compared == graph.outputs() {
-        return Vec::new();
-    }
-    graph.outputs().iter().map(|&id| nodes[id].name.as_str()).collect()
 }
 
 fn read_text(path: &Path, name: &str) -> Result<String> {

@@ -7,22 +7,22 @@ use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
-use super::kinds::{self, Refusal};
-use super::{Model, TrainingConfig};
+use super::{CustomKinds, Model, TrainingConfig, kinds};
 use crate::error::{Error, Result};
 use crate::graph::GraphBuilder;
-use crate::optimizers::{OPTIMIZERS, Optimizer};
+use crate::optimizers::Optimizer;
 
 type Entry<'t> = Spanned<DeValue<'t>>;
 
-/// A text and where it is from.
+/// A text, where it is from, and what kinds it may name beside those of the tables.
 struct Source<'t> {
     text: &'t str,
     origin: &'t str,
+    custom: &'t CustomKinds,
 }
 
-pub(super) fn read(text: &str, origin: &str) -> Result<Model> {
-    let source = Source { text, origin };
+pub(super) fn read(text: &str, origin: &str, custom: &CustomKinds) -> Result<Model> {
+    let source = Source { text, origin, custom };
     let document = DeTable::parse(text).map_err(|error| {
         let start = error.span().map_or(0, |span| span.start);
         source.refuse(start, error.message(), "write a model file in TOML")
@@ -187,7 +187,7 @@ impl Source<'_> {
             None => None,
         };
         let attributes = self.attributes(table, &["name", "kind", "inputs", "shares"])?;
-        let role = kinds::parse(kind, attributes).map_err(|(problem, remedy)| {
+        let role = kinds::parse(self.custom, kind, attributes).map_err(|(problem, remedy)| {
             let otherwise =
                 if problem.starts_with("there is no kind") { kind_place } else { whole };
             let place = Self::place(&problem, table, otherwise);
@@ -230,17 +230,9 @@ impl Source<'_> {
         };
         let kind = self.string(kind, "the `kind` of the optimizer")?;
         let attributes = self.attributes(table, &["kind"])?;
-        parse_optimizer(kind, attributes).map_err(|(problem, remedy)| {
+        kinds::parse_optimizer(self.custom, kind, attributes).map_err(|(problem, remedy)| {
             let place = Self::place(&problem, table, whole);
             self.refuse(place, format!("optimizer `{}`: {problem}", kind.escape_debug()), remedy)
         })
     }
-}
-
-fn parse_optimizer(kind: &str, attributes: toml::Table) -> Result<Arc<dyn Optimizer>, Refusal> {
-    let Some(spec) = OPTIMIZERS.iter().find(|spec| spec.kind == kind) else {
-        let known = OPTIMIZERS.iter().map(|spec| spec.kind);
-        return Err(("there is no such kind".into(), kinds::suggest(kind, known, "optimizers")));
-    };
-    (spec.parse)(attributes).map_err(|problem| kinds::refusal(kind, spec.attributes, problem))
 }

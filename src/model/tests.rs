@@ -78,8 +78,7 @@ fn refused(from: &str, to: &str) -> String {
 /// Everything that makes a graph what it is.
 fn describe(graph: &Graph) -> Vec<String> {
     let nodes = graph.nodes().iter().map(|node| {
-        let draft = kinds::draft(node);
-        let attributes = kinds::attributes(&draft);
+        let attributes = kinds::attributes(&graph.draft(node));
         format!(
             "{} {:?} {:?} {:?} {:?} {attributes:?}",
             node.name, node.role, node.inputs, node.shape, node.parameters
@@ -90,14 +89,17 @@ fn describe(graph: &Graph) -> Vec<String> {
 }
 
 fn assert_round_trip(model: &Model) {
-    let text = model.to_toml();
+    let text = model.to_toml().unwrap();
     let again = read(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
     assert_eq!(describe(&again.graph), describe(&model.graph), "{text}");
     let (a, b) = (&again.training, &model.training);
-    assert_eq!((a.batch_size, a.epochs), (b.batch_size, b.epochs));
-    assert_eq!(a.optimizer.kind(), b.optimizer.kind());
-    assert_eq!(a.optimizer.attributes(), b.optimizer.attributes());
-    assert_eq!(again.to_toml(), text);
+    assert_eq!(a.batch_size, b.batch_size);
+    if !model.graph.losses().is_empty() {
+        assert_eq!(a.epochs, b.epochs);
+        assert_eq!(a.optimizer.kind(), b.optimizer.kind());
+        assert_eq!(a.optimizer.attributes(), b.optimizer.attributes());
+    }
+    assert_eq!(again.to_toml().unwrap(), text);
 }
 
 #[test]
@@ -164,7 +166,7 @@ fn names_weights_and_outputs_survive() {
 
 #[test]
 fn floats_are_written_short() {
-    let text = read(TWO_BRANCH).unwrap().to_toml();
+    let text = read(TWO_BRANCH).unwrap().to_toml().unwrap();
     assert!(text.contains("learning_rate = 0.02, momentum = 0.9 }"), "{text}");
     assert!(text.contains("weight = 0.3\n"), "{text}");
 }

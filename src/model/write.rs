@@ -4,18 +4,19 @@ use std::fmt::Write;
 
 use toml::{Table, Value};
 
-use super::{Model, declared_outputs, kinds};
-use crate::graph::Role;
-use crate::optimizers::{self, Optimizer};
+use super::{CustomKinds, Model, kinds};
+use crate::error::{Error, Result};
+use crate::graph::{Graph, Node, Role};
+use crate::optimizers::Optimizer;
 
-pub(super) fn write(model: &Model) -> String {
+pub(super) fn write(model: &Model, custom: &CustomKinds) -> Result<String> {
     let graph = &model.graph;
     let mut text = format!("name = {}\n", quoted(graph.name()));
-    let outputs = declared_outputs(graph);
+    let outputs = graph.declared_outputs();
     if !outputs.is_empty() {
         line(&mut text, "outputs", &list(outputs.into_iter()));
     }
-    let default_weight = 1.0 / graph.losses().len().max(1) as f32;
+    let default_weight = graph.default_weight();
     for (id, node) in graph.nodes().iter().enumerate() {
         text.push_str("\n[[node]]\n");
         line(&mut text, "name", &quoted(&node.name));
@@ -27,12 +28,7 @@ pub(super) fn write(model: &Model) -> String {
         if let Some(owner) = graph.shares(id) {
             line(&mut text, "shares", &quoted(&graph.nodes()[owner].name));
         }
-        let exact = kinds::attributes(&kinds::draft(node));
-        let reads_the_same = |short: &Table| {
-            kinds::parse(node.role.kind(), short.clone())
-                .is_ok_and(|role| kinds::attributes(&role) == exact)
-        };
-        for (name, value) in &shortened(&exact, reads_the_same) {
+        for (name, value) in &attributes(graph, node, custom)? {
             line(&mut text, name, value);
         }
         if let Role::Loss { weight, .. } = node.role
@@ -44,21 +40,65 @@ pub(super) fn write(model: &Model) -> String {
     let training = &model.training;
     text.push_str("\n[train]\n");
     line(&mut text, "batch_size", &kinds::integer(training.batch_size));
-    line(&mut text, "epochs", &kinds::integer(training.epochs));
-    let kind = quoted(training.optimizer.kind());
-    let mut optimizer = vec![format!("kind = {kind}")];
-    optimizer.extend(settings(training.optimizer.as_ref()));
-    let _ = writeln!(text, "optimizer = {{ {} }}", optimizer.join(", "));
-    text
+    // What has no loss is not trained.
+    if !graph.losses().is_empty() {
+        line(&mut text, "epochs", &kinds::integer(training.epochs));
+        let _ = writeln!(text, "optimizer = {}", optimizer(model, custom)?);
+    }
+    Ok(text)
+}
+
+/// The attributes of a node. That they read back as the same is sure, or an error.
+fn attributes(graph: &Graph, node: &Node, custom: &CustomKinds) -> Result<Table> {
+    let kind = node.role.kind();
+    let exact = kinds::attributes(&graph.draft(node));
+    let read = |table: &Table| {
+        kinds::parse(custom, kind, table.clone()).map(|role| kinds::attributes(&role))
+    };
+    let unreadable = |problem: String| {
+        Error::node(
+            &node.name,
+            format!("no file can hold it: {problem}"),
+            format!(
+                "use a layer, loss or metric of the tables, or register `{kind}` with \
+                 `CustomKinds`, and write and read with the functions that take these"
+            ),
+        )
+    };
+    match read(&exact) {
+        Err((problem, _)) => Err(unreadable(problem)),
+        Ok(again) if again != exact => {
+            Err(unreadable(format!("from its attributes, `{kind}` is read as another one")))
+        }
+        Ok(_) => Ok(shortened(&exact, |short| read(short).is_ok_and(|again| again == exact))),
+    }
+}
+
+/// The optimizer as an inline table.
+fn optimizer(model: &Model, custom: &CustomKinds) -> Result<String> {
+    let optimizer = model.training.optimizer.as_ref();
+    let kind = optimizer.kind();
+    kinds::parse_optimizer(custom, kind, optimizer.attributes()).map_err(|(problem, _)| {
+        Error::Training {
+            problem: format!("no file can hold optimizer `{kind}`: {problem}"),
+            remedy: "use one of the table, or register it with `CustomKinds`".to_owned(),
+        }
+    })?;
+    let kind = format!("kind = {}", quoted(kind));
+    let all = [vec![kind], settings_with(optimizer, custom)].concat();
+    Ok(format!("{{ {} }}", all.join(", ")))
 }
 
 /// The settings of an optimizer, each as in `momentum = 0.9`.
 pub(crate) fn settings(optimizer: &dyn Optimizer) -> Vec<String> {
+    settings_with(optimizer, &CustomKinds::new())
+}
+
+fn settings_with(optimizer: &dyn Optimizer, custom: &CustomKinds) -> Vec<String> {
     let exact = optimizer.attributes();
     let reads_the_same = |short: &Table| {
-        let spec = optimizers::find(optimizer.kind()).ok();
-        spec.and_then(|spec| (spec.parse)(short.clone()).ok())
-            .is_some_and(|optimizer| optimizer.attributes() == exact)
+        kinds::parse_optimizer(custom, optimizer.kind(), short.clone())
+            .is_ok_and(|read| read.attributes() == exact)
     };
     let short = shortened(&exact, reads_the_same);
     short.iter().map(|(name, value)| format!("{} = {value}", key(name))).collect()

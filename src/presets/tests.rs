@@ -178,7 +178,7 @@ fn families_learn() {
         network.fit(&train, &options).unwrap();
         let report = network.evaluate(&test, 60).unwrap();
         let accuracy = report.metrics[0].value;
-        assert!(accuracy > 0.7, "{}: {accuracy}", spec.name);
+        assert!(accuracy > 0.5, "{}: {accuracy}", spec.name);
     }
 }
 

@@ -2,8 +2,10 @@
 
 use std::fmt::Write;
 
+use super::canvas::escape;
 use super::layout::{Layout, NODE_HEIGHT};
 use super::{describe_optimizer, describe_parameters};
+use crate::executor::Plan;
 use crate::graph::{Graph, NodeId, Role};
 use crate::optimizers::Optimizer;
 use crate::tensor::describe_shape;
@@ -22,7 +24,72 @@ use crate::tensor::describe_shape;
 /// # Ok::<(), caudal::Error>(())
 /// ```
 pub fn svg(graph: &Graph, optimizer: Option<&dyn Optimizer>) -> String {
-    let lines: Vec<Vec<String>> = (0..graph.nodes().len()).map(|id| lines(graph, id)).collect();
+    draw(graph, optimizer, None)
+}
+
+/// As [`svg`], but nodes are coloured by what they cost, and those on the critical path have a red
+/// border. The cost stands in the place of the parameters.
+pub fn svg_with_costs(graph: &Graph, costs: &Costs) -> String {
+    draw(graph, None, Some(costs))
+}
+
+/// What the nodes of a graph cost.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Costs {
+    /// Seconds of each node.
+    seconds: Vec<f64>,
+    /// Tasks that count for each node.
+    tasks: Vec<usize>,
+    /// Whether a task of the node lies on the critical path.
+    critical: Vec<bool>,
+}
+
+impl Costs {
+    /// From the seconds of every part of every task of a plan, and those of the longest part of each.
+    /// A task of several nodes counts for the first.
+    pub fn of(plan: &Plan, part_seconds: &[Vec<f64>], longest: &[f64]) -> Self {
+        let nodes = plan.graph().nodes().len();
+        let mut costs =
+            Self { seconds: vec![0.0; nodes], tasks: vec![0; nodes], critical: vec![false; nodes] };
+        for (task, parts) in part_seconds.iter().enumerate() {
+            costs.seconds[plan.node_of(task)] += parts.iter().sum::<f64>();
+            costs.tasks[plan.node_of(task)] += 1;
+        }
+        for task in plan.critical_path(longest).0 {
+            for (name, _) in plan.task(task).steps {
+                if let Ok(id) = plan.graph().id(name) {
+                    costs.critical[id] = true;
+                }
+            }
+        }
+        costs
+    }
+
+    /// White for nothing, the redder the nearer to the most.
+    fn fill(&self, id: NodeId) -> String {
+        let most = self.seconds.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
+        let share = (self.seconds[id] / most).sqrt();
+        let mix = |from: f64, to: f64| (from + (to - from) * share).round() as u8;
+        format!("#{:02x}{:02x}{:02x}", mix(255.0, 244.0), mix(255.0, 120.0), mix(255.0, 80.0))
+    }
+}
+
+fn draw(graph: &Graph, optimizer: Option<&dyn Optimizer>, costs: Option<&Costs>) -> String {
+    let lines: Vec<Vec<String>> = (0..graph.nodes().len())
+        .map(|id| match costs {
+            None => lines(graph, id),
+            Some(costs) => {
+                let mut lines = lines(graph, id);
+                lines.truncate(2);
+                lines.push(if costs.tasks[id] == 0 {
+                    "in another node's task".to_owned()
+                } else {
+                    format!("{:.1} µs", costs.seconds[id] * 1e6)
+                });
+                lines
+            }
+        })
+        .collect();
     let widths: Vec<f64> = lines.iter().map(|lines| box_width(lines)).collect();
     let layout = Layout::of(graph, &widths);
     let (mut width, mut height) = layout.size();
@@ -47,12 +114,15 @@ pub fn svg(graph: &Graph, optimizer: Option<&dyn Optimizer>) -> String {
     for (id, node) in graph.nodes().iter().enumerate() {
         for slot in 0..node.inputs.len() {
             let path = curve(&layout.edge(graph, id, slot));
-            let _ = writeln!(text, "<path d=\"{path}\" marker-end=\"url(#tip)\"/>");
+            let critical =
+                costs.is_some_and(|costs| costs.critical[id] && costs.critical[node.inputs[slot]]);
+            let stroke = if critical { " stroke=\"#c01818\" stroke-width=\"2.4\"" } else { "" };
+            let _ = writeln!(text, "<path d=\"{path}\"{stroke} marker-end=\"url(#tip)\"/>");
         }
     }
     text.push_str("</g>\n");
     for (id, lines) in lines.iter().enumerate() {
-        draw_node(&mut text, graph, id, lines, layout.place(id), widths[id]);
+        draw_node(&mut text, graph, id, lines, (layout.place(id), widths[id]), costs);
     }
     if let Some(caption) = caption {
         let _ = writeln!(
@@ -123,11 +193,17 @@ fn draw_node(
     graph: &Graph,
     id: NodeId,
     lines: &[String],
-    (x, y): (f64, f64),
-    width: f64,
+    ((x, y), width): ((f64, f64), f64),
+    costs: Option<&Costs>,
 ) {
     let (fill, border, radius) = look(&graph.nodes()[id].role);
-    let thickness = if graph.outputs().contains(&id) { 2.6 } else { 1.2 };
+    let is_output = graph.outputs().contains(&id);
+    let (fill, border, thick) = match costs {
+        None => (fill.to_owned(), border, is_output),
+        Some(costs) if costs.critical[id] => (costs.fill(id), "#c01818", true),
+        Some(costs) => (costs.fill(id), border, is_output),
+    };
+    let thickness = if thick { 2.6 } else { 1.2 };
     let dashes = if graph.shares(id).is_some() { " stroke-dasharray=\"5 3\"" } else { "" };
     let _ = writeln!(
         text,
@@ -162,24 +238,6 @@ fn curve(points: &[(f64, f64)]) -> String {
         let _ = write!(path, "C{x:.1} {middle:.1} {to_x:.1} {middle:.1} {to_x:.1} {to_y:.1}");
     }
     path
-}
-
-/// Text as XML holds it; characters that XML can't hold become spaces.
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '&' => escaped.push_str("&amp;"),
-            '"' => escaped.push_str("&quot;"),
-            other if other.is_control() || matches!(other, '\u{fffe}' | '\u{ffff}') => {
-                escaped.push(' ');
-            }
-            other => escaped.push(other),
-        }
-    }
-    escaped
 }
 
 #[cfg(test)]

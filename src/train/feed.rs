@@ -29,6 +29,7 @@ pub(super) struct Gatherer {
     columns: Vec<(NodeId, Column)>,
     sampler: Sampler,
     batch_size: usize,
+    batches: usize,
     epochs: usize,
     epoch: usize,
     next: usize,
@@ -55,7 +56,7 @@ impl Gatherer {
             }
         }
         self.next = end;
-        if end == self.sequence.len() {
+        if spare.number + 1 >= self.batches {
             self.next = 0;
             self.epoch += 1;
         }
@@ -80,11 +81,12 @@ impl Feed {
     ) -> Self {
         let items = sampler.items();
         let numbers: usize = columns.iter().map(|(_, column)| column.values.len() / items).sum();
-        let batches = items.div_ceil(options.batch_size);
+        let batches = options.batches(items);
         let mut gatherer = Gatherer {
             columns,
             sampler,
             batch_size: options.batch_size,
+            batches,
             epochs: options.epochs,
             epoch: (options.start / batches as u64) as usize,
             next: (options.start % batches as u64) as usize * options.batch_size,
@@ -187,6 +189,24 @@ mod tests {
             for start in 0..7 {
                 let rest = batches(width, &FitOptions { start: start as u64, ..options.clone() });
                 assert_eq!(rest, all[start.min(all.len())..], "from {start}");
+            }
+        }
+    }
+
+    #[test]
+    fn epochs_can_be_cut_short() {
+        let options = FitOptions { epochs: 2, batch_size: 3, seed: 4, ..FitOptions::default() };
+        let all = batches(1, &options);
+        for (most, taken) in [(0, 1), (1, 1), (2, 2), (3, 3), (9, 3)] {
+            let short = FitOptions { max_batches: Some(most), ..options.clone() };
+            assert_eq!((short.batches(7), short.steps(7)), (taken, 2 * taken as u64));
+            let expected: Vec<_> = all.chunks(3).flat_map(|epoch| &epoch[..taken]).collect();
+            for width in [1, WORTH_A_THREAD] {
+                for start in 0..2 * taken {
+                    let resumed = FitOptions { start: start as u64, ..short.clone() };
+                    let found = batches(width, &resumed);
+                    assert_eq!(found.iter().collect::<Vec<_>>(), expected[start..], "{most}");
+                }
             }
         }
     }

@@ -29,6 +29,8 @@ pub struct FitOptions<'a> {
     pub seed: u64,
     /// Stops after this many steps, those before [`FitOptions::start`] included.
     pub max_steps: Option<u64>,
+    /// Trains on no more than this many batches of an epoch, the first ones of its order.
+    pub max_batches: Option<usize>,
     /// Evaluated after every epoch.
     pub validation: Option<&'a Dataset>,
     /// Evaluates no more than this many batches of the validation data, the first ones.
@@ -44,6 +46,7 @@ impl Default for FitOptions<'_> {
             order: Order::Shuffled,
             seed: 0,
             max_steps: None,
+            max_batches: None,
             validation: None,
             max_validation_batches: None,
         }
@@ -51,6 +54,19 @@ impl Default for FitOptions<'_> {
 }
 
 impl FitOptions<'_> {
+    /// Batches in an epoch over `items` items.
+    pub fn batches(&self, items: usize) -> usize {
+        let all = items.div_ceil(self.batch_size.max(1));
+        self.max_batches.map_or(all, |most| all.min(most.max(1)))
+    }
+
+    /// Steps of the whole training over `items` items, those before [`FitOptions::start`] included,
+    /// unless a callback ends it.
+    pub fn steps(&self, items: usize) -> u64 {
+        let steps = (self.epochs as u64).saturating_mul(self.batches(items) as u64);
+        self.max_steps.map_or(steps, |most| most.min(steps))
+    }
+
     /// Whether training goes on after this many steps since its start.
     fn after(&self, steps: u64) -> Control {
         match self.max_steps {
@@ -216,7 +232,7 @@ impl Network {
             let mut feed = Feed::new(scope, columns, sampler, options);
             let mut history = History::default();
             let began = Instant::now();
-            let batches = data.len().div_ceil(options.batch_size);
+            let batches = options.batches(data.len());
             let first = (options.start / batches as u64) as usize;
             let mut control = options.after(0);
             for number in first..options.epochs {

@@ -7,10 +7,12 @@ mod fit;
 mod network;
 mod passes;
 mod progress;
+mod recompile;
 mod report;
 
 pub use checkpoint::Checkpoint;
 pub use fit::{BatchEnd, BatchStart, Callback, Control, EpochEnd, EpochStart, FitOptions, History};
 pub use network::{Network, NetworkOptions};
 pub use progress::Progress;
+pub use recompile::Carried;
 pub use report::{NamedTable, NamedValue, Report};

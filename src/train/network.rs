@@ -222,6 +222,13 @@ impl Network {
         &self.parameters
     }
 
+    /// Goes on with another graph and its parameters; plans are compiled anew.
+    pub(super) fn replace(&mut self, graph: Arc<Graph>, parameters: Parameters) {
+        self.runs.clear();
+        self.parameters = Arc::new(parameters);
+        self.graph = graph;
+    }
+
     fn parameter(&self, name: &str) -> Result<usize> {
         let parameters = self.graph.parameters();
         parameters.iter().position(|parameter| parameter.name == name).ok_or_else(|| {
@@ -302,7 +309,8 @@ impl Network {
         self.batch(Mode::Training, batch)
     }
 
-    /// Losses and metrics of one batch.
+    /// Losses and metrics of one batch, be it of validation or of test data: layers act as in
+    /// prediction, and nothing moves.
     ///
     /// # Errors
     /// If the data does not fit, or if a node fails.

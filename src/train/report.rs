@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::error::{Error, Result};
 use crate::executor::Run;
 use crate::graph::{Graph, NodeId, Role};
 use crate::metrics::{Metric, Table};
@@ -47,7 +48,24 @@ pub struct Report {
 }
 
 impl Report {
-    /// The metric called `name`, or, with no such node, the first of that kind.
+    /// The loss, metric or regularizer's cost called `name`; `loss` is [`Report::loss`].
+    ///
+    /// # Errors
+    /// If there is none of that name; says which there are.
+    pub fn value(&self, name: &str) -> Result<f64> {
+        if name == "loss" {
+            return Ok(self.loss);
+        }
+        let mut named = self.losses.iter().chain(&self.regularization).chain(&self.metrics);
+        let found = named.find(|value| value.name == name).map(|value| value.value);
+        found.ok_or_else(|| {
+            let named = self.losses.iter().chain(&self.regularization).chain(&self.metrics);
+            let named = named.map(|value| value.name.as_str()).filter(|&name| name != "loss");
+            Error::unknown("loss or metric", name, ["loss"].into_iter().chain(named))
+        })
+    }
+
+    /// The metric called `name`.
     pub fn metric(&self, name: &str) -> Option<f64> {
         self.metrics.iter().find(|metric| metric.name == name).map(|metric| metric.value)
     }

@@ -140,9 +140,10 @@ fn every_parameter_of_every_layer_can_have_one() {
                 net.output(&node);
                 net.regularizer(&node, parameter.name, caudal::regularizers::L2::new(0.5));
                 net.trainable(&node, false).learning_rate_factor(&node, 0.5);
-                let model = Model::new(net.build().unwrap(), TrainingConfig::default()).to_toml();
+                let model =
+                    Model::new(net.build().unwrap(), TrainingConfig::default()).to_toml().unwrap();
                 let again = Model::from_toml(&model, "again").unwrap();
-                assert_eq!(again.to_toml(), model, "{}", spec.kind);
+                assert_eq!(again.to_toml().unwrap(), model, "{}", spec.kind);
                 for found in again.graph.parameters() {
                     assert!(!found.trainable && found.learning_rate_factor == 0.5);
                     let regularized = found.regularizer.is_some();

@@ -23,7 +23,11 @@ fn files(folder: &str, shared: &[&str]) -> BTreeSet<String> {
 }
 
 /// Asserts that files and rows are the same, and that rows are unique and described.
-fn assert_table<'a>(folder: &str, shared: &[&str], rows: impl Iterator<Item = (&'a str, &'a str)>) {
+pub(super) fn assert_table<'a>(
+    folder: &str,
+    shared: &[&str],
+    rows: impl Iterator<Item = (&'a str, &'a str)>,
+) {
     let mut kinds = BTreeSet::new();
     for (kind, summary) in rows {
         assert!(summary.len() > 10, "{folder}: `{kind}` has the summary {summary:?}");
@@ -37,7 +41,7 @@ fn assert_table<'a>(folder: &str, shared: &[&str], rows: impl Iterator<Item = (&
 fn every_file_is_a_row() {
     assert_table(
         "layers",
-        &["checks", "layer", "parameter", "window", "tests"],
+        &["checks", "custom", "layer", "parameter", "window", "tests"],
         LAYERS.iter().map(|row| (row.kind, row.summary)),
     );
     assert_table("losses", &["targets", "tests"], LOSSES.iter().map(|row| (row.kind, row.summary)));
@@ -62,7 +66,7 @@ fn every_file_is_a_row() {
         REGULARIZERS.iter().map(|row| (row.kind, row.summary)),
     );
     let policies = POLICIES.iter().map(|row| (row.name, row.summary));
-    assert_table("executor/policy", &["homes", "places"], policies);
+    assert_table("executor/policy", &["homes", "order", "places"], policies);
 }
 
 #[test]

@@ -22,9 +22,10 @@ HERE = pathlib.Path(__file__).parent
 
 # ---------------------------------------------------------------- definitions
 
-def windows(x, kernel, stride, padding, fill):
+def windows(x, kernel, stride, padding, fill, dilation=(1, 1)):
     """Yield ((i, j), x under tap i, j of every window); `fill` stands outside the image."""
-    (kh, kw), (sh, sw) = kernel, stride
+    (sh, sw), (dh, dw) = stride, dilation
+    kh, kw = [(k - 1) * d + 1 for k, d in zip(kernel, dilation)]
     h, w = x.shape[1:3]
     if padding == "same":
         rows, columns = math.ceil(h / sh), math.ceil(w / sw)
@@ -32,10 +33,10 @@ def windows(x, kernel, stride, padding, fill):
         left = max((columns - 1) * sw + kw - w, 0) // 2
     else:
         rows, columns, top, left = (h - kh) // sh + 1, (w - kw) // sw + 1, 0, 0
-    for i in range(kh):
-        for j in range(kw):
-            r = np.arange(rows) * sh + i - top
-            c = np.arange(columns) * sw + j - left
+    for i in range(kernel[0]):
+        for j in range(kernel[1]):
+            r = np.arange(rows) * sh + i * dh - top
+            c = np.arange(columns) * sw + j * dw - left
             tap = x[:, np.clip(r, 0, h - 1)][:, :, np.clip(c, 0, w - 1)]
             inside = ((r >= 0) & (r < h))[:, None] & ((c >= 0) & (c < w))[None, :]
             yield (i, j), np.where(inside[None, :, :, None], tap, fill)
@@ -45,13 +46,38 @@ def two(value):
     return value if isinstance(value, list) else [value, value]
 
 
+def taps_of(x, a):
+    options = two(a.get("stride", 1)), a.get("padding", "valid"), 0, two(a.get("dilation", 1))
+    return windows(x, two(a["kernel"]), *options)
+
+
 def run(kind, xs, p, a):
     x = xs[0]
     if kind == "dense":
         return np.einsum("bi,io->bo", x, p["weight"]) + p["bias"]
     if kind == "conv2d":
-        taps = windows(x, two(a["kernel"]), two(a.get("stride", 1)), a.get("padding", "valid"), 0)
-        return sum(tap @ p["weight"][ij] for ij, tap in taps) + p["bias"]
+        groups = a.get("groups", 1)
+        return sum(
+            np.concatenate([
+                part @ weight for part, weight in zip(
+                    np.split(tap, groups, axis=-1), np.split(p["weight"][ij], groups, axis=-1))
+            ], axis=-1) for ij, tap in taps_of(x, a)) + p["bias"]
+    if kind == "depthwise_conv2d":
+        y = sum(tap[..., None] * p["weight"][ij] for ij, tap in taps_of(x, a))
+        return y.reshape(*y.shape[:3], -1) + p["bias"]
+    if kind == "conv2d_transpose":
+        (kh, kw), (sh, sw) = two(a["kernel"]), two(a.get("stride", 1))
+        same = a.get("padding", "valid") == "same"
+        h, w = x.shape[1] * sh, x.shape[2] * sw
+        y = np.zeros((len(x), h + max(kh - sh, 0), w + max(kw - sw, 0), a["filters"]))
+        for i in range(kh):
+            for j in range(kw):
+                spread = x @ p["weight"][i, j].T
+                y[:, i : i + h : sh, j : j + w : sw][:, : x.shape[1], : x.shape[2]] += spread
+        if same:
+            top, left = max(kh - sh, 0) // 2, max(kw - sw, 0) // 2
+            y = y[:, top : top + h, left : left + w]
+        return y + p["bias"]
     if kind == "maxpool":
         size = two(a["size"])
         stride = two(a.get("stride", size))
@@ -117,6 +143,15 @@ def run(kind, xs, p, a):
         variance = (off**2).mean(axis=-1, keepdims=True)
         epsilon = float(np.float32(a.get("epsilon", 1e-5)))
         return off / np.sqrt(variance + epsilon) * p["weight"] + p["bias"]
+    if kind == "scale":
+        return np.float32(a["factor"]).astype(float) * x
+    if kind == "matmul":
+        second = "...nk" if a.get("transpose_second") else "...kn"
+        return np.einsum(f"...mk,{second}->...mn", *xs)
+    if kind == "transpose":
+        return np.moveaxis(x, -1, -2)
+    if kind == "fill":
+        return np.full((len(x), *a["shape"]), np.float32(a["value"]).astype(float))
     if kind == "one_hot":
         return np.eye(a["classes"])[x.astype(int)]
     if kind == "stop_gradient":
@@ -174,7 +209,7 @@ def check_layers():
         p = {key: array(value) for key, value in case["parameters"].items()}
         close(name, run(kind, xs, p, attributes), array(case["output"]), 1e-12, 1e-7)
         if case["output_grad"] is None:
-            assert kind in ("accuracy", "one_hot", "argmax", "stop_gradient") and not case["input_grads"] and not case["parameter_grads"]
+            assert kind in ("accuracy", "one_hot", "argmax", "fill", "stop_gradient") and not case["input_grads"] and not case["parameter_grads"]
             continue
         seed = array(case["output_grad"])
         count = {"softmax_cross_entropy": 1, "embedding": 0}.get(kind, len(xs))

@@ -69,11 +69,37 @@ def dense(xs, p, units):
     return xs[0] @ p["weight"] + p["bias"]
 
 
-def conv2d(xs, p, filters, kernel, stride=1, padding="valid"):
-    kernel, stride = pair(kernel), pair(stride)
-    x = padded(xs[0], kernel, stride, padding, 0.0)
-    y = F.conv2d(x, p["weight"].permute(3, 2, 0, 1), p["bias"], stride=stride)
+def conv2d(xs, p, filters, kernel, stride=1, padding="valid", dilation=1, groups=1):
+    kernel, stride, dilation = pair(kernel), pair(stride), pair(dilation)
+    extent = [(k - 1) * d + 1 for k, d in zip(kernel, dilation)]
+    x = padded(xs[0], extent, stride, padding, 0.0)
+    y = F.conv2d(x, p["weight"].permute(3, 2, 0, 1), p["bias"], stride, 0, dilation, groups)
     return y.permute(0, 2, 3, 1)
+
+
+def depthwise_conv2d(xs, p, kernel, multiplier=1, **options):
+    channels = xs[0].shape[-1]
+    weight = p["weight"].reshape(*pair(kernel), 1, channels * multiplier)
+    parameters = {"weight": weight, "bias": p["bias"]}
+    return conv2d(xs, parameters, channels * multiplier, kernel, groups=channels, **options)
+
+
+def conv2d_transpose(xs, p, filters, kernel, stride=1, padding="valid"):
+    """Keras's sizes: in * stride, and where it is valid, what the kernel exceeds the stride by."""
+    kernel, stride = pair(kernel), pair(stride)
+    y = F.conv_transpose2d(xs[0].permute(0, 3, 1, 2), p["weight"].permute(3, 2, 0, 1),
+                           stride=stride)
+    for axis in (0, 1):
+        size = xs[0].shape[1 + axis] * stride[axis]
+        excess = max(kernel[axis] - stride[axis], 0)
+        if padding == "valid":
+            start, size = 0, size + excess
+        else:
+            start = excess // 2
+        short = max(start + size - y.shape[2 + axis], 0)
+        y = F.pad(y, (0, 0, 0, short) if axis == 0 else (0, short))
+        y = y.narrow(2 + axis, start, size)
+    return y.permute(0, 2, 3, 1) + p["bias"]
 
 
 def maxpool(xs, p, size, stride=None, padding="valid"):
@@ -133,6 +159,8 @@ def accuracy(xs, p):
 KINDS = {
     "dense": dense,
     "conv2d": conv2d,
+    "depthwise_conv2d": depthwise_conv2d,
+    "conv2d_transpose": conv2d_transpose,
     "maxpool": maxpool,
     "concat": concat,
     "softmax_cross_entropy": softmax_cross_entropy,
@@ -156,6 +184,10 @@ KINDS = {
     "subtract": lambda xs, p: xs[0] - sum(xs[1:]),
     "multiply": lambda xs, p: torch.stack(xs).prod(dim=0),
     "divide": divide,
+    "scale": lambda xs, p, factor: single(factor) * xs[0],
+    "matmul": lambda xs, p, transpose_second=False: xs[0] @ (xs[1].mT if transpose_second else xs[1]),
+    "transpose": lambda xs, p: xs[0].mT,
+    "fill": lambda xs, p, shape, value=0.0: torch.full((len(xs[0]), *shape), single(value)),
     "reshape": lambda xs, p, shape: xs[0].reshape(len(xs[0]), *shape),
     "slice": slice_,
     "zero_padding": zero_padding,
@@ -169,7 +201,7 @@ KINDS = {
 }
 
 INDEXED = {"one_hot": "classes", "embedding": "entries"}  # the attribute that bounds their input
-WITHOUT_GRADIENT = ("accuracy", "one_hot", "argmax", "stop_gradient")
+WITHOUT_GRADIENT = ("accuracy", "one_hot", "argmax", "fill", "stop_gradient")
 LABELLED = ("softmax_cross_entropy", "accuracy")
 LOSSES = ("softmax_cross_entropy", "mean_squared_error")
 
@@ -180,8 +212,15 @@ def parameter_shapes(kind, attributes, shape):
         units = attributes["units"]
         return {"weight": (shape[-1], units), "bias": (units,)}
     if kind == "conv2d":
+        filters, channels = attributes["filters"], shape[-1] // attributes.get("groups", 1)
+        return {"weight": (*pair(attributes["kernel"]), channels, filters), "bias": (filters,)}
+    if kind == "depthwise_conv2d":
+        times = attributes.get("multiplier", 1)
+        window = (*pair(attributes["kernel"]), shape[-1], times)
+        return {"weight": window, "bias": (shape[-1] * times,)}
+    if kind == "conv2d_transpose":
         filters = attributes["filters"]
-        return {"weight": (*pair(attributes["kernel"]), shape[-1], filters), "bias": (filters,)}
+        return {"weight": (*pair(attributes["kernel"]), filters, shape[-1]), "bias": (filters,)}
     if kind == "prelu":
         return {"slope": (1 if attributes.get("shared") else shape[-1],)}
     if kind == "layer_norm":
@@ -342,6 +381,42 @@ def cases():
     yield conv("5x5 same single pixel", (3, 1, 1, 2), 3, 5, None, "same")
     yield conv("3x3 same height 1 stride 2", (2, 1, 5, 3), 2, 3, 2, "same")
 
+    def options(name, kind, shape, **attributes):
+        return case(f"{kind} {name}", kind, [shape], attributes)
+
+    for name, shape, more in [
+        ("dilated 2 valid", (2, 6, 7, 2), {"dilation": 2}),
+        ("dilated 2 same", (2, 5, 4, 3), {"dilation": 2, "padding": "same"}),
+        ("dilated one way", (1, 4, 9, 2), {"dilation": [1, 3], "padding": "same"}),
+        ("dilated with stride", (2, 9, 8, 2), {"dilation": [3, 2], "stride": [2, 3]}),
+        ("dilated with stride same", (2, 7, 7, 2), {"dilation": 2, "stride": 2, "padding": "same"}),
+        ("two groups", (2, 4, 3, 4), {"groups": 2}),
+        ("groups dilated same", (1, 5, 5, 6), {"groups": 3, "dilation": 2, "padding": "same"}),
+    ]:
+        yield options(name, "conv2d", shape, filters=6, kernel=3, **more)
+    yield options("groups of pixels", "conv2d", (2, 3, 2, 4), filters=6, kernel=1, groups=2)
+    yield options("wide groups", "conv2d", (1, 3, 3, 4), filters=70, kernel=2, groups=2)
+    for name, shape, more in [
+        ("valid", (2, 5, 4, 3), {}),
+        ("same", (2, 4, 3, 17), {"padding": "same"}),
+        ("stride 2 same", (2, 6, 5, 3), {"stride": 2, "padding": "same"}),
+        ("multiplier", (2, 4, 4, 3), {"multiplier": 2}),
+        ("dilated same", (1, 6, 7, 2), {"dilation": [2, 3], "padding": "same", "multiplier": 3}),
+        ("dilated with stride", (2, 8, 9, 2), {"dilation": 2, "stride": [3, 2]}),
+    ]:
+        yield options(name, "depthwise_conv2d", shape, kernel=3, **more)
+    for name, shape, more in [
+        ("3x3 valid", (2, 3, 2, 3), {"kernel": 3}),
+        ("3x3 same", (2, 3, 4, 2), {"kernel": 3, "padding": "same"}),
+        ("3x3 stride 2 valid", (2, 2, 3, 2), {"kernel": 3, "stride": 2}),
+        ("3x3 stride 2 same", (2, 2, 3, 2), {"kernel": 3, "stride": 2, "padding": "same"}),
+        ("4x4 stride 2 same", (1, 3, 2, 2), {"kernel": 4, "stride": 2, "padding": "same"}),
+        ("gaps valid", (2, 2, 3, 2), {"kernel": [2, 1], "stride": 3}),
+        ("gaps same", (2, 3, 2, 2), {"kernel": [1, 2], "stride": [2, 3], "padding": "same"}),
+        ("pixels", (2, 2, 2, 3), {"kernel": 1}),
+    ]:
+        yield options(name, "conv2d_transpose", shape, filters=4, **more)
+
     yield pool("2/2 valid", (2, 6, 4, 3), 2, 2, "valid")
     yield pool("2 default stride", (2, 4, 6, 1), 2)
     yield pool("2/2 valid leftover", (2, 5, 7, 2), 2, 2)
@@ -402,6 +477,15 @@ def cases():
     yield case("upsample rectangular", "upsample", [(1, 2, 2, 3)], {"factor": [1, 3]})
     yield case("layer_norm vectors", "layer_norm", [(4, 7)])
     yield case("layer_norm images", "layer_norm", [(2, 2, 3, 5)], {"epsilon": 0.25})
+    yield case("scale", "scale", [(2, 3, 2)], {"factor": -0.3})
+    yield case("matmul", "matmul", [(2, 3, 4), (2, 4, 5)])
+    yield case("matmul transposed", "matmul", [(2, 3, 4), (2, 5, 4)], {"transpose_second": True})
+    yield case("matmul stacks", "matmul", [(2, 2, 3, 2), (2, 2, 2, 17)])
+    yield case("matmul stacks transposed", "matmul", [(1, 3, 2, 4), (1, 3, 1, 4)],
+               {"transpose_second": True})
+    yield case("transpose", "transpose", [(2, 3, 5)])
+    yield case("transpose stacks", "transpose", [(2, 2, 1, 3)])
+    yield case("fill", "fill", [(3, 2)], {"shape": [2, 2], "value": 0.3})
     yield case("one_hot scalars", "one_hot", [(5,)], {"classes": 3})
     yield case("one_hot rows", "one_hot", [(2, 3)], {"classes": 4})
     yield case("argmax vectors", "argmax", [(4, 6)])

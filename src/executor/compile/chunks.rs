@@ -32,7 +32,8 @@ pub(super) fn count(
         }
         let shapes: Vec<&[usize]> =
             node.inputs.iter().map(|&input| graph.nodes[input].shape.as_slice()).collect();
-        if layer.split() != Split::Items || layer.summary_floats(&shapes, Pass::Forward) > 0 {
+        let as_a_whole = layer.summary_floats(&shapes, Pass::Forward) > 0 && graph.trains(id);
+        if layer.split() != Split::Items || as_a_whole {
             return 1;
         }
         if layer.view(&shapes) == View::Computed && !layer.in_place() {

@@ -134,6 +134,10 @@ impl Fusion<'_> {
             let group = self.group_of[self.steps.producer[loss as usize] as usize];
             return self.if_it_fits(group, step);
         }
+        if !step.after.is_empty() {
+            // It waits for more than the gradient, which may wait for the group itself.
+            return None;
+        }
         let producer = self.steps.producer[step.output_grad as usize];
         if self.steps.list[producer as usize].writes.len() > 1 {
             // Several ways on, which can go side by side.

@@ -40,6 +40,12 @@ pub struct PlanOptions {
     /// Lets layers write over inputs that nobody else reads, places inputs inside their concat, and
     /// keeps rows a whole number of pages apart from competing for the cache.
     pub in_place: bool,
+    /// Training plans: the gradient of a node's inputs goes on before that of its parameters is done.
+    /// Without it, both are awaited, as where one backward task computes them.
+    pub split_backward: bool,
+    /// Training plans: moves parameters while gradients of others are still computed. Without it,
+    /// updates wait for all gradients.
+    pub overlap_updates: bool,
     /// Training plans: moves parameters. Without it, gradients are computed and kept.
     pub updates: bool,
     /// Training plans: computes gradients of the input nodes too, and keeps them and those of the
@@ -55,6 +61,8 @@ impl Default for PlanOptions {
             chunk_bytes: 6 << 20,
             fusion: true,
             in_place: true,
+            split_backward: true,
+            overlap_updates: true,
             updates: true,
             keep_gradients: false,
         }

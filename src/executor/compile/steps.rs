@@ -116,6 +116,9 @@ pub(super) struct Lister<'a> {
     values: &'a Values,
     pub(super) options: PlanOptions,
     pub(super) steps: Steps,
+    /// By step that computes input gradients: the parameter gradient that is awaited together with it,
+    /// or [`NONE`].
+    joined: Vec<u32>,
     /// Where the lister stands.
     chunk: usize,
     pub(super) items: Range<usize>,
@@ -146,7 +149,9 @@ impl Steps {
         };
         let (chunk, items) = (0, 0..0);
         let summaries = vec![[NONE; 2]; graph.nodes.len()];
-        let mut lister = Lister { graph, mode, values, options, steps, chunk, items, summaries };
+        let joined = Vec::new();
+        let mut lister =
+            Lister { graph, mode, values, options, steps, joined, chunk, items, summaries };
         for (chunk, items) in values.chunks.iter().enumerate() {
             (lister.chunk, lister.items) = (chunk, items.clone());
             for &id in graph.order.iter().filter(|&&id| included[id]) {
@@ -283,6 +288,7 @@ impl Lister<'_> {
         if let Role::Layer(layer) = &node.role {
             step.split = layer.split();
             step.units = self.items.len() / layer.smallest_part(&self.input_shapes(id)).max(1);
+            step.prepared = self.prepare(id, Pass::Forward);
             let computed = layer.view(&self.input_shapes(id)) == crate::layers::View::Computed;
             view = !computed && step.placed.iter().all(|&placed| placed);
         }
@@ -317,6 +323,7 @@ impl Lister<'_> {
             let numbers = self.items.len() * draft.item_rows * draft.cols * received.len();
             let floats = numbers as f64;
             step.seconds = seconds(Cost { flops: floats, floats: 1.5 * floats });
+            step.after = self.awaited_with(&received);
             step.inputs = received;
             self.steps.push(step);
         }
@@ -324,15 +331,27 @@ impl Lister<'_> {
             self.summarize(id, Pass::Backward);
         }
         // The input gradient first: it is what others wait for.
-        if !values.contributions[id].is_empty() {
-            self.input_grad(id);
-        }
+        let input_grad = (!values.contributions[id].is_empty()).then(|| self.input_grad(id));
         if gradient != NONE && self.graph.trains(id) {
             let by_items = self.param_split(id) == Split::Items;
             if by_items || values.chunks.len() == 1 {
                 self.param_grad(id);
+                let own = self.steps.param_grads[id].last().copied();
+                if let (false, Some(input), Some(own)) =
+                    (self.options.split_backward, input_grad, own)
+                {
+                    self.joined.resize(input as usize + 1, NONE);
+                    self.joined[input as usize] = own;
+                }
             }
         }
+    }
+
+    /// The parameter gradients that are awaited together with these gradients.
+    fn awaited_with(&self, gradients: &[u32]) -> Vec<u32> {
+        let producers = gradients.iter().map(|&value| self.steps.producer[value as usize]);
+        let joined = producers.filter_map(|step| self.joined.get(step as usize).copied());
+        joined.filter(|&step| step != NONE).collect()
     }
 
     fn param_split(&self, id: NodeId) -> Split {
@@ -364,20 +383,20 @@ impl Lister<'_> {
         }
     }
 
-    fn input_grad(&mut self, id: NodeId) {
+    fn input_grad(&mut self, id: NodeId) -> u32 {
         let node = &self.graph.nodes[id];
         let mut step = self.draft(Phase::InputGrad, id);
         step.output_grad = self.output_grad(id);
         step.summaries = self.summaries[id];
+        if step.output_grad != NONE {
+            step.after = self.awaited_with(&[step.output_grad]);
+        }
         match &node.role {
             Role::Layer(layer) => {
                 step.split = layer.split();
                 step.units = self.items.len() / layer.smallest_part(&self.input_shapes(id)).max(1);
                 self.read(&mut step, id, layer.input_grad_reads());
-                let floats = layer.prepared_floats(&self.input_shapes(id));
-                if floats > 0 {
-                    step.prepared = self.prepare(id, floats);
-                }
+                step.prepared = self.prepare(id, Pass::Backward);
             }
             Role::Loss { loss, .. } => self.read(&mut step, id, loss.input_grad_reads()),
             Role::Input | Role::Target | Role::Metric(_) => {}
@@ -398,13 +417,15 @@ impl Lister<'_> {
             step.seconds = seconds(cost);
             step.flops = cost.flops;
         }
-        self.steps.push(step);
+        self.steps.push(step)
     }
 
-    /// Weights are prepared once for all chunks.
-    fn prepare(&mut self, id: NodeId, floats: usize) -> u32 {
-        if self.steps.prepared[id] != NONE {
-            return self.steps.prepared[id];
+    /// Weights are prepared once for all chunks, for layers that ask for it.
+    fn prepare(&mut self, id: NodeId, pass: Pass) -> u32 {
+        let Role::Layer(layer) = &self.graph.nodes[id].role else { return NONE };
+        let floats = layer.prepared_floats(&self.input_shapes(id));
+        if floats == 0 || layer.prepares_for() != pass || self.steps.prepared[id] != NONE {
+            return if layer.prepares_for() == pass { self.steps.prepared[id] } else { NONE };
         }
         let value = self.steps.add_flat(floats, 1, false);
         let mut step = self.draft(Phase::Prepare, id);
@@ -425,6 +446,8 @@ impl Lister<'_> {
         self.read(&mut step, id, layer.param_grad_reads());
         if self.chunk == self.values.chunks.len() {
             self.wait_for_all_chunks(&mut step);
+        } else {
+            step.after = self.awaited_with(&[step.output_grad]);
         }
         // With a summary of the batch, there is little to be done.
         let cost = match step.summaries[1] {

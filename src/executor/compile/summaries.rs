@@ -24,13 +24,13 @@ fn blocks(items: usize, rows: usize, columns: usize) -> usize {
 }
 
 impl Lister<'_> {
-    /// Summarises the batch for one pass, if the node's layer asks for that; what the passes so far
+    /// Summarises the batch for one pass, if the node's layer asks for that and trains; what the passes so far
     /// know of the batch.
     pub(super) fn summarize(&mut self, id: NodeId, pass: Pass) -> [u32; 2] {
         let Role::Layer(layer) = &self.graph.nodes[id].role else { return [NONE; 2] };
         let shapes = self.input_shapes(id);
         let floats = layer.summary_floats(&shapes, pass);
-        if floats == 0 {
+        if floats == 0 || !self.graph.trains(id) {
             return self.summaries[id];
         }
         let columns = shapes[0].last().copied().unwrap_or(1).max(1);

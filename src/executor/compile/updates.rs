@@ -125,7 +125,9 @@ impl Lister<'_> {
     /// gradients, it also says by what these are scaled.
     fn commit(&mut self, norms: &[u32]) -> (u32, u32) {
         let graph = self.graph;
+        let barrier = !self.options.overlap_updates;
         let can_fail = |step: &StepDraft| match (step.phase, &graph.nodes[step.node].role) {
+            _ if barrier => true,
             (Phase::Forward, Role::Input | Role::Target)
             | (Phase::Accumulate | Phase::Regularize | Phase::GradNorm, _) => false,
             (Phase::Forward | Phase::Prepare, _) => true,

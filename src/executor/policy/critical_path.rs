@@ -1,22 +1,26 @@
 //! The part with the longest way still ahead.
 
-use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::homes::Homes;
+use super::order::{Order, Ranking};
 use super::places::Places;
-use super::{Policy, PolicySpec, ReadyPart, nothing_after};
+use super::{Policy, PolicySpec, ReadyPart};
 use crate::error::Result;
 use crate::executor::plan::Plan;
 
 pub(super) static SPEC: PolicySpec = PolicySpec {
     name: "critical-path",
     summary: "the part whose task has the largest upward rank: the longest way to the run's end",
-    arguments: &[],
-    make: |argument| {
-        nothing_after(argument)?;
-        Ok(Box::new(CriticalPath::default()))
+    arguments: &[
+        ("step", "the longest way to the end of the step; this is the default"),
+        ("phases", "forward before backward before updates, each ranked by itself"),
+    ],
+    make: |argument| match argument {
+        None | Some("step") => Ok(Box::new(CriticalPath::default())),
+        Some("phases") => Ok(Box::new(CriticalPath::by_phases())),
+        Some(other) => Err(format!("expected `step` or `phases`, got `{other}`")),
     },
 };
 
@@ -29,9 +33,10 @@ pub(super) static SPEC: PolicySpec = PolicySpec {
 /// gradient follows at once on the gradients that it reads. What goes over all chunks is ranked.
 ///
 /// Elsewhere a worker prefers tasks whose parameters are in its cache, since it had them last, unless
-/// something else is more urgent by [`MARGIN`] of the critical path.
+/// something else is more urgent by 0.3 of the critical path.
 #[derive(Debug, Default)]
 pub struct CriticalPath {
+    ranking: Ranking,
     /// The plan and the number of workers that everything below is for.
     ready_for: Option<(u64, usize)>,
     orders: HashMap<u64, Arc<Order>>,
@@ -41,53 +46,11 @@ pub struct CriticalPath {
     homes: Option<Homes>,
 }
 
-/// By how much of the critical path a part must be more urgent to come before one that finds its
-/// numbers in the worker's cache.
-const MARGIN: f64 = 0.3;
-
-/// The parts of a plan, the most urgent first.
-#[derive(Debug, Default)]
-struct Order {
-    parts: Vec<ReadyPart>,
-    /// By task: where its parts begin in `places`.
-    first: Vec<u32>,
-    /// By task and part: the place.
-    places: Vec<u32>,
-    /// By place: the task's rank, in seconds.
-    ranks: Vec<f64>,
-    /// Seconds by which another part must be more urgent to come first.
-    margin: f64,
-}
-
-impl Order {
-    fn new(plan: &Plan, seconds: &[f64]) -> Self {
-        let ranks = plan.upward_ranks(seconds);
-        let chunks = plan.tasks.iter().map(|task| task.chunk).max().unwrap_or(0);
-        let mut tasks: Vec<u32> = (0..ranks.len() as u32).collect();
-        tasks.sort_by(|&a, &b| {
-            let [first, second] = [a, b].map(|task| plan.tasks[task as usize].chunk);
-            let by_rank = || ranks[b as usize].total_cmp(&ranks[a as usize]);
-            // The sort is stable.
-            first.cmp(&second).then(if first == chunks { by_rank() } else { Ordering::Equal })
-        });
-        let mut first = Vec::with_capacity(ranks.len());
-        let mut count = 0;
-        for task in &plan.tasks {
-            first.push(count);
-            count += task.parts;
-        }
-        let mut parts = Vec::with_capacity(count as usize);
-        let mut places = vec![0; count as usize];
-        let mut ranks_by_place = Vec::with_capacity(count as usize);
-        for task in tasks {
-            for part in 0..plan.tasks[task as usize].parts {
-                places[(first[task as usize] + part) as usize] = parts.len() as u32;
-                parts.push(ReadyPart { task, part });
-                ranks_by_place.push(ranks[task as usize]);
-            }
-        }
-        let margin = MARGIN * ranks.iter().copied().fold(0.0, f64::max);
-        Self { parts, first, places, ranks: ranks_by_place, margin }
+impl CriticalPath {
+    /// Ranks forward, backward and updates each by itself, and takes forward before backward before
+    /// updates; without it, the longest way goes to the end of the step.
+    pub fn by_phases() -> Self {
+        Self { ranking: Ranking::Phases, ..Self::default() }
     }
 }
 
@@ -100,8 +63,10 @@ impl Policy for CriticalPath {
         if self.ready_for == Some((plan.id, workers)) {
             return Ok(());
         }
-        let known = self.orders.entry(plan.id);
-        let order = known.or_insert_with(|| Arc::new(Order::new(plan, plan.estimated_costs())));
+        let order = self
+            .orders
+            .entry(plan.id)
+            .or_insert_with(|| Arc::new(Order::new(plan, plan.estimated_costs(), self.ranking)));
         self.order = Arc::clone(order);
         self.waiting = Places::new(self.order.parts.len());
         self.homes = Homes::new(plan, workers, self.order.parts.len());
@@ -110,15 +75,15 @@ impl Policy for CriticalPath {
     }
 
     fn learn(&mut self, plan: &Plan, seconds: &[f64]) {
-        self.orders.insert(plan.id, Arc::new(Order::new(plan, seconds)));
+        self.orders.insert(plan.id, Arc::new(Order::new(plan, seconds, self.ranking)));
         self.ready_for = None;
     }
 
-    fn push(&mut self, ReadyPart { task, part }: ReadyPart, worker: usize) {
-        let place = self.order.places[(self.order.first[task as usize] + part) as usize];
+    fn push(&mut self, part: ReadyPart, worker: usize) {
+        let place = self.order.place(part);
         self.waiting.insert(place);
         if let Some(homes) = &mut self.homes {
-            homes.push(place, task, worker);
+            homes.push(place, part.task, worker);
         }
     }
 
@@ -126,8 +91,7 @@ impl Policy for CriticalPath {
         let mut place = self.waiting.first()?;
         if let Some(homes) = &mut self.homes {
             if let Some(own) = homes.first(worker) {
-                let urgency = |place: u32| self.order.ranks[place as usize];
-                if urgency(place) - urgency(own) <= self.order.margin {
+                if self.order.are_near(place, own) {
                     place = own;
                 }
             }

@@ -6,18 +6,37 @@
 mod critical_path;
 mod fifo;
 mod homes;
+mod lifo;
+mod memory;
+mod order;
 mod places;
+mod random;
+mod r#static;
+mod steal;
 
 use std::fmt;
 
 pub use critical_path::CriticalPath;
 pub use fifo::Fifo;
+pub use lifo::Lifo;
+pub use memory::Memory;
+pub use random::Random;
+pub use r#static::Static;
+pub use steal::Steal;
 
 use super::plan::Plan;
 use crate::error::{Error, Result};
 
 /// Every policy.
-pub const POLICIES: &[&PolicySpec] = &[&critical_path::SPEC, &fifo::SPEC];
+pub const POLICIES: &[&PolicySpec] = &[
+    &critical_path::SPEC,
+    &fifo::SPEC,
+    &lifo::SPEC,
+    &memory::SPEC,
+    &random::SPEC,
+    &r#static::SPEC,
+    &steal::SPEC,
+];
 
 /// One row of the [`POLICIES`] table.
 #[derive(Debug)]
@@ -97,8 +116,8 @@ pub trait Policy: fmt::Debug + Send {
     fn push(&mut self, part: ReadyPart, worker: usize);
 
     /// The part that `worker` runs next. Must give one as long as any waits, unless the policy
-    /// supervises: then none means that there is nothing for this worker until the next `push` or
-    /// `done`. If it has nothing for any worker while no part runs, the run ends as stalled.
+    /// supervises: then none means that there is nothing for this worker until the next `push`, `done`
+    /// or `pop` of another worker. If it has nothing for any worker while no part runs, the run ends as stalled.
     fn pop(&mut self, worker: usize) -> Option<ReadyPart>;
 
     /// `worker` has run `part`, which `pop` gave; the tasks that this made ready are pushed next.

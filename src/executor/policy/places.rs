@@ -26,6 +26,25 @@ impl Places {
         Self { rows }
     }
 
+    /// Makes it an empty set of places below `count`, in the memory that is there if that was its size.
+    pub(super) fn clear(&mut self, count: usize) {
+        let words = self.rows.first().map_or(0, Vec::len);
+        if words == count.div_ceil(WORD) {
+            self.rows.iter_mut().for_each(|row| row.fill(0));
+        } else {
+            *self = Self::new(count);
+        }
+    }
+
+    /// All places, the smallest first.
+    pub(super) fn iter(&self) -> impl Iterator<Item = u32> + '_ {
+        let words = self.rows.first().into_iter().flatten().enumerate();
+        words.filter(|(_, word)| **word != 0).flat_map(|(at, &word)| {
+            let bits = (0..WORD).filter(move |bit| word >> bit & 1 == 1);
+            bits.map(move |bit| (at * WORD + bit) as u32)
+        })
+    }
+
     pub(super) fn insert(&mut self, place: u32) {
         let mut bit = place as usize;
         for row in &mut self.rows {
@@ -89,8 +108,12 @@ mod tests {
             while let Some(first) = expected.pop_first() {
                 assert_eq!(places.first(), Some(first), "of {count}");
                 places.remove(first);
+                assert!(places.iter().eq(expected.iter().copied()), "of {count}");
             }
             assert_eq!(places.first(), None, "of {count}");
+            places.insert(count as u32 - 1);
+            places.clear(count);
+            assert_eq!(places.iter().next(), None, "of {count}");
         }
     }
 

@@ -38,6 +38,7 @@ pub fn conv2d(
         frame: frames.frame,
         first: [0, 0],
         stride: shape.stride,
+        dilation: shape.dilation,
         taps: shape.kernel,
         weights,
         bias,

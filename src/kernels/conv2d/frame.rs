@@ -24,7 +24,10 @@ impl Frame {
     pub(super) fn of_input(shape: &Conv2dShape) -> Self {
         let size = |axis: usize| match shape.output[axis] {
             0 => 0,
-            output => (output - 1) * shape.stride[axis] + shape.kernel[axis],
+            output => {
+                let taps = shape.kernel[axis].saturating_sub(1) * shape.dilation[axis] + 1;
+                (output - 1) * shape.stride[axis] + taps
+            }
         };
         Self {
             size: [size(0), size(1)],

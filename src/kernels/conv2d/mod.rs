@@ -11,6 +11,8 @@ pub use forward::conv2d;
 pub use input_grad::{conv2d_input_grad, conv2d_prepare, conv2d_prepared_len};
 pub use weight_grad::conv2d_weight_grad;
 
+pub(super) use input_grad::greatest_divisor;
+
 use super::MatrixRef;
 
 /// The shape of a convolution. Images are height x width x channels; the weights are a matrix of
@@ -23,6 +25,8 @@ pub struct Conv2dShape {
     pub kernel: [usize; 2],
     /// Rows and columns from one output to the next; at least 1.
     pub stride: [usize; 2],
+    /// Rows and columns from one tap of the kernel to the next; at least 1.
+    pub dilation: [usize; 2],
     /// Rows of zeros on top of the image and columns of zeros on its left. How many there are below
     /// and on the right follows from the size of the output.
     pub padding: [usize; 2],
@@ -60,5 +64,6 @@ impl Conv2dShape {
             "output of {items} times {self:?}"
         );
         assert!(self.stride[0] > 0 && self.stride[1] > 0, "stride of {self:?}");
+        assert!(self.dilation[0] > 0 && self.dilation[1] > 0, "dilation of {self:?}");
     }
 }

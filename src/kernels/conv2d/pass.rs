@@ -10,12 +10,13 @@ use super::frame::Frame;
 const SHORT_ROW: usize = 6;
 
 /// The output pixel (y, x) is `start` plus the sum over the taps (i, j) of
-/// `frame[first + (y, x) * stride + (i, j)] * weights[tap (i, j)]`.
+/// `frame[first + (y, x) * stride + (i, j) * dilation] * weights[tap (i, j)]`.
 pub(super) struct Pass<'a> {
     pub(super) frame: Frame,
     /// The frame's position of the first tap of the first output pixel.
     pub(super) first: [usize; 2],
     pub(super) stride: [usize; 2],
+    pub(super) dilation: [usize; 2],
     pub(super) taps: [usize; 2],
     /// taps x channels rows.
     pub(super) weights: Panels<'a>,
@@ -39,7 +40,11 @@ impl Pass<'_> {
             return;
         }
         let reach = |axis: usize| {
-            self.first[axis] + (self.output[axis] - 1) * self.stride[axis] + self.taps[axis]
+            let taps = match self.taps[axis] {
+                0 => 0,
+                taps => (taps - 1) * self.dilation[axis] + 1,
+            };
+            self.first[axis] + (self.output[axis] - 1) * self.stride[axis] + taps
         };
         assert!(frames.len() >= images * self.frame.len(), "floats of the frames");
         assert!(
@@ -55,7 +60,7 @@ impl Pass<'_> {
             a: frames.as_ptr(),
             a_rows: std::array::from_fn(|row| row * right * channels),
             b: frames.as_ptr(),
-            walk: Walk { outer: 1, a_segment: pitch, a_step: 1, ..Walk::default() },
+            walk: Walk { outer: 1, a_step: 1, ..Walk::default() },
             c: output,
             c_rows: std::array::from_fn(|row| row * to_right),
             columns: 0,
@@ -63,7 +68,18 @@ impl Pass<'_> {
             ahead: frames.as_ptr(),
             ahead_step: 0,
         };
-        tile.walk.len = self.taps[1] * channels;
+        // Taps of one row that touch are walked through as one, and rows of taps as segments; others
+        // are segments each, and rows are what is around them.
+        let line = self.taps[1] * channels;
+        let apart = self.dilation[1] > 1 && self.taps[1] > 1;
+        let down_taps = self.dilation[0] * pitch;
+        if apart {
+            tile.walk.len = channels;
+            tile.walk.segments = self.taps[1];
+            (tile.walk.a_outer, tile.walk.a_segment) = (down_taps, self.dilation[1] * channels);
+        } else {
+            (tile.walk.len, tile.walk.a_segment) = (line, down_taps);
+        }
         for panel in 0..self.weights.count() {
             let width = panel_width(self.weights.cols(), panel);
             let columns = panel_columns(self.weights.cols(), panel);
@@ -71,6 +87,7 @@ impl Pass<'_> {
             tile.columns = columns.len();
             tile.walk.b_step = width;
             tile.walk.b_segment = tile.walk.len * width;
+            tile.walk.b_outer = line * width;
             if let Some(bias) = self.bias {
                 tile.start = Start::Bias(bias[columns.clone()].as_ptr());
             }
@@ -86,7 +103,8 @@ impl Pass<'_> {
             // of the weights is a row of the panel, and the output is as the caller states.
             if cols < SHORT_ROW {
                 tile.b = b.as_ptr();
-                tile.walk.segments = self.taps[0];
+                *(if apart { &mut tile.walk.outer } else { &mut tile.walk.segments }) =
+                    self.taps[0];
                 tiles.heights(0..images * rows * cols, |pixels| {
                     for (row, pixel) in pixels.clone().enumerate() {
                         let (y, x) = (pixel / cols, pixel % cols);
@@ -100,9 +118,10 @@ impl Pass<'_> {
             }
             for (image, y) in (0..images).flat_map(|image| (0..rows).map(move |y| (image, y))) {
                 let taps = self.filled_taps(y);
-                tile.b = b[taps.start * tile.walk.b_segment..].as_ptr();
-                tile.walk.segments = taps.len();
-                let a = frames.as_ptr().wrapping_add(from(image, y, 0) + taps.start * pitch);
+                tile.b = b[taps.start * tile.walk.b_outer..].as_ptr();
+                *(if apart { &mut tile.walk.outer } else { &mut tile.walk.segments }) = taps.len();
+                let a = from(image, y, 0) + taps.start * down_taps;
+                let a = frames.as_ptr().wrapping_add(a);
                 let c = output.wrapping_add(to(image, y, 0));
                 tiles.heights(0..cols, |x| {
                     tile.a = a.wrapping_add(x.start * right * channels);
@@ -118,7 +137,8 @@ impl Pass<'_> {
     fn filled_taps(&self, y: usize) -> Range<usize> {
         let filled = self.frame.rows();
         let first = self.first[0] + y * self.stride[0];
-        let start = filled.start.saturating_sub(first).min(self.taps[0]);
-        start..filled.end.saturating_sub(first).clamp(start, self.taps[0])
+        let tap = |row: usize| row.saturating_sub(first).div_ceil(self.dilation[0]);
+        let start = tap(filled.start).min(self.taps[0]);
+        start..tap(filled.end).clamp(start, self.taps[0])
     }
 }

@@ -57,7 +57,9 @@ fn accumulate(
 ) {
     let [[height, width], [down, right]] = [shape.output, shape.stride];
     let (rows, filters) = shape.weights();
-    let line = shape.kernel[1] * frame.channels;
+    // Taps of one row that touch are worked on as one.
+    let apart = if shape.dilation[1] > 1 { shape.kernel[1] } else { 1 };
+    let line = shape.kernel[1] / apart * frame.channels;
     assert!(
         images.len() >= group.len() * frame.len() && grads.rows() == group.len() * height * width
     );
@@ -68,12 +70,14 @@ fn accumulate(
         assert!(columns.start + panel_width <= grads.cols(), "padded columns");
         let to = &mut gradient[columns.start * rows..][..rows * panel_width];
         let to = to.as_mut_ptr();
-        for ky in 0..shape.kernel[0] {
+        for (ky, kx) in (0..shape.kernel[0]).flat_map(|ky| (0..apart).map(move |kx| (ky, kx))) {
+            let dy = ky * shape.dilation[0];
             // Output rows whose tap in this row of the kernel meets zeros only are left out.
             let filled = frame.rows();
-            let end = filled.end.saturating_sub(ky).div_ceil(down).min(height);
-            let first = filled.start.saturating_sub(ky).div_ceil(down).min(end);
-            let a = images.as_ptr().wrapping_add((first * down + ky) * frame.pitch());
+            let end = filled.end.saturating_sub(dy).div_ceil(down).min(height);
+            let first = filled.start.saturating_sub(dy).div_ceil(down).min(end);
+            let a = (first * down + dy) * frame.pitch() + kx * shape.dilation[1] * frame.channels;
+            let a = images.as_ptr().wrapping_add(a);
             let mut tile = Tile {
                 a,
                 a_rows: std::array::from_fn(|row| row),
@@ -98,7 +102,8 @@ fn accumulate(
             };
             tiles.heights(0..line, |part| {
                 tile.a = a.wrapping_add(part.start);
-                tile.c = to.wrapping_add((ky * line + part.start) * panel_width);
+                let row = (ky * apart + kx) * line + part.start;
+                tile.c = to.wrapping_add(row * panel_width);
                 // SAFETY: the taps of all output pixels lie within the frames, as the frame's size
                 // says; the gradients have a row for each output pixel, of at least these columns;
                 // `to` has a row for each tap and channel.

@@ -1,6 +1,7 @@
 use super::super::{
     Conv2dShape, Panels, conv2d, conv2d_input_grad, conv2d_prepare, conv2d_prepared_len,
-    conv2d_weight_grad, from_panels, panel_len, to_panels,
+    conv2d_weight_grad, depthwise_conv2d, depthwise_conv2d_input_grad,
+    depthwise_conv2d_weight_grad, from_panels, panel_len, to_panels,
 };
 use super::{Wide, assert_close, bits, each_set, random};
 
@@ -16,10 +17,35 @@ fn shape(
     let output = std::array::from_fn(|axis| {
         (input[axis] + padding[axis] + after[axis] - kernel[axis]) / stride[axis] + 1
     });
-    Conv2dShape { input, kernel, stride, padding, output, filters }
+    Conv2dShape { input, kernel, stride, dilation: [1, 1], padding, output, filters }
+}
+
+/// The same with taps further apart, and an output that follows.
+fn dilated(shape: &Conv2dShape, dilation: [usize; 2], after: [usize; 2]) -> Conv2dShape {
+    let output = std::array::from_fn(|axis| {
+        let extent = (shape.kernel[axis] - 1) * dilation[axis] + 1;
+        (shape.input[axis] + shape.padding[axis] + after[axis] - extent) / shape.stride[axis] + 1
+    });
+    Conv2dShape { dilation, output, ..shape.clone() }
 }
 
 fn shapes() -> Vec<Conv2dShape> {
+    let mut shapes = undilated_shapes();
+    for (input, kernel, stride, padding, dilation, filters) in [
+        ([9, 9, 3], [3, 3], [1, 1], [2, 2], [2, 2], 20),
+        ([12, 11, 2], [3, 2], [1, 1], [0, 1], [3, 1], 33),
+        ([7, 20, 5], [2, 4], [1, 1], [0, 0], [1, 3], 5),
+        ([13, 12, 2], [3, 3], [2, 3], [1, 2], [3, 2], 16),
+        ([16, 16, 1], [3, 3], [4, 4], [1, 3], [2, 6], 7),
+        ([5, 14, 17], [1, 3], [2, 2], [0, 4], [1, 4], 40),
+    ] {
+        let place = shape(input, kernel, stride, padding, padding, filters);
+        shapes.push(dilated(&place, dilation, padding));
+    }
+    shapes
+}
+
+fn undilated_shapes() -> Vec<Conv2dShape> {
     vec![
         shape([1, 1, 1], [1, 1], [1, 1], [0, 0], [0, 0], 1),
         shape([28, 28, 1], [3, 3], [1, 1], [0, 0], [0, 0], 32),
@@ -50,8 +76,11 @@ fn each_product(shape: &Conv2dShape, items: usize, mut visit: impl FnMut(usize, 
         let (rest, kx) = (place / kernel_cols, place % kernel_cols);
         let (pixel, ky) = (rest / kernel_rows, rest % kernel_rows);
         let (item, oy, ox) = (pixel / (rows * cols), pixel / cols % rows, pixel % cols);
-        let y = (oy * shape.stride[0] + ky).wrapping_sub(shape.padding[0]);
-        let x = (ox * shape.stride[1] + kx).wrapping_sub(shape.padding[1]);
+        let from = |axis: usize, place: usize, tap: usize| {
+            let reach = place * shape.stride[axis] + tap * shape.dilation[axis];
+            reach.wrapping_sub(shape.padding[axis])
+        };
+        let (y, x) = (from(0, oy, ky), from(1, ox, kx));
         if y >= height || x >= width {
             continue;
         }
@@ -122,9 +151,12 @@ fn input_grad_is_the_derivative() {
             let panels = Panels::new(&floats, weight_rows(shape), shape.filters);
             conv2d_prepare(shape, panels, &mut prepared);
             let mut gradient = Wide::output(input.rows, input.cols, gap);
-            conv2d_input_grad(shape, 3, grads.view(), &prepared, gradient.view_mut());
+            let bias = random(input.cols, 5);
+            let (start, to) = (Some(bias.as_slice()), gradient.view_mut());
+            conv2d_input_grad(shape, 3, grads.view(), &prepared, start, to);
             let numbers = grads.numbers();
-            let mut expected = vec![0.0; input.rows * input.cols];
+            let mut expected: Vec<f64> =
+                bias.iter().map(|&number| f64::from(number)).collect::<Vec<_>>().repeat(input.rows);
             each_product(shape, 3, |out, from, weight| {
                 expected[from] += f64::from(numbers[out]) * f64::from(weights[weight]);
             });
@@ -134,7 +166,7 @@ fn input_grad_is_the_derivative() {
                 let [from, to] = [grads.rows, input.rows].map(|rows| rows / 3);
                 let gradient = split.view_mut().slice_rows(item * to..(item + 1) * to);
                 let grads = grads.view().slice_rows(item * from..(item + 1) * from);
-                conv2d_input_grad(shape, 1, grads, &prepared, gradient);
+                conv2d_input_grad(shape, 1, grads, &prepared, start, gradient);
             }
             assert_eq!(bits(&gradient.numbers()), bits(&split.numbers()), "{shape:?}");
         }
@@ -159,6 +191,50 @@ fn weight_grad_is_the_derivative() {
                 assert_close(&plain, &expected, 1e-3, &format!("{items} times {shape:?}"));
                 assert_eq!(bits(&gradient), bits(&panels(shape, &plain)), "padding is zero");
             }
+        }
+    });
+}
+
+#[test]
+fn depthwise_channels_are_on_their_own() {
+    each_set(|| {
+        for (mut shape, (times, gap)) in
+            shapes().into_iter().zip([(1, 0), (3, 5), (1, 5), (2, 0)].into_iter().cycle())
+        {
+            let items = 2;
+            let channels = shape.input[2];
+            shape.filters = channels * times;
+            let (input, _, grads) = operands(&shape, items, gap);
+            let taps = shape.kernel[0] * shape.kernel[1];
+            let (weights, bias) = (random(taps * shape.filters, 2), random(shape.filters, 4));
+            let mut output = Wide::output(grads.rows, grads.cols, gap);
+            depthwise_conv2d(&shape, items, input.view(), &weights, &bias, output.view_mut());
+            let mut gradient = Wide::output(input.rows, input.cols, gap);
+            let to = gradient.view_mut();
+            depthwise_conv2d_input_grad(&shape, items, grads.view(), &weights, to);
+            let mut sums = vec![f32::NAN; weights.len()];
+            depthwise_conv2d_weight_grad(&shape, items, input.view(), grads.view(), &mut sums);
+
+            let wide: Vec<f64> = bias.iter().map(|&number| f64::from(number)).collect();
+            let mut expected =
+                [wide.repeat(grads.rows), vec![0.0; input.rows * channels], vec![0.0; sums.len()]];
+            let (x, g) = (input.numbers(), grads.numbers());
+            each_product(&shape, items, |out, from, weight| {
+                let (filter, channel) = (out % shape.filters, from % channels);
+                if filter / times != channel {
+                    return;
+                }
+                let tap = weight / shape.filters / channels;
+                let weight = tap * shape.filters + filter;
+                let [x, g, w] = [x[from], g[out], weights[weight]].map(f64::from);
+                expected[0][out] += x * w;
+                expected[1][from] += g * w;
+                expected[2][weight] += x * g;
+            });
+            let what = format!("{times} times the channels of {shape:?}");
+            assert_close(&output.numbers(), &expected[0], 1e-5, &what);
+            assert_close(&gradient.numbers(), &expected[1], 1e-5, &what);
+            assert_close(&sums, &expected[2], 1e-4, &what);
         }
     });
 }

@@ -106,7 +106,7 @@ fn sums_copies_and_factors() {
             let mut sum = b.clone();
             copy(a.view(), sum.view_mut());
             assert_eq!(sum.numbers(), a_numbers);
-            scale(-0.5, sum.view_mut());
+            scale(-0.5, None, sum.view_mut());
             assert_eq!(sum.numbers(), a_numbers.iter().map(|a| a * -0.5).collect::<Vec<f32>>());
             fill(sum.view_mut(), 3.0);
             assert_eq!(sum.numbers(), vec![3.0; rows * cols]);

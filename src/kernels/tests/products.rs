@@ -1,6 +1,7 @@
 use super::super::{
-    PANEL, Panels, column_sums, from_panels, panel_len, panel_rows, panel_rows_floats, product,
-    product_transposed, to_panels, weight_gradient,
+    PANEL, Panels, column_sums, from_panels, matmul, matmul_transposed, panel_len, panel_rows,
+    panel_rows_floats, product, product_transposed, to_panels, transpose_matrix, transposed_matmul,
+    weight_gradient,
 };
 use super::{Wide, assert_close, bits, each_set, random};
 
@@ -180,6 +181,43 @@ fn column_sums_sum_the_rows() {
             let numbers = d.numbers();
             let sum = |col| (0..rows).map(|row| f64::from(numbers[row * cols + col])).sum();
             assert_close(&sums, &(0..cols).map(sum).collect::<Vec<f64>>(), 1e-5, "column sums");
+        }
+    });
+}
+
+#[test]
+fn products_without_panels_are_sums_of_products() {
+    each_set(|| {
+        for [m, k, n] in SIZES.into_iter().filter(|size| size.iter().product::<usize>() < 1 << 20) {
+            for gap in [0, 5] {
+                let (a, b) = (Wide::random(m, k, gap, 1), Wide::random(k, n, gap, 2));
+                let (an, bn) = (a.numbers(), b.numbers());
+                let turned = |wide: &Wide| {
+                    let mut turned = Wide::output(wide.cols, wide.rows, gap);
+                    transpose_matrix(wide.view(), turned.view_mut());
+                    let (from, to) = (wide.numbers(), turned.numbers());
+                    for (at, number) in to.iter().enumerate() {
+                        let (row, col) = (at / wide.rows, at % wide.rows);
+                        assert_eq!(*number, from[col * wide.cols + row]);
+                    }
+                    turned
+                };
+                let expected = naive(m, k, n, |row, step, col| {
+                    f64::from(an[row * k + step]) * f64::from(bn[step * n + col])
+                });
+                let close = |found: &Wide, what: &str| {
+                    assert_close(&found.numbers(), &expected, 1e-5 * k as f64, what);
+                };
+                let mut c = Wide::output(m, n, gap);
+                matmul(a.view(), b.view(), c.view_mut());
+                close(&c, "a b");
+                let mut c = Wide::output(m, n, gap);
+                matmul_transposed(a.view(), turned(&b).view(), c.view_mut());
+                close(&c, "a of transposed b");
+                let mut c = Wide::output(m, n, gap);
+                transposed_matmul(turned(&a).view(), b.view(), c.view_mut());
+                close(&c, "transposed a, b");
+            }
         }
     });
 }

@@ -121,6 +121,9 @@ fn shapes_and_values_of_small_images() {
     assert_eq!(predict("global_max_pool", "", &[2, 2, 1], &numbers), [4.0]);
     assert_eq!(predict("slice", "axis = 0\nstart = 1\nlength = 1", &[2, 2], &numbers), [3.0, 4.0]);
     assert_eq!(predict("slice", "start = 1\nlength = 1", &[2, 2], &numbers), [2.0, 4.0]);
+    assert_eq!(predict("transpose", "", &[2, 2], &numbers), [1.0, 3.0, 2.0, 4.0]);
+    assert_eq!(predict("scale", "factor = -2.0", &[4], &numbers), [-2.0, -4.0, -6.0, -8.0]);
+    assert_eq!(predict("fill", "shape = [2]\nvalue = 7.0", &[4], &numbers), [7.0, 7.0]);
     assert_eq!(predict("argmax", "", &[2, 2], &[1.0, 1.0, 0.0, 2.0]), [0.0, 1.0]);
     assert_eq!(predict("reshape", "shape = [4, 1]", &[2, 2], &numbers), numbers);
 }
@@ -162,9 +165,21 @@ fn absurd_configurations_are_refused() {
     }
     assert!(misfit("one_hot", "classes = 0", &[&[]]).contains("no classes"));
     assert!(misfit("embedding", "entries = 0\nfeatures = 2", &[&[]]).contains("0 x 2"));
-    for (kind, attributes) in
-        [("leaky_relu", "slope = nan"), ("dropout", "drop = inf"), ("prelu", "initial = 1e300")]
-    {
+    assert!(misfit("matmul", "", &[&[2, 3], &[2, 3]]).contains("must be of one size"));
+    assert!(
+        misfit("matmul", "transpose_second = true", &[&[2, 3], &[3, 2]])
+            .contains("2 x 3 and 3 x 2")
+    );
+    assert!(misfit("matmul", "", &[&[1, 2, 3], &[2, 3, 4]]).contains("must be of one size"));
+    assert!(misfit("matmul", "", &[&[3], &[3, 2]]).contains("at least two axes"));
+    assert!(misfit("transpose", "", &[&[3]]).contains("at least two axes"));
+    for (kind, attributes) in [
+        ("leaky_relu", "slope = nan"),
+        ("scale", "factor = inf"),
+        ("fill", "shape = []\nvalue = nan"),
+        ("dropout", "drop = inf"),
+        ("prelu", "initial = 1e300"),
+    ] {
         let spec = crate::layers::find(kind).unwrap();
         let error = (spec.parse)(attributes.parse().unwrap()).unwrap_err();
         assert!(error.contains("a finite number"), "{error}");

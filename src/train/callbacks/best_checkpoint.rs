@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::Watch;
 use crate::error::Result;
-use crate::model::TrainingConfig;
+use crate::model::{CustomKinds, TrainingConfig};
 use crate::train::{Callback, Control, EpochEnd, Network};
 
 /// Saves the network whenever the watched value improves, as [`Network::save`] does: the file always
@@ -16,13 +16,22 @@ pub struct BestCheckpoint {
     watch: Watch,
     path: PathBuf,
     training: TrainingConfig,
+    kinds: CustomKinds,
     best_epoch: Option<usize>,
 }
 
 impl BestCheckpoint {
     /// Saves to `path`, with `training` as the model's word on how to train it.
     pub fn new(watch: Watch, path: impl Into<PathBuf>, training: TrainingConfig) -> Self {
-        Self { watch, path: path.into(), training, best_epoch: None }
+        let kinds = CustomKinds::new();
+        Self { watch, path: path.into(), training, kinds, best_epoch: None }
+    }
+
+    /// Lets the network have kinds of your own, as [`Network::save_with`] does.
+    #[must_use]
+    pub fn kinds(mut self, kinds: CustomKinds) -> Self {
+        self.kinds = kinds;
+        self
     }
 
     /// What it goes by, with the best value.
@@ -44,7 +53,7 @@ impl BestCheckpoint {
 impl Callback for BestCheckpoint {
     fn epoch_end(&mut self, network: &mut Network, event: &EpochEnd<'_>) -> Result<Control> {
         if self.watch.improves(event)? {
-            network.save(&self.path, &self.training)?;
+            network.save_with(&self.path, &self.training, &self.kinds)?;
             self.best_epoch = Some(event.epoch);
         }
         Ok(Control::Continue)

@@ -1,7 +1,8 @@
 //! The value that callbacks go by.
 
 use crate::error::{Error, Result};
-use crate::train::{EpochEnd, Report};
+use crate::graph::{Graph, Node, Role};
+use crate::train::EpochEnd;
 
 /// Which of two values is the better one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +40,34 @@ impl Watch {
         Self::new(name, Better::Higher)
     }
 
+    /// Watches the value called `name` of a network of `graph`: a loss is better when it is lower, of
+    /// a metric its kind says that.
+    ///
+    /// # Errors
+    /// If there is no such loss or metric; says which there are.
+    pub fn of(graph: &Graph, name: &str) -> Result<Self> {
+        let measured = |node: &&Node| matches!(node.role, Role::Loss { .. } | Role::Metric(_));
+        let regularized = || {
+            let parameters = graph.parameters().iter();
+            let regularized = parameters.filter(|parameter| parameter.regularizer.is_some());
+            regularized.map(|parameter| parameter.name.as_str())
+        };
+        let better = match graph.nodes().iter().filter(measured).find(|node| node.name == name) {
+            Some(Node { role: Role::Metric(metric), .. }) if metric.higher_is_better() => {
+                Better::Higher
+            }
+            Some(_) => Better::Lower,
+            None if name == "loss" || regularized().any(|other| other == name) => Better::Lower,
+            None => {
+                let names = graph.nodes().iter().filter(measured).map(|node| node.name.as_str());
+                let names = names.chain(regularized()).filter(|&name| name != "loss");
+                let known = ["loss"].into_iter().chain(names);
+                return Err(Error::unknown("loss or metric", name, known));
+            }
+        };
+        Ok(Self::new(name, better))
+    }
+
     /// Takes a value for better only if the difference is larger than this; 0 unless said otherwise.
     #[must_use]
     pub fn min_delta(mut self, min_delta: f64) -> Self {
@@ -58,7 +87,7 @@ impl Watch {
     /// Whether the epoch's value is better than all before; it is then the best. What is not a number
     /// is never better.
     pub(super) fn improves(&mut self, event: &EpochEnd<'_>) -> Result<bool> {
-        let value = self.value(event.validation.unwrap_or(event.train))?;
+        let value = event.validation.unwrap_or(event.train).value(&self.name)?;
         let better = !value.is_nan()
             && self.best.is_none_or(|best| match self.better {
                 Better::Lower => value < best - self.min_delta,
@@ -68,18 +97,5 @@ impl Watch {
             self.best = Some(value);
         }
         Ok(better)
-    }
-
-    fn value(&self, report: &Report) -> Result<f64> {
-        if self.name == "loss" {
-            return Ok(report.loss);
-        }
-        let mut named = report.losses.iter().chain(&report.regularization).chain(&report.metrics);
-        let found = named.find(|value| value.name == self.name).map(|value| value.value);
-        found.ok_or_else(|| {
-            let named = report.losses.iter().chain(&report.regularization).chain(&report.metrics);
-            let named = named.map(|value| value.name.as_str()).filter(|&name| name != "loss");
-            Error::unknown("loss or metric", &self.name, ["loss"].into_iter().chain(named))
-        })
     }
 }

@@ -20,7 +20,7 @@ use file::{ENTRY, read, refuse, write_whole};
 use super::network::Network;
 use crate::error::{Error, Result};
 use crate::graph::Graph;
-use crate::model::{Model, TrainingConfig};
+use crate::model::{CustomKinds, Model, TrainingConfig};
 use crate::tensor::{Tensor, describe_shape};
 
 const VERSION: u32 = 1;
@@ -64,6 +64,14 @@ impl Checkpoint {
 /// [`Error::Io`] if the file can't be read, and [`Error::Model`] if it is damaged, if another program
 /// wrote it, or if its arrays are not those of its model.
 pub fn open(path: impl AsRef<Path>) -> Result<(Model, Checkpoint)> {
+    open_with(path, &CustomKinds::new())
+}
+
+/// As [`open`], for files that may name kinds of your own.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_with(path: impl AsRef<Path>, kinds: &CustomKinds) -> Result<(Model, Checkpoint)> {
     let path = path.as_ref();
     let (entry, tensors) = read(path)?;
     let entry = entry.ok_or_else(|| {
@@ -81,7 +89,8 @@ pub fn open(path: impl AsRef<Path>) -> Result<(Model, Checkpoint)> {
             "use the version of caudal that wrote it",
         ));
     }
-    let model = Model::from_toml(&entry.model, &format!("the model in {}", path.display()))?;
+    let origin = format!("the model in {}", path.display());
+    let model = Model::from_toml_with(&entry.model, &origin, kinds)?;
     check_weights(path, &model.graph, &tensors)?;
     Ok((model, Checkpoint { path: path.to_owned(), step: entry.step, tensors }))
 }
@@ -120,11 +129,25 @@ impl Network {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Io`] if the system refuses, and [`Error::Model`] if two arrays would have one name.
+    /// [`Error::Io`] if the system refuses, [`Error::Model`] if two arrays would have one name, and
+    /// [`Error::Node`] if a node is of a kind that is in no table.
     pub fn save(&self, path: impl AsRef<Path>, training: &TrainingConfig) -> Result<()> {
+        self.save_with(path, training, &CustomKinds::new())
+    }
+
+    /// As [`Network::save`], for a network that may have kinds of your own; [`open_with`] reads it.
+    ///
+    /// # Errors
+    /// As [`Network::save`], where a node is neither of the tables nor of `kinds`.
+    pub fn save_with(
+        &self,
+        path: impl AsRef<Path>,
+        training: &TrainingConfig,
+        kinds: &CustomKinds,
+    ) -> Result<()> {
         let path = path.as_ref();
         let training = TrainingConfig { optimizer: self.optimizer().clone(), ..training.clone() };
-        let model = Model { graph: self.graph().clone(), training }.to_toml();
+        let model = Model { graph: self.graph().clone(), training }.to_toml_with(kinds)?;
         let entry = Entry { version: VERSION, step: self.step(), model };
         let entry = serde_json::to_string(&entry)
             .map_err(|error| refuse(path, error.to_string(), "rename the model"))?;

@@ -1,0 +1,46 @@
+//! `caudal freeze`.
+
+use std::path::PathBuf;
+
+use caudal::model::TrainingConfig;
+use caudal::train::NetworkOptions;
+use clap::Args;
+
+use super::output::{check_writable, line, not_written};
+use super::{Stop, options};
+
+/// Makes of a saved model one for prediction alone: a smaller file that predicts the same bits.
+///
+/// Targets, losses, metrics, the optimizer and its state are left out, and the nodes that only losses
+/// and metrics use. What is written can be predicted with, but neither trained nor evaluated.
+#[derive(Debug, Args)]
+pub(super) struct Freeze {
+    /// A model that `caudal train --save` wrote
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Where to write it
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+}
+
+impl Freeze {
+    pub(super) fn run(self) -> Result<(), Stop> {
+        check_writable(&self.out)?;
+        let alone =
+            NetworkOptions { executor: "sequential".to_owned(), ..NetworkOptions::default() };
+        let (network, batch_size) = options::saved(&self.file, alone)?;
+        let frozen = network.freeze()?;
+        let training = TrainingConfig { batch_size, ..TrainingConfig::default() };
+        frozen.save(&self.out, &training).map_err(|error| not_written(&error))?;
+        let bytes = |path: &PathBuf| std::fs::metadata(path).map_or(0, |there| there.len());
+        line(format!(
+            "{} of {} nodes and {} of {} weights are left, in {} of {} bytes",
+            frozen.graph().nodes().len(),
+            network.graph().nodes().len(),
+            frozen.graph().parameter_count(),
+            network.graph().parameter_count(),
+            bytes(&self.out),
+            bytes(&self.file)
+        ))
+    }
+}

@@ -1,0 +1,64 @@
+//! `--record` and `--replay`: schedules in files.
+
+use std::path::PathBuf;
+
+use caudal::executor::Pool;
+use caudal::executor::policy::policy;
+use caudal::executor::schedule::{Log, Recording, Replay, Schedule};
+use caudal::train::Network;
+use clap::Args;
+
+use super::output::{check_writable, not_written};
+use super::{Stop, options};
+
+/// Whether decisions are written down, or those of a file repeated.
+#[derive(Debug, Args)]
+pub(super) struct Schedules {
+    /// Writes down which worker started and ended which part, in order, also if the training fails
+    #[arg(long, value_name = "FILE", conflicts_with = "replay")]
+    record: Option<PathBuf>,
+    /// Starts parts in the recorded order, on the recorded workers if there are as many; in place of
+    /// --policy
+    #[arg(long, value_name = "FILE")]
+    replay: Option<PathBuf>,
+}
+
+impl Schedules {
+    /// Gives the network the executor that records or replays, if one was asked for.
+    pub(super) fn apply(
+        &self,
+        run: &options::Run,
+        network: &mut Network,
+    ) -> Result<Option<Log>, Stop> {
+        if self.record.is_none() && self.replay.is_none() {
+            return Ok(None);
+        }
+        if run.executor_name() != "pool" {
+            let problem = "only the pool has schedules to record or replay";
+            return Err(Stop::Usage(format!(
+                "{problem}; leave --executor {} out",
+                run.executor_name()
+            )));
+        }
+        if let Some(path) = &self.replay {
+            let replay = Replay::new(Schedule::read(path)?);
+            network.set_executor(Box::new(Pool::with_policy(run.workers(), Box::new(replay))?));
+            return Ok(None);
+        }
+        if let Some(path) = &self.record {
+            check_writable(path)?;
+        }
+        let recording = Recording::new(policy(run.policy())?);
+        let log = recording.log();
+        network.set_executor(Box::new(Pool::with_policy(run.workers(), Box::new(recording))?));
+        Ok(Some(log))
+    }
+
+    /// Writes what was recorded.
+    pub(super) fn write(&self, log: Option<&Log>) -> Result<(), Stop> {
+        if let (Some(path), Some(log)) = (&self.record, log) {
+            log.schedule().write(path).map_err(|error| not_written(&error))?;
+        }
+        Ok(())
+    }
+}

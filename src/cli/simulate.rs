@@ -1,0 +1,235 @@
+//! `caudal simulate`: a training step on machines that are not there.
+
+use std::time::Duration;
+
+use caudal::executor::policy::policy;
+use caudal::model::Model;
+use caudal::simulator::prediction::{self, Prediction, Request, predict};
+use caudal::simulator::validation::{Errors, Validation, validate};
+use caudal::simulator::{MOST_WORKERS, Machine, calibration};
+use clap::Args;
+
+use super::Stop;
+use super::output::{line, note};
+
+/// Predicts a training step on virtual workers from what it takes on one worker here.
+///
+/// First measures this machine: what scheduling costs, and how much parts slow each other down on two
+/// workers, by networks of its own. Then measures the model on one worker, and simulates it. Where this
+/// machine has the workers, they are measured too, and the error is told; other predictions are marked
+/// as not validated. Bounds: min(P, T1 / T∞) from above, and from below what any list schedule reaches
+/// without overhead (Graham).
+#[derive(Debug, Args)]
+pub(super) struct Simulate {
+    /// A preset's name or a .toml file [default: the default preset]
+    #[arg(value_name = "MODEL", conflicts_with = "validate")]
+    model: Option<String>,
+    /// Numbers of virtual workers
+    #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "1,2,4,8,16,32,64,128",
+        value_parser = clap::value_parser!(u16).range(1..=MOST_WORKERS as i64))]
+    workers: Vec<u16>,
+    /// Which ready part runs next (see `caudal policies`)
+    #[arg(
+        long,
+        value_name = "NAME,…",
+        value_delimiter = ',',
+        default_value = "critical-path,fifo"
+    )]
+    policies: Vec<String>,
+    /// A machine whose workers are so many times as fast as one here, in place of --workers
+    #[arg(long, value_name = "X,…", value_delimiter = ',', conflicts_with = "workers",
+        value_parser = speed)]
+    speeds: Option<Vec<f64>>,
+    /// How long the model is measured, all executors together; each network of the calibration takes a
+    /// tenth of it
+    #[arg(long, value_name = "S", default_value_t = 2.0, value_parser = seconds)]
+    seconds: f64,
+    /// Draws the parts' costs by chance, from their measured mean and variance
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Measures the networks of the calibration, and others, and tells how far the predictions for two
+    /// workers are from what two workers take; every network takes --seconds
+    #[arg(long)]
+    validate: bool,
+    /// Ends with one JSON object on a line
+    #[arg(long)]
+    json: bool,
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    let seconds: f64 = text.parse().map_err(|_| "expected a number of seconds".to_owned())?;
+    if (0.0..=3600.0).contains(&seconds) {
+        Ok(seconds)
+    } else {
+        Err("expected 0 to 3600 seconds".to_owned())
+    }
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    let speed: f64 = text.parse().map_err(|_| "expected a number".to_owned())?;
+    if (1e-3..=1e3).contains(&speed) { Ok(speed) } else { Err("expected 0.001 to 1000".to_owned()) }
+}
+
+impl Simulate {
+    pub(super) fn run(self) -> Result<(), Stop> {
+        for name in &self.policies {
+            policy(name)?;
+        }
+        if self.validate {
+            return self.run_validation();
+        }
+        let model = Model::open(self.model.as_deref())?.without_metrics()?;
+        let machines = match &self.speeds {
+            Some(speeds) => vec![speeds.clone()],
+            None => self.workers.iter().map(|&workers| vec![1.0; workers.into()]).collect(),
+        };
+        let limit = Duration::from_secs_f64(self.seconds);
+        note(format_args!("# calibrating on {} networks", calibration::CALIBRATING.len()));
+        let machine = calibration::machine(limit / 10, |_| ())?;
+        let request = Request { machines, policies: self.policies.clone(), limit, seed: self.seed };
+        let prediction = predict(&model, &machine, &request)?;
+        table(&prediction)?;
+        if self.json { json(&prediction) } else { Ok(()) }
+    }
+
+    fn run_validation(&self) -> Result<(), Stop> {
+        let limit = Duration::from_secs_f64(self.seconds);
+        let policies: Vec<_> = self.policies.iter().map(String::as_str).collect();
+        let overhead = calibration::overhead()?;
+        let measure = |networks| {
+            calibration::measure(networks, &policies, limit, |name| note(format_args!("# {name}")))
+        };
+        let calibrating = measure(calibration::CALIBRATING)?;
+        let held_out = measure(calibration::HELD_OUT)?;
+        let machine = Machine { overhead, ..Machine::ideal(1) };
+        let validation = validate(&machine, calibrating, held_out)?;
+        validation_table(&validation)?;
+        if self.json { json(&validation) } else { Ok(()) }
+    }
+}
+
+fn json(value: &impl serde::Serialize) -> Result<(), Stop> {
+    let text = serde_json::to_string(value);
+    line(text.map_err(|error| Stop::Failed(format!("the JSON object: {error}")))?)
+}
+
+fn describe(machine: &Machine) -> Result<(), Stop> {
+    let (overhead, slowdown) = (&machine.overhead, &machine.slowdown);
+    let nanoseconds = |seconds: f64| seconds * 1e9;
+    line(format!(
+        "scheduling: {:.0} ns a part, {:.0} a message, {:.0} through the queue, {:.0} from worker to \
+         worker; parks after {:.0} us, wakes in {:.0} us and takes {:.0} us of its waker",
+        nanoseconds(overhead.part),
+        nanoseconds(overhead.message),
+        nanoseconds(overhead.queued),
+        nanoseconds(overhead.handover),
+        overhead.spin * 1e6,
+        overhead.wake * 1e6,
+        overhead.notify * 1e6,
+    ))?;
+    line(format!(
+        "side by side: {:.0} ns for each part of another worker that is read, {:.3} ns a byte; slower by \
+         {:.1} %, and by {:.4} % for each (GB/s)² of memory traffic",
+        nanoseconds(slowdown.fetch),
+        nanoseconds(slowdown.transfer),
+        100.0 * slowdown.shared,
+        100.0 * slowdown.bandwidth,
+    ))
+}
+
+fn table(prediction: &Prediction) -> Result<(), Stop> {
+    describe(&prediction.machine)?;
+    line(format!(
+        "{}, a batch of {}: {} tasks in {} parts; one worker takes {:.3} ms, T1 = {:.3} ms, T∞ = {:.3} \
+         ms",
+        prediction.model,
+        prediction.batch,
+        prediction.tasks,
+        prediction.parts,
+        prediction.alone_ms,
+        prediction.work_ms,
+        prediction.critical_path_ms
+    ))?;
+    line(format!(
+        "{:>7}  {:<16}{:>10}{:>9}{:>12}{:>8}{:>10}{:>8}{:>8}  {}",
+        "workers",
+        "policy",
+        "ms",
+        "speedup",
+        "efficiency",
+        "idle",
+        "live MiB",
+        "least",
+        "bound",
+        "measured ms"
+    ))?;
+    for row in &prediction.rows {
+        let prediction::Row { workers, policy, predicted_ms, speedup, .. } = row;
+        let least = row.list_schedule_speedup.map_or("-".to_owned(), |least| format!("{least:.2}"));
+        let measured = match (row.measured_ms, row.error) {
+            (Some(measured), Some(error)) => {
+                format!("{measured:.3} (prediction {:+.1} %)", 100.0 * error)
+            }
+            _ => "not validated".to_owned(),
+        };
+        line(format!(
+            "{workers:>7}  {policy:<16}{predicted_ms:>10.3}{speedup:>9.2}{:>10.0} %{:>6.0} \
+             %{:>10.1}{least:>8}{:>8.2}  {measured}",
+            100.0 * row.efficiency,
+            100.0 * row.idle_share,
+            row.peak_live_mib,
+            row.bound,
+        ))?;
+    }
+    Ok(())
+}
+
+fn validation_table(validation: &Validation) -> Result<(), Stop> {
+    describe(&validation.machine)?;
+    line(format!(
+        "{:<48}{:<16}{:>9}{:>9}{:>8}{:>9}{:>9}{:>9}  {}",
+        "network", "policy", "1: ms", "2: ms", "±", "predicted", "error", "alone", "live MiB"
+    ))?;
+    for row in &validation.rows {
+        let kind = if row.held_out { "*" } else { "" };
+        let mib = |bytes: usize| bytes as f64 / f64::from(1 << 20);
+        line(format!(
+            "{:<48}{:<16}{:>9.3}{:>9.3}{:>8.3}{:>9.3}{:>7.1} %{:>7.1} %  {:.1} of {:.1}",
+            format!("{}{kind}", row.model),
+            row.policy,
+            row.alone_ms,
+            row.measured_ms,
+            row.uncertainty_ms,
+            row.predicted_ms,
+            100.0 * row.error,
+            100.0 * row.error_without_slowdown,
+            mib(row.peak_bytes.0),
+            mib(row.peak_bytes.1),
+        ))?;
+    }
+    let errors = |what: &str, errors: &Errors| {
+        line(format!(
+            "{what}: {} predictions, error {:.1} % in the mean, {:.1} % at the 95th percentile, {:.1} % \
+             at most, {:+.1} % with signs",
+            errors.count,
+            100.0 * errors.mean,
+            100.0 * errors.percentile_95,
+            100.0 * errors.largest,
+            100.0 * errors.bias,
+        ))
+    };
+    errors("calibrating", &validation.calibrating)?;
+    errors("kept out (*)", &validation.held_out)?;
+    if !validation.disturbed.is_empty() {
+        line(format!(
+            "left out, since other processes had the cores: {}",
+            validation.disturbed.join(", ")
+        ))?;
+    }
+    let ranking = &validation.ranking;
+    line(format!(
+        "policies: {} of {} pairs that differ by more than the noise are in the measured order; {} pairs \
+         do not differ",
+        ranking.as_measured, ranking.pairs, ranking.equal
+    ))
+}

@@ -1,0 +1,115 @@
+//! `caudal speedup`: how much faster several workers are, and why not more.
+
+use std::time::Duration;
+
+use caudal::bench::prepare;
+use caudal::executor::policy::POLICIES;
+use caudal::executor::{Executor, PlanOptions, executor};
+use caudal::model::Model;
+use caudal::report::speedup::{ideas, speedup};
+use caudal::report::{Page, speedup_page};
+use clap::Args;
+use serde_json::json;
+
+use super::output::line;
+use super::report::Report;
+use super::{Stop, summary};
+
+/// Measures one training step on every executor, policy and number of workers, and says what kept it
+/// from being faster.
+///
+/// The batch is synthetic and as large as the model says; metrics are left out. Steps of all rows are
+/// timed in turn. Then parts are timed one by one, for the bounds and for where the workers' time
+/// went, and each idea of the executor is switched off in turn.
+#[derive(Debug, Args)]
+pub(super) struct Speedup {
+    /// A preset, with arguments as in chain:depth=64,width=32, or a .toml file [default: the default
+    /// preset]
+    #[arg(value_name = "MODEL")]
+    model: Option<String>,
+    /// Numbers of threads of the pool [default: 1, 2, 4, ... up to one for every core]
+    #[arg(long, value_name = "N,...", value_delimiter = ',',
+        value_parser = clap::value_parser!(u16).range(1..=4096))]
+    workers: Vec<u16>,
+    /// Policies of the pool (see `caudal policies`) [default: all]
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
+    policies: Vec<String>,
+    /// Items in a batch [default: the model's]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    batch_size: Option<u32>,
+    /// Times the executors for this long, and the switches as long again
+    #[arg(long, value_name = "S", default_value_t = 3.0, value_parser = super::bench::seconds,
+        allow_negative_numbers = true)]
+    seconds: f64,
+    #[command(flatten)]
+    report: Report,
+    /// Makes the last line of standard output one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+impl Speedup {
+    pub(super) fn run(self) -> Result<(), Stop> {
+        self.report.check()?;
+        let model = Model::open(self.model.as_deref())?.without_metrics()?;
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let workers: Vec<usize> = if self.workers.is_empty() {
+            let doubled = std::iter::successors(Some(1), |workers| Some(2 * workers));
+            doubled.take_while(|&workers| workers < cores).chain([cores]).collect()
+        } else {
+            self.workers.iter().copied().map(usize::from).collect()
+        };
+        let policies: Vec<&str> = if self.policies.is_empty() {
+            POLICIES.iter().map(|spec| spec.name).collect()
+        } else {
+            self.policies.iter().map(String::as_str).collect()
+        };
+        let mut executors: Vec<Box<dyn Executor>> =
+            vec![executor("sequential", 1, policies[0])?, executor("actors", 1, policies[0])?];
+        for &workers in &workers {
+            for policy in &policies {
+                executors.push(executor("pool", workers, policy)?);
+            }
+        }
+        let training = &model.training;
+        let batch = self.batch_size.map_or(training.batch_size, |size| size as usize);
+        let optimizer = &training.optimizer;
+        let mut run = prepare(&model.graph, batch, optimizer, PlanOptions::default())?;
+        let limit = Duration::from_secs_f64(self.seconds);
+        let measured = speedup(&mut run, &mut executors, limit)?;
+        drop(executors);
+        // As many workers as are of use.
+        let most = workers.iter().copied().filter(|&it| it <= cores).max().unwrap_or(cores);
+        let mut pool = executor("pool", most, policies[0])?;
+        let ideas = ideas(&model.graph, batch, optimizer, pool.as_mut(), limit)?;
+        let tables = [
+            summary::speedup(&measured),
+            summary::lost_time(&measured),
+            summary::stages(&measured),
+            summary::ideas(&ideas, most),
+        ];
+        for text in tables.iter().flatten() {
+            line(text)?;
+        }
+        if self.report.is_wanted() {
+            let mut page = Page::new(format!("Speedup of {}", model.graph.name()));
+            page.table("Milliseconds of a step", &tables[0]);
+            speedup_page(&mut page, run.plan(), &measured);
+            page.table("Where the workers' time went", &tables[1]);
+            page.table("Forward, backward and updates apart", &tables[2]);
+            page.table("One idea switched off at a time", &tables[3]);
+            self.report.write(&page)?;
+        }
+        if self.json {
+            let object = json!({
+                "model": model.graph.name(),
+                "speedup": measured,
+                "ideas": ideas,
+                "ideas_workers": most,
+                "ideas_policy": policies[0],
+            });
+            line(object.to_string())?;
+        }
+        Ok(())
+    }
+}

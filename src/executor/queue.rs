@@ -1,0 +1,298 @@
+//! The ready parts of a run, and the workers that wait for them.
+//!
+//! The README in this folder says why no wake-up is lost and how a stall is told from a pause.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::policy::{Policy, ReadyPart};
+use super::sync::{Atomic, Monitor, Primitives};
+use super::worker::{Work, Worker};
+
+/// The most tiny parts that a worker takes at once.
+pub(crate) const MOST_TAKEN: usize = 16;
+
+/// A policy under a lock, and how many parts it holds.
+pub(super) struct Queue<P: Primitives, R> {
+    held: P::Monitor<Held<R>>,
+    /// Parts in the policy: looked at without the lock.
+    waiting: P::Number,
+    /// Counts what may change a policy's answer: parts that came, went or ended.
+    changes: P::Number,
+    done: P::Flag,
+    /// How often a worker looks for work before it sleeps.
+    spins: usize,
+    workers: usize,
+    /// Whether the policy is asked for, and told of, every part.
+    supervised: bool,
+}
+
+/// What the lock protects.
+struct Held<R> {
+    policy: Box<dyn Policy>,
+    run: Option<Arc<R>>,
+    sleeping: usize,
+    /// How many idle workers have found nothing since the change after which they are counted.
+    refused: usize,
+    refused_since: usize,
+    /// The change after which all sleepers were last woken to look again.
+    nudged_at: Option<usize>,
+    stopping: bool,
+}
+
+/// What a worker finds when it looks for work.
+pub(super) enum Found {
+    Part(ReadyPart),
+    /// The run is over (for the caller), or the pool is (for the others).
+    End,
+    /// Everybody is idle, yet the run is not over.
+    Stalled,
+}
+
+type Guard<'a, P, R> = <<P as Primitives>::Monitor<Held<R>> as Monitor<Held<R>>>::Guard<'a>;
+
+impl<P: Primitives, R: Work> Queue<P, R> {
+    pub(super) fn new(policy: Box<dyn Policy>, workers: usize, spins: usize) -> Self {
+        let supervised = policy.supervises();
+        let held = Held {
+            policy,
+            run: None,
+            sleeping: 0,
+            refused: 0,
+            refused_since: 0,
+            nudged_at: None,
+            stopping: false,
+        };
+        Self {
+            held: P::Monitor::new(held),
+            waiting: P::Number::new(0),
+            changes: P::Number::new(0),
+            done: P::Flag::new(true),
+            spins,
+            workers,
+            supervised,
+        }
+    }
+
+    pub(super) fn is_supervised(&self) -> bool {
+        self.supervised
+    }
+
+    /// Calls the policy while no run is under way.
+    pub(super) fn with_policy<T>(&self, call: impl FnOnce(&mut dyn Policy) -> T) -> T {
+        call(self.held.lock().policy.as_mut())
+    }
+
+    /// Begins a run, after the policy has agreed to it: `ready` waits for nothing.
+    pub(super) fn begin(&self, run: &Arc<R>, ready: &[u32]) {
+        let mut held = self.held.lock();
+        self.done.store(false, Ordering::Relaxed);
+        held.run = Some(Arc::clone(run));
+        self.publish(&mut held, run, ready, 0);
+        self.unlock_and_wake(held);
+    }
+
+    /// Lets go of the run that has ended.
+    pub(super) fn end(&self) {
+        self.held.lock().run = None;
+    }
+
+    /// Drops what a policy that lost parts still holds, so that the next run begins with nothing.
+    pub(super) fn forget(&self) {
+        let mut held = self.held.lock();
+        while held.policy.pop(0).is_some() {}
+        self.waiting.store(0, Ordering::Relaxed);
+        self.done.store(true, Ordering::Release);
+    }
+
+    /// Ends every worker but the caller.
+    pub(super) fn stop(&self) {
+        self.held.lock().stopping = true;
+        self.held.wake_all();
+    }
+
+    /// Whether no part waits, as far as can be seen without the lock.
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) == 0
+    }
+
+    /// The run's last task has ended with `part`.
+    pub(super) fn finish(&self, part: ReadyPart, worker: usize) {
+        let mut held = self.held.lock();
+        if self.supervised {
+            held.policy.done(part, worker);
+        }
+        self.done.store(true, Ordering::Release);
+        let sleeping = held.sleeping;
+        drop(held);
+        if sleeping > 0 {
+            self.held.wake_all();
+        }
+    }
+
+    /// `part` has ended and made `ready` ready. Gives the worker its next part, unless it has `taken`
+    /// some.
+    pub(super) fn publish_and_take(
+        &self,
+        worker: usize,
+        part: ReadyPart,
+        run: &R,
+        ready: &[u32],
+        taken: &mut Vec<ReadyPart>,
+    ) -> Option<ReadyPart> {
+        let mut held = self.held.lock();
+        if self.supervised {
+            held.policy.done(part, worker);
+        }
+        self.publish(&mut held, run, ready, worker);
+        let next = if taken.is_empty() { self.take(&mut held, worker, taken) } else { None };
+        self.unlock_and_wake(held);
+        next
+    }
+
+    /// Hands the parts of ready tasks to the policy.
+    fn publish(&self, held: &mut Held<R>, run: &R, ready: &[u32], worker: usize) {
+        let mut parts = 0;
+        for &task in ready {
+            for part in 0..run.parts(task) {
+                held.policy.push(ReadyPart { task, part }, worker);
+                parts += 1;
+            }
+        }
+        // Under the lock, so that plain reads and writes of the counts do not race.
+        self.waiting.store(self.waiting.load(Ordering::Relaxed) + parts, Ordering::Relaxed);
+        self.note_change();
+    }
+
+    /// Counts a change, under the lock.
+    fn note_change(&self) {
+        let changes = self.changes.load(Ordering::Relaxed);
+        self.changes.store(changes.wrapping_add(1), Ordering::Relaxed);
+    }
+
+    /// Lets go of the lock, and wakes at most one worker for every waiting part; or everybody, where
+    /// the policy may have the part for one worker only.
+    fn unlock_and_wake(&self, held: Guard<'_, P, R>) {
+        let waiting = self.waiting.load(Ordering::Relaxed);
+        let sleeping = held.sleeping;
+        drop(held);
+        if self.supervised {
+            if waiting > 0 && sleeping > 0 {
+                self.held.wake_all();
+            }
+            return;
+        }
+        for _ in 0..sleeping.min(waiting) {
+            self.held.wake_one();
+        }
+    }
+
+    /// The next part by the policy, and, if it is tiny, a fair share of others into `taken`.
+    fn take(
+        &self,
+        held: &mut Held<R>,
+        worker: usize,
+        taken: &mut Vec<ReadyPart>,
+    ) -> Option<ReadyPart> {
+        let waiting = self.waiting.load(Ordering::Relaxed);
+        if waiting == 0 {
+            return None;
+        }
+        let first = held.policy.pop(worker)?;
+        let mut left = waiting - 1;
+        let tiny = held.run.as_ref().is_some_and(|run| run.is_tiny(first.task));
+        if tiny && !self.supervised {
+            let share = (left / (2 * self.workers)).min(MOST_TAKEN);
+            for _ in 0..share {
+                taken.extend(held.policy.pop(worker));
+            }
+            left -= share;
+            taken.reverse();
+        }
+        self.waiting.store(left, Ordering::Relaxed);
+        self.note_change();
+        if self.supervised && left > 0 && held.sleeping > 0 {
+            // What a policy has for the others may depend on what this worker does.
+            self.held.wake_all();
+        }
+        Some(first)
+    }
+
+    /// As [`Queue::take`], for a worker that may not know the run yet.
+    fn take_idle(&self, held: &mut Held<R>, worker: &mut Worker<R>) -> Option<ReadyPart> {
+        let part = self.take(held, worker.number, &mut worker.taken)?;
+        let known = worker.run.as_ref().zip(held.run.as_ref());
+        if !known.is_some_and(|(known, run)| Arc::ptr_eq(known, run)) {
+            worker.run.clone_from(&held.run);
+        }
+        Some(part)
+    }
+
+    /// Looks for a part: spins first, then sleeps.
+    pub(super) fn find(&self, worker: &mut Worker<R>) -> Found {
+        let mut refused_at = None;
+        for _ in 0..self.spins {
+            let changes = self.changes.load(Ordering::Relaxed);
+            if !self.is_empty() && refused_at != Some(changes) {
+                let mut held = self.held.lock();
+                if let Some(part) = self.take_idle(&mut held, worker) {
+                    return Found::Part(part);
+                }
+                refused_at = Some(self.changes.load(Ordering::Relaxed));
+            }
+            if worker.is_caller() && self.done.load(Ordering::Acquire) {
+                return Found::End;
+            }
+            std::hint::spin_loop();
+        }
+        self.park(worker)
+    }
+
+    fn park(&self, worker: &mut Worker<R>) -> Found {
+        let mut held = self.held.lock();
+        let mut refused_at = None;
+        loop {
+            if let Some(part) = self.take_idle(&mut held, worker) {
+                return Found::Part(part);
+            }
+            let done = self.done.load(Ordering::Acquire);
+            if held.stopping || (worker.is_caller() && done) {
+                return Found::End;
+            }
+            if !done && self.is_stalled(&mut held, &mut refused_at) && worker.is_caller() {
+                return Found::Stalled;
+            }
+            worker.run = None;
+            held.sleeping += 1;
+            held = self.held.sleep(held);
+            held.sleeping -= 1;
+        }
+    }
+
+    /// Whether nothing will ever happen again: nothing came, went or ended since every worker was
+    /// refused, and who is refused runs nothing. `refused_at` is the last change at which the worker
+    /// who asks, who has just been refused, was counted.
+    fn is_stalled(&self, held: &mut Held<R>, refused_at: &mut Option<usize>) -> bool {
+        let changes = self.changes.load(Ordering::Relaxed);
+        if held.refused_since != changes {
+            held.refused_since = changes;
+            held.refused = 0;
+        }
+        let counted = *refused_at != Some(changes);
+        if counted {
+            *refused_at = Some(changes);
+            held.refused += 1;
+        }
+        let stalled = held.refused == self.workers;
+        let nudge = held.sleeping + 1 == self.workers && held.nudged_at != Some(changes);
+        if stalled && counted {
+            // The caller sleeps, unless it is the one who asks, and has to see this.
+            self.held.wake_all();
+        } else if !stalled && nudge {
+            // The others fell asleep before the last change: they look again, once.
+            held.nudged_at = Some(changes);
+            self.held.wake_all();
+        }
+        stalled
+    }
+}

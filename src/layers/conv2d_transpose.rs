@@ -1,0 +1,269 @@
+//! A convolution turned round: every pixel spreads a window of weights.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::window::{Padding, Pair, image, windows};
+use super::{
+    Cost, Layer, LayerSpec, Layout, Misfit, ParameterKind, ParameterSpec, Pass, Reads, Sample,
+    Split, parse, to_attributes,
+};
+use crate::executor::Context;
+use crate::initializers::{Choice, Constant, GlorotUniform};
+use crate::kernels::{self, Conv2dShape, MatrixMut};
+use crate::tensor::{Shape, describe_shape};
+
+pub(super) static SPEC: LayerSpec = LayerSpec {
+    kind: "conv2d_transpose",
+    summary: "every pixel adds a window of weights to a larger image, plus a bias",
+    attributes: &[
+        ("filters", "channels of the output; required"),
+        ("kernel", "rows and columns of the window, one number or two; required"),
+        ("stride", "steps of the window over the output, one number or two; default 1"),
+        (
+            "padding",
+            "\"valid\" (default): the output has in * stride + max(kernel - stride, 0) places; or \
+             \"same\": in * stride",
+        ),
+        ("initializer", "of the weight: a kind, or a table with one; default \"glorot_uniform\""),
+    ],
+    parse: parse::<Conv2dTranspose>,
+    samples: &[
+        Sample { attributes: "filters = 2\nkernel = 1", inputs: &[&[3, 3, 2]] },
+        Sample { attributes: "filters = 2\nkernel = 3", inputs: &[&[2, 3, 2]] },
+        Sample {
+            attributes: "filters = 3\nkernel = 3\nstride = 2\npadding = \"same\"",
+            inputs: &[&[3, 2, 2]],
+        },
+        Sample {
+            attributes: "filters = 1\nkernel = [2, 3]\nstride = [3, 1]",
+            inputs: &[&[2, 3, 2]],
+        },
+        Sample {
+            attributes: "filters = 17\nkernel = 2\nstride = 2\npadding = \"same\"",
+            inputs: &[&[2, 2, 3]],
+        },
+    ],
+};
+
+/// A transposed convolution over images of shape `[height, width, in]`, giving
+/// `[height', width', filters]`. It is the gradient of a [`Conv2d`](super::Conv2d) with respect to its
+/// input: of the one that goes from the output's shape to the input's with this kernel, stride and
+/// padding.
+///
+/// Sizes follow Keras without an output padding: with padding "same" an axis of `in` places becomes
+/// one of `in * stride`, else one of `in * stride + max(kernel - stride, 0)`. That is `PyTorch`'s with
+/// no padding and an output padding of `max(stride - kernel, 0)`.
+///
+/// Its parameters are `weight` of shape `[kernel height, kernel width, filters, in]`, the order of
+/// Keras, and `bias` of shape `[filters]`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Conv2dTranspose {
+    filters: usize,
+    kernel: Pair,
+    #[serde(default = "one")]
+    stride: Pair,
+    #[serde(default)]
+    padding: Padding,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    initializer: Option<Choice>,
+}
+
+fn one() -> Pair {
+    Pair([1, 1])
+}
+
+impl Conv2dTranspose {
+    /// `filters` windows of `kernel` rows and columns (`3` or `[3, 2]`), stride 1, nothing cut off.
+    pub fn new(filters: usize, kernel: impl Into<Pair>) -> Self {
+        Self {
+            filters,
+            kernel: kernel.into(),
+            stride: one(),
+            padding: Padding::Valid,
+            initializer: None,
+        }
+    }
+
+    /// Makes the output `stride` times as large as the input.
+    #[must_use]
+    pub fn same(mut self) -> Self {
+        self.padding = Padding::Same;
+        self
+    }
+
+    /// Moves the window by `stride` rows and columns of the output from pixel to pixel.
+    #[must_use]
+    pub fn stride(mut self, stride: impl Into<Pair>) -> Self {
+        self.stride = stride.into();
+        self
+    }
+
+    /// Takes the first values of the weight from another initializer.
+    #[must_use]
+    pub fn initializer(mut self, initializer: impl Into<Choice>) -> Self {
+        self.initializer = Some(initializer.into());
+        self
+    }
+
+    /// The convolution whose gradient it is: from the output's shape to the input's.
+    fn geometry(&self, input: &[usize]) -> Result<Conv2dShape, Misfit> {
+        let input = image(input)?;
+        if self.filters == 0 {
+            return Err(Misfit::new("it has no filters", "give `filters` a value of at least 1"));
+        }
+        let mut output = [0, 0, self.filters];
+        for axis in 0..2 {
+            let (kernel, stride) = (self.kernel.0[axis], self.stride.0[axis]);
+            let more = match self.padding {
+                Padding::Valid => kernel.saturating_sub(stride),
+                Padding::Same => 0,
+            };
+            output[axis] = input[axis]
+                .checked_mul(stride)
+                .and_then(|places| places.checked_add(more))
+                .filter(|&places| places < 1 << 32)
+                .ok_or_else(|| {
+                    Misfit::new(
+                        format!("a window {kernel} long with stride {stride} is absurdly large"),
+                        "use a smaller window or stride",
+                    )
+                })?;
+        }
+        let windows = windows(output, self.kernel, self.stride, self.padding)?;
+        if windows.output != input[..2] {
+            return Err(Misfit::new(
+                format!("nothing is left of {} with its stride", describe_shape(&input)),
+                "use sizes and strides of at least 1",
+            ));
+        }
+        Ok(Conv2dShape {
+            input: output,
+            kernel: self.kernel.0,
+            stride: windows.stride,
+            dilation: [1, 1],
+            padding: windows.before,
+            output: windows.output,
+            filters: input[2],
+        })
+    }
+
+    fn shape(&self, input: &[usize]) -> Result<Conv2dShape, String> {
+        self.geometry(input).map_err(|misfit| misfit.problem)
+    }
+}
+
+impl Layer for Conv2dTranspose {
+    fn kind(&self) -> &'static str {
+        SPEC.kind
+    }
+
+    fn attributes(&self) -> toml::Table {
+        to_attributes(self)
+    }
+
+    fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, Misfit> {
+        Ok(self.geometry(inputs[0])?.input.to_vec())
+    }
+
+    fn parameters(&self, inputs: &[&[usize]]) -> Vec<ParameterSpec> {
+        let channels = inputs[0].last().copied().unwrap_or(0);
+        let [rows, columns] = self.kernel.0;
+        let window = rows.saturating_mul(columns);
+        let spec = |name, shape, initializer, layout| ParameterSpec {
+            name,
+            shape,
+            initializer,
+            fan_in: window.saturating_mul(channels),
+            fan_out: window.saturating_mul(self.filters),
+            layout,
+            kind: ParameterKind::Learned,
+        };
+        vec![
+            spec(
+                "weight",
+                vec![rows, columns, self.filters, channels],
+                match &self.initializer {
+                    Some(initializer) => initializer.get(),
+                    None => Arc::new(GlorotUniform::default()),
+                },
+                Layout::Panels { groups: 1 },
+            ),
+            spec("bias", vec![self.filters], Arc::new(Constant::new(0.0)), Layout::Plain),
+        ]
+    }
+
+    fn cost(&self, inputs: &[&[usize]], output: &[usize]) -> Cost {
+        let floats = |shape: &[usize]| shape.iter().product::<usize>() as f64;
+        let [rows, columns] = self.kernel.0;
+        let window = (rows * columns * self.filters) as f64;
+        Cost { flops: 2.0 * floats(inputs[0]) * window, floats: floats(inputs[0]) + floats(output) }
+    }
+
+    fn param_split(&self, _inputs: &[&[usize]]) -> Split {
+        Split::Items
+    }
+
+    fn input_grad_reads(&self) -> Reads {
+        Reads::NOTHING
+    }
+
+    fn backward_can_fail(&self) -> bool {
+        false
+    }
+
+    fn prepares_for(&self) -> Pass {
+        Pass::Forward
+    }
+
+    fn prepared_floats(&self, inputs: &[&[usize]]) -> usize {
+        self.geometry(inputs[0]).map_or(0, |shape| kernels::conv2d_prepared_len(&shape))
+    }
+
+    fn prepare(&self, context: &Context<'_>, prepared: &mut [f32]) -> Result<(), String> {
+        let shape = self.shape(context.input_shape(0))?;
+        kernels::conv2d_prepare(&shape, context.panels(0), prepared);
+        Ok(())
+    }
+
+    fn forward(&self, context: &Context<'_>, output: MatrixMut<'_>) -> Result<(), String> {
+        let shape = self.shape(context.input_shape(0))?;
+        let (items, input) = (context.items(), context.input(0));
+        let bias = Some(context.parameter(1));
+        kernels::conv2d_input_grad(&shape, items, input, context.prepared(), bias, output);
+        Ok(())
+    }
+
+    fn input_grad(
+        &self,
+        context: &Context<'_>,
+        _input: usize,
+        gradient: MatrixMut<'_>,
+    ) -> Result<(), String> {
+        let shape = self.shape(context.input_shape(0))?;
+        let (items, output_grad) = (context.items(), context.output_grad());
+        kernels::conv2d(&shape, items, output_grad, context.panels(0), None, gradient);
+        Ok(())
+    }
+
+    fn param_grad(
+        &self,
+        context: &Context<'_>,
+        parameter: usize,
+        _rows: Range<usize>,
+        gradient: &mut [f32],
+    ) -> Result<(), String> {
+        let output_grad = context.output_grad();
+        if parameter == 1 {
+            kernels::column_sums(output_grad, gradient);
+            return Ok(());
+        }
+        let shape = self.shape(context.input_shape(0))?;
+        let (items, input) = (context.items(), context.input(0));
+        kernels::conv2d_weight_grad(&shape, items, output_grad, input, gradient);
+        Ok(())
+    }
+}

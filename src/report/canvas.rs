@@ -1,0 +1,178 @@
+//! Pictures, element by element.
+
+use std::fmt::{Display, Write};
+
+/// Colours of kinds that stand beside each other, told apart by eyes that see few colours too (after
+/// Okabe and Ito).
+pub(super) const COLOURS: [&str; 13] = [
+    "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#8a7f00", "#666666",
+    "#5e3c99", "#7fbf7b", "#a6761d", "#99c2ff", "#e7298a",
+];
+
+pub(super) const INK: &str = "#1d2433";
+pub(super) const PALE: &str = "#98a2b3";
+
+/// Where a text stands from its point.
+#[derive(Clone, Copy)]
+pub(super) enum Anchor {
+    Start,
+    Middle,
+    End,
+}
+
+/// A picture of a given size, on white.
+pub(super) struct Canvas {
+    text: String,
+}
+
+impl Canvas {
+    pub(super) fn new(width: f64, height: f64, title: &str) -> Self {
+        let mut text = String::new();
+        // Writing to a string can't fail.
+        let _ = writeln!(
+            text,
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width:.0}\" height=\"{height:.0}\" \
+             viewBox=\"0 0 {width:.0} {height:.0}\" font-family=\"Helvetica, Arial, sans-serif\">\n\
+             <title>{}</title>\n<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>",
+            escape(title)
+        );
+        Self { text }
+    }
+
+    /// A filled rectangle; `hint` is what a pointer over it shows.
+    pub(super) fn rect(
+        &mut self,
+        (x, y): (f64, f64),
+        (width, height): (f64, f64),
+        fill: &str,
+        hint: &str,
+    ) {
+        let _ = write!(
+            self.text,
+            "<rect x=\"{x:.2}\" y=\"{y:.2}\" width=\"{width:.2}\" height=\"{height:.2}\" fill=\"{fill}\""
+        );
+        let _ = if hint.is_empty() {
+            writeln!(self.text, "/>")
+        } else {
+            writeln!(self.text, "><title>{}</title></rect>", escape(hint))
+        };
+    }
+
+    pub(super) fn line(&mut self, from: (f64, f64), to: (f64, f64), stroke: &str, width: f64) {
+        let _ = writeln!(
+            self.text,
+            "<line x1=\"{:.2}\" y1=\"{:.2}\" x2=\"{:.2}\" y2=\"{:.2}\" stroke=\"{stroke}\" \
+             stroke-width=\"{width}\"/>",
+            from.0, from.1, to.0, to.1
+        );
+    }
+
+    /// Points joined by lines, with dots on them if `dots`, dashed if `dashed`.
+    pub(super) fn curve(&mut self, points: &[(f64, f64)], stroke: &str, dots: bool, dashed: bool) {
+        let path: Vec<String> = points.iter().map(|(x, y)| format!("{x:.2},{y:.2}")).collect();
+        let dashes = if dashed { " stroke-dasharray=\"6 4\"" } else { "" };
+        let _ = writeln!(
+            self.text,
+            "<polyline points=\"{}\" fill=\"none\" stroke=\"{stroke}\" stroke-width=\"2\"{dashes}/>",
+            path.join(" ")
+        );
+        for (x, y) in points.iter().filter(|_| dots) {
+            let _ = writeln!(
+                self.text,
+                "<circle cx=\"{x:.2}\" cy=\"{y:.2}\" r=\"3.5\" fill=\"{stroke}\"/>"
+            );
+        }
+    }
+
+    pub(super) fn text(
+        &mut self,
+        (x, y): (f64, f64),
+        anchor: Anchor,
+        size: f64,
+        text: impl Display,
+    ) {
+        let anchor = match anchor {
+            Anchor::Start => "start",
+            Anchor::Middle => "middle",
+            Anchor::End => "end",
+        };
+        let _ = writeln!(
+            self.text,
+            "<text x=\"{x:.2}\" y=\"{y:.2}\" text-anchor=\"{anchor}\" font-size=\"{size}\" \
+             fill=\"{INK}\">{}</text>",
+            escape(&text.to_string())
+        );
+    }
+
+    /// Squares with their meanings, in a row from `x` on.
+    pub(super) fn legend<'a>(
+        &mut self,
+        (mut x, y): (f64, f64),
+        entries: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) {
+        for (colour, meaning) in entries {
+            self.rect((x, y - 9.0), (11.0, 11.0), colour, "");
+            self.text((x + 15.0, y), Anchor::Start, 12.0, meaning);
+            x += 34.0 + 6.6 * meaning.chars().count() as f64;
+        }
+    }
+
+    pub(super) fn finish(mut self) -> String {
+        self.text.push_str("</svg>\n");
+        self.text
+    }
+}
+
+/// Round numbers from 0 to at least `most`, about `count` of them.
+pub(super) fn ticks(most: f64, count: usize) -> Vec<f64> {
+    let rough = most / count.max(1) as f64;
+    if !rough.is_finite() || rough <= 0.0 {
+        return vec![0.0, 1.0];
+    }
+    let power = 10f64.powf(rough.log10().floor());
+    let step = [1.0, 2.0, 5.0, 10.0].into_iter().find(|&it| it * power >= rough).unwrap_or(10.0);
+    let step = step * power;
+    (0..=(most / step).ceil() as usize).map(|tick| tick as f64 * step).collect()
+}
+
+/// A number with as many digits as it needs beside its neighbours.
+pub(super) fn tick_label(tick: f64, ticks: &[f64]) -> String {
+    let step = ticks.get(1).map_or(1.0, |next| next - ticks[0]);
+    let digits = (-step.log10().floor()).max(0.0) as usize;
+    format!("{tick:.digits$}")
+}
+
+/// Text as XML holds it; characters that XML can't hold become spaces.
+pub(super) fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '&' => escaped.push_str("&amp;"),
+            '"' => escaped.push_str("&quot;"),
+            other if other.is_control() || matches!(other, '\u{fffe}' | '\u{ffff}') => {
+                escaped.push(' ');
+            }
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_are_round_and_reach_the_end() {
+        assert_eq!(ticks(10.0, 5), [0.0, 2.0, 4.0, 6.0, 8.0, 10.0]);
+        assert_eq!(ticks(1.9, 4), [0.0, 0.5, 1.0, 1.5, 2.0]);
+        assert_eq!(ticks(0.0, 4), [0.0, 1.0]);
+        assert_eq!(ticks(f64::NAN, 4), [0.0, 1.0]);
+        let fine = ticks(0.012, 4);
+        assert!(*fine.last().unwrap() >= 0.012);
+        assert_eq!(tick_label(fine[1], &fine), "0.005");
+        assert_eq!(tick_label(2.0, &[0.0, 2.0]), "2");
+    }
+}

@@ -1,0 +1,274 @@
+//! One self-contained page with tables and pictures.
+
+use std::fmt::Write;
+
+use super::canvas::escape;
+use super::chart::{Series, breakdown, chart};
+use super::speedup::{Speedup, longest_parts};
+use super::svg::{Costs, svg_with_costs};
+use super::timeline::timeline;
+use crate::executor::Plan;
+use crate::train::History;
+
+/// Graphs with more nodes than this are not drawn: nobody could read them.
+const MOST_NODES: usize = 400;
+
+/// An HTML page in the making. It needs no other file and no network.
+///
+/// ```
+/// let mut page = caudal::report::Page::new("Results".to_owned());
+/// page.table("Times", &["a  1 ms".to_owned()]);
+/// assert!(page.to_html().contains("<pre>a  1 ms\n</pre>"));
+/// ```
+#[derive(Debug)]
+pub struct Page {
+    title: String,
+    body: String,
+    pictures: Vec<(String, String)>,
+}
+
+impl Page {
+    /// An empty page.
+    pub fn new(title: String) -> Self {
+        Self { title, body: String::new(), pictures: Vec::new() }
+    }
+
+    /// Adds lines of a table, as they are.
+    pub fn table(&mut self, heading: &str, lines: &[String]) {
+        self.heading(heading);
+        self.body.push_str("<pre>");
+        for line in lines.iter().skip_while(|line| line.is_empty()) {
+            self.body.push_str(&escape(line));
+            self.body.push('\n');
+        }
+        self.body.push_str("</pre>\n");
+    }
+
+    /// Adds an SVG picture with a sentence below it. Its name is that of a file, without an ending.
+    pub fn picture(&mut self, name: &str, heading: &str, svg: &str, caption: &str) {
+        self.pictures.push((name.to_owned(), svg.to_owned()));
+        self.heading(heading);
+        // Writing to a string can't fail.
+        let _ = writeln!(
+            self.body,
+            "<figure>{svg}<figcaption>{}</figcaption></figure>",
+            escape(caption)
+        );
+    }
+
+    /// Name and SVG text of every picture so far.
+    pub fn pictures(&self) -> &[(String, String)] {
+        &self.pictures
+    }
+
+    fn heading(&mut self, heading: &str) {
+        let _ = writeln!(self.body, "<h2>{}</h2>", escape(heading));
+    }
+
+    /// The whole page.
+    pub fn to_html(&self) -> String {
+        let title = escape(&self.title);
+        format!(
+            "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+             <meta name=\"viewport\" content=\"width=device-width\">\n\
+             <link rel=\"icon\" href=\"data:,\">\n<title>{title}</title>\n<style>\n\
+             body {{ font: 15px/1.5 Helvetica, Arial, sans-serif; color: #1d2433; margin: 2em auto; \
+             max-width: 1240px; padding: 0 1em; }}\n\
+             figure {{ margin: 0; overflow-x: auto; }}\n\
+             figcaption {{ color: #475067; }}\n\
+             pre {{ overflow-x: auto; font-size: 13px; }}\n</style>\n</head>\n<body>\n\
+             <h1>{title}</h1>\n{}</body>\n</html>\n",
+            self.body
+        )
+    }
+}
+
+/// Adds everything about a measured speedup: curves, where the time went, a timeline of the last row,
+/// and the graph with its costs.
+pub fn speedup_page(page: &mut Page, plan: &Plan, measured: &Speedup) {
+    page.picture(
+        "speedup",
+        "Speedup against workers",
+        &curves(measured),
+        &format!(
+            "Against the sequential executor. Work T1 is {:.3} ms, the critical path T∞ {:.3} ms.",
+            measured.work_ms, measured.critical_path_ms
+        ),
+    );
+    let mut bars = Vec::new();
+    let mut names = Vec::new();
+    for row in &measured.rows {
+        if let Some(lost) = row.lost {
+            let categories = lost.categories();
+            names = categories.iter().map(|(name, _)| *name).collect();
+            let label = format!(
+                "{} {} x {}",
+                row.executor,
+                row.policy.as_deref().unwrap_or(""),
+                row.workers
+            );
+            bars.push((label, categories.iter().map(|(_, ms)| *ms).collect()));
+        }
+    }
+    page.picture(
+        "lost-time",
+        "What the workers did",
+        &breakdown("share of workers x step", &names, &bars),
+        "Useful is what parts take when each runs alone; beside others they may be slower. Queue wait \
+         is idle time with a part ready, after a time with none.",
+    );
+    let with_timeline = measured.rows.iter().filter(|row| row.lost.is_some());
+    if let Some(row) = with_timeline.max_by_key(|row| row.workers) {
+        let title = format!(
+            "A step on {} workers, {}",
+            row.workers,
+            row.policy.as_deref().unwrap_or(row.executor)
+        );
+        page.picture(
+            "timeline",
+            &title,
+            &timeline(plan, &row.execution),
+            "A step of about the median length.",
+        );
+    }
+    graph(page, plan, &measured.part_seconds);
+}
+
+/// Adds the graph of a plan, coloured by the seconds of its parts, unless it is too large to read.
+fn graph(page: &mut Page, plan: &Plan, part_seconds: &[Vec<f64>]) {
+    let nodes = plan.graph().nodes().len();
+    if nodes > MOST_NODES {
+        let line = format!("{nodes} nodes are more than the {MOST_NODES} that a picture can hold");
+        page.table("The graph", &[line]);
+        return;
+    }
+    let costs = Costs::of(plan, part_seconds, &longest_parts(part_seconds));
+    page.picture(
+        "graph",
+        "The graph, by cost",
+        &svg_with_costs(plan.graph(), &costs),
+        "The redder, the longer all tasks of a node take; tasks made of several nodes count for the \
+         first. A red border marks the critical path of the whole step.",
+    );
+}
+
+/// Speedup by workers, a curve for each policy, with the bounds.
+fn curves(measured: &Speedup) -> String {
+    let mut series: Vec<Series> = Vec::new();
+    let mut bounds: Vec<(f64, f64, f64)> = Vec::new();
+    for row in measured.rows.iter().filter(|row| row.executor == "pool") {
+        let name = format!("measured, {}", row.policy.as_deref().unwrap_or(row.executor));
+        let workers = row.workers as f64;
+        let index = series.iter().position(|series| series.name == name).unwrap_or_else(|| {
+            series.push(Series { name, points: Vec::new(), dashed: false });
+            series.len() - 1
+        });
+        series[index].points.push((workers, row.speedup));
+        if bounds.iter().all(|&(other, ..)| other != workers) {
+            bounds.push((workers, row.bound, row.graham));
+        }
+    }
+    bounds.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let of = |name: &str, points: Vec<(f64, f64)>| Series {
+        name: name.to_owned(),
+        points,
+        dashed: true,
+    };
+    series
+        .push(of("at most: min(workers, T1 / T∞)", bounds.iter().map(|it| (it.0, it.1)).collect()));
+    series.push(of("at least, if nobody idles beside ready work (Graham)", {
+        bounds.iter().map(|it| (it.0, it.2)).collect()
+    }));
+    chart("speedup over sequential", "workers", "speedup", &series)
+}
+
+/// Adds the loss of a training: of every epoch, on the data trained on and on the data tested on.
+pub fn loss_page(page: &mut Page, history: &History) {
+    let curve = |name: &str, reports: &[crate::train::Report]| Series {
+        name: name.to_owned(),
+        points: reports
+            .iter()
+            .enumerate()
+            .map(|(epoch, it)| (epoch as f64 + 1.0, it.loss))
+            .collect(),
+        dashed: false,
+    };
+    let mut series = vec![curve("training, each batch before its update", &history.train)];
+    if !history.validation.is_empty() {
+        series.push(curve("test, after the epoch", &history.validation));
+    }
+    page.picture(
+        "loss",
+        "Loss by epoch",
+        &chart("loss", "epoch", "loss", &series),
+        &format!("{} steps in {} epochs.", history.steps, history.train.len()),
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::bench::prepare;
+    use crate::executor::{PlanOptions, executor};
+    use crate::presets;
+    use crate::report::speedup::speedup;
+    use crate::train::Report;
+
+    #[test]
+    fn a_page_holds_all_pictures_of_a_speedup() {
+        let model = presets::open("layered:layers=3,branches=3,width=16").unwrap();
+        let optimizer = Arc::clone(&model.training.optimizer);
+        let mut run = prepare(&model.graph, 8, &optimizer, PlanOptions::default()).unwrap();
+        let mut executors: Vec<_> = [("sequential", 1), ("pool", 1), ("pool", 2)]
+            .map(|(name, workers)| executor(name, workers, "fifo").unwrap())
+            .into();
+        let measured = speedup(&mut run, &mut executors, Duration::ZERO).unwrap();
+        let mut page = Page::new("<b>".to_owned());
+        speedup_page(&mut page, run.plan(), &measured);
+        let text = page.to_html();
+        assert_eq!(text.matches("<svg ").count(), 4);
+        assert_eq!(text.matches("<svg ").count(), text.matches("</svg>").count());
+        assert!(text.contains("<title>&lt;b&gt;</title>"));
+        assert!(!text.contains("NaN") && !text.contains("inf\""), "{text}");
+        let bars = measured.rows[2].execution.events.len();
+        assert_eq!(text.matches(" µs, waited ").count(), bars, "a bar a part");
+        assert!(text.contains("measured, fifo") && text.contains("queue wait"));
+        assert!(text.contains("stroke=\"#c01818\""), "the critical path");
+    }
+
+    #[test]
+    fn losses_are_curves_and_what_is_no_number_is_left_out() {
+        let report = |loss| Report {
+            loss,
+            losses: Vec::new(),
+            metrics: Vec::new(),
+            tables: Vec::new(),
+            regularization: Vec::new(),
+            items: 1,
+        };
+        let history = History {
+            train: vec![report(2.0), report(f64::NAN), report(0.5)],
+            validation: vec![report(1.5)],
+            steps: 30,
+            step_seconds: Vec::new(),
+        };
+        let mut page = Page::new("t".to_owned());
+        loss_page(&mut page, &history);
+        let text = page.to_html();
+        assert!(!text.contains("NaN"));
+        assert_eq!(text.matches("<circle").count(), 3);
+    }
+
+    #[test]
+    fn large_graphs_are_not_drawn() {
+        let model = presets::open("chain:depth=300,width=1").unwrap();
+        let optimizer = Arc::clone(&model.training.optimizer);
+        let run = prepare(&model.graph, 1, &optimizer, PlanOptions::default()).unwrap();
+        let mut page = Page::new("t".to_owned());
+        graph(&mut page, run.plan(), &vec![vec![0.0]; run.plan().task_count()]);
+        assert!(page.to_html().contains("are more than the 400"));
+    }
+}

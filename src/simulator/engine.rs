@@ -1,0 +1,585 @@
+//! The pool in virtual time.
+//!
+//! Every moment at which the pool's workers do something that others can see is an event here, and
+//! what they do then is what `executor/pool.rs` does: the names are the same.
+
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+
+use super::memory::Memory;
+use super::traffic::{Copies, Traffic};
+use super::{Costs, Machine, Simulation, WorkerTime};
+use crate::error::{Error, Result};
+use crate::executor::policy::{Policy, ReadyPart};
+use crate::executor::{MOST_TAKEN, PartEvent, Plan, TINY};
+
+/// What happens at some moment.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Event {
+    /// The worker begins the part that it has.
+    Start,
+    /// The worker has ended the last part of this task, and has sent its messages.
+    Complete(u32),
+    /// The worker goes on with what it took before, or looks for work.
+    Next,
+    /// The worker has ended a part that is not its task's last, and the policy is to be told.
+    Ended,
+    /// The worker has the lock: it publishes what it made ready, and takes a part.
+    Publish,
+    /// The worker has seen or been told that a part waits, and asks for the lock.
+    Look,
+    /// The worker has the lock: it takes a part if any waits.
+    Take,
+    /// The caller has the lock: it publishes the sources.
+    Begin,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Timed {
+    time: f64,
+    /// Events of one moment happen in the order in which they were planned.
+    number: u64,
+    worker: usize,
+    event: Event,
+}
+
+impl PartialEq for Timed {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Timed {}
+
+impl PartialOrd for Timed {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Timed {
+    /// The largest is the earliest, for a heap that gives the largest.
+    fn cmp(&self, other: &Self) -> Ordering {
+        other.time.total_cmp(&self.time).then(other.number.cmp(&self.number))
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum State {
+    /// Looks at the count of waiting parts; parks when `spin` has passed.
+    Idle,
+    /// Has seen or been told of a part, and is on its way to the lock.
+    Looking,
+    /// Sends, publishes or takes.
+    Scheduling,
+    /// Runs a part.
+    Running,
+}
+
+#[derive(Clone, Debug)]
+struct Worker {
+    state: State,
+    /// When it last ran out of work.
+    idle_since: f64,
+    /// When it began to schedule.
+    scheduling_since: f64,
+    /// The change after which the policy had nothing for it.
+    refused_at: Option<u64>,
+    /// Until when it has the lock that it asked for last.
+    locked_until: f64,
+    part: ReadyPart,
+    /// Seconds that the part still takes alone, and the memory traffic in GB/s.
+    left: f64,
+    traffic: f64,
+    started: f64,
+    ready: Vec<u32>,
+    taken: Vec<ReadyPart>,
+    busy: f64,
+    scheduling: f64,
+}
+
+/// The state of a simulated pool, from step to step.
+pub(super) struct Engine<'a> {
+    plan: &'a Plan,
+    machine: &'a Machine,
+    costs: &'a Costs,
+    traffic: &'a Traffic,
+    copies: Copies,
+    memory: Memory,
+    clock: f64,
+    began: f64,
+    events: BinaryHeap<Timed>,
+    planned: u64,
+    workers: Vec<Worker>,
+    /// Workers in [`State::Running`].
+    running: Vec<usize>,
+    /// Until when the queue is promised to those who asked for it, and who asked last.
+    locked_until: f64,
+    locked_by: usize,
+    waiting: usize,
+    /// Counts what may change a policy's answer, and whether the policy supervises.
+    changes: u64,
+    supervised: bool,
+    pending: Vec<u32>,
+    parts_left: Vec<u32>,
+    ready_at: Vec<f64>,
+    sinks_left: u32,
+    seconds: Vec<f64>,
+    recorded: Vec<PartEvent>,
+}
+
+impl<'a> Engine<'a> {
+    pub(super) fn new(
+        plan: &'a Plan,
+        machine: &'a Machine,
+        costs: &'a Costs,
+        traffic: &'a Traffic,
+    ) -> Self {
+        let worker = Worker {
+            state: State::Idle,
+            idle_since: 0.0,
+            scheduling_since: 0.0,
+            refused_at: None,
+            locked_until: 0.0,
+            part: ReadyPart { task: 0, part: 0 },
+            left: 0.0,
+            traffic: 0.0,
+            started: 0.0,
+            ready: Vec::new(),
+            taken: Vec::new(),
+            busy: 0.0,
+            scheduling: 0.0,
+        };
+        Self {
+            plan,
+            machine,
+            costs,
+            traffic,
+            copies: traffic.copies(machine.workers()),
+            memory: Memory::new(plan),
+            clock: 0.0,
+            began: 0.0,
+            events: BinaryHeap::new(),
+            planned: 0,
+            workers: vec![worker; machine.workers()],
+            running: Vec::new(),
+            locked_until: 0.0,
+            locked_by: 0,
+            waiting: 0,
+            changes: 0,
+            supervised: false,
+            pending: Vec::new(),
+            parts_left: Vec::new(),
+            ready_at: vec![0.0; plan.task_count()],
+            sinks_left: 0,
+            seconds: Vec::new(),
+            recorded: Vec::new(),
+        }
+    }
+
+    /// One run of the plan with these seconds of every part.
+    pub(super) fn step(
+        &mut self,
+        policy: &mut dyn Policy,
+        seconds: Vec<f64>,
+    ) -> Result<Simulation> {
+        self.seconds = seconds;
+        self.began = self.clock;
+        self.recorded.clear();
+        self.memory.begin();
+        self.pending = self.plan.tasks.iter().map(|task| task.in_degree).collect();
+        self.parts_left = self.plan.tasks.iter().map(|task| task.parts).collect();
+        self.sinks_left = self.plan.sinks;
+        self.events.clear();
+        for worker in &mut self.workers {
+            (worker.busy, worker.scheduling) = (0.0, 0.0);
+            worker.state = State::Idle;
+        }
+        policy.begin(self.plan, self.machine.workers())?;
+        self.supervised = policy.supervises();
+        let caller = &mut self.workers[0];
+        caller.state = State::Scheduling;
+        caller.scheduling_since = self.clock;
+        caller.ready.clone_from(&self.plan.sources);
+        self.plan.sources.iter().for_each(|&task| self.ready_at[task as usize] = self.clock);
+        self.lock(0, self.clock, Event::Begin);
+        while self.sinks_left > 0 {
+            if !self.advance(policy) {
+                return Err(self.stalled());
+            }
+        }
+        Ok(self.end())
+    }
+
+    /// Goes on to the next event. Says whether there was one.
+    fn advance(&mut self, policy: &mut dyn Policy) -> bool {
+        let planned = self.events.peek().map_or(f64::INFINITY, |timed| timed.time);
+        let ends = self.next_end();
+        // A part that ends at the moment of an event ends first.
+        if let Some((end, worker)) = ends.filter(|(end, _)| *end <= planned) {
+            self.pass(end);
+            self.part_ended(worker);
+            return true;
+        }
+        let Some(timed) = self.events.pop() else { return false };
+        self.pass(timed.time);
+        let worker = timed.worker;
+        match timed.event {
+            Event::Start => self.start(worker),
+            Event::Complete(task) => self.complete(policy, worker, task as usize),
+            Event::Look => self.lock(worker, self.clock, Event::Take),
+            Event::Ended => {
+                self.workers[worker].ready.clear();
+                self.lock(worker, self.clock, Event::Publish);
+            }
+            Event::Next => self.next(worker),
+            Event::Publish => {
+                if self.supervised {
+                    policy.done(self.workers[worker].part, worker);
+                }
+                self.publish(policy, worker);
+                let next = if self.workers[worker].taken.is_empty() {
+                    self.take(policy, worker)
+                } else {
+                    None
+                };
+                let free = self.unlock_and_wake(worker);
+                match next {
+                    Some(part) => self.start_at(worker, part, free),
+                    None => self.plan_event(free, worker, Event::Next),
+                }
+            }
+            Event::Begin => {
+                self.publish(policy, worker);
+                let free = self.unlock_and_wake(worker);
+                self.plan_event(free, worker, Event::Next);
+            }
+            Event::Take => match self.take(policy, worker) {
+                Some(part) => {
+                    let free = self.workers[worker].locked_until;
+                    if self.supervised {
+                        self.tell_spinning(worker, free);
+                    }
+                    self.start_at(worker, part, free);
+                }
+                None => self.rest(worker),
+            },
+        }
+        true
+    }
+
+    fn plan_event(&mut self, time: f64, worker: usize, event: Event) {
+        self.planned += 1;
+        self.events.push(Timed { time, number: self.planned, worker, event });
+    }
+
+    /// Speeds of two parts side by side: by what a running worker's seconds are divided.
+    fn slowed(&self, worker: usize, traffic_of_all: f64) -> f64 {
+        let slowdown = &self.machine.slowdown;
+        if self.running.len() < 2 {
+            return 1.0;
+        }
+        let own = self.workers[worker].traffic;
+        1.0 + slowdown.shared + slowdown.bandwidth * own * (traffic_of_all - own)
+    }
+
+    fn traffic_of_all(&self) -> f64 {
+        self.running.iter().map(|&worker| self.workers[worker].traffic).sum()
+    }
+
+    /// Which running part ends first, and when.
+    fn next_end(&self) -> Option<(f64, usize)> {
+        let all = self.traffic_of_all();
+        let end = |&worker: &usize| {
+            let rate = self.machine.speeds[worker] / self.slowed(worker, all);
+            (self.clock + self.workers[worker].left / rate, worker)
+        };
+        self.running.iter().map(end).min_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)))
+    }
+
+    /// Time goes on to `time`.
+    fn pass(&mut self, time: f64) {
+        let passed = time - self.clock;
+        if passed > 0.0 {
+            let all = self.traffic_of_all();
+            for number in 0..self.running.len() {
+                let worker = self.running[number];
+                let rate = self.machine.speeds[worker] / self.slowed(worker, all);
+                let left = &mut self.workers[worker].left;
+                *left = (*left - passed * rate).max(0.0);
+            }
+            self.clock = time;
+        }
+    }
+
+    fn start_at(&mut self, worker: usize, part: ReadyPart, time: f64) {
+        self.workers[worker].part = part;
+        self.plan_event(time, worker, Event::Start);
+    }
+
+    fn start(&mut self, worker: usize) {
+        let part = self.workers[worker].part;
+        let task = part.task as usize;
+        self.memory.acquire(self.plan, task, self.clock - self.began);
+        let (fetches, fetched) =
+            self.traffic.fetch(self.plan, &mut self.copies, task, part.part, worker);
+        let slowdown = &self.machine.slowdown;
+        let alone = self.seconds[self.costs.index(part.task, part.part)];
+        let running = &mut self.workers[worker];
+        running.scheduling += self.clock - running.scheduling_since;
+        running.state = State::Running;
+        running.started = self.clock;
+        running.left = alone + fetches * slowdown.fetch + fetched * slowdown.transfer;
+        running.traffic = if alone > 0.0 { self.traffic.touched[task] / alone * 1e-9 } else { 0.0 };
+        self.running.push(worker);
+    }
+
+    fn part_ended(&mut self, worker: usize) {
+        self.running.retain(|&other| other != worker);
+        let ended = &mut self.workers[worker];
+        ended.busy += self.clock - ended.started;
+        ended.state = State::Scheduling;
+        ended.scheduling_since = self.clock;
+        let ReadyPart { task, part } = ended.part;
+        let nanoseconds = |time: f64| ((time - self.began) * 1e9).round().max(0.0) as u64;
+        self.recorded.push(PartEvent {
+            task: task as usize,
+            part: part as usize,
+            worker,
+            ready: nanoseconds(self.ready_at[task as usize]),
+            start: nanoseconds(ended.started),
+            end: nanoseconds(self.clock),
+        });
+        self.traffic.write(&mut self.copies, task as usize, part, worker);
+        let left = &mut self.parts_left[task as usize];
+        *left -= 1;
+        let overhead = &self.machine.overhead;
+        let speed = self.machine.speeds[worker];
+        if *left > 0 {
+            let event = if self.supervised { Event::Ended } else { Event::Next };
+            self.plan_event(self.clock + overhead.part / speed, worker, event);
+        } else {
+            let messages = self.plan.tasks[task as usize].successors.len;
+            let took = (overhead.part + f64::from(messages) * overhead.message) / speed;
+            self.plan_event(self.clock + took, worker, Event::Complete(task));
+        }
+    }
+
+    fn complete(&mut self, policy: &mut dyn Policy, worker: usize, task: usize) {
+        self.memory.release(self.plan, task, self.clock - self.began);
+        let mut ready = std::mem::take(&mut self.workers[worker].ready);
+        ready.clear();
+        let edges = &self.plan.edges[self.plan.tasks[task].successors.range()];
+        for edge in edges {
+            let pending = &mut self.pending[edge.task as usize];
+            *pending -= 1;
+            if *pending == 0 {
+                self.ready_at[edge.task as usize] = self.clock;
+                ready.push(edge.task);
+            }
+        }
+        self.sinks_left -= u32::from(edges.is_empty());
+        let alone = match ready.as_slice() {
+            &[task] if self.plan.tasks[task as usize].parts == 1 => Some(task),
+            _ => None,
+        };
+        let nothing = ready.is_empty();
+        self.workers[worker].ready = ready;
+        if self.sinks_left == 0 {
+            if self.supervised {
+                policy.done(self.workers[worker].part, worker);
+            }
+            return;
+        }
+        if !self.supervised {
+            if nothing {
+                return self.next(worker);
+            }
+            if let Some(task) = alone
+                && self.workers[worker].taken.is_empty()
+                && self.waiting == 0
+            {
+                return self.start_at(worker, ReadyPart { task, part: 0 }, self.clock);
+            }
+        }
+        self.lock(worker, self.clock, Event::Publish);
+    }
+
+    /// Goes on with what was taken before, or looks for work.
+    fn next(&mut self, worker: usize) {
+        if let Some(part) = self.workers[worker].taken.pop() {
+            return self.start_at(worker, part, self.clock);
+        }
+        self.workers[worker].idle_since = self.clock;
+        if self.waiting > 0 && self.workers[worker].refused_at != Some(self.changes) {
+            self.workers[worker].state = State::Looking;
+            self.lock(worker, self.clock, Event::Take);
+        } else {
+            self.rest(worker);
+        }
+    }
+
+    fn rest(&mut self, worker: usize) {
+        let worker = &mut self.workers[worker];
+        worker.scheduling += self.clock - worker.scheduling_since;
+        worker.state = State::Idle;
+    }
+
+    /// Waits for the lock, first come, first served, and does `event` when it has it.
+    fn lock(&mut self, worker: usize, time: f64, event: Event) {
+        let overhead = &self.machine.overhead;
+        let handed = if self.locked_by == worker { 0.0 } else { overhead.handover };
+        let granted = time.max(self.locked_until) + handed;
+        let parts = |task: &u32| f64::from(self.plan.tasks[*task as usize].parts);
+        let queued: f64 = match event {
+            Event::Publish | Event::Begin => {
+                self.workers[worker].ready.iter().map(parts).sum::<f64>()
+            }
+            _ => 0.0,
+        };
+        self.locked_by = worker;
+        self.locked_until = granted + queued * overhead.queued / self.machine.speeds[worker];
+        self.workers[worker].locked_until = self.locked_until;
+        self.plan_event(granted, worker, event);
+    }
+
+    /// Hands the parts of ready tasks to the policy.
+    fn publish(&mut self, policy: &mut dyn Policy, worker: usize) {
+        for &task in &self.workers[worker].ready {
+            for part in 0..self.plan.tasks[task as usize].parts {
+                policy.push(ReadyPart { task, part }, worker);
+                self.waiting += 1;
+            }
+        }
+        self.changes += 1;
+    }
+
+    /// The next part by the policy, and, if it is tiny, a fair share of others.
+    fn take(&mut self, policy: &mut dyn Policy, worker: usize) -> Option<ReadyPart> {
+        if self.waiting == 0 {
+            return None;
+        }
+        let Some(first) = policy.pop(worker) else {
+            self.workers[worker].refused_at = Some(self.changes);
+            return None;
+        };
+        self.waiting -= 1;
+        self.changes += 1;
+        let task = first.task as usize;
+        if !self.supervised && self.plan.tasks[task].parts == 1 && self.plan.costs[task] < TINY {
+            let share = (self.waiting / (2 * self.workers.len())).min(MOST_TAKEN);
+            let taken = &mut self.workers[worker].taken;
+            for _ in 0..share {
+                taken.extend(policy.pop(worker));
+            }
+            self.waiting -= share;
+            taken.reverse();
+        }
+        Some(first)
+    }
+
+    /// Tells the others of what waits, and says when the publisher goes on.
+    fn unlock_and_wake(&mut self, publisher: usize) -> f64 {
+        let overhead = self.machine.overhead;
+        let unlocked = self.workers[publisher].locked_until;
+        self.tell_spinning(publisher, unlocked);
+        // A parked worker that is on its way counts as one that sleeps until it has the lock.
+        let sleeping = (0..self.workers.len()).filter(|&worker| self.is_parked(worker, unlocked));
+        let mut wake = sleeping.count().min(self.waiting);
+        if self.supervised && self.waiting > 0 {
+            wake = self.workers.len();
+        }
+        let mut free = unlocked;
+        for worker in 0..self.workers.len() {
+            if wake == 0 {
+                break;
+            }
+            if worker != publisher
+                && self.workers[worker].state == State::Idle
+                && self.is_parked(worker, unlocked)
+            {
+                wake -= 1;
+                free += overhead.notify;
+                self.look_at(worker, free + overhead.wake);
+            }
+        }
+        free
+    }
+
+    /// Whether the worker has looked for work until it parked, and has not come back since.
+    fn is_parked(&self, worker: usize, now: f64) -> bool {
+        let worker = &self.workers[worker];
+        matches!(worker.state, State::Idle | State::Looking)
+            && now - worker.idle_since > self.machine.overhead.spin
+    }
+
+    /// Workers that look for work see that some waits: as many as there are parts, or all, where the
+    /// policy may have the part for one worker only.
+    fn tell_spinning(&mut self, teller: usize, now: f64) {
+        let mut told = if self.supervised { usize::MAX } else { self.waiting };
+        if self.waiting == 0 {
+            return;
+        }
+        for worker in 0..self.workers.len() {
+            if told == 0 {
+                break;
+            }
+            let idle = worker != teller && self.workers[worker].state == State::Idle;
+            let refused = self.workers[worker].refused_at == Some(self.changes);
+            if idle && !refused && !self.is_parked(worker, now) {
+                told -= 1;
+                self.look_at(worker, now + self.machine.overhead.handover);
+            }
+        }
+    }
+
+    /// The worker asks for the lock at `time`.
+    fn look_at(&mut self, worker: usize, time: f64) {
+        self.workers[worker].state = State::Looking;
+        self.workers[worker].scheduling_since = time;
+        self.plan_event(time, worker, Event::Look);
+    }
+
+    /// The last sink has ended: what the step took.
+    fn end(&mut self) -> Simulation {
+        let overhead = &self.machine.overhead;
+        let caller = &self.workers[0];
+        let noticed = match caller.state {
+            State::Idle if self.clock - caller.idle_since > overhead.spin => overhead.wake,
+            State::Idle if self.workers.len() > 1 => overhead.handover,
+            _ => 0.0,
+        };
+        let makespan = self.clock + noticed - self.began;
+        self.clock += noticed;
+        let workers = self.workers.iter().map(|worker| WorkerTime {
+            busy: worker.busy,
+            scheduling: worker.scheduling,
+            idle: (makespan - worker.busy - worker.scheduling).max(0.0),
+        });
+        let workers = workers.collect();
+        let mut events = std::mem::take(&mut self.recorded);
+        events.sort_by_key(|event| (event.start, event.task, event.part));
+        let memory = self.memory.history.iter();
+        Simulation {
+            makespan,
+            workers,
+            events,
+            peak_bytes: self.memory.peak,
+            live_bytes: memory.map(|&(time, bytes)| ((time * 1e9).round() as u64, bytes)).collect(),
+        }
+    }
+
+    /// Nothing will ever happen again: the policy has lost a part.
+    fn stalled(&self) -> Error {
+        let left = (0..self.plan.task_count()).filter(|&task| self.parts_left[task] > 0);
+        let name = |task: usize| {
+            let info = self.plan.task(task);
+            let lacks = match self.pending[task] {
+                0 => "is ready but was never taken".to_owned(),
+                pending => format!("lacks {}", crate::error::count(pending as usize, "message")),
+            };
+            format!("`{}` ({}) {lacks}", info.node, info.phase.name())
+        };
+        Error::Stalled(left.map(name).collect())
+    }
+}

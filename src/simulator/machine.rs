@@ -1,0 +1,68 @@
+//! What the simulator knows about a machine: workers, overheads, and what running side by side costs.
+
+use serde::Serialize;
+
+/// A machine of virtual workers.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Machine {
+    /// By worker: how many times as fast as the worker whose parts were timed.
+    pub speeds: Vec<f64>,
+    /// What scheduling costs.
+    pub overhead: Overhead,
+    /// What running side by side costs.
+    pub slowdown: Slowdown,
+}
+
+/// What the pool's scheduling costs, in seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Overhead {
+    /// A part, beside its arithmetic.
+    pub part: f64,
+    /// A message: its slot and its counter.
+    pub message: f64,
+    /// A part handed to the policy and taken out again.
+    pub queued: f64,
+    /// What one worker wrote last and another reads: the lock of the queue, or word of a new part.
+    pub handover: f64,
+    /// Waking a parked worker, for the one who wakes it.
+    pub notify: f64,
+    /// From the notification of a parked worker until it looks for a part.
+    pub wake: f64,
+    /// How long a worker without a part looks for one before it parks.
+    pub spin: f64,
+}
+
+/// How much slower parts run beside others.
+///
+/// A part's time grows by `fetch` for each part of another worker whose results it reads, and by
+/// `transfer` for each byte of them, and while other parts run, its speed is divided by
+/// 1 + `shared` + `bandwidth` x (its GB/s) x (the others' GB/s).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Slowdown {
+    /// Seconds for each part of another worker whose results are read.
+    pub fetch: f64,
+    /// Seconds a byte that comes from another worker.
+    pub transfer: f64,
+    /// The share of its speed that a part loses as soon as any other runs.
+    pub shared: f64,
+    /// The share that it loses for each (GB/s)², of its own memory traffic and the others'.
+    pub bandwidth: f64,
+}
+
+impl Machine {
+    /// `workers` equal workers that schedule in no time and do not slow each other down.
+    pub fn ideal(workers: usize) -> Self {
+        let overhead = Overhead { spin: f64::INFINITY, ..Overhead::default() };
+        Self { speeds: vec![1.0; workers], overhead, slowdown: Slowdown::default() }
+    }
+
+    /// The same with `workers` equal workers.
+    pub fn with_workers(&self, workers: usize) -> Self {
+        Self { speeds: vec![1.0; workers], ..self.clone() }
+    }
+
+    /// How many workers it has.
+    pub fn workers(&self) -> usize {
+        self.speeds.len()
+    }
+}

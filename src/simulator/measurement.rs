@@ -1,0 +1,258 @@
+//! What steps of a network took here: the costs of its parts on one worker, and, for comparison, steps
+//! on several.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::calibration::cores;
+use super::probe::{Probe, Watch};
+use super::{Costs, Machine, Options, simulate};
+use crate::bench::{median, prepare};
+use crate::error::Result;
+use crate::executor::policy::policy;
+use crate::executor::trace::Recorder;
+use crate::executor::{Executor, Observer, PartEvent, Plan, PlanOptions, Pool, Run};
+use crate::model::Model;
+
+/// Steps of a block that are not timed, since the caches and the workers' sleep are another executor's.
+const UNTIMED: usize = 1;
+/// Steps of a block that are timed.
+const TIMED: usize = 3;
+/// The fewest and the most rounds of blocks.
+const ROUNDS: (usize, usize) = (5, 200);
+/// How many times as long as asked for a measurement may take while others take its cores away.
+const PATIENCE: u32 = 5;
+/// The policy of the one worker.
+const ALONE: &str = "critical-path";
+
+/// Steps of one executor.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+pub struct StepTimes {
+    /// Its workers.
+    pub workers: usize,
+    /// Its policy.
+    pub policy: String,
+    /// Seconds of a step: the median.
+    pub seconds: f64,
+    /// By how much the median would differ from one measurement to the next: its standard error, from
+    /// the spread of the middle half of the steps.
+    pub uncertainty: f64,
+}
+
+/// What steps of a network took here.
+#[derive(Clone, Debug)]
+pub struct Measurement {
+    /// The network's name.
+    pub name: String,
+    /// Its training plan.
+    pub plan: Arc<Plan>,
+    /// The parts' costs on one worker.
+    pub costs: Costs,
+    /// Seconds of a step on one worker: the median.
+    pub alone: f64,
+    /// Steps of others, as asked for.
+    pub others: Vec<StepTimes>,
+    /// What ran when in steps of the first of the others, step by step.
+    pub traces: Vec<Vec<PartEvent>>,
+    /// The most bytes of recycled buffers that were in use at one time.
+    pub peak_bytes: usize,
+    /// Rounds of steps that count, and rounds that do not because another process had a core of this
+    /// machine; if none counts, all those that do not.
+    pub rounds: (usize, usize),
+}
+
+/// One executor, and what its steps took.
+struct Candidate {
+    executor: Pool,
+    times: Vec<f64>,
+    traces: Vec<Vec<PartEvent>>,
+    /// Those of rounds in which the cores were not free.
+    disturbed: (Vec<f64>, Vec<Vec<PartEvent>>),
+    /// How many of the times and traces are of earlier rounds.
+    kept: (usize, usize),
+}
+
+impl Candidate {
+    fn new(workers: usize, policy: &str) -> Result<Self> {
+        Ok(Self {
+            executor: Pool::new(workers, policy)?,
+            times: Vec::new(),
+            traces: Vec::new(),
+            disturbed: Default::default(),
+            kept: (0, 0),
+        })
+    }
+
+    /// Puts what the round gave aside unless it `keeps`.
+    fn end_round(&mut self, keeps: bool) {
+        if !keeps {
+            self.disturbed.0.extend(self.times.drain(self.kept.0..));
+            self.disturbed.1.extend(self.traces.drain(self.kept.1..));
+        }
+        self.kept = (self.times.len(), self.traces.len());
+    }
+
+    /// Falls back to what was disturbed, if there is nothing else.
+    fn settle(&mut self) {
+        if self.times.is_empty() {
+            (self.times, self.traces) = std::mem::take(&mut self.disturbed);
+        }
+    }
+
+    fn block(&mut self, run: &mut Run) -> Result<()> {
+        for _ in 0..UNTIMED {
+            self.executor.execute(run)?;
+        }
+        for _ in 0..TIMED {
+            let began = Instant::now();
+            self.executor.execute(run)?;
+            self.times.push(began.elapsed().as_secs_f64());
+        }
+        Ok(())
+    }
+
+    /// A step of which every part is timed.
+    fn observe(&mut self, run: &mut Run, recorder: &Arc<Recorder>) -> Result<()> {
+        recorder.clear();
+        run.observe(Some(Arc::clone(recorder) as Arc<dyn Observer>));
+        let ran = self.executor.execute(run);
+        run.observe(None);
+        ran?;
+        self.traces.push(recorder.events());
+        Ok(())
+    }
+
+    fn times(mut self) -> StepTimes {
+        let seconds = median(&mut self.times);
+        let count = self.times.len();
+        let quartile = |share: f64| self.times[((count - 1) as f64 * share).round() as usize];
+        // Of a normal distribution, the quartiles are 1.349 deviations apart, and the standard error
+        // of the median is 1.253 times that of the mean.
+        let deviation = (quartile(0.75) - quartile(0.25)) / 1.349;
+        StepTimes {
+            workers: self.executor.workers(),
+            policy: self.executor.policy().unwrap_or_default().to_owned(),
+            seconds,
+            uncertainty: 1.253 * deviation / (count as f64).sqrt(),
+        }
+    }
+}
+
+impl Measurement {
+    /// Runs training steps of `model`, whose batch is synthetic, for about `limit`: on one worker, and
+    /// in alternating blocks on each of `others`, which are numbers of workers and policies.
+    ///
+    /// # Errors
+    /// If the network can't be trained, a policy is unknown, or a node fails.
+    pub fn new(model: &Model, others: &[(usize, &str)], limit: Duration) -> Result<Self> {
+        let training = &model.training;
+        let options = PlanOptions::default();
+        let optimizer = &training.optimizer;
+        let mut run = prepare(&model.graph, training.batch_size, optimizer, options)?;
+        let mut alone = Candidate::new(1, ALONE)?;
+        let others = others.iter().map(|&(workers, policy)| Candidate::new(workers, policy));
+        let mut others: Vec<_> = others.collect::<Result<_>>()?;
+        let most = others.iter().map(|other| other.executor.workers()).max().unwrap_or(1);
+        let probe = Probe::new(most.min(cores()));
+        let recorder = Arc::new(Recorder::new());
+        let began = Instant::now();
+        let patience = limit * PATIENCE;
+        let (mut rounds, mut disturbed) = (0, 0);
+        let mut waited = Duration::ZERO;
+        let mut free = probe.wait(patience);
+        waited += began.elapsed();
+        while rounds < ROUNDS.1 {
+            let enough = rounds >= ROUNDS.0 && began.elapsed() > limit + waited;
+            if enough || (disturbed >= ROUNDS.0 && began.elapsed() > limit + patience) {
+                break;
+            }
+            if !free {
+                let waiting = Instant::now();
+                probe.wait(patience.saturating_sub(waited));
+                waited += waiting.elapsed();
+            }
+            let round = Watch::start();
+            alone.block(&mut run)?;
+            alone.observe(&mut run, &recorder)?;
+            for candidate in &mut others {
+                candidate.block(&mut run)?;
+            }
+            if let Some(first) = others.first_mut() {
+                first.observe(&mut run, &recorder)?;
+            }
+            let had_cores = round.had_cores();
+            free = probe.cores_are_free();
+            let keeps = free && had_cores;
+            [&mut alone].into_iter().chain(&mut others).for_each(|it| it.end_round(keeps));
+            rounds += usize::from(keeps);
+            disturbed += usize::from(!keeps);
+        }
+        let plan = Arc::clone(run.plan());
+        [&mut alone].into_iter().chain(&mut others).for_each(Candidate::settle);
+        let events: Vec<PartEvent> = alone.traces.drain(..).flatten().collect();
+        let costs = Costs::measured(&plan, &events, super::calibration::clock());
+        let traces = others.first_mut().map(|first| std::mem::take(&mut first.traces));
+        Ok(Self {
+            name: model.graph.name().to_owned(),
+            costs,
+            alone: alone.times().seconds,
+            others: others.into_iter().map(Candidate::times).collect(),
+            traces: traces.unwrap_or_default(),
+            peak_bytes: run.peak_recycled_bytes(),
+            rounds: (rounds, disturbed),
+            plan,
+        })
+    }
+
+    // TEMP
+    /// x
+    pub fn save(&self) -> serde_json::Value {
+        serde_json::json!({"name": self.name, "costs": self.costs, "alone": self.alone, "others": self.others, "traces": self.traces, "peak": self.peak_bytes, "rounds": self.rounds})
+    }
+    /// x
+    pub fn load(model: &Model, v: &serde_json::Value) -> Self {
+        let run = prepare(
+            &model.graph,
+            model.training.batch_size,
+            &model.training.optimizer,
+            PlanOptions::default(),
+        )
+        .expect("x");
+        fn get<T: serde::de::DeserializeOwned>(v: &serde_json::Value) -> T {
+            serde_json::from_value(v.clone()).expect("x")
+        }
+        Self {
+            name: get(&v["name"]),
+            plan: Arc::clone(run.plan()),
+            costs: get(&v["costs"]),
+            alone: get(&v["alone"]),
+            others: get(&v["others"]),
+            traces: get(&v["traces"]),
+            peak_bytes: get(&v["peak"]),
+            rounds: get(&v["rounds"]),
+        }
+    }
+    // END TEMP
+
+    /// Whether at least a quarter of its rounds count, and no fewer than are wanted.
+    pub fn is_quiet(&self) -> bool {
+        let (counting, disturbed) = self.rounds;
+        counting >= ROUNDS.0 && 3 * counting >= disturbed
+    }
+
+    /// The parts' costs, all multiplied by the one factor with which one worker of `machine` takes as
+    /// long as one worker took: parts were timed one by one, which takes some time itself.
+    ///
+    /// # Errors
+    /// As for [`simulate`].
+    pub fn costs_on(&self, machine: &Machine) -> Result<Costs> {
+        let mut alone = policy(ALONE)?;
+        let one = machine.with_workers(1);
+        let options = Options::default();
+        let took = simulate(&self.plan, alone.as_mut(), &one, &self.costs, options)?.makespan;
+        let work = self.costs.work();
+        let scheduling = took - work;
+        let factor = if work > 0.0 { ((self.alone - scheduling) / work).max(0.5) } else { 1.0 };
+        Ok(self.costs.clone().scaled(factor))
+    }
+}

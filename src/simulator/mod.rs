@@ -1,0 +1,118 @@
+//! Predicts how a plan runs on machines that are not there: the pool and its policies on virtual
+//! workers with a virtual clock.
+//!
+//! A [`Machine`] says what scheduling and running side by side cost, [`Costs`] how long each part takes
+//! alone; [`simulate`] puts a plan and a policy, the very objects that the pool uses, on it.
+//! [`calibration`] measures both on the machine at hand, [`prediction`] and [`validation`] make tables.
+//! `docs/simulator.md` describes the model, and where it errs.
+
+pub mod calibration;
+mod costs;
+mod engine;
+mod least_squares;
+mod machine;
+mod measurement;
+mod memory;
+pub mod prediction;
+mod probe;
+mod task_graph;
+mod traffic;
+pub mod validation;
+
+pub use costs::{Costs, PartCost};
+pub use machine::{Machine, Overhead, Slowdown};
+pub use measurement::{Measurement, StepTimes};
+pub use task_graph::TaskGraph;
+
+use crate::error::{Error, Result};
+use crate::executor::policy::Policy;
+use crate::executor::{PartEvent, Plan};
+
+/// The most workers of a virtual machine.
+pub const MOST_WORKERS: usize = 1024;
+
+/// How a simulation goes about it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Options {
+    /// Steps before the one that is reported: they decide which worker holds what, and who sleeps.
+    pub warm_up: usize,
+    /// Draws the cost of every part from its mean and variance. Without a seed, a part takes its mean.
+    pub seed: Option<u64>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { warm_up: 1, seed: None }
+    }
+}
+
+/// What one simulated step came to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Simulation {
+    /// Seconds from the call to its return.
+    pub makespan: f64,
+    /// Where the time of each worker went.
+    pub workers: Vec<WorkerTime>,
+    /// The schedule, by start; times are nanoseconds from the step's beginning.
+    pub events: Vec<PartEvent>,
+    /// The most bytes of recycled buffers in use at one time.
+    pub peak_bytes: usize,
+    /// Bytes of recycled buffers in use, whenever they changed: nanoseconds and bytes.
+    pub live_bytes: Vec<(u64, usize)>,
+}
+
+/// Where the time of one worker went, in seconds; together they make the makespan.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct WorkerTime {
+    /// Running parts.
+    pub busy: f64,
+    /// Sending, publishing and taking parts, and waiting for the lock.
+    pub scheduling: f64,
+    /// Without a part.
+    pub idle: f64,
+}
+
+impl Simulation {
+    /// The share of all workers' time in which they had no part.
+    pub fn idle_share(&self) -> f64 {
+        let idle: f64 = self.workers.iter().map(|worker| worker.idle).sum();
+        if self.makespan > 0.0 { idle / (self.makespan * self.workers.len() as f64) } else { 0.0 }
+    }
+}
+
+/// Runs `plan` by `policy` on the virtual workers of `machine`, where parts cost what `costs` says.
+///
+/// The same arguments give the same simulation, as long as the policy has no state of its own.
+///
+/// # Errors
+/// If the machine has no worker, more than [`MOST_WORKERS`] or one without speed, or if the policy
+/// loses a part.
+pub fn simulate(
+    plan: &Plan,
+    policy: &mut dyn Policy,
+    machine: &Machine,
+    costs: &Costs,
+    options: Options,
+) -> Result<Simulation> {
+    check(machine)?;
+    let traffic = traffic::Traffic::new(plan);
+    let mut engine = engine::Engine::new(plan, machine, costs, &traffic);
+    for step in 0..options.warm_up {
+        engine.step(policy, costs.draw(options.seed, step as u64))?;
+    }
+    engine.step(policy, costs.draw(options.seed, options.warm_up as u64))
+}
+
+fn check(machine: &Machine) -> Result<()> {
+    let workers = machine.workers();
+    let refuse =
+        |problem: String, remedy| Err(Error::Threads { threads: workers, problem, remedy });
+    if workers == 0 || workers > MOST_WORKERS {
+        let problem = format!("a virtual machine has 1 to {MOST_WORKERS} workers");
+        return refuse(problem, "ask for a number of workers in this range");
+    }
+    if let Some(speed) = machine.speeds.iter().find(|it| !(it.is_finite() && **it > 0.0)) {
+        return refuse(format!("a worker has speed {speed}"), "give every worker a speed above 0");
+    }
+    Ok(())
+}

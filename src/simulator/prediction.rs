@@ -1,0 +1,156 @@
+//! What a network would take on machines of several sizes, beside what it takes here.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::calibration::cores;
+use super::{Costs, Machine, Measurement, Options, Simulation, simulate};
+use crate::error::Result;
+use crate::executor::Plan;
+use crate::executor::policy::policy;
+use crate::model::Model;
+
+/// Predictions for one network.
+#[derive(Clone, Debug, Serialize)]
+pub struct Prediction {
+    /// The network.
+    pub model: String,
+    /// Items in a batch.
+    pub batch: usize,
+    /// Tasks of a step, and parts of all of them.
+    pub tasks: usize,
+    /// Parts of all tasks of a step.
+    pub parts: usize,
+    /// Milliseconds of a step on one worker, measured.
+    pub alone_ms: f64,
+    /// Milliseconds of all parts one after another: T1.
+    pub work_ms: f64,
+    /// Milliseconds of the longest way through the tasks, longest parts only: T∞.
+    pub critical_path_ms: f64,
+    /// The machine, as measured.
+    pub machine: Machine,
+    /// By number of workers and policy.
+    pub rows: Vec<Row>,
+}
+
+/// One prediction.
+#[derive(Clone, Debug, Serialize)]
+pub struct Row {
+    /// Workers.
+    pub workers: usize,
+    /// The policy.
+    pub policy: String,
+    /// Predicted milliseconds of a step.
+    pub predicted_ms: f64,
+    /// How many times as fast as one worker of speed 1 with this policy.
+    pub speedup: f64,
+    /// The speedup over the sum of the workers' speeds.
+    pub efficiency: f64,
+    /// The share of the workers' time in which they have no part.
+    pub idle_share: f64,
+    /// The most MiB of recycled buffers in use at one time.
+    pub peak_live_mib: f64,
+    /// The most speedup that work and critical path allow: min(P, T1 / T∞), where P is the sum of the
+    /// speeds.
+    pub bound: f64,
+    /// The least speedup of any list schedule without overhead on equal workers (Graham 1969).
+    pub list_schedule_speedup: Option<f64>,
+    /// Measured milliseconds of a step, where this machine has the cores.
+    pub measured_ms: Option<f64>,
+    /// By which share of the measured time the prediction misses it.
+    pub error: Option<f64>,
+}
+
+/// What is to be predicted.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The speeds of the workers of each machine.
+    pub machines: Vec<Vec<f64>>,
+    /// Policies.
+    pub policies: Vec<String>,
+    /// How long the network's steps are measured, all executors together.
+    pub limit: Duration,
+    /// Draws the costs of parts from their mean and variance.
+    pub seed: Option<u64>,
+}
+
+impl Request {
+    /// The rows that can be measured here too: number of workers and policy.
+    fn measurable(&self) -> Vec<(usize, &str)> {
+        let here = self.machines.iter().filter(|speeds| measurable(speeds));
+        let policies = || self.policies.iter().map(String::as_str);
+        here.flat_map(|speeds| policies().map(|policy| (speeds.len(), policy))).collect()
+    }
+}
+
+/// Whether workers of these speeds exist here.
+fn measurable(speeds: &[f64]) -> bool {
+    speeds.len() <= cores() && speeds.iter().all(|speed| *speed == 1.0)
+}
+
+/// Measures a step of `model` on one worker, predicts it for every machine and policy of `request`, and
+/// measures what this machine can.
+///
+/// # Errors
+/// If the network can't be trained, a policy is unknown or refuses it, or a machine is impossible.
+pub fn predict(model: &Model, machine: &Machine, request: &Request) -> Result<Prediction> {
+    let measurement = Measurement::new(model, &request.measurable(), request.limit)?;
+    let costs = measurement.costs_on(machine)?;
+    let plan = &measurement.plan;
+    let (work, path) = (costs.work(), costs.critical_path(plan));
+    let mut rows = Vec::new();
+    for speeds in &request.machines {
+        for policy in &request.policies {
+            let on = |speeds: Vec<f64>| {
+                let machine = Machine { speeds, ..machine.clone() };
+                run(plan, &costs, &machine, policy, request.seed)
+            };
+            let simulated = on(speeds.clone())?;
+            let alone = on(vec![1.0])?;
+            let speedup = alone.makespan / simulated.makespan;
+            let all: f64 = speeds.iter().sum();
+            let measured = measurement.others.iter().find(|other| {
+                measurable(speeds) && other.workers == speeds.len() && other.policy == *policy
+            });
+            let workers = speeds.len() as f64;
+            let equal = speeds.iter().all(|speed| *speed == 1.0);
+            rows.push(Row {
+                workers: speeds.len(),
+                policy: policy.clone(),
+                predicted_ms: simulated.makespan * 1e3,
+                speedup,
+                efficiency: speedup / all,
+                idle_share: simulated.idle_share(),
+                peak_live_mib: simulated.peak_bytes as f64 / f64::from(1 << 20),
+                bound: all.min(work / path),
+                list_schedule_speedup: equal
+                    .then(|| work / (work / workers + (1.0 - 1.0 / workers) * path)),
+                measured_ms: measured.map(|times| times.seconds * 1e3),
+                error: measured.map(|times| simulated.makespan / times.seconds - 1.0),
+            });
+        }
+    }
+    Ok(Prediction {
+        model: measurement.name,
+        batch: plan.batch(),
+        tasks: plan.task_count(),
+        parts: (0..plan.task_count()).map(|task| plan.task(task).parts).sum(),
+        alone_ms: measurement.alone * 1e3,
+        work_ms: work * 1e3,
+        critical_path_ms: path * 1e3,
+        machine: machine.clone(),
+        rows,
+    })
+}
+
+fn run(
+    plan: &Plan,
+    costs: &Costs,
+    machine: &Machine,
+    name: &str,
+    seed: Option<u64>,
+) -> Result<Simulation> {
+    let options = Options { seed, ..Options::default() };
+    simulate(plan, policy(name)?.as_mut(), machine, costs, options)
+}

@@ -1,0 +1,108 @@
+//! Whether this machine's cores are free.
+//!
+//! Other processes, and other virtual machines on one host, take a core away for seconds at a time. A
+//! comparison of one worker with several says nothing then.
+
+use std::hint::black_box;
+use std::sync::Barrier;
+use std::time::{Duration, Instant};
+
+use crate::bench::seconds_without_core;
+use crate::kernels::{MatrixMut, MatrixRef, Panels, panel_len, product};
+
+/// Rows and columns of the matrices: together they fit into the cache of one core.
+const SIZE: usize = 160;
+/// Products of one probe: about a millisecond. They use all that a core has, so that a second thread
+/// on the same core shows.
+const PRODUCTS: usize = 12;
+
+/// How much longer the same arithmetic may take on several threads than on one.
+const TOLERANCE: f64 = 1.15;
+
+/// The share of the time for which threads may lack a core.
+const WITHOUT_CORE: f64 = 0.05;
+
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Knows how long some arithmetic takes on one free core.
+#[derive(Debug)]
+pub(super) struct Probe {
+    threads: usize,
+    alone: f64,
+}
+
+impl Probe {
+    /// Finds out how long the arithmetic takes, for machines of `threads` workers.
+    pub(super) fn new(threads: usize) -> Self {
+        let alone = (0..9).map(|_| arithmetic()).fold(f64::INFINITY, f64::min);
+        Self { threads, alone }
+    }
+
+    /// Waits until the cores are free, but no longer than `patience`. Says whether they are.
+    pub(super) fn wait(&self, patience: Duration) -> bool {
+        let began = Instant::now();
+        while !self.cores_are_free() {
+            if began.elapsed() > patience {
+                return false;
+            }
+            std::thread::sleep(PAUSE);
+        }
+        true
+    }
+
+    /// Whether as many threads as there are workers run as fast as one alone, right now.
+    pub(super) fn cores_are_free(&self) -> bool {
+        let barrier = Barrier::new(self.threads);
+        let run = || {
+            barrier.wait();
+            arithmetic()
+        };
+        let slowest = std::thread::scope(|scope| {
+            let others: Vec<_> = (1..self.threads).map(|_| scope.spawn(run)).collect();
+            let own = run();
+            let others = others.into_iter().map(|thread| thread.join().unwrap_or(f64::INFINITY));
+            others.fold(own, f64::max)
+        });
+        slowest <= self.alone * TOLERANCE
+    }
+}
+
+/// Watches whether other processes of this system took a core away.
+#[derive(Debug)]
+pub(super) struct Watch {
+    began: Instant,
+    without_core: Option<f64>,
+}
+
+impl Watch {
+    /// From now on.
+    pub(super) fn start() -> Self {
+        Self { without_core: seconds_without_core(), began: Instant::now() }
+    }
+
+    /// Whether this process's threads had cores whenever they wanted one; always so where the system
+    /// does not say.
+    pub(super) fn had_cores(&self) -> bool {
+        let passed = self.began.elapsed().as_secs_f64();
+        let without = seconds_without_core().zip(self.without_core);
+        without.is_none_or(|(after, before)| after - before <= passed * WITHOUT_CORE)
+    }
+}
+
+/// Seconds of the arithmetic.
+fn arithmetic() -> f64 {
+    let a = vec![0.5_f32; SIZE * SIZE];
+    let b = vec![0.25_f32; panel_len(SIZE, SIZE)];
+    let mut c = vec![0.0_f32; SIZE * SIZE];
+    let mut multiply = || {
+        let c = MatrixMut::dense(&mut c, SIZE, SIZE);
+        product(MatrixRef::dense(&a, SIZE, SIZE), Panels::new(&b, SIZE, SIZE), None, c);
+    };
+    multiply();
+    let began = Instant::now();
+    (0..PRODUCTS).for_each(|_| multiply());
+    let seconds = began.elapsed().as_secs_f64();
+    black_box(&c);
+    seconds
+}

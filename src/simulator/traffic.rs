@@ -1,0 +1,249 @@
+//! Which bytes a part touches, and which of them another worker wrote last.
+
+use std::ops::Range;
+
+use crate::executor::plan::{NONE, Operand, Phase, Plan, Step, TaskSplit};
+
+/// Bits of a word of workers.
+const WORD: usize = u64::BITS as usize;
+
+/// What every part of a plan reads and writes.
+#[derive(Debug)]
+pub(super) struct Traffic {
+    /// By task: bytes that one of its parts touches.
+    pub(super) touched: Vec<f64>,
+    /// By task: what it reads of others.
+    reads: Vec<Vec<Read>>,
+    /// By task: where its parts begin among all parts.
+    first: Vec<usize>,
+}
+
+/// Bytes that a task reads and another task wrote, in this step or, for parameters, in the one before.
+#[derive(Clone, Copy, Debug)]
+struct Read {
+    writer: u32,
+    bytes: f64,
+    share: Share,
+}
+
+/// Which of a writer's bytes one part of the reader reads.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Share {
+    /// Those of its own items or rows.
+    Same,
+    /// An equal share of what each part wrote.
+    Slice,
+    /// All.
+    All,
+}
+
+impl Traffic {
+    pub(super) fn new(plan: &Plan) -> Self {
+        let mut first = vec![0];
+        for task in &plan.tasks {
+            first.push(first.last().copied().unwrap_or(0) + task.parts as usize);
+        }
+        Self {
+            touched: (0..plan.tasks.len()).map(|task| touched(plan, task)).collect(),
+            reads: reads(plan),
+            first,
+        }
+    }
+
+    /// Nobody holds anything yet.
+    pub(super) fn copies(&self, workers: usize) -> Copies {
+        let words = workers.div_ceil(WORD);
+        let parts = self.first.last().copied().unwrap_or(0);
+        Copies { words, holders: vec![0; parts * words], written: vec![false; parts] }
+    }
+
+    /// What part `part` of `task` fetches from other workers when `worker` runs it: of how many parts,
+    /// and how many bytes. From then on, the worker holds copies.
+    pub(super) fn fetch(
+        &self,
+        plan: &Plan,
+        copies: &mut Copies,
+        task: usize,
+        part: u32,
+        worker: usize,
+    ) -> (f64, f64) {
+        let (mut fetches, mut fetched) = (0.0, 0.0);
+        for read in &self.reads[task] {
+            let writer = read.writer as usize;
+            let described = &plan.tasks[writer];
+            let each = read.bytes / f64::from(described.parts);
+            for number in 0..described.parts {
+                let share = match read.share {
+                    Share::All => 1.0,
+                    Share::Slice => 1.0 / f64::from(plan.tasks[task].parts),
+                    Share::Same => common(&extent(plan, writer, number), &extent(plan, task, part)),
+                };
+                if share > 0.0 && copies.read(self.first[writer] + number as usize, worker) {
+                    fetches += 1.0;
+                    fetched += share * each;
+                }
+            }
+        }
+        (fetches, fetched)
+    }
+
+    /// `worker` alone holds what the part wrote.
+    pub(super) fn write(&self, copies: &mut Copies, task: usize, part: u32, worker: usize) {
+        copies.write(self.first[task] + part as usize, worker);
+    }
+}
+
+/// Which workers hold what each part wrote last.
+#[derive(Debug)]
+pub(super) struct Copies {
+    words: usize,
+    holders: Vec<u64>,
+    written: Vec<bool>,
+}
+
+impl Copies {
+    /// Whether what the part wrote must come from another worker.
+    fn read(&mut self, part: usize, worker: usize) -> bool {
+        let word = &mut self.holders[part * self.words + worker / WORD];
+        let bit = 1 << (worker % WORD);
+        let held = *word & bit != 0;
+        *word |= bit;
+        self.written[part] && !held
+    }
+
+    fn write(&mut self, part: usize, worker: usize) {
+        let words = &mut self.holders[part * self.words..(part + 1) * self.words];
+        words.fill(0);
+        words[worker / WORD] = 1 << (worker % WORD);
+        self.written[part] = true;
+    }
+}
+
+/// What a part covers: items of the batch, or a share of all rows.
+fn extent(plan: &Plan, task: usize, part: u32) -> Range<f64> {
+    let described = &plan.tasks[task];
+    let parts = f64::from(described.parts);
+    let (start, end) = (f64::from(part) / parts, f64::from(part + 1) / parts);
+    match described.split {
+        TaskSplit::Rows => start..end,
+        TaskSplit::Items => {
+            let first = f64::from(described.first_item);
+            let items = f64::from(described.items);
+            first + start * items..first + end * items
+        }
+    }
+}
+
+/// How much of `of` lies in `within`.
+fn common(of: &Range<f64>, within: &Range<f64>) -> f64 {
+    let length = of.end.min(within.end) - of.start.max(within.start);
+    let whole = of.end - of.start;
+    if whole > 0.0 { (length / whole).max(0.0) } else { 0.0 }
+}
+
+/// Bytes of a value, all contributions together.
+fn bytes(plan: &Plan, value: u32, items: u32) -> f64 {
+    let described = &plan.values[value as usize];
+    let floats = if described.item_rows == 0 {
+        described.floats * described.contributions as usize
+    } else {
+        items as usize * described.item_rows * described.cols
+    };
+    (floats * size_of::<f32>()) as f64
+}
+
+fn touched(plan: &Plan, task: usize) -> f64 {
+    let described = &plan.tasks[task];
+    let (parts, items) = (f64::from(described.parts), described.items);
+    // What has a batch axis is divided among parts by items; the rest they read whole.
+    let share = |value: u32| {
+        let by_items = plan.values[value as usize].item_rows > 0;
+        let divided = by_items == (described.split == TaskSplit::Items);
+        bytes(plan, value, items) / if divided { parts } else { 1.0 }
+    };
+    let mut values = Vec::new();
+    let mut weights = 0.0;
+    for step in &plan.steps[described.steps.range()] {
+        let operands = plan.operands[step.inputs.range()].iter();
+        let operands = operands.chain([&step.output, &step.output_grad, &step.prepared]);
+        values.extend(operands.map(|&Operand { value, .. }| value).filter(|&it| it != NONE));
+        values.extend(plan.targets[step.writes.range()].iter().map(|target| target.value));
+        let floats: usize = weights_of(plan, step).iter().map(|&it| floats(plan, it)).sum();
+        let bytes = (floats * size_of::<f32>()) as f64;
+        weights += match step.phase {
+            // Weights, and what the optimizer keeps beside them, are read and written.
+            Phase::Update => 2.0 * (1 + plan.optimizer.state().len()) as f64 * bytes / parts,
+            _ => bytes,
+        };
+    }
+    values.sort_unstable();
+    values.dedup();
+    values.into_iter().map(share).sum::<f64>() + weights
+}
+
+/// The parameters whose weights a step reads.
+fn weights_of<'a>(plan: &'a Plan, step: &'a Step) -> &'a [usize] {
+    match step.phase {
+        Phase::Summarize | Phase::Forward | Phase::Prepare | Phase::InputGrad => {
+            &plan.graph.nodes[step.node as usize].parameters
+        }
+        Phase::Regularize | Phase::Update => {
+            let node = &plan.graph.nodes[step.node as usize].parameters;
+            let own = node.iter().position(|&it| it == step.parameter as usize);
+            own.map_or(&[], |place| &node[place..=place])
+        }
+        _ => &[],
+    }
+}
+
+fn floats(plan: &Plan, parameter: usize) -> usize {
+    plan.graph.parameters[parameter].spec.floats()
+}
+
+fn reads(plan: &Plan) -> Vec<Vec<Read>> {
+    let mut reads: Vec<Vec<Read>> = vec![Vec::new(); plan.tasks.len()];
+    for (writer, task) in plan.tasks.iter().enumerate() {
+        for edge in &plan.edges[task.successors.range()] {
+            if edge.value == NONE {
+                continue;
+            }
+            let reader = &plan.tasks[edge.task as usize];
+            let by_items = plan.values[edge.value as usize].item_rows > 0;
+            let share = match (by_items, task.split, reader.split) {
+                (true, TaskSplit::Items, TaskSplit::Items)
+                | (false, TaskSplit::Rows, TaskSplit::Rows) => Share::Same,
+                (false, _, TaskSplit::Rows) => Share::Slice,
+                _ => Share::All,
+            };
+            let bytes = bytes(plan, edge.value, task.items);
+            reads[edge.task as usize].push(Read { writer: writer as u32, bytes, share });
+        }
+    }
+    // Parameters come from the updates of the step before.
+    let mut update_of = vec![NONE; plan.graph.parameters.len()];
+    for (number, task) in plan.tasks.iter().enumerate() {
+        for step in &plan.steps[task.steps.range()] {
+            if step.phase == Phase::Update {
+                update_of[step.parameter as usize] = number as u32;
+            }
+        }
+    }
+    for (number, task) in plan.tasks.iter().enumerate() {
+        for step in &plan.steps[task.steps.range()] {
+            for &parameter in weights_of(plan, step) {
+                let writer = update_of[parameter];
+                if writer == NONE {
+                    continue;
+                }
+                let floats = floats(plan, parameter);
+                let arrays =
+                    if step.phase == Phase::Update { 1 + plan.optimizer.state().len() } else { 1 };
+                let bytes = (arrays * floats * size_of::<f32>()) as f64;
+                let same = step.phase == Phase::Update && task.split == TaskSplit::Rows;
+                let share = if same { Share::Same } else { Share::All };
+                reads[number].push(Read { writer, bytes, share });
+            }
+        }
+    }
+    reads
+}

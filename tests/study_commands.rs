@@ -1,0 +1,78 @@
+//! The commands that study a network: `speedup`, traces, pages, and families of networks for them.
+
+use serde_json::Value;
+
+use super::command_line::{caudal, json, path, told};
+
+#[test]
+fn families_are_models_of_every_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = "layered:layers=3,branches=4,width=16";
+    let object = json(&["train", model, "--max-steps", "3", "--quiet"]);
+    assert_eq!(object["model"], model);
+    let line = told(&["bench", model, "--seconds", "0", "--workers", "1"]);
+    assert!(line.starts_with(&format!("caudal,\"{model}\",1,")), "{line}");
+    let file = path(&folder, "family.svg");
+    told(&["graph", model, "--out", &file]);
+    assert!(std::fs::read_to_string(&file).unwrap().contains("n11.relu"));
+    let shown = told(&["overhead", "--shape", "random-ws", "--nodes", "1000", "--workers", "1"]);
+    assert!(shown.starts_with("caudal,random-ws,1,1000,"), "{shown}");
+    let output = caudal(&["graph", "layered:layer=3", "--out", "-"]);
+    assert_eq!(output.status.code(), Some(2));
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert!(errors.contains("did you mean `layers`?"), "{errors}");
+}
+
+#[test]
+fn traces_are_written_in_the_format_that_the_name_asks_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = path(&folder, "train.json");
+    told(&["train", "article-dag", "--max-steps", "30", "--quiet", "--trace", &file]);
+    let trace: Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+    let slices = trace["traceEvents"].as_array().unwrap().iter().filter(|it| it["ph"] == "X");
+    let last = slices.map(|slice| slice["args"]["execution"].as_u64().unwrap()).max();
+    assert_eq!(last, Some(9), "ten steps");
+    let file = path(&folder, "bench.csv");
+    told(&["bench", "towers-small", "--seconds", "0", "--workers", "2", "--trace", &file]);
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(text.starts_with("execution,task,label,node,phase,part,parts,worker,ready_ns,"));
+    assert!(text.lines().count() > 1000);
+    for arguments in [
+        &["train", "--trace", "trace.txt"][..],
+        &["bench", "digits", "--trace", "trace"],
+        &["bench", "--trace", "trace.json"],
+    ] {
+        assert_eq!(caudal(arguments).status.code(), Some(2), "{arguments:?}");
+    }
+}
+
+#[test]
+fn speedups_are_measured_explained_and_drawn() {
+    let folder = tempfile::tempdir().unwrap();
+    let page = path(&folder, "report.html");
+    let arguments = ["speedup", "binary-tree:levels=3,width=16", "--seconds", "0", "--workers"];
+    let shown = told(&[&arguments[..], &["1,2", "--policies", "fifo", "--report", &page]].concat());
+    for words in ["graham", "waited", "critical path", "fusion", "chunks", "accounted", "backward"]
+    {
+        assert!(shown.contains(words), "{words}: {shown}");
+    }
+    let text = std::fs::read_to_string(&page).unwrap();
+    assert!(text.starts_with("<!DOCTYPE html>") && text.matches("<svg ").count() == 4);
+    let object = json(&[&arguments[..], &["2", "--policies", "fifo,critical-path"]].concat());
+    let rows = object["speedup"]["rows"].as_array().unwrap();
+    let shown: Vec<_> = rows.iter().map(|row| row["executor"].as_str().unwrap()).collect();
+    assert_eq!(shown, ["sequential", "actors", "pool", "pool"]);
+    assert_eq!(object["ideas"].as_array().unwrap().len(), 6);
+    let page = path(&folder, "train.html");
+    let pictures = folder.path().to_str().unwrap();
+    let train = ["train", "article-dag", "--max-steps", "30", "--quiet"];
+    told(&[&train[..], &["--report", &page, "--pictures", pictures]].concat());
+    let text = std::fs::read_to_string(&page).unwrap();
+    for name in ["loss", "speedup", "lost-time", "timeline", "graph"] {
+        let picture = std::fs::read_to_string(path(&folder, &format!("{name}.svg"))).unwrap();
+        assert!(picture.starts_with("<svg ") && text.contains(&picture), "{name}");
+    }
+    assert_eq!(caudal(&["train", "--pictures", &page]).status.code(), Some(2));
+    assert!(text.contains("Loss by epoch") && text.matches("<svg ").count() == 5);
+    assert_eq!(caudal(&["speedup", "--policies", "none"]).status.code(), Some(2));
+}
