@@ -8,7 +8,7 @@ use caudal::executor::{Mode, Phase, Plan, PlanOptions};
 use caudal::graph::{Graph, GraphBuilder};
 use caudal::layers::{Dense, Relu, StopGradient};
 use caudal::losses::MeanSquaredError;
-use caudal::model::Model;
+use caudal::model::{Model, TrainingConfig};
 use caudal::optimizers::{Optimizer, Sgd};
 use caudal::regularizers::{L1, L2};
 use caudal::train::{Network, NetworkOptions, checkpoint};
@@ -163,7 +163,7 @@ fn settings_are_saved_with_the_model() {
     let network = Network::new(graph, Sgd::new(0.1), NetworkOptions::default()).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("frozen.safetensors");
-    network.save(&path, &caudal::model::TrainingConfig::default()).unwrap();
+    network.save(&path, &TrainingConfig::default()).unwrap();
     let (model, _) = checkpoint::open(&path).unwrap();
     let text = model.to_toml().unwrap();
     for line in [
@@ -269,7 +269,8 @@ fn settings_that_make_no_sense_are_refused() {
         let error = chain(change).build().unwrap_err().to_string();
         assert!(error.contains(part), "{error}");
     }
-    let text = Model::new(chain(|_| ()).build().unwrap(), Default::default()).to_toml().unwrap();
+    let text =
+        Model::new(chain(|_| ()).build().unwrap(), TrainingConfig::default()).to_toml().unwrap();
     for (setting, part) in [
         ("trainable = 1", "its `trainable` is 1, not true or false"),
         ("learning_rate_factor = '2'", "`learning_rate_factor` is \"2\", not a number"),
@@ -292,7 +293,7 @@ fn losses_weigh_the_same_unless_told_otherwise() {
     net.loss("other", MeanSquaredError, ["b", z.as_ref()]);
     net.weighted_loss("third", MeanSquaredError, 2.0, ["a", z.as_ref()]);
     let graph = net.build().unwrap();
-    let text = Model::new(graph.clone(), Default::default()).to_toml().unwrap();
+    let text = Model::new(graph.clone(), TrainingConfig::default()).to_toml().unwrap();
     assert_eq!(text.matches("weight = ").count(), 1, "{text}");
     let mut network = Network::new(graph, Sgd::new(0.1), NetworkOptions::default()).unwrap();
     let (x, y, z) = (numbers(&[6, 3], 0.7), numbers(&[6, 2], 0.3), numbers(&[6, 4], 0.2));

@@ -27,14 +27,30 @@ fn kinds() -> BTreeMap<&'static str, Vec<Attributes>> {
     for kind in ["input", "target"] {
         add(kind, &[("shape", "")]);
     }
-    LAYERS.iter().for_each(|row| add(row.kind, row.attributes));
-    BLOCKS.iter().for_each(|row| add(row.kind, row.attributes));
-    LOSSES.iter().for_each(|row| add(row.kind, row.attributes));
-    METRICS.iter().for_each(|row| add(row.kind, row.attributes));
-    OPTIMIZERS.iter().for_each(|row| add(row.kind, row.attributes));
-    INITIALIZERS.iter().for_each(|row| add(row.kind, row.attributes));
-    SCHEDULES.iter().for_each(|row| add(row.kind, row.attributes));
-    REGULARIZERS.iter().for_each(|row| add(row.kind, row.attributes));
+    for row in LAYERS {
+        add(row.kind, row.attributes);
+    }
+    for row in BLOCKS {
+        add(row.kind, row.attributes);
+    }
+    for row in LOSSES {
+        add(row.kind, row.attributes);
+    }
+    for row in METRICS {
+        add(row.kind, row.attributes);
+    }
+    for row in OPTIMIZERS {
+        add(row.kind, row.attributes);
+    }
+    for row in INITIALIZERS {
+        add(row.kind, row.attributes);
+    }
+    for row in SCHEDULES {
+        add(row.kind, row.attributes);
+    }
+    for row in REGULARIZERS {
+        add(row.kind, row.attributes);
+    }
     kinds
 }
 

@@ -229,7 +229,7 @@ fn statistics_have_no_regularizer() {
     net.regularizer(&norm, "running_mean", L2::new(1e-4));
     let error = net.build().unwrap_err().to_string();
     assert!(error.contains("`norm`") && error.contains("`running_mean`"), "{error}");
-    assert!(error.contains("not learned"), "{error}");
+    assert!(error.contains("its parameters are `weight` and `bias`"), "{error}");
 }
 
 #[test]

@@ -15,12 +15,12 @@ pub(super) static SPEC: BlockSpec = BlockSpec {
     ],
 };
 
-/// A [`lstm_cell`] over any number of steps, unrolled: the inputs are the steps, of shape
+/// A [`lstm_cell()`] over any number of steps, unrolled: the inputs are the steps, of shape
 /// `[features]` each, and the outputs are the states after each of them, of shape `[units]`; the last
 /// output is the state after all. It starts from state and memory that are 0. All steps use the parameters of the
 /// first, `step0`.
 ///
-/// Steps come from a sequence by [`steps`](super::steps), or from another recurrent block.
+/// Steps come from a sequence by [`steps`](super::steps()), or from another recurrent block.
 pub fn lstm(units: usize) -> Block {
     let cell = lstm_cell(units);
     Block::new(SPEC.kind, move |net, inputs| unrolled(net, SPEC.kind, &cell, inputs, units, 2))

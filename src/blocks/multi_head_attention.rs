@@ -35,7 +35,7 @@ struct Settings {
     features: usize,
 }
 
-/// Attention of several heads (Vaswani et al. 2017): `heads` times an [`attention_head`] of `size`,
+/// Attention of several heads (Vaswani et al. 2017): `heads` times an [`attention_head()`] of `size`,
 /// each a branch of its own (`head0`, `head1`, …), side by side, and a [`Dense`] node, `output`, of
 /// `features` units over all.
 ///

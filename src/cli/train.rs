@@ -57,7 +57,7 @@ pub(super) struct Train {
     fitting: Fitting,
     /// How weights move (see `caudal optimizers`): the name of an optimizer, which has its default
     /// settings if it is another than the model's, or all in TOML, as in
-    /// '{ kind = "sgd", momentum = 0.9, clip_norm = 1.0 }'
+    /// `{ kind = "sgd", momentum = 0.9, clip_norm = 1.0 }`
     #[arg(long, value_name = "NAME|TOML")]
     optimizer: Option<String>,
     /// Replaces the optimizer's learning rate

@@ -321,6 +321,11 @@ impl<P: Primitives + 'static> Setting<P> {
             caller.run = None;
             queue.end();
             assert_eq!(matches!(end, Found::Stalled), self.stalls);
+            if queue.is_supervised() {
+                // A run is over for the policy when it is over for the caller.
+                let policy = queue.with_policy(|policy| format!("{policy:?}"));
+                assert_eq!(policy, "Assigned { waiting: [], running: [] }");
+            }
             for task in (0..self.tasks.len() as u32).filter(|_| !self.stalls) {
                 assert_eq!(run.times(task), step, "task {task}");
             }
@@ -357,6 +362,7 @@ impl<P: Primitives + 'static> Setting<P> {
 #[derive(Debug, Default)]
 struct Assigned {
     waiting: Vec<ReadyPart>,
+    running: Vec<ReadyPart>,
 }
 
 impl Policy for Assigned {
@@ -375,7 +381,13 @@ impl Policy for Assigned {
     fn pop(&mut self, worker: usize) -> Option<ReadyPart> {
         let of = |part: &ReadyPart| (part.task + part.part) as usize % 2;
         let own = self.waiting.iter().position(|part| of(part) == worker)?;
+        self.running.push(self.waiting[own]);
         Some(self.waiting.remove(own))
+    }
+
+    fn done(&mut self, part: ReadyPart, _worker: usize) {
+        let ended = self.running.iter().position(|&other| other == part);
+        self.running.remove(ended.expect("a part that runs ends"));
     }
 }
 
@@ -420,9 +432,10 @@ fn every_part_runs_once_after_what_it_waits_for() {
 
 #[test]
 fn parts_kept_for_one_worker_wake_that_worker() {
-    for tasks in [JOIN, DIAMOND] {
+    for (tasks, steps, preemptions) in [(JOIN, 2, 3), (DIAMOND, 1, 3), (DIAMOND, 2, 2)] {
         let policy = || Box::new(Assigned::default()) as Box<dyn Policy>;
-        let tried = Setting::<Loom> { policy, ..Setting::new(tasks) }.check(2);
+        let setting = Setting::<Loom> { policy, steps, ..Setting::new(tasks) };
+        let tried = setting.check(preemptions);
         eprintln!("assigned: {tried} schedules");
         assert!(tried > 100, "{tried}");
     }
@@ -431,7 +444,7 @@ fn parts_kept_for_one_worker_wake_that_worker() {
 #[test]
 fn a_stall_is_told_in_every_schedule() {
     let policy = || Box::new(Losing::default()) as Box<dyn Policy>;
-    for (workers, preemptions) in [(2, 2), (3, 1)] {
+    for (workers, preemptions) in [(2, 3), (3, 2)] {
         let setting = Setting::<Loom> { policy, workers, stalls: true, ..Setting::new(JOIN) };
         let tried = setting.check(preemptions);
         eprintln!("stall: {tried} schedules");

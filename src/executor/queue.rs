@@ -116,12 +116,12 @@ impl<P: Primitives, R: Work> Queue<P, R> {
         self.waiting.load(Ordering::Relaxed) == 0
     }
 
-    /// The run's last task has ended with `part`.
-    pub(super) fn finish(&self, part: ReadyPart, worker: usize) {
-        let mut held = self.held.lock();
-        if self.supervised {
-            held.policy.done(part, worker);
-        }
+    /// The run's last task has ended.
+    pub(super) fn finish(&self) {
+        self.finish_locked(self.held.lock());
+    }
+
+    fn finish_locked(&self, held: Guard<'_, P, R>) {
         self.done.store(true, Ordering::Release);
         let sleeping = held.sleeping;
         drop(held);
@@ -130,22 +130,42 @@ impl<P: Primitives, R: Work> Queue<P, R> {
         }
     }
 
-    /// `part` has ended and made `ready` ready. Gives the worker its next part, unless it has `taken`
-    /// some.
+    /// Publishes the tasks that have become ready, and gives the worker its next part, unless it has
+    /// `taken` some.
     pub(super) fn publish_and_take(
         &self,
         worker: usize,
-        part: ReadyPart,
         run: &R,
         ready: &[u32],
         taken: &mut Vec<ReadyPart>,
     ) -> Option<ReadyPart> {
         let mut held = self.held.lock();
-        if self.supervised {
-            held.policy.done(part, worker);
-        }
         self.publish(&mut held, run, ready, worker);
         let next = if taken.is_empty() { self.take(&mut held, worker, taken) } else { None };
+        self.unlock_and_wake(held);
+        next
+    }
+
+    /// The end of `part`, at time `ended`, under a policy that supervises: all in one critical section, for once the end
+    /// is counted, others may bring the run to its end and begin the next one, of which the policy must
+    /// hear later than of this part.
+    pub(super) fn end_supervised(
+        &self,
+        worker: usize,
+        part: ReadyPart,
+        ended: u64,
+        run: &R,
+        ready: &mut Vec<u32>,
+    ) -> Option<ReadyPart> {
+        let mut held = self.held.lock();
+        held.policy.done(part, worker);
+        ready.clear();
+        if run.part_done(part.task) && run.complete(part.task, ended, ready) {
+            self.finish_locked(held);
+            return None;
+        }
+        self.publish(&mut held, run, ready, worker);
+        let next = self.take(&mut held, worker, &mut Vec::new());
         self.unlock_and_wake(held);
         next
     }

@@ -71,22 +71,22 @@ impl<R: Work> Worker<R> {
         // The queue sets the run together with the part.
         let run = self.run.as_deref()?;
         let ended = run.run_part(part, self.number);
-        let completed = run.part_done(part.task);
-        if !completed && !queue.is_supervised() {
+        if queue.is_supervised() {
+            return queue.end_supervised(self.number, part, ended, run, &mut self.ready);
+        }
+        if !run.part_done(part.task) {
             return None;
         }
         self.ready.clear();
-        if completed && run.complete(part.task, ended, &mut self.ready) {
-            queue.finish(part, self.number);
+        if run.complete(part.task, ended, &mut self.ready) {
+            queue.finish();
             return None;
         }
-        if !queue.is_supervised() {
-            let &first = self.ready.first()?;
-            let alone = self.ready.len() == 1 && run.parts(first) == 1;
-            if alone && self.taken.is_empty() && queue.is_empty() {
-                return Some(ReadyPart { task: first, part: 0 });
-            }
+        let &first = self.ready.first()?;
+        let alone = self.ready.len() == 1 && run.parts(first) == 1;
+        if alone && self.taken.is_empty() && queue.is_empty() {
+            return Some(ReadyPart { task: first, part: 0 });
         }
-        queue.publish_and_take(self.number, part, run, &self.ready, &mut self.taken)
+        queue.publish_and_take(self.number, run, &self.ready, &mut self.taken)
     }
 }

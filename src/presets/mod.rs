@@ -24,7 +24,7 @@ pub(crate) use wiring::Wiring;
 
 use crate::error::{Error, Result};
 use crate::graph::{GraphBuilder, NodeName};
-use crate::layers::{Conv2d, Dense, Relu};
+use crate::layers::{Conv2d, Dense, Flatten, MaxPool, Relu};
 use crate::losses::SoftmaxCrossEntropy;
 use crate::metrics::Accuracy;
 use crate::model::{Model, TrainingConfig, suggest};
@@ -147,6 +147,16 @@ fn tower(net: &mut GraphBuilder, prefix: &str, source: &NodeName, widths: &[usiz
         last = net.layer(format!("{prefix}.relu{number}"), Relu, [&dense]);
     }
     last
+}
+
+/// What a classifier reads of an image with `side` rows and columns: the largest of every 2 x 2 pixels,
+/// in a row. Means over small images say too little of where things are.
+fn pixels(net: &mut GraphBuilder, image: &NodeName, side: usize) -> NodeName {
+    let pooled = match side {
+        1 => image.clone(),
+        _ => net.layer("pool", MaxPool::new(2), [image]),
+    };
+    net.layer("flat", Flatten, [&pooled])
 }
 
 /// Ten logits, compared with a label.

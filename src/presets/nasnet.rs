@@ -1,10 +1,10 @@
 //! Cells as a search found them.
 
 use super::arguments::{BATCH, SIDE, Settings, count};
-use super::{PresetSpec, convolution, head, model};
+use super::{PresetSpec, convolution, head, model, pixels};
 use crate::error::Result;
 use crate::graph::{GraphBuilder, NodeName};
-use crate::layers::{Add, AvgPool, Concat, Conv2d, GlobalAvgPool, Relu};
+use crate::layers::{Add, AvgPool, Concat, Conv2d, Relu};
 use crate::model::Model;
 
 pub(super) static SPEC: PresetSpec = PresetSpec {
@@ -29,8 +29,8 @@ fn nasnet(settings: &Settings) -> Result<Model> {
         let next = cell(&mut net, &format!("c{number}"), &last, &before, width);
         before = std::mem::replace(&mut last, next);
     }
-    let means = net.layer("gap", GlobalAvgPool, [&last]);
-    head(&mut net, &means);
+    let last = pixels(&mut net, &last, side);
+    head(&mut net, &last);
     model(net, settings.count("batch"), 10, 0.01)
 }
 

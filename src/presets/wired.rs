@@ -3,11 +3,11 @@
 
 use super::arguments::{Argument, BATCH, SEED, SIDE, Settings, Values, count, number};
 use super::wiring::Wiring;
-use super::{PresetSpec, compare, model};
+use super::{PresetSpec, compare, model, pixels};
 use crate::error::Result;
 use crate::graph::{GraphBuilder, NodeName};
 use crate::initializers::Normal;
-use crate::layers::{Add, Conv2d, Dense, GlobalAvgPool, Relu};
+use crate::layers::{Add, Conv2d, Dense, Relu};
 use crate::model::Model;
 
 /// The most nodes of a family.
@@ -222,10 +222,12 @@ fn wired(settings: &Settings, wiring: &Wiring) -> Result<Model> {
     }
     let sinks: Vec<NodeName> = wiring.sinks().into_iter().map(|sink| nodes[sink].clone()).collect();
     let mut last = sum(&mut net, "sum", &sinks);
+    let mut fan_in = width;
     if conv {
-        last = net.layer("gap", GlobalAvgPool, [&last]);
+        last = pixels(&mut net, &last, side);
+        fan_in *= (side / 2).max(1).pow(2);
     }
-    let values = Normal::new(0.0, deviation(1.0, width, sinks.len()));
+    let values = Normal::new(0.0, deviation(1.0, fan_in, sinks.len()));
     let logits = net.layer("logits", Dense::new(10).initializer(values), [&last]);
     compare(&mut net, &logits);
     model(net, settings.count("batch"), 10, 0.01)

@@ -6,7 +6,7 @@ use caudal::Tensor;
 use caudal::executor::{Mode, PlanOptions};
 use caudal::graph::Graph;
 use caudal::layers::{LAYERS, ParameterKind};
-use caudal::model::Model;
+use caudal::model::{Model, TrainingConfig};
 use caudal::optimizers::Sgd;
 use caudal::regularizers::REGULARIZERS;
 use caudal::train::{Network, NetworkOptions};
@@ -140,7 +140,8 @@ fn every_parameter_of_every_layer_can_have_one() {
                 net.output(&node);
                 net.regularizer(&node, parameter.name, caudal::regularizers::L2::new(0.5));
                 net.trainable(&node, false).learning_rate_factor(&node, 0.5);
-                let model = Model::new(net.build().unwrap(), Default::default()).to_toml().unwrap();
+                let model =
+                    Model::new(net.build().unwrap(), TrainingConfig::default()).to_toml().unwrap();
                 let again = Model::from_toml(&model, "again").unwrap();
                 assert_eq!(again.to_toml().unwrap(), model, "{}", spec.kind);
                 for found in again.graph.parameters() {

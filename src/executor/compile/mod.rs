@@ -41,7 +41,7 @@ pub struct PlanOptions {
     /// keeps rows a whole number of pages apart from competing for the cache.
     pub in_place: bool,
     /// Training plans: the gradient of a node's inputs goes on before that of its parameters is done.
-    /// Without it, both are awaited, as where one backward task computes them.
+    /// Without it, one follows the other and both are awaited, as where one backward task computes them.
     pub split_backward: bool,
     /// Training plans: moves parameters while gradients of others are still computed. Without it,
     /// updates wait for all gradients.

@@ -340,6 +340,8 @@ impl Lister<'_> {
                 if let (false, Some(input), Some(own)) =
                     (self.options.split_backward, input_grad, own)
                 {
+                    // One after the other, as within one task.
+                    self.steps.list[own as usize].after.push(input);
                     self.joined.resize(input as usize + 1, NONE);
                     self.joined[input as usize] = own;
                 }

@@ -120,7 +120,8 @@ pub trait Policy: fmt::Debug + Send {
     /// or `pop` of another worker. If it has nothing for any worker while no part runs, the run ends as stalled.
     fn pop(&mut self, worker: usize) -> Option<ReadyPart>;
 
-    /// `worker` has run `part`, which `pop` gave; the tasks that this made ready are pushed next.
-    /// Only policies that supervise are told.
+    /// `worker` has run `part`, which `pop` gave; the tasks that this made ready are pushed next, and
+    /// no run begins before all parts of the run before have ended for the policy, too. Only policies
+    /// that supervise are told.
     fn done(&mut self, _part: ReadyPart, _worker: usize) {}
 }

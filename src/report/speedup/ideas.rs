@@ -31,8 +31,11 @@ pub struct Idea {
     pub critical_path_ms: f64,
 }
 
+/// Switches something off.
+type Switch = fn(&mut PlanOptions);
+
 /// What to switch off, and how.
-const SWITCHES: &[(&str, fn(&mut PlanOptions))] = &[
+const SWITCHES: &[(&str, Switch)] = &[
     ("nothing", |_| ()),
     ("input and parameter gradients apart", |options| options.split_backward = false),
     ("parts", |options| options.parts = false),
