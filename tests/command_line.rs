@@ -351,6 +351,15 @@ fn a_graph_is_drawn_to_a_file_or_to_standard_output() {
 }
 
 #[test]
+fn a_graph_is_written_as_a_model_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = path(&folder, "experts.toml");
+    told(&["graph", "experts:experts=3", "--out", &file]);
+    let (read, preset) = (Model::open(Some(&file)), Model::open(Some("experts:experts=3")));
+    assert_eq!(read.unwrap().to_toml().unwrap(), preset.unwrap().to_toml().unwrap());
+}
+
+#[test]
 fn benches_print_their_lines() {
     let one = told(&["bench", "towers-small", "--seconds", "0", "--workers", "1"]);
     let fields: Vec<&str> = one.trim_end().split(',').collect();
