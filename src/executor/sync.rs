@@ -1,7 +1,7 @@
 //! What the protocol of tasks and workers is built of: atomics, and a lock that workers sleep on.
 //!
 //! The protocol is generic over these, so that the tests run the very same code under a model checker
-//! (`model_check.rs`). In the program they are the standard library's atomics and `parking_lot`.
+//! (`model_check`). In the program they are the standard library's atomics and `parking_lot`.
 
 use std::ops::DerefMut;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering};

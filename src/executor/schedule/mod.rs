@@ -24,6 +24,7 @@
 //! # Ok::<(), caudal::Error>(())
 //! ```
 
+mod fingerprint;
 mod recording;
 mod replay;
 

@@ -5,141 +5,20 @@
 //! primitives and a run of a few tasks. Faults planted in the primitives, or in the order of a
 //! delivery, show that it would find some.
 
+mod primitives;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use loom::cell::UnsafeCell;
-use loom::sync::{Condvar, Mutex, MutexGuard, atomic};
+use primitives::{Loom, Silent, Unordered};
 
 use super::inbox::{self, Inbox};
 use super::policy::{Policy, ReadyPart, policy};
 use super::queue::{Found, Queue};
-use super::sync::{Atomic, Counter, Monitor, Primitives};
+use super::sync::{Atomic, Counter, Primitives};
 use super::worker::{Work, Worker};
-
-super::sync::atomic!(atomic::AtomicBool, bool);
-super::sync::atomic!(atomic::AtomicUsize, usize);
-super::sync::atomic!(atomic::AtomicPtr<f32>, *mut f32);
-super::sync::atomic!(atomic::AtomicU32, u32);
-
-impl Counter for atomic::AtomicU32 {
-    fn count_down(&self, ordering: Ordering) -> u32 {
-        self.fetch_sub(1, ordering)
-    }
-}
-
-struct LoomMonitor<T> {
-    value: Mutex<T>,
-    changed: Condvar,
-}
-
-impl<T> Monitor<T> for LoomMonitor<T> {
-    type Guard<'a>
-        = MutexGuard<'a, T>
-    where
-        Self: 'a;
-
-    fn new(value: T) -> Self {
-        Self { value: Mutex::new(value), changed: Condvar::new() }
-    }
-
-    fn lock(&self) -> Self::Guard<'_> {
-        self.value.lock().unwrap()
-    }
-
-    fn sleep<'a>(&'a self, guard: Self::Guard<'a>) -> Self::Guard<'a> {
-        self.changed.wait(guard).unwrap()
-    }
-
-    fn wake_one(&self) {
-        self.changed.notify_one();
-    }
-
-    fn wake_all(&self) {
-        self.changed.notify_all();
-    }
-}
-
-/// The protocol as it is.
-enum Loom {}
-
-impl Primitives for Loom {
-    type Flag = atomic::AtomicBool;
-    type Number = atomic::AtomicUsize;
-    type Slot = atomic::AtomicPtr<f32>;
-    type Counter = atomic::AtomicU32;
-    type Monitor<T> = LoomMonitor<T>;
-}
-
-/// A fault: counting orders nothing.
-enum Unordered {}
-
-struct UnorderedCounter(atomic::AtomicU32);
-
-impl Atomic<u32> for UnorderedCounter {
-    fn new(value: u32) -> Self {
-        Self(atomic::AtomicU32::new(value))
-    }
-
-    fn load(&self, ordering: Ordering) -> u32 {
-        self.0.load(ordering)
-    }
-
-    fn store(&self, value: u32, ordering: Ordering) {
-        self.0.store(value, ordering);
-    }
-}
-
-impl Counter for UnorderedCounter {
-    fn count_down(&self, _: Ordering) -> u32 {
-        self.0.fetch_sub(1, Ordering::Relaxed)
-    }
-}
-
-impl Primitives for Unordered {
-    type Flag = atomic::AtomicBool;
-    type Number = atomic::AtomicUsize;
-    type Slot = atomic::AtomicPtr<f32>;
-    type Counter = UnorderedCounter;
-    type Monitor<T> = LoomMonitor<T>;
-}
-
-/// A fault: whoever publishes wakes nobody.
-enum Silent {}
-
-struct SilentMonitor<T>(LoomMonitor<T>);
-
-impl<T> Monitor<T> for SilentMonitor<T> {
-    type Guard<'a>
-        = MutexGuard<'a, T>
-    where
-        Self: 'a;
-
-    fn new(value: T) -> Self {
-        Self(LoomMonitor::new(value))
-    }
-
-    fn lock(&self) -> Self::Guard<'_> {
-        self.0.lock()
-    }
-
-    fn sleep<'a>(&'a self, guard: Self::Guard<'a>) -> Self::Guard<'a> {
-        self.0.sleep(guard)
-    }
-
-    fn wake_one(&self) {}
-
-    fn wake_all(&self) {}
-}
-
-impl Primitives for Silent {
-    type Flag = atomic::AtomicBool;
-    type Number = atomic::AtomicUsize;
-    type Slot = atomic::AtomicPtr<f32>;
-    type Counter = atomic::AtomicU32;
-    type Monitor<T> = SilentMonitor<T>;
-}
 
 /// A task of the run that is checked.
 struct Task {
