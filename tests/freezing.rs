@@ -249,7 +249,8 @@ fn sharers_agree_with_the_owner() {
 
 #[test]
 fn settings_that_make_no_sense_are_refused() {
-    let cases: [(fn(&mut GraphBuilder), &str); 8] = [
+    type Change = fn(&mut GraphBuilder);
+    let cases: [(Change, &str); 8] = [
         (
             |net| _ = net.trainable("d", false),
             "node `d`: its training is set, but it is not a node",

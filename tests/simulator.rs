@@ -111,8 +111,11 @@ fn a_further_worker_makes_it_longer() {
 
 #[test]
 fn shorter_tasks_make_it_longer() {
-    let shorter = SECONDS.map(|seconds| seconds - 1.0);
-    assert_eq!(makespan(&shorter, &AFTER, &LIST, 3), 13.0);
+    // By one, but the first by a hair less: of two tasks that end at one moment, the pool serves one
+    // before the other, and Graham both before anything is taken.
+    let mut shorter = SECONDS.map(|seconds| seconds - 1.0);
+    shorter[0] += 1e-6;
+    assert!((makespan(&shorter, &AFTER, &LIST, 3) - 13.0).abs() < 1e-9);
 }
 
 #[test]
@@ -234,7 +237,9 @@ fn a_seed_decides_every_draw_and_a_thousand_workers_are_no_problem() {
     let (plan, fixed) = tasks.plan().unwrap();
     let varied = Costs::new((0..plan.task_count()).map(|task| {
         let mut parts = fixed.of_task(task).to_vec();
-        parts.iter_mut().for_each(|part| part.variance = (0.3 * part.mean).powi(2));
+        for part in &mut parts {
+            part.variance = (0.3 * part.mean).powi(2);
+        }
         parts
     }));
     let mut policy = policy("critical-path").unwrap();
@@ -244,8 +249,21 @@ fn a_seed_decides_every_draw_and_a_thousand_workers_are_no_problem() {
     };
     assert_eq!(took(Some(1), 4), took(Some(1), 4));
     assert_ne!(took(Some(1), 4).makespan, took(Some(2), 4).makespan);
-    assert_eq!(took(None, 1).makespan, fixed.work());
+    assert!((took(None, 1).makespan - fixed.work()).abs() < 1e-9);
     assert!((took(None, 1024).makespan - fixed.critical_path(&plan)).abs() < 1e-9);
+}
+
+/// Keeps whatever it is given.
+#[derive(Debug)]
+struct Lost;
+impl Policy for Lost {
+    fn name(&self) -> &'static str {
+        "lost"
+    }
+    fn push(&mut self, _part: ReadyPart, _worker: usize) {}
+    fn pop(&mut self, _worker: usize) -> Option<ReadyPart> {
+        None
+    }
 }
 
 #[test]
@@ -266,18 +284,6 @@ fn impossible_machines_and_tasks_are_refused_and_lost_parts_are_told() {
     let stuck = Machine { speeds: vec![1.0, 0.0], ..Machine::ideal(2) };
     assert!(try_on(&stuck, fifo).contains("speed 0"));
 
-    /// Keeps whatever it is given.
-    #[derive(Debug)]
-    struct Lost;
-    impl Policy for Lost {
-        fn name(&self) -> &'static str {
-            "lost"
-        }
-        fn push(&mut self, _part: ReadyPart, _worker: usize) {}
-        fn pop(&mut self, _worker: usize) -> Option<ReadyPart> {
-            None
-        }
-    }
     let message = try_on(&Machine::ideal(2), &mut Lost);
     assert!(message.contains("`0` (forward) is ready but was never taken"), "{message}");
     assert!(message.contains("`1` (forward) lacks 1 message"), "{message}");

@@ -48,7 +48,7 @@ enum Command {
     Overhead(overhead::Overhead),
     Simulate(simulate::Simulate),
     Speedup(speedup::Speedup),
-    Graph(graph::Graph),
+    Graph(graph::Draw),
     /// Lists the preset networks, and the arguments of those that are families.
     Models(tables::List),
     /// Lists the layers with their attributes.

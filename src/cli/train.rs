@@ -165,7 +165,6 @@ impl Train {
         } else {
             None
         };
-        let history = History { validation: vec![tested], ..history };
         if let Some(measured) = measured.as_ref().filter(|_| self.report.is_wanted()) {
             let mut page = Page::new(format!("Training of {}", network.graph().name()));
             loss_page(&mut page, &history);
@@ -173,6 +172,7 @@ impl Train {
             speedup_page(&mut page, network.run(Mode::Training, measured.batch)?.plan(), measured);
             self.report.write(&page)?;
         }
+        let history = History { validation: vec![tested], ..history };
         self.tell(&mut network, &history, measured.as_ref(), seconds)
     }
 

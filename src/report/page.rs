@@ -184,14 +184,15 @@ fn curves(measured: &Speedup) -> String {
 
 /// Adds the loss of a training: of every epoch, on the data trained on and on the data tested on.
 pub fn loss_page(page: &mut Page, history: &History) {
-    let curve = |name: &str, reports: &[crate::train::Report]| Series {
-        name: name.to_owned(),
-        points: reports
-            .iter()
-            .enumerate()
-            .map(|(epoch, it)| (epoch as f64 + 1.0, it.loss))
-            .collect(),
-        dashed: false,
+    // Reports of fewer epochs are those of the last ones.
+    let curve = |name: &str, reports: &[crate::train::Report]| {
+        let before = history.train.len().saturating_sub(reports.len());
+        let points = reports.iter().enumerate();
+        Series {
+            name: name.to_owned(),
+            points: points.map(|(number, it)| ((before + number + 1) as f64, it.loss)).collect(),
+            dashed: false,
+        }
     };
     let mut series = vec![curve("training, each batch before its update", &history.train)];
     if !history.validation.is_empty() {

@@ -1,7 +1,7 @@
 //! What ran where and when: recorded, and written for other programs.
 //!
 //! A [`Recorder`] observes a run. What it kept, or what a simulation made up, is a list of
-//! [`Execution`]s, which [`chrome`] writes for Perfetto, [`csv`] for tables, and [`json_lines`] for
+//! [`Execution`]s, which [`chrome()`] writes for Perfetto, [`csv()`] for tables, and [`json_lines`] for
 //! programs.
 
 mod chrome;
