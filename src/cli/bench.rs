@@ -5,7 +5,6 @@ use std::process::Command;
 use std::time::Duration;
 
 use caudal::bench::{prepare, product_peak, time_steps};
-use caudal::executor::PlanOptions;
 use caudal::kernels::instruction_set_name;
 use caudal::model::Model;
 use caudal::presets::WORKLOADS;
@@ -37,6 +36,8 @@ pub(super) struct Bench {
     /// format), .csv, or .jsonl; for one workload
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
+    #[command(flatten)]
+    micro_batches: options::MicroBatches,
     #[command(flatten)]
     run: options::Run,
 }
@@ -72,7 +73,7 @@ impl Bench {
         let mut executor = self.run.executor()?;
         let limit = Duration::from_secs_f64(self.seconds);
         let (batch, optimizer) = (model.training.batch_size, &model.training.optimizer);
-        let mut run = prepare(&model.graph, batch, optimizer, PlanOptions::default())?;
+        let mut run = prepare(&model.graph, batch, optimizer, self.micro_batches.plan())?;
         let took = time_steps(&mut run, executor.as_mut(), limit)?;
         if let Some(path) = &self.trace {
             let (executions, _) = record(&mut run, executor.as_mut(), trace::EXECUTIONS)?;
@@ -115,6 +116,7 @@ impl Bench {
             let status = Command::new(&program)
                 .arg("bench")
                 .args(self.run.to_arguments())
+                .args(self.micro_batches.to_arguments())
                 .args(["--seconds", &self.seconds.to_string()])
                 .args(["--", workload])
                 .status()

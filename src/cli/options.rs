@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use caudal::executor::{EXECUTORS, Executor, executor};
+use caudal::executor::{EXECUTORS, Executor, PlanOptions, executor};
 use caudal::train::{Network, NetworkOptions, checkpoint};
 use clap::Args;
 
@@ -15,6 +15,30 @@ pub(super) fn saved(path: &Path, options: NetworkOptions) -> Result<(Network, us
     let mut network = Network::from_parts(model.graph, training.optimizer, options)?;
     network.resume(&checkpoint)?;
     Ok((network, training.batch_size))
+}
+
+/// How training works on a batch.
+#[derive(Clone, Copy, Debug, Args)]
+pub(super) struct MicroBatches {
+    /// Divides each batch into N micro-batches, several in flight together, whose gradients are added
+    /// in order before one update; not with layers that look at a whole batch [default: as caches
+    /// suggest]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    micro_batches: Option<u32>,
+}
+
+impl MicroBatches {
+    /// The default options with as many micro-batches.
+    pub(super) fn plan(self) -> PlanOptions {
+        let micro_batches = self.micro_batches.map(|count| count as usize);
+        PlanOptions { micro_batches, ..PlanOptions::default() }
+    }
+
+    /// The same option as arguments of another process.
+    pub(super) fn to_arguments(self) -> Vec<String> {
+        let count = self.micro_batches.map(|count| count.to_string());
+        count.map_or_else(Vec::new, |count| vec!["--micro-batches".to_owned(), count])
+    }
 }
 
 /// What runs the plans.

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use caudal::Tensor;
 use caudal::data;
@@ -27,6 +28,11 @@ pub(super) struct Predict {
     data: String,
     #[command(flatten)]
     run: options::Run,
+    /// Predicts with N batches at work at the same time, each on a thread of its own, rather than
+    /// batch after batch with --workers, --policy and --executor
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096),
+        conflicts_with_all = ["workers", "policy", "executor"])]
+    in_flight: Option<u16>,
     /// Where to write it [default: standard output]
     #[arg(long, value_name = "FILE.csv")]
     out: Option<PathBuf>,
@@ -39,8 +45,17 @@ impl Predict {
         }
         let (mut network, batch_size) = self.run.saved(&self.file)?;
         let items = data::load_to_predict(&self.data, network.graph(), batch_size)?;
-        let outputs = network.predict_data(&items, batch_size)?;
-        let text = csv(network.graph(), &outputs);
+        let graph = Arc::clone(network.graph());
+        let mut text = header(&graph);
+        match self.in_flight {
+            None => lines(&graph, 0, &network.predict_data(&items, batch_size)?, &mut text),
+            Some(in_flight) => {
+                let batches = network.predict_data_stream(&items, batch_size, in_flight.into())?;
+                for (number, outputs) in batches.enumerate() {
+                    lines(&graph, number * batch_size, &outputs?, &mut text);
+                }
+            }
+        }
         match &self.out {
             Some(path) => write_file(path, &text),
             None => line(text.trim_end()),
@@ -48,40 +63,45 @@ impl Predict {
     }
 }
 
+/// The names of all columns, and the end of the line.
+fn header(graph: &Graph) -> String {
+    let mut text = "item".to_owned();
+    for &id in graph.outputs() {
+        let node = &graph.nodes()[id];
+        if has_classes(graph, id) {
+            text.push_str(&quoted(&format!("{}.class", node.name)));
+        }
+        for number in 0..node.shape.iter().product() {
+            text.push_str(&quoted(&format!("{}.{number}", node.name)));
+        }
+    }
+    text.push('\n');
+    text
+}
+
 /// One output as columns.
-struct Columns<'a> {
-    name: &'a str,
+struct Columns {
     classes: bool,
     numbers: Vec<f32>,
     width: usize,
 }
 
-fn csv(graph: &Graph, outputs: &[Tensor]) -> String {
-    let all: Vec<Columns<'_>> = graph
+/// Adds a line for every item of `outputs`, which are counted from `first`.
+fn lines(graph: &Graph, first: usize, outputs: &[Tensor], text: &mut String) {
+    let all: Vec<Columns> = graph
         .outputs()
         .iter()
         .zip(outputs)
         .map(|(&id, output)| Columns {
-            name: &graph.nodes()[id].name,
             classes: has_classes(graph, id),
             numbers: output.iter().copied().collect(),
             width: graph.nodes()[id].shape.iter().product(),
         })
         .collect();
-    let mut text = "item".to_owned();
-    for columns in &all {
-        if columns.classes {
-            text.push_str(&quoted(&format!("{}.class", columns.name)));
-        }
-        for number in 0..columns.width {
-            text.push_str(&quoted(&format!("{}.{number}", columns.name)));
-        }
-    }
-    text.push('\n');
     let items = outputs.first().and_then(|output| output.shape().first()).copied().unwrap_or(0);
     for item in 0..items {
         // Writing to a string can't fail.
-        let _ = write!(text, "{item}");
+        let _ = write!(text, "{}", first + item);
         for columns in &all {
             let numbers = &columns.numbers[item * columns.width..(item + 1) * columns.width];
             if columns.classes {
@@ -93,7 +113,6 @@ fn csv(graph: &Graph, outputs: &[Tensor]) -> String {
         }
         text.push('\n');
     }
-    text
 }
 
 /// A comma and a field of the header.

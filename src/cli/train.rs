@@ -11,7 +11,9 @@ use caudal::model::Model;
 use caudal::optimizers::{self, Optimizer};
 use caudal::report::speedup::{Speedup, speedup};
 use caudal::report::{Page, loss_page, speedup_page};
-use caudal::train::{Callback, Checkpoint, FitOptions, History, Network, Progress, checkpoint};
+use caudal::train::{
+    Callback, Checkpoint, FitOptions, History, Network, NetworkOptions, Progress, checkpoint,
+};
 use clap::Args;
 
 use super::fitting::{Callbacks, Fitting};
@@ -46,6 +48,8 @@ pub(super) struct Train {
     /// Items in a batch [default: the model's]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     batch_size: Option<u32>,
+    #[command(flatten)]
+    micro_batches: options::MicroBatches,
     #[command(flatten)]
     run: options::Run,
     #[command(flatten)]
@@ -98,7 +102,8 @@ impl Train {
         if let Some(path) = &self.trace {
             trace::check(path)?;
         }
-        let options = self.run.network(self.seed)?;
+        let plan = self.micro_batches.plan();
+        let options = NetworkOptions { plan, ..self.run.network(self.seed)? };
         let (mut model, checkpoint) = self.model()?;
         self.adjust(&mut model)?;
         let training = &model.training;

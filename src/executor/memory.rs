@@ -78,6 +78,16 @@ impl Parameters {
         set(&graph.parameters()[index], values, &self.entries[index].state[state])
     }
 
+    /// A copy of the weights, without what the optimizer keeps: for predictions.
+    pub(crate) fn copy_weights(&self) -> Self {
+        let copy = |entry: &Entry| {
+            let mut weights = Buffer::zeroed(entry.weights.len());
+            weights.as_mut_slice().copy_from_slice(read(&entry.weights));
+            Entry { weights, state: Vec::new() }
+        };
+        Self { entries: self.entries.iter().map(copy).collect() }
+    }
+
     /// A copy of everything, to restore with [`Parameters::restore`].
     pub(crate) fn snapshot(&self) -> Vec<Vec<f32>> {
         let buffers =

@@ -49,20 +49,24 @@ impl RunState {
         self.write_sum(part, step, cost as f32);
     }
 
-    /// Adds the gradients of the part's rows in order, that of the regularizer last, to the first.
+    /// Adds the gradients of the part's rows in the plan's order, that of the regularizer last, to the
+    /// first.
     fn complete_gradient(&self, step: &Step, range: &Range<usize>) -> Option<&mut [f32]> {
-        let mut contributions =
-            self.plan.operands[step.inputs.range()].iter().flat_map(|&operand| {
-                let value = *self.value(operand.value);
-                (0..value.contributions as usize)
-                    .map(move |number| (operand, number * value.floats))
-            });
-        let (first, _) = contributions.next()?;
-        let gradient = self.flat_mut(first, range.clone());
-        for (operand, start) in contributions {
-            let more = &self.flat(operand)[start + range.start..start + range.end];
-            kernels::add_slices(gradient, more);
+        let rows = |(operand, number): (Operand, usize)| {
+            let start = number * self.value(operand.value).floats;
+            self.flat_mut(operand, start + range.start..start + range.end)
+        };
+        let mut sum: Option<&mut [f32]> = None;
+        for contributions in self.plan.contributions(&self.plan.operands[step.inputs.range()]) {
+            let mut contributions = contributions.map(rows);
+            let Some(own) = contributions.next() else { continue };
+            contributions.for_each(|more| kernels::add_slices(own, more));
+            match &mut sum {
+                None => sum = Some(own),
+                Some(sum) => kernels::add_slices(sum, own),
+            }
         }
+        let gradient = sum?;
         if let Some(regularizer) = &self.parameter(step).regularizer {
             regularizer.add_gradient(self.weights(step, range.clone()), gradient);
         }

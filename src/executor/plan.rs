@@ -247,6 +247,8 @@ pub struct Plan {
     pub(crate) graph: Arc<Graph>,
     pub(crate) mode: Mode,
     pub(crate) batch: usize,
+    /// Micro-batches whose gradients are each complete before they are added; 1 without any.
+    pub(crate) micro_batches: usize,
     pub(crate) optimizer: Arc<dyn Optimizer>,
     pub(crate) values: Vec<Value>,
     pub(crate) storages: Vec<Storage>,
@@ -295,6 +297,21 @@ impl Plan {
     /// Items in a batch.
     pub fn batch(&self) -> usize {
         self.batch
+    }
+
+    /// The contributions to gradients of one parameter, in the order in which they are added: for every
+    /// micro-batch, those to each of the gradients, as numbers of the contribution within it.
+    pub(crate) fn contributions<'a>(
+        &'a self,
+        gradients: &'a [Operand],
+    ) -> impl Iterator<Item = impl Iterator<Item = (Operand, usize)> + 'a> + 'a {
+        (0..self.micro_batches).map(move |micro_batch| {
+            gradients.iter().flat_map(move |&gradient| {
+                let all = self.values[gradient.value as usize].contributions as usize;
+                let each = all / self.micro_batches;
+                (micro_batch * each..(micro_batch + 1) * each).map(move |it| (gradient, it))
+            })
+        })
     }
 
     /// How many tasks it has.

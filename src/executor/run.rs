@@ -195,14 +195,19 @@ impl Run {
             .steps
             .iter()
             .any(|step| step.phase == Phase::Update && step.parameter as usize == parameter);
-        for (number, &value) in values.iter().enumerate() {
-            let contributions = self.kept_value(value)?.chunks(floats).enumerate();
-            for (part, contribution) in contributions {
-                if added && (number, part) != (0, 0) {
-                    continue;
-                }
-                sum.iter_mut().zip(contribution).for_each(|(sum, add)| *sum += add);
+        let add = |sum: &mut [f32], more: &[f32]| {
+            sum.iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
+        };
+        let operands: Vec<Operand> =
+            values.iter().map(|&value| Operand { value, ..Operand::ABSENT }).collect();
+        let most = if added { 1 } else { usize::MAX };
+        let mut own = vec![0.0f32; floats];
+        for contributions in plan.contributions(&operands).take(most) {
+            own.fill(0.0);
+            for (operand, number) in contributions.take(most) {
+                add(&mut own, &self.kept_value(operand.value)?[number * floats..][..floats]);
             }
+            add(&mut sum, &own);
         }
         if let Some(regularizer) = described.regularizer.as_ref().filter(|_| !added) {
             regularizer.add_gradient(self.state.parameters.memory(parameter), &mut sum);

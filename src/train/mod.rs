@@ -1,5 +1,6 @@
 //! Networks that learn: parameters, plans and an executor put together; training over data sets.
 
+mod batch;
 pub mod callbacks;
 pub mod checkpoint;
 mod feed;
@@ -9,6 +10,7 @@ mod passes;
 mod progress;
 mod recompile;
 mod report;
+mod stream;
 
 pub use checkpoint::Checkpoint;
 pub use fit::{BatchEnd, BatchStart, Callback, Control, EpochEnd, EpochStart, FitOptions, History};
@@ -16,3 +18,4 @@ pub use network::{Network, NetworkOptions};
 pub use progress::Progress;
 pub use recompile::Carried;
 pub use report::{NamedTable, NamedValue, Report};
+pub use stream::PredictStream;

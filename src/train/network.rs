@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::passes::tensor;
+use super::batch::{bind, by_node, outputs};
 use super::report::{Report, Totals};
 use crate::error::{Error, Result};
 use crate::executor::{Executor, Mode, Parameters, Plan, PlanOptions, Run, executor};
-use crate::graph::{Graph, NodeId};
+use crate::graph::Graph;
 use crate::optimizers::Optimizer;
-use crate::tensor::{Tensor, describe_shape};
+use crate::tensor::Tensor;
 
 /// How a network runs.
 #[derive(Clone, Debug)]
@@ -43,7 +43,7 @@ impl Default for NetworkOptions {
 }
 
 /// Plans are kept for this many combinations of purpose and batch size.
-const MOST_RUNS: usize = 8;
+pub(super) const MOST_RUNS: usize = 8;
 
 /// A graph with its parameters, an optimizer and an executor.
 ///
@@ -333,59 +333,15 @@ impl Network {
     pub fn predict(&mut self, batch: &[(&str, &Tensor)]) -> Result<Vec<Tensor>> {
         let items = self.bind(Mode::Prediction, batch)?;
         self.execute(Mode::Prediction, items)?;
-        let graph = Arc::clone(&self.graph);
-        let run = self.run(Mode::Prediction, items)?;
-        let kept = |&id: &NodeId| tensor(&graph, id, items, run.kept(id).unwrap_or(&[]).to_vec());
-        graph.outputs().iter().map(kept).collect()
+        outputs(self.run(Mode::Prediction, items)?)
     }
 
     /// Copies a batch into its run; says how many items it has.
     fn bind(&mut self, mode: Mode, batch: &[(&str, &Tensor)]) -> Result<usize> {
         let graph = Arc::clone(&self.graph);
-        let mut needed = graph.inputs();
-        if mode != Mode::Prediction {
-            needed.extend(graph.targets());
-        }
-        let mut items = None;
-        let mut bound = Vec::new();
-        for id in needed {
-            let node = &graph.nodes()[id];
-            let Some((_, tensor)) = batch.iter().find(|(name, _)| *name == node.name) else {
-                return Err(Error::Input {
-                    node: node.name.clone(),
-                    expected: format!("items of {}", describe_shape(&node.shape)),
-                    found: "nothing".to_owned(),
-                    remedy: "hand over a tensor under this name".to_owned(),
-                });
-            };
-            let expected = |items: &str| format!("{items} x {}", describe_shape(&node.shape));
-            let fits = tensor.shape().split_first().filter(|(_, shape)| *shape == node.shape);
-            let Some((&count, _)) = fits else {
-                return Err(Error::Input {
-                    node: node.name.clone(),
-                    expected: expected("items"),
-                    found: describe_shape(tensor.shape()),
-                    remedy: "put the batch axis first and channels last".to_owned(),
-                });
-            };
-            if *items.get_or_insert(count) != count {
-                return Err(Error::Input {
-                    node: node.name.clone(),
-                    expected: expected(&items.unwrap_or(0).to_string()),
-                    found: describe_shape(tensor.shape()),
-                    remedy: "give every input and target as many items".to_owned(),
-                });
-            }
-            bound.push((id, *tensor));
-        }
-        let items = items.unwrap_or(0);
+        let (items, bound) = by_node(&graph, mode, batch)?;
         let run = self.run(mode, items)?;
-        for (id, tensor) in bound {
-            match tensor.as_slice() {
-                Some(numbers) => run.bind(id, numbers)?,
-                None => run.bind(id, &tensor.iter().copied().collect::<Vec<f32>>())?,
-            }
-        }
+        bound.into_iter().try_for_each(|(id, tensor)| bind(run, id, tensor))?;
         Ok(items)
     }
 }

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use super::batch::tensor;
 use super::network::Network;
 use super::report::{Report, Totals};
+use super::stream::PredictStream;
 use crate::data::{Column, Dataset, batches, gather};
 use crate::error::{Error, Result};
 use crate::executor::{Mode, Run};
-use crate::graph::{Graph, NodeId};
+use crate::graph::NodeId;
 use crate::tensor::{Tensor, describe_shape};
 
 impl Network {
@@ -142,6 +144,33 @@ impl Network {
         let outputs = graph.outputs().iter().zip(numbers);
         outputs.map(|(&id, numbers)| tensor(&graph, id, data.len(), numbers)).collect()
     }
+
+    /// As [`Network::predict_data`], batch by batch, with `in_flight` batches at work at the same time:
+    /// see [`Network::predict_stream`].
+    ///
+    /// # Errors
+    /// If the data does not fit, or as [`Network::predict_stream`].
+    pub fn predict_data_stream<'a>(
+        &self,
+        data: &Dataset,
+        batch_size: usize,
+        in_flight: usize,
+    ) -> Result<PredictStream<'a>> {
+        let graph = Arc::clone(self.graph());
+        let columns = self.columns(Mode::Prediction, data)?;
+        let (batch_size, total) = (batch_size.max(1), data.len());
+        let batches = (0..total).step_by(batch_size).map(move |first| {
+            let items: Vec<usize> = (first..total.min(first + batch_size)).collect();
+            let gathered = columns.iter().map(|(id, column)| {
+                let mut numbers = Vec::new();
+                gather(&column.values, &items, &mut numbers)?;
+                let name = graph.nodes()[*id].name.clone();
+                Ok((name, tensor(&graph, *id, items.len(), numbers)?))
+            });
+            gathered.collect()
+        });
+        PredictStream::new(self, Box::new(batches), in_flight)
+    }
 }
 
 /// Copies some items of a data set into a run.
@@ -152,16 +181,4 @@ fn bind(run: &mut Run, columns: &[(NodeId, Column)], items: &[usize]) -> Result<
         run.bind(*id, &numbers)?;
     }
     Ok(())
-}
-
-/// The numbers of `items` items of an output as a tensor.
-pub(super) fn tensor(graph: &Graph, id: NodeId, items: usize, numbers: Vec<f32>) -> Result<Tensor> {
-    let node = &graph.nodes()[id];
-    let shape = [&[items], node.shape.as_slice()].concat();
-    Tensor::from_shape_vec(shape, numbers).map_err(|error| Error::Input {
-        node: node.name.clone(),
-        expected: "an output that the plan keeps".to_owned(),
-        found: error.to_string(),
-        remedy: "declare it an output".to_owned(),
-    })
 }

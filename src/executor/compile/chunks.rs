@@ -5,8 +5,13 @@
 //! each are planned separately, from the input to the parameter gradients, and are run chunk after
 //! chunk as far as there are enough of them for all workers. Parameter gradients of all chunks are
 //! added in chunk order before one update. Layers that look at a whole batch rule this out.
+//!
+//! Micro-batches are chunks whose number the user sets. They share nothing but the weights, and their
+//! gradients are those of runs one after another: also the parameter gradients that chunks leave to the
+//! whole batch are computed for each of them.
 
 use super::PlanOptions;
+use crate::error::{Error, Result};
 use crate::executor::plan::Mode;
 use crate::graph::{Graph, Role};
 use crate::layers::{Pass, Split, View};
@@ -20,9 +25,15 @@ pub(super) fn count(
     batch: usize,
     included: &[bool],
     options: PlanOptions,
-) -> usize {
+) -> Result<usize> {
     if mode != Mode::Training {
-        return 1;
+        return Ok(1);
+    }
+    if options.micro_batches == Some(0) {
+        return Err(Error::Training {
+            problem: format!("graph `{}`: a batch is divided into no micro-batch", graph.name()),
+            remedy: "use at least one micro-batch, or leave their number open".to_owned(),
+        });
     }
     let mut floats = 0usize;
     for (id, node) in graph.nodes.iter().enumerate() {
@@ -34,12 +45,27 @@ pub(super) fn count(
             node.inputs.iter().map(|&input| graph.nodes[input].shape.as_slice()).collect();
         let as_a_whole = layer.summary_floats(&shapes, Pass::Forward) > 0 && graph.trains(id);
         if layer.split() != Split::Items || as_a_whole {
-            return 1;
+            return match options.micro_batches {
+                Some(2..) => Err(Error::node(
+                    &node.name,
+                    format!(
+                        "`{}` looks at a batch as a whole, which can't be divided into \
+                         micro-batches",
+                        layer.kind()
+                    ),
+                    "train it without micro-batches, give it `trainable = false`, or replace it by \
+                     a layer that looks at each item alone, such as `layer_norm`",
+                )),
+                _ => Ok(1),
+            };
         }
         if layer.view(&shapes) == View::Computed && !layer.in_place() {
             floats += node.shape.iter().product::<usize>();
         }
     }
+    if let Some(micro_batches) = options.micro_batches {
+        return Ok(micro_batches.min(batch));
+    }
     let bytes = floats.saturating_mul(batch).saturating_mul(size_of::<f32>());
-    bytes.div_ceil(options.chunk_bytes.max(1)).clamp(1, (batch / SMALLEST_CHUNK).max(1))
+    Ok(bytes.div_ceil(options.chunk_bytes.max(1)).clamp(1, (batch / SMALLEST_CHUNK).max(1)))
 }

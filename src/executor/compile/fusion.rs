@@ -163,7 +163,8 @@ impl Fusion<'_> {
         });
         let split = self.steps.list[producer].split;
         let sums = values.chunks.len() * self.steps.contributions[producer];
-        let whole = split != Split::Items || sums <= 1;
+        let by_chunk = split == Split::Items || self.options.micro_batches.is_some();
+        let whole = !by_chunk || sums <= 1;
         (whole && !fails_in_backward).then_some(self.group_of[producer])
     }
 

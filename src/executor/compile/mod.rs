@@ -35,6 +35,12 @@ pub struct PlanOptions {
     /// Training plans: works on a batch in chunks with about this many bytes of activations, so that
     /// they stay in the caches; a chunk has at least 8 items.
     pub chunk_bytes: usize,
+    /// Training plans: divides a batch into this many micro-batches, or as many as it has items, of
+    /// which several are in flight together, and adds their gradients in order before one update;
+    /// replaces [`PlanOptions::chunk_bytes`]. The bits of the gradients are those of the micro-batches
+    /// run one after another, each weighted by its share of the items, where all have as many items.
+    /// Refused where a layer that trains looks at a batch as a whole, as `batch_norm` does.
+    pub micro_batches: Option<usize>,
     /// Makes one task of steps with one way through, where one of them is small.
     pub fusion: bool,
     /// Lets layers write over inputs that nobody else reads, places inputs inside their concat, and
@@ -59,6 +65,7 @@ impl Default for PlanOptions {
             parts: true,
             grain: 60e-6,
             chunk_bytes: 6 << 20,
+            micro_batches: None,
             fusion: true,
             in_place: true,
             split_backward: true,
@@ -92,7 +99,8 @@ impl Plan {
     ///
     /// # Errors
     /// If the batch is empty, if training is asked of a graph without a loss or without a parameter
-    /// that a loss depends on, or if a tensor does not fit into memory's addresses.
+    /// that a loss depends on, if a tensor does not fit into memory's addresses, or if there are to be
+    /// micro-batches, but a layer looks at a batch as a whole.
     pub fn compile(
         graph: &Arc<Graph>,
         mode: Mode,
@@ -132,7 +140,8 @@ impl Plan {
             }
         }
         let included = included(graph, mode);
-        let values = values::Values::place(graph, mode, batch, &included, options);
+        let chunks = chunks::count(graph, mode, batch, &included, options)?;
+        let values = values::Values::place(graph, mode, batch, &included, options, chunks);
         let norm_clip = optimizer.norm_clip();
         let steps = steps::Steps::list(graph, mode, batch, &included, &values, options, norm_clip);
         let trains = steps.parameter_gradients.iter().any(|gradients| !gradients.is_empty());

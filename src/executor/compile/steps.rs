@@ -168,7 +168,7 @@ impl Steps {
             lister.regularizers();
         }
         if mode == Mode::Training {
-            if values.chunks.len() > 1 {
+            if values.chunks.len() > 1 && options.micro_batches.is_none() {
                 for &id in graph.order.iter().rev() {
                     lister.whole_param_grad(id);
                 }
@@ -333,8 +333,7 @@ impl Lister<'_> {
         // The input gradient first: it is what others wait for.
         let input_grad = (!values.contributions[id].is_empty()).then(|| self.input_grad(id));
         if gradient != NONE && self.graph.trains(id) {
-            let by_items = self.param_split(id) == Split::Items;
-            if by_items || values.chunks.len() == 1 {
+            if self.by_chunk(self.param_split(id)) || values.chunks.len() == 1 {
                 self.param_grad(id);
                 let own = self.steps.param_grads[id].last().copied();
                 if let (false, Some(input), Some(own)) =
@@ -361,6 +360,11 @@ impl Lister<'_> {
             Role::Layer(layer) => layer.param_split(&self.input_shapes(id)),
             _ => Split::Whole,
         }
+    }
+
+    /// Whether every chunk has a parameter gradient of its own, rather than one the whole batch.
+    fn by_chunk(&self, split: Split) -> bool {
+        split == Split::Items || self.options.micro_batches.is_some()
     }
 
     /// A parameter gradient that is not summed over items goes over the whole batch, once all chunks
@@ -468,6 +472,7 @@ impl Lister<'_> {
             .map(|spec| (spec.kind == ParameterKind::Learned).then(|| spec.floats()))
             .collect();
         let by_items = step.split == Split::Items;
+        let by_chunk = self.by_chunk(step.split);
         let contributions = match self.steps.param_grads[id].first() {
             Some(&first) => self.steps.contributions[first as usize],
             None if by_items => {
@@ -482,7 +487,7 @@ impl Lister<'_> {
             None => 1,
         };
         if self.steps.parameter_gradients[id].is_empty() {
-            let chunks = if by_items { self.values.chunks.len() } else { 1 };
+            let chunks = if by_chunk { self.values.chunks.len() } else { 1 };
             for &floats in &floats {
                 let kept = self.options.keep_gradients;
                 let value = match floats {
@@ -492,7 +497,7 @@ impl Lister<'_> {
                 self.steps.parameter_gradients[id].push(value);
             }
         }
-        let contribution = if by_items { self.chunk * contributions } else { 0 } as u32;
+        let contribution = if by_chunk { self.chunk * contributions } else { 0 } as u32;
         let values = self.steps.parameter_gradients[id].iter().enumerate();
         let values = values.filter(|&(_, &value)| value != NONE);
         step.writes.extend(values.map(|(index, &value)| Write {

@@ -57,6 +57,10 @@ pub(super) fn assemble(
         graph: Arc::clone(request.graph),
         mode: request.mode,
         batch: request.batch,
+        micro_batches: match (request.mode, request.options.micro_batches) {
+            (Mode::Training, Some(_)) => values.chunks.len(),
+            _ => 1,
+        },
         optimizer: Arc::clone(request.optimizer),
         values: Vec::new(),
         storages: Vec::new(),

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::{PlanOptions, chunks};
+use super::PlanOptions;
 use crate::executor::plan::{Mode, NONE, part_range};
 use crate::graph::{Graph, NodeId, Role};
 use crate::layers::{Reads, Split, View};
@@ -104,6 +104,7 @@ impl Values {
         batch: usize,
         included: &[bool],
         options: PlanOptions,
+        chunks: usize,
     ) -> Self {
         let count = graph.nodes.len();
         let mut values = Self {
@@ -143,9 +144,11 @@ impl Values {
             values.place_gradients(graph, options);
         }
         values.count = values.drafts.len();
-        let chunks = chunks::count(graph, mode, batch, included, options);
         if chunks > 1 {
-            values.keep_whole(graph, mode);
+            if options.micro_batches.is_none() {
+                values.keep_whole(graph, mode);
+            }
+            values.keep_kept_whole();
             values.divide(chunks);
         }
         values
@@ -175,6 +178,10 @@ impl Values {
             let root = self.drafts[value as usize].root;
             self.drafts[root as usize].whole = true;
         }
+    }
+
+    /// Marks the storages that are read after the run.
+    fn keep_kept_whole(&mut self) {
         for value in 0..self.count {
             let root = self.drafts[value].root as usize;
             self.drafts[root].whole |= self.drafts[root].kept;

@@ -1,0 +1,270 @@
+//! Micro-batches: the bits of runs one after another, from every executor.
+
+use std::sync::Arc;
+
+use caudal::data::{digits, gather};
+use caudal::executor::policy::POLICIES;
+use caudal::executor::{
+    Executor, Mode, Parameters, Phase, Plan, PlanOptions, Pool, Run, Sequential, executor,
+};
+use caudal::graph::{Graph, GraphBuilder};
+use caudal::layers::{
+    BatchNorm, Concat, Conv2d, Dense, Dropout, Flatten, GlobalAvgPool, Relu, Tanh,
+};
+use caudal::losses::SoftmaxCrossEntropy;
+use caudal::optimizers::{Optimizer, Sgd};
+use caudal::train::{FitOptions, Network, NetworkOptions};
+
+use crate::command_line::{caudal, json, told};
+
+/// Convolutions, whose gradients are summed over items, and dense layers, one of them used twice, whose
+/// gradients are split by rows; the loss counts `weight` times.
+fn branches(weight: f32) -> Graph {
+    let mut net = GraphBuilder::new("branches");
+    let image = net.input("image", [8, 8, 1]);
+    let label = net.target("label", []);
+    let stem = net.layer("stem", Conv2d::new(8, 3).same(), [&image]);
+    let stem = net.layer("stem.relu", Relu, [&stem]);
+    let ends = [("one", 1), ("three", 3)].map(|(name, kernel)| {
+        let conv = net.layer(name, Conv2d::new(12, kernel).same(), [&stem]);
+        net.layer(format!("{name}.relu"), Relu, [&conv])
+    });
+    let both = net.layer("both", Concat::default(), &ends);
+    let gap = net.layer("gap", GlobalAvgPool, [&both]);
+    let flat = net.layer("flat", Flatten, [&both]);
+    let hidden = net.layer("hidden", Dense::new(24), [&flat]);
+    let again = net.layer("again", Dense::new(24), [&gap]);
+    let twice = net.layer_sharing("twice", Dense::new(24), [&again], &again);
+    let all = net.layer("all", Concat::default(), [&hidden, &twice]);
+    let logits = net.layer("logits", Dense::new(10), [&all]);
+    net.weighted_loss("loss", SoftmaxCrossEntropy, weight, [&logits, &label]);
+    net.build().unwrap()
+}
+
+/// Losses of all items, gradients of the image and of all parameters.
+type Gradients = (Vec<f32>, Vec<f32>, Vec<Vec<f32>>);
+
+fn gradients(
+    graph: Graph,
+    plan: PlanOptions,
+    executor: &mut dyn Executor,
+    items: std::ops::Range<usize>,
+) -> Gradients {
+    let graph = Arc::new(graph);
+    let optimizer: Arc<dyn Optimizer> = Arc::new(Sgd::default());
+    let plan = Plan::compile(&graph, Mode::Training, items.len(), &optimizer, plan).unwrap();
+    let parameters = Parameters::initialize(&graph, optimizer.as_ref(), 3);
+    let mut run = Run::new(Arc::new(plan), Arc::new(parameters));
+    let (data, _) = digits().unwrap();
+    let items: Vec<usize> = items.collect();
+    for column in data.inputs().iter().chain(data.targets()) {
+        let mut numbers = Vec::new();
+        gather(&column.values, &items, &mut numbers).unwrap();
+        run.bind(graph.id(&column.name).unwrap(), &numbers).unwrap();
+    }
+    executor.execute(&mut run).unwrap();
+    let losses = run.kept(graph.id("loss").unwrap()).unwrap().to_vec();
+    let image = run.input_gradient(graph.id("image").unwrap()).unwrap();
+    let parameters = (0..graph.parameters().len())
+        .map(|parameter| run.parameter_gradient(parameter).unwrap().iter().copied().collect());
+    (losses, image, parameters.collect())
+}
+
+/// The micro-batches of `size` items in runs of their own, one after another, gradients added in order.
+fn one_after_another(plan: PlanOptions, micro_batches: usize, size: usize) -> Gradients {
+    // Of the loss of the whole batch, the mean over a micro-batch is this share.
+    let weight = 1.0 / micro_batches as f32;
+    let mut all: Gradients = (Vec::new(), Vec::new(), Vec::new());
+    for number in 0..micro_batches {
+        let items = number * size..(number + 1) * size;
+        let one = gradients(branches(weight), plan, &mut Sequential::new(), items);
+        all.0.extend(one.0);
+        all.1.extend(one.1);
+        if number == 0 {
+            all.2 = one.2;
+        } else {
+            for (sum, more) in all.2.iter_mut().zip(one.2) {
+                sum.iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
+            }
+        }
+    }
+    all
+}
+
+fn task_count(graph: Graph, batch: usize, options: PlanOptions) -> usize {
+    plan(graph, batch, options).task_count()
+}
+
+fn plan(graph: Graph, batch: usize, options: PlanOptions) -> Plan {
+    let optimizer: Arc<dyn Optimizer> = Arc::new(Sgd::default());
+    Plan::compile(&Arc::new(graph), Mode::Training, batch, &optimizer, options).unwrap()
+}
+
+#[test]
+fn gradients_are_those_of_micro_batches_one_after_another() {
+    let fine = PlanOptions { grain: 5e-6, ..PlanOptions::gradients() };
+    for (number, options) in
+        [(1, fine), (2, fine), (3, fine), (5, fine), (3, PlanOptions::gradients())]
+    {
+        let whole = PlanOptions { micro_batches: Some(number), ..options };
+        // A power of two, so that the share of the loss is the same whichever way it is computed.
+        let batch = 16 * number;
+        let expected = one_after_another(options, number, 16);
+        let here = gradients(branches(1.0), whole, &mut Sequential::new(), 0..batch);
+        assert_eq!(here, expected, "{number} micro-batches");
+        for policy in ["fifo", "critical-path"] {
+            let mut pool = Pool::new(3, policy).unwrap();
+            assert_eq!(gradients(branches(1.0), whole, &mut pool, 0..batch), here, "{policy}");
+        }
+        // An update adds them in the same order.
+        let moving = PlanOptions { updates: true, ..whole };
+        assert_eq!(gradients(branches(1.0), moving, &mut Sequential::new(), 0..batch), here);
+    }
+    let plan = plan(branches(1.0), 48, PlanOptions { micro_batches: Some(3), ..fine });
+    let tasks = || (0..plan.task_count()).map(|task| plan.task(task));
+    let of =
+        |node: &str| tasks().filter(|it| it.node == node && it.phase == Phase::ParamGrad).count();
+    assert_eq!((of("three"), of("hidden")), (3, 3), "a gradient for each micro-batch");
+    assert!(tasks().any(|task| task.phase == Phase::ParamGrad && task.parts > 1), "and in parts");
+}
+
+#[test]
+fn micro_batches_of_different_sizes_change_nothing_but_roundings() {
+    let options = PlanOptions { grain: 5e-6, ..PlanOptions::gradients() };
+    let expected = gradients(branches(1.0), options, &mut Sequential::new(), 0..50);
+    for number in [4, 7, 50] {
+        let whole = PlanOptions { micro_batches: Some(number), ..options };
+        let here = gradients(branches(1.0), whole, &mut Sequential::new(), 0..50);
+        assert_eq!((&here.0, &here.1), (&expected.0, &expected.1), "{number}");
+        for (sum, expected) in here.2.iter().zip(&expected.2) {
+            let largest = expected.iter().fold(0.0f32, |most, it| most.max(it.abs()));
+            for (sum, expected) in sum.iter().zip(expected) {
+                assert!((sum - expected).abs() <= 1e-5 * largest, "{sum} {expected}, {number}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_batch_has_no_more_micro_batches_than_items() {
+    let with = |number| PlanOptions { micro_batches: Some(number), ..PlanOptions::default() };
+    let three = task_count(branches(1.0), 3, with(3));
+    assert_eq!(task_count(branches(1.0), 3, with(1000)), three);
+    assert!(three > task_count(branches(1.0), 3, with(2)));
+}
+
+fn train(name: &str, workers: usize, policy: &str, plan: PlanOptions) -> String {
+    let (data, _) = digits().unwrap();
+    let options = NetworkOptions { plan, ..NetworkOptions::default() };
+    let optimizer = Sgd::new(0.05).momentum(0.9).clip_global_norm(1.0);
+    let mut network = Network::new(branches(1.0), optimizer, options).unwrap();
+    network.set_executor(executor(name, workers, policy).unwrap());
+    // The last batch of the epoch is smaller: 1437 items are 28 batches of 50, and 37 items.
+    let fit = FitOptions { batch_size: 50, max_steps: Some(30), ..FitOptions::default() };
+    network.fit(&data, &fit).unwrap();
+    network.weights_sha256()
+}
+
+#[test]
+fn every_executor_gives_the_same_bits() {
+    let plan = PlanOptions { grain: 5e-6, micro_batches: Some(4), ..PlanOptions::default() };
+    let expected = train("sequential", 1, "fifo", plan);
+    for policy in POLICIES {
+        for workers in [1, 2, 4] {
+            assert_eq!(
+                train("pool", workers, policy.name, plan),
+                expected,
+                "{workers} {}",
+                policy.name
+            );
+        }
+    }
+    assert_eq!(train("actors", 1, "fifo", plan), expected);
+    for (fusion, in_place) in [(false, true), (true, false)] {
+        let apart = PlanOptions { fusion, in_place, split_backward: false, ..plan };
+        assert_eq!(train("pool", 2, "critical-path", apart), expected, "{apart:?}");
+    }
+    let other = PlanOptions { micro_batches: Some(2), ..plan };
+    assert_ne!(train("sequential", 1, "fifo", other), expected, "sums have another order");
+}
+
+fn chain() -> Graph {
+    let mut net = GraphBuilder::new("chain");
+    let image = net.input("image", [8, 8, 1]);
+    let label = net.target("label", []);
+    let mut last = net.layer("flat", Flatten, [&image]);
+    for number in 0..10 {
+        let dense = net.layer(format!("dense{number}"), Dense::new(128), [&last]);
+        last = net.layer(format!("tanh{number}"), Tanh, [&dense]);
+    }
+    let dropped = net.layer("dropped", Dropout::new(0.5), [&last]);
+    let logits = net.layer("logits", Dense::new(10), [&dropped]);
+    net.loss("loss", SoftmaxCrossEntropy, [&logits, &label]);
+    net.build().unwrap()
+}
+
+#[test]
+fn a_chain_has_work_for_several_workers() {
+    let span = |micro_batches| {
+        let options = PlanOptions { micro_batches, parts: false, ..PlanOptions::default() };
+        let plan = plan(chain(), 64, options);
+        let costs = plan.estimated_costs().to_vec();
+        costs.iter().sum::<f64>() / plan.critical_path(&costs).1
+    };
+    let (alone, together) = (span(None), span(Some(8)));
+    assert!(alone < 2.0, "work over span {alone}");
+    assert!(together > 3.0, "work over span {together}");
+}
+
+#[test]
+fn dropout_drops_what_it_drops_without_micro_batches() {
+    let losses = |micro_batches| {
+        let options = PlanOptions { micro_batches, ..PlanOptions::gradients() };
+        gradients(chain(), options, &mut Sequential::new(), 0..48).0
+    };
+    assert_eq!(losses(Some(6)), losses(None));
+}
+
+#[test]
+fn layers_that_look_at_a_whole_batch_are_refused_by_name() {
+    let normal = |trains| {
+        let mut net = GraphBuilder::new("normal");
+        let image = net.input("image", [8, 8, 1]);
+        let label = net.target("label", []);
+        let flat = net.layer("flat", Flatten, [&image]);
+        let norm = net.layer("norm", BatchNorm::new(), [&flat]);
+        net.trainable("norm", trains);
+        let logits = net.layer("logits", Dense::new(10), [&norm]);
+        net.loss("loss", SoftmaxCrossEntropy, [&logits, &label]);
+        Arc::new(net.build().unwrap())
+    };
+    let optimizer: Arc<dyn Optimizer> = Arc::new(Sgd::default());
+    let compile = |graph: &Arc<Graph>, mode, micro_batches| {
+        let options = PlanOptions { micro_batches, ..PlanOptions::default() };
+        Plan::compile(graph, mode, 16, &optimizer, options)
+    };
+    let message = compile(&normal(true), Mode::Training, Some(2)).unwrap_err().to_string();
+    assert!(message.contains("node `norm`: `batch_norm` looks at a batch as a whole"), "{message}");
+    assert!(message.contains("trainable = false"), "{message}");
+    for micro_batches in [None, Some(1)] {
+        compile(&normal(true), Mode::Training, micro_batches).unwrap();
+    }
+    compile(&normal(true), Mode::Evaluation, Some(2)).unwrap();
+    compile(&normal(false), Mode::Training, Some(2)).unwrap();
+    let none = compile(&Arc::new(chain()), Mode::Training, Some(0)).unwrap_err().to_string();
+    assert!(none.contains("graph `chain`: a batch is divided into no micro-batch"), "{none}");
+}
+
+#[test]
+fn the_program_trains_and_measures_with_micro_batches() {
+    let train = |more: &[&str]| {
+        let common = ["train", "--quiet", "--json", "--max-steps", "5"];
+        json(&[&common[..], more].concat())["weights_sha256"].as_str().unwrap().to_owned()
+    };
+    let expected = train(&["--micro-batches", "4", "--executor", "sequential"]);
+    assert_eq!(train(&["--micro-batches", "4", "--workers", "2"]), expected);
+    assert_ne!(train(&["--executor", "sequential"]), expected);
+    let line = told(&["bench", "--seconds", "0", "--micro-batches", "2", "chain"]);
+    assert!(line.starts_with("caudal,chain,"), "{line}");
+    assert_eq!(caudal(&["train", "--micro-batches", "0"]).status.code(), Some(2));
+}
