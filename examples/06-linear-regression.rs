@@ -6,8 +6,6 @@
 //!   x (10 numbers) ─► dense 32 ─► relu ─► dense 1 ─► mean squared error ◄─ y = weights · x + bias
 //! ```
 
-use std::io::Error;
-
 use caudal::Tensor;
 use caudal::data::{Column, Dataset};
 use caudal::graph::{Graph, GraphBuilder};
@@ -66,7 +64,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let r2 = network.evaluate(&test, 256)?.value("r2")?;
     println!("{:.3} % of the variance is explained", 100.0 * r2);
     if r2 < R2_WANTED {
-        return Err(Error::other(format!("{:.3} % were to be", 100.0 * R2_WANTED)).into());
+        return Err(format!("{:.3} % were to be", 100.0 * R2_WANTED).into());
     }
     Ok(())
 }

@@ -11,8 +11,6 @@
 //! Each kernel is recovered with a stride of 1 and of 2, as one kernel of 5 x 5 and as two of 3 x 3 one
 //! after the other.
 
-use std::io::Error;
-
 use caudal::Tensor;
 use caudal::data::{Column, Dataset};
 use caudal::graph::{Graph, GraphBuilder};
@@ -133,7 +131,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
     }
     if worst > TOLERANCE {
-        return Err(Error::other(format!("a kernel is not recovered to {TOLERANCE:e}")).into());
+        return Err(format!("a kernel is not recovered to {TOLERANCE:e}").into());
     }
     println!("all kernels are recovered");
     Ok(())

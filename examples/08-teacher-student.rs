@@ -10,8 +10,6 @@
 //! With as many filters as the teacher has, the student gets stuck where none of them can change its part
 //! without loss; with twice as many, it does not.
 
-use std::io::Error;
-
 use caudal::data::{Column, Dataset, TargetKind, synthetic};
 use caudal::graph::{Graph, GraphBuilder};
 use caudal::layers::{Conv2d, MaxPool};
@@ -65,7 +63,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         );
     }
     if last < R2_WANTED {
-        return Err(Error::other(format!("{R2_WANTED} was to be reached")).into());
+        return Err(format!("{R2_WANTED} was to be reached").into());
     }
     Ok(())
 }

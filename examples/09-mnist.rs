@@ -6,12 +6,12 @@
 //! The folder holds MNIST's four IDX files, gzipped or not; the variable `CAUDAL_MNIST` may name it as
 //! well. Without a folder there is nothing to do.
 //!
+//! 99.09 % of the test images are to be classified rightly, what the article's own system is said to reach.
+//!
 //! ```text
 //!   image ─► conv 3x3 ─► relu ─► conv 3x3 ─► relu ─► max pooling ─► dropout ─► flatten ─┐
 //!              loss, accuracy ◄─ dense 10 ◄─ dropout ◄─ relu ◄─ dense 128 ◄─────────────┘
 //! ```
-
-use std::io::Error;
 
 use caudal::data::read_idx_folder;
 use caudal::graph::{Graph, GraphBuilder};
@@ -96,7 +96,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     );
 
     let report = network.evaluate(&test, fit.batch_size)?;
-    let table = report.table("accuracy").ok_or_else(|| Error::other("there is no table"))?;
+    let table = report.table("accuracy").ok_or("there is no table")?;
     println!("rows: the digit; columns: what it is taken for");
     for (digit, row) in table.values.iter().enumerate() {
         let row: Vec<String> = row.iter().map(|count| format!("{count:>5}")).collect();
@@ -106,7 +106,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("{:.2} % of {} test images are classified rightly", 100.0 * accuracy, report.items);
     if accuracy < ACCURACY {
         let wanted = format!("{:.2} % were to be reached", 100.0 * ACCURACY);
-        return Err(Error::other(wanted).into());
+        return Err(wanted.into());
     }
     Ok(())
 }

@@ -15,8 +15,6 @@
 //!
 //! Even with shared parameters the two differ in training, for each drops numbers of its own.
 
-use std::io::Error;
-
 use caudal::data::{digits, read_idx_folder};
 use caudal::graph::{Block, Graph, GraphBuilder};
 use caudal::layers::{Concat, Conv2d, Dense, Dropout, Flatten, MaxPool, Relu};
@@ -81,7 +79,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         worst = worst.min(accuracy);
     }
     if worst < ACCURACY {
-        return Err(Error::other(format!("{:.0} % were to be reached", 100.0 * ACCURACY)).into());
+        return Err(format!("{:.0} % were to be reached", 100.0 * ACCURACY).into());
     }
     Ok(())
 }
