@@ -351,6 +351,15 @@ fn a_graph_is_drawn_to_a_file_or_to_standard_output() {
 }
 
 #[test]
+fn a_graph_is_written_as_a_model_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = path(&folder, "experts.toml");
+    told(&["graph", "experts:experts=3", "--out", &file]);
+    let (read, preset) = (Model::open(Some(&file)), Model::open(Some("experts:experts=3")));
+    assert_eq!(read.unwrap().to_toml().unwrap(), preset.unwrap().to_toml().unwrap());
+}
+
+#[test]
 fn benches_print_their_lines() {
     let one = told(&["bench", "towers-small", "--seconds", "0", "--workers", "1"]);
     let fields: Vec<&str> = one.trim_end().split(',').collect();
@@ -387,34 +396,4 @@ fn help_and_version_are_no_errors() {
     assert!(told(&["--help"]).contains("overhead"));
     assert!(told(&["train", "--help"]).contains("--learning-rate"));
     assert!(told(&["--version"]).starts_with("caudal "));
-}
-
-#[test]
-fn simulations_predict_what_can_and_what_can_not_be_measured_here() {
-    let arguments = ["simulate", "article-dag", "--workers", "1,64", "--policies", "fifo"];
-    let told = json(&[&arguments[..], &["--seconds", "0.02"]].concat());
-    let rows = told["rows"].as_array().unwrap();
-    assert_eq!(rows.len(), 2);
-    for (row, workers) in rows.iter().zip([1, 64]) {
-        assert_eq!((&row["workers"], &row["policy"]), (&workers.into(), &"fifo".into()));
-        assert!(row["predicted_ms"].as_f64().unwrap() > 0.0, "{row}");
-        assert!((0.0..=1.0).contains(&row["idle_share"].as_f64().unwrap()), "{row}");
-        assert_eq!(row["measured_ms"].is_f64(), workers == 1, "{row}");
-        assert_eq!(row["error"].is_f64(), workers == 1, "{row}");
-    }
-    assert!((rows[0]["speedup"].as_f64().unwrap() - 1.0).abs() < 1e-9);
-    assert!(told["critical_path_ms"].as_f64() <= told["work_ms"].as_f64());
-
-    let uneven = ["simulate", "article-dag", "--speeds", "1,0.5", "--seconds", "0.02"];
-    let told = json(&[&uneven[..], &["--policies", "fifo", "--seed", "3"]].concat());
-    let row = &told["rows"][0];
-    assert_eq!((&row["workers"], row["measured_ms"].is_null()), (&2.into(), true));
-    assert!(row["bound"].as_f64().unwrap() <= 1.5, "{row}");
-
-    let (code, line) = refused(&["simulate", "--workers", "2000"]);
-    assert!(code == 2 && line.contains("2000 is not in 1..=1024"), "{line}");
-    let (code, line) = refused(&["simulate", "--policies", "best"]);
-    assert!(code == 2 && line.contains("unknown policy `best`"), "{line}");
-    let (code, line) = refused(&["simulate", "--speeds", "1,0"]);
-    assert!(code == 2 && line.contains("expected 0.001 to 1000"), "{line}");
 }

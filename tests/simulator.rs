@@ -111,8 +111,11 @@ fn a_further_worker_makes_it_longer() {
 
 #[test]
 fn shorter_tasks_make_it_longer() {
-    let shorter = SECONDS.map(|seconds| seconds - 1.0);
-    assert_eq!(makespan(&shorter, &AFTER, &LIST, 3), 13.0);
+    // By one, but the first by a hair less: of two tasks that end at one moment, the pool serves one
+    // before the other, and Graham both before anything is taken.
+    let mut shorter = SECONDS.map(|seconds| seconds - 1.0);
+    shorter[0] += 1e-6;
+    assert!((makespan(&shorter, &AFTER, &LIST, 3) - 13.0).abs() < 1e-9);
 }
 
 #[test]
@@ -244,7 +247,7 @@ fn a_seed_decides_every_draw_and_a_thousand_workers_are_no_problem() {
     };
     assert_eq!(took(Some(1), 4), took(Some(1), 4));
     assert_ne!(took(Some(1), 4).makespan, took(Some(2), 4).makespan);
-    assert_eq!(took(None, 1).makespan, fixed.work());
+    assert!((took(None, 1).makespan - fixed.work()).abs() < 1e-9);
     assert!((took(None, 1024).makespan - fixed.critical_path(&plan)).abs() < 1e-9);
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::command_line::{caudal, json, path, told};
+use super::command_line::{caudal, json, path, refused, told};
 
 #[test]
 fn families_are_models_of_every_command() {
@@ -75,4 +75,28 @@ fn speedups_are_measured_explained_and_drawn() {
     assert_eq!(caudal(&["train", "--pictures", &page]).status.code(), Some(2));
     assert!(text.contains("Loss by epoch") && text.matches("<svg ").count() == 5);
     assert_eq!(caudal(&["speedup", "--policies", "none"]).status.code(), Some(2));
+}
+
+#[test]
+fn simulations_predict_what_can_and_what_can_not_be_measured_here() {
+    let arguments = ["simulate", "article-dag", "--workers", "1,64", "--policies", "fifo"];
+    let told = json(&[&arguments[..], &["--seconds", "0.02"]].concat());
+    let rows = told["rows"].as_array().unwrap();
+    assert_eq!(rows.len(), 2);
+    for (row, workers) in rows.iter().zip([1, 64]) {
+        assert_eq!((&row["workers"], &row["policy"]), (&workers.into(), &"fifo".into()));
+        assert!(row["predicted_ms"].as_f64().unwrap() > 0.0, "{row}");
+        assert!((0.0..=1.0).contains(&row["idle_share"].as_f64().unwrap()), "{row}");
+        assert_eq!(row["measured_ms"].is_f64(), workers == 1, "{row}");
+        assert_eq!(row["error"].is_f64(), workers == 1, "{row}");
+    }
+    assert!((rows[0]["speedup"].as_f64().unwrap() - 1.0).abs() < 1e-9);
+    assert!(told["critical_path_ms"].as_f64() <= told["work_ms"].as_f64());
+
+    let (code, line) = refused(&["simulate", "--workers", "2000"]);
+    assert!(code == 2 && line.contains("2000 is not in 1..=1024"), "{line}");
+    let (code, line) = refused(&["simulate", "--policies", "best"]);
+    assert!(code == 2 && line.contains("unknown policy `best`"), "{line}");
+    let (code, line) = refused(&["simulate", "--speeds", "1,0"]);
+    assert!(code == 2 && line.contains("expected 0.001 to 1000"), "{line}");
 }

@@ -34,6 +34,7 @@ pub(crate) use pool::{SPINS, TINY};
 pub(crate) use queue::MOST_TAKEN;
 pub use run::{CancelToken, Observer, PartEvent, Run};
 pub use sequential::Sequential;
+pub(crate) use stopwatch::Stopwatch;
 
 use crate::error::{Error, Result};
 

@@ -331,7 +331,9 @@ impl<P: Primitives + 'static> Setting<P> {
             }
         }
         queue.stop();
-        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        for thread in threads {
+            thread.join().unwrap();
+        }
     }
 
     /// Tries schedules in which running threads are interrupted up to `preemptions` times; gives

@@ -326,7 +326,9 @@ impl Plan {
             numbers.extend([step.phase as u64, name.len() as u64]);
             hash.update(name);
         }
-        numbers.iter().for_each(|number| hash.update(number.to_le_bytes()));
+        for number in numbers {
+            hash.update(number.to_le_bytes());
+        }
         let digits = hash.finalize();
         digits[..8].iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
     }

@@ -7,7 +7,7 @@ use quanta::Clock;
 /// Nanoseconds since the first look at it, from the processor's time stamp counter where that can be
 /// relied on: a part is too short for two calls of the system.
 #[derive(Debug, Default)]
-pub(super) struct Stopwatch {
+pub(crate) struct Stopwatch {
     /// The clock and where it began. Made at the first look, for the counter's rate must be measured.
     clock: OnceLock<(Clock, u64)>,
 }
@@ -15,7 +15,7 @@ pub(super) struct Stopwatch {
 impl Stopwatch {
     /// The time now. Looks of different threads may be a few nanoseconds out of order, since processors
     /// read the counter ahead of what comes before.
-    pub(super) fn now(&self) -> u64 {
+    pub(crate) fn now(&self) -> u64 {
         let (clock, origin) = self.clock.get_or_init(|| {
             let clock = Clock::new();
             let origin = clock.raw();

@@ -7,10 +7,11 @@ pub use overhead::overhead;
 pub use slowdown::fit_to;
 
 use std::hint::black_box;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::{Machine, Measurement};
 use crate::error::Result;
+use crate::executor::Stopwatch;
 use crate::presets;
 
 /// The networks by which the slowdown is calibrated.
@@ -97,11 +98,11 @@ pub fn cores() -> usize {
 /// Seconds that a timed part seems to take even if it takes none: from one reading of the clock to the
 /// next.
 pub(super) fn clock() -> f64 {
-    let mut times: Vec<f64> = (0..1001)
-        .map(|_| {
-            let first = black_box(Instant::now());
-            black_box(Instant::now()).duration_since(first).as_secs_f64()
-        })
-        .collect();
+    let stopwatch = Stopwatch::default();
+    let look = |_| {
+        let first = black_box(stopwatch.now());
+        black_box(stopwatch.now()).saturating_sub(first) as f64 * 1e-9
+    };
+    let mut times: Vec<f64> = (0..1001).map(look).collect();
     crate::bench::median(&mut times)
 }

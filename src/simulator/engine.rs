@@ -3,66 +3,20 @@
 //! Every moment at which the pool's workers do something that others can see is an event here, and
 //! what they do then is what `executor/pool.rs` does: the names are the same.
 
-use std::cmp::Ordering;
+mod event;
+mod outcome;
+mod queue;
+
 use std::collections::BinaryHeap;
+
+use event::{Event, Timed};
 
 use super::memory::Memory;
 use super::traffic::{Copies, Traffic};
-use super::{Costs, Machine, Simulation, WorkerTime};
-use crate::error::{Error, Result};
+use super::{Costs, Machine, Simulation};
+use crate::error::Result;
 use crate::executor::policy::{Policy, ReadyPart};
-use crate::executor::{MOST_TAKEN, PartEvent, Plan, TINY};
-
-/// What happens at some moment.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Event {
-    /// The worker begins the part that it has.
-    Start,
-    /// The worker has ended the last part of this task, and has sent its messages.
-    Complete(u32),
-    /// The worker goes on with what it took before, or looks for work.
-    Next,
-    /// The worker has ended a part that is not its task's last, and the policy is to be told.
-    Ended,
-    /// The worker has the lock: it publishes what it made ready, and takes a part.
-    Publish,
-    /// The worker has seen or been told that a part waits, and asks for the lock.
-    Look,
-    /// The worker has the lock: it takes a part if any waits.
-    Take,
-    /// The caller has the lock: it publishes the sources.
-    Begin,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Timed {
-    time: f64,
-    /// Events of one moment happen in the order in which they were planned.
-    number: u64,
-    worker: usize,
-    event: Event,
-}
-
-impl PartialEq for Timed {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-
-impl Eq for Timed {}
-
-impl PartialOrd for Timed {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Timed {
-    /// The largest is the earliest, for a heap that gives the largest.
-    fn cmp(&self, other: &Self) -> Ordering {
-        other.time.total_cmp(&self.time).then(other.number.cmp(&self.number))
-    }
-}
+use crate::executor::{PartEvent, Plan};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum State {
@@ -423,163 +377,5 @@ impl<'a> Engine<'a> {
         let worker = &mut self.workers[worker];
         worker.scheduling += self.clock - worker.scheduling_since;
         worker.state = State::Idle;
-    }
-
-    /// Waits for the lock, first come, first served, and does `event` when it has it.
-    fn lock(&mut self, worker: usize, time: f64, event: Event) {
-        let overhead = &self.machine.overhead;
-        let handed = if self.locked_by == worker { 0.0 } else { overhead.handover };
-        let granted = time.max(self.locked_until) + handed;
-        let parts = |task: &u32| f64::from(self.plan.tasks[*task as usize].parts);
-        let queued: f64 = match event {
-            Event::Publish | Event::Begin => {
-                self.workers[worker].ready.iter().map(parts).sum::<f64>()
-            }
-            _ => 0.0,
-        };
-        self.locked_by = worker;
-        self.locked_until = granted + queued * overhead.queued / self.machine.speeds[worker];
-        self.workers[worker].locked_until = self.locked_until;
-        self.plan_event(granted, worker, event);
-    }
-
-    /// Hands the parts of ready tasks to the policy.
-    fn publish(&mut self, policy: &mut dyn Policy, worker: usize) {
-        for &task in &self.workers[worker].ready {
-            for part in 0..self.plan.tasks[task as usize].parts {
-                policy.push(ReadyPart { task, part }, worker);
-                self.waiting += 1;
-            }
-        }
-        self.changes += 1;
-    }
-
-    /// The next part by the policy, and, if it is tiny, a fair share of others.
-    fn take(&mut self, policy: &mut dyn Policy, worker: usize) -> Option<ReadyPart> {
-        if self.waiting == 0 {
-            return None;
-        }
-        let Some(first) = policy.pop(worker) else {
-            self.workers[worker].refused_at = Some(self.changes);
-            return None;
-        };
-        self.waiting -= 1;
-        self.changes += 1;
-        let task = first.task as usize;
-        if !self.supervised && self.plan.tasks[task].parts == 1 && self.plan.costs[task] < TINY {
-            let share = (self.waiting / (2 * self.workers.len())).min(MOST_TAKEN);
-            let taken = &mut self.workers[worker].taken;
-            for _ in 0..share {
-                taken.extend(policy.pop(worker));
-            }
-            self.waiting -= share;
-            taken.reverse();
-        }
-        Some(first)
-    }
-
-    /// Tells the others of what waits, and says when the publisher goes on.
-    fn unlock_and_wake(&mut self, publisher: usize) -> f64 {
-        let overhead = self.machine.overhead;
-        let unlocked = self.workers[publisher].locked_until;
-        self.tell_spinning(publisher, unlocked);
-        // A parked worker that is on its way counts as one that sleeps until it has the lock.
-        let sleeping = (0..self.workers.len()).filter(|&worker| self.is_parked(worker, unlocked));
-        let mut wake = sleeping.count().min(self.waiting);
-        if self.supervised && self.waiting > 0 {
-            wake = self.workers.len();
-        }
-        let mut free = unlocked;
-        for worker in 0..self.workers.len() {
-            if wake == 0 {
-                break;
-            }
-            if worker != publisher
-                && self.workers[worker].state == State::Idle
-                && self.is_parked(worker, unlocked)
-            {
-                wake -= 1;
-                free += overhead.notify;
-                self.look_at(worker, free + overhead.wake);
-            }
-        }
-        free
-    }
-
-    /// Whether the worker has looked for work until it parked, and has not come back since.
-    fn is_parked(&self, worker: usize, now: f64) -> bool {
-        let worker = &self.workers[worker];
-        matches!(worker.state, State::Idle | State::Looking)
-            && now - worker.idle_since > self.machine.overhead.spin
-    }
-
-    /// Workers that look for work see that some waits: as many as there are parts, or all, where the
-    /// policy may have the part for one worker only.
-    fn tell_spinning(&mut self, teller: usize, now: f64) {
-        let mut told = if self.supervised { usize::MAX } else { self.waiting };
-        if self.waiting == 0 {
-            return;
-        }
-        for worker in 0..self.workers.len() {
-            if told == 0 {
-                break;
-            }
-            let idle = worker != teller && self.workers[worker].state == State::Idle;
-            let refused = self.workers[worker].refused_at == Some(self.changes);
-            if idle && !refused && !self.is_parked(worker, now) {
-                told -= 1;
-                self.look_at(worker, now + self.machine.overhead.handover);
-            }
-        }
-    }
-
-    /// The worker asks for the lock at `time`.
-    fn look_at(&mut self, worker: usize, time: f64) {
-        self.workers[worker].state = State::Looking;
-        self.workers[worker].scheduling_since = time;
-        self.plan_event(time, worker, Event::Look);
-    }
-
-    /// The last sink has ended: what the step took.
-    fn end(&mut self) -> Simulation {
-        let overhead = &self.machine.overhead;
-        let caller = &self.workers[0];
-        let noticed = match caller.state {
-            State::Idle if self.clock - caller.idle_since > overhead.spin => overhead.wake,
-            State::Idle if self.workers.len() > 1 => overhead.handover,
-            _ => 0.0,
-        };
-        let makespan = self.clock + noticed - self.began;
-        self.clock += noticed;
-        let workers = self.workers.iter().map(|worker| WorkerTime {
-            busy: worker.busy,
-            scheduling: worker.scheduling,
-            idle: (makespan - worker.busy - worker.scheduling).max(0.0),
-        });
-        let workers = workers.collect();
-        let mut events = std::mem::take(&mut self.recorded);
-        events.sort_by_key(|event| (event.start, event.task, event.part));
-        let memory = self.memory.history.iter();
-        Simulation {
-            makespan,
-            workers,
-            events,
-            peak_bytes: self.memory.peak,
-            live_bytes: memory.map(|&(time, bytes)| ((time * 1e9).round() as u64, bytes)).collect(),
-        }
-    }
-
-    /// Nothing will ever happen again: the policy has lost a part.
-    fn stalled(&self) -> Error {
-        let left = (0..self.plan.task_count()).filter(|&task| self.parts_left[task] > 0);
-        let name = |task: usize| {
-            let info = self.plan.task(task);
-            let lacks = match self.pending[task] {
-                0 => "is ready but was never taken".to_owned(),
-                pending => format!("lacks {}", crate::error::count(pending as usize, "message")),
-            };
-            format!("`{}` ({}) {lacks}", info.node, info.phase.name())
-        };
-        Error::Stalled(left.map(name).collect())
     }
 }

@@ -57,6 +57,7 @@ impl Machine {
     }
 
     /// The same with `workers` equal workers.
+    #[must_use]
     pub fn with_workers(&self, workers: usize) -> Self {
         Self { speeds: vec![1.0; workers], ..self.clone() }
     }

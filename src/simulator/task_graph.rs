@@ -69,7 +69,9 @@ impl TaskGraph {
         let mut names = Vec::with_capacity(self.after.len());
         let mut leads_on = vec![false; self.after.len()];
         for (number, after) in self.after.iter().enumerate() {
-            after.iter().for_each(|&before| leads_on[before] = true);
+            for &before in after {
+                leads_on[before] = true;
+            }
             let inputs: Vec<_> = after.iter().map(|&before| &names[before]).collect();
             let name = number.to_string();
             names.push(match inputs.len() {

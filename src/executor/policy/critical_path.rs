@@ -90,10 +90,10 @@ impl Policy for CriticalPath {
     fn pop(&mut self, worker: usize) -> Option<ReadyPart> {
         let mut place = self.waiting.first()?;
         if let Some(homes) = &mut self.homes {
-            if let Some(own) = homes.first(worker) {
-                if self.order.are_near(place, own) {
-                    place = own;
-                }
+            if let Some(own) = homes.first(worker)
+                && self.order.are_near(place, own)
+            {
+                place = own;
             }
             homes.pop(place, self.order.parts[place as usize].task, worker);
         }

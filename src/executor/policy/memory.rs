@@ -73,7 +73,7 @@ impl Memory {
         let all = self.waiting.iter().map(|place| {
             let task = self.order.parts[place as usize].task;
             let (takes, frees) = (self.live.takes(task), self.live.frees(task));
-            (takes <= room, frees as i64 - takes as i64, Reverse(place))
+            (takes <= room, frees as i128 - takes as i128, Reverse(place))
         });
         let (fits, _, Reverse(place)) = all.max()?;
         (fits || self.running == 0).then_some(place)

@@ -38,6 +38,9 @@ pub const POLICIES: &[&PolicySpec] = &[
     &steal::SPEC,
 ];
 
+/// Makes a policy from its argument, if there is one, or says what was expected there.
+pub type MakePolicy = fn(Option<&str>) -> Result<Box<dyn Policy>, String>;
+
 /// One row of the [`POLICIES`] table.
 #[derive(Debug)]
 pub struct PolicySpec {
@@ -47,8 +50,8 @@ pub struct PolicySpec {
     pub summary: &'static str,
     /// What may follow the name and a colon: how that is written, and what it means.
     pub arguments: &'static [(&'static str, &'static str)],
-    /// Makes one from what follows the colon, if there is one, or says what was expected there.
-    pub make: fn(Option<&str>) -> Result<Box<dyn Policy>, String>,
+    /// Makes one from what follows the colon, if anything does.
+    pub make: MakePolicy,
 }
 
 /// Makes the policy called `text`: a name of the table, or a name, a colon and what the policy takes

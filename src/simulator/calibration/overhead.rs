@@ -131,7 +131,7 @@ fn sleeper() -> (f64, f64) {
                 spin_loop();
             }
             notifying.push(notified.as_secs_f64());
-            waking.push((began.elapsed() - notified).as_secs_f64());
+            waking.push(began.elapsed().saturating_sub(notified).as_secs_f64());
         }
         // Whoever missed its notification is told again.
         *rounds.lock() = WAKES;
