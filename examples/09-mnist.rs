@@ -13,6 +13,8 @@
 //!              loss, accuracy ◄─ dense 10 ◄─ dropout ◄─ relu ◄─ dense 128 ◄─────────────┘
 //! ```
 
+use std::num::NonZeroUsize;
+
 use caudal::data::read_idx_folder;
 use caudal::graph::{Graph, GraphBuilder};
 use caudal::layers::{Conv2d, Dense, Dropout, Flatten, MaxPool, Relu};
@@ -74,7 +76,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         return Ok(());
     };
     let epochs = match arguments.next() {
-        Some(epochs) => epochs.to_string_lossy().parse()?,
+        Some(epochs) => epochs.to_string_lossy().parse::<NonZeroUsize>()?.get(),
         None => EPOCHS,
     };
 
