@@ -258,7 +258,7 @@ fn layers_that_look_at_a_whole_batch_are_refused_by_name() {
 #[test]
 fn the_program_trains_and_measures_with_micro_batches() {
     let train = |more: &[&str]| {
-        let common = ["train", "--quiet", "--json", "--max-steps", "5"];
+        let common = ["train", "--quiet", "--max-steps", "5"];
         json(&[&common[..], more].concat())["weights_sha256"].as_str().unwrap().to_owned()
     };
     let expected = train(&["--micro-batches", "4", "--executor", "sequential"]);

@@ -305,15 +305,18 @@ impl RunState {
             let parameter = context.node.parameters[target.index as usize];
             let spec = &self.plan.graph.parameters[parameter].spec;
             let operand = written(target.value);
+            let floats = self.value(target.value).floats;
+            let start = |contribution: u32| contribution as usize * floats;
             let (rows, floats) = match self.plan.tasks[task].split {
                 TaskSplit::Items => {
-                    let floats = self.value(target.value).floats;
-                    let start = (target.contribution + part) as usize * floats;
+                    let start = start(target.contribution + part);
                     (0..spec.rows(), start..start + floats)
                 }
                 TaskSplit::Rows => {
                     let rows = self.plan.part_range(task, part, spec.rows());
-                    (rows.clone(), spec.floats_of(rows))
+                    let (start, within) =
+                        (start(target.contribution), spec.floats_of(rows.clone()));
+                    (rows, start + within.start..start + within.end)
                 }
             };
             if !rows.is_empty() {
