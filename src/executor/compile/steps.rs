@@ -332,18 +332,18 @@ impl Lister<'_> {
         }
         // The input gradient first: it is what others wait for.
         let input_grad = (!values.contributions[id].is_empty()).then(|| self.input_grad(id));
-        if gradient != NONE && self.graph.trains(id) {
-            if self.by_chunk(self.param_split(id)) || values.chunks.len() == 1 {
-                self.param_grad(id);
-                let own = self.steps.param_grads[id].last().copied();
-                if let (false, Some(input), Some(own)) =
-                    (self.options.split_backward, input_grad, own)
-                {
-                    // One after the other, as within one task.
-                    self.steps.list[own as usize].after.push(input);
-                    self.joined.resize(input as usize + 1, NONE);
-                    self.joined[input as usize] = own;
-                }
+        if gradient != NONE
+            && self.graph.trains(id)
+            && (self.by_chunk(self.param_split(id)) || values.chunks.len() == 1)
+        {
+            self.param_grad(id);
+            let own = self.steps.param_grads[id].last().copied();
+            if let (false, Some(input), Some(own)) = (self.options.split_backward, input_grad, own)
+            {
+                // One after the other, as within one task.
+                self.steps.list[own as usize].after.push(input);
+                self.joined.resize(input as usize + 1, NONE);
+                self.joined[input as usize] = own;
             }
         }
     }
