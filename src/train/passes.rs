@@ -124,7 +124,7 @@ impl Network {
     }
 
     /// The outputs for a whole data set, in batches of `batch_size`, in the order of
-    /// [`Graph::outputs`]. The data needs no targets.
+    /// [`Graph::outputs`](crate::graph::Graph::outputs). The data needs no targets.
     ///
     /// # Errors
     /// If the data does not fit, or if a node fails.
