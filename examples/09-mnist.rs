@@ -15,6 +15,7 @@
 
 use std::num::NonZeroUsize;
 
+use caudal::bench::quantile;
 use caudal::data::read_idx_folder;
 use caudal::graph::{Graph, GraphBuilder};
 use caudal::layers::{Conv2d, Dense, Dropout, Flatten, MaxPool, Relu};
@@ -88,14 +89,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let history = network.fit_with(&train, &fit, &mut [&mut Lines])?;
 
     let mut times = history.step_seconds;
-    times.sort_by(f64::total_cmp);
-    let quantile = |share: f64| 1e3 * times[(share * (times.len() - 1) as f64) as usize];
-    println!(
-        "milliseconds a batch: median {:.0}, nine in ten from {:.0} to {:.0}",
-        quantile(0.5),
-        quantile(0.05),
-        quantile(0.95)
-    );
+    let [median, low, high] = [0.5, 0.05, 0.95].map(|share| 1e3 * quantile(&mut times, share));
+    println!("milliseconds a batch: median {median:.0}, nine in ten from {low:.0} to {high:.0}");
 
     let report = network.evaluate(&test, fit.batch_size)?;
     let table = report.table("accuracy").ok_or("there is no table")?;

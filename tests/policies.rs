@@ -147,7 +147,7 @@ fn no_wake_up_is_lost_in_twenty_thousand_small_runs() {
 }
 
 #[test]
-#[ignore = "takes minutes"]
+#[ignore = "takes a minute or more: cargo test --test tests million -- --ignored"]
 fn no_wake_up_is_lost_in_a_million_small_runs() {
     assert!(watch(|scenario| small_runs(scenario, 1_000_000)) >= 1_000_000);
 }

@@ -146,9 +146,9 @@ impl<P: Primitives, R: Work> Queue<P, R> {
         next
     }
 
-    /// The end of `part`, at time `ended`, under a policy that supervises: all in one critical section, for once the end
-    /// is counted, others may bring the run to its end and begin the next one, of which the policy must
-    /// hear later than of this part.
+    /// The end of `part`, at time `ended`, under a policy that supervises: all in one critical section, for
+    /// once the end is counted, others may bring the run to its end and begin the next one, of which the
+    /// policy must hear later than of this part.
     pub(super) fn end_supervised(
         &self,
         worker: usize,

@@ -32,7 +32,7 @@ pub(super) struct RunState {
     pub(super) parameters: Arc<Parameters>,
     tasks: Vec<Inbox>,
     /// One place for every message: null until it has come.
-    slots: Vec<AtomicPtr<f32>>,
+    pub(super) slots: Vec<AtomicPtr<f32>>,
     /// Where each storage starts; null while a recycled one is not held.
     bases: Vec<AtomicPtr<f32>>,
     /// The buffer of each recycled storage.
@@ -346,48 +346,6 @@ impl RunState {
             self.ready_at[message.task as usize].store(now, Ordering::Relaxed);
         }
         ready
-    }
-
-    /// The tasks that still wait, with the messages that they lack.
-    pub(super) fn waiting(&self) -> Vec<String> {
-        let plan = &self.plan;
-        let mut waiting = Vec::new();
-        for (index, task) in plan.tasks.iter().enumerate() {
-            let came = |slot: usize| !self.slots[slot].load(Ordering::Acquire).is_null();
-            let slots = task.first_slot as usize..(task.first_slot + task.in_degree) as usize;
-            let lacks: Vec<usize> = slots.clone().filter(|&slot| !came(slot)).collect();
-            if lacks.is_empty() && !slots.is_empty() {
-                let info = plan.task(index);
-                let phase = info.phase.name();
-                waiting
-                    .push(format!("`{}` ({phase}) has all its messages but never ran", info.node));
-                continue;
-            }
-            if lacks.len() == slots.len() {
-                continue;
-            }
-            let info = plan.task(index);
-            let senders = plan.tasks.iter().enumerate().filter(|(_, sender)| {
-                let edges = &plan.edges[sender.successors.range()];
-                edges.iter().any(|edge| lacks.contains(&(edge.slot as usize)))
-            });
-            let senders: Vec<String> = senders
-                .map(|(sender, _)| {
-                    let info = plan.task(sender);
-                    format!("`{}` ({})", info.node, info.phase.name())
-                })
-                .collect();
-            waiting.push(format!(
-                "`{}` ({}) lacks the message from {}",
-                info.node,
-                info.phase.name(),
-                senders.join(", ")
-            ));
-        }
-        if waiting.is_empty() {
-            waiting.push("a task without messages that never ran".to_owned());
-        }
-        waiting
     }
 
     /// Readies everything for the next step after a stall, when no task is under way: what

@@ -1,17 +1,20 @@
 //! From a graph to a plan.
 //!
-//! 1. `values`: where every activation and gradient lies, and who needs one at all;
+//! 1. `values`: where every activation lies, with `gradients` for theirs, and who needs one at all;
 //! 2. `steps`: every call of a layer, in topological order, with what it reads and writes, with
-//!    `summaries` for layers that look at a batch as a whole, and `updates` for what goes over parameters;
+//!    `backward` for the reversed phase, `summaries` for layers that look at a batch as a whole, and `updates` for what goes over parameters;
 //! 3. `fusion`: which steps become one task;
-//! 4. `tasks`: parts, messages, slots and the lifetimes of buffers.
+//! 4. `tasks`: parts, messages and slots, with `storages` for the lifetimes of buffers.
 //!
 //! Nothing here looks at the machine: a plan follows from graph, batch size and options, so that
 //! results do not depend on where it runs.
 
+mod backward;
 mod chunks;
 mod fusion;
+mod gradients;
 mod steps;
+mod storages;
 mod summaries;
 mod tasks;
 mod updates;

@@ -7,20 +7,14 @@ use std::sync::Arc;
 use super::PlanOptions;
 use super::fusion::Group;
 use super::steps::{StepDraft, Steps, Write, parts};
+use super::storages::Storages;
 use super::values::Values;
 use crate::executor::plan::{
-    Edge, Mode, NONE, Operand, Phase, Place, Plan, Span, Step, Storage, Target, Task, TaskSplit,
-    Value,
+    Edge, Mode, NONE, Operand, Phase, Place, Plan, Span, Step, Target, Task, TaskSplit, Value,
 };
 use crate::graph::Graph;
 use crate::layers::Split;
 use crate::optimizers::Optimizer;
-
-/// Storages up to this size have a fixed place: recycling them would cost more than they hold.
-const ARENA_FLOATS: usize = 4096;
-
-/// Floats of a cache line.
-const LINE: usize = 16;
 
 #[derive(Clone, Copy)]
 pub(super) struct Request<'a> {
@@ -173,44 +167,6 @@ fn topological(steps: &Steps, groups: &[Group]) -> Vec<u32> {
     // for last, so no cycle can have been closed.
     assert_eq!(order.len(), groups.len(), "fusion closed a cycle");
     order
-}
-
-struct Storages {
-    /// By value that is a root: its storage.
-    of_root: Vec<u32>,
-    list: Vec<Storage>,
-}
-
-impl Storages {
-    fn assign(values: &Values) -> Self {
-        let mut storages = Self { of_root: vec![NONE; values.drafts.len()], list: Vec::new() };
-        for (value, draft) in values.drafts.iter().enumerate() {
-            if values.has_storage(value as u32) {
-                let floats = values.storage_floats(value as u32);
-                let fixed = draft.kept || floats <= ARENA_FLOATS;
-                storages.of_root[value] = storages.list.len() as u32;
-                storages.list.push(Storage {
-                    place: if fixed { Place::Arena(0) } else { Place::Recycled },
-                    floats,
-                    holders: 0,
-                });
-            }
-        }
-        storages
-    }
-
-    /// Gives every fixed storage its place in the arena.
-    fn place(&mut self, plan: &mut Plan) {
-        let mut end = 0;
-        for storage in &mut self.list {
-            if let Place::Arena(start) = &mut storage.place {
-                *start = end;
-                end += storage.floats.next_multiple_of(LINE);
-            }
-        }
-        plan.arena_floats = end;
-        plan.storages.clone_from(&self.list);
-    }
 }
 
 /// A message before edges are sorted by sender.

@@ -69,13 +69,13 @@ const PAGE: usize = 1024;
 const LINE: usize = 16;
 
 /// From one row of `cols` numbers to the next, such that rows do not compete for places in the cache.
-fn spread(cols: usize) -> usize {
+pub(super) fn spread(cols: usize) -> usize {
     if cols > 0 && cols.is_multiple_of(PAGE) { cols + LINE } else { cols }
 }
 
 /// Whether the rows of a node's output may lie apart: nobody outside the plan reads them, and nobody
 /// inside sees them with other axes.
-fn may_spread(graph: &Graph, id: NodeId) -> bool {
+pub(super) fn may_spread(graph: &Graph, id: NodeId) -> bool {
     let reshapes = |id: NodeId| {
         let node = &graph.nodes[id];
         let Role::Layer(layer) = &node.role else { return false };
@@ -232,7 +232,7 @@ impl Values {
     }
 
     /// A value of one item's `shape` with a storage of its own.
-    fn add(&mut self, shape: &[usize]) -> u32 {
+    pub(super) fn add(&mut self, shape: &[usize]) -> u32 {
         let (item_rows, cols) = matrix(shape);
         self.push(Draft {
             root: self.drafts.len() as u32,
@@ -267,7 +267,7 @@ impl Values {
     }
 
     /// A value of `shape` that lies in `parent`, from `column` on.
-    fn add_within(&mut self, shape: &[usize], parent: u32, column: usize) -> u32 {
+    pub(super) fn add_within(&mut self, shape: &[usize], parent: u32, column: usize) -> u32 {
         let value = self.add(shape);
         self.put_within(value, parent, column);
         value
@@ -283,12 +283,12 @@ impl Values {
     }
 
     /// Whether the rows touch, so that the same numbers can be seen with other axes.
-    fn is_contiguous(&self, value: u32) -> bool {
+    pub(super) fn is_contiguous(&self, value: u32) -> bool {
         let draft = self.drafts[value as usize];
         draft.offset == 0 && draft.stride == draft.cols
     }
 
-    fn put_reshaped(&mut self, value: u32, parent: u32) {
+    pub(super) fn put_reshaped(&mut self, value: u32, parent: u32) {
         self.put_within(value, parent, 0);
         let draft = &mut self.drafts[value as usize];
         draft.stride = draft.cols;
@@ -361,118 +361,6 @@ impl Values {
             && !self.drafts[value as usize].kept
     }
 
-    /// Says who needs gradients, and places them: consumers first again.
-    fn place_gradients(&mut self, graph: &Graph, options: PlanOptions) {
-        let wants = wants_gradient(graph, options);
-        let reaches = reaches_loss(graph, &wants);
-        for &id in graph.order.iter().rev() {
-            if !wants[id] || !reaches[id] {
-                continue;
-            }
-            let node = &graph.nodes[id];
-            if !matches!(node.role, Role::Loss { .. }) {
-                self.settle_gradient(graph, id, options);
-            }
-            self.place_contributions(graph, id, &wants, options);
-        }
-        if options.keep_gradients {
-            for id in graph.inputs() {
-                let value = self.gradients[id];
-                if value != NONE {
-                    let root = self.drafts[value as usize].root;
-                    self.drafts[root as usize].kept = true;
-                }
-            }
-        }
-    }
-
-    /// The gradient of a node's output: the only one received, or a sum of those received.
-    fn settle_gradient(&mut self, graph: &Graph, id: NodeId, options: PlanOptions) {
-        self.gradients[id] = match self.received[id].as_slice() {
-            [] => NONE,
-            [only] => *only,
-            [first, ..] => {
-                let first = *first;
-                if options.in_place && self.drafts[first as usize].exclusive {
-                    self.add_within(&graph.nodes[id].shape, first, 0)
-                } else {
-                    self.add_gradient(graph, id, options)
-                }
-            }
-        };
-    }
-
-    /// A gradient of a node's output, with a storage of its own.
-    fn add_gradient(&mut self, graph: &Graph, id: NodeId, options: PlanOptions) -> u32 {
-        let value = self.add(&graph.nodes[id].shape);
-        if options.in_place && !options.keep_gradients && may_spread(graph, id) {
-            let draft = &mut self.drafts[value as usize];
-            draft.stride = spread(draft.cols);
-        }
-        value
-    }
-
-    fn place_contributions(
-        &mut self,
-        graph: &Graph,
-        id: NodeId,
-        wants: &[bool],
-        options: PlanOptions,
-    ) {
-        let node = &graph.nodes[id];
-        let shapes: Vec<&[usize]> =
-            node.inputs.iter().map(|&input| graph.nodes[input].shape.as_slice()).collect();
-        let needed: Vec<usize> = (0..node.inputs.len())
-            .filter(|&number| wants[node.inputs[number]] && differentiable(&node.role, number))
-            .collect();
-        let own = self.gradients[id];
-        let mut column = 0;
-        for (number, &input) in node.inputs.iter().enumerate() {
-            let start = column;
-            column += shapes[number].last().copied().unwrap_or(1);
-            if !needed.contains(&number) {
-                continue;
-            }
-            let shape = shapes[number];
-            let mut contribution =
-                Contribution { value: NONE, input: number as u32, in_place: false, view: false };
-            contribution.value = match &node.role {
-                Role::Layer(layer) if options.in_place => match layer.view(&shapes) {
-                    View::Columns => {
-                        contribution.view = true;
-                        self.add_within(shape, own, start)
-                    }
-                    View::Reshape if self.is_contiguous(own) => {
-                        contribution.view = true;
-                        let value = self.add(shape);
-                        self.put_reshaped(value, own);
-                        value
-                    }
-                    View::Computed if layer.passes_gradient() => {
-                        contribution.view = true;
-                        let value = self.add_within(shape, own, 0);
-                        self.drafts[value as usize].exclusive &= needed.len() == 1;
-                        value
-                    }
-                    View::Computed
-                        if layer.in_place()
-                            && number == 0
-                            && node.inputs.len() == 1
-                            && node.parameters.is_empty()
-                            && self.drafts[own as usize].exclusive =>
-                    {
-                        contribution.in_place = true;
-                        self.add_within(shape, own, 0)
-                    }
-                    View::Computed | View::Reshape => self.add_gradient(graph, input, options),
-                },
-                _ => self.add_gradient(graph, input, options),
-            };
-            self.received[input].push(contribution.value);
-            self.contributions[id].push(contribution);
-        }
-    }
-
     /// Floats of the storage whose root is `value`.
     pub(super) fn storage_floats(&self, value: u32) -> usize {
         let draft = self.drafts[value as usize];
@@ -500,52 +388,4 @@ fn overwritable(graph: &Graph, id: NodeId, mode: Mode) -> bool {
     let reads = |reads: Reads| reads.output;
     mode != Mode::Training
         || !(reads(layer.input_grad_reads()) || graph.trains(id) && reads(layer.param_grad_reads()))
-}
-
-/// Whether the node has a gradient with respect to its input number `input`.
-fn differentiable(role: &Role, input: usize) -> bool {
-    match role {
-        Role::Layer(layer) => layer.differentiable(input),
-        Role::Loss { loss, .. } => loss.differentiable(input),
-        Role::Input | Role::Target | Role::Metric(_) => false,
-    }
-}
-
-/// The nodes whose output's gradient is of use: some parameter, or an input whose gradient is asked
-/// for, lies at or above them.
-fn wants_gradient(graph: &Graph, options: PlanOptions) -> Vec<bool> {
-    let mut wants = vec![false; graph.nodes.len()];
-    for &id in &graph.order {
-        let node = &graph.nodes[id];
-        wants[id] =
-            match node.role {
-                Role::Input => options.keep_gradients,
-                Role::Target | Role::Metric(_) => false,
-                Role::Layer(_) | Role::Loss { .. } => {
-                    graph.trains(id)
-                        || node.inputs.iter().enumerate().any(|(number, &input)| {
-                            wants[input] && differentiable(&node.role, number)
-                        })
-                }
-            };
-    }
-    wants
-}
-
-/// The nodes from which a loss can be reached along edges that have gradients.
-fn reaches_loss(graph: &Graph, wants: &[bool]) -> Vec<bool> {
-    let mut reaches = vec![false; graph.nodes.len()];
-    for &id in graph.order.iter().rev() {
-        let node = &graph.nodes[id];
-        if matches!(node.role, Role::Loss { .. }) {
-            reaches[id] = wants[id];
-        }
-        if !reaches[id] {
-            continue;
-        }
-        for (number, &input) in node.inputs.iter().enumerate() {
-            reaches[input] |= differentiable(&node.role, number);
-        }
-    }
-    reaches
 }
