@@ -24,6 +24,7 @@ mod state;
 mod stopwatch;
 mod sync;
 pub mod trace;
+mod waiting;
 mod worker;
 
 pub use actors::Actors;

@@ -196,6 +196,8 @@ pub(crate) struct Edge {
 pub(crate) struct Task {
     pub(crate) steps: Span,
     pub(crate) parts: u32,
+    /// How many parts the tasks before it have.
+    pub(crate) first_part: u32,
     /// What the parts divide.
     pub(crate) split: TaskSplit,
     /// The chunk of the batch that it belongs to; the number of chunks, if it goes over all.

@@ -273,7 +273,7 @@ impl Network {
             Entry::Vacant(place) => {
                 let options = self.options.plan;
                 let plan = Plan::compile(&self.graph, mode, batch, &self.optimizer, options)?;
-                let mut run = Run::new(Arc::new(plan), Arc::clone(&self.parameters));
+                let mut run = Run::new(Arc::new(plan), Arc::clone(&self.parameters))?;
                 run.set_seed(self.options.seed);
                 Ok(place.insert(run))
             }

@@ -221,6 +221,7 @@ impl Writer<'_> {
         self.plan.tasks.push(Task {
             steps: Span { start: first_step, len: group.steps.len() as u32 },
             parts: parts as u32,
+            first_part: self.plan.tasks.last().map_or(0, |last| last.first_part + last.parts),
             split: if group.split == Split::Rows { TaskSplit::Rows } else { TaskSplit::Items },
             // What holds others up comes first; without chunks, all is one.
             chunk: match first.phase {

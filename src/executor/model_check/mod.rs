@@ -147,8 +147,20 @@ impl<P: Primitives> Work for ModelRun<P> {
         !sends && inbox::sink_done(&self.sinks_left)
     }
 
+    fn task_count(&self) -> u32 {
+        self.tasks.len() as u32
+    }
+
+    fn part_count(&self) -> usize {
+        self.first_part(self.task_count())
+    }
+
     fn parts(&self, task: u32) -> u32 {
         self.tasks[task as usize].parts
+    }
+
+    fn first_part(&self, task: u32) -> usize {
+        self.tasks[..task as usize].iter().map(|task| task.parts as usize).sum()
     }
 
     fn is_tiny(&self, task: u32) -> bool {
