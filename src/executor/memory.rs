@@ -42,7 +42,7 @@ pub(super) struct Entry {
 
 impl Parameters {
     /// First values for every parameter of `graph`, from its initializer and `seed`, and zeros for
-    /// the optimizer's state, which statistics do not have.
+    /// the optimizer's state, which statistics and frozen parameters do not have.
     pub fn initialize(graph: &Graph, optimizer: &dyn Optimizer, seed: u64) -> Self {
         let entries = graph.parameters().iter().map(|parameter| {
             let spec = &parameter.spec;
@@ -53,7 +53,7 @@ impl Parameters {
             let mut weights = Buffer::zeroed(spec.floats());
             to_memory(parameter, &values, weights.as_mut_slice());
             let state =
-                spec.state(optimizer).iter().map(|_| Buffer::zeroed(spec.floats())).collect();
+                parameter.state(optimizer).iter().map(|_| Buffer::zeroed(spec.floats())).collect();
             Entry { weights, state }
         });
         Self::of(entries.collect())
@@ -97,7 +97,7 @@ impl Parameters {
                 let problem = format!("it takes {floats} numbers in memory, but these are {found}");
                 return Err(refuse(parameter.name.clone(), problem));
             }
-            let arrays = optimizer.map_or(0, |it| parameter.spec.state(it).len());
+            let arrays = optimizer.map_or(0, |it| parameter.state(it).len());
             let whole = entry.state.iter().all(|array| array.len() == floats);
             if entry.state.len() < arrays || !whole {
                 let problem = format!(

@@ -93,9 +93,12 @@ pub struct Network {
 /// Refuses parameters that memory does not hold. The system says so for one large piece at once;
 /// piece by piece it would end the process.
 fn refuse_if_too_large(graph: &Graph, optimizer: &dyn Optimizer) -> Result<()> {
-    let numbers = graph.parameters().iter().map(|parameter| parameter.spec.count());
-    let numbers = numbers.fold(0usize, usize::saturating_add);
-    let all = numbers.saturating_mul(1 + optimizer.state().len());
+    let (mut numbers, mut all) = (0usize, 0usize);
+    for parameter in graph.parameters() {
+        let (count, arrays) = (parameter.spec.count(), 1 + parameter.state(optimizer).len());
+        numbers = numbers.saturating_add(count);
+        all = all.saturating_add(count.saturating_mul(arrays));
+    }
     Vec::<f32>::new().try_reserve_exact(all).map_err(|_| Error::Graph {
         graph: graph.name().to_owned(),
         problem: format!(
@@ -200,7 +203,7 @@ impl Network {
     /// Array number `state` of [`Optimizer::state`] for the parameter called `name`.
     ///
     /// # Errors
-    /// If there is no such parameter or array. Statistics have none.
+    /// If there is no such parameter or array. Statistics and parameters that are not trained have none.
     pub fn optimizer_state(&self, name: &str, state: &str) -> Result<Tensor> {
         let parameter = self.parameter(name)?;
         let state = self.state_array(parameter, state)?;
@@ -238,7 +241,7 @@ impl Network {
     }
 
     fn state_array(&self, parameter: usize, name: &str) -> Result<usize> {
-        let known = self.graph.parameters()[parameter].spec.state(self.optimizer.as_ref());
+        let known = self.graph.parameters()[parameter].state(self.optimizer.as_ref());
         let unknown = || Error::unknown("optimizer state", name, known.iter().copied());
         known.iter().position(|&state| state == name).ok_or_else(unknown)
     }

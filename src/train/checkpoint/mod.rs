@@ -167,7 +167,7 @@ impl Network {
         for (index, parameter) in self.graph().parameters().iter().enumerate() {
             let (name, shape) = (&parameter.name, parameter.spec.shape.as_slice());
             add(name.clone(), shape, &self.parameters().weights(self.graph(), index))?;
-            let states = parameter.spec.state(self.optimizer().as_ref());
+            let states = parameter.state(self.optimizer().as_ref());
             for (number, state) in states.iter().enumerate() {
                 let values = self.parameters().state(self.graph(), index, number);
                 add(state_name(state, name), shape, &values)?;
@@ -214,7 +214,7 @@ impl Network {
         self.take_weights(tensors)?;
         let graph = self.graph().clone();
         for (index, parameter) in graph.parameters().iter().enumerate() {
-            let states = parameter.spec.state(self.optimizer().as_ref());
+            let states = parameter.state(self.optimizer().as_ref());
             for (number, state) in states.iter().enumerate() {
                 if let Some(values) = tensors.get(&state_name(state, &parameter.name)) {
                     self.parameters().set_state(&graph, index, number, values)?;
@@ -295,7 +295,7 @@ fn check_state(path: &Path, network: &Network, tensors: &BTreeMap<String, Tensor
     let remedy = format!("go on with the optimizer that was saved; this one is `{kind}`");
     let mut expected = HashSet::new();
     for parameter in network.graph().parameters() {
-        for state in parameter.spec.state(network.optimizer().as_ref()) {
+        for state in parameter.state(network.optimizer().as_ref()) {
             let name = state_name(state, &parameter.name);
             check_array(path, &name, &parameter.spec.shape, tensors, &remedy)?;
             expected.insert(name);
