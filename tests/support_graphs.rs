@@ -1,5 +1,7 @@
 //! Random networks and data for them, from a seed.
 
+mod mixed;
+
 use caudal::Tensor;
 use caudal::graph::{Graph, GraphBuilder};
 use caudal::layers::{
@@ -76,17 +78,22 @@ struct Source {
 pub(crate) enum Family {
     Dense,
     Images,
+    /// Vectors and images, with the layers that the others do not have.
+    Mixed,
 }
 
 struct Generator {
     random: ChaCha8Rng,
     net: GraphBuilder,
+    family: Family,
     sources: Vec<Source>,
     feeds: Vec<Feed>,
     made: usize,
     /// A source that many others use.
     hub: Option<usize>,
     losses: usize,
+    /// Dense layers whose parameters others may use: how many features they read.
+    dense: Vec<(usize, String)>,
 }
 
 const MOST_FEATURES: usize = 160;
@@ -96,13 +103,15 @@ pub(crate) fn specimen(seed: u64, family: Family) -> Specimen {
     let mut generator = Generator {
         random: ChaCha8Rng::seed_from_u64(seed),
         net: GraphBuilder::new(format!("random {seed}")),
+        family,
         sources: Vec::new(),
         feeds: Vec::new(),
         made: 0,
         hub: None,
         losses: 0,
+        dense: Vec::new(),
     };
-    generator.inputs(family);
+    generator.inputs();
     // Heads add some more.
     let layers = if seed.is_multiple_of(5) { 1 } else { generator.random.random_range(3..=44) };
     while generator.made < layers {
@@ -127,17 +136,22 @@ impl Generator {
         *from.choose(&mut self.random).unwrap()
     }
 
-    fn inputs(&mut self, family: Family) {
+    fn inputs(&mut self) {
         let count = self.pick(&[1, 1, 2, 3]);
         for number in 0..count {
-            let shape = match family {
-                Family::Dense => match self.random.random_range(0..8) {
+            let images = match self.family {
+                Family::Dense => false,
+                Family::Images => true,
+                Family::Mixed => self.chance(75),
+            };
+            let shape = match images {
+                false => match self.random.random_range(0..8) {
                     0 => vec![3, 5],
                     1 => vec![2, 2, 4],
                     2 => vec![130],
                     _ => vec![self.pick(&[3, 4, 8, 16])],
                 },
-                Family::Images => {
+                true => {
                     let side = self.pick(&[4, 5, 6]);
                     vec![side, self.pick(&[4, 6]), self.pick(&[1, 2, 3])]
                 }
@@ -170,6 +184,25 @@ impl Generator {
 
     /// Adds a layer over sources; its shape comes from a graph of just that layer.
     fn layer(&mut self, layer: impl caudal::layers::Layer + 'static, inputs: &[usize]) -> usize {
+        self.add(layer, inputs, None)
+    }
+
+    /// Adds a layer that uses the parameters of another.
+    fn sharing(
+        &mut self,
+        layer: impl caudal::layers::Layer + 'static,
+        from: usize,
+        owner: String,
+    ) -> usize {
+        self.add(layer, &[from], Some(owner))
+    }
+
+    fn add(
+        &mut self,
+        layer: impl caudal::layers::Layer + 'static,
+        inputs: &[usize],
+        owner: Option<String>,
+    ) -> usize {
         let shapes: Vec<&[usize]> =
             inputs.iter().map(|&input| self.sources[input].shape.as_slice()).collect();
         let shape = layer.output_shape(&shapes).unwrap();
@@ -177,8 +210,13 @@ impl Generator {
         self.made += 1;
         let names: Vec<String> =
             inputs.iter().map(|&input| self.sources[input].name.clone()).collect();
-        let node = self.net.layer(&name, layer, &names);
-        if name.starts_with("dense") || name.starts_with("conv") {
+        let own = owner.is_none();
+        let node = match owner {
+            None => self.net.layer(&name, layer, &names),
+            Some(owner) => self.net.layer_sharing(&name, layer, &names, owner),
+        };
+        let learns = ["dense", "conv", "batch_norm"].iter().any(|kind| name.starts_with(kind));
+        if own && learns {
             match self.made % 5 {
                 0 => _ = self.net.trainable(&node, false),
                 1 => _ = self.net.regularizer(&node, "weight", L2::new(0.01)),
@@ -246,6 +284,9 @@ impl Generator {
 
     fn grow(&mut self) {
         let from = self.source();
+        if self.family == Family::Mixed && self.chance(75) {
+            return self.grow_mixed(from);
+        }
         let shape = self.sources[from].shape.clone();
         let image = shape.len() == 3;
         let small = shape.iter().product::<usize>() <= MOST_FEATURES;
