@@ -23,6 +23,7 @@ mod presets;
 mod probe;
 mod protocol;
 mod random_graphs;
+mod reference_defects;
 mod reference_features;
 mod resuming;
 mod schedules;

@@ -235,9 +235,24 @@ impl Network {
     fn parameter(&self, name: &str) -> Result<usize> {
         let parameters = self.graph.parameters();
         parameters.iter().position(|parameter| parameter.name == name).ok_or_else(|| {
+            if let Some(own) = self.name_at_owner(name) {
+                return Error::Parameter {
+                    parameter: name.to_owned(),
+                    problem: "its node shares the parameters of another".to_owned(),
+                    remedy: format!("ask for `{own}`"),
+                };
+            }
             let known = parameters.iter().map(|parameter| parameter.name.as_str());
             Error::unknown("parameter", name, known)
         })
+    }
+
+    /// What a shared parameter is called, given the name that it would have at one of the other nodes.
+    fn name_at_owner(&self, name: &str) -> Option<&str> {
+        let (node, last) = name.rsplit_once('.')?;
+        let node = self.graph.node(node).ok()?;
+        let mut used = node.parameters.iter().map(|&index| &self.graph.parameters()[index]);
+        used.find(|parameter| parameter.spec.name == last).map(|parameter| parameter.name.as_str())
     }
 
     fn state_array(&self, parameter: usize, name: &str) -> Result<usize> {
@@ -316,8 +331,9 @@ impl Network {
     /// prediction, and nothing moves.
     ///
     /// # Errors
-    /// If the data does not fit, or if a node fails.
+    /// If the network has neither, if the data does not fit, or if a node fails.
     pub fn evaluate_batch(&mut self, batch: &[(&str, &Tensor)]) -> Result<Report> {
+        self.require_measures()?;
         self.batch(Mode::Evaluation, batch)
     }
 

@@ -384,6 +384,8 @@ def cases():
     yield conv("2x2 valid stride 3 leftover", (2, 7, 6, 2), 3, 2, 3)
     yield conv("3x3 same height 1", (2, 1, 6, 2), 3, 3, None, "same")
     yield conv("3x3 same width 1", (2, 5, 1, 2), 3, 3, None, "same")
+    yield conv("3x3 same height 1 batch 1", (1, 1, 6, 2), 3, 3, None, "same")
+    yield conv("3x3 same width 1 batch 1", (1, 5, 1, 2), 3, 3, None, "same")
     yield conv("5x5 same single pixel", (3, 1, 1, 2), 3, 5, None, "same")
     yield conv("3x3 same height 1 stride 2", (2, 1, 5, 3), 2, 3, 2, "same")
 
