@@ -2,7 +2,8 @@
 
 Reads the model files that `caudal graph MODEL --out FILE.toml` writes, as far as they have one input, one
 target and these kinds: dense, conv2d, maxpool, avgpool, global_avg_pool, relu, softmax, add, multiply, concat,
-matmul, flatten, reshape, softmax_cross_entropy. SGD with momentum 0.9, rate 0.01. Prints
+matmul, flatten, reshape, softmax_cross_entropy, and accuracy, which is left out. SGD with momentum 0.9, rate
+0.01. Prints
 `framework,model,threads,milliseconds per step (median),peak resident MiB`.
 
 usage: python bench_model.py FRAMEWORK [--threads N] [--seconds S] [--compile] FILE.toml ...
@@ -28,6 +29,8 @@ def load(path):
     rng = np.random.default_rng(0)
     for a in model["node"]:
         name, kind, ins = a["name"], a["kind"], a.get("inputs", [])
+        if kind == "accuracy":
+            continue  # Metrics are no part of what is measured.
         s = [shapes[i] for i in ins]
         if kind in ("input", "target"):
             shapes[name] = tuple(a.get("shape", ()))
