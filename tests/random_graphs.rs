@@ -148,10 +148,8 @@ fn compare(seeds: std::ops::Range<u64>) {
             let (_, pool) = &executors[2 + seed as usize % 9];
             let whole = PlanOptions { parts: false, ..plan };
             let whole_expected = run(whole, Box::new(Sequential::new()));
-            let divided = match divisible(&specimen.graph) {
-                true => PlanOptions { micro_batches: Some(3), ..plan },
-                false => plan,
-            };
+            let number = divisible(&specimen.graph).then_some(3);
+            let divided = PlanOptions { micro_batches: number, ..plan };
             let divided_expected = run(divided, Box::new(Sequential::new()));
             for (name, plan, expected) in [
                 ("no fusion", PlanOptions { fusion: false, ..plan }, &expected),

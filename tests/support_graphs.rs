@@ -144,16 +144,15 @@ impl Generator {
                 Family::Images => true,
                 Family::Mixed => self.chance(75),
             };
-            let shape = match images {
-                false => match self.random.random_range(0..8) {
+            let shape = if images {
+                let side = self.pick(&[4, 5, 6]);
+                vec![side, self.pick(&[4, 6]), self.pick(&[1, 2, 3])]
+            } else {
+                match self.random.random_range(0..8) {
                     0 => vec![3, 5],
                     1 => vec![2, 2, 4],
                     2 => vec![130],
                     _ => vec![self.pick(&[3, 4, 8, 16])],
-                },
-                true => {
-                    let side = self.pick(&[4, 5, 6]);
-                    vec![side, self.pick(&[4, 6]), self.pick(&[1, 2, 3])]
                 }
             };
             let name = format!("input{number}");

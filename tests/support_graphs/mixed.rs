@@ -92,12 +92,11 @@ impl Generator {
     fn dense_with_parameters_of_another(&mut self, from: usize) {
         let features = *self.sources[from].shape.last().unwrap();
         let known = self.dense.iter().find(|(size, _)| *size == features);
-        match known.cloned() {
-            Some((_, owner)) => _ = self.sharing(Dense::new(5), from, owner),
-            None => {
-                let own = self.layer(Dense::new(5), &[from]);
-                self.dense.push((features, self.sources[own].name.clone()));
-            }
+        if let Some((_, owner)) = known.cloned() {
+            self.sharing(Dense::new(5), from, owner);
+        } else {
+            let own = self.layer(Dense::new(5), &[from]);
+            self.dense.push((features, self.sources[own].name.clone()));
         }
     }
 }
