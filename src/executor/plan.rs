@@ -357,6 +357,11 @@ impl Plan {
         }
     }
 
+    /// Estimated seconds of each part of a task.
+    pub(crate) fn part_seconds(&self, task: usize) -> f64 {
+        self.costs[task] / f64::from(self.tasks[task].parts)
+    }
+
     /// The node of a task's first step.
     pub(crate) fn node_of(&self, task: usize) -> NodeId {
         self.steps[self.tasks[task].steps.start as usize].node as usize

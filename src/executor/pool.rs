@@ -17,10 +17,6 @@ use crate::error::{Error, Result};
 /// How often a worker looks for work before it parks, where every worker has a core.
 pub(crate) const SPINS: usize = 4000;
 
-/// Parts of fewer estimated seconds are taken several at a time, since a part costs less than the
-/// lock.
-pub(crate) const TINY: f64 = 1e-6;
-
 /// The production executor: `workers` threads, the calling one included.
 pub struct Pool {
     queue: Arc<Queue<Native, RunState>>,
@@ -191,7 +187,7 @@ impl Work for RunState {
         self.plan.tasks[task as usize].first_part as usize
     }
 
-    fn is_tiny(&self, task: u32) -> bool {
-        self.parts(task) == 1 && self.plan.costs[task as usize] < TINY
+    fn part_seconds(&self, task: u32) -> f64 {
+        self.plan.part_seconds(task as usize)
     }
 }

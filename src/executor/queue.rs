@@ -12,7 +12,9 @@ use super::sync::{Atomic, Monitor, Primitives};
 use super::waiting::Waiting;
 use super::worker::{Work, Worker};
 
-/// The most tiny parts that a worker takes at once.
+/// A worker takes short parts together, until they are estimated at this many seconds or are so many: each
+/// passage through the lock costs up to half a microsecond, where another core has it.
+pub(crate) const TAKEN_SECONDS: f64 = 10e-6;
 pub(crate) const MOST_TAKEN: usize = 16;
 
 /// A policy under a lock, and how many parts it holds.
@@ -95,6 +97,11 @@ impl<R: Work> Held<R> {
         }
         self.fault = Some(Fault::Gave(part));
         None
+    }
+
+    /// What a part is estimated at.
+    fn seconds(&self, part: ReadyPart) -> f64 {
+        self.run.as_ref().map_or(0.0, |run| run.part_seconds(part.task))
     }
 }
 
@@ -268,7 +275,7 @@ impl<P: Primitives, R: Work> Queue<P, R> {
         }
     }
 
-    /// The next part by the policy, and, if it is tiny, a fair share of others into `taken`.
+    /// The next part by the policy, and, if it is short, a fair share of others into `taken`.
     fn take(
         &self,
         held: &mut Held<R>,
@@ -281,10 +288,14 @@ impl<P: Primitives, R: Work> Queue<P, R> {
         }
         let first = held.pop(worker)?;
         let mut left = waiting - 1;
-        let tiny = held.run.as_ref().is_some_and(|run| run.is_tiny(first.task));
-        if tiny && !self.supervised {
+        if !self.supervised {
             let share = (left / (2 * self.workers)).min(MOST_TAKEN);
-            taken.extend((0..share).map_while(|_| held.pop(worker)));
+            let mut seconds = held.seconds(first);
+            while taken.len() < share && seconds < TAKEN_SECONDS {
+                let Some(part) = held.pop(worker) else { break };
+                seconds += held.seconds(part);
+                taken.push(part);
+            }
             left -= taken.len();
             taken.reverse();
         }

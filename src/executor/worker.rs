@@ -30,8 +30,8 @@ pub(super) trait Work {
     /// The number of the task's first part among those of all tasks; the others follow.
     fn first_part(&self, task: u32) -> usize;
 
-    /// Whether the task has one part that costs less than the queue's lock.
-    fn is_tiny(&self, task: u32) -> bool;
+    /// Estimated seconds of a part of the task.
+    fn part_seconds(&self, task: u32) -> f64;
 }
 
 /// What one thread keeps to itself.
@@ -41,7 +41,7 @@ pub(super) struct Worker<R> {
     pub(super) run: Option<Arc<R>>,
     /// Tasks made ready by the one just completed.
     ready: Vec<u32>,
-    /// Tiny parts taken together, last first.
+    /// Short parts taken together, last first.
     pub(super) taken: Vec<ReadyPart>,
 }
 

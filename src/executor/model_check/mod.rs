@@ -163,8 +163,8 @@ impl<P: Primitives> Work for ModelRun<P> {
         self.tasks[..task as usize].iter().map(|task| task.parts as usize).sum()
     }
 
-    fn is_tiny(&self, task: u32) -> bool {
-        self.tasks[task as usize].parts == 1
+    fn part_seconds(&self, task: u32) -> f64 {
+        if self.tasks[task as usize].parts == 1 { 0.0 } else { 1.0 }
     }
 }
 
