@@ -16,6 +16,7 @@ mod micro_batches;
 mod network_operations;
 mod optimizers;
 mod oracles;
+mod parts;
 mod policies;
 mod policy_faults;
 mod predict_stream;
