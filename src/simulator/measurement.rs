@@ -39,6 +39,8 @@ pub struct StepTimes {
     /// By how much the median would differ from one measurement to the next: its standard error, from
     /// the spread of the middle half of the steps.
     pub uncertainty: f64,
+    /// The medians of all sittings that count, this one's among them: see [`super::Sittings`].
+    pub sittings: Vec<f64>,
 }
 
 /// What steps of a network took here.
@@ -136,6 +138,7 @@ impl Candidate {
             policy: self.executor.policy().unwrap_or_default().to_owned(),
             seconds,
             uncertainty: 1.253 * deviation / (count as f64).sqrt(),
+            sittings: vec![seconds],
         }
     }
 }
@@ -211,6 +214,12 @@ impl Measurement {
     pub fn is_quiet(&self) -> bool {
         let certain = |times: &StepTimes| times.uncertainty <= CERTAIN * times.seconds;
         self.rounds.0 >= ROUNDS.0 && self.others.iter().all(certain)
+    }
+
+    /// Seconds of a step on one worker, and on each of the others.
+    pub(super) fn times(&self) -> Vec<f64> {
+        let others = self.others.iter().map(|other| other.seconds);
+        [self.alone].into_iter().chain(others).collect()
     }
 
     /// The parts' costs, all multiplied by the one factor with which one worker of `machine` takes as
