@@ -240,7 +240,7 @@ fn validation_table(validation: &Validation) -> Result<(), Stop> {
     errors("kept out (*)", &validation.held_out)?;
     if !validation.disturbed.is_empty() {
         line(format!(
-            "left out, since other processes had the cores: {}",
+            "left out, since the cores were not free, or farther apart than at other times: {}",
             validation.disturbed.join(", ")
         ))?;
     }

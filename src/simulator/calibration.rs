@@ -3,6 +3,7 @@
 mod overhead;
 mod slowdown;
 
+pub(super) use overhead::handover;
 pub use overhead::overhead;
 pub use slowdown::fit_to;
 

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use super::Measurement;
+use super::calibration::cores;
+use super::probe::Probe;
 use crate::error::Result;
 use crate::presets;
 
@@ -24,7 +26,8 @@ impl Sittings {
     }
 
     /// Measures networks on one worker and on two, with these policies, and gives the calmest sitting
-    /// of each: see [`calmest`]. `progress` is told of each sitting, counted from 1, and network.
+    /// of each: that in which steps, each executor's divided by its shortest in any sitting, add up to the
+    /// least. `progress` is told of each sitting, counted from 1, and network.
     ///
     /// # Errors
     /// If a network or policy does not exist, or a node fails.
@@ -37,31 +40,40 @@ impl Sittings {
         let others: Vec<_> = policies.iter().map(|policy| (2, *policy)).collect();
         let models = networks.iter().map(|name| presets::open(name)?.without_metrics());
         let models = models.collect::<Result<Vec<_>>>()?;
-        let measured = self.of_each(models.len(), Measurement::is_quiet, |sitting, number| {
+        let mut probe = Probe::new(cores().min(2));
+        let measured = self.of_each(models.len(), are_quiet, |sitting, number| {
             progress(sitting, networks[number]);
-            Measurement::new(&models[number], &others, self.limit)
+            Measurement::with_probe(&models[number], &others, self.limit, &mut probe)
         })?;
-        Ok(measured.into_iter().filter_map(calmest).collect())
+        let shortest = Measurement::shortest_handover(measured.iter().flatten());
+        Ok(measured.into_iter().filter_map(|sittings| calmest(sittings, shortest)).collect())
     }
 
     /// Calls `measure` with a sitting, from 1, and a number below `count`: with all numbers as often as
-    /// all are to be measured, then with those of which nothing was `quiet`.
+    /// all are to be measured, then with those of which nothing was quiet.
     fn of_each<T>(
         self,
         count: usize,
-        quiet: impl Fn(&T) -> bool,
+        are_quiet: impl Fn(&[Vec<T>]) -> Vec<bool>,
         mut measure: impl FnMut(usize, usize) -> Result<T>,
     ) -> Result<Vec<Vec<T>>> {
         let mut measured: Vec<Vec<T>> = (0..count).map(|_| Vec::new()).collect();
         for sitting in 1..=self.every + self.more {
-            for (number, of_this) in measured.iter_mut().enumerate() {
-                if sitting <= self.every || !of_this.iter().any(&quiet) {
-                    of_this.push(measure(sitting, number)?);
+            let quiet = are_quiet(&measured);
+            for (number, quiet) in quiet.into_iter().enumerate() {
+                if sitting <= self.every || !quiet {
+                    measured[number].push(measure(sitting, number)?);
                 }
             }
         }
         Ok(measured)
     }
+}
+
+/// Of which networks some sitting was quiet.
+fn are_quiet(measured: &[Vec<Measurement>]) -> Vec<bool> {
+    let shortest = Measurement::shortest_handover(measured.iter().flatten());
+    measured.iter().map(|sittings| sittings.iter().any(|it| it.is_quiet(shortest))).collect()
 }
 
 /// Of sittings with the same executors, the one that was disturbed least: what disturbs makes steps
@@ -70,9 +82,9 @@ impl Sittings {
 /// Every executor of a sitting, the one worker among them, is compared with the shortest steps that it
 /// had in any sitting; the sitting with the least sum of these ratios counts, as a whole, and is told
 /// what steps took in the others. Sittings that are not quiet play no part if one is.
-fn calmest(mut sittings: Vec<Measurement>) -> Option<Measurement> {
-    if sittings.iter().any(Measurement::is_quiet) {
-        sittings.retain(Measurement::is_quiet);
+fn calmest(mut sittings: Vec<Measurement>, shortest: f64) -> Option<Measurement> {
+    if sittings.iter().any(|it| it.is_quiet(shortest)) {
+        sittings.retain(|it| it.is_quiet(shortest));
     }
     let times: Vec<Vec<f64>> = sittings.iter().map(Measurement::times).collect();
     let mut calmest = sittings.swap_remove(least_disturbed(&times)?);
@@ -112,8 +124,9 @@ mod tests {
         let sittings = Sittings { every: 2, more: 3, limit: Duration::ZERO };
         let mut order = Vec::new();
         // Number 1 is quiet in its fourth sitting, number 2 never.
-        let quiet =
+        let is_quiet =
             |&(sitting, number): &(usize, usize)| number == 0 || (number, sitting) == (1, 4);
+        let quiet = |all: &[Vec<_>]| all.iter().map(|it| it.iter().any(is_quiet)).collect();
         let measured = sittings.of_each(3, quiet, |sitting, number| {
             order.push(number);
             Ok((sitting, number))

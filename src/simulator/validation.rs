@@ -18,7 +18,8 @@ pub struct Validation {
     pub machine: Machine,
     /// By network, number of workers and policy.
     pub rows: Vec<Row>,
-    /// Networks that are left out, since other processes had the cores while they were measured.
+    /// Networks that are left out, since other processes had the cores while they were measured, or
+    /// since the cores were farther apart than at other times.
     pub disturbed: Vec<String>,
     /// Over the networks that calibrated the slowdown.
     pub calibrating: Errors,
@@ -112,11 +113,11 @@ pub fn validate(
     calibrating: Vec<Measurement>,
     held_out: Vec<Measurement>,
 ) -> Result<Validation> {
-    let (quiet, disturbed): (Vec<_>, Vec<_>) =
-        calibrating.into_iter().partition(Measurement::is_quiet);
+    let shortest = Measurement::shortest_handover(calibrating.iter().chain(&held_out));
+    let is_quiet = |measurement: &Measurement| measurement.is_quiet(shortest);
+    let (quiet, disturbed): (Vec<_>, Vec<_>) = calibrating.into_iter().partition(is_quiet);
     let machine = fit_to(machine, &quiet)?;
-    let (kept_out, also_disturbed): (Vec<_>, Vec<_>) =
-        held_out.into_iter().partition(Measurement::is_quiet);
+    let (kept_out, also_disturbed): (Vec<_>, Vec<_>) = held_out.into_iter().partition(is_quiet);
     let mut rows = Vec::new();
     for (measurement, held_out) in
         quiet.iter().map(|it| (it, false)).chain(kept_out.iter().map(|it| (it, true)))
