@@ -6,7 +6,7 @@ use caudal::executor::policy::policy;
 use caudal::model::Model;
 use caudal::simulator::prediction::{self, Prediction, Request, predict};
 use caudal::simulator::validation::{Errors, Validation, validate};
-use caudal::simulator::{MOST_WORKERS, Machine, calibration};
+use caudal::simulator::{MOST_WORKERS, Machine, Sittings, calibration};
 use clap::Args;
 
 use super::Stop;
@@ -51,6 +51,12 @@ pub(super) struct Simulate {
     /// workers are from what two workers take; every network takes --seconds
     #[arg(long)]
     validate: bool,
+    /// Of every network with --validate, apart in time: all networks are measured once before any is
+    /// measured again. The calmest counts: that in which steps, each executor's divided by its shortest
+    /// in any sitting, add up to the least. Networks of which none was quiet get up to as many more
+    #[arg(long, value_name = "N", default_value_t = 3, requires = "validate",
+        value_parser = clap::value_parser!(u16).range(1..=100))]
+    sittings: u16,
     /// Ends with one JSON object on a line
     #[arg(long)]
     json: bool,
@@ -85,7 +91,7 @@ impl Simulate {
         };
         let limit = Duration::from_secs_f64(self.seconds);
         note(format_args!("# calibrating on {} networks", calibration::CALIBRATING.len()));
-        let machine = calibration::machine(limit / 10, |_| ())?;
+        let machine = calibration::machine(limit / 10)?;
         let request = Request { machines, policies: self.policies.clone(), limit, seed: self.seed };
         let prediction = predict(&model, &machine, &request)?;
         table(&prediction)?;
@@ -93,14 +99,16 @@ impl Simulate {
     }
 
     fn run_validation(&self) -> Result<(), Stop> {
-        let limit = Duration::from_secs_f64(self.seconds);
+        let every = usize::from(self.sittings);
+        let limit = Duration::from_secs_f64(self.seconds) / self.sittings.into();
+        let sittings = Sittings { every, more: every, limit };
         let policies: Vec<_> = self.policies.iter().map(String::as_str).collect();
         let overhead = calibration::overhead()?;
-        let measure = |networks| {
-            calibration::measure(networks, &policies, limit, |name| note(format_args!("# {name}")))
-        };
-        let calibrating = measure(calibration::CALIBRATING)?;
-        let held_out = measure(calibration::HELD_OUT)?;
+        let networks = [calibration::CALIBRATING, calibration::HELD_OUT].concat();
+        let mut calibrating = sittings.measure(&networks, &policies, |sitting, name| {
+            note(format_args!("# sitting {sitting}: {name}"));
+        })?;
+        let held_out = calibrating.split_off(calibration::CALIBRATING.len());
         let machine = Machine { overhead, ..Machine::ideal(1) };
         let validation = validate(&machine, calibrating, held_out)?;
         validation_table(&validation)?;
@@ -187,19 +195,29 @@ fn table(prediction: &Prediction) -> Result<(), Stop> {
 fn validation_table(validation: &Validation) -> Result<(), Stop> {
     describe(&validation.machine)?;
     line(format!(
-        "{:<48}{:<16}{:>9}{:>9}{:>8}{:>9}{:>9}{:>9}  {}",
-        "network", "policy", "1: ms", "2: ms", "±", "predicted", "error", "alone", "live MiB"
+        "{:<48}{:<16}{:>9}{:>9}{:>8}{:>9}{:>9}{:>9}{:>9}  {}",
+        "network",
+        "policy",
+        "1: ms",
+        "2: ms",
+        "±",
+        "sittings",
+        "predicted",
+        "error",
+        "alone",
+        "live MiB"
     ))?;
     for row in &validation.rows {
         let kind = if row.held_out { "*" } else { "" };
         let mib = |bytes: usize| bytes as f64 / f64::from(1 << 20);
         line(format!(
-            "{:<48}{:<16}{:>9.3}{:>9.3}{:>8.3}{:>9.3}{:>7.1} %{:>7.1} %  {:.1} of {:.1}",
+            "{:<48}{:<16}{:>9.3}{:>9.3}{:>8.3}{:>9}{:>9.3}{:>7.1} %{:>7.1} %  {:.1} of {:.1}",
             format!("{}{kind}", row.model),
             row.policy,
             row.alone_ms,
             row.measured_ms,
             row.uncertainty_ms,
+            row.sittings_ms.len(),
             row.predicted_ms,
             100.0 * row.error,
             100.0 * row.error_without_slowdown,
@@ -222,7 +240,7 @@ fn validation_table(validation: &Validation) -> Result<(), Stop> {
     errors("kept out (*)", &validation.held_out)?;
     if !validation.disturbed.is_empty() {
         line(format!(
-            "left out, since other processes had the cores: {}",
+            "left out, since the cores were not free, or farther apart than at other times: {}",
             validation.disturbed.join(", ")
         ))?;
     }

@@ -3,16 +3,16 @@
 mod overhead;
 mod slowdown;
 
+pub(super) use overhead::handover;
 pub use overhead::overhead;
 pub use slowdown::fit_to;
 
 use std::hint::black_box;
 use std::time::Duration;
 
-use super::{Machine, Measurement};
+use super::{Machine, Sittings};
 use crate::error::Result;
 use crate::executor::Stopwatch;
-use crate::presets;
 
 /// The networks by which the slowdown is calibrated.
 pub const CALIBRATING: &[&str] = &[
@@ -57,37 +57,19 @@ pub const HELD_OUT: &[&str] = &[
     "heads:batch=48",
 ];
 
-/// Measures networks on one worker and on two, with these policies, for about `limit` each, and tells
-/// `progress` of each before.
-///
-/// # Errors
-/// If a network or policy does not exist, or a node fails.
-pub fn measure(
-    networks: &[&str],
-    policies: &[&str],
-    limit: Duration,
-    mut progress: impl FnMut(&str),
-) -> Result<Vec<Measurement>> {
-    let others: Vec<_> = policies.iter().map(|policy| (2, *policy)).collect();
-    let measure = |network: &&str| {
-        progress(network);
-        Measurement::new(&presets::open(network)?.without_metrics()?, &others, limit)
-    };
-    networks.iter().map(measure).collect()
-}
-
 /// The machine at hand, with one worker: its overheads, and its slowdown by the networks that
 /// calibrate, which run for about `limit` each. With one core, nothing runs side by side, and the
 /// slowdown is nothing.
 ///
 /// # Errors
 /// If threads can't be started.
-pub fn machine(limit: Duration, progress: impl FnMut(&str)) -> Result<Machine> {
+pub fn machine(limit: Duration) -> Result<Machine> {
     let machine = Machine { overhead: overhead()?, ..Machine::ideal(1) };
     if cores() == 1 {
         return Ok(machine);
     }
-    fit_to(&machine, &measure(CALIBRATING, &["critical-path", "fifo"], limit, progress)?)
+    let policies = ["critical-path", "fifo"];
+    fit_to(&machine, &Sittings::one(limit).measure(CALIBRATING, &policies, |_, _| ())?)
 }
 
 /// How many cores this process may use.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::calibration::cores;
-use super::probe::{Probe, Watch};
+use super::probe::{Probe, Watch, is_near};
 use super::{Costs, Machine, Options, simulate};
 use crate::bench::{median, prepare};
 use crate::error::Result;
@@ -39,6 +39,8 @@ pub struct StepTimes {
     /// By how much the median would differ from one measurement to the next: its standard error, from
     /// the spread of the middle half of the steps.
     pub uncertainty: f64,
+    /// The medians of all sittings that count, this one's among them: see [`super::Sittings`].
+    pub sittings: Vec<f64>,
 }
 
 /// What steps of a network took here.
@@ -61,6 +63,8 @@ pub struct Measurement {
     /// Rounds of steps that count, and rounds that do not because another process had a core of this
     /// machine; if none counts, all those that do not.
     pub rounds: (usize, usize),
+    /// Seconds of a handover from one core to another after rounds that count: the median.
+    pub handover: f64,
 }
 
 /// One executor, and what its steps took.
@@ -136,6 +140,7 @@ impl Candidate {
             policy: self.executor.policy().unwrap_or_default().to_owned(),
             seconds,
             uncertainty: 1.253 * deviation / (count as f64).sqrt(),
+            sittings: vec![seconds],
         }
     }
 }
@@ -147,6 +152,17 @@ impl Measurement {
     /// # Errors
     /// If the network can't be trained, a policy is unknown, or a node fails.
     pub fn new(model: &Model, others: &[(usize, &str)], limit: Duration) -> Result<Self> {
+        let most = others.iter().map(|&(workers, _)| workers).max().unwrap_or(1);
+        Self::with_probe(model, others, limit, &mut Probe::new(most.min(cores())))
+    }
+
+    /// As [`Measurement::new`], with a probe that may know this machine better.
+    pub(super) fn with_probe(
+        model: &Model,
+        others: &[(usize, &str)],
+        limit: Duration,
+        probe: &mut Probe,
+    ) -> Result<Self> {
         let training = &model.training;
         let options = PlanOptions::default();
         let optimizer = &training.optimizer;
@@ -154,12 +170,11 @@ impl Measurement {
         let mut alone = Candidate::new(1, ALONE)?;
         let others = others.iter().map(|&(workers, policy)| Candidate::new(workers, policy));
         let mut others: Vec<_> = others.collect::<Result<_>>()?;
-        let most = others.iter().map(|other| other.executor.workers()).max().unwrap_or(1);
-        let probe = Probe::new(most.min(cores()));
         let recorder = Arc::new(Recorder::new());
         let began = Instant::now();
         let patience = limit * PATIENCE;
         let (mut rounds, mut disturbed) = (0, 0);
+        let mut handovers = Vec::new();
         let mut waited = Duration::ZERO;
         let mut free = probe.wait(patience);
         waited += began.elapsed();
@@ -187,6 +202,9 @@ impl Measurement {
             let keeps = free && had_cores;
             [&mut alone].into_iter().chain(&mut others).for_each(|it| it.end_round(keeps));
             rounds += usize::from(keeps);
+            if keeps {
+                handovers.push(probe.handover());
+            }
             disturbed += usize::from(!keeps);
         }
         let plan = Arc::clone(run.plan());
@@ -202,15 +220,29 @@ impl Measurement {
             traces: traces.unwrap_or_default(),
             peak_bytes: run.peak_recycled_bytes(),
             rounds: (rounds, disturbed),
+            handover: if handovers.is_empty() { f64::INFINITY } else { median(&mut handovers) },
             plan,
         })
     }
 
-    /// Whether predictions can be judged by it: as many rounds count as are wanted at least, and every
-    /// median is certain to two hundredths.
-    pub fn is_quiet(&self) -> bool {
+    /// Whether predictions can be judged by it: as many rounds count as are wanted at least, every
+    /// median is certain to two hundredths, and the cores were about as near to each other as they
+    /// can be, with a handover of `shortest` seconds.
+    pub fn is_quiet(&self, shortest: f64) -> bool {
         let certain = |times: &StepTimes| times.uncertainty <= CERTAIN * times.seconds;
-        self.rounds.0 >= ROUNDS.0 && self.others.iter().all(certain)
+        let many = self.rounds.0 >= ROUNDS.0;
+        many && self.others.iter().all(certain) && is_near(self.handover, shortest)
+    }
+
+    /// Seconds of the shortest handover of some measurements.
+    pub fn shortest_handover<'a>(all: impl IntoIterator<Item = &'a Self>) -> f64 {
+        all.into_iter().map(|it| it.handover).fold(f64::INFINITY, f64::min)
+    }
+
+    /// Seconds of a step on one worker, and on each of the others.
+    pub(super) fn times(&self) -> Vec<f64> {
+        let others = self.others.iter().map(|other| other.seconds);
+        [self.alone].into_iter().chain(others).collect()
     }
 
     /// The parts' costs, all multiplied by the one factor with which one worker of `machine` takes as

@@ -15,6 +15,7 @@ mod measurement;
 mod memory;
 pub mod prediction;
 mod probe;
+mod sittings;
 mod task_graph;
 mod traffic;
 pub mod validation;
@@ -22,6 +23,7 @@ pub mod validation;
 pub use costs::{Costs, PartCost};
 pub use machine::{Machine, Overhead, Slowdown};
 pub use measurement::{Measurement, StepTimes};
+pub use sittings::Sittings;
 pub use task_graph::TaskGraph;
 
 use crate::error::{Error, Result};

@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::executor::policy::policy;
 
 /// Two measured times differ if they are further apart than this many standard errors of their
-/// difference, and by more than this share.
+/// difference, and by more than this share, in the same direction in every sitting.
 const NOISE: (f64, f64) = (3.0, 0.01);
 
 /// Predictions beside measurements.
@@ -18,7 +18,8 @@ pub struct Validation {
     pub machine: Machine,
     /// By network, number of workers and policy.
     pub rows: Vec<Row>,
-    /// Networks that are left out, since other processes had the cores while they were measured.
+    /// Networks that are left out, since other processes had the cores while they were measured, or
+    /// since the cores were farther apart than at other times.
     pub disturbed: Vec<String>,
     /// Over the networks that calibrated the slowdown.
     pub calibrating: Errors,
@@ -43,6 +44,8 @@ pub struct Row {
     pub alone_ms: f64,
     /// Measured milliseconds.
     pub measured_ms: f64,
+    /// Measured milliseconds in each sitting that counts, this one's among them.
+    pub sittings_ms: Vec<f64>,
     /// The standard error of the measured median, in milliseconds.
     pub uncertainty_ms: f64,
     /// Predicted milliseconds.
@@ -110,11 +113,11 @@ pub fn validate(
     calibrating: Vec<Measurement>,
     held_out: Vec<Measurement>,
 ) -> Result<Validation> {
-    let (quiet, disturbed): (Vec<_>, Vec<_>) =
-        calibrating.into_iter().partition(Measurement::is_quiet);
+    let shortest = Measurement::shortest_handover(calibrating.iter().chain(&held_out));
+    let is_quiet = |measurement: &Measurement| measurement.is_quiet(shortest);
+    let (quiet, disturbed): (Vec<_>, Vec<_>) = calibrating.into_iter().partition(is_quiet);
     let machine = fit_to(machine, &quiet)?;
-    let (kept_out, also_disturbed): (Vec<_>, Vec<_>) =
-        held_out.into_iter().partition(Measurement::is_quiet);
+    let (kept_out, also_disturbed): (Vec<_>, Vec<_>) = held_out.into_iter().partition(is_quiet);
     let mut rows = Vec::new();
     for (measurement, held_out) in
         quiet.iter().map(|it| (it, false)).chain(kept_out.iter().map(|it| (it, true)))
@@ -154,6 +157,7 @@ fn predict(machine: &Machine, measurement: &Measurement, held_out: bool) -> Resu
             policy: measured.policy.clone(),
             alone_ms: measurement.alone * 1e3,
             measured_ms: measured.seconds * 1e3,
+            sittings_ms: measured.sittings.iter().map(|seconds| seconds * 1e3).collect(),
             uncertainty_ms: measured.uncertainty * 1e3,
             predicted_ms: simulated.makespan * 1e3,
             error: simulated.makespan / measured.seconds - 1.0,
@@ -172,7 +176,9 @@ fn ranking(rows: &[Row]) -> Ranking {
             let measured = a.measured_ms - b.measured_ms;
             let uncertainty = a.uncertainty_ms.hypot(b.uncertainty_ms);
             let noise = (NOISE.0 * uncertainty).max(NOISE.1 * a.measured_ms.min(b.measured_ms));
-            if measured.abs() <= noise {
+            let mut sittings = a.sittings_ms.iter().zip(&b.sittings_ms);
+            let repeats = sittings.all(|(a, b)| measured * (a - b) > 0.0);
+            if measured.abs() <= noise || !repeats {
                 ranking.equal += 1;
                 continue;
             }
@@ -197,6 +203,7 @@ mod tests {
             policy: policy.to_owned(),
             alone_ms: 2.0,
             measured_ms,
+            sittings_ms: vec![measured_ms],
             uncertainty_ms: 0.01,
             predicted_ms,
             error: 0.0,
@@ -207,10 +214,14 @@ mod tests {
 
     #[test]
     fn pairs_within_the_noise_are_not_judged() {
-        let rows =
+        let mut rows =
             [row("a", 1.0, 1.1), row("b", 1.02, 1.0), row("c", 1.5, 1.4), row("d", 2.0, 1.3)];
-        let ranking = ranking(&rows);
-        assert_eq!(ranking, Ranking { pairs: 5, as_measured: 4, equal: 1 });
+        assert_eq!(ranking(&rows), Ranking { pairs: 5, as_measured: 4, equal: 1 });
+        // What one sitting finds and another does not is noise.
+        for (row, again) in rows.iter_mut().zip([1.0, 1.0, 1.5, 1.4]) {
+            row.sittings_ms.push(again);
+        }
+        assert_eq!(ranking(&rows), Ranking { pairs: 4, as_measured: 4, equal: 2 });
     }
 
     #[test]

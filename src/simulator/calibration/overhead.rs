@@ -37,7 +37,7 @@ pub fn overhead() -> Result<Overhead> {
         part,
         message,
         queued,
-        handover: if two { handover() } else { 0.0 },
+        handover: if two { handover(ROUNDS) } else { 0.0 },
         notify,
         wake,
         spin: spin(),
@@ -79,20 +79,21 @@ fn alone() -> Result<[f64; 3]> {
     Ok(fit(&observations))
 }
 
-/// From one thread's write until another, which looks for it, has answered: half of a round trip.
-fn handover() -> f64 {
+/// From one thread's write until another, which looks for it, has answered: half of a round trip, the
+/// median of `rounds`.
+pub(in crate::simulator) fn handover(rounds: usize) -> f64 {
     let (there, back) = (AtomicUsize::new(0), AtomicUsize::new(0));
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            for round in 1..=ROUNDS {
+            for round in 1..=rounds {
                 while there.load(Ordering::Acquire) != round {
                     spin_loop();
                 }
                 back.store(round, Ordering::Release);
             }
         });
-        let mut times = Vec::with_capacity(ROUNDS);
-        for round in 1..=ROUNDS {
+        let mut times = Vec::with_capacity(rounds);
+        for round in 1..=rounds {
             let began = Instant::now();
             there.store(round, Ordering::Release);
             while back.load(Ordering::Acquire) != round {
