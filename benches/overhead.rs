@@ -29,7 +29,7 @@ fn overhead(criterion: &mut Criterion) -> caudal::Result<()> {
             let options = PlanOptions::plain();
             let plan = Plan::compile(&graph, Mode::Prediction, 1, &optimizer, options)?;
             let parameters = Parameters::initialize(&graph, optimizer.as_ref(), 0);
-            let mut run = Run::new(Arc::new(plan), Arc::new(parameters));
+            let mut run = Run::new(Arc::new(plan), Arc::new(parameters))?;
             let id = BenchmarkId::new(format!("{name}-{policy}"), workers);
             group.bench_function(id, |bencher| {
                 bencher.iter(|| executor.execute(&mut run).expect("a run of tiny nodes"));

@@ -14,7 +14,7 @@
 //! ```
 
 use caudal::Tensor;
-use caudal::blocks::{gru, lstm, multi_head_attention, steps};
+use caudal::blocks::{Mask, gru, lstm, multi_head_attention, steps};
 use caudal::data::{Column, Dataset};
 use caudal::graph::{Graph, GraphBuilder};
 use caudal::layers::{Dense, Flatten, Relu};
@@ -59,7 +59,7 @@ fn network(kind: &str) -> caudal::Result<Graph> {
     let sum = net.target("sum", [1]);
     let last = if kind == "attention" {
         let rows = net.layer("rows", Dense::new(16), [&sequence]);
-        let mixed = net.block("attention", &multi_head_attention(4, 4, 16), [&rows]);
+        let mixed = net.block("attention", &multi_head_attention(4, 4, 16, Mask::None), [&rows]);
         let mixed = net.layer("mixed.relu", Relu, &mixed);
         let flat = net.layer("flat", Flatten, [&mixed]);
         let hidden = net.layer("hidden", Dense::new(32), [&flat]);

@@ -7,8 +7,11 @@
 //!   image ─► conv 3x3 ─► max pooling ─► conv 3x3 ─► mean squared error ◄─ the teacher's output
 //! ```
 //!
-//! With as many filters as the teacher has, the student gets stuck where none of them can change its part
-//! without loss; with twice as many, it does not.
+//! A filter that begins on the wrong side stays there: the largest of `-w x` says little of the largest of
+//! `w x`, and on the way from `-w` to `w` everything gets worse first. So most students with as many filters as
+//! the teacher end where some of their filters point the wrong way, however long they learn. That is a matter
+//! of the first weights: some starts find the teacher, and the training loss says which. With twice as
+//! many filters, enough begin on the right side.
 
 use caudal::data::{Column, Dataset, TargetKind, synthetic};
 use caudal::graph::{Graph, GraphBuilder};
@@ -23,6 +26,8 @@ use caudal::train::{FitOptions, Network, NetworkOptions};
 const R2_WANTED: f64 = 0.99;
 /// The teacher's filters in its first convolution.
 const FILTERS: usize = 4;
+/// First weights that students of the teacher's size try.
+const STARTS: u64 = 8;
 
 fn network(filters: usize) -> caudal::Result<Graph> {
     let mut net = GraphBuilder::new("teacher and student");
@@ -51,19 +56,24 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut teacher = Network::new(network(FILTERS)?, Adam::default(), options(1))?;
     let (train, test) = (lessons(&mut teacher, 4096, 1)?, lessons(&mut teacher, 512, 2)?);
     let fit = FitOptions { epochs: 20, ..FitOptions::default() };
-    let mut last = 0.0;
-    for filters in [FILTERS, 2 * FILTERS] {
-        let optimizer = Adam::new(0.01).schedule(Cosine::new(fit.steps(train.len())));
-        let mut student = Network::new(network(filters)?, optimizer, options(2))?;
-        let before = student.evaluate(&test, 128)?.value("r2")?;
-        student.fit(&train, &fit)?;
-        last = student.evaluate(&test, 128)?.value("r2")?;
-        println!(
-            "{filters} filters: r2 on new images {before:.4} before, {last:.4} after training"
-        );
-    }
-    if last < R2_WANTED {
-        return Err(format!("{R2_WANTED} was to be reached").into());
+    for (filters, starts) in [(FILTERS, STARTS), (2 * FILTERS, 1)] {
+        let mut best: Option<(f64, Network)> = None;
+        for seed in 0..starts {
+            let optimizer = Adam::new(0.01).schedule(Cosine::new(fit.steps(train.len())));
+            let mut student = Network::new(network(filters)?, optimizer, options(2 + seed))?;
+            student.fit(&train, &fit)?;
+            let learnt = student.evaluate(&train, 128)?;
+            println!("{filters} filters, start {seed}: r2 {:.4}", learnt.value("r2")?);
+            if best.as_ref().is_none_or(|(loss, _)| learnt.loss < *loss) {
+                best = Some((learnt.loss, student));
+            }
+        }
+        let (_, mut student) = best.ok_or("there was no start")?;
+        let r2 = student.evaluate(&test, 128)?.value("r2")?;
+        println!("{filters} filters, the best of them: r2 {r2:.4} on new images");
+        if r2 < R2_WANTED {
+            return Err(format!("{R2_WANTED} was to be reached").into());
+        }
     }
     Ok(())
 }

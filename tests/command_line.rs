@@ -77,6 +77,9 @@ fn training_without_a_terminal_shows_epochs_and_a_table() {
         lines[0].starts_with("epoch 1/2  loss ") && lines[0].contains("test accuracy"),
         "{errors}"
     );
+    // Nothing is left after the last step.
+    let last = lines.iter().rfind(|line| line.starts_with("epoch ")).unwrap();
+    assert!(lines[0].ends_with(" left") && !last.contains("left"), "{errors}");
     let told = String::from_utf8(output.stdout).unwrap();
     assert!(told.starts_with("test loss "), "{told}");
     for words in ["sequential", "pool", "speedup", "bound", "critical path", "forward", "share"] {

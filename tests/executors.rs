@@ -86,7 +86,7 @@ fn gradients(plan: PlanOptions, executor: &mut dyn Executor, batch: usize) -> Gr
     let optimizer: Arc<dyn Optimizer> = Arc::new(Sgd::default());
     let plan = Plan::compile(&graph, Mode::Training, batch, &optimizer, plan).unwrap();
     let parameters = Parameters::initialize(&graph, optimizer.as_ref(), 3);
-    let mut run = Run::new(Arc::new(plan), Arc::new(parameters));
+    let mut run = Run::new(Arc::new(plan), Arc::new(parameters)).unwrap();
     let (data, _) = digits().unwrap();
     let items: Vec<usize> = (0..batch).collect();
     for column in data.inputs().iter().chain(data.targets()) {

@@ -9,7 +9,7 @@ use caudal::graph::{Graph, GraphBuilder};
 use caudal::layers::{Dense, Relu, StopGradient};
 use caudal::losses::MeanSquaredError;
 use caudal::model::{Model, TrainingConfig};
-use caudal::optimizers::{Optimizer, Sgd};
+use caudal::optimizers::{Adam, Optimizer, Sgd};
 use caudal::regularizers::{L1, L2};
 use caudal::train::{Network, NetworkOptions, checkpoint};
 
@@ -303,4 +303,52 @@ fn losses_weigh_the_same_unless_told_otherwise() {
     let third = f64::from(1.0f32 / 3.0);
     let expected = third * value("loss") + third * value("other") + 2.0 * value("third");
     assert!((report.loss - expected).abs() < 1e-12, "{} {expected}", report.loss);
+}
+
+#[test]
+fn optimizers_keep_nothing_for_what_they_do_not_move() {
+    let frozen = |owner: &str| {
+        let mut net = chain(|_| {});
+        net.trainable(owner, false);
+        net.build().unwrap()
+    };
+    let adam = || Arc::new(Adam::new(0.1));
+    let options = NetworkOptions::default;
+    let batch = [("x", &numbers(&[6, 3], 0.7)), ("y", &numbers(&[6, 2], 0.3))];
+    let mut network = Network::new(frozen("b"), Adam::new(0.1), options()).unwrap();
+    network.train_batch(&batch).unwrap();
+    let state = network.optimizer().state()[0];
+    assert!(network.optimizer_state("a.weight", state).is_ok());
+    let error = network.optimizer_state("b.weight", state).unwrap_err().to_string();
+    assert!(error.contains(state), "{error}");
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("frozen.safetensors");
+    network.save(&path, &TrainingConfig::default()).unwrap();
+    let bytes = std::fs::read(&path).unwrap();
+    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let arrays = |node: &str| {
+        let of = format!(".{node}.");
+        let names = file.names().into_iter();
+        names.filter(|name| name.starts_with("optimizer.") && name.contains(&of)).count()
+    };
+    assert_eq!((arrays("a"), arrays("b"), arrays("c")), (4, 0, 4));
+    let (model, checkpoint) = checkpoint::open(&path).unwrap();
+    let mut again = Network::from_parts(model.graph, adam(), options()).unwrap();
+    again.resume(&checkpoint).unwrap();
+    for network in [&mut network, &mut again] {
+        network.train_batch(&batch).unwrap();
+    }
+    assert_eq!(again.weights_sha256(), network.weights_sha256());
+
+    // Thawed, it trains on, with a new state.
+    let weights = network.weights("b.weight").unwrap();
+    let mut net = network.graph().edit();
+    net.trainable("b", true);
+    let graph = Arc::new(net.build().unwrap());
+    network.recompile(graph, adam(), options()).unwrap();
+    assert_eq!(network.weights("b.weight").unwrap(), weights);
+    network.train_batch(&batch).unwrap();
+    assert!(network.optimizer_state("b.weight", state).unwrap().iter().any(|&it| it != 0.0));
+    assert_ne!(network.weights("b.weight").unwrap(), weights);
 }

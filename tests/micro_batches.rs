@@ -54,7 +54,7 @@ fn gradients(
     let optimizer: Arc<dyn Optimizer> = Arc::new(Sgd::default());
     let plan = Plan::compile(&graph, Mode::Training, items.len(), &optimizer, plan).unwrap();
     let parameters = Parameters::initialize(&graph, optimizer.as_ref(), 3);
-    let mut run = Run::new(Arc::new(plan), Arc::new(parameters));
+    let mut run = Run::new(Arc::new(plan), Arc::new(parameters)).unwrap();
     let (data, _) = digits().unwrap();
     let items: Vec<usize> = items.collect();
     for column in data.inputs().iter().chain(data.targets()) {

@@ -222,7 +222,7 @@ pub(crate) fn run(graph: &Arc<Graph>, mode: Mode, batch: usize, options: PlanOpt
     let optimizer: Arc<dyn Optimizer> = Arc::new(Sgd::new(0.1));
     let plan = Plan::compile(graph, mode, batch, &optimizer, options).unwrap();
     let parameters = Parameters::initialize(graph, optimizer.as_ref(), 7);
-    Run::new(Arc::new(plan), Arc::new(parameters))
+    Run::new(Arc::new(plan), Arc::new(parameters)).unwrap()
 }
 
 /// Binds what a run takes of `data` and executes it.

@@ -51,7 +51,7 @@ pub(crate) fn run_of(graph: &Arc<Graph>, mode: Mode, options: PlanOptions) -> Ru
     let optimizer: Arc<dyn Optimizer> = Arc::new(Sgd::new(0.01));
     let plan = Plan::compile(graph, mode, 1, &optimizer, options).unwrap();
     let parameters = Parameters::initialize(graph, optimizer.as_ref(), 1);
-    let mut run = Run::new(Arc::new(plan), Arc::new(parameters));
+    let mut run = Run::new(Arc::new(plan), Arc::new(parameters)).unwrap();
     let sources = graph.nodes().iter().enumerate().filter(|(_, node)| node.inputs.is_empty());
     for (id, _) in sources {
         run.bind(id, &[0.5, -0.25]).unwrap();

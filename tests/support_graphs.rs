@@ -1,12 +1,13 @@
 //! Random networks and data for them, from a seed.
 
+mod heads;
+mod mixed;
+
 use caudal::Tensor;
 use caudal::graph::{Graph, GraphBuilder};
 use caudal::layers::{
     Add, Concat, Conv2d, Dense, Flatten, GlobalAvgPool, MaxPool, Relu, Sigmoid, Tanh,
 };
-use caudal::losses::{MeanSquaredError, SoftmaxCrossEntropy};
-use caudal::metrics::Accuracy;
 use caudal::regularizers::L2;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
@@ -76,17 +77,22 @@ struct Source {
 pub(crate) enum Family {
     Dense,
     Images,
+    /// Vectors and images, with the layers that the others do not have.
+    Mixed,
 }
 
 struct Generator {
     random: ChaCha8Rng,
     net: GraphBuilder,
+    family: Family,
     sources: Vec<Source>,
     feeds: Vec<Feed>,
     made: usize,
     /// A source that many others use.
     hub: Option<usize>,
     losses: usize,
+    /// Dense layers whose parameters others may use: how many features they read.
+    dense: Vec<(usize, String)>,
 }
 
 const MOST_FEATURES: usize = 160;
@@ -96,13 +102,15 @@ pub(crate) fn specimen(seed: u64, family: Family) -> Specimen {
     let mut generator = Generator {
         random: ChaCha8Rng::seed_from_u64(seed),
         net: GraphBuilder::new(format!("random {seed}")),
+        family,
         sources: Vec::new(),
         feeds: Vec::new(),
         made: 0,
         hub: None,
         losses: 0,
+        dense: Vec::new(),
     };
-    generator.inputs(family);
+    generator.inputs();
     // Heads add some more.
     let layers = if seed.is_multiple_of(5) { 1 } else { generator.random.random_range(3..=44) };
     while generator.made < layers {
@@ -127,19 +135,23 @@ impl Generator {
         *from.choose(&mut self.random).unwrap()
     }
 
-    fn inputs(&mut self, family: Family) {
+    fn inputs(&mut self) {
         let count = self.pick(&[1, 1, 2, 3]);
         for number in 0..count {
-            let shape = match family {
-                Family::Dense => match self.random.random_range(0..8) {
+            let images = match self.family {
+                Family::Dense => false,
+                Family::Images => true,
+                Family::Mixed => self.chance(75),
+            };
+            let shape = if images {
+                let side = self.pick(&[4, 5, 6]);
+                vec![side, self.pick(&[4, 6]), self.pick(&[1, 2, 3])]
+            } else {
+                match self.random.random_range(0..8) {
                     0 => vec![3, 5],
                     1 => vec![2, 2, 4],
                     2 => vec![130],
                     _ => vec![self.pick(&[3, 4, 8, 16])],
-                },
-                Family::Images => {
-                    let side = self.pick(&[4, 5, 6]);
-                    vec![side, self.pick(&[4, 6]), self.pick(&[1, 2, 3])]
                 }
             };
             let name = format!("input{number}");
@@ -170,6 +182,25 @@ impl Generator {
 
     /// Adds a layer over sources; its shape comes from a graph of just that layer.
     fn layer(&mut self, layer: impl caudal::layers::Layer + 'static, inputs: &[usize]) -> usize {
+        self.add(layer, inputs, None)
+    }
+
+    /// Adds a layer that uses the parameters of another.
+    fn sharing(
+        &mut self,
+        layer: impl caudal::layers::Layer + 'static,
+        from: usize,
+        owner: String,
+    ) -> usize {
+        self.add(layer, &[from], Some(owner))
+    }
+
+    fn add(
+        &mut self,
+        layer: impl caudal::layers::Layer + 'static,
+        inputs: &[usize],
+        owner: Option<String>,
+    ) -> usize {
         let shapes: Vec<&[usize]> =
             inputs.iter().map(|&input| self.sources[input].shape.as_slice()).collect();
         let shape = layer.output_shape(&shapes).unwrap();
@@ -177,8 +208,13 @@ impl Generator {
         self.made += 1;
         let names: Vec<String> =
             inputs.iter().map(|&input| self.sources[input].name.clone()).collect();
-        let node = self.net.layer(&name, layer, &names);
-        if name.starts_with("dense") || name.starts_with("conv") {
+        let own = owner.is_none();
+        let node = match owner {
+            None => self.net.layer(&name, layer, &names),
+            Some(owner) => self.net.layer_sharing(&name, layer, &names, owner),
+        };
+        let learns = ["dense", "conv", "batch_norm"].iter().any(|kind| name.starts_with(kind));
+        if own && learns {
             match self.made % 5 {
                 0 => _ = self.net.trainable(&node, false),
                 1 => _ = self.net.regularizer(&node, "weight", L2::new(0.01)),
@@ -246,6 +282,9 @@ impl Generator {
 
     fn grow(&mut self) {
         let from = self.source();
+        if self.family == Family::Mixed && self.chance(75) {
+            return self.grow_mixed(from);
+        }
         let shape = self.sources[from].shape.clone();
         let image = shape.len() == 3;
         let small = shape.iter().product::<usize>() <= MOST_FEATURES;
@@ -314,94 +353,5 @@ impl Generator {
         if self.chance(60) {
             self.in_place_chain(conv);
         }
-    }
-
-    /// Gives every loose end a purpose: a metric, a loss of its own, or the head that is left.
-    fn heads(&mut self) {
-        let loose: Vec<usize> =
-            (0..self.sources.len()).filter(|&source| self.sources[source].uses == 0).collect();
-        let mut rest = Vec::new();
-        for end in loose {
-            match self.random.random_range(0..10) {
-                0 => self.accuracy(end),
-                1 => self.squares(end),
-                2 if self.losses < 4 => self.entropy(end),
-                3 => self.between_layers(end),
-                _ => rest.push(end),
-            }
-        }
-        if rest.is_empty() {
-            rest.push(self.random.random_range(0..self.sources.len()));
-        }
-        let mut flat = Vec::new();
-        for end in rest {
-            flat.push(if self.sources[end].shape.len() == 1 && self.chance(70) {
-                end
-            } else {
-                self.layer(Flatten, &[end])
-            });
-        }
-        let alone = flat.len() == 1 && self.chance(70);
-        let mut both = if alone { flat[0] } else { self.layer(Concat::default(), &flat) };
-        if self.chance(30) {
-            both = self.layer(Concat::default(), &[both, flat[0]]);
-        }
-        let classes = self.pick(&[2, 5, 10]);
-        let logits = self.layer(Dense::new(classes), &[both]);
-        self.net.trainable(&self.sources[logits].name, true);
-        self.entropy(logits);
-        if self.chance(40) {
-            self.accuracy(logits);
-        }
-        if self.chance(25) {
-            self.squares(logits);
-        }
-        if self.chance(25) {
-            let output = self.random.random_range(0..self.sources.len());
-            let (output, logits) =
-                (self.sources[output].name.clone(), self.sources[logits].name.clone());
-            self.net.output(&output).output(&logits);
-        }
-    }
-
-    fn accuracy(&mut self, scores: usize) {
-        let shape = self.sources[scores].shape.clone();
-        let (classes, rows) = shape.split_last().unwrap();
-        let target = self.target(rows, Some(*classes));
-        let name = format!("accuracy{}", self.feeds.len() + self.losses + self.made);
-        self.made += 1;
-        self.net.metric(name, Accuracy, [&self.sources[scores].name, &target]);
-    }
-
-    fn loss(&mut self, loss: impl caudal::losses::Loss + 'static, inputs: [&str; 2]) {
-        let name = format!("loss{}", self.losses);
-        self.losses += 1;
-        if self.chance(50) {
-            self.net.loss(name, loss, inputs);
-        } else {
-            let weight = self.pick(&[0.25, 0.5, 2.0]);
-            self.net.weighted_loss(name, loss, weight, inputs);
-        }
-    }
-
-    fn entropy(&mut self, logits: usize) {
-        let shape = self.sources[logits].shape.clone();
-        let (classes, rows) = shape.split_last().unwrap();
-        let target = self.target(rows, Some(*classes));
-        let name = self.sources[logits].name.clone();
-        self.loss(SoftmaxCrossEntropy, [name.as_str(), target.as_str()]);
-    }
-
-    fn squares(&mut self, end: usize) {
-        let shape = self.sources[end].shape.clone();
-        let target = self.target(&shape, None);
-        let name = self.sources[end].name.clone();
-        self.loss(MeanSquaredError, [name.as_str(), target.as_str()]);
-    }
-
-    fn between_layers(&mut self, end: usize) {
-        let other = *self.alike(end, None, 2).last().unwrap();
-        let names = [self.sources[end].name.clone(), self.sources[other].name.clone()];
-        self.loss(MeanSquaredError, [names[0].as_str(), names[1].as_str()]);
     }
 }

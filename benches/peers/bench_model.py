@@ -2,7 +2,8 @@
 
 Reads the model files that `caudal graph MODEL --out FILE.toml` writes, as far as they have one input, one
 target and these kinds: dense, conv2d, maxpool, avgpool, global_avg_pool, relu, softmax, add, multiply, concat,
-flatten, reshape, slice, upsample, softmax_cross_entropy. SGD with momentum 0.9, rate 0.01. Prints
+matmul, flatten, reshape, softmax_cross_entropy, and accuracy, which is left out. SGD with momentum 0.9, rate
+0.01. Prints
 `framework,model,threads,milliseconds per step (median),peak resident MiB`.
 
 usage: python bench_model.py FRAMEWORK [--threads N] [--seconds S] [--compile] FILE.toml ...
@@ -28,6 +29,8 @@ def load(path):
     rng = np.random.default_rng(0)
     for a in model["node"]:
         name, kind, ins = a["name"], a["kind"], a.get("inputs", [])
+        if kind == "accuracy":
+            continue  # Metrics are no part of what is measured.
         s = [shapes[i] for i in ins]
         if kind in ("input", "target"):
             shapes[name] = tuple(a.get("shape", ()))
@@ -55,12 +58,9 @@ def load(path):
         elif kind == "concat":
             assert a.get("axis", -1) in (-1, len(s[0]) - 1)
             shapes[name] = s[0][:-1] + (sum(t[-1] for t in s),)
-        elif kind == "slice":
-            assert len(s[0]) == 1
-            shapes[name] = (a["length"],)
-        elif kind == "upsample":
-            f = pair(a["factor"])
-            shapes[name] = (s[0][0] * f[0], s[0][1] * f[1], s[0][2])
+        elif kind == "matmul":
+            assert not a.get("transpose_second", False)
+            shapes[name] = s[0][:-1] + s[1][-1:]
         elif kind in ("relu", "add", "multiply", "softmax"):
             shapes[name] = s[0]
         elif kind == "softmax_cross_entropy":
@@ -87,8 +87,6 @@ def forward(nodes, shapes, ops, params, x, y, xname, yname):
             loss = term if loss is None else loss + term
         elif kind in ("reshape", "flatten"):
             v[name] = ops.reshape(s[0], shapes[name])
-        elif kind == "upsample":
-            v[name] = ops.upsample(s[0], a["factor"])
         elif kind == "add":
             t = s[0]
             for u in s[1:]:
@@ -96,8 +94,8 @@ def forward(nodes, shapes, ops, params, x, y, xname, yname):
             v[name] = t
         elif kind == "multiply":
             v[name] = s[0] * s[1]
-        elif kind == "slice":
-            v[name] = s[0][:, a["start"] : a["start"] + a["length"]]
+        elif kind == "matmul":
+            v[name] = s[0] @ s[1]
         elif kind in ("dense", "conv2d"):
             v[name] = getattr(ops, kind)(s[0], *params[name], a)
         elif kind in ("maxpool", "avgpool"):
@@ -145,10 +143,7 @@ def torch_main(o):
             return F.avg_pool2d(x, k, pair(a.get("stride", a["size"])), tuple(q // 2 for q in k) if a.get("padding") == "same" else 0, count_include_pad=False)
 
         def reshape(x, shape):
-            return x.reshape(x.shape[0], *(shape if len(shape) == 1 else (shape[2], shape[0], shape[1])))
-
-        def upsample(x, f):
-            return x.expand(-1, -1, f[0], f[1]) if x.shape[2:] == (1, 1) else F.interpolate(x, scale_factor=tuple(f))
+            return x.reshape(x.shape[0], *(shape if len(shape) < 3 else (shape[2], shape[0], shape[1])))
 
     for path in o.files:
         nodes, shapes, params, batch, xn, yn = load(path)
@@ -191,7 +186,6 @@ def jax_main(o):
         maxpool = staticmethod(lambda x, a: window(x, a, -jnp.inf, jax.lax.max))
         avgpool = staticmethod(lambda x, a: window(x, a, 0.0, jax.lax.add) / window(jnp.ones_like(x[:1]), a, 0.0, jax.lax.add))
         reshape = staticmethod(lambda x, s: x.reshape(x.shape[0], *s))
-        upsample = staticmethod(lambda x, f: jnp.repeat(jnp.repeat(x, f[0], 1), f[1], 2))
 
     for path in o.files:
         nodes, shapes, params, batch, xn, yn = load(path)
@@ -235,7 +229,6 @@ def tf_main(o):
         maxpool = staticmethod(lambda x, a: tf.nn.max_pool2d(x, a["size"], a.get("stride", a["size"]), pad(a)))
         avgpool = staticmethod(lambda x, a: tf.nn.avg_pool2d(x, a["size"], a.get("stride", a["size"]), pad(a)))
         reshape = staticmethod(lambda x, s: tf.reshape(x, (x.shape[0], *s)))
-        upsample = staticmethod(lambda x, f: tf.repeat(tf.repeat(x, f[0], 1), f[1], 2))
 
     for path in o.files:
         nodes, shapes, params, batch, xn, yn = load(path)

@@ -60,6 +60,17 @@ pub const BLOCKS: &[&BlockSpec] = &[
     &multi_head_attention::SPEC,
 ];
 
+/// Which keys the queries of attention see.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mask {
+    /// All of them.
+    #[default]
+    None,
+    /// Those up to the query's own place: query `i` sees keys `0` to `i`.
+    Causal,
+}
+
 /// One row of the [`BLOCKS`] table.
 #[derive(Debug)]
 pub struct BlockSpec {

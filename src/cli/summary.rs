@@ -8,15 +8,7 @@ use super::output::threads;
 
 /// `test loss 0.0912  accuracy 0.9750  (360 items)`; with regularizers, how much of the loss is theirs.
 pub(super) fn tested(report: &Report) -> String {
-    let metrics = report.metrics.iter();
-    let metrics = metrics.map(|metric| format!("  {} {:.4}", metric.name, metric.value));
-    let costs = report.regularization.iter().map(|cost| cost.value);
-    let costs = match report.regularization.as_slice() {
-        [] => String::new(),
-        _ => format!(", {:.4} of it regularization", costs.sum::<f64>()),
-    };
-    let metrics: String = metrics.collect();
-    format!("test loss {:.4}{costs}{metrics}  ({} items)", report.loss, report.items)
+    format!("test {report}  ({} items)", report.items)
 }
 
 /// The table of executors, and where the time goes.

@@ -55,7 +55,7 @@ impl Executor for Actors {
                 remedy: "use the pool executor for graphs of this size",
             });
         }
-        state.begin(true);
+        let _parameters = state.begin(true);
         let started = std::thread::scope(|scope| {
             // Nobody begins before all threads exist: if one can't be started, dropping `begin` ends
             // the others.

@@ -10,6 +10,7 @@ use super::state::RunState;
 use crate::graph::{Node, Role};
 use crate::kernels::{self, MatrixMut, MatrixRef, Panels};
 use crate::layers::{ParameterKind, Pass};
+use crate::optimizers::MOST_STATE;
 use crate::random;
 
 /// What a layer, loss or metric sees of a run: the rows of its part's items, and its parameters.
@@ -23,6 +24,7 @@ pub struct Context<'a> {
     /// Of the batch.
     first_item: usize,
     in_place: bool,
+    read_next: &'a [&'a [f32]],
 }
 
 impl<'a> Context<'a> {
@@ -52,6 +54,12 @@ impl<'a> Context<'a> {
     /// Items of the whole batch.
     pub fn batch(&self) -> usize {
         self.run.plan.batch
+    }
+
+    /// In the gradient of a parameter: what the step after it reads, laid out as the gradient is, so that a
+    /// kernel can ask for it early; nothing where that step is another task's.
+    pub fn read_next(&self) -> &'a [&'a [f32]] {
+        self.read_next
     }
 
     /// How many inputs the node has.
@@ -207,7 +215,8 @@ impl RunState {
             TaskSplit::Rows => 0..plan.tasks[task].items as usize,
         };
         let first_item = plan.tasks[task].first_item as usize + items.start;
-        let mut context = Context { run: self, step, node, items, first_item, in_place: false };
+        let mut context =
+            Context { run: self, step, node, items, first_item, in_place: false, read_next: &[] };
         let targets = &plan.targets[step.writes.range()];
         match step.phase {
             Phase::Summarize => self.summarize(task, part, &context, Pass::Forward),
@@ -320,8 +329,11 @@ impl RunState {
                 }
             };
             if !rows.is_empty() {
+                let mut arrays: [&[f32]; 1 + MOST_STATE] = Default::default();
+                let read_next = self.read_by_update(task, parameter, &rows, &mut arrays);
+                let context = Context { read_next, items: context.items.clone(), ..*context };
                 let gradient = self.flat_mut(operand, floats);
-                layer.param_grad(context, target.index as usize, rows, gradient)?;
+                layer.param_grad(&context, target.index as usize, rows, gradient)?;
             }
         }
         Ok(())

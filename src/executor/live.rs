@@ -152,7 +152,7 @@ mod tests {
             let parameters = Parameters::initialize(graph, optimizer.as_ref(), 0);
             let expected = plan.sequential_peak_bytes();
             assert!(expected > 0, "{name}");
-            let mut run = Run::new(Arc::new(plan), Arc::new(parameters));
+            let mut run = Run::new(Arc::new(plan), Arc::new(parameters)).unwrap();
             Sequential::new().execute(&mut run).unwrap();
             // Buffers may be larger than what they are taken for, by a quarter at the most.
             let measured = run.peak_recycled_bytes();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Parameter};
@@ -16,10 +16,22 @@ use crate::tensor::{Tensor, describe_shape};
 /// The weights of a network and what its optimizer keeps beside them, in memory layout.
 ///
 /// Runs read them, and the update tasks of training runs write them, in the order that the plan sets.
-/// Everybody else goes through methods that copy, between runs.
+/// Everybody else goes through methods that copy, between runs. Runs that share parameters may be executed
+/// on several threads: predictions side by side, a training step alone.
 #[derive(Debug)]
 pub struct Parameters {
     pub(super) entries: Vec<Entry>,
+    /// Locked for as long as an execution, or a copy, takes.
+    lock: RwLock<()>,
+}
+
+/// Held by who uses parameters, for as long as it does.
+#[derive(Debug)]
+pub(super) enum Hold<'a> {
+    /// With others who read.
+    Shared { _lock: RwLockReadGuard<'a, ()> },
+    /// Alone, to write.
+    Exclusive { _lock: RwLockWriteGuard<'a, ()> },
 }
 
 #[derive(Debug)]
@@ -30,7 +42,7 @@ pub(super) struct Entry {
 
 impl Parameters {
     /// First values for every parameter of `graph`, from its initializer and `seed`, and zeros for
-    /// the optimizer's state, which statistics do not have.
+    /// the optimizer's state, which statistics and frozen parameters do not have.
     pub fn initialize(graph: &Graph, optimizer: &dyn Optimizer, seed: u64) -> Self {
         let entries = graph.parameters().iter().map(|parameter| {
             let spec = &parameter.spec;
@@ -41,30 +53,83 @@ impl Parameters {
             let mut weights = Buffer::zeroed(spec.floats());
             to_memory(parameter, &values, weights.as_mut_slice());
             let state =
-                spec.state(optimizer).iter().map(|_| Buffer::zeroed(spec.floats())).collect();
+                parameter.state(optimizer).iter().map(|_| Buffer::zeroed(spec.floats())).collect();
             Entry { weights, state }
         });
-        Self { entries: entries.collect() }
+        Self::of(entries.collect())
+    }
+
+    fn of(entries: Vec<Entry>) -> Self {
+        Self { entries, lock: RwLock::new(()) }
+    }
+
+    /// Waits until nobody writes, or, to write, until nobody else uses them.
+    pub(super) fn hold(&self, to_write: bool) -> Hold<'_> {
+        if to_write {
+            Hold::Exclusive { _lock: self.lock.write() }
+        } else {
+            Hold::Shared { _lock: self.lock.read() }
+        }
+    }
+
+    /// Whether these are parameters of `graph`, with what `optimizer` keeps for each if there is one.
+    ///
+    /// # Errors
+    /// With the first parameter that is not.
+    pub(super) fn check(&self, graph: &Graph, optimizer: Option<&dyn Optimizer>) -> Result<()> {
+        let expected = graph.parameters();
+        let refuse = |parameter: String, problem: String| Error::Parameter {
+            parameter,
+            problem,
+            remedy: "initialize parameters for the graph and the optimizer of the plan".to_owned(),
+        };
+        if expected.len() != self.entries.len() {
+            let problem = format!(
+                "its graph has {} parameters, but these are {}",
+                expected.len(),
+                self.entries.len()
+            );
+            return Err(refuse(graph.name().to_owned(), problem));
+        }
+        for (parameter, entry) in expected.iter().zip(&self.entries) {
+            let (floats, found) = (parameter.spec.floats(), entry.weights.len());
+            if floats != found {
+                let problem = format!("it takes {floats} numbers in memory, but these are {found}");
+                return Err(refuse(parameter.name.clone(), problem));
+            }
+            let arrays = optimizer.map_or(0, |it| parameter.state(it).len());
+            let whole = entry.state.iter().all(|array| array.len() == floats);
+            if entry.state.len() < arrays || !whole {
+                let problem = format!(
+                    "its optimizer keeps {arrays} arrays of {floats} numbers for it, but there are {}",
+                    entry.state.len()
+                );
+                return Err(refuse(parameter.name.clone(), problem));
+            }
+        }
+        Ok(())
     }
 
     /// The weights of parameter number `index`, row-major.
     pub(crate) fn weights(&self, graph: &Graph, index: usize) -> Tensor {
-        from_memory(&graph.parameters()[index], read(&self.entries[index].weights))
+        let hold = self.hold(false);
+        from_memory(&graph.parameters()[index], read(&self.entries[index].weights, &hold))
     }
 
-    /// The weights of parameter number `index` as they lie in memory.
-    pub(super) fn memory(&self, index: usize) -> &[f32] {
-        read(&self.entries[index].weights)
+    /// What `look` makes of the weights of parameter number `index` as they lie in memory.
+    pub(super) fn with_memory<T>(&self, index: usize, look: impl FnOnce(&[f32]) -> T) -> T {
+        look(read(&self.entries[index].weights, &self.hold(false)))
     }
 
     /// Array number `state` that the optimizer keeps for parameter number `index`, row-major.
     pub(crate) fn state(&self, graph: &Graph, index: usize, state: usize) -> Tensor {
-        from_memory(&graph.parameters()[index], read(&self.entries[index].state[state]))
+        let hold = self.hold(false);
+        from_memory(&graph.parameters()[index], read(&self.entries[index].state[state], &hold))
     }
 
     /// Replaces the weights of parameter number `index`.
     pub(crate) fn set_weights(&self, graph: &Graph, index: usize, values: &Tensor) -> Result<()> {
-        set(&graph.parameters()[index], values, &self.entries[index].weights)
+        set(&graph.parameters()[index], values, &self.entries[index].weights, &mut self.hold(true))
     }
 
     /// Replaces an array that the optimizer keeps for parameter number `index`.
@@ -75,51 +140,53 @@ impl Parameters {
         state: usize,
         values: &Tensor,
     ) -> Result<()> {
-        set(&graph.parameters()[index], values, &self.entries[index].state[state])
+        let buffer = &self.entries[index].state[state];
+        set(&graph.parameters()[index], values, buffer, &mut self.hold(true))
     }
 
     /// A copy of the weights, without what the optimizer keeps: for predictions.
     pub(crate) fn copy_weights(&self) -> Self {
+        let hold = self.hold(false);
         let copy = |entry: &Entry| {
             let mut weights = Buffer::zeroed(entry.weights.len());
-            weights.as_mut_slice().copy_from_slice(read(&entry.weights));
+            weights.as_mut_slice().copy_from_slice(read(&entry.weights, &hold));
             Entry { weights, state: Vec::new() }
         };
-        Self { entries: self.entries.iter().map(copy).collect() }
+        Self::of(self.entries.iter().map(copy).collect())
     }
 
     /// A copy of everything, to restore with [`Parameters::restore`].
     pub(crate) fn snapshot(&self) -> Vec<Vec<f32>> {
         let buffers =
             self.entries.iter().flat_map(|entry| [&entry.weights].into_iter().chain(&entry.state));
-        buffers.map(|buffer| read(buffer).to_vec()).collect()
+        let hold = self.hold(false);
+        buffers.map(|buffer| read(buffer, &hold).to_vec()).collect()
     }
 
     /// Puts back what [`Parameters::snapshot`] copied.
     pub(crate) fn restore(&self, snapshot: &[Vec<f32>]) {
         let buffers =
             self.entries.iter().flat_map(|entry| [&entry.weights].into_iter().chain(&entry.state));
+        let mut hold = self.hold(true);
         for (buffer, copy) in buffers.zip(snapshot) {
-            write(buffer).copy_from_slice(copy);
+            write(buffer, &mut hold).copy_from_slice(copy);
         }
     }
 }
 
-fn read(buffer: &Buffer) -> &[f32] {
-    // SAFETY: only update tasks write through a shared reference, and they run inside
-    // `Executor::execute`, for which the network, and with it these parameters, is borrowed
-    // exclusively; so no run is under way here.
+fn read<'a>(buffer: &'a Buffer, _hold: &'a Hold<'_>) -> &'a [f32] {
+    // SAFETY: who writes through a shared reference, the update tasks of a run and `write`, holds the lock
+    // of these parameters exclusively; so nobody does while it is held here.
     unsafe { buffer.as_slice() }
 }
 
-#[allow(clippy::mut_from_ref)] // exclusive between runs, as said below
-fn write(buffer: &Buffer) -> &mut [f32] {
-    // SAFETY: as for `read`; and only the network that owns these parameters calls the methods that
-    // write, one at a time, since it is borrowed exclusively for each.
+fn write<'a>(buffer: &'a Buffer, _hold: &'a mut Hold<'_>) -> &'a mut [f32] {
+    // SAFETY: the lock is held exclusively (all callers ask for it so), so nobody else looks; and the
+    // exclusive borrow of what holds it keeps this slice the only one.
     unsafe { std::slice::from_raw_parts_mut(buffer.pointer(), buffer.len()) }
 }
 
-fn set(parameter: &Parameter, values: &Tensor, buffer: &Buffer) -> Result<()> {
+fn set(parameter: &Parameter, values: &Tensor, buffer: &Buffer, hold: &mut Hold<'_>) -> Result<()> {
     if values.shape() != parameter.spec.shape {
         return Err(Error::Parameter {
             parameter: parameter.name.clone(),
@@ -133,7 +200,7 @@ fn set(parameter: &Parameter, values: &Tensor, buffer: &Buffer) -> Result<()> {
     }
     let values = values.as_standard_layout();
     // A tensor in standard layout is one slice.
-    to_memory(parameter, values.as_slice().unwrap_or(&[]), write(buffer));
+    to_memory(parameter, values.as_slice().unwrap_or(&[]), write(buffer, hold));
     Ok(())
 }
 

@@ -24,6 +24,7 @@ mod state;
 mod stopwatch;
 mod sync;
 pub mod trace;
+mod waiting;
 mod worker;
 
 pub use actors::Actors;
@@ -32,8 +33,8 @@ pub use context::Context;
 pub use memory::Parameters;
 pub use plan::{Mode, Phase, Plan, TaskInfo};
 pub use pool::Pool;
-pub(crate) use pool::{SPINS, TINY};
-pub(crate) use queue::MOST_TAKEN;
+pub(crate) use pool::SPINS;
+pub(crate) use queue::{MOST_TAKEN, TAKEN_SECONDS};
 pub use run::{CancelToken, Observer, PartEvent, Run};
 pub use sequential::Sequential;
 pub(crate) use stopwatch::Stopwatch;

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::atomic::Ordering;
 
 use super::context::written;
-use super::plan::{NONE, Operand, Step, TaskSplit};
+use super::plan::{NONE, Operand, Phase, Step, TaskSplit};
 use super::state::RunState;
 use crate::graph::Parameter;
 use crate::kernels;
@@ -103,6 +103,36 @@ impl RunState {
             Some(NormClip::Global(_)) => self.flat(norm)[0],
             None => 1.0,
         }
+    }
+
+    /// What the update reads of these rows of a parameter beside the gradient, if it belongs to the same
+    /// task, which is split by rows.
+    pub(super) fn read_by_update<'a>(
+        &'a self,
+        task: usize,
+        parameter: usize,
+        rows: &Range<usize>,
+        arrays: &'a mut [&'a [f32]; 1 + MOST_STATE],
+    ) -> &'a [&'a [f32]] {
+        let task = &self.plan.tasks[task];
+        let updates =
+            |step: &Step| step.phase == Phase::Update && step.parameter as usize == parameter;
+        if task.split != TaskSplit::Rows || !self.plan.steps[task.steps.range()].iter().any(updates)
+        {
+            return &[];
+        }
+        let floats = self.plan.graph.parameters[parameter].spec.floats_of(rows.clone());
+        let entry = &self.parameters.entries[parameter];
+        let buffers = [&entry.weights].into_iter().chain(&entry.state);
+        let count = arrays.len().min(1 + entry.state.len());
+        for (array, buffer) in arrays.iter_mut().zip(buffers) {
+            // SAFETY: the buffers are as large as the parameter; only the part itself writes these rows,
+            // in its update, which comes after.
+            *array = unsafe {
+                std::slice::from_raw_parts(buffer.pointer().add(floats.start), floats.len())
+            };
+        }
+        &arrays[..count]
     }
 
     /// Moves the part's rows of a parameter.

@@ -196,6 +196,8 @@ pub(crate) struct Edge {
 pub(crate) struct Task {
     pub(crate) steps: Span,
     pub(crate) parts: u32,
+    /// How many parts the tasks before it have.
+    pub(crate) first_part: u32,
     /// What the parts divide.
     pub(crate) split: TaskSplit,
     /// The chunk of the batch that it belongs to; the number of chunks, if it goes over all.
@@ -353,6 +355,11 @@ impl Plan {
             successors,
             cost: self.costs[index],
         }
+    }
+
+    /// Estimated seconds of each part of a task.
+    pub(crate) fn part_seconds(&self, task: usize) -> f64 {
+        self.costs[task] / f64::from(self.tasks[task].parts)
     }
 
     /// The node of a task's first step.

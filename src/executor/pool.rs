@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use super::policy::{Policy, ReadyPart, policy};
-use super::queue::{Found, Queue};
+use super::queue::{Fault, Found, Queue};
 use super::state::RunState;
 use super::sync::Native;
 use super::worker::{Work, Worker};
@@ -16,10 +16,6 @@ use crate::error::{Error, Result};
 
 /// How often a worker looks for work before it parks, where every worker has a core.
 pub(crate) const SPINS: usize = 4000;
-
-/// Parts of fewer estimated seconds are taken several at a time, since a part costs less than the
-/// lock.
-pub(crate) const TINY: f64 = 1e-6;
 
 /// The production executor: `workers` threads, the calling one included.
 pub struct Pool {
@@ -78,6 +74,30 @@ impl Pool {
     }
 }
 
+impl Pool {
+    /// What the policy did wrong in a run of `plan`, in which parameters may have begun to move.
+    fn describe(&self, fault: Fault, plan: &Plan, moved: bool) -> Error {
+        let (problem, remedy) = match fault {
+            Fault::Panicked(cause) => (format!("it {cause}"), "see what its code says there"),
+            Fault::Gave(ReadyPart { task, part }) => {
+                let known = (task as usize) < plan.tasks.len();
+                let task = match known.then(|| plan.task(task as usize)) {
+                    Some(known) => format!("{task} (`{}`, {})", known.node, known.phase.name()),
+                    None => format!("{task} of {}", plan.tasks.len()),
+                };
+                let problem = format!("it gave part {part} of task {task}, which it did not hold");
+                (problem, "let `pop` give each part that was pushed once, and no other")
+            }
+        };
+        let came_to = if moved { "; some parameters have moved, others have not" } else { "" };
+        Error::Policy {
+            policy: self.policy.clone(),
+            problem: format!("{problem}, so the step did not end{came_to}"),
+            remedy: remedy.to_owned(),
+        }
+    }
+}
+
 impl std::fmt::Debug for Pool {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Pool({} workers, {})", self.workers, self.policy)
@@ -113,7 +133,7 @@ impl Executor for Pool {
     fn execute(&mut self, run: &mut Run) -> Result<()> {
         let state = &run.state;
         self.queue.with_policy(|policy| policy.begin(&state.plan, self.workers))?;
-        state.begin(true);
+        let _parameters = state.begin(true);
         self.caller.run = Some(Arc::clone(state));
         self.queue.begin(state, &state.plan.sources);
         let end = self.caller.work(&self.queue);
@@ -122,9 +142,12 @@ impl Executor for Pool {
         match end {
             Found::Stalled => {
                 let waiting = state.waiting();
-                self.queue.forget();
-                state.reset();
-                Err(Error::Stalled(waiting))
+                let fault = self.queue.forget();
+                let moved = state.reset();
+                Err(match fault {
+                    Some(fault) => self.describe(fault, &state.plan, moved),
+                    None => Error::Stalled(waiting),
+                })
             }
             Found::End | Found::Part(_) => state.outcome(),
         }
@@ -148,11 +171,23 @@ impl Work for RunState {
         })
     }
 
+    fn task_count(&self) -> u32 {
+        self.plan.tasks.len() as u32
+    }
+
+    fn part_count(&self) -> usize {
+        self.plan.tasks.last().map_or(0, |last| last.first_part as usize + last.parts as usize)
+    }
+
     fn parts(&self, task: u32) -> u32 {
         self.plan.tasks[task as usize].parts
     }
 
-    fn is_tiny(&self, task: u32) -> bool {
-        self.parts(task) == 1 && self.plan.costs[task as usize] < TINY
+    fn first_part(&self, task: u32) -> usize {
+        self.plan.tasks[task as usize].first_part as usize
+    }
+
+    fn part_seconds(&self, task: u32) -> f64 {
+        self.plan.part_seconds(task as usize)
     }
 }

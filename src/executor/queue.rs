@@ -2,14 +2,19 @@
 //!
 //! The README in this folder says why no wake-up is lost and how a stall is told from a pause.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use super::context::describe_panic;
 use super::policy::{Policy, ReadyPart};
 use super::sync::{Atomic, Monitor, Primitives};
+use super::waiting::Waiting;
 use super::worker::{Work, Worker};
 
-/// The most tiny parts that a worker takes at once.
+/// A worker takes short parts together, until they are estimated at this many seconds or are so many: each
+/// passage through the lock costs up to half a microsecond, where another core has it.
+pub(crate) const TAKEN_SECONDS: f64 = 10e-6;
 pub(crate) const MOST_TAKEN: usize = 16;
 
 /// A policy under a lock, and how many parts it holds.
@@ -31,6 +36,10 @@ pub(super) struct Queue<P: Primitives, R> {
 struct Held<R> {
     policy: Box<dyn Policy>,
     run: Option<Arc<R>>,
+    /// What the policy holds.
+    waiting: Waiting,
+    /// Why the policy is asked no more during this run.
+    fault: Option<Fault>,
     sleeping: usize,
     /// How many idle workers have found nothing since the change after which they are counted.
     refused: usize,
@@ -38,6 +47,15 @@ struct Held<R> {
     /// The change after which all sleepers were last woken to look again.
     nudged_at: Option<usize>,
     stopping: bool,
+}
+
+/// What a policy did wrong.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// It gave a part that it did not hold.
+    Gave(ReadyPart),
+    /// It panicked, with these words.
+    Panicked(String),
 }
 
 /// What a worker finds when it looks for work.
@@ -51,12 +69,50 @@ pub(super) enum Found {
 
 type Guard<'a, P, R> = <<P as Primitives>::Monitor<Held<R>> as Monitor<Held<R>>>::Guard<'a>;
 
+impl<R: Work> Held<R> {
+    /// Calls the policy, unless it did something wrong in this run.
+    fn ask<T>(&mut self, call: impl FnOnce(&mut dyn Policy) -> T) -> Option<T> {
+        if self.fault.is_some() {
+            return None;
+        }
+        // A panic must not unwind through a worker, or the run would never end.
+        match catch_unwind(AssertUnwindSafe(|| call(self.policy.as_mut()))) {
+            Ok(answer) => Some(answer),
+            Err(panic) => {
+                self.fault = Some(Fault::Panicked(describe_panic(panic.as_ref())));
+                None
+            }
+        }
+    }
+
+    /// The part that the policy gives to `worker`, if it holds it.
+    fn pop(&mut self, worker: usize) -> Option<ReadyPart> {
+        let part = self.ask(|policy| policy.pop(worker)).flatten()?;
+        let run = self.run.as_deref()?;
+        if part.task < run.task_count()
+            && part.part < run.parts(part.task)
+            && self.waiting.remove(run.first_part(part.task) + part.part as usize)
+        {
+            return Some(part);
+        }
+        self.fault = Some(Fault::Gave(part));
+        None
+    }
+
+    /// What a part is estimated at.
+    fn seconds(&self, part: ReadyPart) -> f64 {
+        self.run.as_ref().map_or(0.0, |run| run.part_seconds(part.task))
+    }
+}
+
 impl<P: Primitives, R: Work> Queue<P, R> {
     pub(super) fn new(policy: Box<dyn Policy>, workers: usize, spins: usize) -> Self {
         let supervised = policy.supervises();
         let held = Held {
             policy,
             run: None,
+            waiting: Waiting::default(),
+            fault: None,
             sleeping: 0,
             refused: 0,
             refused_since: 0,
@@ -88,6 +144,8 @@ impl<P: Primitives, R: Work> Queue<P, R> {
         let mut held = self.held.lock();
         self.done.store(false, Ordering::Relaxed);
         held.run = Some(Arc::clone(run));
+        held.waiting.clear(run.part_count());
+        held.fault = None;
         self.publish(&mut held, run, ready, 0);
         self.unlock_and_wake(held);
     }
@@ -97,12 +155,20 @@ impl<P: Primitives, R: Work> Queue<P, R> {
         self.held.lock().run = None;
     }
 
-    /// Drops what a policy that lost parts still holds, so that the next run begins with nothing.
-    pub(super) fn forget(&self) {
+    /// Drops what a policy still holds after a stall, so that the next run begins with nothing. Gives back
+    /// what the policy did wrong, if that is known.
+    pub(super) fn forget(&self) -> Option<Fault> {
         let mut held = self.held.lock();
-        while held.policy.pop(0).is_some() {}
+        let fault = held.fault.take();
+        for _ in 0..held.waiting.parts() {
+            // Whatever it gives is thrown away.
+            if held.ask(|policy| policy.pop(0)).flatten().is_none() {
+                break;
+            }
+        }
         self.waiting.store(0, Ordering::Relaxed);
         self.done.store(true, Ordering::Release);
+        fault
     }
 
     /// Ends every worker but the caller.
@@ -158,7 +224,7 @@ impl<P: Primitives, R: Work> Queue<P, R> {
         ready: &mut Vec<u32>,
     ) -> Option<ReadyPart> {
         let mut held = self.held.lock();
-        held.policy.done(part, worker);
+        held.ask(|policy| policy.done(part, worker));
         ready.clear();
         if run.part_done(part.task) && run.complete(part.task, ended, ready) {
             self.finish_locked(held);
@@ -174,10 +240,12 @@ impl<P: Primitives, R: Work> Queue<P, R> {
     fn publish(&self, held: &mut Held<R>, run: &R, ready: &[u32], worker: usize) {
         let mut parts = 0;
         for &task in ready {
-            for part in 0..run.parts(task) {
-                held.policy.push(ReadyPart { task, part }, worker);
-                parts += 1;
+            let (first, count) = (run.first_part(task), run.parts(task));
+            for part in 0..count {
+                held.waiting.add(first + part as usize);
+                held.ask(|policy| policy.push(ReadyPart { task, part }, worker));
             }
+            parts += count as usize;
         }
         // Under the lock, so that plain reads and writes of the counts do not race.
         self.waiting.store(self.waiting.load(Ordering::Relaxed) + parts, Ordering::Relaxed);
@@ -207,7 +275,7 @@ impl<P: Primitives, R: Work> Queue<P, R> {
         }
     }
 
-    /// The next part by the policy, and, if it is tiny, a fair share of others into `taken`.
+    /// The next part by the policy, and, if it is short, a fair share of others into `taken`.
     fn take(
         &self,
         held: &mut Held<R>,
@@ -218,15 +286,17 @@ impl<P: Primitives, R: Work> Queue<P, R> {
         if waiting == 0 {
             return None;
         }
-        let first = held.policy.pop(worker)?;
+        let first = held.pop(worker)?;
         let mut left = waiting - 1;
-        let tiny = held.run.as_ref().is_some_and(|run| run.is_tiny(first.task));
-        if tiny && !self.supervised {
+        if !self.supervised {
             let share = (left / (2 * self.workers)).min(MOST_TAKEN);
-            for _ in 0..share {
-                taken.extend(held.policy.pop(worker));
+            let mut seconds = held.seconds(first);
+            while taken.len() < share && seconds < TAKEN_SECONDS {
+                let Some(part) = held.pop(worker) else { break };
+                seconds += held.seconds(part);
+                taken.push(part);
             }
-            left -= share;
+            left -= taken.len();
             taken.reverse();
         }
         self.waiting.store(left, Ordering::Relaxed);

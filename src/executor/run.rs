@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::memory::{self, Parameters};
-use super::plan::{NONE, Operand, Phase, Place, Plan};
+use super::plan::{Mode, NONE, Operand, Phase, Place, Plan};
 use super::state::RunState;
 use crate::error::{Error, Result};
 use crate::graph::{NodeId, Role};
@@ -70,9 +70,15 @@ pub struct Run {
 }
 
 impl Run {
-    /// A run of `plan` over `parameters`, which must be those of the plan's graph.
-    pub fn new(plan: Arc<Plan>, parameters: Arc<Parameters>) -> Self {
-        Self { state: Arc::new(RunState::new(plan, parameters)) }
+    /// A run of `plan` over `parameters`. Runs may share them: executed on several threads, predictions
+    /// run side by side, and a training step waits until it is alone.
+    ///
+    /// # Errors
+    /// If these are not parameters of the plan's graph, or lack what its optimizer keeps.
+    pub fn new(plan: Arc<Plan>, parameters: Arc<Parameters>) -> Result<Self> {
+        let optimizer = (plan.mode == Mode::Training).then_some(plan.optimizer.as_ref());
+        parameters.check(&plan.graph, optimizer)?;
+        Ok(Self { state: Arc::new(RunState::new(plan, parameters)) })
     }
 
     /// The plan.
@@ -210,7 +216,9 @@ impl Run {
             add(&mut sum, &own);
         }
         if let Some(regularizer) = described.regularizer.as_ref().filter(|_| !added) {
-            regularizer.add_gradient(self.state.parameters.memory(parameter), &mut sum);
+            self.state
+                .parameters
+                .with_memory(parameter, |weights| regularizer.add_gradient(weights, &mut sum));
         }
         (!values.is_empty()).then(|| memory::from_memory(described, &sum))
     }

@@ -26,7 +26,7 @@ impl Executor for Sequential {
 
     fn execute(&mut self, run: &mut Run) -> Result<()> {
         let state = &run.state;
-        state.begin(false);
+        let _parameters = state.begin(false);
         for task in 0..state.plan.tasks.len() {
             let mut ended = 0;
             for part in 0..state.plan.tasks[task].parts {

@@ -11,8 +11,8 @@ use parking_lot::{Mutex, RwLock};
 
 use super::context::describe_panic;
 use super::inbox::{self, FAILED, Inbox, SIGNAL};
-use super::memory::{Parameters, Recycler};
-use super::plan::{NONE, Operand, Phase, Place, Plan, Value};
+use super::memory::{Hold, Parameters, Recycler};
+use super::plan::{Mode, NONE, Operand, Phase, Place, Plan, Value};
 use crate::error::{Error, Failure, Result};
 use crate::graph::NodeId;
 use crate::kernels::Buffer;
@@ -98,7 +98,9 @@ impl RunState {
         }
     }
 
-    pub(super) fn begin(&self, by_message: bool) {
+    /// Begins an execution, which lasts as long as what it gives back is held.
+    pub(super) fn begin(&self, by_message: bool) -> Hold<'_> {
+        let hold = self.parameters.hold(self.plan.mode == Mode::Training);
         self.by_message.store(by_message, Ordering::Relaxed);
         self.standing.store(RUNNING, Ordering::Relaxed);
         self.sinks_left.store(self.plan.sinks, Ordering::Relaxed);
@@ -109,6 +111,7 @@ impl RunState {
                 self.ready_at[task as usize].store(now, Ordering::Relaxed);
             }
         }
+        hold
     }
 
     /// What the run came to, once its last task is done.
@@ -349,8 +352,9 @@ impl RunState {
     }
 
     /// Readies everything for the next step after a stall, when no task is under way: what
-    /// [`RunState::complete`] does task by task where all of them end.
-    pub(super) fn reset(&self) {
+    /// [`RunState::complete`] does task by task where all of them end. Says whether parameters had begun to
+    /// move.
+    pub(super) fn reset(&self) -> bool {
         let plan = &self.plan;
         for (state, task) in self.tasks.iter().zip(&plan.tasks) {
             state.reset(task.in_degree, task.parts);
@@ -366,6 +370,7 @@ impl RunState {
             }
         }
         self.failures.lock().clear();
+        self.standing.load(Ordering::Acquire) == COMMITTED
     }
 }
 

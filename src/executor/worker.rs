@@ -18,11 +18,20 @@ pub(super) trait Work {
     /// make ready to `ready`. Says whether it was the run's last.
     fn complete(&self, task: u32, now: u64, ready: &mut Vec<u32>) -> bool;
 
+    /// How many tasks there are.
+    fn task_count(&self) -> u32;
+
+    /// How many parts all tasks have.
+    fn part_count(&self) -> usize;
+
     /// Into how many parts the task is split.
     fn parts(&self, task: u32) -> u32;
 
-    /// Whether the task has one part that costs less than the queue's lock.
-    fn is_tiny(&self, task: u32) -> bool;
+    /// The number of the task's first part among those of all tasks; the others follow.
+    fn first_part(&self, task: u32) -> usize;
+
+    /// Estimated seconds of a part of the task.
+    fn part_seconds(&self, task: u32) -> f64;
 }
 
 /// What one thread keeps to itself.
@@ -32,7 +41,7 @@ pub(super) struct Worker<R> {
     pub(super) run: Option<Arc<R>>,
     /// Tasks made ready by the one just completed.
     ready: Vec<u32>,
-    /// Tiny parts taken together, last first.
+    /// Short parts taken together, last first.
     pub(super) taken: Vec<ReadyPart>,
 }
 

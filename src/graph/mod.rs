@@ -22,6 +22,7 @@ use crate::error::{Error, Result};
 use crate::layers::{Layer, ParameterKind, ParameterSpec};
 use crate::losses::Loss;
 use crate::metrics::Metric;
+use crate::optimizers::Optimizer;
 use crate::regularizers::Regularizer;
 use crate::tensor::Shape;
 
@@ -94,6 +95,16 @@ pub struct Parameter {
     pub learning_rate_factor: f32,
     /// What its size costs.
     pub regularizer: Option<Arc<dyn Regularizer>>,
+}
+
+impl Parameter {
+    /// The arrays that an optimizer keeps for it: none for what it does not move.
+    pub(crate) fn state(&self, optimizer: &dyn Optimizer) -> &'static [&'static str] {
+        match self.spec.kind {
+            ParameterKind::Learned if self.trainable => optimizer.state(),
+            ParameterKind::Learned | ParameterKind::Statistic => &[],
+        }
+    }
 }
 
 /// A validated network: immutable, acyclic, every shape known.

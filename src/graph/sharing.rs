@@ -10,7 +10,7 @@ use crate::layers::{Layer, ParameterSpec};
 use crate::tensor::describe_shape;
 
 impl GraphBuilder {
-    /// Adds a node that computes `layer` of `inputs` with the parameters of node `of`: there is one set
+    /// Adds a node that computes `layer` of `inputs` with the parameters of the layer `of`: there is one set
     /// of them, named after `of`, and a step moves it by the sum of what both nodes ask for. The layer
     /// must need parameters of the same names and shapes; their first values are those of `of`.
     ///
@@ -34,10 +34,10 @@ impl GraphBuilder {
         name: impl Into<String>,
         layer: impl Layer + 'static,
         inputs: impl IntoIterator<Item = I>,
-        of: &NodeName,
+        of: impl AsRef<str>,
     ) -> NodeName {
         let role = DraftRole::layer(std::sync::Arc::new(layer));
-        self.add_sharing(name, role, inputs, Some(of.to_string()))
+        self.add_sharing(name, role, inputs, Some(of.as_ref().to_owned()))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::buffer::LINE;
 use super::padding::pad_rows;
 use super::panels::{PANEL, panel_columns, panel_rows_floats, panel_width};
 use super::product::blocks;
@@ -19,14 +20,19 @@ const ROWS_TO_COPY: usize = 56;
 /// The given panel rows of `aᵀ d`, overwriting `gradient`, which holds just these: a is m x k, d is
 /// m x n, the gradient is k x n, in the layout of panels. Padding becomes 0.
 ///
+/// Whoever moves the weights next reads arrays that lie as the gradient does, `soon`; they are asked for
+/// while the gradient is computed, which waits for no memory itself.
+///
 /// # Panics
 /// If the sizes do not fit.
 pub fn weight_gradient(
     a: MatrixRef<'_>,
     d: MatrixRef<'_>,
     rows: Range<usize>,
+    soon: &[&[f32]],
     gradient: &mut [f32],
 ) {
+    assert!(soon.iter().all(|it| it.len() == gradient.len()), "floats that are read soon");
     assert_eq!(a.rows(), d.rows(), "rows of a, rows of d");
     let (k, n) = (a.cols(), d.cols());
     let floats = panel_rows_floats(k, n, rows.clone());
@@ -34,9 +40,10 @@ pub fn weight_gradient(
     // Rows of a and d that are worked on together fit the second-level cache.
     let steps = (STEP_FLOATS / (k + n).max(1)).max(LEAST_STEPS);
     for steps in blocks(a.rows(), steps) {
+        let soon = if steps.end == a.rows() { soon } else { &[] };
         let start = if steps.start > 0 { Start::Output } else { Start::Zero };
         let (a, d) = (a.slice_rows(steps.clone()), d.slice_rows(steps));
-        all_gradient_panels(a, d, rows.clone(), start, gradient);
+        all_gradient_panels(a, d, rows.clone(), start, soon, gradient);
     }
 }
 
@@ -46,15 +53,18 @@ fn all_gradient_panels(
     d: MatrixRef<'_>,
     rows: Range<usize>,
     start: Start,
+    soon: &[&[f32]],
     gradient: &mut [f32],
 ) {
     let (k, n) = (a.cols(), d.cols());
     let mut done = rows.start;
+    let floats = gradient.len();
     let mut rest = gradient;
     while done < rows.end {
         let panel = done / k;
         let inner = done - panel * k..k.min(rows.end - panel * k);
         let width = panel_width(n, panel);
+        let soon = Soon { arrays: soon, first: floats - rest.len() };
         let (part, tail) = rest.split_at_mut(inner.len() * width);
         rest = tail;
         done += inner.len();
@@ -63,12 +73,31 @@ fn all_gradient_panels(
         let near = d.stride() <= 4 * PANEL || inner.len() < ROWS_TO_COPY;
         let a = a.slice_cols(inner);
         if d.cols() == width && near {
-            panel_gradient(a, d, start, part, width);
+            panel_gradient(a, d, start, soon, part, width);
         } else {
             with_scratch(d.rows() * width, |padded| {
-                panel_gradient(a, pad_rows(d, width, padded), start, part, width);
+                panel_gradient(a, pad_rows(d, width, padded), start, soon, part, width);
             });
         }
+    }
+}
+
+/// Arrays that are asked for, from float `first` on, as far as a panel's gradient goes.
+#[derive(Clone, Copy)]
+struct Soon<'a> {
+    arrays: &'a [&'a [f32]],
+    first: usize,
+}
+
+impl Soon<'_> {
+    /// Lets tile number `tile` of a panel ask for its share, which is one of the arrays over as many tiles as
+    /// there are arrays. Tiles have `floats` floats, and the first of them lies at `at` in the panel.
+    fn ask(self, tile: &mut Tile, number: usize, at: usize, floats: usize) {
+        let Some(turn) = number.checked_rem(self.arrays.len()) else { return };
+        let first = self.first + at.saturating_sub(turn * floats);
+        tile.ahead = self.arrays[turn].as_ptr().wrapping_add(first);
+        let lines = (self.arrays.len() * floats).div_ceil(tile.walk.len.max(1));
+        tile.ahead_step = lines.min(LINE);
     }
 }
 
@@ -77,6 +106,7 @@ fn panel_gradient(
     a: MatrixRef<'_>,
     d: MatrixRef<'_>,
     start: Start,
+    soon: Soon<'_>,
     gradient: &mut [f32],
     width: usize,
 ) {
@@ -95,7 +125,10 @@ fn panel_gradient(
         ahead: a.as_ptr(),
         ahead_step: 0,
     };
+    let mut number = 0;
     tiles.heights(0..a.cols(), |rows| {
+        soon.ask(&mut tile, number, rows.start * width, rows.len() * width);
+        number += 1;
         tile.a = a.as_ptr().wrapping_add(rows.start);
         tile.c = to.wrapping_add(rows.start * width);
         // SAFETY: the rows are columns of a, all rows of d have `width` floats, and the gradient is

@@ -150,7 +150,8 @@ impl Layer for Dense {
         gradient: &mut [f32],
     ) -> Result<(), String> {
         if parameter == 0 {
-            kernels::weight_gradient(context.input(0), context.output_grad(), rows, gradient);
+            let (input, output_grad) = (context.input(0), context.output_grad());
+            kernels::weight_gradient(input, output_grad, rows, context.read_next(), gradient);
         } else {
             kernels::column_sums(context.output_grad(), gradient);
         }

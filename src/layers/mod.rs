@@ -8,6 +8,7 @@ mod add;
 mod argmax;
 mod avgpool;
 mod batch_norm;
+mod causal_softmax;
 mod checks;
 mod concat;
 mod conv2d;
@@ -61,6 +62,7 @@ pub use add::Add;
 pub use argmax::Argmax;
 pub use avgpool::AvgPool;
 pub use batch_norm::BatchNorm;
+pub use causal_softmax::CausalSoftmax;
 pub use concat::Concat;
 pub use conv2d::Conv2d;
 pub use conv2d_transpose::Conv2dTranspose;
@@ -125,6 +127,7 @@ pub const LAYERS: &[&LayerSpec] = &[
     &tanh::SPEC,
     &sigmoid::SPEC,
     &softmax::SPEC,
+    &causal_softmax::SPEC,
     &concat::SPEC,
     &add::SPEC,
     &subtract::SPEC,

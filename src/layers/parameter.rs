@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use crate::initializers::Initializer;
 use crate::kernels;
-use crate::optimizers::Optimizer;
 use crate::tensor::Shape;
 
 /// How a parameter's numbers lie in memory while a network runs. Files and
@@ -54,14 +53,6 @@ impl ParameterSpec {
     /// How many numbers it holds.
     pub fn count(&self) -> usize {
         self.shape.iter().product()
-    }
-
-    /// The arrays that an optimizer keeps for it.
-    pub(crate) fn state(&self, optimizer: &dyn Optimizer) -> &'static [&'static str] {
-        match self.kind {
-            ParameterKind::Learned => optimizer.state(),
-            ParameterKind::Statistic => &[],
-        }
     }
 
     /// The shape as a matrix: (all axes but the last) x (last axis).

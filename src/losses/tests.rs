@@ -163,7 +163,7 @@ fn run(
     let options = PlanOptions { grain, ..PlanOptions::gradients() };
     let plan = Plan::compile(&graph, Mode::Training, batch, &optimizer, options)?;
     let parameters = Parameters::initialize(&graph, optimizer.as_ref(), 0);
-    let mut run = Run::new(Arc::new(plan), Arc::new(parameters));
+    let mut run = Run::new(Arc::new(plan), Arc::new(parameters)).unwrap();
     let ids = ["prediction", "target"].map(|name| graph.id(name).unwrap());
     for (id, values) in ids.into_iter().zip(values) {
         run.bind(id, values)?;

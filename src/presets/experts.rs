@@ -4,7 +4,7 @@ use super::arguments::{BATCH, SIDE, Settings, count};
 use super::{PresetSpec, head, model, tower};
 use crate::error::Result;
 use crate::graph::GraphBuilder;
-use crate::layers::{Add, Dense, Multiply, Reshape, Slice, Softmax, Upsample};
+use crate::layers::{Concat, Dense, Flatten, MatMul, Reshape, Softmax};
 use crate::model::Model;
 
 pub(super) static SPEC: PresetSpec = PresetSpec {
@@ -27,19 +27,14 @@ fn experts(settings: &Settings) -> Result<Model> {
     let x = net.input("x", [side * side]);
     let gate = net.layer("gate", Dense::new(count), [&x]);
     let gate = net.layer("gate.softmax", Softmax, [&gate]);
-    let mut weighed = Vec::new();
-    for expert in 0..count {
-        let name = format!("e{expert}");
-        let part = |part: &str| format!("{name}.{part}");
-        let computed = tower(&mut net, &name, &x, &widths);
-        // The expert's share, once for each of its units.
-        let share = net.layer(part("share"), Slice::new(0, expert, 1), [&gate]);
-        let share = net.layer(part("pixel"), Reshape::new([1, 1, 1]), [&share]);
-        let share = net.layer(part("copies"), Upsample::new([1, width]), [&share]);
-        let share = net.layer(part("shares"), Reshape::new([width]), [&share]);
-        weighed.push(net.layer(part("weighed"), Multiply, [&computed, &share]));
-    }
-    let sum = net.layer("mixture", Add, &weighed);
-    head(&mut net, &sum);
+    let experts: Vec<_> =
+        (0..count).map(|expert| tower(&mut net, &format!("e{expert}"), &x, &widths)).collect();
+    // A row for every expert, and the product of their shares with these.
+    let experts = net.layer("experts", Concat::default(), &experts);
+    let rows = net.layer("experts.rows", Reshape::new([count, width]), [&experts]);
+    let shares = net.layer("gate.row", Reshape::new([1, count]), [&gate]);
+    let mixture = net.layer("mixture.row", MatMul::new(), [&shares, &rows]);
+    let mixture = net.layer("mixture", Flatten, [&mixture]);
+    head(&mut net, &mixture);
     model(net, settings.count("batch"), 10, 0.05)
 }

@@ -151,8 +151,9 @@ fn ensembles_experts_heads_and_cells_are_wired_as_their_arguments_say() {
     let experts = graph("experts:experts=3,depth=2,width=16");
     assert_eq!((experts.losses().len(), kinds(&experts, "dense")), (1, 1 + 3 * 2 + 1));
     let inputs = |name: &str| edges(&experts).into_iter().find(|edge| edge.0 == name).unwrap().1;
-    assert_eq!(inputs("mixture"), "e0.weighed e1.weighed e2.weighed");
-    assert_eq!(inputs("e2.weighed"), "e2.relu1 e2.shares");
+    assert_eq!(inputs("experts"), "e0.relu1 e1.relu1 e2.relu1");
+    assert_eq!(inputs("mixture.row"), "gate.row experts.rows");
+    assert_eq!(experts.node("mixture").unwrap().shape, [16]);
     let heads = graph("heads:heads=5,trunk=3,depth=1");
     assert_eq!((heads.losses().len(), kinds(&heads, "dense")), (5, 3 + 5 * 2));
     assert_eq!(heads.targets().len(), 1);

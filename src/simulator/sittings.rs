@@ -26,7 +26,8 @@ impl Sittings {
     }
 
     /// Measures networks on one worker and on two, with these policies, and gives the calmest sitting
-    /// of each: see [`calmest`]. `progress` is told of each sitting, counted from 1, and network.
+    /// of each: that in which steps, each executor's divided by its shortest in any sitting, add up to the
+    /// least. `progress` is told of each sitting, counted from 1, and network.
     ///
     /// # Errors
     /// If a network or policy does not exist, or a node fails.

@@ -2,8 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use super::clock::{Clock, TimeLeft};
 use super::feed::Feed;
 use super::network::Network;
+use super::passes::require_items;
 use super::report::{Report, Totals};
 use crate::data::{Dataset, Order, Sampler};
 use crate::error::{Error, Result};
@@ -133,6 +135,8 @@ pub struct BatchEnd<'a> {
     pub report: &'a Report,
     /// Since `fit` began.
     pub elapsed: Duration,
+    /// Until the end of the epoch, and of training.
+    pub left: TimeLeft,
 }
 
 /// An epoch has ended.
@@ -148,6 +152,8 @@ pub struct EpochEnd<'a> {
     pub validation: Option<&'a Report>,
     /// Since `fit` began.
     pub elapsed: Duration,
+    /// Until the end of training, as [`TimeLeft::training`].
+    pub left: Duration,
 }
 
 /// Is called between the steps of [`Network::fit_with`]. The callbacks are called in the order of
@@ -216,12 +222,7 @@ impl Network {
         options: &FitOptions<'_>,
         callbacks: &mut [&mut dyn Callback],
     ) -> Result<History> {
-        if options.batch_size == 0 {
-            return Err(Error::Training {
-                problem: "the batch size is 0".to_owned(),
-                remedy: "use at least one item a batch".to_owned(),
-            });
-        }
+        require_items(options.batch_size)?;
         let columns = self.columns(Mode::Training, data)?;
         let ids: Vec<NodeId> = columns.iter().map(|(id, _)| *id).collect();
         let sampler = Sampler::new(data, &options.order, options.batch_size, options.seed)?;
@@ -231,7 +232,7 @@ impl Network {
         let history = std::thread::scope(|scope| {
             let mut feed = Feed::new(scope, columns, sampler, options);
             let mut history = History::default();
-            let began = Instant::now();
+            let mut clock = Clock::new(options.steps(data.len()).saturating_sub(options.start));
             let batches = options.batches(data.len());
             let first = (options.start / batches as u64) as usize;
             let mut control = options.after(0);
@@ -239,8 +240,8 @@ impl Network {
                 if control == Control::Stop {
                     break;
                 }
-                let at = Epoch { number, batches, began };
-                control = self.epoch(&at, &ids, &mut feed, options, callbacks, &mut history)?;
+                let at = Epoch { number, batches, clock: &mut clock };
+                control = self.epoch(at, &ids, &mut feed, options, callbacks, &mut history)?;
             }
             Ok::<_, Error>(history)
         })?;
@@ -253,7 +254,7 @@ impl Network {
     /// Trains over one epoch, and says whether another should follow.
     fn epoch(
         &mut self,
-        at: &Epoch,
+        at: Epoch<'_>,
         ids: &[NodeId],
         feed: &mut Feed,
         options: &FitOptions<'_>,
@@ -261,8 +262,9 @@ impl Network {
         history: &mut History,
     ) -> Result<Control> {
         let mut control = Control::Continue;
-        let (epoch, epochs, batches) = (at.number, options.epochs, at.batches);
-        let event = EpochStart { epoch, epochs, elapsed: at.began.elapsed() };
+        let Epoch { number: epoch, batches, clock } = at;
+        let epochs = options.epochs;
+        let event = EpochStart { epoch, epochs, elapsed: clock.elapsed() };
         for callback in callbacks.iter_mut() {
             callback.before_epoch(self, &event)?;
         }
@@ -273,7 +275,7 @@ impl Network {
             let batch = batch?;
             let number = batch.number;
             if !callbacks.is_empty() {
-                let elapsed = at.began.elapsed();
+                let elapsed = clock.elapsed();
                 let event = BatchStart { epoch, epochs, batch: number, batches, elapsed };
                 for callback in callbacks.iter_mut() {
                     callback.before_batch(self, &event)?;
@@ -281,7 +283,9 @@ impl Network {
             }
             self.pass(Mode::Training, ids, &batch.numbers, batch.items, &mut totals)?;
             feed.give_back(batch);
-            history.step_seconds.push(step_began.elapsed().as_secs_f64());
+            let seconds = step_began.elapsed().as_secs_f64();
+            clock.step(seconds);
+            history.step_seconds.push(seconds);
             history.steps += 1;
             control = options.after(history.steps);
             if !callbacks.is_empty() {
@@ -292,7 +296,8 @@ impl Network {
                     batch: number,
                     batches,
                     report: &report,
-                    elapsed: at.began.elapsed(),
+                    elapsed: clock.elapsed(),
+                    left: clock.left(batches - number - 1),
                 };
                 for callback in callbacks.iter_mut() {
                     control = control.and(callback.batch_end(self, &event)?);
@@ -316,7 +321,8 @@ impl Network {
             epochs,
             train: &train,
             validation: validation.as_ref(),
-            elapsed: at.began.elapsed(),
+            elapsed: clock.elapsed(),
+            left: clock.left(0).training,
         };
         for callback in callbacks.iter_mut() {
             control = control.and(callback.epoch_end(self, &event)?);
@@ -328,8 +334,8 @@ impl Network {
 }
 
 /// Where training stands.
-struct Epoch {
+struct Epoch<'a> {
     number: usize,
     batches: usize,
-    began: Instant,
+    clock: &'a mut Clock,
 }

@@ -3,6 +3,7 @@
 mod batch;
 pub mod callbacks;
 pub mod checkpoint;
+mod clock;
 mod feed;
 mod fit;
 mod network;
@@ -13,6 +14,7 @@ mod report;
 mod stream;
 
 pub use checkpoint::Checkpoint;
+pub use clock::TimeLeft;
 pub use fit::{BatchEnd, BatchStart, Callback, Control, EpochEnd, EpochStart, FitOptions, History};
 pub use network::{Network, NetworkOptions};
 pub use progress::Progress;

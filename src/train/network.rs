@@ -93,9 +93,12 @@ pub struct Network {
 /// Refuses parameters that memory does not hold. The system says so for one large piece at once;
 /// piece by piece it would end the process.
 fn refuse_if_too_large(graph: &Graph, optimizer: &dyn Optimizer) -> Result<()> {
-    let numbers = graph.parameters().iter().map(|parameter| parameter.spec.count());
-    let numbers = numbers.fold(0usize, usize::saturating_add);
-    let all = numbers.saturating_mul(1 + optimizer.state().len());
+    let (mut numbers, mut all) = (0usize, 0usize);
+    for parameter in graph.parameters() {
+        let (count, arrays) = (parameter.spec.count(), 1 + parameter.state(optimizer).len());
+        numbers = numbers.saturating_add(count);
+        all = all.saturating_add(count.saturating_mul(arrays));
+    }
     Vec::<f32>::new().try_reserve_exact(all).map_err(|_| Error::Graph {
         graph: graph.name().to_owned(),
         problem: format!(
@@ -200,7 +203,7 @@ impl Network {
     /// Array number `state` of [`Optimizer::state`] for the parameter called `name`.
     ///
     /// # Errors
-    /// If there is no such parameter or array. Statistics have none.
+    /// If there is no such parameter or array. Statistics and parameters that are not trained have none.
     pub fn optimizer_state(&self, name: &str, state: &str) -> Result<Tensor> {
         let parameter = self.parameter(name)?;
         let state = self.state_array(parameter, state)?;
@@ -232,13 +235,28 @@ impl Network {
     fn parameter(&self, name: &str) -> Result<usize> {
         let parameters = self.graph.parameters();
         parameters.iter().position(|parameter| parameter.name == name).ok_or_else(|| {
+            if let Some(own) = self.name_at_owner(name) {
+                return Error::Parameter {
+                    parameter: name.to_owned(),
+                    problem: "its node shares the parameters of another".to_owned(),
+                    remedy: format!("ask for `{own}`"),
+                };
+            }
             let known = parameters.iter().map(|parameter| parameter.name.as_str());
             Error::unknown("parameter", name, known)
         })
     }
 
+    /// What a shared parameter is called, given the name that it would have at one of the other nodes.
+    fn name_at_owner(&self, name: &str) -> Option<&str> {
+        let (node, last) = name.rsplit_once('.')?;
+        let node = self.graph.node(node).ok()?;
+        let mut used = node.parameters.iter().map(|&index| &self.graph.parameters()[index]);
+        used.find(|parameter| parameter.spec.name == last).map(|parameter| parameter.name.as_str())
+    }
+
     fn state_array(&self, parameter: usize, name: &str) -> Result<usize> {
-        let known = self.graph.parameters()[parameter].spec.state(self.optimizer.as_ref());
+        let known = self.graph.parameters()[parameter].state(self.optimizer.as_ref());
         let unknown = || Error::unknown("optimizer state", name, known.iter().copied());
         known.iter().position(|&state| state == name).ok_or_else(unknown)
     }
@@ -273,7 +291,7 @@ impl Network {
             Entry::Vacant(place) => {
                 let options = self.options.plan;
                 let plan = Plan::compile(&self.graph, mode, batch, &self.optimizer, options)?;
-                let mut run = Run::new(Arc::new(plan), Arc::clone(&self.parameters));
+                let mut run = Run::new(Arc::new(plan), Arc::clone(&self.parameters))?;
                 run.set_seed(self.options.seed);
                 Ok(place.insert(run))
             }
@@ -313,8 +331,9 @@ impl Network {
     /// prediction, and nothing moves.
     ///
     /// # Errors
-    /// If the data does not fit, or if a node fails.
+    /// If the network has neither, if the data does not fit, or if a node fails.
     pub fn evaluate_batch(&mut self, batch: &[(&str, &Tensor)]) -> Result<Report> {
+        self.require_measures()?;
         self.batch(Mode::Evaluation, batch)
     }
 

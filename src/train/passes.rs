@@ -16,7 +16,7 @@ impl Network {
     /// Losses and metrics over a whole data set, in batches of `batch_size`.
     ///
     /// # Errors
-    /// If the data does not fit, or if a node fails.
+    /// If the network has neither, if the data does not fit, if the batch size is 0, or if a node fails.
     pub fn evaluate(&mut self, data: &Dataset, batch_size: usize) -> Result<Report> {
         self.evaluate_first(data, batch_size, usize::MAX)
     }
@@ -31,18 +31,32 @@ impl Network {
         batch_size: usize,
         most: usize,
     ) -> Result<Report> {
+        self.require_measures()?;
+        require_items(batch_size)?;
         let columns = self.columns(Mode::Evaluation, data)?;
         let order: Vec<usize> = (0..data.len()).collect();
         let mut totals = Totals::new(self.graph());
         let ids: Vec<NodeId> = columns.iter().map(|(id, _)| *id).collect();
         let mut numbers = vec![Vec::new(); columns.len()];
-        for items in batches(&order, batch_size.max(1)).take(most.max(1)) {
+        for items in batches(&order, batch_size).take(most.max(1)) {
             for ((_, column), numbers) in columns.iter().zip(&mut numbers) {
                 gather(&column.values, items, numbers)?;
             }
             self.pass(Mode::Evaluation, &ids, &numbers, items.len(), &mut totals)?;
         }
         Ok(totals.report(self.graph()))
+    }
+
+    /// Refuses a network that has nothing to say of data.
+    pub(super) fn require_measures(&self) -> Result<()> {
+        let graph = self.graph();
+        if graph.losses().is_empty() && graph.metrics().is_empty() {
+            return Err(Error::Training {
+                problem: format!("graph `{}`: it has no loss and no metric", graph.name()),
+                remedy: "evaluate a network that has, or predict with this one".to_owned(),
+            });
+        }
+        Ok(())
     }
 
     /// One batch through the plan, its results added to `totals`: for each of the nodes `ids`, the
@@ -127,13 +141,14 @@ impl Network {
     /// [`Graph::outputs`](crate::graph::Graph::outputs). The data needs no targets.
     ///
     /// # Errors
-    /// If the data does not fit, or if a node fails.
+    /// If the data does not fit, if the batch size is 0, or if a node fails.
     pub fn predict_data(&mut self, data: &Dataset, batch_size: usize) -> Result<Vec<Tensor>> {
+        require_items(batch_size)?;
         let graph = Arc::clone(self.graph());
         let columns = self.columns(Mode::Prediction, data)?;
         let mut numbers = vec![Vec::new(); graph.outputs().len()];
         let order: Vec<usize> = (0..data.len()).collect();
-        for items in batches(&order, batch_size.max(1)) {
+        for items in batches(&order, batch_size) {
             bind(self.run(Mode::Prediction, items.len())?, &columns, items)?;
             self.execute(Mode::Prediction, items.len())?;
             let run = self.run(Mode::Prediction, items.len())?;
@@ -149,16 +164,17 @@ impl Network {
     /// see [`Network::predict_stream`].
     ///
     /// # Errors
-    /// If the data does not fit, or as [`Network::predict_stream`].
+    /// If the data does not fit, if the batch size is 0, or as [`Network::predict_stream`].
     pub fn predict_data_stream<'a>(
         &self,
         data: &Dataset,
         batch_size: usize,
         in_flight: usize,
     ) -> Result<PredictStream<'a>> {
+        require_items(batch_size)?;
         let graph = Arc::clone(self.graph());
         let columns = self.columns(Mode::Prediction, data)?;
-        let (batch_size, total) = (batch_size.max(1), data.len());
+        let total = data.len();
         let batches = (0..total).step_by(batch_size).map(move |first| {
             let items: Vec<usize> = (first..total.min(first + batch_size)).collect();
             let gathered = columns.iter().map(|(id, column)| {
@@ -171,6 +187,17 @@ impl Network {
         });
         PredictStream::new(self, Box::new(batches), in_flight)
     }
+}
+
+/// Refuses batches of nothing.
+pub(super) fn require_items(batch_size: usize) -> Result<()> {
+    if batch_size == 0 {
+        return Err(Error::Training {
+            problem: "the batch size is 0".to_owned(),
+            remedy: "use at least one item a batch".to_owned(),
+        });
+    }
+    Ok(())
 }
 
 /// Copies some items of a data set into a run.

@@ -9,7 +9,8 @@ use super::{BatchEnd, Callback, Control, EpochEnd, Network, Report};
 use crate::error::Result;
 
 /// Shows training on standard error: a line for every epoch, and, on a terminal, a bar with the
-/// epoch, the losses and metrics so far, and the time gone and left.
+/// epoch, the losses and metrics so far, the time gone, and the time left for the epoch and for all of
+/// them.
 #[derive(Debug)]
 pub struct Progress {
     bar: Option<ProgressBar>,
@@ -20,14 +21,12 @@ impl Progress {
     pub fn new(steps: u64, done: u64) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::with_draw_target(Some(steps), ProgressDrawTarget::stderr());
-            let style = ProgressStyle::with_template(
-                "{msg} [{wide_bar}] {pos}/{len} steps, {elapsed}, {eta} left",
-            );
+            let style =
+                ProgressStyle::with_template("{msg} [{wide_bar}] {pos}/{len} steps, {prefix}");
             bar.set_style(
                 style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "),
             );
             bar.set_position(done);
-            bar.reset_eta();
             bar
         });
         Self { bar }
@@ -59,6 +58,12 @@ impl Callback for Progress {
                 event.epochs,
                 describe(event.report, ""),
             ));
+            bar.set_prefix(format!(
+                "{}, {} left in the epoch, {} in all",
+                describe_duration(event.elapsed),
+                describe_duration(event.left.epoch),
+                describe_duration(event.left.training),
+            ));
             bar.inc(1);
         }
         Ok(Control::Continue)
@@ -66,13 +71,18 @@ impl Callback for Progress {
 
     fn epoch_end(&mut self, _network: &mut Network, event: &EpochEnd<'_>) -> Result<Control> {
         let test = event.validation.map(|report| format!("  {}", describe(report, "test ")));
+        let left = match event.left {
+            Duration::ZERO => String::new(),
+            left => format!(", {} left", describe_duration(left)),
+        };
         self.line(&format!(
-            "epoch {:>width$}/{}  {}{}  {}",
+            "epoch {:>width$}/{}  {}{}  {}{}",
             event.epoch + 1,
             event.epochs,
             describe(event.train, ""),
             test.unwrap_or_default(),
             describe_duration(event.elapsed),
+            left,
             width = event.epochs.to_string().len(),
         ));
         Ok(Control::Continue)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::network::{Network, NetworkOptions};
 use crate::error::{Error, Result};
 use crate::executor::Parameters;
-use crate::graph::{Graph, NodeId, Role};
+use crate::graph::{Graph, NodeId, Parameter, Role};
 use crate::layers::{Arity, Layer};
 use crate::optimizers::{Optimizer, Sgd};
 use crate::tensor::describe_shape;
@@ -163,9 +163,10 @@ fn carry(from: &Network, graph: &Graph, into: &Parameters, state: bool) -> Resul
             continue;
         };
         into.set_weights(graph, index, &from.parameters().weights(old, source))?;
-        let spec = &old.parameters()[source].spec;
-        let states = if state { spec.state(from.optimizer().as_ref()).len() } else { 0 };
-        for number in 0..states {
+        let arrays = |parameter: &Parameter| parameter.state(from.optimizer().as_ref()).len();
+        // What one of the two does not train has none.
+        let both = arrays(&old.parameters()[source]).min(arrays(&graph.parameters()[index]));
+        for number in 0..if state { both } else { 0 } {
             let values = from.parameters().state(old, source, number);
             into.set_state(graph, index, number, &values)?;
         }

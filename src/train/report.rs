@@ -1,5 +1,6 @@
 //! Losses and metrics of a batch, or of a whole data set.
 
+use std::fmt;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -73,6 +74,21 @@ impl Report {
     /// The details of the metric called `name`.
     pub fn table(&self, name: &str) -> Option<&Table> {
         self.tables.iter().find(|table| table.name == name).map(|table| &table.table)
+    }
+}
+
+/// One line: the loss, how much of it is regularization, and every metric.
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "loss {:.4}", self.loss)?;
+        if !self.regularization.is_empty() {
+            let costs = self.regularization.iter().map(|cost| cost.value);
+            write!(f, ", {:.4} of it regularization", costs.sum::<f64>())?;
+        }
+        for metric in &self.metrics {
+            write!(f, "  {} {:.4}", metric.name, metric.value)?;
+        }
+        Ok(())
     }
 }
 

@@ -271,20 +271,25 @@ struct Runner {
 impl Runner {
     fn run(&mut self, plan: &Arc<Plan>, inputs: &[(NodeId, Tensor)]) -> Result<Vec<Tensor>> {
         let known = self.runs.iter().position(|run| Arc::ptr_eq(run.plan(), plan));
-        let number = known.unwrap_or_else(|| {
-            if self.runs.len() >= MOST_RUNS {
-                self.runs.clear();
-            }
-            let mut run = Run::new(Arc::clone(plan), Arc::clone(&self.parameters));
-            run.set_seed(self.seed);
-            run.set_step(self.step);
-            self.runs.push(run);
-            self.runs.len() - 1
-        });
+        let number = match known {
+            Some(number) => number,
+            None => self.add_run(plan)?,
+        };
         let run = &mut self.runs[number];
         self.stop.include(self.number, run.cancel_token());
         inputs.iter().try_for_each(|(id, tensor)| bind(run, *id, tensor))?;
         Sequential::new().execute(run)?;
         outputs(run)
+    }
+
+    fn add_run(&mut self, plan: &Arc<Plan>) -> Result<usize> {
+        if self.runs.len() >= MOST_RUNS {
+            self.runs.clear();
+        }
+        let mut run = Run::new(Arc::clone(plan), Arc::clone(&self.parameters))?;
+        run.set_seed(self.seed);
+        run.set_step(self.step);
+        self.runs.push(run);
+        Ok(self.runs.len() - 1)
     }
 }

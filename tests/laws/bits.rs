@@ -117,6 +117,9 @@ fn parts_chunks_fusion_and_places_do_not_matter() {
                 assert!(predict(specimen, options, &data) == outputs, "{what}: outputs");
             }
         }
+        if !specimen.looks_at_batches() {
+            micro_batches_do_not_matter(what, specimen, &data, &whole, finest);
+        }
         let plan = Arc::clone(specimen.run(Mode::Training, finest).plan());
         let chunked = PlanOptions { chunk_bytes: 1, ..plain };
         if specimen.run(Mode::Training, chunked).plan().task_count()
@@ -139,6 +142,33 @@ fn parts_chunks_fusion_and_places_do_not_matter() {
             split.contains(&format!("{kind} {}", Phase::ParamGrad.name())),
             "{kind}: {split:?}"
         );
+    }
+}
+
+/// Micro-batches give every item the same numbers; the sums over items are added in another order, which
+/// is one whatever else a plan does.
+fn micro_batches_do_not_matter(
+    what: &str,
+    specimen: &Specimen,
+    data: &[(String, Tensor)],
+    whole: &Computed,
+    options: PlanOptions,
+) {
+    for number in [2, 3] {
+        let options = PlanOptions { micro_batches: Some(number), ..options };
+        let what = format!("{what} in {number} micro-batches");
+        let divided = train(specimen, options, data);
+        for (found, expected) in divided.parameters.iter().zip(&whole.parameters) {
+            let expected: Vec<f64> = expected.iter().map(|&value| f64::from(value)).collect();
+            assert_close(&format!("{what}: parameters"), found, &expected, 1e-4);
+        }
+        assert!(divided.losses == whole.losses, "{what}: losses");
+        assert!(divided.inputs == whole.inputs, "{what}: input gradients");
+        let options = PlanOptions { fusion: true, in_place: true, ..options };
+        train(specimen, options, data).assert_same(&divided, &what);
+        let mut run = specimen.run(Mode::Training, options);
+        execute(&mut run, &mut Pool::new(3, "steal").unwrap(), data);
+        Computed::of(&run).assert_same(&divided, &format!("{what} on the pool"));
     }
 }
 

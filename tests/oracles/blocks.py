@@ -26,6 +26,7 @@ import zlib
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
 from layers import exact, normals, stored, toml
 
@@ -142,6 +143,21 @@ def recurrent(name, kind, batch, features, units, length=None):
     return case(name, kind, {"units": units}, rng, inputs, parameters, outputs)
 
 
+def causal_attention(name, batch, heads, size, places):
+    """Self-attention with PyTorch's own causal mask."""
+    rng = generator(name)
+    features = heads * size
+    made = module(torch.nn.MultiheadAttention, rng, features, heads, batch_first=True)
+    inputs = drawn(rng, (batch, places, features))
+    projected = F.linear(inputs[0], made.in_proj_weight, made.in_proj_bias).chunk(3, dim=-1)
+    split = [part.unflatten(-1, (heads, size)).transpose(1, 2) for part in projected]
+    mixed = F.scaled_dot_product_attention(*split, is_causal=True)
+    output = made.out_proj(mixed.transpose(1, 2).flatten(2))
+    attributes = {"heads": heads, "size": size, "features": features, "mask": "causal"}
+    parameters = attention_parameters(made, heads, size)
+    return case(name, "multi_head_attention", attributes, rng, inputs, parameters, [output])
+
+
 def attention(name, batch, heads, size, queries, keys=None, key_features=None, value_features=None):
     rng = generator(name)
     features = heads * size
@@ -170,6 +186,8 @@ def cases():
     yield attention("self-attention of one head", 3, 1, 4, 2)
     yield attention("attention to others", 2, 2, 3, 4, keys=7)
     yield attention("attention to others of other sizes", 2, 2, 2, 3, 5, 3, 6)
+    yield causal_attention("causal attention", 2, 3, 2, 6)
+    yield causal_attention("causal attention to one place", 2, 2, 2, 1)
 
 
 def main():

@@ -115,6 +115,9 @@ def run(kind, xs, p, a):
         return x * (0.5 + 0.5 * np.tanh(x / 2))
     if kind == "softplus":
         return np.logaddexp(0, x)
+    if kind == "causal_softmax":
+        ahead = np.triu(np.ones(x.shape[-2:], bool), 1)
+        return run("softmax", [np.where(ahead, -np.inf, x)], p, a)
     if kind == "softmax":
         e = np.exp(x - x.max(axis=-1, keepdims=True))
         return e / e.sum(axis=-1, keepdims=True)

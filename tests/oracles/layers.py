@@ -144,6 +144,11 @@ def concat(xs, p, axis=-1):
     return torch.cat(xs, dim=axis if axis < 0 else axis + 1)  # the axis does not count the batch
 
 
+def causal_softmax(xs, p):
+    ahead = torch.ones(xs[0].shape[-2:], dtype=torch.bool).triu(1)
+    return F.softmax(xs[0].masked_fill(ahead, -torch.inf), dim=-1)
+
+
 def softmax_cross_entropy(xs, p, weight=1.0):
     return F.cross_entropy(xs[0], xs[1].long()).reshape(1)
 
@@ -180,6 +185,7 @@ KINDS = {
     "silu": lambda xs, p: F.silu(xs[0]),
     "softplus": lambda xs, p: F.softplus(xs[0], threshold=1000.0),
     "softmax": lambda xs, p: F.softmax(xs[0], dim=-1),
+    "causal_softmax": causal_softmax,
     "prelu": prelu,
     "subtract": lambda xs, p: xs[0] - sum(xs[1:]),
     "multiply": lambda xs, p: torch.stack(xs).prod(dim=0),
@@ -378,6 +384,8 @@ def cases():
     yield conv("2x2 valid stride 3 leftover", (2, 7, 6, 2), 3, 2, 3)
     yield conv("3x3 same height 1", (2, 1, 6, 2), 3, 3, None, "same")
     yield conv("3x3 same width 1", (2, 5, 1, 2), 3, 3, None, "same")
+    yield conv("3x3 same height 1 batch 1", (1, 1, 6, 2), 3, 3, None, "same")
+    yield conv("3x3 same width 1 batch 1", (1, 5, 1, 2), 3, 3, None, "same")
     yield conv("5x5 same single pixel", (3, 1, 1, 2), 3, 5, None, "same")
     yield conv("3x3 same height 1 stride 2", (2, 1, 5, 3), 2, 3, 2, "same")
 
@@ -483,6 +491,9 @@ def cases():
     yield case("matmul stacks", "matmul", [(2, 2, 3, 2), (2, 2, 2, 17)])
     yield case("matmul stacks transposed", "matmul", [(1, 3, 2, 4), (1, 3, 1, 4)],
                {"transpose_second": True})
+    yield case("causal_softmax", "causal_softmax", [(2, 5, 5)])
+    yield case("causal_softmax of stacks", "causal_softmax", [(1, 2, 3, 18)])
+    yield case("causal_softmax of fewer numbers than rows", "causal_softmax", [(3, 4, 2)])
     yield case("transpose", "transpose", [(2, 3, 5)])
     yield case("transpose stacks", "transpose", [(2, 2, 1, 3)])
     yield case("fill", "fill", [(3, 2)], {"shape": [2, 2], "value": 0.3})

@@ -35,7 +35,7 @@ pub(super) fn assemble(
         values.add_flat(flat.floats, flat.contributions, flat.kept);
     }
     let mut storages = Storages::assign(&values);
-    let order = topological(steps, groups);
+    let (order, alone) = topological(steps, groups);
     let mut position = vec![NONE; groups.len()];
     for (place, &group) in order.iter().enumerate() {
         position[group as usize] = place as u32;
@@ -84,7 +84,8 @@ pub(super) fn assemble(
         sender_of: vec![NONE; groups.len()],
     };
     for &group in &order {
-        writer.add_task(&groups[group as usize], &values, &mut storages, request.options);
+        let alone = alone[group as usize];
+        writer.add_task(&groups[group as usize], alone, &values, &mut storages, request.options);
     }
     let sent = writer.sent;
     add_edges(&mut plan, sent);
@@ -126,8 +127,8 @@ fn parameter_gradients(graph: &Graph, values: &Values, steps: &Steps) -> Vec<Vec
     all
 }
 
-/// Kahn's algorithm over groups.
-fn topological(steps: &Steps, groups: &[Group]) -> Vec<u32> {
+/// Kahn's algorithm over groups. Gives their order, and which of them run alone.
+fn topological(steps: &Steps, groups: &[Group]) -> (Vec<u32>, Vec<bool>) {
     let mut group_of = vec![NONE; steps.list.len()];
     for (group, members) in groups.iter().enumerate() {
         for &step in &members.steps {
@@ -166,7 +167,68 @@ fn topological(steps: &Steps, groups: &[Group]) -> Vec<u32> {
     // Steps are listed in topological order, and groups join a step only to the one that it waits
     // for last, so no cycle can have been closed.
     assert_eq!(order.len(), groups.len(), "fusion closed a cycle");
-    order
+    let alone = alone(groups, &order, &followers);
+    (order, alone)
+}
+
+/// By group: whether all others come before or after it, but for some that are negligible; so no worker has
+/// anything else to do meanwhile.
+///
+/// Where it stands in a topological order, nothing before it may have its first follower after it, and
+/// nothing after it the last one that it waits for before it: then all those before lead to it, and it leads
+/// to all those after.
+fn alone(groups: &[Group], order: &[u32], followers: &[Vec<u32>]) -> Vec<bool> {
+    let mut position = vec![0; order.len()];
+    for (place, &group) in order.iter().enumerate() {
+        position[group as usize] = place;
+    }
+    let mut first_follower = vec![usize::MAX; order.len()];
+    let mut last_awaited = vec![None; order.len()];
+    for (place, &group) in order.iter().enumerate() {
+        for &follower in &followers[group as usize] {
+            let follower = position[follower as usize];
+            first_follower[place] = first_follower[place].min(follower);
+            last_awaited[follower] = Some(place);
+        }
+    }
+    let counts = |place: &usize| groups[order[*place] as usize].seconds > NEGLIGIBLE;
+    let mut alone = vec![false; order.len()];
+    // The last of the first followers of all those before.
+    let mut reach = 0;
+    for place in 0..order.len() {
+        alone[order[place] as usize] = reach <= place;
+        if counts(&place) {
+            reach = reach.max(first_follower[place]);
+        }
+    }
+    // The first of those that all those after wait for last.
+    let mut reach = Some(usize::MAX);
+    for place in (0..order.len()).rev() {
+        alone[order[place] as usize] &= reach >= Some(place);
+        if counts(&place) {
+            reach = reach.min(last_awaited[place]);
+        }
+    }
+    alone
+}
+
+/// Groups of fewer estimated seconds do not count as something to do.
+const NEGLIGIBLE: f64 = 1e-6;
+
+/// A group that runs alone is divided into at least this many parts, of at least so many seconds and items
+/// each, however small it is: workers would have nothing to do but wait for it.
+const PARTS_ALONE: usize = 4;
+const SECONDS_ALONE: f64 = 8e-6;
+const ITEMS_ALONE: usize = 16;
+
+/// Into how many parts a group that runs alone is divided, over `items` of the batch.
+fn parts_alone(group: &Group, items: usize, options: PlanOptions) -> usize {
+    let usual = parts(group.seconds, group.units, options);
+    if !options.parts {
+        return usual;
+    }
+    let most = PARTS_ALONE.min(items / ITEMS_ALONE);
+    usual.max(((group.seconds / SECONDS_ALONE) as usize).min(most))
 }
 
 /// A message before edges are sorted by sender.
@@ -190,6 +252,7 @@ impl Writer<'_> {
     fn add_task(
         &mut self,
         group: &Group,
+        alone: bool,
         values: &Values,
         storages: &mut Storages,
         options: PlanOptions,
@@ -208,12 +271,15 @@ impl Writer<'_> {
             .filter(|&&step| self.steps.list[step as usize].phase == Phase::ParamGrad)
             .map(|&step| self.steps.contributions[step as usize])
             .next();
+        let first = &self.steps.list[group.steps[0] as usize];
         let parts = match (group.split, contributions) {
             (Split::Whole, _) => 1,
             (Split::Items, Some(contributions)) => contributions,
+            _ if alone && self.divides_by_items(group) => {
+                parts_alone(group, first.items.len(), options)
+            }
             _ => parts(group.seconds, group.units, options),
         };
-        let first = &self.steps.list[group.steps[0] as usize];
         let in_degree = self.plan.slots as u32 - first_slot;
         if in_degree == 0 {
             self.plan.sources.push(task);
@@ -221,6 +287,7 @@ impl Writer<'_> {
         self.plan.tasks.push(Task {
             steps: Span { start: first_step, len: group.steps.len() as u32 },
             parts: parts as u32,
+            first_part: self.plan.tasks.last().map_or(0, |last| last.first_part + last.parts),
             split: if group.split == Split::Rows { TaskSplit::Rows } else { TaskSplit::Items },
             // What holds others up comes first; without chunks, all is one.
             chunk: match first.phase {
@@ -237,6 +304,15 @@ impl Writer<'_> {
             acquires,
         });
         self.plan.costs.push(group.seconds);
+    }
+
+    /// Whether each item of the batch is computed by itself.
+    fn divides_by_items(&self, group: &Group) -> bool {
+        let each = |&step: &u32| {
+            let phase = self.steps.list[step as usize].phase;
+            matches!(phase, Phase::Forward | Phase::Accumulate | Phase::InputGrad)
+        };
+        group.split == Split::Items && group.steps.iter().all(each)
     }
 
     fn add_step(&mut self, draft: &StepDraft, task: u32) {

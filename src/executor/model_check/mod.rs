@@ -147,12 +147,24 @@ impl<P: Primitives> Work for ModelRun<P> {
         !sends && inbox::sink_done(&self.sinks_left)
     }
 
+    fn task_count(&self) -> u32 {
+        self.tasks.len() as u32
+    }
+
+    fn part_count(&self) -> usize {
+        self.first_part(self.task_count())
+    }
+
     fn parts(&self, task: u32) -> u32 {
         self.tasks[task as usize].parts
     }
 
-    fn is_tiny(&self, task: u32) -> bool {
-        self.tasks[task as usize].parts == 1
+    fn first_part(&self, task: u32) -> usize {
+        self.tasks[..task as usize].iter().map(|task| task.parts as usize).sum()
+    }
+
+    fn part_seconds(&self, task: u32) -> f64 {
+        if self.tasks[task as usize].parts == 1 { 0.0 } else { 1.0 }
     }
 }
 

@@ -14,7 +14,7 @@
 //! # let (graph, optimizer) = (&model.graph, &model.training.optimizer);
 //! # let plan = Plan::compile(graph, Mode::Training, 8, optimizer, PlanOptions::default())?;
 //! # let parameters = Parameters::initialize(graph, optimizer.as_ref(), 0);
-//! # let mut run = Run::new(Arc::new(plan), Arc::new(parameters));
+//! # let mut run = Run::new(Arc::new(plan), Arc::new(parameters))?;
 //! let recording = Recording::new(policy("random:7")?);
 //! let log = recording.log();
 //! Pool::with_policy(2, Box::new(recording))?.execute(&mut run)?;

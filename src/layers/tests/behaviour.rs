@@ -20,6 +20,22 @@ fn predict(kind: &str, attributes: &str, shape: &[usize], values: &[f32]) -> Vec
 }
 
 #[test]
+fn causal_softmax_does_not_look_ahead() {
+    let output = predict("causal_softmax", "", &[3, 4], &[0.0; 24]);
+    let third = 1.0 / 3.0;
+    let item = [1.0, 0.0, 0.0, 0.0, 0.5, 0.5, 0.0, 0.0, third, third, third, 0.0];
+    assert_eq!(bits(&output), bits(&item.repeat(2)));
+    let input: Vec<f32> = (0..24u16).map(|place| (f32::from(place) * 1.7).sin()).collect();
+    let mut changed = input.clone();
+    for (row, columns) in changed.chunks_mut(4).enumerate() {
+        columns[row % 3 + 1..].fill(f32::NAN);
+    }
+    let outputs = [input, changed].map(|it| bits(&predict("causal_softmax", "", &[3, 4], &it)));
+    assert_eq!(outputs[0], outputs[1]);
+    assert!(misfit("causal_softmax", "", &[&[4]]).contains("at least two axes"));
+}
+
+#[test]
 fn dropout_keeps_everything_outside_training() {
     let layer = make("dropout", "drop = 0.75");
     for inside in [false, true] {

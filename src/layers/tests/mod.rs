@@ -162,7 +162,7 @@ impl Specimen {
             let values = crate::Tensor::from_shape_vec(shape, values.clone()).unwrap();
             parameters.set_weights(&self.graph, index, &values).unwrap();
         }
-        Run::new(Arc::new(plan), Arc::new(parameters))
+        Run::new(Arc::new(plan), Arc::new(parameters)).unwrap()
     }
 
     /// Runs one step.

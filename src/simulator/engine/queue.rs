@@ -2,7 +2,7 @@
 
 use super::{Engine, Event, State};
 use crate::executor::policy::{Policy, ReadyPart};
-use crate::executor::{MOST_TAKEN, TINY};
+use crate::executor::{MOST_TAKEN, TAKEN_SECONDS};
 
 impl Engine<'_> {
     /// Waits for the lock, first come, first served, and does `event` when it has it.
@@ -34,7 +34,7 @@ impl Engine<'_> {
         self.changes += 1;
     }
 
-    /// The next part by the policy, and, if it is tiny, a fair share of others.
+    /// The next part by the policy, and, if it is short, a fair share of others.
     pub(super) fn take(&mut self, policy: &mut dyn Policy, worker: usize) -> Option<ReadyPart> {
         if self.waiting == 0 {
             return None;
@@ -45,14 +45,16 @@ impl Engine<'_> {
         };
         self.waiting -= 1;
         self.changes += 1;
-        let task = first.task as usize;
-        if !self.supervised && self.plan.tasks[task].parts == 1 && self.plan.costs[task] < TINY {
+        if !self.supervised {
             let share = (self.waiting / (2 * self.workers.len())).min(MOST_TAKEN);
             let taken = &mut self.workers[worker].taken;
-            for _ in 0..share {
-                taken.extend(policy.pop(worker));
+            let mut seconds = self.plan.part_seconds(first.task as usize);
+            while taken.len() < share && seconds < TAKEN_SECONDS {
+                let Some(part) = policy.pop(worker) else { break };
+                seconds += self.plan.part_seconds(part.task as usize);
+                taken.push(part);
             }
-            self.waiting -= share;
+            self.waiting -= taken.len();
             taken.reverse();
         }
         Some(first)

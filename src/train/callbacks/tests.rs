@@ -274,3 +274,29 @@ fn learning_rates_are_collected_by_step() {
     let expected: Vec<(u64, f32)> = (5..9).map(|step| (step, 0.02)).collect();
     assert_eq!(log.rates(), expected);
 }
+
+#[test]
+fn what_is_left_ends_at_nothing() {
+    #[derive(Default)]
+    struct Left(Vec<(bool, bool)>, Vec<bool>);
+
+    impl Callback for Left {
+        fn batch_end(&mut self, _network: &mut Network, event: &BatchEnd<'_>) -> Result<Control> {
+            assert!(event.left.epoch <= event.left.training);
+            self.0.push((event.left.epoch.is_zero(), event.left.training.is_zero()));
+            Ok(Control::Continue)
+        }
+
+        fn epoch_end(&mut self, _network: &mut Network, event: &EpochEnd<'_>) -> Result<Control> {
+            self.1.push(event.left.is_zero());
+            Ok(Control::Continue)
+        }
+    }
+
+    let mut left = Left::default();
+    let fit = FitOptions { max_steps: Some(4), start: 1, ..options(3, None) };
+    network(&["loss"]).fit_with(&line(1.0), &fit, &mut [&mut left]).unwrap();
+    // Two batches an epoch, of which the first is behind it, and no more than four in all.
+    assert_eq!(left.0, [(true, false), (false, false), (true, true)]);
+    assert_eq!(left.1, [false, true]);
+}

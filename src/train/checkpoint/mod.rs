@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use file::{ENTRY, read, refuse, write_whole};
 
-use super::network::Network;
+use super::network::{Network, NetworkOptions};
 use crate::error::{Error, Result};
 use crate::graph::Graph;
 use crate::model::{CustomKinds, Model, TrainingConfig};
@@ -96,6 +96,38 @@ pub fn open_with(path: impl AsRef<Path>, kinds: &CustomKinds) -> Result<(Model, 
 }
 
 impl Network {
+    /// The network in a file that [`Network::save`] wrote, with its weights, its optimizer and the
+    /// optimizer's state: it trains on to the same bits. [`open`] and [`Network::resume`] do the same
+    /// in two steps, for what else is in the file.
+    ///
+    /// ```
+    /// use caudal::model::{Model, TrainingConfig};
+    /// use caudal::train::{FitOptions, Network, NetworkOptions};
+    ///
+    /// let (data, _) = caudal::data::digits()?;
+    /// let Model { graph, training } = Model::open(Some("digits"))?;
+    /// let mut network = Network::from_parts(graph, training.optimizer, NetworkOptions::default())?;
+    /// network.fit(&data, &FitOptions { max_steps: Some(3), ..FitOptions::default() })?;
+    /// # let folder = std::env::temp_dir().join(format!("caudal-load-{}", std::process::id()));
+    /// # std::fs::create_dir_all(&folder).unwrap();
+    /// # let path = folder.join("digits.safetensors");
+    /// network.save(&path, &TrainingConfig::default())?;
+    ///
+    /// let again = Network::load(&path, NetworkOptions::default())?;
+    /// assert_eq!((again.step(), again.weights_sha256()), (3, network.weights_sha256()));
+    /// # std::fs::remove_dir_all(&folder).unwrap();
+    /// # Ok::<(), caudal::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`open`], and as [`Network::from_parts`].
+    pub fn load(path: impl AsRef<Path>, options: NetworkOptions) -> Result<Self> {
+        let (Model { graph, training }, checkpoint) = open(path)?;
+        let mut network = Self::from_parts(graph, training.optimizer, options)?;
+        network.resume(&checkpoint)?;
+        Ok(network)
+    }
+
     /// Writes weights, optimizer, step and model to one file, from which [`open`] and
     /// [`Network::resume`] go on to the same bits. The optimizer is the network's, whatever
     /// `training` holds.
@@ -164,10 +196,12 @@ impl Network {
                 )),
             }
         };
+        // What has no loss is not trained: the model names no optimizer, whose state would be nobody's.
+        let trained = !self.graph().losses().is_empty();
         for (index, parameter) in self.graph().parameters().iter().enumerate() {
             let (name, shape) = (&parameter.name, parameter.spec.shape.as_slice());
             add(name.clone(), shape, &self.parameters().weights(self.graph(), index))?;
-            let states = parameter.spec.state(self.optimizer().as_ref());
+            let states = if trained { parameter.state(self.optimizer().as_ref()) } else { &[] };
             for (number, state) in states.iter().enumerate() {
                 let values = self.parameters().state(self.graph(), index, number);
                 add(state_name(state, name), shape, &values)?;
@@ -214,7 +248,7 @@ impl Network {
         self.take_weights(tensors)?;
         let graph = self.graph().clone();
         for (index, parameter) in graph.parameters().iter().enumerate() {
-            let states = parameter.spec.state(self.optimizer().as_ref());
+            let states = parameter.state(self.optimizer().as_ref());
             for (number, state) in states.iter().enumerate() {
                 if let Some(values) = tensors.get(&state_name(state, &parameter.name)) {
                     self.parameters().set_state(&graph, index, number, values)?;
@@ -295,7 +329,7 @@ fn check_state(path: &Path, network: &Network, tensors: &BTreeMap<String, Tensor
     let remedy = format!("go on with the optimizer that was saved; this one is `{kind}`");
     let mut expected = HashSet::new();
     for parameter in network.graph().parameters() {
-        for state in parameter.spec.state(network.optimizer().as_ref()) {
+        for state in parameter.state(network.optimizer().as_ref()) {
             let name = state_name(state, &parameter.name);
             check_array(path, &name, &parameter.spec.shape, tensors, &remedy)?;
             expected.insert(name);

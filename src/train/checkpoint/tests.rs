@@ -12,7 +12,7 @@ use crate::data::{Dataset, Order, digits};
 use crate::error::{Error, Result};
 use crate::graph::GraphBuilder;
 use crate::layers::{Concat, Conv2d, Dense, Flatten, Relu};
-use crate::losses::SoftmaxCrossEntropy;
+use crate::losses::{MeanSquaredError, SoftmaxCrossEntropy};
 use crate::model::{Model, TrainingConfig};
 use crate::optimizers::Sgd;
 use crate::train::{FitOptions, Network, NetworkOptions};
@@ -241,7 +241,7 @@ fn names_that_collide_are_refused() {
     let x = net.input("x", [2]);
     let a = net.layer("a", Dense::new(2), [&x]);
     let b = net.layer("optimizer.velocity.a", Dense::new(2), [&a]);
-    net.output(&b);
+    net.loss("loss", MeanSquaredError, [&b, &x]);
     let mut model = model();
     model.graph = std::sync::Arc::new(net.build().unwrap());
     let folder = tempfile::tempdir().unwrap();

@@ -1,0 +1,59 @@
+//! The parts that a policy holds: it may give these, each once, and no others.
+//!
+//! Policies are anybody's code. A part that ran twice, or before its messages had come, would write where
+//! others read; so the queue believes none without looking here.
+
+/// A set of parts, by their numbers within the run.
+#[derive(Debug, Default)]
+pub(super) struct Waiting {
+    words: Vec<u64>,
+    parts: usize,
+}
+
+impl Waiting {
+    /// Empties the set, and makes room for `parts` of them.
+    pub(super) fn clear(&mut self, parts: usize) {
+        self.words.clear();
+        self.words.resize(parts.div_ceil(64), 0);
+        self.parts = parts;
+    }
+
+    /// How many parts there may be.
+    pub(super) fn parts(&self) -> usize {
+        self.parts
+    }
+
+    /// Adds a part of the run.
+    pub(super) fn add(&mut self, part: usize) {
+        self.words[part / 64] |= 1 << (part % 64);
+    }
+
+    /// Takes a part out; says whether it was there.
+    pub(super) fn remove(&mut self, part: usize) -> bool {
+        let Some(word) = self.words.get_mut(part / 64) else { return false };
+        let was = *word & (1 << (part % 64)) != 0;
+        *word &= !(1 << (part % 64));
+        was
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_is_there_until_it_is_taken() {
+        let mut waiting = Waiting::default();
+        assert!(!waiting.remove(0));
+        waiting.clear(130);
+        for part in [0, 63, 64, 129] {
+            assert!(!waiting.remove(part));
+            waiting.add(part);
+            assert!(waiting.remove(part) && !waiting.remove(part), "{part}");
+        }
+        assert!(!waiting.remove(130) && !waiting.remove(usize::MAX));
+        waiting.add(5);
+        waiting.clear(130);
+        assert!(!waiting.remove(5));
+    }
+}
