@@ -16,6 +16,16 @@ const WARM_UP: u64 = 5;
 /// The fewest steps that are timed, however long they take.
 const FEWEST: usize = 5;
 
+/// Longer than a worker looks for work before it parks.
+const REST: Duration = Duration::from_micros(400);
+
+/// Waits until the workers of the executor that ran last are asleep. While they look for work, those of
+/// another one find no free core: where several alternate without a rest, their threads lack a core for
+/// a third of the time.
+pub fn rest() {
+    std::thread::sleep(REST);
+}
+
 /// How long steps took, and what they took up.
 #[derive(Clone, Debug)]
 pub struct StepTime {

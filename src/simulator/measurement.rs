@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::calibration::cores;
 use super::probe::{Probe, Watch, is_near};
 use super::{Costs, Machine, Options, simulate};
-use crate::bench::{median, prepare};
+use crate::bench::{median, prepare, rest};
 use crate::error::Result;
 use crate::executor::policy::policy;
 use crate::executor::trace::Recorder;
@@ -106,6 +106,7 @@ impl Candidate {
     }
 
     fn block(&mut self, run: &mut Run) -> Result<()> {
+        rest();
         for _ in 0..UNTIMED {
             self.executor.execute(run)?;
         }

@@ -26,7 +26,7 @@ pub use ideas::{Idea, ideas};
 pub use lost_time::{LostTime, lost_time};
 pub use stages::{PathTask, PhaseTime, Stage, StageTime, StageWork};
 
-use crate::bench::{median, quantile};
+use crate::bench::{median, quantile, rest};
 use crate::error::Result;
 use crate::executor::trace::{Execution, Recorder};
 use crate::executor::{Executor, Observer, Run, Sequential};
@@ -113,6 +113,7 @@ fn in_turn(
             break;
         }
         for (candidate, times) in times.iter_mut().enumerate() {
+            rest();
             for _ in 0..UNTIMED {
                 step(candidate)?;
             }
