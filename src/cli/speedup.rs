@@ -4,23 +4,28 @@ use std::time::Duration;
 
 use caudal::bench::prepare;
 use caudal::executor::policy::POLICIES;
-use caudal::executor::{Executor, PlanOptions, executor};
+use caudal::executor::{Executor, Plan, PlanOptions, executor};
 use caudal::model::Model;
-use caudal::report::speedup::{ideas, speedup};
-use caudal::report::{Page, speedup_page};
+use caudal::report::speedup::{Row, Speedup as Measured, ideas, speedup};
+use caudal::report::{Page, Simulated, speedup_page};
+use caudal::simulator::{MOST_WORKERS, calibration, prediction};
 use clap::Args;
 use serde_json::json;
 
-use super::output::line;
+use super::output::{line, note};
 use super::report::Report;
 use super::{Stop, summary};
+
+/// Simulated curves go on to at least so many workers.
+const FEWEST_SIMULATED: usize = 16;
 
 /// Measures one training step on every executor, policy and number of workers, and says what kept it
 /// from being faster.
 ///
 /// The batch is synthetic and as large as the model says; metrics are left out. Steps of all rows are
 /// timed in turn. Then parts are timed one by one, for the bounds and for where the workers' time
-/// went, and each idea of the executor is switched off in turn.
+/// went, and each idea of the executor is switched off in turn. A page also shows what the simulator
+/// makes of the first policy with more workers than there are (see `caudal simulate`).
 #[derive(Debug, Args)]
 pub(super) struct Speedup {
     /// A preset, with arguments as in chain:depth=64,width=32, or a .toml file [default: the default
@@ -94,7 +99,8 @@ impl Speedup {
         if self.report.is_wanted() {
             let mut page = Page::new(format!("Speedup of {}", model.graph.name()));
             page.table("Milliseconds of a step", &tables[0]);
-            speedup_page(&mut page, run.plan(), &measured);
+            let simulated = simulate(&measured, run.plan(), policies[0], limit)?;
+            speedup_page(&mut page, run.plan(), &measured, Some(&simulated));
             page.table("Where the workers' time went", &tables[1]);
             page.table("Forward, backward and updates apart", &tables[2]);
             page.table("One idea switched off at a time", &tables[3]);
@@ -112,4 +118,31 @@ impl Speedup {
         }
         Ok(())
     }
+}
+
+/// What the simulator makes of the measured step by a policy: on as many workers as were measured, and
+/// beyond.
+fn simulate(
+    measured: &Measured,
+    plan: &Plan,
+    policy: &str,
+    limit: Duration,
+) -> Result<Simulated, Stop> {
+    note(format_args!("# calibrating on {} networks", calibration::CALIBRATING.len()));
+    let machine = calibration::machine(limit / 10)?;
+    let pools = measured.rows.iter().filter(|row| row.executor == "pool");
+    let most = pools.clone().map(|row| row.workers).max().unwrap_or(1);
+    let most = FEWEST_SIMULATED.max(4 * most).min(MOST_WORKERS);
+    let mut workers: Vec<usize> = pools.map(|row| row.workers).filter(|it| *it <= most).collect();
+    workers.extend((0..).map(|power| 1 << power).take_while(|workers| *workers <= most));
+    workers.sort_unstable();
+    workers.dedup();
+    // One worker of the pool, or the baseline.
+    let is_one = |row: &&Row| row.workers == 1 && row.policy.as_deref() == Some(policy);
+    let one = measured.rows.iter().find(is_one).or(measured.rows.first());
+    let alone = one.map_or(f64::NAN, |row| row.step_ms) * 1e-3;
+    let seconds =
+        prediction::curve(plan, &measured.part_seconds, alone, &machine, policy, &workers)?;
+    let step_ms = workers.into_iter().zip(seconds.into_iter().map(|it| it * 1e3)).collect();
+    Ok(Simulated { policy: policy.to_owned(), step_ms })
 }

@@ -52,6 +52,10 @@ pub(super) struct Train {
     micro_batches: options::MicroBatches,
     #[command(flatten)]
     run: options::Run,
+    /// Lets the policy go by estimates; otherwise a few early steps are measured, part by part, and it
+    /// goes by what tasks took there (on one worker, or while --trace looks on, nothing is measured)
+    #[arg(long)]
+    estimated_costs: bool,
     #[command(flatten)]
     schedules: Schedules,
     /// For the first weights, the order of the items, and every other random number
@@ -103,7 +107,8 @@ impl Train {
             trace::check(path)?;
         }
         let plan = self.micro_batches.plan();
-        let options = NetworkOptions { plan, ..self.run.network(self.seed)? };
+        let measured_costs = !self.estimated_costs;
+        let options = NetworkOptions { plan, measured_costs, ..self.run.network(self.seed)? };
         let (mut model, checkpoint) = self.model()?;
         self.adjust(&mut model)?;
         let training = &model.training;
@@ -174,7 +179,8 @@ impl Train {
             let mut page = Page::new(format!("Training of {}", network.graph().name()));
             loss_page(&mut page, &history);
             page.table("One training step", &summary::speedup(measured));
-            speedup_page(&mut page, network.run(Mode::Training, measured.batch)?.plan(), measured);
+            let run = network.run(Mode::Training, measured.batch)?;
+            speedup_page(&mut page, run.plan(), measured, None);
             self.report.write(&page)?;
         }
         let history = History { validation: vec![tested], ..history };

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::policy::{Policy, ReadyPart, policy};
+use super::policy::{Policy, ReadyPart, evened_out, policy};
 use super::queue::{Fault, Found, Queue};
 use super::state::RunState;
 use super::sync::Native;
@@ -126,7 +126,8 @@ impl Executor for Pool {
 
     fn learn(&mut self, plan: &Plan, seconds: &[f64]) {
         if seconds.len() == plan.task_count() {
-            self.queue.with_policy(|policy| policy.learn(plan, seconds));
+            let seconds = evened_out(plan, seconds);
+            self.queue.with_policy(|policy| policy.learn(plan, &seconds));
         }
     }
 

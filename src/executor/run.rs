@@ -137,6 +137,11 @@ impl Run {
         *self.state.observer.write() = observer;
     }
 
+    /// Whether anybody observes it.
+    pub(crate) fn is_observed(&self) -> bool {
+        self.state.observed.load(Ordering::Relaxed)
+    }
+
     /// What stops this run from another thread.
     pub fn cancel_token(&self) -> CancelToken {
         self.state.cancel.clone()

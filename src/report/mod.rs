@@ -11,7 +11,7 @@ mod timeline;
 
 pub use chart::{Bar, Series, breakdown, chart};
 pub use dot::dot;
-pub use page::{Page, loss_page, speedup_page};
+pub use page::{Page, Simulated, loss_page, speedup_page};
 pub use svg::{Costs, svg, svg_with_costs};
 pub use timeline::timeline;
 

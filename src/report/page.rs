@@ -10,6 +10,10 @@ use super::timeline::timeline;
 use crate::executor::Plan;
 use crate::train::History;
 
+/// Said below curves of the simulator.
+const SIMULATED: &str = " The simulated curve runs the same plan by the same policy on virtual workers, with \
+                         costs measured on one; where nothing was measured, nothing validates it.";
+
 /// Graphs with more nodes than this are not drawn: nobody could read them.
 const MOST_NODES: usize = 400;
 
@@ -83,16 +87,32 @@ impl Page {
     }
 }
 
-/// Adds everything about a measured speedup: curves, where the time went, a timeline of the last row,
+/// What the simulator makes of a measured step.
+#[derive(Clone, Debug)]
+pub struct Simulated {
+    /// The policy.
+    pub policy: String,
+    /// Numbers of workers, and the milliseconds of a step with them.
+    pub step_ms: Vec<(usize, f64)>,
+}
+
+/// Adds everything about a measured speedup: curves, with those of the simulator if there are any, where the time went, a timeline of the last row,
 /// and the graph with its costs.
-pub fn speedup_page(page: &mut Page, plan: &Plan, measured: &Speedup) {
+pub fn speedup_page(
+    page: &mut Page,
+    plan: &Plan,
+    measured: &Speedup,
+    simulated: Option<&Simulated>,
+) {
     page.picture(
         "speedup",
         "Speedup against workers",
-        &curves(measured),
+        &curves(measured, simulated),
         &format!(
-            "Against the sequential executor. Work T1 is {:.3} ms, the critical path T∞ {:.3} ms.",
-            measured.work_ms, measured.critical_path_ms
+            "Against the sequential executor. Work T1 is {:.3} ms, the critical path T∞ {:.3} ms.{}",
+            measured.work_ms,
+            measured.critical_path_ms,
+            simulated.map_or("", |_| SIMULATED)
         ),
     );
     let mut bars = Vec::new();
@@ -153,7 +173,7 @@ fn graph(page: &mut Page, plan: &Plan, part_seconds: &[Vec<f64>]) {
 }
 
 /// Speedup by workers, a curve for each policy, with the bounds.
-fn curves(measured: &Speedup) -> String {
+fn curves(measured: &Speedup, simulated: Option<&Simulated>) -> String {
     let mut series: Vec<Series> = Vec::new();
     let mut bounds: Vec<(f64, f64, f64)> = Vec::new();
     for row in measured.rows.iter().filter(|row| row.executor == "pool") {
@@ -166,6 +186,21 @@ fn curves(measured: &Speedup) -> String {
         series[index].points.push((workers, row.speedup));
         if bounds.iter().all(|&(other, ..)| other != workers) {
             bounds.push((workers, row.bound, row.graham));
+        }
+    }
+    let baseline_ms = measured.rows.first().map_or(f64::NAN, |row| row.step_ms);
+    let most = measured.rows.iter().filter(|row| row.executor == "pool").map(|row| row.workers);
+    let most = most.max().unwrap_or(0);
+    if let Some(Simulated { policy, step_ms }) = simulated {
+        let (work, path) = (measured.work_ms, measured.critical_path_ms);
+        series.push(Series {
+            name: format!("simulated, {policy}; beyond {most} not validated"),
+            points: step_ms.iter().map(|&(it, ms)| (it as f64, baseline_ms / ms)).collect(),
+            dashed: true,
+        });
+        for &(workers, _) in step_ms.iter().filter(|(workers, _)| *workers > most) {
+            let p = workers as f64;
+            bounds.push((p, p.min(work / path), work / (work / p + (1.0 - 1.0 / p) * path)));
         }
     }
     bounds.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -228,7 +263,9 @@ mod tests {
             .into();
         let measured = speedup(&mut run, &mut executors, Duration::ZERO).unwrap();
         let mut page = Page::new("<b>".to_owned());
-        speedup_page(&mut page, run.plan(), &measured);
+        let simulated =
+            Simulated { policy: "fifo".to_owned(), step_ms: vec![(1, 1.0), (2, 0.5), (16, 0.25)] };
+        speedup_page(&mut page, run.plan(), &measured, Some(&simulated));
         let text = page.to_html();
         assert_eq!(text.matches("<svg ").count(), 4);
         assert_eq!(text.matches("<svg ").count(), text.matches("</svg>").count());
@@ -236,6 +273,8 @@ mod tests {
         assert!(!text.contains("NaN") && !text.contains("inf\""), "{text}");
         let bars = measured.rows[2].execution.events.len();
         assert_eq!(text.matches(" µs, waited ").count(), bars, "a bar a part");
+        assert!(text.contains("simulated, fifo; beyond 2 not validated"));
+        assert!(text.contains("nothing validates it"));
         assert!(text.contains("measured, fifo") && text.contains("queue wait"));
         assert!(text.contains("stroke=\"#c01818\""), "the critical path");
     }

@@ -252,13 +252,23 @@ impl Measurement {
     /// # Errors
     /// As for [`simulate`].
     pub fn costs_on(&self, machine: &Machine) -> Result<Costs> {
-        let mut alone = policy(ALONE)?;
-        let one = machine.with_workers(1);
-        let options = Options::default();
-        let took = simulate(&self.plan, alone.as_mut(), &one, &self.costs, options)?.makespan;
-        let work = self.costs.work();
-        let scheduling = took - work;
-        let factor = if work > 0.0 { ((self.alone - scheduling) / work).max(0.5) } else { 1.0 };
-        Ok(self.costs.clone().scaled(factor))
+        fitted(&self.costs, &self.plan, machine, ALONE, self.alone)
     }
+}
+
+/// All `costs` multiplied by the one factor with which one worker of `machine` takes `seconds` for a
+/// step by the policy called `name`.
+pub(super) fn fitted(
+    costs: &Costs,
+    plan: &Plan,
+    machine: &Machine,
+    name: &str,
+    seconds: f64,
+) -> Result<Costs> {
+    let one = machine.with_workers(1);
+    let took = simulate(plan, policy(name)?.as_mut(), &one, costs, Options::default())?.makespan;
+    let work = costs.work();
+    let scheduling = took - work;
+    let factor = if work > 0.0 { ((seconds - scheduling) / work).max(0.5) } else { 1.0 };
+    Ok(costs.clone().scaled(factor))
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::calibration::cores;
-use super::{Costs, Machine, Measurement, Options, Simulation, simulate};
+use super::measurement::fitted;
+use super::{Costs, Machine, Measurement, Options, PartCost, Simulation, simulate};
 use crate::error::Result;
 use crate::executor::Plan;
 use crate::executor::policy::policy;
@@ -142,6 +143,28 @@ pub fn predict(model: &Model, machine: &Machine, request: &Request) -> Result<Pr
         machine: machine.clone(),
         rows,
     })
+}
+
+/// Predicted seconds of a step by a policy on machines of `workers` equal workers each, from the seconds
+/// of every part, task by task, and of a step on one worker.
+///
+/// # Errors
+/// If the policy is unknown or refuses the plan, or a machine is impossible.
+pub fn curve(
+    plan: &Plan,
+    part_seconds: &[Vec<f64>],
+    alone: f64,
+    machine: &Machine,
+    policy: &str,
+    workers: &[usize],
+) -> Result<Vec<f64>> {
+    let cost = |&mean: &f64| PartCost { mean, variance: 0.0 };
+    let costs = Costs::new(part_seconds.iter().map(|parts| parts.iter().map(cost).collect()));
+    let costs = fitted(&costs, plan, machine, policy, alone)?;
+    let on = |&workers: &usize| {
+        Ok(run(plan, &costs, &machine.with_workers(workers), policy, None)?.makespan)
+    };
+    workers.iter().map(on).collect()
 }
 
 fn run(

@@ -4,6 +4,7 @@ mod batch;
 pub mod callbacks;
 pub mod checkpoint;
 mod clock;
+mod costs;
 mod feed;
 mod fit;
 mod network;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::batch::{bind, by_node, outputs};
+use super::costs::Costs;
 use super::report::{Report, Totals};
 use crate::error::{Error, Result};
 use crate::executor::{Executor, Mode, Parameters, Plan, PlanOptions, Run, executor};
@@ -25,6 +26,9 @@ pub struct NetworkOptions {
     pub workers: usize,
     /// One of [`crate::executor::policy::POLICIES`].
     pub policy: String,
+    /// Whether a few early steps of training are measured, part by part, so that the policy goes by what
+    /// tasks take; it goes by estimates before, and without. Numbers are the same.
+    pub measured_costs: bool,
     /// How plans are compiled.
     pub plan: PlanOptions,
 }
@@ -37,6 +41,7 @@ impl Default for NetworkOptions {
             executor: "pool".to_owned(),
             workers: std::thread::available_parallelism().map_or(1, usize::from),
             policy: "critical-path".to_owned(),
+            measured_costs: true,
             plan: PlanOptions::default(),
         }
     }
@@ -87,6 +92,7 @@ pub struct Network {
     executor: Box<dyn Executor>,
     options: NetworkOptions,
     runs: HashMap<(Mode, usize), Run>,
+    costs: HashMap<(Mode, usize), Costs>,
     step: u64,
 }
 
@@ -143,6 +149,7 @@ impl Network {
             executor: executor(&options.executor, options.workers, &options.policy)?,
             options,
             runs: HashMap::new(),
+            costs: HashMap::new(),
             step: 0,
             graph,
             optimizer,
@@ -167,6 +174,7 @@ impl Network {
     /// Runs the plans with another executor from now on.
     pub fn set_executor(&mut self, executor: Box<dyn Executor>) {
         self.executor = executor;
+        self.costs.clear();
     }
 
     /// How it runs.
@@ -228,6 +236,7 @@ impl Network {
     /// Goes on with another graph and its parameters; plans are compiled anew.
     pub(super) fn replace(&mut self, graph: Arc<Graph>, parameters: Parameters) {
         self.runs.clear();
+        self.costs.clear();
         self.parameters = Arc::new(parameters);
         self.graph = graph;
     }
@@ -285,6 +294,7 @@ impl Network {
     pub fn run(&mut self, mode: Mode, batch: usize) -> Result<&mut Run> {
         if self.runs.len() >= MOST_RUNS && !self.runs.contains_key(&(mode, batch)) {
             self.runs.clear();
+            self.costs.clear();
         }
         match self.runs.entry((mode, batch)) {
             Entry::Occupied(known) => Ok(known.into_mut()),
@@ -303,11 +313,15 @@ impl Network {
         let moves = mode == Mode::Training && self.options.plan.updates;
         let copy = (moves && self.optimizer.can_fail()).then(|| self.parameters.snapshot());
         self.run(mode, batch)?;
-        let step = self.step;
+        let (step, measured) = (self.step, self.options.measured_costs);
         let executor = self.executor.as_mut();
         let outcome = self.runs.get_mut(&(mode, batch)).map_or(Ok(()), |run| {
             run.set_step(step);
-            executor.execute(run)
+            if mode == Mode::Training && measured {
+                self.costs.entry((mode, batch)).or_default().execute(run, executor)
+            } else {
+                executor.execute(run)
+            }
         });
         match (&outcome, copy) {
             (Ok(()), _) => self.step += u64::from(moves),

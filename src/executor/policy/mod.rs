@@ -7,6 +7,7 @@ mod critical_path;
 mod fifo;
 mod homes;
 mod lifo;
+mod measured;
 mod memory;
 mod order;
 mod places;
@@ -19,6 +20,7 @@ use std::fmt;
 pub use critical_path::CriticalPath;
 pub use fifo::Fifo;
 pub use lifo::Lifo;
+pub(super) use measured::evened_out;
 pub use memory::Memory;
 pub use random::Random;
 pub use r#static::Static;
@@ -112,7 +114,8 @@ pub trait Policy: fmt::Debug + Send {
         Ok(())
     }
 
-    /// Measured seconds of the tasks of `plan`, for policies that weigh them.
+    /// Measured seconds of the tasks of `plan`, for policies that weigh them. The pool hands over the
+    /// same number for tasks of the same steps on the same shapes: their median.
     fn learn(&mut self, _plan: &Plan, _seconds: &[f64]) {}
 
     /// `worker` has made `part` ready.
