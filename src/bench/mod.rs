@@ -9,7 +9,7 @@ pub(crate) use overhead::tiny_run;
 pub use overhead::{Overhead, SHAPES, ShapeSpec, overhead, tiny_nodes};
 pub use peak::product_peak;
 pub use process::{minor_faults, peak_resident_mib, seconds_without_core};
-pub use step::{StepTime, prepare, rest, time_steps};
+pub use step::{StepTime, prepare, settle, time_block, time_steps};
 
 /// The middle one of some numbers, or the mean of the two in the middle; not a number for none.
 pub fn median(numbers: &mut [f64]) -> f64 {

@@ -16,14 +16,40 @@ const WARM_UP: u64 = 5;
 /// The fewest steps that are timed, however long they take.
 const FEWEST: usize = 5;
 
-/// Longer than a worker looks for work before it parks.
-const REST: Duration = Duration::from_micros(400);
+/// The part of a block that is not timed: caches are another executor's, whose workers still look for
+/// work, and the system needs some milliseconds to give a worker that has slept a core of its own.
+const UNTIMED: Duration = Duration::from_millis(8);
 
-/// Waits until the workers of the executor that ran last are asleep. While they look for work, those of
-/// another one find no free core: where several alternate without a rest, their threads lack a core for
-/// a third of the time.
-pub fn rest() {
-    std::thread::sleep(REST);
+/// How many steps of a block are timed at least, and for how long.
+const TIMED: (usize, Duration) = (3, Duration::from_millis(8));
+
+/// Steps of an executor whose turn begins, untimed.
+///
+/// # Errors
+/// Of `step`.
+pub fn settle(mut step: impl FnMut() -> Result<()>) -> Result<()> {
+    let began = Instant::now();
+    step()?;
+    while began.elapsed() < UNTIMED {
+        step()?;
+    }
+    Ok(())
+}
+
+/// One block of steps of an executor that takes turns with others and has settled. Adds the seconds of
+/// each step.
+///
+/// # Errors
+/// Of `step`.
+pub fn time_block(mut step: impl FnMut() -> Result<()>, seconds: &mut Vec<f64>) -> Result<()> {
+    let (fewest, limit) = TIMED;
+    let (before, began) = (seconds.len(), Instant::now());
+    while seconds.len() < before + fewest || began.elapsed() < limit {
+        let step_began = Instant::now();
+        step()?;
+        seconds.push(step_began.elapsed().as_secs_f64());
+    }
+    Ok(())
 }
 
 /// How long steps took, and what they took up.

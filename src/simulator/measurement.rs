@@ -7,17 +7,15 @@ use std::time::{Duration, Instant};
 use super::calibration::cores;
 use super::probe::{Probe, Watch, is_near};
 use super::{Costs, Machine, Options, simulate};
-use crate::bench::{median, prepare, rest};
+use crate::bench::{median, prepare, settle, time_block};
 use crate::error::Result;
 use crate::executor::policy::policy;
 use crate::executor::trace::Recorder;
 use crate::executor::{Executor, Observer, PartEvent, Plan, PlanOptions, Pool, Run};
 use crate::model::Model;
 
-/// Steps of a block that are not timed, since the caches and the workers' sleep are another executor's.
-const UNTIMED: usize = 1;
-/// Steps of a block that are timed.
-const TIMED: usize = 3;
+/// For how long parts are timed in a round, one step at least.
+const OBSERVED: Duration = Duration::from_millis(4);
 /// The fewest and the most rounds of blocks.
 const ROUNDS: (usize, usize) = (5, 200);
 /// How many times as long as asked for a measurement may take while others take its cores away.
@@ -105,27 +103,29 @@ impl Candidate {
         }
     }
 
-    fn block(&mut self, run: &mut Run) -> Result<()> {
-        rest();
-        for _ in 0..UNTIMED {
-            self.executor.execute(run)?;
+    /// Its turn in a round, with steps of which every part is timed if there is a recorder. Says whether
+    /// its threads had cores.
+    fn take_turn(&mut self, run: &mut Run, recorder: Option<&Arc<Recorder>>) -> Result<bool> {
+        settle(|| self.executor.execute(run))?;
+        let watch = Watch::start();
+        time_block(|| self.executor.execute(run), &mut self.times)?;
+        if let Some(recorder) = recorder {
+            self.observe(run, recorder)?;
         }
-        for _ in 0..TIMED {
-            let began = Instant::now();
-            self.executor.execute(run)?;
-            self.times.push(began.elapsed().as_secs_f64());
-        }
-        Ok(())
+        Ok(watch.had_cores())
     }
 
-    /// A step of which every part is timed.
     fn observe(&mut self, run: &mut Run, recorder: &Arc<Recorder>) -> Result<()> {
         recorder.clear();
         run.observe(Some(Arc::clone(recorder) as Arc<dyn Observer>));
-        let ran = self.executor.execute(run);
+        let began = Instant::now();
+        let mut ran = self.executor.execute(run);
+        while ran.is_ok() && began.elapsed() < OBSERVED {
+            ran = self.executor.execute(run);
+        }
         run.observe(None);
         ran?;
-        self.traces.push(recorder.events());
+        self.traces.extend(recorder.executions().into_iter().map(|it| it.events));
         Ok(())
     }
 
@@ -189,16 +189,10 @@ impl Measurement {
                 probe.wait(patience.saturating_sub(waited));
                 waited += waiting.elapsed();
             }
-            let round = Watch::start();
-            alone.block(&mut run)?;
-            alone.observe(&mut run, &recorder)?;
-            for candidate in &mut others {
-                candidate.block(&mut run)?;
+            let mut had_cores = alone.take_turn(&mut run, Some(&recorder))?;
+            for (number, candidate) in others.iter_mut().enumerate() {
+                had_cores &= candidate.take_turn(&mut run, (number == 0).then_some(&recorder))?;
             }
-            if let Some(first) = others.first_mut() {
-                first.observe(&mut run, &recorder)?;
-            }
-            let had_cores = round.had_cores();
             free = probe.cores_are_free();
             let keeps = free && had_cores;
             [&mut alone].into_iter().chain(&mut others).for_each(|it| it.end_round(keeps));

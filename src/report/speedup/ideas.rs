@@ -62,7 +62,7 @@ pub fn ideas(
         switch(&mut options);
         runs.push(prepare(graph, batch, optimizer, options)?);
     }
-    let mut times = in_turn(runs.len(), limit, |number| executor.execute(&mut runs[number]))?;
+    let mut times = in_turn(&mut runs, limit, |run| executor.execute(run))?;
     let mut all = f64::NAN;
     let mut ideas = Vec::with_capacity(SWITCHES.len());
     for (((without, _), run), times) in SWITCHES.iter().zip(&mut runs).zip(&mut times) {

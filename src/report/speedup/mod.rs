@@ -26,16 +26,11 @@ pub use ideas::{Idea, ideas};
 pub use lost_time::{LostTime, lost_time};
 pub use stages::{PathTask, PhaseTime, Stage, StageTime, StageWork};
 
-use crate::bench::{median, quantile, rest};
+use crate::bench::{median, quantile, settle, time_block};
 use crate::error::Result;
 use crate::executor::trace::{Execution, Recorder};
 use crate::executor::{Executor, Observer, Run, Sequential};
 
-/// Steps of a block that are not timed, since the caches and the workers' sleep are the last
-/// executor's.
-const UNTIMED: usize = 1;
-/// Steps of a block that are timed.
-const TIMED: usize = 3;
 /// The fewest and the most blocks of each executor.
 const BLOCKS: (usize, usize) = (2, 100);
 /// The fewest and the most steps during which parts are timed.
@@ -99,29 +94,22 @@ pub struct Row {
     pub execution: Execution,
 }
 
-/// Calls `step` for each of `count` candidates in turn, in blocks, for about `limit`; gives back the
+/// Calls `step` for each of some candidates in turn, in blocks, for about `limit`; gives back the
 /// seconds of every timed call by candidate.
-fn in_turn(
-    count: usize,
+fn in_turn<C>(
+    candidates: &mut [C],
     limit: Duration,
-    mut step: impl FnMut(usize) -> Result<()>,
+    mut step: impl FnMut(&mut C) -> Result<()>,
 ) -> Result<Vec<Vec<f64>>> {
-    let mut times: Vec<Vec<f64>> = vec![Vec::new(); count];
+    let mut times: Vec<Vec<f64>> = vec![Vec::new(); candidates.len()];
     let began = Instant::now();
     for block in 0..BLOCKS.1 {
         if block >= BLOCKS.0 && began.elapsed() > limit {
             break;
         }
-        for (candidate, times) in times.iter_mut().enumerate() {
-            rest();
-            for _ in 0..UNTIMED {
-                step(candidate)?;
-            }
-            for _ in 0..TIMED {
-                let step_began = Instant::now();
-                step(candidate)?;
-                times.push(step_began.elapsed().as_secs_f64());
-            }
+        for (candidate, times) in candidates.iter_mut().zip(&mut times) {
+            settle(|| step(candidate))?;
+            time_block(|| step(candidate), times)?;
         }
     }
     Ok(times)
@@ -176,8 +164,10 @@ pub fn longest_parts(part_seconds: &[Vec<f64>]) -> Vec<f64> {
 }
 
 /// Executes `run`, whose data is bound, with each of `executors` in turn for about `limit`, and says
-/// what they took. The first is what the others are compared with. If the plan trains, parameters
-/// move; hand over a run of a copy if they should not.
+/// what they took. The first is what the others are compared with. Those with more threads than there
+/// are cores come after the others, one after another: the system takes a while to place few threads
+/// well again after so many. If the plan trains, parameters move; hand over a run of a copy if they
+/// should not.
 ///
 /// # Errors
 /// If a node fails.
@@ -186,54 +176,88 @@ pub fn speedup(
     executors: &mut [Box<dyn Executor>],
     limit: Duration,
 ) -> Result<Speedup> {
-    let mut times = in_turn(executors.len(), limit, |number| executors[number].execute(run))?;
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let each = limit / executors.len().max(1) as u32;
+    let (mut few, mut many): (Vec<_>, Vec<_>) = executors
+        .iter_mut()
+        .enumerate()
+        .partition(|(number, executor)| *number == 0 || executor.workers() <= cores);
+    let for_few = each * few.len() as u32;
+    let mut times = in_turn(&mut few, for_few, |(_, executor)| executor.execute(run))?;
     let steps = times.first().map_or(0, Vec::len);
     let baseline = times.first_mut().map_or(f64::NAN, |times| median(times));
     let observed = (limit.as_secs_f64() / 2.0 / baseline) as usize;
     let observed = observed.clamp(OBSERVED.0, OBSERVED.1);
-    let alone = part_seconds(run, observed)?;
     let plan = Arc::clone(run.plan());
-    let longest = longest_parts(&alone);
-    let work: f64 = alone.iter().flatten().sum();
+    let part_seconds = part_seconds(run, observed)?;
+    let longest = longest_parts(&part_seconds);
+    let work = part_seconds.iter().flatten().sum();
     let (path, critical_path) = plan.critical_path(&longest);
-    let mut rows = Vec::with_capacity(executors.len());
-    for (executor, times) in executors.iter_mut().zip(&mut times) {
-        let (executions, seconds) = record(run, executor.as_mut(), observed)?;
+    let alone = Alone { part_seconds, work, critical_path, baseline, observed };
+    let mut rows = Vec::with_capacity(few.len() + many.len());
+    for ((number, executor), times) in few.iter_mut().zip(&mut times) {
+        rows.push((*number, alone.row(run, executor.as_mut(), times)?));
+    }
+    for one in &mut many {
+        let times = in_turn(std::slice::from_mut(one), each, |(_, it)| it.execute(run))?;
+        let (number, executor) = one;
+        rows.push((*number, alone.row(run, executor.as_mut(), &mut times.concat())?));
+    }
+    rows.sort_by_key(|(number, _)| *number);
+    Ok(Speedup {
+        batch: plan.batch(),
+        tasks: plan.task_count(),
+        parts: alone.part_seconds.iter().map(Vec::len).sum(),
+        work_ms: work * 1e3,
+        critical_path_ms: critical_path * 1e3,
+        critical_path: stages::path(&plan, &path, &longest),
+        steps,
+        rows: rows.into_iter().map(|(_, row)| row).collect(),
+        stages: stages::alone(&plan, &alone.part_seconds),
+        phases: stages::phases(&plan, &alone.part_seconds, work),
+        part_seconds: alone.part_seconds,
+    })
+}
+
+/// What an executor is compared with, in seconds.
+struct Alone {
+    /// Of every part while nothing runs beside it.
+    part_seconds: Vec<Vec<f64>>,
+    work: f64,
+    critical_path: f64,
+    /// Of a step by the first executor.
+    baseline: f64,
+    /// Steps during which parts are timed.
+    observed: usize,
+}
+
+impl Alone {
+    /// What `executor`, whose steps took `times`, made of the workers' time.
+    fn row(&self, run: &mut Run, executor: &mut dyn Executor, times: &mut [f64]) -> Result<Row> {
+        let (executions, seconds) = record(run, executor, self.observed)?;
+        let plan = run.plan();
         let workers = executor.workers();
         let is_threads = executor.name() == "actors";
         let seconds_a_step = median(times);
         let p = workers as f64;
-        let greedy = work / p + (1.0 - 1.0 / p) * critical_path;
-        let speedup = baseline / seconds_a_step;
-        let lost = lost_time(&plan, &alone, workers, &executions, &seconds);
-        rows.push(Row {
+        let greedy = self.work / p + (1.0 - 1.0 / p) * self.critical_path;
+        let speedup = self.baseline / seconds_a_step;
+        let lost = lost_time(plan, &self.part_seconds, workers, &executions, &seconds);
+        Ok(Row {
             executor: executor.name(),
             workers,
             policy: executor.policy().map(str::to_owned),
             step_ms: seconds_a_step * 1e3,
             quartiles_ms: [0.25, 0.75].map(|share| quantile(times, share) * 1e3),
             speedup,
-            bound: p.min(work / critical_path),
-            graham: work / greedy,
+            bound: p.min(self.work / self.critical_path),
+            graham: self.work / greedy,
             efficiency: speedup / p,
             lost: if is_threads { None } else { lost },
-            stages: stages::while_running(&plan, &executions),
+            stages: stages::while_running(plan, &executions),
             execution: typical(executions),
-        });
+        })
     }
-    Ok(Speedup {
-        batch: plan.batch(),
-        tasks: plan.task_count(),
-        parts: alone.iter().map(Vec::len).sum(),
-        work_ms: work * 1e3,
-        critical_path_ms: critical_path * 1e3,
-        critical_path: stages::path(&plan, &path, &longest),
-        steps,
-        rows,
-        stages: stages::alone(&plan, &alone),
-        phases: stages::phases(&plan, &alone, work),
-        part_seconds: alone,
-    })
 }
 
 /// The execution of median length.
