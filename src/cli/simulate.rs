@@ -137,11 +137,10 @@ fn describe(machine: &Machine) -> Result<(), Stop> {
     ))?;
     line(format!(
         "side by side: {:.0} ns for each part of another worker that is read, {:.3} ns a byte; slower by \
-         {:.1} %, and by {:.4} % for each (GB/s)² of memory traffic",
+         {:.1} %",
         nanoseconds(slowdown.fetch),
         nanoseconds(slowdown.transfer),
         100.0 * slowdown.shared,
-        100.0 * slowdown.bandwidth,
     ))
 }
 

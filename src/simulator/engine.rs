@@ -42,9 +42,8 @@ struct Worker {
     /// Until when it has the lock that it asked for last.
     locked_until: f64,
     part: ReadyPart,
-    /// Seconds that the part still takes alone, and the memory traffic in GB/s.
+    /// Seconds that the part still takes alone.
     left: f64,
-    traffic: f64,
     started: f64,
     ready: Vec<u32>,
     taken: Vec<ReadyPart>,
@@ -97,7 +96,6 @@ impl<'a> Engine<'a> {
             locked_until: 0.0,
             part: ReadyPart { task: 0, part: 0 },
             left: 0.0,
-            traffic: 0.0,
             started: 0.0,
             ready: Vec::new(),
             taken: Vec::new(),
@@ -227,27 +225,17 @@ impl<'a> Engine<'a> {
         self.events.push(Timed { time, number: self.planned, worker, event });
     }
 
-    /// Speeds of two parts side by side: by what a running worker's seconds are divided.
-    fn slowed(&self, worker: usize, traffic_of_all: f64) -> f64 {
-        let slowdown = &self.machine.slowdown;
-        if self.running.len() < 2 {
-            return 1.0;
-        }
-        let own = self.workers[worker].traffic;
-        1.0 + slowdown.shared + slowdown.bandwidth * own * (traffic_of_all - own)
-    }
-
-    fn traffic_of_all(&self) -> f64 {
-        self.running.iter().map(|&worker| self.workers[worker].traffic).sum()
+    /// Seconds of a part that pass on a worker in one second.
+    fn rate(&self, worker: usize) -> f64 {
+        let beside_others = self.running.len() > 1;
+        let slowed = if beside_others { 1.0 + self.machine.slowdown.shared } else { 1.0 };
+        self.machine.speeds[worker] / slowed
     }
 
     /// Which running part ends first, and when.
     fn next_end(&self) -> Option<(f64, usize)> {
-        let all = self.traffic_of_all();
-        let end = |&worker: &usize| {
-            let rate = self.machine.speeds[worker] / self.slowed(worker, all);
-            (self.clock + self.workers[worker].left / rate, worker)
-        };
+        let end =
+            |&worker: &usize| (self.clock + self.workers[worker].left / self.rate(worker), worker);
         self.running.iter().map(end).min_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)))
     }
 
@@ -255,10 +243,9 @@ impl<'a> Engine<'a> {
     fn pass(&mut self, time: f64) {
         let passed = time - self.clock;
         if passed > 0.0 {
-            let all = self.traffic_of_all();
             for number in 0..self.running.len() {
                 let worker = self.running[number];
-                let rate = self.machine.speeds[worker] / self.slowed(worker, all);
+                let rate = self.rate(worker);
                 let left = &mut self.workers[worker].left;
                 *left = (*left - passed * rate).max(0.0);
             }
@@ -284,7 +271,6 @@ impl<'a> Engine<'a> {
         running.state = State::Running;
         running.started = self.clock;
         running.left = alone + fetches * slowdown.fetch + fetched * slowdown.transfer;
-        running.traffic = if alone > 0.0 { self.traffic.touched[task] / alone * 1e-9 } else { 0.0 };
         self.running.push(worker);
     }
 

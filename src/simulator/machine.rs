@@ -35,18 +35,15 @@ pub struct Overhead {
 /// How much slower parts run beside others.
 ///
 /// A part's time grows by `fetch` for each part of another worker whose results it reads, and by
-/// `transfer` for each byte of them, and while other parts run, its speed is divided by
-/// 1 + `shared` + `bandwidth` x (its GB/s) x (the others' GB/s).
+/// `transfer` for each byte of them, and while other parts run, its speed is divided by 1 + `shared`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Slowdown {
     /// Seconds for each part of another worker whose results are read.
     pub fetch: f64,
     /// Seconds a byte that comes from another worker.
     pub transfer: f64,
-    /// The share of its speed that a part loses as soon as any other runs.
+    /// The share of its time by which a part takes longer as long as any other runs.
     pub shared: f64,
-    /// The share that it loses for each (GB/s)², of its own memory traffic and the others'.
-    pub bandwidth: f64,
 }
 
 impl Machine {

@@ -39,6 +39,8 @@ pub struct StepTimes {
     pub uncertainty: f64,
     /// The medians of all sittings that count, this one's among them: see [`super::Sittings`].
     pub sittings: Vec<f64>,
+    /// What ran when in some of the steps, step by step.
+    pub traces: Vec<Vec<PartEvent>>,
 }
 
 /// What steps of a network took here.
@@ -54,8 +56,6 @@ pub struct Measurement {
     pub alone: f64,
     /// Steps of others, as asked for.
     pub others: Vec<StepTimes>,
-    /// What ran when in steps of the first of the others, step by step.
-    pub traces: Vec<Vec<PartEvent>>,
     /// The most bytes of recycled buffers that were in use at one time.
     pub peak_bytes: usize,
     /// Rounds of steps that count, and rounds that do not because another process had a core of this
@@ -103,15 +103,13 @@ impl Candidate {
         }
     }
 
-    /// Its turn in a round, with steps of which every part is timed if there is a recorder. Says whether
-    /// its threads had cores.
-    fn take_turn(&mut self, run: &mut Run, recorder: Option<&Arc<Recorder>>) -> Result<bool> {
+    /// Its turn in a round, which ends with steps of which every part is timed. Says whether its threads
+    /// had cores.
+    fn take_turn(&mut self, run: &mut Run, recorder: &Arc<Recorder>) -> Result<bool> {
         settle(|| self.executor.execute(run))?;
         let watch = Watch::start();
         time_block(|| self.executor.execute(run), &mut self.times)?;
-        if let Some(recorder) = recorder {
-            self.observe(run, recorder)?;
-        }
+        self.observe(run, recorder)?;
         Ok(watch.had_cores())
     }
 
@@ -142,6 +140,7 @@ impl Candidate {
             seconds,
             uncertainty: 1.253 * deviation / (count as f64).sqrt(),
             sittings: vec![seconds],
+            traces: self.traces,
         }
     }
 }
@@ -189,9 +188,9 @@ impl Measurement {
                 probe.wait(patience.saturating_sub(waited));
                 waited += waiting.elapsed();
             }
-            let mut had_cores = alone.take_turn(&mut run, Some(&recorder))?;
-            for (number, candidate) in others.iter_mut().enumerate() {
-                had_cores &= candidate.take_turn(&mut run, (number == 0).then_some(&recorder))?;
+            let mut had_cores = alone.take_turn(&mut run, &recorder)?;
+            for candidate in &mut others {
+                had_cores &= candidate.take_turn(&mut run, &recorder)?;
             }
             free = probe.cores_are_free();
             let keeps = free && had_cores;
@@ -206,13 +205,11 @@ impl Measurement {
         [&mut alone].into_iter().chain(&mut others).for_each(Candidate::settle);
         let events: Vec<PartEvent> = alone.traces.drain(..).flatten().collect();
         let costs = Costs::measured(&plan, &events, super::calibration::clock());
-        let traces = others.first_mut().map(|first| std::mem::take(&mut first.traces));
         Ok(Self {
             name: model.graph.name().to_owned(),
             costs,
             alone: alone.times().seconds,
             others: others.into_iter().map(Candidate::times).collect(),
-            traces: traces.unwrap_or_default(),
             peak_bytes: run.peak_recycled_bytes(),
             rounds: (rounds, disturbed),
             handover: if handovers.is_empty() { f64::INFINITY } else { median(&mut handovers) },

@@ -1,17 +1,15 @@
-//! Which bytes a part touches, and which of them another worker wrote last.
+//! Which bytes a part reads, and which of them another worker wrote last.
 
 use std::ops::Range;
 
-use crate::executor::plan::{NONE, Operand, Phase, Plan, Step, TaskSplit};
+use crate::executor::plan::{NONE, Phase, Plan, Step, TaskSplit};
 
 /// Bits of a word of workers.
 const WORD: usize = u64::BITS as usize;
 
-/// What every part of a plan reads and writes.
+/// What every part of a plan reads that others wrote.
 #[derive(Debug)]
 pub(super) struct Traffic {
-    /// By task: bytes that one of its parts touches.
-    pub(super) touched: Vec<f64>,
     /// By task: what it reads of others.
     reads: Vec<Vec<Read>>,
     /// By task: where its parts begin among all parts.
@@ -43,11 +41,7 @@ impl Traffic {
         for task in &plan.tasks {
             first.push(first.last().copied().unwrap_or(0) + task.parts as usize);
         }
-        Self {
-            touched: (0..plan.tasks.len()).map(|task| touched(plan, task)).collect(),
-            reads: reads(plan),
-            first,
-        }
+        Self { reads: reads(plan), first }
     }
 
     /// Nobody holds anything yet.
@@ -150,35 +144,6 @@ fn bytes(plan: &Plan, value: u32, items: u32) -> f64 {
         items as usize * described.item_rows * described.cols
     };
     (floats * size_of::<f32>()) as f64
-}
-
-fn touched(plan: &Plan, task: usize) -> f64 {
-    let described = &plan.tasks[task];
-    let (parts, items) = (f64::from(described.parts), described.items);
-    // What has a batch axis is divided among parts by items; the rest they read whole.
-    let share = |value: u32| {
-        let by_items = plan.values[value as usize].item_rows > 0;
-        let divided = by_items == (described.split == TaskSplit::Items);
-        bytes(plan, value, items) / if divided { parts } else { 1.0 }
-    };
-    let mut values = Vec::new();
-    let mut weights = 0.0;
-    for step in &plan.steps[described.steps.range()] {
-        let operands = plan.operands[step.inputs.range()].iter();
-        let operands = operands.chain([&step.output, &step.output_grad, &step.prepared]);
-        values.extend(operands.map(|&Operand { value, .. }| value).filter(|&it| it != NONE));
-        values.extend(plan.targets[step.writes.range()].iter().map(|target| target.value));
-        let floats: usize = weights_of(plan, step).iter().map(|&it| floats(plan, it)).sum();
-        let bytes = (floats * size_of::<f32>()) as f64;
-        weights += match step.phase {
-            // Weights, and what the optimizer keeps beside them, are read and written.
-            Phase::Update => 2.0 * (1 + plan.optimizer.state().len()) as f64 * bytes / parts,
-            _ => bytes,
-        };
-    }
-    values.sort_unstable();
-    values.dedup();
-    values.into_iter().map(share).sum::<f64>() + weights
 }
 
 /// The parameters whose weights a step reads.

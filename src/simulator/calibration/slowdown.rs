@@ -2,7 +2,7 @@
 
 use super::super::least_squares::{Observation, fit};
 use super::super::traffic::Traffic;
-use super::super::{Machine, Measurement, Options, Overhead, Slowdown, simulate};
+use super::super::{Machine, Measurement, Options, Overhead, Slowdown, StepTimes, simulate};
 use crate::bench::median;
 use crate::error::Result;
 use crate::executor::PartEvent;
@@ -14,11 +14,11 @@ const STEPS: usize = 30;
 /// A part that took more than so many times as long as alone, and so many seconds, was interrupted.
 const INTERRUPTED: (f64, f64) = (2.0, 10e-6);
 
-/// How often networks are fitted to, and those that are missed left out.
+/// How often steps are fitted to, and those that are missed left out.
 const REPETITIONS: usize = 4;
 
-/// A network is left out if the fit misses its work by so many times what it misses the middle network
-/// by, and by more than this share.
+/// Steps of a network by one policy are left out if the fit misses their work by so many times what it
+/// misses the middle ones by, and by more than this share.
 const DISTURBED: f64 = 2.5;
 const FAR: f64 = 0.03;
 
@@ -26,30 +26,32 @@ const FAR: f64 = 0.03;
 const HANDOVERS: [f64; 10] = [0.0, 5e-8, 1e-7, 2e-7, 3e-7, 5e-7, 7e-7, 1e-6, 1.5e-6, 2e-6];
 
 /// Fits the slowdown and the handover of `machine` to measurements of networks on two workers, each of
-/// which counts the same.
+/// which counts the same with each policy.
 ///
-/// First the slowdown: how much longer parts took there than alone, by what they fetched and by what
-/// ran beside them. Networks that this misses by far more than it misses most were disturbed, and are
-/// left out of a second fit. Then the handover, with which the simulated steps are closest to the
+/// First the slowdown: how much longer parts took there than alone, by what they fetched and by the time
+/// that others ran beside them. Steps that this misses by far more than it misses most were disturbed,
+/// and are left out of a second fit. Then the handover, with which the simulated steps are closest to the
 /// measured ones: a lock that goes from worker to worker takes what it guards along.
 ///
 /// # Errors
 /// If a policy refuses a plan.
 pub fn fit_to(machine: &Machine, measurements: &[Measurement]) -> Result<Machine> {
-    let networks: Vec<_> = measurements.iter().map(observe).collect();
-    let mut kept: Vec<usize> = (0..networks.len()).collect();
-    let mut coefficients = [0.0; 4];
+    let steps: Vec<(&Measurement, &StepTimes)> =
+        measurements.iter().flat_map(|it| it.others.iter().map(move |times| (it, times))).collect();
+    let observations: Vec<_> = steps.iter().map(|(it, times)| observe(it, times)).collect();
+    let mut kept: Vec<usize> = (0..steps.len()).collect();
+    let mut coefficients = [0.0; 3];
     for _ in 0..REPETITIONS {
-        let all: Vec<_> = kept.iter().map(|&network| networks[network]).collect();
+        let all: Vec<_> = kept.iter().map(|&number| observations[number]).collect();
         coefficients = fit(&all);
-        let misses: Vec<f64> = networks.iter().map(|it| it.miss(&coefficients)).collect();
+        let misses: Vec<f64> = observations.iter().map(|it| it.miss(&coefficients)).collect();
         let mut sizes: Vec<f64> = misses.iter().map(|miss| miss.abs()).collect();
         let limit = FAR.max(DISTURBED * median(&mut sizes));
-        kept = (0..networks.len()).filter(|&network| misses[network].abs() <= limit).collect();
+        kept = (0..steps.len()).filter(|&number| misses[number].abs() <= limit).collect();
     }
-    let measurements: Vec<_> = kept.into_iter().map(|network| &measurements[network]).collect();
-    let [fetch, transfer, shared, bandwidth] = coefficients;
-    let slowdown = Slowdown { fetch, transfer, shared, bandwidth };
+    let kept: Vec<_> = kept.into_iter().map(|number| steps[number]).collect();
+    let [fetch, transfer, shared] = coefficients;
+    let slowdown = Slowdown { fetch, transfer, shared };
     let with = |handover| {
         let overhead = Overhead { handover, ..machine.overhead };
         Machine { overhead, slowdown, ..machine.clone() }
@@ -57,7 +59,7 @@ pub fn fit_to(machine: &Machine, measurements: &[Measurement]) -> Result<Machine
     let mut best = (f64::INFINITY, machine.overhead.handover);
     let mut try_all = |handovers: &[f64]| -> Result<f64> {
         for &handover in handovers {
-            let error = error(&with(handover), &measurements)?;
+            let error = error(&with(handover), &kept)?;
             if error < best.0 {
                 best = (error, handover);
             }
@@ -70,39 +72,32 @@ pub fn fit_to(machine: &Machine, measurements: &[Measurement]) -> Result<Machine
 }
 
 /// The mean square of the errors of all predictions.
-fn error(machine: &Machine, measurements: &[&Measurement]) -> Result<f64> {
-    let (mut sum, mut count) = (0.0, 0.0);
-    for measurement in measurements {
+fn error(machine: &Machine, steps: &[(&Measurement, &StepTimes)]) -> Result<f64> {
+    let mut sum = 0.0;
+    for (measurement, measured) in steps {
         let costs = measurement.costs_on(machine)?;
-        for measured in &measurement.others {
-            let machine = machine.with_workers(measured.workers);
-            let mut policy = policy(&measured.policy)?;
-            let options = Options::default();
-            let plan = &measurement.plan;
-            let took = simulate(plan, policy.as_mut(), &machine, &costs, options)?.makespan;
-            sum += (took / measured.seconds).ln().powi(2);
-            count += 1.0;
-        }
+        let machine = machine.with_workers(measured.workers);
+        let mut policy = policy(&measured.policy)?;
+        let options = Options::default();
+        let plan = &measurement.plan;
+        let took = simulate(plan, policy.as_mut(), &machine, &costs, options)?.makespan;
+        sum += (took / measured.seconds).ln().powi(2);
     }
-    Ok(if count > 0.0 { sum / count } else { 0.0 })
+    Ok(sum / steps.len().max(1) as f64)
 }
 
-/// What the parts of one network met, and how much longer they took than alone, all together and as
+/// What the parts of one network met in steps by one policy, and how much longer they took than alone, all together and as
 /// shares of what they take alone.
-fn observe(measurement: &Measurement) -> Observation<4> {
+fn observe(measurement: &Measurement, times: &StepTimes) -> Observation<3> {
     let plan = &measurement.plan;
     let clock = super::clock();
     let traffic = Traffic::new(plan);
-    let workers = measurement.traces.iter().flatten().map(|event| event.worker + 1).max();
+    let workers = times.traces.iter().flatten().map(|event| event.worker + 1).max();
     let mut copies = traffic.copies(workers.unwrap_or(1));
-    let (mut sums, mut longer, mut seconds) = ([0.0; 4], 0.0, 0.0);
-    for (step, trace) in measurement.traces.iter().take(STEPS).enumerate() {
+    let (mut sums, mut longer, mut seconds) = ([0.0; 3], 0.0, 0.0);
+    for (step, trace) in times.traces.iter().take(STEPS).enumerate() {
         let alone = |event: &PartEvent| measurement.costs.of_task(event.task)[event.part].mean;
-        let rate = |event: &PartEvent| {
-            let alone = alone(event);
-            if alone > 0.0 { traffic.touched[event.task] / alone * 1e-9 } else { 0.0 }
-        };
-        for (event, (beside, others)) in trace.iter().zip(beside(trace, rate)) {
+        for (event, beside) in trace.iter().zip(beside(trace)) {
             let (task, part) = (event.task, event.part as u32);
             let (fetches, fetched) = traffic.fetch(plan, &mut copies, task, part, event.worker);
             traffic.write(&mut copies, task, part, event.worker);
@@ -114,7 +109,7 @@ fn observe(measurement: &Measurement) -> Observation<4> {
             }
             // Beside others, a part takes longer by a share of the time that it takes alone.
             let share = alone / took.max(alone);
-            let met = [fetches, fetched, beside * share, rate(event) * others * share];
+            let met = [fetches, fetched, beside * share];
             sums.iter_mut().zip(met).for_each(|(sum, met)| *sum += met);
             longer += took - alone;
             seconds += alone;
@@ -124,10 +119,9 @@ fn observe(measurement: &Measurement) -> Observation<4> {
     Observation { features: sums.map(|sum| sum / seconds), outcome: longer / seconds }
 }
 
-/// For each event: the seconds in which parts ran on other workers, and these seconds times the other
-/// parts' rates.
-fn beside(trace: &[PartEvent], rate: impl Fn(&PartEvent) -> f64) -> Vec<(f64, f64)> {
-    let mut sums = vec![(0.0, 0.0); trace.len()];
+/// For each event: the seconds in which parts ran on other workers.
+fn beside(trace: &[PartEvent]) -> Vec<f64> {
+    let mut sums = vec![0.0; trace.len()];
     for (number, event) in trace.iter().enumerate() {
         // Events stand in order of their start.
         for (later, other) in trace.iter().enumerate().skip(number + 1) {
@@ -138,10 +132,8 @@ fn beside(trace: &[PartEvent], rate: impl Fn(&PartEvent) -> f64) -> Vec<(f64, f6
                 continue;
             }
             let common = (event.end.min(other.end) - other.start) as f64 * 1e-9;
-            sums[number].0 += common;
-            sums[number].1 += common * rate(other);
-            sums[later].0 += common;
-            sums[later].1 += common * rate(event);
+            sums[number] += common;
+            sums[later] += common;
         }
     }
     sums
@@ -156,10 +148,7 @@ mod tests {
         let event =
             |worker, start, end| PartEvent { task: 0, part: 0, worker, ready: 0, start, end };
         let trace = [event(0, 0, 100), event(1, 40, 70), event(1, 80, 130), event(0, 100, 120)];
-        let nanoseconds: Vec<_> = beside(&trace, |_| 2.0)
-            .iter()
-            .map(|(a, b)| ((a * 1e9).round(), (b * 1e9).round()))
-            .collect();
-        assert_eq!(nanoseconds, [(50.0, 100.0), (30.0, 60.0), (40.0, 80.0), (20.0, 40.0)]);
+        let nanoseconds: Vec<_> = beside(&trace).iter().map(|it| (it * 1e9).round()).collect();
+        assert_eq!(nanoseconds, [50.0, 30.0, 40.0, 20.0]);
     }
 }
