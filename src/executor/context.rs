@@ -17,8 +17,8 @@ use crate::random;
 #[derive(Debug)]
 pub struct Context<'a> {
     run: &'a RunState,
-    step: &'a Step,
-    node: &'a Node,
+    pub(super) step: &'a Step,
+    pub(super) node: &'a Node,
     /// Of the task's chunk.
     items: Range<usize>,
     /// Of the batch.
@@ -373,19 +373,6 @@ impl RunState {
         let target = written(self.plan.targets[context.step.writes.range()][0].value);
         let summary = self.flat_mut(target, 0..value.floats);
         layer.combine(context, pass, &mut summaries, summary)
-    }
-
-    /// Moves a parameter that no optimizer moves.
-    fn move_statistic(&self, context: &Context<'_>) {
-        let Role::Layer(layer) = &context.node.role else { return };
-        let parameter = context.step.parameter as usize;
-        let place = context.node.parameters.iter().position(|&it| it == parameter);
-        let weights = &self.parameters.entries[parameter].weights;
-        // SAFETY: this step is the only one that touches the parameter now: in training, none reads
-        // it, and those of other nodes that move it come before or after.
-        let values = unsafe { std::slice::from_raw_parts_mut(weights.pointer(), weights.len()) };
-        // The step belongs to a node that has the parameter.
-        layer.move_statistic(context, place.unwrap_or_default(), values);
     }
 }
 

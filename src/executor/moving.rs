@@ -4,12 +4,20 @@
 use std::ops::Range;
 use std::sync::atomic::Ordering;
 
-use super::context::written;
+use super::context::{Context, written};
 use super::plan::{NONE, Operand, Phase, Step, TaskSplit};
 use super::state::RunState;
-use crate::graph::Parameter;
-use crate::kernels;
+use crate::graph::{Parameter, Role};
+use crate::kernels::{self, Buffer};
 use crate::optimizers::{MOST_STATE, Moving, NormClip};
+
+/// A part's rows of the weights of its parameter, or of what the optimizer keeps beside them, before it
+/// moves them.
+fn rows_before_update(buffer: &Buffer, range: Range<usize>) -> &[f32] {
+    // SAFETY: the buffer is as large as the parameter; of the updates, which alone write and come
+    // after every other reader, only the part itself writes these rows, later.
+    unsafe { std::slice::from_raw_parts(buffer.pointer().add(range.start), range.len()) }
+}
 
 impl RunState {
     /// The floats of a part's rows of the step's parameter; none where it has no row.
@@ -28,10 +36,7 @@ impl RunState {
 
     /// The weights of a part's rows.
     fn weights(&self, step: &Step, range: Range<usize>) -> &[f32] {
-        let weights = &self.parameters.entries[step.parameter as usize].weights;
-        // SAFETY: the buffer is as large as the parameter; of the updates, which alone write and come
-        // after every other reader, only the part itself writes these rows, later.
-        unsafe { std::slice::from_raw_parts(weights.pointer().add(range.start), range.len()) }
+        rows_before_update(&self.parameters.entries[step.parameter as usize].weights, range)
     }
 
     /// Writes the one number of a part.
@@ -126,11 +131,7 @@ impl RunState {
         let buffers = [&entry.weights].into_iter().chain(&entry.state);
         let count = arrays.len().min(1 + entry.state.len());
         for (array, buffer) in arrays.iter_mut().zip(buffers) {
-            // SAFETY: the buffers are as large as the parameter; only the part itself writes these rows,
-            // in its update, which comes after.
-            *array = unsafe {
-                std::slice::from_raw_parts(buffer.pointer().add(floats.start), floats.len())
-            };
+            *array = rows_before_update(buffer, floats.clone());
         }
         &arrays[..count]
     }
@@ -158,7 +159,7 @@ impl RunState {
         let entry = &self.parameters.entries[step.parameter as usize];
         // SAFETY: the buffers are as large as the parameter; this part is the only one with these
         // rows, and all readers of this step are done.
-        let rows_of = |buffer: &kernels::Buffer| unsafe {
+        let rows_of = |buffer: &Buffer| unsafe {
             std::slice::from_raw_parts_mut(buffer.pointer().add(range.start), range.len())
         };
         let mut state: [&mut [f32]; MOST_STATE] = Default::default();
@@ -172,5 +173,18 @@ impl RunState {
             step: self.step.load(Ordering::Relaxed),
             rate_factor: self.parameter(step).learning_rate_factor,
         })
+    }
+
+    /// Moves a parameter that no optimizer moves.
+    pub(super) fn move_statistic(&self, context: &Context<'_>) {
+        let Role::Layer(layer) = &context.node.role else { return };
+        let parameter = context.step.parameter as usize;
+        let place = context.node.parameters.iter().position(|&it| it == parameter);
+        let weights = &self.parameters.entries[parameter].weights;
+        // SAFETY: this step is the only one that touches the parameter now: in training, none reads
+        // it, and those of other nodes that move it come before or after.
+        let values = unsafe { std::slice::from_raw_parts_mut(weights.pointer(), weights.len()) };
+        // The step belongs to a node that has the parameter.
+        layer.move_statistic(context, place.unwrap_or_default(), values);
     }
 }

@@ -2,8 +2,10 @@
 //!
 //! 1. `values`: where every activation lies, with `gradients` for theirs, and who needs one at all;
 //! 2. `steps`: every call of a layer, in topological order, with what it reads and writes, with
-//!    `backward` for the reversed phase, `summaries` for layers that look at a batch as a whole, and `updates` for what goes over parameters;
-//! 3. `fusion`: which steps become one task;
+//!    `backward` for the reversed phase, `summaries` for layers that look at a batch as a whole, and
+//!    `updates` for what goes over parameters;
+//! 3. `fusion`: which steps become one task, with `order` for the order of tasks and for those that run
+//!    alone;
 //! 4. `tasks`: parts, messages and slots, with `storages` for the lifetimes of buffers.
 //!
 //! Nothing here looks at the machine: a plan follows from graph, batch size and options, so that
@@ -13,6 +15,7 @@ mod backward;
 mod chunks;
 mod fusion;
 mod gradients;
+mod order;
 mod steps;
 mod storages;
 mod summaries;
@@ -31,7 +34,7 @@ use crate::optimizers::Optimizer;
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[allow(clippy::struct_excessive_bools)] // each switches one idea off
 pub struct PlanOptions {
-    /// Splits tasks above [`PlanOptions::grain`] into parts.
+    /// Splits tasks above [`PlanOptions::grain`] into parts, and shorter ones beside which no other can run.
     pub parts: bool,
     /// Seconds of estimated work that a part should have at least.
     pub grain: f64,

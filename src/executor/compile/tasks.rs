@@ -1,11 +1,10 @@
-//! Groups of steps become tasks: their order, parts, messages, slots, and who holds which buffer.
+//! Groups of steps become tasks: their parts, messages, slots, and who holds which buffer.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::sync::Arc;
 
 use super::PlanOptions;
 use super::fusion::Group;
+use super::order::{parts_alone, topological};
 use super::steps::{StepDraft, Steps, Write, parts};
 use super::storages::Storages;
 use super::values::Values;
@@ -125,110 +124,6 @@ fn parameter_gradients(graph: &Graph, values: &Values, steps: &Steps) -> Vec<Vec
         }
     }
     all
-}
-
-/// Kahn's algorithm over groups. Gives their order, and which of them run alone.
-fn topological(steps: &Steps, groups: &[Group]) -> (Vec<u32>, Vec<bool>) {
-    let mut group_of = vec![NONE; steps.list.len()];
-    for (group, members) in groups.iter().enumerate() {
-        for &step in &members.steps {
-            group_of[step as usize] = group as u32;
-        }
-    }
-    let mut missing = vec![0u32; groups.len()];
-    let mut followers: Vec<Vec<u32>> = vec![Vec::new(); groups.len()];
-    for (group, members) in groups.iter().enumerate() {
-        for &step in &members.steps {
-            for before in steps.waits_for(&steps.list[step as usize]) {
-                let before = group_of[before as usize];
-                if before as usize != group {
-                    missing[group] += 1;
-                    followers[before as usize].push(group as u32);
-                }
-            }
-        }
-    }
-    // Of those that are ready, the one listed first: chunk after chunk.
-    let first_step = |group: u32| Reverse((groups[group as usize].steps[0], group));
-    let mut ready: BinaryHeap<Reverse<(u32, u32)>> = (0..groups.len() as u32)
-        .filter(|&group| missing[group as usize] == 0)
-        .map(first_step)
-        .collect();
-    let mut order = Vec::with_capacity(groups.len());
-    while let Some(Reverse((_, group))) = ready.pop() {
-        order.push(group);
-        for &follower in &followers[group as usize] {
-            missing[follower as usize] -= 1;
-            if missing[follower as usize] == 0 {
-                ready.push(first_step(follower));
-            }
-        }
-    }
-    // Steps are listed in topological order, and groups join a step only to the one that it waits
-    // for last, so no cycle can have been closed.
-    assert_eq!(order.len(), groups.len(), "fusion closed a cycle");
-    let alone = alone(groups, &order, &followers);
-    (order, alone)
-}
-
-/// By group: whether all others come before or after it, but for some that are negligible; so no worker has
-/// anything else to do meanwhile.
-///
-/// Where it stands in a topological order, nothing before it may have its first follower after it, and
-/// nothing after it the last one that it waits for before it: then all those before lead to it, and it leads
-/// to all those after.
-fn alone(groups: &[Group], order: &[u32], followers: &[Vec<u32>]) -> Vec<bool> {
-    let mut position = vec![0; order.len()];
-    for (place, &group) in order.iter().enumerate() {
-        position[group as usize] = place;
-    }
-    let mut first_follower = vec![usize::MAX; order.len()];
-    let mut last_awaited = vec![None; order.len()];
-    for (place, &group) in order.iter().enumerate() {
-        for &follower in &followers[group as usize] {
-            let follower = position[follower as usize];
-            first_follower[place] = first_follower[place].min(follower);
-            last_awaited[follower] = Some(place);
-        }
-    }
-    let counts = |place: &usize| groups[order[*place] as usize].seconds > NEGLIGIBLE;
-    let mut alone = vec![false; order.len()];
-    // The last of the first followers of all those before.
-    let mut reach = 0;
-    for place in 0..order.len() {
-        alone[order[place] as usize] = reach <= place;
-        if counts(&place) {
-            reach = reach.max(first_follower[place]);
-        }
-    }
-    // The first of those that all those after wait for last.
-    let mut reach = Some(usize::MAX);
-    for place in (0..order.len()).rev() {
-        alone[order[place] as usize] &= reach >= Some(place);
-        if counts(&place) {
-            reach = reach.min(last_awaited[place]);
-        }
-    }
-    alone
-}
-
-/// Groups of fewer estimated seconds do not count as something to do.
-const NEGLIGIBLE: f64 = 1e-6;
-
-/// A group that runs alone is divided into at least this many parts, of at least so many seconds and items
-/// each, however small it is: workers would have nothing to do but wait for it.
-const PARTS_ALONE: usize = 4;
-const SECONDS_ALONE: f64 = 8e-6;
-const ITEMS_ALONE: usize = 16;
-
-/// Into how many parts a group that runs alone is divided, over `items` of the batch.
-fn parts_alone(group: &Group, items: usize, options: PlanOptions) -> usize {
-    let usual = parts(group.seconds, group.units, options);
-    if !options.parts {
-        return usual;
-    }
-    let most = PARTS_ALONE.min(items / ITEMS_ALONE);
-    usual.max(((group.seconds / SECONDS_ALONE) as usize).min(most))
 }
 
 /// A message before edges are sorted by sender.
