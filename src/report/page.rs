@@ -96,8 +96,8 @@ pub struct Simulated {
     pub step_ms: Vec<(usize, f64)>,
 }
 
-/// Adds everything about a measured speedup: curves, with those of the simulator if there are any, where the time went, a timeline of the last row,
-/// and the graph with its costs.
+/// Adds everything about a measured speedup: curves, with those of the simulator if there are any, where
+/// the time went, a timeline of the last row, and the graph with its costs.
 pub fn speedup_page(
     page: &mut Page,
     plan: &Plan,

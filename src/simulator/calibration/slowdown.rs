@@ -86,8 +86,8 @@ fn error(machine: &Machine, steps: &[(&Measurement, &StepTimes)]) -> Result<f64>
     Ok(sum / steps.len().max(1) as f64)
 }
 
-/// What the parts of one network met in steps by one policy, and how much longer they took than alone, all together and as
-/// shares of what they take alone.
+/// What the parts of one network met in steps by one policy, and how much longer they took than alone,
+/// all together and as shares of what they take alone.
 fn observe(measurement: &Measurement, times: &StepTimes) -> Observation<3> {
     let plan = &measurement.plan;
     let clock = super::clock();
