@@ -5,8 +5,8 @@ use std::collections::BinaryHeap;
 
 use super::PlanOptions;
 use super::fusion::Group;
-use super::steps::{Steps, parts};
-use crate::executor::plan::NONE;
+use super::steps::{MOST_PARTS, Steps, parts};
+use crate::executor::plan::{NONE, Phase};
 
 /// Groups of fewer estimated seconds do not count as something to do.
 const NEGLIGIBLE: f64 = 1e-6;
@@ -57,7 +57,10 @@ pub(super) fn topological(steps: &Steps, groups: &[Group]) -> (Vec<u32>, Vec<boo
     // Steps are listed in topological order, and groups join a step only to the one that it waits
     // for last, so no cycle can have been closed.
     assert_eq!(order.len(), groups.len(), "fusion closed a cycle");
-    let alone = alone(groups, &order, &followers);
+    let counts = |group: &Group| {
+        group.seconds > NEGLIGIBLE && steps.list[group.steps[0] as usize].phase != Phase::Prepare
+    };
+    let alone = alone(groups, &order, &followers, counts);
     (order, alone)
 }
 
@@ -67,7 +70,12 @@ pub(super) fn topological(steps: &Steps, groups: &[Group]) -> (Vec<u32>, Vec<boo
 /// Where it stands in a topological order, nothing before it may have its first follower after it, and
 /// nothing after it the last one that it waits for before it: then all those before lead to it, and it leads
 /// to all those after.
-fn alone(groups: &[Group], order: &[u32], followers: &[Vec<u32>]) -> Vec<bool> {
+fn alone(
+    groups: &[Group],
+    order: &[u32],
+    followers: &[Vec<u32>],
+    counts: impl Fn(&Group) -> bool,
+) -> Vec<bool> {
     let mut position = vec![0; order.len()];
     for (place, &group) in order.iter().enumerate() {
         position[group as usize] = place;
@@ -81,13 +89,13 @@ fn alone(groups: &[Group], order: &[u32], followers: &[Vec<u32>]) -> Vec<bool> {
             last_awaited[follower] = Some(place);
         }
     }
-    let counts = |place: &usize| groups[order[*place] as usize].seconds > NEGLIGIBLE;
+    let counts = |place: usize| counts(&groups[order[place] as usize]);
     let mut alone = vec![false; order.len()];
     // The last of the first followers of all those before.
     let mut reach = 0;
     for place in 0..order.len() {
         alone[order[place] as usize] = reach <= place;
-        if counts(&place) {
+        if counts(place) {
             reach = reach.max(first_follower[place]);
         }
     }
@@ -95,7 +103,7 @@ fn alone(groups: &[Group], order: &[u32], followers: &[Vec<u32>]) -> Vec<bool> {
     let mut reach = Some(usize::MAX);
     for place in (0..order.len()).rev() {
         alone[order[place] as usize] &= reach >= Some(place);
-        if counts(&place) {
+        if counts(place) {
             reach = reach.min(last_awaited[place]);
         }
     }
@@ -109,5 +117,7 @@ pub(super) fn parts_alone(group: &Group, items: usize, options: PlanOptions) -> 
         return usual;
     }
     let most = PARTS_ALONE.min(items / ITEMS_ALONE);
-    usual.max(((group.seconds / SECONDS_ALONE) as usize).min(most))
+    let parts = usual.max(((group.seconds / SECONDS_ALONE) as usize).min(most));
+    // Numbers of cores are even, and an odd part out would be waited for.
+    parts.next_power_of_two().min(group.units.clamp(parts, MOST_PARTS))
 }
