@@ -69,7 +69,7 @@ impl Policy for CriticalPath {
             .or_insert_with(|| Arc::new(Order::new(plan, plan.estimated_costs(), self.ranking)));
         self.order = Arc::clone(order);
         self.waiting = Places::new(self.order.parts.len());
-        self.homes = Homes::new(plan, workers, self.order.parts.len());
+        self.homes = Homes::new(plan, workers);
         self.ready_for = Some((plan.id, workers));
         Ok(())
     }
@@ -83,7 +83,7 @@ impl Policy for CriticalPath {
         let place = self.order.place(part);
         self.waiting.insert(place);
         if let Some(homes) = &mut self.homes {
-            homes.push(place, part.task, worker);
+            homes.push(place, part, worker);
         }
     }
 
@@ -95,7 +95,7 @@ impl Policy for CriticalPath {
             {
                 place = own;
             }
-            homes.pop(place, self.order.parts[place as usize].task, worker);
+            homes.pop(place, self.order.parts[place as usize], worker);
         }
         self.waiting.remove(place);
         Some(self.order.parts[place as usize])

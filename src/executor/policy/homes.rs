@@ -1,87 +1,113 @@
 //! Which worker has a task's parameters in its cache.
 
+use super::ReadyPart;
 use super::places::Places;
-use crate::executor::plan::{NONE, Phase, Plan, Span};
+use crate::executor::plan::{NONE, Phase, Plan, Span, TaskSplit};
 
 /// The most workers for whom lists are kept.
 const MOST_WORKERS: usize = 64;
 
-/// Waiting parts by the worker that had their parameters last.
+/// Waiting parts by the worker that had their parameters, or what they read, last.
 ///
 /// A branch of a network thereby tends to stay on one core, forward, backward and from step to step:
 /// its weights, their gradients and what the optimizer keeps beside them then need not travel from one
-/// core's cache to another's. A task without parameters belongs to whoever made it ready. Tasks of
-/// several parts belong to nobody, for their parts share parameters.
+/// core's cache to another's. A task without parameters belongs to whoever made it ready.
+///
+/// Parts of one task share its parameters. Where both a task and one that it waits for are divided by items
+/// of the batch, parts belong to whoever had the same items there; other parts to whoever had the same part
+/// in the run before.
 #[derive(Debug)]
 pub(super) struct Homes {
     /// By worker.
     waiting: Vec<Places>,
     /// By place: the worker, [`NONE`] for nobody.
     home: Vec<u32>,
-    /// By task: where its parameters are listed in `parameters`; nothing for tasks of several parts.
-    spans: Vec<Option<Span>>,
+    /// By task.
+    ties: Vec<Tie>,
     parameters: Vec<u32>,
     /// By parameter: how much it holds, and who had it last.
     floats: Vec<usize>,
     last: Vec<u32>,
     /// By worker, while a task's is sought: floats of its parameters that this worker had last.
     had: Vec<usize>,
+    /// By part, in the order of tasks: who ran it last.
+    ran: Vec<u32>,
+}
+
+/// What ties the parts of a task to workers.
+#[derive(Clone, Copy, Debug)]
+enum Tie {
+    /// Its parameters, which are listed in `parameters`.
+    Parameters(Span),
+    /// The parts of a task, its own or an earlier one's, and how many it has itself.
+    Parts { own: Span, like: Span },
 }
 
 impl Homes {
-    /// For runs of `plan`, whose parts have `places` places; none where one worker does everything,
-    /// where there are too many of them, or where chunks of the batch come one after another.
-    pub(super) fn new(plan: &Plan, workers: usize, places: usize) -> Option<Self> {
+    /// For runs of `plan`; none where one worker does everything, where there are too many of them, or
+    /// where chunks of the batch come one after another.
+    pub(super) fn new(plan: &Plan, workers: usize) -> Option<Self> {
         let chunked = plan.tasks.iter().any(|task| task.chunk > 1);
         if !(2..=MOST_WORKERS).contains(&workers) || chunked {
             return None;
         }
         let mut parameters = Vec::new();
-        let spans = plan.tasks.iter().map(|task| {
-            if task.parts > 1 {
-                return None;
-            }
-            let start = parameters.len();
-            for step in &plan.steps[task.steps.range()] {
-                let node = &plan.graph.nodes[step.node as usize];
-                let own = node.parameters.iter().map(|&parameter| parameter as u32);
-                match step.phase {
-                    Phase::Update => parameters.push(step.parameter),
-                    Phase::Commit | Phase::Accumulate => {}
-                    _ => parameters.extend(own),
+        let mut ties: Vec<Tie> = (0..plan.tasks.len())
+            .map(|task| match own_parts(plan, task) {
+                own if own.len > 1 => Tie::Parts { own, like: own },
+                _ => Tie::Parameters(list_parameters(plan, task, &mut parameters)),
+            })
+            .collect();
+        let is_by_items = |task: u32| plan.tasks[task as usize].split == TaskSplit::Items;
+        for before in (0..plan.tasks.len()).filter(|&task| is_by_items(task as u32)) {
+            let before_parts = own_parts(plan, before);
+            for edge in &plan.edges[plan.tasks[before].successors.range()] {
+                // The last of those that it waits for is the one whose results are still in a cache.
+                if let Tie::Parts { like, .. } = &mut ties[edge.task as usize]
+                    && before_parts.len > 1
+                    && is_by_items(edge.task)
+                {
+                    *like = before_parts;
                 }
             }
-            parameters[start..].sort_unstable();
-            let mut kept = start;
-            for index in start..parameters.len() {
-                if index == start || parameters[index] != parameters[kept - 1] {
-                    parameters[kept] = parameters[index];
-                    kept += 1;
-                }
-            }
-            parameters.truncate(kept);
-            Some(Span { start: start as u32, len: (kept - start) as u32 })
-        });
-        let spans = spans.collect();
+        }
         let floats: Vec<usize> =
             plan.graph.parameters().iter().map(|parameter| parameter.spec.count()).collect();
+        let parts = plan.tasks.last().map_or(0, |last| (last.first_part + last.parts) as usize);
         Some(Self {
-            waiting: vec![Places::new(places); workers],
-            home: vec![NONE; places],
-            spans,
+            waiting: vec![Places::new(parts); workers],
+            home: vec![NONE; parts],
+            ties,
             parameters,
             last: vec![NONE; floats.len()],
             floats,
             had: vec![0; workers],
+            ran: vec![NONE; parts],
         })
     }
 
-    /// `worker` has made the part at `place` ready.
-    pub(super) fn push(&mut self, place: u32, task: u32, worker: usize) {
-        let Some(span) = self.spans[task as usize] else { return };
-        let mut home = if span.len == 0 { worker as u32 } else { NONE };
+    /// `worker` has made `part` ready, which is at `place`.
+    pub(super) fn push(&mut self, place: u32, part: ReadyPart, worker: usize) {
+        let home = match self.ties[part.task as usize] {
+            Tie::Parameters(Span { len: 0, .. }) => worker as u32,
+            Tie::Parameters(span) => self.who_had_most(span),
+            Tie::Parts { own, like } => {
+                // Whoever had the middle of the range.
+                let same =
+                    u64::from(2 * part.part + 1) * u64::from(like.len) / u64::from(2 * own.len);
+                self.ran[like.start as usize + same as usize]
+            }
+        };
+        self.home[place as usize] = home;
+        if home != NONE {
+            self.waiting[home as usize].insert(place);
+        }
+    }
+
+    /// Who had most of some parameters last.
+    fn who_had_most(&mut self, span: Span) -> u32 {
         self.had.fill(0);
-        let mut most = 0;
+        let (mut most, mut home) = (0, NONE);
         for &parameter in &self.parameters[span.range()] {
             let last = self.last[parameter as usize];
             if last != NONE {
@@ -92,10 +118,7 @@ impl Homes {
                 }
             }
         }
-        self.home[place as usize] = home;
-        if home != NONE {
-            self.waiting[home as usize].insert(place);
-        }
+        home
     }
 
     /// The first place of those that belong to `worker`.
@@ -103,17 +126,50 @@ impl Homes {
         self.waiting[worker].first()
     }
 
-    /// `worker` takes the part at `place`.
-    pub(super) fn pop(&mut self, place: u32, task: u32, worker: usize) {
-        let Some(span) = self.spans[task as usize] else { return };
+    /// `worker` takes `part`, which is at `place`.
+    pub(super) fn pop(&mut self, place: u32, part: ReadyPart, worker: usize) {
         let home = self.home[place as usize];
         if home != NONE {
             self.waiting[home as usize].remove(place);
         }
-        for &parameter in &self.parameters[span.range()] {
-            self.last[parameter as usize] = worker as u32;
+        match self.ties[part.task as usize] {
+            Tie::Parameters(span) => {
+                for &parameter in &self.parameters[span.range()] {
+                    self.last[parameter as usize] = worker as u32;
+                }
+            }
+            Tie::Parts { own, .. } => self.ran[(own.start + part.part) as usize] = worker as u32,
         }
     }
+}
+
+/// Where the parts of a task stand among those of all.
+fn own_parts(plan: &Plan, task: usize) -> Span {
+    Span { start: plan.tasks[task].first_part, len: plan.tasks[task].parts }
+}
+
+/// Adds the parameters that a task reads or moves, each once.
+fn list_parameters(plan: &Plan, task: usize, parameters: &mut Vec<u32>) -> Span {
+    let start = parameters.len();
+    for step in &plan.steps[plan.tasks[task].steps.range()] {
+        let node = &plan.graph.nodes[step.node as usize];
+        let own = node.parameters.iter().map(|&parameter| parameter as u32);
+        match step.phase {
+            Phase::Update => parameters.push(step.parameter),
+            Phase::Commit | Phase::Accumulate => {}
+            _ => parameters.extend(own),
+        }
+    }
+    parameters[start..].sort_unstable();
+    let mut kept = start;
+    for index in start..parameters.len() {
+        if index == start || parameters[index] != parameters[kept - 1] {
+            parameters[kept] = parameters[index];
+            kept += 1;
+        }
+    }
+    parameters.truncate(kept);
+    Span { start: start as u32, len: (kept - start) as u32 }
 }
 
 #[cfg(test)]
@@ -145,6 +201,35 @@ mod tests {
         let graph = Arc::new(net.build().unwrap());
         let options = PlanOptions::default();
         Plan::compile(&graph, Mode::Training, 4, &optimizer, options).unwrap()
+    }
+
+    #[test]
+    fn whoever_had_a_range_of_items_has_it_again_in_the_next_task() {
+        let mut net = GraphBuilder::new("chain");
+        let x = net.input("x", [256]);
+        let first = net.layer("first", Dense::new(256), [&x]);
+        let second = net.layer("second", Dense::new(256), [&first]);
+        net.output(&second);
+        let optimizer: Arc<dyn Optimizer> = Arc::new(Sgd::default());
+        let graph = Arc::new(net.build().unwrap());
+        let options = PlanOptions { fusion: false, ..PlanOptions::default() };
+        let plan = Plan::compile(&graph, Mode::Prediction, 64, &optimizer, options).unwrap();
+        let of = |node: &str| {
+            let task = (0..plan.task_count()).find(|&task| plan.task(task).node == node).unwrap();
+            (0..plan.tasks[task].parts).map(move |part| ReadyPart { task: task as u32, part })
+        };
+        let [first, second] = ["first", "second"].map(|node| of(node).collect::<Vec<_>>());
+        assert_eq!((first.len(), second.len()), (4, 4));
+        let mut policy = CriticalPath::default();
+        policy.begin(&plan, 2).unwrap();
+        first.iter().for_each(|&part| policy.push(part, 0));
+        // Nobody had anything yet, so parts come in order.
+        let turns = [1, 0, 0, 1];
+        assert_eq!(turns.map(|worker| policy.pop(worker).unwrap().part), [0, 1, 2, 3]);
+        second.iter().for_each(|&part| policy.push(part, 0));
+        let again = [0, 0, 1, 1].map(|worker| policy.pop(worker).unwrap().part);
+        assert_eq!(again, [1, 2, 0, 3]);
+        assert_eq!(policy.pop(0), None);
     }
 
     /// Runs `plan` on workers that take turns, whose first turn `first` has; says who ran each task.
