@@ -136,10 +136,11 @@ fn describe(machine: &Machine) -> Result<(), Stop> {
         overhead.notify * 1e6,
     ))?;
     line(format!(
-        "side by side: {:.0} ns for each part of another worker that is read, {:.3} ns a byte; slower by \
-         {:.1} %",
+        "side by side: {:.0} ns for each part of another worker that is read, {:.3} ns a byte, {:.3} ns \
+         for each that is written where another had it; slower by {:.1} %",
         nanoseconds(slowdown.fetch),
         nanoseconds(slowdown.transfer),
+        nanoseconds(slowdown.take),
         100.0 * slowdown.shared,
     ))
 }

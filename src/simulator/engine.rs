@@ -264,13 +264,15 @@ impl<'a> Engine<'a> {
         self.memory.acquire(self.plan, task, self.clock - self.began);
         let (fetches, fetched) =
             self.traffic.fetch(self.plan, &mut self.copies, task, part.part, worker);
+        let taken = self.traffic.write(&mut self.copies, task, part.part, worker);
         let slowdown = &self.machine.slowdown;
         let alone = self.seconds[self.costs.index(part.task, part.part)];
         let running = &mut self.workers[worker];
         running.scheduling += self.clock - running.scheduling_since;
         running.state = State::Running;
         running.started = self.clock;
-        running.left = alone + fetches * slowdown.fetch + fetched * slowdown.transfer;
+        running.left =
+            alone + fetches * slowdown.fetch + fetched * slowdown.transfer + taken * slowdown.take;
         self.running.push(worker);
     }
 
@@ -290,7 +292,6 @@ impl<'a> Engine<'a> {
             start: nanoseconds(ended.started),
             end: nanoseconds(self.clock),
         });
-        self.traffic.write(&mut self.copies, task as usize, part, worker);
         let left = &mut self.parts_left[task as usize];
         *left -= 1;
         let overhead = &self.machine.overhead;

@@ -22,9 +22,6 @@ const ROUNDS: (usize, usize) = (5, 200);
 const PATIENCE: u32 = 5;
 /// The share of a median that its standard error may be.
 const CERTAIN: f64 = 0.02;
-/// The policy of the one worker.
-const ALONE: &str = "critical-path";
-
 /// Steps of one executor.
 #[derive(Clone, Debug)]
 pub struct StepTimes {
@@ -43,6 +40,17 @@ pub struct StepTimes {
     pub traces: Vec<Vec<PartEvent>>,
 }
 
+/// Steps on one worker by one policy, whose order and own work make a difference there too.
+#[derive(Clone, Debug)]
+pub struct Alone {
+    /// The policy.
+    pub policy: String,
+    /// Seconds of a step: the median.
+    pub seconds: f64,
+    /// The parts' costs.
+    pub costs: Costs,
+}
+
 /// What steps of a network took here.
 #[derive(Clone, Debug)]
 pub struct Measurement {
@@ -50,10 +58,8 @@ pub struct Measurement {
     pub name: String,
     /// Its training plan.
     pub plan: Arc<Plan>,
-    /// The parts' costs on one worker.
-    pub costs: Costs,
-    /// Seconds of a step on one worker: the median.
-    pub alone: f64,
+    /// Steps on one worker, by each of the policies that were asked for.
+    pub alone: Vec<Alone>,
     /// Steps of others, as asked for.
     pub others: Vec<StepTimes>,
     /// The most bytes of recycled buffers that were in use at one time.
@@ -127,6 +133,14 @@ impl Candidate {
         Ok(())
     }
 
+    /// What it took, being of one worker.
+    fn alone(mut self, plan: &Plan, clock: f64) -> Alone {
+        let events: Vec<PartEvent> = self.traces.drain(..).flatten().collect();
+        let costs = Costs::measured(plan, &events, clock);
+        let times = self.times();
+        Alone { policy: times.policy, seconds: times.seconds, costs }
+    }
+
     fn times(mut self) -> StepTimes {
         let seconds = median(&mut self.times);
         let count = self.times.len();
@@ -146,19 +160,26 @@ impl Candidate {
 }
 
 impl Measurement {
-    /// Runs training steps of `model`, whose batch is synthetic, for about `limit`: on one worker, and
-    /// in alternating blocks on each of `others`, which are numbers of workers and policies.
+    /// Runs training steps of `model`, whose batch is synthetic, for about `limit`, in alternating blocks
+    /// on one worker by each of `policies`, or by critical-path if there are none, and on each of `others`,
+    /// which are numbers of workers and policies.
     ///
     /// # Errors
     /// If the network can't be trained, a policy is unknown, or a node fails.
-    pub fn new(model: &Model, others: &[(usize, &str)], limit: Duration) -> Result<Self> {
+    pub fn new(
+        model: &Model,
+        policies: &[&str],
+        others: &[(usize, &str)],
+        limit: Duration,
+    ) -> Result<Self> {
         let most = others.iter().map(|&(workers, _)| workers).max().unwrap_or(1);
-        Self::with_probe(model, others, limit, &mut Probe::new(most.min(cores())))
+        Self::with_probe(model, policies, others, limit, &mut Probe::new(most.min(cores())))
     }
 
     /// As [`Measurement::new`], with a probe that may know this machine better.
     pub(super) fn with_probe(
         model: &Model,
+        policies: &[&str],
         others: &[(usize, &str)],
         limit: Duration,
         probe: &mut Probe,
@@ -167,9 +188,11 @@ impl Measurement {
         let options = PlanOptions::default();
         let optimizer = &training.optimizer;
         let mut run = prepare(&model.graph, training.batch_size, optimizer, options)?;
-        let mut alone = Candidate::new(1, ALONE)?;
-        let others = others.iter().map(|&(workers, policy)| Candidate::new(workers, policy));
-        let mut others: Vec<_> = others.collect::<Result<_>>()?;
+        let policies = if policies.is_empty() { &["critical-path"] } else { policies };
+        // Those on one worker come first.
+        let all = policies.iter().map(|&policy| (1, policy)).chain(others.iter().copied());
+        let mut candidates: Vec<Candidate> =
+            all.map(|(workers, policy)| Candidate::new(workers, policy)).collect::<Result<_>>()?;
         let recorder = Arc::new(Recorder::new());
         let began = Instant::now();
         let patience = limit * PATIENCE;
@@ -188,13 +211,13 @@ impl Measurement {
                 probe.wait(patience.saturating_sub(waited));
                 waited += waiting.elapsed();
             }
-            let mut had_cores = alone.take_turn(&mut run, &recorder)?;
-            for candidate in &mut others {
+            let mut had_cores = true;
+            for candidate in &mut candidates {
                 had_cores &= candidate.take_turn(&mut run, &recorder)?;
             }
             free = probe.cores_are_free();
             let keeps = free && had_cores;
-            [&mut alone].into_iter().chain(&mut others).for_each(|it| it.end_round(keeps));
+            candidates.iter_mut().for_each(|it| it.end_round(keeps));
             rounds += usize::from(keeps);
             if keeps {
                 handovers.push(probe.handover());
@@ -202,13 +225,13 @@ impl Measurement {
             disturbed += usize::from(!keeps);
         }
         let plan = Arc::clone(run.plan());
-        [&mut alone].into_iter().chain(&mut others).for_each(Candidate::settle);
-        let events: Vec<PartEvent> = alone.traces.drain(..).flatten().collect();
-        let costs = Costs::measured(&plan, &events, super::calibration::clock());
+        candidates.iter_mut().for_each(Candidate::settle);
+        let others = candidates.split_off(policies.len());
+        let clock = super::calibration::clock();
+        let alone = candidates.into_iter().map(|candidate| candidate.alone(&plan, clock));
         Ok(Self {
             name: model.graph.name().to_owned(),
-            costs,
-            alone: alone.times().seconds,
+            alone: alone.collect(),
             others: others.into_iter().map(Candidate::times).collect(),
             peak_bytes: run.peak_recycled_bytes(),
             rounds: (rounds, disturbed),
@@ -231,19 +254,26 @@ impl Measurement {
         all.into_iter().map(|it| it.handover).fold(f64::INFINITY, f64::min)
     }
 
-    /// Seconds of a step on one worker, and on each of the others.
+    /// Seconds of a step on one worker by each policy, and on each of the others.
     pub(super) fn times(&self) -> Vec<f64> {
         let others = self.others.iter().map(|other| other.seconds);
-        [self.alone].into_iter().chain(others).collect()
+        self.alone.iter().map(|alone| alone.seconds).chain(others).collect()
     }
 
-    /// The parts' costs, all multiplied by the one factor with which one worker of `machine` takes as
-    /// long as one worker took: parts were timed one by one, which takes some time itself.
+    /// Steps on one worker by `policy`, or by the first policy if there were none by that.
+    pub fn alone(&self, policy: &str) -> &Alone {
+        // There is always one.
+        self.alone.iter().find(|alone| alone.policy == policy).unwrap_or(&self.alone[0])
+    }
+
+    /// The parts' costs by `policy`, all multiplied by the one factor with which one worker of `machine`
+    /// takes as long as one worker took: parts were timed one by one, which takes some time itself.
     ///
     /// # Errors
     /// As for [`simulate`].
-    pub fn costs_on(&self, machine: &Machine) -> Result<Costs> {
-        fitted(&self.costs, &self.plan, machine, ALONE, self.alone)
+    pub fn costs_on(&self, machine: &Machine, policy: &str) -> Result<Costs> {
+        let alone = self.alone(policy);
+        fitted(&alone.costs, &self.plan, machine, &alone.policy, alone.seconds)
     }
 }
 

@@ -23,9 +23,9 @@ pub struct Prediction {
     pub tasks: usize,
     /// Parts of all tasks of a step.
     pub parts: usize,
-    /// Milliseconds of a step on one worker, measured.
+    /// Milliseconds of a step on one worker by the first policy, measured.
     pub alone_ms: f64,
-    /// Milliseconds of all parts one after another: T1.
+    /// Milliseconds of all parts one after another, by the first policy: T1.
     pub work_ms: f64,
     /// Milliseconds of the longest way through the tasks, longest parts only: T∞.
     pub critical_path_ms: f64,
@@ -52,7 +52,7 @@ pub struct Row {
     pub idle_share: f64,
     /// The most MiB of recycled buffers in use at one time.
     pub peak_live_mib: f64,
-    /// The most speedup that work and critical path allow: min(P, T1 / T∞), where P is the sum of the
+    /// The most speedup that the policy's work and critical path allow: min(P, T1 / T∞), where P is the sum of the
     /// speeds.
     pub bound: f64,
     /// The least speedup of any list schedule without overhead on equal workers (Graham 1969).
@@ -96,13 +96,14 @@ fn measurable(speeds: &[f64]) -> bool {
 /// # Errors
 /// If the network can't be trained, a policy is unknown or refuses it, or a machine is impossible.
 pub fn predict(model: &Model, machine: &Machine, request: &Request) -> Result<Prediction> {
-    let measurement = Measurement::new(model, &request.measurable(), request.limit)?;
-    let costs = measurement.costs_on(machine)?;
+    let policies: Vec<&str> = request.policies.iter().map(String::as_str).collect();
+    let measurement = Measurement::new(model, &policies, &request.measurable(), request.limit)?;
     let plan = &measurement.plan;
-    let (work, path) = (costs.work(), costs.critical_path(plan));
     let mut rows = Vec::new();
     for speeds in &request.machines {
         for policy in &request.policies {
+            let costs = measurement.costs_on(machine, policy)?;
+            let (work, path) = (costs.work(), costs.critical_path(plan));
             let on = |speeds: Vec<f64>| {
                 let machine = Machine { speeds, ..machine.clone() };
                 run(plan, &costs, &machine, policy, request.seed)
@@ -132,14 +133,16 @@ pub fn predict(model: &Model, machine: &Machine, request: &Request) -> Result<Pr
             });
         }
     }
+    let first = measurement.alone(policies.first().copied().unwrap_or_default());
+    let costs = measurement.costs_on(machine, &first.policy)?;
     Ok(Prediction {
-        model: measurement.name,
+        model: measurement.name.clone(),
         batch: plan.batch(),
         tasks: plan.task_count(),
         parts: (0..plan.task_count()).map(|task| plan.task(task).parts).sum(),
-        alone_ms: measurement.alone * 1e3,
-        work_ms: work * 1e3,
-        critical_path_ms: path * 1e3,
+        alone_ms: first.seconds * 1e3,
+        work_ms: costs.work() * 1e3,
+        critical_path_ms: costs.critical_path(plan) * 1e3,
         machine: machine.clone(),
         rows,
     })

@@ -43,7 +43,7 @@ impl Sittings {
         let mut probe = Probe::new(cores().min(2));
         let measured = self.of_each(models.len(), are_quiet, |sitting, number| {
             progress(sitting, networks[number]);
-            Measurement::with_probe(&models[number], &others, self.limit, &mut probe)
+            Measurement::with_probe(&models[number], policies, &others, self.limit, &mut probe)
         })?;
         let shortest = Measurement::shortest_handover(measured.iter().flatten());
         Ok(measured.into_iter().filter_map(|sittings| calmest(sittings, shortest)).collect())
@@ -79,7 +79,7 @@ fn are_quiet(measured: &[Vec<Measurement>]) -> Vec<bool> {
 /// Of sittings with the same executors, the one that was disturbed least: what disturbs makes steps
 /// longer, never shorter.
 ///
-/// Every executor of a sitting, the one worker among them, is compared with the shortest steps that it
+/// Every executor of a sitting, those of one worker among them, is compared with the shortest steps that it
 /// had in any sitting; the sitting with the least sum of these ratios counts, as a whole, and is told
 /// what steps took in the others. Sittings that are not quiet play no part if one is.
 fn calmest(mut sittings: Vec<Measurement>, shortest: f64) -> Option<Measurement> {
@@ -88,9 +88,10 @@ fn calmest(mut sittings: Vec<Measurement>, shortest: f64) -> Option<Measurement>
     }
     let times: Vec<Vec<f64>> = sittings.iter().map(Measurement::times).collect();
     let mut calmest = sittings.swap_remove(least_disturbed(&times)?);
+    let alone = calmest.alone.len();
     for (number, other) in calmest.others.iter_mut().enumerate() {
-        // The one worker comes first.
-        other.sittings = times.iter().map(|times| times[number + 1]).collect();
+        // Those of one worker come first.
+        other.sittings = times.iter().map(|times| times[alone + number]).collect();
     }
     Some(calmest)
 }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::executor::plan::{NONE, Phase, Plan, Step, TaskSplit};
+use crate::executor::plan::{NONE, Phase, Plan, Step, Task, TaskSplit};
 
 /// Bits of a word of workers.
 const WORD: usize = u64::BITS as usize;
@@ -12,6 +12,8 @@ const WORD: usize = u64::BITS as usize;
 pub(super) struct Traffic {
     /// By task: what it reads of others.
     reads: Vec<Vec<Read>>,
+    /// By task: bytes that one of its parts writes.
+    writes: Vec<f64>,
     /// By task: where its parts begin among all parts.
     first: Vec<usize>,
 }
@@ -41,7 +43,7 @@ impl Traffic {
         for task in &plan.tasks {
             first.push(first.last().copied().unwrap_or(0) + task.parts as usize);
         }
-        Self { reads: reads(plan), first }
+        Self { reads: reads(plan), writes: writes(plan), first }
     }
 
     /// Nobody holds anything yet.
@@ -81,9 +83,11 @@ impl Traffic {
         (fetches, fetched)
     }
 
-    /// `worker` alone holds what the part wrote.
-    pub(super) fn write(&self, copies: &mut Copies, task: usize, part: u32, worker: usize) {
-        copies.write(self.first[task] + part as usize, worker);
+    /// `worker` alone holds what the part wrote. Gives the bytes that others held before, in the places
+    /// to which it writes.
+    pub(super) fn write(&self, copies: &mut Copies, task: usize, part: u32, worker: usize) -> f64 {
+        let is_held = copies.write(self.first[task] + part as usize, worker);
+        if is_held { self.writes[task] } else { 0.0 }
     }
 }
 
@@ -105,11 +109,15 @@ impl Copies {
         self.written[part] && !held
     }
 
-    fn write(&mut self, part: usize, worker: usize) {
+    /// Says whether others held it.
+    fn write(&mut self, part: usize, worker: usize) -> bool {
         let words = &mut self.holders[part * self.words..(part + 1) * self.words];
+        words[worker / WORD] &= !(1 << (worker % WORD));
+        let by_others = words.iter().any(|word| *word != 0);
         words.fill(0);
         words[worker / WORD] = 1 << (worker % WORD);
         self.written[part] = true;
+        by_others
     }
 }
 
@@ -165,6 +173,22 @@ fn floats(plan: &Plan, parameter: usize) -> usize {
     plan.graph.parameters[parameter].spec.floats()
 }
 
+fn writes(plan: &Plan) -> Vec<f64> {
+    let of_task = |task: &Task| {
+        let mut sum = 0.0;
+        for step in &plan.steps[task.steps.range()] {
+            let targets = plan.targets[step.writes.range()].iter();
+            sum += targets.map(|target| bytes(plan, target.value, task.items)).sum::<f64>();
+            if step.phase == Phase::Update {
+                let arrays = 1 + plan.optimizer.state().len();
+                sum += (arrays * floats(plan, step.parameter as usize) * size_of::<f32>()) as f64;
+            }
+        }
+        sum / f64::from(task.parts)
+    };
+    plan.tasks.iter().map(of_task).collect()
+}
+
 fn reads(plan: &Plan) -> Vec<Vec<Read>> {
     let mut reads: Vec<Vec<Read>> = vec![Vec::new(); plan.tasks.len()];
     for (writer, task) in plan.tasks.iter().enumerate() {
@@ -211,4 +235,42 @@ fn reads(plan: &Plan) -> Vec<Vec<Read>> {
         }
     }
     reads
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::executor::{Mode, PlanOptions};
+    use crate::graph::GraphBuilder;
+    use crate::layers::{Dense, Tanh};
+    use crate::optimizers::{Optimizer, Sgd};
+
+    #[test]
+    fn what_another_wrote_is_fetched_once_and_taken_back_by_who_writes_there_again() {
+        let mut net = GraphBuilder::new("two layers");
+        let x = net.input("x", [8]);
+        let a = net.layer("a", Dense::new(16), [&x]);
+        let b = net.layer("b", Tanh, [&a]);
+        net.output(b);
+        let graph = Arc::new(net.build().unwrap());
+        let optimizer: Arc<dyn Optimizer> = Arc::new(Sgd::default());
+        let options = PlanOptions::plain();
+        let plan = Plan::compile(&graph, Mode::Prediction, 4, &optimizer, options).unwrap();
+        let task = |node: &str| (0..plan.task_count()).find(|&it| plan.task(it).node == node);
+        let [x, a, b] = ["x", "a", "b"].map(|node| task(node).unwrap());
+        let traffic = Traffic::new(&plan);
+        let mut copies = traffic.copies(2);
+        let of_x = f64::from(4 * 8 * 4);
+        assert_eq!(traffic.write(&mut copies, x, 0, 0), 0.0, "nobody had it");
+        assert_eq!(traffic.fetch(&plan, &mut copies, a, 0, 0), (0.0, 0.0), "its own");
+        assert_eq!(traffic.fetch(&plan, &mut copies, a, 0, 1), (1.0, of_x));
+        assert_eq!(traffic.fetch(&plan, &mut copies, a, 0, 1), (0.0, 0.0), "it has a copy");
+        assert_eq!(traffic.write(&mut copies, a, 0, 1), 0.0);
+        assert_eq!(traffic.fetch(&plan, &mut copies, b, 0, 0), (1.0, f64::from(4 * 16 * 4)));
+        assert_eq!(traffic.write(&mut copies, x, 0, 0), of_x, "the other has a copy");
+        assert_eq!(traffic.write(&mut copies, x, 0, 0), 0.0, "no longer");
+        assert_eq!(traffic.write(&mut copies, x, 0, 1), of_x);
+    }
 }

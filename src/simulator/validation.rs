@@ -140,8 +140,8 @@ pub fn validate(
 
 fn predict(machine: &Machine, measurement: &Measurement, held_out: bool) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
-    let costs = measurement.costs_on(machine)?;
     for measured in &measurement.others {
+        let costs = measurement.costs_on(machine, &measured.policy)?;
         let on = |machine: &Machine| {
             let machine = machine.with_workers(measured.workers);
             let mut policy = policy(&measured.policy)?;
@@ -155,7 +155,7 @@ fn predict(machine: &Machine, measurement: &Measurement, held_out: bool) -> Resu
             held_out,
             workers: measured.workers,
             policy: measured.policy.clone(),
-            alone_ms: measurement.alone * 1e3,
+            alone_ms: measurement.alone(&measured.policy).seconds * 1e3,
             measured_ms: measured.seconds * 1e3,
             sittings_ms: measured.sittings.iter().map(|seconds| seconds * 1e3).collect(),
             uncertainty_ms: measured.uncertainty * 1e3,
