@@ -257,6 +257,22 @@ fn a_static_schedule_is_followed_in_every_run() {
 }
 
 #[test]
+fn memory_finds_a_cap_below_what_the_plans_own_order_needs() {
+    for name in ["nasnet", "digits"] {
+        let model = caudal::presets::open(name).unwrap().without_metrics().unwrap();
+        let peak = |policy: &str| {
+            let (optimizer, options) = (&model.training.optimizer, PlanOptions::default());
+            let mut run = caudal::bench::prepare(&model.graph, 32, optimizer, options).unwrap();
+            Pool::new(1, policy).unwrap().execute(&mut run).unwrap();
+            (run.peak_recycled_bytes(), run.plan().sequential_peak_bytes())
+        };
+        let (memory, sequential) = peak("memory");
+        assert!(memory < sequential, "{name}: {memory} of {sequential}");
+        assert!(memory <= peak("fifo").0, "{name}: {memory}");
+    }
+}
+
+#[test]
 fn thieves_take_the_oldest_and_owners_the_newest() {
     let part = |task| ReadyPart { task, part: 0 };
     let plan = run_of(&tiny(2), Mode::Prediction, PlanOptions::plain()).plan().clone();

@@ -15,10 +15,18 @@ pub(super) static SPEC: PolicySpec = PolicySpec {
     summary: "as critical-path, but under a cap on the bytes of live activations and gradients",
     arguments: &[(
         "SIZE",
-        "the cap, such as 48MiB (or B, KiB, GiB); the peak of the sequential executor if there is none",
+        "the cap, such as 48MiB (or B, KiB, GiB); if there is none, that of a few shares of the sequential \
+         executor's peak under which one worker would need least",
     )],
     make: |argument| Ok(Box::new(Memory::new(argument.map(bytes).transpose()?))),
 };
+
+/// Shares of the sequential executor's peak that are tried as caps: an order under a cap that it can't keep
+/// may need more than one under a larger cap.
+const TRIED: [f64; 6] = [1.0, 0.9, 0.8, 0.7, 0.6, 0.5];
+
+/// Plans of more tasks get the whole peak, since looking through all waiting parts takes long there.
+const MOST_TASKS: usize = 5000;
 
 /// A number of bytes, such as `512KiB`.
 fn bytes(text: &str) -> Result<usize, String> {
@@ -61,9 +69,61 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// A cap of so many bytes, or of the peak of the sequential executor for each plan.
+    /// A cap of so many bytes, or of its own for each plan: of a few shares of the sequential executor's
+    /// peak, the one under which one worker would need least.
     pub fn new(cap: Option<usize>) -> Self {
         Self { asked: cap, ..Self::default() }
+    }
+
+    /// Of the caps that are tried, the largest of those under which one worker needs least.
+    fn best_cap(&mut self, plan: &Plan) -> usize {
+        let whole = plan.sequential_peak_bytes();
+        if plan.task_count() > MOST_TASKS {
+            return whole;
+        }
+        let mut best = (usize::MAX, whole);
+        for share in TRIED {
+            self.cap = (whole as f64 * share) as usize;
+            let peak = self.peak_of_one_worker(plan);
+            if peak < best.0 {
+                best = (peak, self.cap);
+            }
+        }
+        best.1
+    }
+
+    /// The most bytes that one worker would hold under the cap.
+    fn peak_of_one_worker(&mut self, plan: &Plan) -> usize {
+        self.restart();
+        let mut missing: Vec<u32> = plan.tasks.iter().map(|task| task.in_degree).collect();
+        let mut parts_left: Vec<u32> = plan.tasks.iter().map(|task| task.parts).collect();
+        let mut ready = plan.sources.clone();
+        loop {
+            for task in ready.drain(..) {
+                let parts = 0..plan.tasks[task as usize].parts;
+                parts.for_each(|part| self.push(ReadyPart { task, part }, 0));
+            }
+            let Some(part) = self.pop(0) else { break };
+            self.done(part, 0);
+            let task = part.task as usize;
+            parts_left[task] -= 1;
+            if parts_left[task] == 0 {
+                for edge in &plan.edges[plan.tasks[task].successors.range()] {
+                    missing[edge.task as usize] -= 1;
+                    if missing[edge.task as usize] == 0 {
+                        ready.push(edge.task);
+                    }
+                }
+            }
+        }
+        self.live.peak()
+    }
+
+    /// As before a run.
+    fn restart(&mut self) {
+        self.waiting.clear(self.order.parts.len());
+        self.live.reset();
+        self.running = 0;
     }
 
     /// The part that fits and gives back the most; or, if none fits and none runs, whichever adds the
@@ -95,12 +155,10 @@ impl Policy for Memory {
             let seconds = seconds.map_or(plan.estimated_costs(), Vec::as_slice);
             self.order = Order::new(plan, seconds, Ranking::Step);
             self.live = LiveBytes::new(plan);
-            self.cap = self.asked.unwrap_or_else(|| plan.sequential_peak_bytes());
+            self.cap = self.asked.unwrap_or_else(|| self.best_cap(plan));
             self.plan = Some(plan.id);
         }
-        self.waiting.clear(self.order.parts.len());
-        self.live.reset();
-        self.running = 0;
+        self.restart();
         Ok(())
     }
 
