@@ -6,7 +6,7 @@ use caudal::executor::policy::policy;
 use caudal::model::Model;
 use caudal::simulator::prediction::{self, Prediction, Request, predict};
 use caudal::simulator::validation::{Errors, Validation, validate};
-use caudal::simulator::{MOST_WORKERS, Machine, Sittings, calibration};
+use caudal::simulator::{MOST_WORKERS, Machine, Sittings, Subject, calibration};
 use clap::Args;
 
 use super::Stop;
@@ -91,9 +91,8 @@ impl Simulate {
         };
         let limit = Duration::from_secs_f64(self.seconds);
         note(format_args!("# calibrating on {} networks", calibration::CALIBRATING.len()));
-        let machine = calibration::machine(limit / 10)?;
         let request = Request { machines, policies: self.policies.clone(), limit, seed: self.seed };
-        let prediction = predict(&model, &machine, &request)?;
+        let prediction = predict(&model, &request, |_, _| ())?;
         table(&prediction)?;
         if self.json { json(&prediction) } else { Ok(()) }
     }
@@ -101,11 +100,14 @@ impl Simulate {
     fn run_validation(&self) -> Result<(), Stop> {
         let every = usize::from(self.sittings);
         let limit = Duration::from_secs_f64(self.seconds) / self.sittings.into();
-        let sittings = Sittings { every, more: every, limit };
+        let sittings = Sittings { every, more: every };
         let policies: Vec<_> = self.policies.iter().map(String::as_str).collect();
         let overhead = calibration::overhead()?;
         let networks = [calibration::CALIBRATING, calibration::HELD_OUT].concat();
-        let mut calibrating = sittings.measure(&networks, &policies, |sitting, name| {
+        let models = calibration::open(&networks)?;
+        let subjects: Vec<_> =
+            models.iter().map(|it| Subject::on_two_workers(it, &policies, limit)).collect();
+        let mut calibrating = sittings.measure(&subjects, |sitting, name| {
             note(format_args!("# sitting {sitting}: {name}"));
         })?;
         let held_out = calibrating.split_off(calibration::CALIBRATING.len());
@@ -147,6 +149,12 @@ fn describe(machine: &Machine) -> Result<(), Stop> {
 
 fn table(prediction: &Prediction) -> Result<(), Stop> {
     describe(&prediction.machine)?;
+    if !prediction.disturbed.is_empty() {
+        note(format_args!(
+            "# disturbed whenever they were measured, so expect larger errors: {}",
+            prediction.disturbed.join(", ")
+        ));
+    }
     line(format!(
         "{}, a batch of {}: {} tasks in {} parts; one worker takes {:.3} ms, T1 = {:.3} ms, T∞ = {:.3} \
          ms",

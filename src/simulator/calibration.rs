@@ -10,9 +10,11 @@ pub use slowdown::fit_to;
 use std::hint::black_box;
 use std::time::Duration;
 
-use super::{Machine, Sittings};
+use super::{Machine, Measurement, Sittings, Subject};
 use crate::error::Result;
 use crate::executor::Stopwatch;
+use crate::model::Model;
+use crate::presets;
 
 /// The networks by which the slowdown is calibrated.
 pub const CALIBRATING: &[&str] = &[
@@ -57,19 +59,64 @@ pub const HELD_OUT: &[&str] = &[
     "heads:batch=48",
 ];
 
-/// The machine at hand, with one worker: its overheads, and its slowdown by the networks that
-/// calibrate, which run for about `limit` each. With one core, nothing runs side by side, and the
-/// slowdown is nothing.
+/// The policies by whose steps the slowdown is calibrated.
+const POLICIES: &[&str] = &["critical-path", "fifo"];
+
+/// Networks of the calibration, and the one that is to be predicted, are measured up to so often again if
+/// they were disturbed.
+const MORE: usize = 2;
+
+/// If fewer networks than this were quiet, those that were disturbed must do.
+const FEWEST: usize = 7;
+
+/// The machine at hand, and what was measured together with it.
+#[derive(Clone, Debug)]
+pub struct Calibration {
+    /// The machine, with one worker: its overheads, and its slowdown by the networks that calibrate. With
+    /// one core, nothing runs side by side, and the slowdown is nothing.
+    pub machine: Machine,
+    /// The network that is to be predicted, if there is one.
+    pub subject: Option<Measurement>,
+    /// Networks that other processes disturbed, or during which the cores were farther apart than during
+    /// others, however often they were measured.
+    pub disturbed: Vec<String>,
+}
+
+/// Measures the networks that calibrate, which run for about `limit` each, and with them `subject`, so that
+/// both are measured while the cores are equally near. `progress` is told of each sitting and network.
 ///
 /// # Errors
-/// If threads can't be started.
-pub fn machine(limit: Duration) -> Result<Machine> {
+/// If threads can't be started, or `subject` can't be trained.
+pub fn calibrate(
+    limit: Duration,
+    subject: Option<Subject<'_>>,
+    progress: impl FnMut(usize, &str),
+) -> Result<Calibration> {
     let machine = Machine { overhead: overhead()?, ..Machine::ideal(1) };
-    if cores() == 1 {
-        return Ok(machine);
-    }
-    let policies = ["critical-path", "fifo"];
-    fit_to(&machine, &Sittings::one(limit).measure(CALIBRATING, &policies, |_, _| ())?)
+    let calibrating = if cores() == 1 { &[] } else { CALIBRATING };
+    let models = open(calibrating)?;
+    let two_workers = |model| Subject::on_two_workers(model, POLICIES, limit);
+    let mut subjects: Vec<_> = models.iter().map(two_workers).collect();
+    let is_alone = subject.is_none();
+    subjects.extend(subject);
+    let mut measured = Sittings { every: 1, more: MORE }.measure(&subjects, progress)?;
+    let shortest = Measurement::shortest_handover(&measured);
+    let subject = if is_alone { None } else { measured.pop() };
+    let loud = |it: &&Measurement| !it.is_quiet(shortest);
+    let disturbed = measured.iter().chain(&subject).filter(loud).map(|it| it.name.clone());
+    let disturbed: Vec<String> = disturbed.collect();
+    let (quiet, others) = measured.into_iter().partition(|it| it.is_quiet(shortest));
+    let quiet: Vec<_> = quiet;
+    let kept = if quiet.len() < FEWEST { [quiet, others].concat() } else { quiet };
+    Ok(Calibration { machine: fit_to(&machine, &kept)?, subject, disturbed })
+}
+
+/// Presets of these names, without metrics.
+///
+/// # Errors
+/// If there is no such preset.
+pub fn open(names: &[&str]) -> Result<Vec<Model>> {
+    names.iter().map(|name| presets::open(name)?.without_metrics()).collect()
 }
 
 /// How many cores this process may use.

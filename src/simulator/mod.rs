@@ -23,7 +23,7 @@ pub mod validation;
 pub use costs::{Costs, PartCost};
 pub use machine::{Machine, Overhead, Slowdown};
 pub use measurement::{Measurement, StepTimes};
-pub use sittings::Sittings;
+pub use sittings::{Sittings, Subject};
 pub use task_graph::TaskGraph;
 
 use crate::error::{Error, Result};

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::calibration::cores;
+use super::calibration::{Calibration, calibrate, cores};
 use super::measurement::fitted;
-use super::{Costs, Machine, Measurement, Options, PartCost, Simulation, simulate};
+use super::{Costs, Machine, Options, PartCost, Simulation, Subject, simulate};
 use crate::error::Result;
 use crate::executor::Plan;
 use crate::executor::policy::policy;
@@ -31,6 +31,9 @@ pub struct Prediction {
     pub critical_path_ms: f64,
     /// The machine, as measured.
     pub machine: Machine,
+    /// Networks that were disturbed whenever they were measured: those of the calibration are left out of
+    /// it where enough others were not.
+    pub disturbed: Vec<String>,
     /// By number of workers and policy.
     pub rows: Vec<Row>,
 }
@@ -90,14 +93,25 @@ fn measurable(speeds: &[f64]) -> bool {
     speeds.len() <= cores() && speeds.iter().all(|speed| *speed == 1.0)
 }
 
-/// Measures a step of `model` on one worker, predicts it for every machine and policy of `request`, and
-/// measures what this machine can.
+/// Measures this machine and a step of `model` on one worker, predicts the step for every machine and policy
+/// of `request`, and measures what this machine can. Each network of the calibration takes a tenth of the
+/// time of the model; `progress` is told of each sitting and network.
 ///
 /// # Errors
 /// If the network can't be trained, a policy is unknown or refuses it, or a machine is impossible.
-pub fn predict(model: &Model, machine: &Machine, request: &Request) -> Result<Prediction> {
+pub fn predict(
+    model: &Model,
+    request: &Request,
+    progress: impl FnMut(usize, &str),
+) -> Result<Prediction> {
     let policies: Vec<&str> = request.policies.iter().map(String::as_str).collect();
-    let measurement = Measurement::new(model, &policies, &request.measurable(), request.limit)?;
+    let limit = request.limit;
+    let subject = Subject { model, policies: &policies, others: request.measurable(), limit };
+    let Calibration { machine, subject, disturbed } =
+        calibrate(limit / 10, Some(subject), progress)?;
+    let machine = &machine;
+    // Who hands over a subject gets its measurement.
+    let measurement = subject.unwrap();
     let plan = &measurement.plan;
     let mut rows = Vec::new();
     for speeds in &request.machines {
@@ -144,6 +158,7 @@ pub fn predict(model: &Model, machine: &Machine, request: &Request) -> Result<Pr
         work_ms: costs.work() * 1e3,
         critical_path_ms: costs.critical_path(plan) * 1e3,
         machine: machine.clone(),
+        disturbed,
         rows,
     })
 }

@@ -6,7 +6,28 @@ use super::Measurement;
 use super::calibration::cores;
 use super::probe::Probe;
 use crate::error::Result;
-use crate::presets;
+use crate::model::Model;
+
+/// A network that is to be measured, and on what.
+#[derive(Clone, Debug)]
+pub struct Subject<'a> {
+    /// The network.
+    pub model: &'a Model,
+    /// Policies of the one worker.
+    pub policies: &'a [&'a str],
+    /// Other numbers of workers, and their policies.
+    pub others: Vec<(usize, &'a str)>,
+    /// How long a sitting takes, about.
+    pub limit: Duration,
+}
+
+impl<'a> Subject<'a> {
+    /// A network on one worker and on two by each of some policies.
+    pub fn on_two_workers(model: &'a Model, policies: &'a [&'a str], limit: Duration) -> Self {
+        let others = policies.iter().map(|policy| (2, *policy)).collect();
+        Self { model, policies, others, limit }
+    }
+}
 
 /// How often networks are measured, decided before anything is known of the results.
 #[derive(Clone, Copy, Debug)]
@@ -15,35 +36,26 @@ pub struct Sittings {
     pub every: usize,
     /// Further sittings of networks of which no sitting was quiet.
     pub more: usize,
-    /// How long a sitting of a network takes, about.
-    pub limit: Duration,
 }
 
 impl Sittings {
-    /// One, which takes about `limit`.
-    pub fn one(limit: Duration) -> Self {
-        Self { every: 1, more: 0, limit }
-    }
-
-    /// Measures networks on one worker and on two, with these policies, and gives the calmest sitting
-    /// of each: that in which steps, each executor's divided by its shortest in any sitting, add up to the
-    /// least. `progress` is told of each sitting, counted from 1, and network.
+    /// Measures networks, and gives the calmest sitting of each: that in which steps, each executor's
+    /// divided by its shortest in any sitting, add up to the least. `progress` is told of each sitting,
+    /// counted from 1, and network.
     ///
     /// # Errors
-    /// If a network or policy does not exist, or a node fails.
+    /// If a policy does not exist, or a node fails.
     pub fn measure(
         self,
-        networks: &[&str],
-        policies: &[&str],
+        subjects: &[Subject<'_>],
         mut progress: impl FnMut(usize, &str),
     ) -> Result<Vec<Measurement>> {
-        let others: Vec<_> = policies.iter().map(|policy| (2, *policy)).collect();
-        let models = networks.iter().map(|name| presets::open(name)?.without_metrics());
-        let models = models.collect::<Result<Vec<_>>>()?;
-        let mut probe = Probe::new(cores().min(2));
-        let measured = self.of_each(models.len(), are_quiet, |sitting, number| {
-            progress(sitting, networks[number]);
-            Measurement::with_probe(&models[number], policies, &others, self.limit, &mut probe)
+        let workers = subjects.iter().flat_map(|it| &it.others).map(|(workers, _)| *workers).max();
+        let mut probe = Probe::new(cores().min(workers.unwrap_or(1)));
+        let measured = self.of_each(subjects.len(), are_quiet, |sitting, number| {
+            let Subject { model, policies, others, limit } = &subjects[number];
+            progress(sitting, model.graph.name());
+            Measurement::with_probe(model, policies, others, *limit, &mut probe)
         })?;
         let shortest = Measurement::shortest_handover(measured.iter().flatten());
         Ok(measured.into_iter().filter_map(|sittings| calmest(sittings, shortest)).collect())
@@ -122,7 +134,7 @@ mod tests {
 
     #[test]
     fn all_are_measured_as_often_and_the_disturbed_again_for_a_while() {
-        let sittings = Sittings { every: 2, more: 3, limit: Duration::ZERO };
+        let sittings = Sittings { every: 2, more: 3 };
         let mut order = Vec::new();
         // Number 1 is quiet in its fourth sitting, number 2 never.
         let is_quiet =
@@ -139,9 +151,12 @@ mod tests {
 
     #[test]
     fn a_network_tells_what_it_took_in_each_sitting() {
-        let sittings = Sittings { every: 2, more: 1, limit: Duration::ZERO };
+        let model = crate::presets::open("article-dag").unwrap().without_metrics().unwrap();
+        let sittings = Sittings { every: 2, more: 1 };
+        let policies = ["fifo", "lifo"];
+        let subject = Subject::on_two_workers(&model, &policies, Duration::ZERO);
         let mut told = Vec::new();
-        let measured = sittings.measure(&["article-dag"], &["fifo", "lifo"], |sitting, name| {
+        let measured = sittings.measure(&[subject], |sitting, name| {
             told.push((sitting, name.to_owned()));
         });
         let measured = measured.unwrap();
@@ -152,6 +167,7 @@ mod tests {
             assert!((1..=3).contains(&other.sittings.len()), "{other:?}");
             assert!(other.sittings.contains(&other.seconds), "{other:?}");
         }
-        assert!(sittings.measure(&["no-such"], &["fifo"], |_, _| ()).is_err());
+        let subject = Subject::on_two_workers(&model, &["no-such"], Duration::ZERO);
+        assert!(sittings.measure(&[subject], |_, _| ()).is_err());
     }
 }
