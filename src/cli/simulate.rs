@@ -44,9 +44,10 @@ pub(super) struct Simulate {
     /// tenth of it
     #[arg(long, value_name = "S", default_value_t = 2.0, value_parser = seconds)]
     seconds: f64,
-    /// Draws the parts' costs by chance, from their measured mean and variance
-    #[arg(long, value_name = "N")]
-    seed: Option<u64>,
+    /// For the parts' costs, which are drawn from their measured mean and variance; the step of median
+    /// length out of seven counts
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
     /// Measures the networks of the calibration, and others, and tells how far the predictions for two
     /// workers are from what two workers take; every network takes --seconds
     #[arg(long)]
@@ -138,10 +139,11 @@ fn describe(machine: &Machine) -> Result<(), Stop> {
         overhead.notify * 1e6,
     ))?;
     line(format!(
-        "side by side: {:.0} ns for each part of another worker that is read, {:.3} ns a byte, {:.3} ns \
-         for each that is written where another had it; slower by {:.1} %",
+        "side by side: {:.0} ns for each part of another worker that is read, {:.3} ns a byte, {:.3} ns a \
+         byte of parameters, {:.3} ns a byte written where another had it; slower by {:.1} %",
         nanoseconds(slowdown.fetch),
         nanoseconds(slowdown.transfer),
+        nanoseconds(slowdown.weights),
         nanoseconds(slowdown.take),
         100.0 * slowdown.shared,
     ))

@@ -262,8 +262,7 @@ impl<'a> Engine<'a> {
         let part = self.workers[worker].part;
         let task = part.task as usize;
         self.memory.acquire(self.plan, task, self.clock - self.began);
-        let (fetches, fetched) =
-            self.traffic.fetch(self.plan, &mut self.copies, task, part.part, worker);
+        let fetched = self.traffic.fetch(self.plan, &mut self.copies, task, part.part, worker);
         let taken = self.traffic.write(&mut self.copies, task, part.part, worker);
         let slowdown = &self.machine.slowdown;
         let alone = self.seconds[self.costs.index(part.task, part.part)];
@@ -271,8 +270,11 @@ impl<'a> Engine<'a> {
         running.scheduling += self.clock - running.scheduling_since;
         running.state = State::Running;
         running.started = self.clock;
-        running.left =
-            alone + fetches * slowdown.fetch + fetched * slowdown.transfer + taken * slowdown.take;
+        running.left = alone
+            + fetched.parts * slowdown.fetch
+            + fetched.values * slowdown.transfer
+            + fetched.weights * slowdown.weights
+            + taken * slowdown.take;
         self.running.push(worker);
     }
 

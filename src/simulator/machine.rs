@@ -42,6 +42,8 @@ pub struct Slowdown {
     pub fetch: f64,
     /// Seconds a byte that comes from another worker.
     pub transfer: f64,
+    /// Seconds a byte of parameters, and of what the optimizer keeps beside them, that another worker moved.
+    pub weights: f64,
     /// Seconds a byte that is written where another worker held what was there.
     pub take: f64,
     /// The share of its time by which a part takes longer as long as any other runs.

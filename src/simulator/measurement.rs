@@ -287,6 +287,7 @@ pub(super) fn fitted(
     seconds: f64,
 ) -> Result<Costs> {
     let one = machine.with_workers(1);
+    // Without chance, since one worker has nobody to share with.
     let took = simulate(plan, policy(name)?.as_mut(), &one, costs, Options::default())?.makespan;
     let work = costs.work();
     let scheduling = took - work;

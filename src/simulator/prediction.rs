@@ -75,8 +75,8 @@ pub struct Request {
     pub policies: Vec<String>,
     /// How long the network's steps are measured, all executors together.
     pub limit: Duration,
-    /// Draws the costs of parts from their mean and variance.
-    pub seed: Option<u64>,
+    /// For the costs of parts, which are drawn from their mean and variance.
+    pub seed: u64,
 }
 
 impl Request {
@@ -180,18 +180,11 @@ pub fn curve(
     let costs = Costs::new(part_seconds.iter().map(|parts| parts.iter().map(cost).collect()));
     let costs = fitted(&costs, plan, machine, policy, alone)?;
     let on = |&workers: &usize| {
-        Ok(run(plan, &costs, &machine.with_workers(workers), policy, None)?.makespan)
+        Ok(run(plan, &costs, &machine.with_workers(workers), policy, 0)?.makespan)
     };
     workers.iter().map(on).collect()
 }
 
-fn run(
-    plan: &Plan,
-    costs: &Costs,
-    machine: &Machine,
-    name: &str,
-    seed: Option<u64>,
-) -> Result<Simulation> {
-    let options = Options { seed, ..Options::default() };
-    simulate(plan, policy(name)?.as_mut(), machine, costs, options)
+fn run(plan: &Plan, costs: &Costs, machine: &Machine, name: &str, seed: u64) -> Result<Simulation> {
+    simulate(plan, policy(name)?.as_mut(), machine, costs, Options::drawn(seed))
 }

@@ -24,6 +24,19 @@ struct Read {
     writer: u32,
     bytes: f64,
     share: Share,
+    /// Whether they are parameters.
+    weights: bool,
+}
+
+/// What a part fetches from other workers.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Fetched {
+    /// Parts whose results it reads.
+    pub(super) parts: f64,
+    /// Bytes of their activations and gradients.
+    pub(super) values: f64,
+    /// Bytes of parameters, and of what the optimizer keeps beside them.
+    pub(super) weights: f64,
 }
 
 /// Which of a writer's bytes one part of the reader reads.
@@ -53,8 +66,8 @@ impl Traffic {
         Copies { words, holders: vec![0; parts * words], written: vec![false; parts] }
     }
 
-    /// What part `part` of `task` fetches from other workers when `worker` runs it: of how many parts,
-    /// and how many bytes. From then on, the worker holds copies.
+    /// What part `part` of `task` fetches from other workers when `worker` runs it. From then on, the worker
+    /// holds copies.
     pub(super) fn fetch(
         &self,
         plan: &Plan,
@@ -62,8 +75,8 @@ impl Traffic {
         task: usize,
         part: u32,
         worker: usize,
-    ) -> (f64, f64) {
-        let (mut fetches, mut fetched) = (0.0, 0.0);
+    ) -> Fetched {
+        let mut fetched = Fetched::default();
         for read in &self.reads[task] {
             let writer = read.writer as usize;
             let described = &plan.tasks[writer];
@@ -75,12 +88,14 @@ impl Traffic {
                     Share::Same => common(&extent(plan, writer, number), &extent(plan, task, part)),
                 };
                 if share > 0.0 && copies.read(self.first[writer] + number as usize, worker) {
-                    fetches += 1.0;
-                    fetched += share * each;
+                    fetched.parts += 1.0;
+                    let bytes =
+                        if read.weights { &mut fetched.weights } else { &mut fetched.values };
+                    *bytes += share * each;
                 }
             }
         }
-        (fetches, fetched)
+        fetched
     }
 
     /// `worker` alone holds what the part wrote. Gives the bytes that others held before, in the places
@@ -205,7 +220,12 @@ fn reads(plan: &Plan) -> Vec<Vec<Read>> {
                 _ => Share::All,
             };
             let bytes = bytes(plan, edge.value, task.items);
-            reads[edge.task as usize].push(Read { writer: writer as u32, bytes, share });
+            reads[edge.task as usize].push(Read {
+                writer: writer as u32,
+                bytes,
+                share,
+                weights: false,
+            });
         }
     }
     // Parameters come from the updates of the step before.
@@ -230,7 +250,7 @@ fn reads(plan: &Plan) -> Vec<Vec<Read>> {
                 let bytes = (arrays * floats * size_of::<f32>()) as f64;
                 let same = step.phase == Phase::Update && task.split == TaskSplit::Rows;
                 let share = if same { Share::Same } else { Share::All };
-                reads[number].push(Read { writer, bytes, share });
+                reads[number].push(Read { writer, bytes, share, weights: true });
             }
         }
     }
@@ -264,11 +284,15 @@ mod tests {
         let mut copies = traffic.copies(2);
         let of_x = f64::from(4 * 8 * 4);
         assert_eq!(traffic.write(&mut copies, x, 0, 0), 0.0, "nobody had it");
-        assert_eq!(traffic.fetch(&plan, &mut copies, a, 0, 0), (0.0, 0.0), "its own");
-        assert_eq!(traffic.fetch(&plan, &mut copies, a, 0, 1), (1.0, of_x));
-        assert_eq!(traffic.fetch(&plan, &mut copies, a, 0, 1), (0.0, 0.0), "it has a copy");
+        let mut fetch = |copies: &mut Copies, task, worker| {
+            let it = traffic.fetch(&plan, copies, task, 0, worker);
+            (it.parts, it.values, it.weights)
+        };
+        assert_eq!(fetch(&mut copies, a, 0), (0.0, 0.0, 0.0), "its own");
+        assert_eq!(fetch(&mut copies, a, 1), (1.0, of_x, 0.0));
+        assert_eq!(fetch(&mut copies, a, 1), (0.0, 0.0, 0.0), "it has a copy");
         assert_eq!(traffic.write(&mut copies, a, 0, 1), 0.0);
-        assert_eq!(traffic.fetch(&plan, &mut copies, b, 0, 0), (1.0, f64::from(4 * 16 * 4)));
+        assert_eq!(fetch(&mut copies, b, 0), (1.0, f64::from(4 * 16 * 4), 0.0));
         assert_eq!(traffic.write(&mut copies, x, 0, 0), of_x, "the other has a copy");
         assert_eq!(traffic.write(&mut copies, x, 0, 0), 0.0, "no longer");
         assert_eq!(traffic.write(&mut copies, x, 0, 1), of_x);

@@ -145,8 +145,7 @@ fn predict(machine: &Machine, measurement: &Measurement, held_out: bool) -> Resu
         let on = |machine: &Machine| {
             let machine = machine.with_workers(measured.workers);
             let mut policy = policy(&measured.policy)?;
-            let options = Options::default();
-            simulate(&measurement.plan, policy.as_mut(), &machine, &costs, options)
+            simulate(&measurement.plan, policy.as_mut(), &machine, &costs, Options::drawn(0))
         };
         let simulated = on(machine)?;
         let apart = on(&Machine { slowdown: super::Slowdown::default(), ..machine.clone() })?;

@@ -40,7 +40,7 @@ pub fn fit_to(machine: &Machine, measurements: &[Measurement]) -> Result<Machine
         measurements.iter().flat_map(|it| it.others.iter().map(move |times| (it, times))).collect();
     let observations: Vec<_> = steps.iter().map(|(it, times)| observe(it, times)).collect();
     let mut kept: Vec<usize> = (0..steps.len()).collect();
-    let mut coefficients = [0.0; 4];
+    let mut coefficients = [0.0; 5];
     for _ in 0..REPETITIONS {
         let all: Vec<_> = kept.iter().map(|&number| observations[number]).collect();
         coefficients = fit(&all);
@@ -50,8 +50,8 @@ pub fn fit_to(machine: &Machine, measurements: &[Measurement]) -> Result<Machine
         kept = (0..steps.len()).filter(|&number| misses[number].abs() <= limit).collect();
     }
     let kept: Vec<_> = kept.into_iter().map(|number| steps[number]).collect();
-    let [fetch, transfer, shared, take] = coefficients;
-    let slowdown = Slowdown { fetch, transfer, shared, take };
+    let [fetch, transfer, shared, take, weights] = coefficients;
+    let slowdown = Slowdown { fetch, transfer, shared, take, weights };
     let with = |handover| {
         let overhead = Overhead { handover, ..machine.overhead };
         Machine { overhead, slowdown, ..machine.clone() }
@@ -78,7 +78,7 @@ fn error(machine: &Machine, steps: &[(&Measurement, &StepTimes)]) -> Result<f64>
         let costs = measurement.costs_on(machine, &measured.policy)?;
         let machine = machine.with_workers(measured.workers);
         let mut policy = policy(&measured.policy)?;
-        let options = Options::default();
+        let options = Options::drawn(0);
         let plan = &measurement.plan;
         let took = simulate(plan, policy.as_mut(), &machine, &costs, options)?.makespan;
         sum += (took / measured.seconds).ln().powi(2);
@@ -88,19 +88,19 @@ fn error(machine: &Machine, steps: &[(&Measurement, &StepTimes)]) -> Result<f64>
 
 /// What the parts of one network met in steps by one policy, and how much longer they took than alone,
 /// all together and as shares of what they take alone.
-fn observe(measurement: &Measurement, times: &StepTimes) -> Observation<4> {
+fn observe(measurement: &Measurement, times: &StepTimes) -> Observation<5> {
     let plan = &measurement.plan;
     let costs = &measurement.alone(&times.policy).costs;
     let clock = super::clock();
     let traffic = Traffic::new(plan);
     let workers = times.traces.iter().flatten().map(|event| event.worker + 1).max();
     let mut copies = traffic.copies(workers.unwrap_or(1));
-    let (mut sums, mut longer, mut seconds) = ([0.0; 4], 0.0, 0.0);
+    let (mut sums, mut longer, mut seconds) = ([0.0; 5], 0.0, 0.0);
     for (step, trace) in times.traces.iter().take(STEPS).enumerate() {
         let alone = |event: &PartEvent| costs.of_task(event.task)[event.part].mean;
         for (event, beside) in trace.iter().zip(beside(trace)) {
             let (task, part) = (event.task, event.part as u32);
-            let (fetches, fetched) = traffic.fetch(plan, &mut copies, task, part, event.worker);
+            let fetched = traffic.fetch(plan, &mut copies, task, part, event.worker);
             let taken = traffic.write(&mut copies, task, part, event.worker);
             let alone = alone(event);
             let took = ((event.end - event.start) as f64 * 1e-9 - clock).max(0.0);
@@ -110,7 +110,7 @@ fn observe(measurement: &Measurement, times: &StepTimes) -> Observation<4> {
             }
             // Beside others, a part takes longer by a share of the time that it takes alone.
             let share = alone / took.max(alone);
-            let met = [fetches, fetched, beside * share, taken];
+            let met = [fetched.parts, fetched.values, beside * share, taken, fetched.weights];
             sums.iter_mut().zip(met).for_each(|(sum, met)| *sum += met);
             longer += took - alone;
             seconds += alone;
