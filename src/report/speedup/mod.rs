@@ -115,7 +115,8 @@ fn in_turn<C>(
     Ok(times)
 }
 
-/// Records `steps` executions, and the seconds that each took as seen from outside.
+/// Records `steps` executions, after some milliseconds of others, and the seconds that each took as seen
+/// from outside.
 ///
 /// # Errors
 /// If a node fails.
@@ -125,6 +126,7 @@ pub fn record(
     steps: usize,
 ) -> Result<(Vec<Execution>, Vec<f64>)> {
     let steps = steps.max(1);
+    settle(|| executor.execute(run))?;
     let recorder = Arc::new(Recorder::of_executions(run.plan(), steps));
     let mut seconds = Vec::with_capacity(steps);
     run.observe(Some(Arc::clone(&recorder) as Arc<dyn Observer>));
