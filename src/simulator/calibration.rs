@@ -75,40 +75,39 @@ pub struct Calibration {
     /// The machine, with one worker: its overheads, and its slowdown by the networks that calibrate. With
     /// one core, nothing runs side by side, and the slowdown is nothing.
     pub machine: Machine,
-    /// The network that is to be predicted, if there is one.
-    pub subject: Option<Measurement>,
+    /// The networks that are to be predicted.
+    pub measured: Vec<Measurement>,
     /// Networks that other processes disturbed, or during which the cores were farther apart than during
     /// others, however often they were measured.
     pub disturbed: Vec<String>,
 }
 
-/// Measures the networks that calibrate, which run for about `limit` each, and with them `subject`, so that
-/// both are measured while the cores are equally near. `progress` is told of each sitting and network.
+/// Measures the networks that calibrate, which run for about `limit` each, and with them `subjects`, so that
+/// all are measured while the cores are equally near; again if they were disturbed, unless there is no time.
+/// `progress` is told of each sitting and network.
 ///
 /// # Errors
-/// If threads can't be started, or `subject` can't be trained.
+/// If threads can't be started, or one of `subjects` can't be trained.
 pub fn calibrate(
     limit: Duration,
-    subject: Option<Subject<'_>>,
+    subjects: &[Subject<'_>],
     progress: impl FnMut(usize, &str),
 ) -> Result<Calibration> {
     let machine = Machine { overhead: overhead()?, ..Machine::ideal(1) };
     let calibrating = if cores() == 1 { &[] } else { CALIBRATING };
     let models = open(calibrating)?;
     let two_workers = |model| Subject::on_two_workers(model, POLICIES, limit);
-    let mut subjects: Vec<_> = models.iter().map(two_workers).collect();
-    let is_alone = subject.is_none();
-    subjects.extend(subject);
-    let mut measured = Sittings { every: 1, more: MORE }.measure(&subjects, progress)?;
-    let shortest = Measurement::shortest_handover(&measured);
-    let subject = if is_alone { None } else { measured.pop() };
-    let loud = |it: &&Measurement| !it.is_quiet(shortest);
-    let disturbed = measured.iter().chain(&subject).filter(loud).map(|it| it.name.clone());
-    let disturbed: Vec<String> = disturbed.collect();
-    let (quiet, others) = measured.into_iter().partition(|it| it.is_quiet(shortest));
-    let quiet: Vec<_> = quiet;
-    let kept = if quiet.len() < FEWEST { [quiet, others].concat() } else { quiet };
-    Ok(Calibration { machine: fit_to(&machine, &kept)?, subject, disturbed })
+    let all: Vec<_> = models.iter().map(two_workers).chain(subjects.iter().cloned()).collect();
+    let more = if limit.is_zero() { 0 } else { MORE };
+    let mut calibrating = Sittings { every: 1, more }.measure(&all, progress)?;
+    let shortest = Measurement::shortest_handover(&calibrating);
+    let loud = calibrating.iter().filter(|it| !it.is_quiet(shortest));
+    let disturbed = loud.map(|it| it.name.clone()).collect();
+    let measured = calibrating.split_off(models.len());
+    let (quiet, loud): (Vec<_>, Vec<_>) =
+        calibrating.into_iter().partition(|it| it.is_quiet(shortest));
+    let kept = if quiet.len() < FEWEST { [quiet, loud].concat() } else { quiet };
+    Ok(Calibration { machine: fit_to(&machine, &kept)?, measured, disturbed })
 }
 
 /// Presets of these names, without metrics.

@@ -16,7 +16,7 @@ use crate::model::Model;
 
 /// For how long parts are timed in a round, one step at least.
 const OBSERVED: Duration = Duration::from_millis(4);
-/// The fewest and the most rounds of blocks.
+/// The fewest and the most rounds of blocks; without time, one must do.
 const ROUNDS: (usize, usize) = (5, 200);
 /// How many times as long as asked for a measurement may take while others take its cores away.
 const PATIENCE: u32 = 5;
@@ -196,14 +196,15 @@ impl Measurement {
         let recorder = Arc::new(Recorder::new());
         let began = Instant::now();
         let patience = limit * PATIENCE;
+        let fewest = if limit.is_zero() { 1 } else { ROUNDS.0 };
         let (mut rounds, mut disturbed) = (0, 0);
         let mut handovers = Vec::new();
         let mut waited = Duration::ZERO;
         let mut free = probe.wait(patience);
         waited += began.elapsed();
         while rounds < ROUNDS.1 {
-            let enough = rounds >= ROUNDS.0 && began.elapsed() > limit + waited;
-            if enough || (disturbed >= ROUNDS.0 && began.elapsed() > limit + patience) {
+            let enough = rounds >= fewest && began.elapsed() > limit + waited;
+            if enough || (disturbed >= fewest && began.elapsed() > limit + patience) {
                 break;
             }
             if !free {
@@ -217,7 +218,9 @@ impl Measurement {
             }
             free = probe.cores_are_free();
             let keeps = free && had_cores;
-            candidates.iter_mut().for_each(|it| it.end_round(keeps));
+            for candidate in &mut candidates {
+                candidate.end_round(keeps);
+            }
             rounds += usize::from(keeps);
             if keeps {
                 handovers.push(probe.handover());

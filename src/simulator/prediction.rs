@@ -107,11 +107,10 @@ pub fn predict(
     let policies: Vec<&str> = request.policies.iter().map(String::as_str).collect();
     let limit = request.limit;
     let subject = Subject { model, policies: &policies, others: request.measurable(), limit };
-    let Calibration { machine, subject, disturbed } =
-        calibrate(limit / 10, Some(subject), progress)?;
+    let Calibration { machine, measured, disturbed } = calibrate(limit / 10, &[subject], progress)?;
     let machine = &machine;
-    // Who hands over a subject gets its measurement.
-    let measurement = subject.unwrap();
+    // One subject, one measurement.
+    let measurement = &measured[0];
     let plan = &measurement.plan;
     let mut rows = Vec::new();
     for speeds in &request.machines {

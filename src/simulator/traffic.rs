@@ -284,7 +284,7 @@ mod tests {
         let mut copies = traffic.copies(2);
         let of_x = f64::from(4 * 8 * 4);
         assert_eq!(traffic.write(&mut copies, x, 0, 0), 0.0, "nobody had it");
-        let mut fetch = |copies: &mut Copies, task, worker| {
+        let fetch = |copies: &mut Copies, task, worker| {
             let it = traffic.fetch(&plan, copies, task, 0, worker);
             (it.parts, it.values, it.weights)
         };

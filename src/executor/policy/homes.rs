@@ -222,11 +222,15 @@ mod tests {
         assert_eq!((first.len(), second.len()), (4, 4));
         let mut policy = CriticalPath::default();
         policy.begin(&plan, 2).unwrap();
-        first.iter().for_each(|&part| policy.push(part, 0));
+        for &part in &first {
+            policy.push(part, 0);
+        }
         // Nobody had anything yet, so parts come in order.
         let turns = [1, 0, 0, 1];
         assert_eq!(turns.map(|worker| policy.pop(worker).unwrap().part), [0, 1, 2, 3]);
-        second.iter().for_each(|&part| policy.push(part, 0));
+        for &part in &second {
+            policy.push(part, 0);
+        }
         let again = [0, 0, 1, 1].map(|worker| policy.pop(worker).unwrap().part);
         assert_eq!(again, [1, 2, 0, 3]);
         assert_eq!(policy.pop(0), None);

@@ -51,7 +51,7 @@ pub fn fit_to(machine: &Machine, measurements: &[Measurement]) -> Result<Machine
     }
     let kept: Vec<_> = kept.into_iter().map(|number| steps[number]).collect();
     let [fetch, transfer, shared, take, weights] = coefficients;
-    let slowdown = Slowdown { fetch, transfer, shared, take, weights };
+    let slowdown = Slowdown { fetch, transfer, weights, take, shared };
     let with = |handover| {
         let overhead = Overhead { handover, ..machine.overhead };
         Machine { overhead, slowdown, ..machine.clone() }
