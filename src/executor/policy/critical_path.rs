@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::chunks::Chunks;
 use super::homes::Homes;
 use super::order::{Order, Ranking};
 use super::places::Places;
@@ -30,7 +31,8 @@ pub(super) static SPEC: PolicySpec = PolicySpec {
 /// Where a plan divides the batch into chunks, there is work beside the critical path at any time, and
 /// what counts is that numbers are used while they are in a cache: tasks of an earlier chunk come
 /// before those of a later one, and those of one chunk in the plan's order, in which a parameter
-/// gradient follows at once on the gradients that it reads. What goes over all chunks is ranked.
+/// gradient follows at once on the gradients that it reads. What goes over all chunks is ranked. A worker
+/// goes on with the chunk that it is at, and begins one that nobody is at before it helps with another's.
 ///
 /// Elsewhere a worker prefers tasks whose parameters are in its cache, since it had them last, unless
 /// something else is more urgent by 0.3 of the critical path.
@@ -42,8 +44,10 @@ pub struct CriticalPath {
     orders: HashMap<u64, Arc<Order>>,
     order: Arc<Order>,
     waiting: Places,
-    /// Where there is a choice of workers, and no chunk that comes first.
+    /// Where there is a choice of workers, and the batch is not divided into chunks.
     homes: Option<Homes>,
+    /// Where there is, and it is.
+    chunks: Option<Chunks>,
 }
 
 impl CriticalPath {
@@ -70,6 +74,7 @@ impl Policy for CriticalPath {
         self.order = Arc::clone(order);
         self.waiting = Places::new(self.order.parts.len());
         self.homes = Homes::new(plan, workers);
+        self.chunks = Chunks::new(plan, &self.order, workers);
         self.ready_for = Some((plan.id, workers));
         Ok(())
     }
@@ -85,6 +90,9 @@ impl Policy for CriticalPath {
         if let Some(homes) = &mut self.homes {
             homes.push(place, part, worker);
         }
+        if let Some(chunks) = &mut self.chunks {
+            chunks.push(place);
+        }
     }
 
     fn pop(&mut self, worker: usize) -> Option<ReadyPart> {
@@ -96,6 +104,9 @@ impl Policy for CriticalPath {
                 place = own;
             }
             homes.pop(place, self.order.parts[place as usize], worker);
+        }
+        if let Some(chunks) = &mut self.chunks {
+            place = chunks.pop(worker, place);
         }
         self.waiting.remove(place);
         Some(self.order.parts[place as usize])

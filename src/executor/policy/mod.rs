@@ -3,6 +3,7 @@
 //! To add a policy, write one file that holds everything about it, its `SPEC` included, and add two
 //! lines here.
 
+mod chunks;
 mod critical_path;
 mod fifo;
 mod homes;
