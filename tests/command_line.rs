@@ -359,7 +359,17 @@ fn a_graph_is_written_as_a_model_file() {
     let file = path(&folder, "experts.toml");
     told(&["graph", "experts:experts=3", "--out", &file]);
     let (read, preset) = (Model::open(Some(&file)), Model::open(Some("experts:experts=3")));
-    assert_eq!(read.unwrap().to_toml().unwrap(), preset.unwrap().to_toml().unwrap());
+    let preset = preset.unwrap().to_toml().unwrap();
+    assert_eq!(read.unwrap().to_toml().unwrap(), preset);
+    // And back from a saved network.
+    let saved = path(&folder, "experts.safetensors");
+    told(&["train", &file, "--data", "synthetic", "--max-steps", "1", "--quiet", "--save", &saved]);
+    let again = path(&folder, "again.toml");
+    told(&["graph", &saved, "--out", &again]);
+    assert_eq!(Model::open(Some(&again)).unwrap().to_toml().unwrap(), preset);
+    std::fs::write(&saved, "no network").unwrap();
+    let (code, line) = refused(&["graph", &saved, "--out", &again]);
+    assert!(code == 2 && line.contains("experts.safetensors"), "{code}: {line}");
 }
 
 #[test]

@@ -17,7 +17,7 @@ type Drawing = fn(&Graph, Option<&dyn Optimizer>) -> String;
 /// Draws the network's graph, as a picture or for Graphviz, or writes it as a model file.
 #[derive(Debug, Args)]
 pub(super) struct Draw {
-    /// A preset's name or a .toml file [default: the default preset]
+    /// A preset's name, a .toml file or a saved .safetensors file [default: the default preset]
     #[arg(value_name = "MODEL")]
     model: Option<String>,
     /// Where to write it: a file that ends in .svg, .dot or .toml, or - for .dot on standard output

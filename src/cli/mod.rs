@@ -29,8 +29,8 @@ use clap::{Parser, Subcommand};
 #[derive(Debug, Parser)]
 #[command(name = "caudal", version, about, arg_required_else_help = true)]
 #[command(after_help = "\
-MODEL is the name of a preset (see `caudal models`), with arguments as in chain:depth=64,width=32, or
-a .toml file; with none, the default preset.
+MODEL is the name of a preset (see `caudal models`), with arguments as in chain:depth=64,width=32,
+a .toml file, or a network saved as .safetensors, without its weights; with none, the default preset.
 Results go to standard output, progress and errors to standard error.
 Exit codes: 0 done, 1 a run failed, 2 bad usage or input, 130 interrupted.")]
 struct Arguments {

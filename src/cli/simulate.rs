@@ -21,7 +21,7 @@ use super::output::{line, note};
 /// without overhead (Graham).
 #[derive(Debug, Args)]
 pub(super) struct Simulate {
-    /// A preset's name or a .toml file [default: the default preset]
+    /// A preset's name, a .toml file or a saved .safetensors file [default: the default preset]
     #[arg(value_name = "MODEL", conflicts_with = "validate")]
     model: Option<String>,
     /// Numbers of virtual workers

@@ -28,8 +28,8 @@ const FEWEST_SIMULATED: usize = 16;
 /// makes of the first policy with more workers than there are (see `caudal simulate`).
 #[derive(Debug, Args)]
 pub(super) struct Speedup {
-    /// A preset, with arguments as in chain:depth=64,width=32, or a .toml file [default: the default
-    /// preset]
+    /// A preset, with arguments as in chain:depth=64,width=32, a .toml file or a saved .safetensors file
+    /// [default: the default preset]
     #[arg(value_name = "MODEL")]
     model: Option<String>,
     /// Numbers of threads of the pool [default: 1, 2, 4, ... up to one for every core]

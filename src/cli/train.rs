@@ -32,7 +32,8 @@ const SPEEDUP_LIMIT: Duration = Duration::from_millis(1500);
 /// the training after the step at hand; --save still takes place.
 #[derive(Debug, Args)]
 pub(super) struct Train {
-    /// A preset's name or a .toml file [default: the default preset, or that of --resume]
+    /// A preset's name, a .toml file or a saved .safetensors file, whose weights count only with --resume
+    /// [default: the default preset, or that of --resume]
     #[arg(value_name = "MODEL")]
     model: Option<String>,
     /// `digits`, `synthetic` (random data that fits the model), a folder of IDX files, or a CSV file

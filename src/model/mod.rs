@@ -18,6 +18,7 @@ use crate::error::{Error, Result};
 use crate::graph::Graph;
 use crate::optimizers::{Optimizer, Sgd};
 use crate::presets;
+use crate::train::checkpoint;
 
 /// Files larger than this are no model files.
 const LARGEST_FILE: u64 = 64 << 20;
@@ -173,8 +174,8 @@ impl Model {
     }
 
     /// The model that a user asks for: a preset by name, with arguments as [`presets::open`] reads them,
-    /// a file whose name ends in `.toml`, or, with
-    /// nothing asked for, [`presets::DEFAULT`].
+    /// a file whose name ends in `.toml`, that of a network that was saved to a file whose name ends in
+    /// `.safetensors`, or, with nothing asked for, [`presets::DEFAULT`].
     ///
     /// # Errors
     /// [`Error::Model`] for unknown names and for files that are no models, and [`Error::Io`] for
@@ -190,10 +191,15 @@ impl Model {
     pub fn open_with(name_or_path: Option<&str>, kinds: &CustomKinds) -> Result<Self> {
         let name = name_or_path.unwrap_or(presets::DEFAULT);
         let path = Path::new(name);
-        if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("toml")) {
-            return Self::from_toml_with(&read_text(path, name)?, name, kinds);
+        let ends_in =
+            |end: &str| path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case(end));
+        if ends_in("toml") {
+            Self::from_toml_with(&read_text(path, name)?, name, kinds)
+        } else if ends_in("safetensors") {
+            Ok(checkpoint::open_with(path, kinds)?.0)
+        } else {
+            presets::open(name)
         }
-        presets::open(name)
     }
 
     /// The same model without its metrics, and without the nodes that only metrics use: what
