@@ -354,25 +354,6 @@ fn a_graph_is_drawn_to_a_file_or_to_standard_output() {
 }
 
 #[test]
-fn a_graph_is_written_as_a_model_file() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = path(&folder, "experts.toml");
-    told(&["graph", "experts:experts=3", "--out", &file]);
-    let (read, preset) = (Model::open(Some(&file)), Model::open(Some("experts:experts=3")));
-    let preset = preset.unwrap().to_toml().unwrap();
-    assert_eq!(read.unwrap().to_toml().unwrap(), preset);
-    // And back from a saved network.
-    let saved = path(&folder, "experts.safetensors");
-    told(&["train", &file, "--data", "synthetic", "--max-steps", "1", "--quiet", "--save", &saved]);
-    let again = path(&folder, "again.toml");
-    told(&["graph", &saved, "--out", &again]);
-    assert_eq!(Model::open(Some(&again)).unwrap().to_toml().unwrap(), preset);
-    std::fs::write(&saved, "no network").unwrap();
-    let (code, line) = refused(&["graph", &saved, "--out", &again]);
-    assert!(code == 2 && line.contains("experts.safetensors"), "{code}: {line}");
-}
-
-#[test]
 fn benches_print_their_lines() {
     let one = told(&["bench", "towers-small", "--seconds", "0", "--workers", "1"]);
     let fields: Vec<&str> = one.trim_end().split(',').collect();

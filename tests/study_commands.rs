@@ -1,5 +1,6 @@
-//! The commands that study a network: `speedup`, traces, pages, and families of networks for them.
+//! The commands that study a network: `speedup`, `graph`, traces, pages, and families of networks for them.
 
+use caudal::model::Model;
 use serde_json::Value;
 
 use super::command_line::{caudal, json, path, refused, told};
@@ -99,4 +100,23 @@ fn simulations_predict_what_can_and_what_can_not_be_measured_here() {
     assert!(code == 2 && line.contains("unknown policy `best`"), "{line}");
     let (code, line) = refused(&["simulate", "--speeds", "1,0"]);
     assert!(code == 2 && line.contains("expected 0.001 to 1000"), "{line}");
+}
+
+#[test]
+fn a_graph_is_written_as_a_model_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = path(&folder, "experts.toml");
+    told(&["graph", "experts:experts=3", "--out", &file]);
+    let (read, preset) = (Model::open(Some(&file)), Model::open(Some("experts:experts=3")));
+    let preset = preset.unwrap().to_toml().unwrap();
+    assert_eq!(read.unwrap().to_toml().unwrap(), preset);
+    // And back from a saved network.
+    let saved = path(&folder, "experts.safetensors");
+    told(&["train", &file, "--data", "synthetic", "--max-steps", "1", "--quiet", "--save", &saved]);
+    let again = path(&folder, "again.toml");
+    told(&["graph", &saved, "--out", &again]);
+    assert_eq!(Model::open(Some(&again)).unwrap().to_toml().unwrap(), preset);
+    std::fs::write(&saved, "no network").unwrap();
+    let (code, line) = refused(&["graph", &saved, "--out", &again]);
+    assert!(code == 2 && line.contains("experts.safetensors"), "{code}: {line}");
 }
