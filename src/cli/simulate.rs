@@ -93,7 +93,7 @@ impl Simulate {
         let limit = Duration::from_secs_f64(self.seconds);
         note(format_args!("# calibrating on {} networks", calibration::CALIBRATING.len()));
         let request = Request { machines, policies: self.policies.clone(), limit, seed: self.seed };
-        let prediction = predict(&model, &request, |_, _| ())?;
+        let prediction = predict(&model, &request)?;
         table(&prediction)?;
         if self.json { json(&prediction) } else { Ok(()) }
     }

@@ -129,7 +129,7 @@ fn simulate(
     limit: Duration,
 ) -> Result<Simulated, Stop> {
     note(format_args!("# calibrating on {} networks", calibration::CALIBRATING.len()));
-    let machine = calibration::calibrate(limit / 10, &[], |_, _| ())?.machine;
+    let machine = calibration::calibrate(limit / 10, &[])?.machine;
     let pools = measured.rows.iter().filter(|row| row.executor == "pool");
     let most = pools.clone().map(|row| row.workers).max().unwrap_or(1);
     let most = FEWEST_SIMULATED.max(4 * most).min(MOST_WORKERS);

@@ -84,22 +84,17 @@ pub struct Calibration {
 
 /// Measures the networks that calibrate, which run for about `limit` each, and with them `subjects`, so that
 /// all are measured while the cores are equally near; again if they were disturbed, unless there is no time.
-/// `progress` is told of each sitting and network.
 ///
 /// # Errors
 /// If threads can't be started, or one of `subjects` can't be trained.
-pub fn calibrate(
-    limit: Duration,
-    subjects: &[Subject<'_>],
-    progress: impl FnMut(usize, &str),
-) -> Result<Calibration> {
+pub fn calibrate(limit: Duration, subjects: &[Subject<'_>]) -> Result<Calibration> {
     let machine = Machine { overhead: overhead()?, ..Machine::ideal(1) };
     let calibrating = if cores() == 1 { &[] } else { CALIBRATING };
     let models = open(calibrating)?;
     let two_workers = |model| Subject::on_two_workers(model, POLICIES, limit);
     let all: Vec<_> = models.iter().map(two_workers).chain(subjects.iter().cloned()).collect();
     let more = if limit.is_zero() { 0 } else { MORE };
-    let mut calibrating = Sittings { every: 1, more }.measure(&all, progress)?;
+    let mut calibrating = Sittings { every: 1, more }.measure(&all, |_, _| ())?;
     let shortest = Measurement::shortest_handover(&calibrating);
     let loud = calibrating.iter().filter(|it| !it.is_quiet(shortest));
     let disturbed = loud.map(|it| it.name.clone()).collect();

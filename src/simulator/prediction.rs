@@ -95,19 +95,15 @@ fn measurable(speeds: &[f64]) -> bool {
 
 /// Measures this machine and a step of `model` on one worker, predicts the step for every machine and policy
 /// of `request`, and measures what this machine can. Each network of the calibration takes a tenth of the
-/// time of the model; `progress` is told of each sitting and network.
+/// time of the model.
 ///
 /// # Errors
 /// If the network can't be trained, a policy is unknown or refuses it, or a machine is impossible.
-pub fn predict(
-    model: &Model,
-    request: &Request,
-    progress: impl FnMut(usize, &str),
-) -> Result<Prediction> {
+pub fn predict(model: &Model, request: &Request) -> Result<Prediction> {
     let policies: Vec<&str> = request.policies.iter().map(String::as_str).collect();
     let limit = request.limit;
     let subject = Subject { model, policies: &policies, others: request.measurable(), limit };
-    let Calibration { machine, measured, disturbed } = calibrate(limit / 10, &[subject], progress)?;
+    let Calibration { machine, measured, disturbed } = calibrate(limit / 10, &[subject])?;
     let machine = &machine;
     // One subject, one measurement.
     let measurement = &measured[0];

@@ -66,7 +66,11 @@ fn every_file_is_a_row() {
         REGULARIZERS.iter().map(|row| (row.kind, row.summary)),
     );
     let policies = POLICIES.iter().map(|row| (row.name, row.summary));
-    assert_table("executor/policy", &["chunks", "homes", "measured", "order", "places"], policies);
+    assert_table(
+        "executor/policy",
+        &["chunks", "homes", "measured", "order", "places", "turns"],
+        policies,
+    );
 }
 
 #[test]

@@ -69,7 +69,8 @@ mod tests {
     use std::sync::Arc;
 
     use crate::executor::plan::Phase;
-    use crate::executor::policy::{CriticalPath, Policy, ReadyPart};
+    use crate::executor::policy::turns::take_turns;
+    use crate::executor::policy::{CriticalPath, Policy};
     use crate::executor::{Mode, Plan, PlanOptions};
     use crate::graph::GraphBuilder;
     use crate::layers::{Conv2d, Relu};
@@ -92,38 +93,19 @@ mod tests {
     }
 
     /// By worker: the chunks of the parts that it was given, but for the commit, when workers take turns.
-    fn take_turns(plan: &Plan, workers: usize) -> Vec<Vec<u32>> {
+    fn chunks_of(plan: &Plan, workers: usize) -> Vec<Vec<u32>> {
         let mut policy = CriticalPath::default();
         policy.begin(plan, workers).unwrap();
-        let mut missing: Vec<u32> = plan.tasks.iter().map(|task| task.in_degree).collect();
-        let mut left: Vec<u32> = plan.tasks.iter().map(|task| task.parts).collect();
-        let push = |policy: &mut CriticalPath, task: u32| {
-            for part in 0..plan.tasks[task as usize].parts {
-                policy.push(ReadyPart { task, part }, 0);
-            }
-        };
-        for &task in &plan.sources {
-            push(&mut policy, task);
-        }
+        let mut left: usize = plan.tasks.iter().map(|task| task.parts as usize).sum();
         let mut chunks = vec![Vec::new(); workers];
-        for turn in 0.. {
-            let Some(ReadyPart { task, .. }) = policy.pop(turn % workers) else { break };
-            let described = &plan.tasks[task as usize];
-            if plan.steps[described.steps.start as usize].phase != Phase::Commit {
-                chunks[turn % workers].push(described.chunk);
+        take_turns(plan, &mut policy, workers, 0, |part, worker| {
+            left -= 1;
+            let task = &plan.tasks[part.task as usize];
+            if plan.steps[task.steps.start as usize].phase != Phase::Commit {
+                chunks[worker].push(task.chunk);
             }
-            left[task as usize] -= 1;
-            if left[task as usize] > 0 {
-                continue;
-            }
-            for edge in &plan.edges[plan.tasks[task as usize].successors.range()] {
-                missing[edge.task as usize] -= 1;
-                if missing[edge.task as usize] == 0 {
-                    push(&mut policy, edge.task);
-                }
-            }
-        }
-        assert!(left.iter().all(|left| *left == 0), "all parts ran: {left:?}");
+        });
+        assert_eq!(left, 0, "all parts ran");
         chunks
     }
 
@@ -132,7 +114,7 @@ mod tests {
         let plan = plan();
         let chunks = plan.tasks.iter().map(|task| task.chunk).max().unwrap();
         assert_eq!(chunks, 4, "four, and what goes over all");
-        let mut taken = take_turns(&plan, 2);
+        let mut taken = chunks_of(&plan, 2);
         for chunks in &mut taken {
             chunks.retain(|chunk| *chunk < 4);
             chunks.dedup();
@@ -144,7 +126,7 @@ mod tests {
     fn with_more_workers_than_chunks_the_others_help() {
         let plan = plan();
         for workers in [1, 3, 5, 6] {
-            let taken = take_turns(&plan, workers);
+            let taken = chunks_of(&plan, workers);
             assert!(taken.iter().all(|chunks| !chunks.is_empty()), "{workers}: {taken:?}");
         }
     }

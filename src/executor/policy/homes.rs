@@ -176,6 +176,7 @@ fn list_parameters(plan: &Plan, task: usize, parameters: &mut Vec<u32>) -> Span 
 mod tests {
     use std::sync::Arc;
 
+    use crate::executor::policy::turns::take_turns;
     use crate::executor::policy::{CriticalPath, Policy, ReadyPart};
     use crate::executor::{Mode, Plan, PlanOptions};
     use crate::graph::GraphBuilder;
@@ -237,28 +238,18 @@ mod tests {
     }
 
     /// Runs `plan` on workers that take turns, whose first turn `first` has; says who ran each task.
-    fn take_turns(
+    fn workers_of(
         plan: &Plan,
         policy: &mut CriticalPath,
         workers: usize,
         first: usize,
     ) -> Vec<usize> {
         policy.begin(plan, workers).unwrap();
-        let mut missing: Vec<u32> = plan.tasks.iter().map(|task| task.in_degree).collect();
         let mut ran = vec![usize::MAX; plan.tasks.len()];
-        plan.sources.iter().for_each(|&task| policy.push(ReadyPart { task, part: 0 }, 0));
-        let mut worker = first;
-        while let Some(ReadyPart { task, .. }) = policy.pop(worker) {
+        take_turns(plan, policy, workers, first, |ReadyPart { task, .. }, worker| {
             assert_eq!(ran[task as usize], usize::MAX, "task {task} came twice");
             ran[task as usize] = worker;
-            for edge in &plan.edges[plan.tasks[task as usize].successors.range()] {
-                missing[edge.task as usize] -= 1;
-                if missing[edge.task as usize] == 0 {
-                    policy.push(ReadyPart { task: edge.task, part: 0 }, worker);
-                }
-            }
-            worker = (worker + 1) % workers;
-        }
+        });
         assert!(ran.iter().all(|&worker| worker < workers), "all tasks ran: {ran:?}");
         ran
     }
@@ -268,10 +259,10 @@ mod tests {
         let plan = branches();
         assert!(plan.tasks.iter().all(|task| task.parts == 1));
         let mut policy = CriticalPath::default();
-        let mut ran = take_turns(&plan, &mut policy, 2, 0);
+        let mut ran = workers_of(&plan, &mut policy, 2, 0);
         for run in 1..4 {
             // Whoever begins, branches remain where their parameters are.
-            let again = take_turns(&plan, &mut policy, 2, run % 2);
+            let again = workers_of(&plan, &mut policy, 2, run % 2);
             let branch = |task: usize| {
                 let name = plan.task(task).node;
                 name.split_once('.').map(|(branch, _)| branch.to_owned())
@@ -297,7 +288,7 @@ mod tests {
         let plan = branches();
         let mut policy = CriticalPath::default();
         for workers in [1, 2, 3, 7, 64, 65, 2] {
-            take_turns(&plan, &mut policy, workers, 0);
+            workers_of(&plan, &mut policy, workers, 0);
         }
     }
 }

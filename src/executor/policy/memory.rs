@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use super::order::{Order, Ranking};
 use super::places::Places;
+use super::turns::take_turns;
 use super::{Policy, PolicySpec, ReadyPart};
 use crate::error::Result;
 use crate::executor::live::LiveBytes;
@@ -95,27 +96,7 @@ impl Memory {
     /// The most bytes that one worker would hold under the cap.
     fn peak_of_one_worker(&mut self, plan: &Plan) -> usize {
         self.restart();
-        let mut missing: Vec<u32> = plan.tasks.iter().map(|task| task.in_degree).collect();
-        let mut parts_left: Vec<u32> = plan.tasks.iter().map(|task| task.parts).collect();
-        let mut ready = plan.sources.clone();
-        loop {
-            for task in ready.drain(..) {
-                let parts = 0..plan.tasks[task as usize].parts;
-                parts.for_each(|part| self.push(ReadyPart { task, part }, 0));
-            }
-            let Some(part) = self.pop(0) else { break };
-            self.done(part, 0);
-            let task = part.task as usize;
-            parts_left[task] -= 1;
-            if parts_left[task] == 0 {
-                for edge in &plan.edges[plan.tasks[task].successors.range()] {
-                    missing[edge.task as usize] -= 1;
-                    if missing[edge.task as usize] == 0 {
-                        ready.push(edge.task);
-                    }
-                }
-            }
-        }
+        take_turns(plan, self, 1, 0, |_, _| ());
         self.live.peak()
     }
 

@@ -15,6 +15,7 @@ mod places;
 mod random;
 mod r#static;
 mod steal;
+mod turns;
 
 use std::fmt;
 
