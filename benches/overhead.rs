@@ -5,8 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use caudal::bench::{SHAPES, tiny_nodes};
-use caudal::executor::{Mode, Parameters, Plan, PlanOptions, Run, executor};
+use caudal::context::Mode;
+use caudal::flow::executor;
 use caudal::optimizers::{Optimizer, Sgd};
+use caudal::plan::{Plan, PlanOptions};
+use caudal::run::{Parameters, Run};
 use criterion::{BenchmarkId, Criterion, Throughput};
 
 /// Nodes of a graph.

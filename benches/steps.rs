@@ -5,7 +5,8 @@
 use std::time::Duration;
 
 use caudal::bench::prepare;
-use caudal::executor::{PlanOptions, executor};
+use caudal::flow::executor;
+use caudal::plan::PlanOptions;
 use caudal::presets::WORKLOADS;
 use criterion::{BenchmarkId, Criterion};
 

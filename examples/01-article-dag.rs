@@ -17,11 +17,13 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use caudal::executor::{Mode, Observer, PartEvent, Phase, Plan, PlanOptions};
+use caudal::context::{Mode, Phase};
+use caudal::flow::{Observer, PartEvent};
 use caudal::graph::{Graph, GraphBuilder};
 use caudal::layers::{Add, Dense};
 use caudal::losses::MeanSquaredError;
 use caudal::optimizers::Sgd;
+use caudal::plan::{Plan, PlanOptions};
 use caudal::train::{Network, NetworkOptions};
 use caudal::{Result, Tensor};
 

@@ -5,9 +5,10 @@
 use std::time::Duration;
 
 use caudal::bench::{prepare, time_steps};
-use caudal::executor::policy::{Policy, ReadyPart, policy};
-use caudal::executor::{PlanOptions, Pool};
+use caudal::flow::Pool;
+use caudal::flow::policy::{Policy, ReadyPart, policy};
 use caudal::model::Model;
+use caudal::plan::PlanOptions;
 
 #[derive(Debug, Default)]
 struct Latest(Vec<ReadyPart>);

@@ -2,9 +2,10 @@
 
 pub mod bench;
 pub mod blocks;
+pub mod context;
 pub mod data;
 mod error;
-pub mod executor;
+pub mod flow;
 pub mod graph;
 pub mod initializers;
 pub mod kernels;
@@ -13,11 +14,14 @@ pub mod losses;
 pub mod metrics;
 pub mod model;
 pub mod optimizers;
+pub mod plan;
 pub mod presets;
 mod random;
 pub mod regularizers;
 pub mod report;
+pub mod run;
 pub mod simulator;
+mod statistics;
 mod tensor;
 pub mod train;
 

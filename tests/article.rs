@@ -2,15 +2,15 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use caudal::executor::policy::POLICIES;
-use caudal::executor::{
-    Actors, Executor, Mode, Observer, Parameters, PartEvent, Phase, Plan, PlanOptions, Pool, Run,
-    Sequential,
-};
+use caudal::context::{Mode, Phase};
+use caudal::flow::policy::POLICIES;
+use caudal::flow::{Actors, Executor, Observer, PartEvent, Pool, Sequential};
 use caudal::graph::{Graph, GraphBuilder};
 use caudal::layers::{Add, Dense};
 use caudal::losses::MeanSquaredError;
 use caudal::optimizers::{Optimizer, Sgd};
+use caudal::plan::{Plan, PlanOptions};
+use caudal::run::{Parameters, Run};
 
 use crate::watchdog::watch;
 

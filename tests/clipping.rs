@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use caudal::Tensor;
-use caudal::executor::{Mode, PlanOptions};
+use caudal::context::Mode;
 use caudal::graph::{Graph, GraphBuilder};
 use caudal::layers::{Conv2d, Dense, Flatten, Relu};
 use caudal::losses::MeanSquaredError;
 use caudal::model::Model;
 use caudal::optimizers::{NormClip, OPTIMIZERS, Sgd};
+use caudal::plan::PlanOptions;
 use caudal::regularizers::L2;
 use caudal::train::{Network, NetworkOptions};
 use serde::Deserialize;

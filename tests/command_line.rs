@@ -5,8 +5,8 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use caudal::blocks::BLOCKS;
-use caudal::executor::EXECUTORS;
-use caudal::executor::policy::POLICIES;
+use caudal::flow::EXECUTORS;
+use caudal::flow::policy::POLICIES;
 use caudal::layers::LAYERS;
 use caudal::losses::LOSSES;
 use caudal::metrics::METRICS;

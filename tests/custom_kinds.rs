@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use caudal::Tensor;
-use caudal::executor::{Mode, PlanOptions, Sequential};
+use caudal::context::Mode;
+use caudal::flow::Sequential;
 use caudal::graph::GraphBuilder;
 use caudal::layers::{Arity, Custom, Dense, Layer, Misfit, Relu};
 use caudal::losses::{Loss, MeanSquaredError};
 use caudal::model::{CustomKinds, Model, TrainingConfig};
 use caudal::optimizers::Sgd;
+use caudal::plan::PlanOptions;
 use caudal::train::{FitOptions, Network, NetworkOptions, checkpoint};
 
 use crate::probe::{Specimen, Surroundings, WeightedSum, assert_close, execute};

@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
+use caudal::context::Mode;
 use caudal::data::{digits, gather};
-use caudal::executor::{
-    Actors, Executor, Mode, Parameters, Plan, PlanOptions, Pool, Run, Sequential,
-};
+use caudal::flow::{Actors, Executor, Pool, Sequential};
 use caudal::graph::{Graph, GraphBuilder};
 use caudal::layers::{Add, Concat, Conv2d, Dense, Flatten, GlobalAvgPool, MaxPool, Relu, Reshape};
 use caudal::losses::SoftmaxCrossEntropy;
 use caudal::metrics::Accuracy;
 use caudal::optimizers::{Optimizer, Sgd};
+use caudal::plan::{Plan, PlanOptions};
+use caudal::run::{Parameters, Run};
 use caudal::train::{FitOptions, Network, NetworkOptions};
 
 fn branches() -> Graph {

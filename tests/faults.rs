@@ -8,10 +8,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use caudal::executor::policy::{POLICIES, Policy, ReadyPart};
-use caudal::executor::{
-    Actors, Context, Executor, Mode, Observer, PartEvent, PlanOptions, Pool, Sequential,
-};
+use caudal::context::{Context, Mode};
+use caudal::flow::policy::{POLICIES, Policy, ReadyPart};
+use caudal::flow::{Actors, Executor, Observer, PartEvent, Pool, Sequential};
 use caudal::graph::{Graph, GraphBuilder};
 use caudal::kernels::MatrixMut;
 use caudal::layers::{
@@ -21,6 +20,7 @@ use caudal::layers::{
 use caudal::losses::{Loss, MeanSquaredError, SoftmaxCrossEntropy, TargetValues};
 use caudal::metrics::{Accuracy, Metric};
 use caudal::optimizers::{Moving, Optimizer, Sgd};
+use caudal::plan::PlanOptions;
 use caudal::train::{Network, NetworkOptions};
 use caudal::{Error, Failure, Shape, Tensor};
 use rand::{Rng, SeedableRng};

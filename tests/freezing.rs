@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use caudal::Tensor;
-use caudal::executor::{Mode, Phase, Plan, PlanOptions};
+use caudal::context::{Mode, Phase};
 use caudal::graph::{Graph, GraphBuilder};
 use caudal::layers::{Dense, Relu, StopGradient};
 use caudal::losses::MeanSquaredError;
 use caudal::model::{Model, TrainingConfig};
 use caudal::optimizers::{Adam, Optimizer, Sgd};
+use caudal::plan::{Plan, PlanOptions};
 use caudal::regularizers::{L1, L2};
 use caudal::train::{Network, NetworkOptions, checkpoint};
 
@@ -58,7 +59,7 @@ fn backward(graph: &Graph) -> BTreeSet<(String, Phase)> {
     let plan =
         Plan::compile(&Arc::new(graph.clone()), Mode::Training, 2, &optimizer, options).unwrap();
     let tasks: Vec<_> = (0..plan.task_count()).map(|task| plan.task(task)).collect();
-    let steps = tasks.iter().flat_map(|task| &task.steps);
+    let steps = tasks.iter().flat_map(|task| &task.calls);
     let steps = steps.filter(|(_, phase)| *phase != Phase::Forward);
     steps.map(|(node, phase)| ((*node).to_owned(), *phase)).collect()
 }

@@ -6,12 +6,13 @@ mod large;
 use std::sync::Arc;
 
 use caudal::Tensor;
-use caudal::executor::{Mode, Plan, PlanOptions};
+use caudal::context::Mode;
 use caudal::graph::{Graph, GraphBuilder};
 use caudal::layers::{Add, Concat, Conv2d, Dense, Flatten, GlobalAvgPool, MaxPool, Relu};
 use caudal::losses::{MeanSquaredError, SoftmaxCrossEntropy};
 use caudal::metrics::Accuracy;
 use caudal::optimizers::{Optimizer, Sgd};
+use caudal::plan::{Plan, PlanOptions};
 use caudal::train::{Network, NetworkOptions};
 
 /// No inputs.

@@ -13,8 +13,8 @@ mod tables;
 
 use std::sync::Arc;
 
-use caudal::executor::PlanOptions;
 use caudal::layers::{LAYERS, Layer, LayerSpec, Sample};
+use caudal::plan::PlanOptions;
 use caudal::train::NetworkOptions;
 
 use crate::probe::{Specimen, Surroundings};

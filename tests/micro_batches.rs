@@ -2,17 +2,18 @@
 
 use std::sync::Arc;
 
+use caudal::context::{Mode, Phase};
 use caudal::data::{digits, gather};
-use caudal::executor::policy::POLICIES;
-use caudal::executor::{
-    Executor, Mode, Parameters, Phase, Plan, PlanOptions, Pool, Run, Sequential, executor,
-};
+use caudal::flow::policy::POLICIES;
+use caudal::flow::{Executor, Pool, Sequential, executor};
 use caudal::graph::{Graph, GraphBuilder};
 use caudal::layers::{
     BatchNorm, Concat, Conv2d, Dense, Dropout, Flatten, GlobalAvgPool, Relu, Tanh,
 };
 use caudal::losses::SoftmaxCrossEntropy;
 use caudal::optimizers::{Optimizer, Sgd};
+use caudal::plan::{Plan, PlanOptions};
+use caudal::run::{Parameters, Run};
 use caudal::train::{FitOptions, Network, NetworkOptions};
 
 use crate::command_line::{caudal, json, told};

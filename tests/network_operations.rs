@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use caudal::Tensor;
 use caudal::data::digits;
-use caudal::executor::PlanOptions;
 use caudal::graph::{Graph, GraphBuilder};
 use caudal::layers::{Add, Concat, Dense, Dropout, Relu, Tanh};
 use caudal::losses::{Huber, MeanSquaredError, SoftmaxCrossEntropy};
 use caudal::metrics::{Accuracy, Mae};
 use caudal::model::{Model, TrainingConfig};
 use caudal::optimizers::{Adam, Sgd};
+use caudal::plan::PlanOptions;
 use caudal::train::{FitOptions, Network, NetworkOptions, checkpoint};
 
 fn sequential() -> NetworkOptions {

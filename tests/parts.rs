@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use caudal::executor::{Mode, Phase, Plan, PlanOptions};
+use caudal::context::{Mode, Phase};
 use caudal::graph::{Graph, GraphBuilder};
 use caudal::layers::{Concat, Dense};
 use caudal::losses::MeanSquaredError;
 use caudal::optimizers::{Optimizer, Sgd};
+use caudal::plan::{Plan, PlanOptions};
 
 /// Branches of one dense layer, joined by another.
 fn branches(count: usize) -> Arc<Graph> {
@@ -26,7 +27,7 @@ fn parts(graph: &Arc<Graph>, node: &str, batch: usize, options: PlanOptions) -> 
     let optimizer: Arc<dyn Optimizer> = Arc::new(Sgd::new(0.1));
     let plan = Plan::compile(graph, Mode::Training, batch, &optimizer, options).unwrap();
     let mut tasks = (0..plan.task_count()).map(|task| plan.task(task));
-    let found = tasks.find(|task| task.steps.contains(&(node, Phase::Forward)));
+    let found = tasks.find(|task| task.calls.contains(&(node, Phase::Forward)));
     found.unwrap().parts
 }
 

@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
-use caudal::executor::policy::{POLICIES, ReadyPart, policy};
-use caudal::executor::{
-    Executor, Mode, Observer, Parameters, PartEvent, Plan, PlanOptions, Pool, Run, Sequential,
-};
+use caudal::context::Mode;
+use caudal::flow::policy::{POLICIES, ReadyPart, policy};
+use caudal::flow::{Executor, Observer, PartEvent, Pool, Sequential};
 use caudal::graph::{Graph, GraphBuilder};
 use caudal::layers::{Add, Dense, Relu, Scale};
 use caudal::optimizers::{Optimizer, Sgd};
+use caudal::plan::{Plan, PlanOptions};
+use caudal::run::{Parameters, Run};
 use caudal::train::{Network, NetworkOptions};
 
 use crate::protocol::{run_of, tiny, trained};

@@ -4,8 +4,10 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use caudal::Error;
-use caudal::executor::policy::{Policy, ReadyPart};
-use caudal::executor::{Executor, Mode, PlanOptions, Pool};
+use caudal::context::Mode;
+use caudal::flow::policy::{Policy, ReadyPart};
+use caudal::flow::{Executor, Pool};
+use caudal::plan::PlanOptions;
 
 use crate::protocol::{run_of, tiny, trained};
 use crate::watchdog::watch;
@@ -54,7 +56,7 @@ impl Policy for Rogue {
         self.supervises
     }
 
-    fn begin(&mut self, _plan: &caudal::executor::Plan, _workers: usize) -> caudal::Result<()> {
+    fn begin(&mut self, _plan: &caudal::flow::TaskGraph, _workers: usize) -> caudal::Result<()> {
         self.waiting.clear();
         self.given = 0;
         Ok(())

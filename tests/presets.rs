@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use caudal::context::Mode;
 use caudal::data::synthetic_for;
-use caudal::executor::policy::POLICIES;
-use caudal::executor::{Mode, Plan, PlanOptions};
+use caudal::flow::policy::POLICIES;
+use caudal::plan::{Plan, PlanOptions};
 use caudal::presets::PRESETS;
 use caudal::train::{FitOptions, Network, NetworkOptions};
 

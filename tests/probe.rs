@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
-use caudal::executor::{Context, Executor, Mode, Parameters, Plan, PlanOptions, Run};
+use caudal::context::{Context, Mode};
+use caudal::flow::Executor;
 use caudal::graph::{Graph, GraphBuilder, NodeName, Role};
 use caudal::kernels::MatrixMut;
 use caudal::layers::{Add, Layer, Misfit, ParameterKind, Pass};
 use caudal::losses::{Loss, TargetValues};
 use caudal::optimizers::{Optimizer, Sgd};
+use caudal::plan::{Plan, PlanOptions};
+use caudal::run::{Parameters, Run};
 use caudal::{Shape, Tensor};
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};

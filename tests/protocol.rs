@@ -5,16 +5,16 @@ use std::sync::{Arc, Barrier, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use caudal::Error;
-use caudal::executor::policy::{POLICIES, Policy, ReadyPart};
-use caudal::executor::{
-    Context, Executor, Mode, Observer, Parameters, PartEvent, Plan, PlanOptions, Pool, Run,
-    Sequential,
-};
+use caudal::context::{Context, Mode};
+use caudal::flow::policy::{POLICIES, Policy, ReadyPart};
+use caudal::flow::{Executor, Observer, PartEvent, Pool, Sequential};
 use caudal::graph::{Graph, GraphBuilder};
 use caudal::kernels::MatrixMut;
 use caudal::layers::{Add, Dense, Layer, Misfit, Relu, Tanh};
 use caudal::losses::MeanSquaredError;
 use caudal::optimizers::{Optimizer, Sgd};
+use caudal::plan::{Plan, PlanOptions};
+use caudal::run::{Parameters, Run};
 use caudal::train::{Network, NetworkOptions};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -219,7 +219,7 @@ fn one_run_goes_from_executor_to_executor() {
         let mut executors: Vec<Box<dyn Executor>> = vec![
             Box::new(Sequential::new()),
             Box::new(Pool::new(2, "fifo").unwrap()),
-            Box::new(caudal::executor::Actors::new()),
+            Box::new(caudal::flow::Actors::new()),
             Box::new(Pool::new(3, "critical-path").unwrap()),
         ];
         executors[0].execute(&mut run).unwrap();
@@ -250,7 +250,7 @@ impl Policy for Chance {
         "chance"
     }
 
-    fn begin(&mut self, _plan: &Plan, _workers: usize) -> caudal::Result<()> {
+    fn begin(&mut self, _graph: &caudal::flow::TaskGraph, _workers: usize) -> caudal::Result<()> {
         assert!(self.waiting.is_empty(), "parts are left over from the run before");
         Ok(())
     }

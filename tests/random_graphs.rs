@@ -5,10 +5,11 @@ mod plan_laws;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use caudal::executor::policy::POLICIES;
-use caudal::executor::{Actors, Executor, PlanOptions, Pool, Run, Sequential};
+use caudal::flow::policy::POLICIES;
+use caudal::flow::{Actors, Executor, Pool, Sequential};
 use caudal::graph::Graph;
 use caudal::optimizers::Sgd;
+use caudal::plan::PlanOptions;
 use caudal::train::{Network, NetworkOptions};
 
 use crate::support_graphs::{Batch, Family, Specimen, borrowed, specimen};
@@ -61,7 +62,7 @@ impl Executor for Shared {
         0
     }
 
-    fn execute(&mut self, run: &mut Run) -> caudal::Result<()> {
+    fn execute(&mut self, run: &mut dyn caudal::flow::Execute) -> caudal::Result<()> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).execute(run)
     }
 }

@@ -3,13 +3,16 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use caudal::Error;
-use caudal::executor::policy::policy;
-use caudal::executor::schedule::{Event, Recording, Replay, Schedule};
-use caudal::executor::{Context, Executor, Mode, PlanOptions, Pool, Run, Sequential};
+use caudal::context::{Context, Mode};
+use caudal::flow::policy::policy;
+use caudal::flow::schedule::{Event, Recording, Replay, Schedule};
+use caudal::flow::{Executor, Pool, Sequential};
 use caudal::graph::{Graph, GraphBuilder};
 use caudal::kernels::MatrixMut;
 use caudal::layers::{Add, Layer, Misfit};
 use caudal::optimizers::Sgd;
+use caudal::plan::PlanOptions;
+use caudal::run::Run;
 use caudal::train::{Network, NetworkOptions};
 
 use crate::protocol::{run_of, tiny, trained};

@@ -3,11 +3,14 @@
 use std::sync::Arc;
 
 use caudal::Error;
-use caudal::executor::{Executor, Mode, Parameters, Plan, PlanOptions, Pool, Run, Sequential};
+use caudal::context::Mode;
+use caudal::flow::{Executor, Pool, Sequential};
 use caudal::graph::{Graph, GraphBuilder};
 use caudal::layers::Dense;
 use caudal::losses::MeanSquaredError;
 use caudal::optimizers::{Adam, Optimizer, Sgd};
+use caudal::plan::{Plan, PlanOptions};
+use caudal::run::{Parameters, Run};
 
 fn wide(width: usize) -> Arc<Graph> {
     let mut net = GraphBuilder::new("wide");

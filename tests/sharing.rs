@@ -1,12 +1,13 @@
 //! Networks in which several nodes share parameters.
 
 use caudal::Tensor;
-use caudal::executor::{Mode, PlanOptions};
+use caudal::context::Mode;
 use caudal::graph::{Block, Graph, GraphBuilder};
 use caudal::layers::{Add, Concat, Conv2d, Dense, Flatten, MaxPool, Relu, Tanh};
 use caudal::losses::{MeanSquaredError, SoftmaxCrossEntropy};
 use caudal::model::{Model, TrainingConfig};
 use caudal::optimizers::Sgd;
+use caudal::plan::PlanOptions;
 use caudal::report::dot;
 use caudal::train::{Network, NetworkOptions, checkpoint};
 use rand::{Rng, SeedableRng};

@@ -1,8 +1,8 @@
 //! Laws and anomalies of list schedules, on the simulator.
 
-use caudal::executor::Plan;
-use caudal::executor::policy::{POLICIES, Policy, ReadyPart, policy};
-use caudal::simulator::{Costs, Machine, Options, Simulation, TaskGraph, simulate};
+use caudal::flow::policy::{POLICIES, Policy, ReadyPart, policy};
+use caudal::flow::{TaskGraph, TaskGraphBuilder};
+use caudal::simulator::{Costs, Machine, Options, Simulation, simulate};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -11,7 +11,7 @@ use rand_chacha::ChaCha8Rng;
 struct List {
     /// Tasks by their numbers in the task graph, the most urgent first.
     order: Vec<usize>,
-    /// By task of the plan: its place in the list.
+    /// By task of the tasks: its place in the list.
     places: Vec<usize>,
     waiting: Vec<ReadyPart>,
 }
@@ -27,12 +27,12 @@ impl Policy for List {
         "list"
     }
 
-    fn begin(&mut self, plan: &Plan, _workers: usize) -> caudal::Result<()> {
+    fn begin(&mut self, tasks: &TaskGraph, _workers: usize) -> caudal::Result<()> {
         let place = |task| {
-            let number: usize = plan.task(task).node.parse().unwrap();
+            let number: usize = tasks.task(task).node.parse().unwrap();
             self.order.iter().position(|&other| other == number).unwrap()
         };
-        self.places = (0..plan.task_count()).map(place).collect();
+        self.places = (0..tasks.task_count()).map(place).collect();
         Ok(())
     }
 
@@ -49,26 +49,32 @@ impl Policy for List {
 
 /// Tasks of these seconds; `after` holds pairs of a task and one that waits for it, counted from 1.
 fn graph(seconds: &[f64], after: &[(usize, usize)]) -> TaskGraph {
-    let mut tasks = TaskGraph::default();
+    let mut tasks = TaskGraphBuilder::new("tasks");
     for (number, &seconds) in seconds.iter().enumerate() {
         let before = after.iter().filter(|(_, later)| *later == number + 1);
-        tasks.task(seconds, &before.map(|(earlier, _)| earlier - 1).collect::<Vec<_>>()).unwrap();
+        let before: Vec<_> = before.map(|(earlier, _)| earlier - 1).collect();
+        tasks.task(number.to_string(), seconds, &before).unwrap();
     }
-    tasks
+    tasks.build().unwrap()
+}
+
+/// What its tasks cost.
+fn costs_of(graph: &TaskGraph) -> Costs {
+    Costs::even(graph, graph.estimated_costs())
 }
 
 fn run(tasks: &TaskGraph, policy: &mut dyn Policy, machine: &Machine) -> Simulation {
-    let (plan, costs) = tasks.plan().unwrap();
-    let simulation = simulate(&plan, policy, machine, &costs, Options::default()).unwrap();
-    assert_schedule(&plan, &costs, &simulation, machine);
+    let costs = costs_of(tasks);
+    let simulation = simulate(tasks, policy, machine, &costs, Options::default()).unwrap();
+    assert_schedule(tasks, &costs, &simulation, machine);
     simulation
 }
 
 /// Asserts that every part ran once, for as long as it takes, after those that it waits for, and that
 /// no worker ran two at a time.
-fn assert_schedule(plan: &Plan, costs: &Costs, simulation: &Simulation, machine: &Machine) {
-    let mut ended = vec![0; plan.task_count()];
-    let mut times = vec![0; plan.task_count()];
+fn assert_schedule(tasks: &TaskGraph, costs: &Costs, simulation: &Simulation, machine: &Machine) {
+    let mut ended = vec![0; tasks.task_count()];
+    let mut times = vec![0; tasks.task_count()];
     let mut free = vec![0; machine.workers()];
     for event in &simulation.events {
         let alone = costs.of_task(event.task)[event.part].mean / machine.speeds[event.worker];
@@ -78,9 +84,9 @@ fn assert_schedule(plan: &Plan, costs: &Costs, simulation: &Simulation, machine:
         ended[event.task] = ended[event.task].max(event.end);
         times[event.task] += 1;
     }
-    assert!((0..plan.task_count()).all(|task| times[task] == plan.task(task).parts));
+    assert!((0..tasks.task_count()).all(|task| times[task] == tasks.task(task).parts));
     for event in &simulation.events {
-        for next in plan.task(event.task).successors {
+        for next in tasks.task(event.task).successors {
             let began = simulation.events.iter().filter(|other| other.task == next);
             assert!(began.map(|other| other.start).min() >= Some(event.end - 1));
         }
@@ -132,23 +138,24 @@ fn another_list_makes_it_longer() {
 
 /// Tasks that wait for some of the twenty before them, with durations from 1 ms to 1 s.
 fn random_tasks(random: &mut ChaCha8Rng) -> TaskGraph {
-    let mut tasks = TaskGraph::default();
+    let mut tasks = TaskGraphBuilder::new("tasks");
     let density = random.random_range(0.0..0.4);
     for number in 0..random.random_range(1..60_usize) {
         let before = number.saturating_sub(20)..number;
         let after: Vec<_> = before.filter(|_| random.random_bool(density)).collect();
-        tasks.task(10_f64.powf(random.random_range(-3.0..0.0)), &after).unwrap();
+        let seconds = 10_f64.powf(random.random_range(-3.0..0.0));
+        tasks.task(number.to_string(), seconds, &after).unwrap();
     }
-    tasks
+    tasks.build().unwrap()
 }
 
 /// Every policy of the table, and lists in random orders.
-fn policies(plan: &Plan, random: &mut ChaCha8Rng) -> Vec<Box<dyn Policy>> {
+fn policies(tasks: &TaskGraph, random: &mut ChaCha8Rng) -> Vec<Box<dyn Policy>> {
     let all = POLICIES.iter().map(|spec| policy(spec.name).unwrap());
     // A policy that keeps parts back makes no list schedule.
     let mut policies: Vec<_> = all.filter(|policy| !policy.supervises()).collect();
     for _ in 0..2 {
-        let mut order: Vec<_> = (0..plan.task_count()).collect();
+        let mut order: Vec<_> = (0..tasks.task_count()).collect();
         rand::seq::SliceRandom::shuffle(order.as_mut_slice(), random);
         policies.push(Box::new(List::new(order)));
     }
@@ -160,9 +167,9 @@ fn list_schedules_keep_their_bounds() {
     let mut random = ChaCha8Rng::seed_from_u64(8);
     for _ in 0..60 {
         let tasks = random_tasks(&mut random);
-        let (plan, costs) = tasks.plan().unwrap();
-        let (work, path) = (costs.work(), costs.critical_path(&plan));
-        for mut policy in policies(&plan, &mut random) {
+        let costs = costs_of(&tasks);
+        let (work, path) = (costs.work(), costs.critical_path(&tasks));
+        for mut policy in policies(&tasks, &mut random) {
             for workers in [1, 2, 3, 8, 64] {
                 let simulated = run(&tasks, policy.as_mut(), &Machine::ideal(workers));
                 let (took, p) = (simulated.makespan, workers as f64);
@@ -187,15 +194,15 @@ fn overheads_add_up_on_one_worker_and_slow_workers_take_longer() {
     let mut random = ChaCha8Rng::seed_from_u64(2);
     for _ in 0..20 {
         let tasks = random_tasks(&mut random);
-        let (plan, costs) = tasks.plan().unwrap();
+        let costs = costs_of(&tasks);
         let mut machine = Machine::ideal(1);
         (machine.overhead.part, machine.overhead.message) = (0.5, 0.25);
         machine.slowdown.transfer = 1.0;
         let mut policy = policy("fifo").unwrap();
         let mut took = |machine: &Machine| {
-            simulate(&plan, policy.as_mut(), machine, &costs, Options::default()).unwrap().makespan
+            simulate(&tasks, policy.as_mut(), machine, &costs, Options::default()).unwrap().makespan
         };
-        let scheduling = plan.task_count() as f64 * 0.5 + plan.message_count() as f64 * 0.25;
+        let scheduling = tasks.task_count() as f64 * 0.5 + tasks.message_count() as f64 * 0.25;
         assert!((took(&machine) - costs.work() - scheduling).abs() < 1e-9);
         let half = Machine { speeds: vec![0.5], ..Machine::ideal(1) };
         assert!((took(&half) - 2.0 * costs.work()).abs() < 1e-9);
@@ -204,10 +211,11 @@ fn overheads_add_up_on_one_worker_and_slow_workers_take_longer() {
 
 #[test]
 fn a_worker_of_half_the_speed_does_half_as_much() {
-    let mut tasks = TaskGraph::default();
-    for _ in 0..3000 {
-        tasks.task(1.0, &[]).unwrap();
+    let mut tasks = TaskGraphBuilder::new("tasks");
+    for number in 0..3000 {
+        tasks.task(number.to_string(), 1.0, &[]).unwrap();
     }
+    let tasks = tasks.build().unwrap();
     let machine = Machine { speeds: vec![1.0, 1.0, 0.5], ..Machine::ideal(3) };
     let simulated = run(&tasks, &mut List::new(0..3000), &machine);
     assert_eq!(simulated.makespan, 1200.0);
@@ -218,14 +226,15 @@ fn a_worker_of_half_the_speed_does_half_as_much() {
 
 #[test]
 fn parts_that_run_side_by_side_are_slower_by_what_the_machine_says() {
-    let mut tasks = TaskGraph::default();
-    tasks.task(2.0, &[]).unwrap();
-    tasks.task(1.0, &[]).unwrap();
-    let (plan, costs) = tasks.plan().unwrap();
+    let mut tasks = TaskGraphBuilder::new("tasks");
+    tasks.task("0", 2.0, &[]).unwrap();
+    tasks.task("1", 1.0, &[]).unwrap();
+    let tasks = tasks.build().unwrap();
+    let costs = costs_of(&tasks);
     let mut machine = Machine::ideal(2);
     machine.slowdown.shared = 0.5;
     let options = Options::default();
-    let simulated = simulate(&plan, &mut List::new([0, 1]), &machine, &costs, options).unwrap();
+    let simulated = simulate(&tasks, &mut List::new([0, 1]), &machine, &costs, options).unwrap();
     // Both run at two thirds until the shorter one ends after 1.5 s; the other has 1 s left.
     assert!((simulated.makespan - 2.5).abs() < 1e-9, "{}", simulated.makespan);
 }
@@ -234,8 +243,8 @@ fn parts_that_run_side_by_side_are_slower_by_what_the_machine_says() {
 fn a_seed_decides_every_draw_and_a_thousand_workers_are_no_problem() {
     let mut random = ChaCha8Rng::seed_from_u64(4);
     let tasks = random_tasks(&mut random);
-    let (plan, fixed) = tasks.plan().unwrap();
-    let varied = Costs::new((0..plan.task_count()).map(|task| {
+    let fixed = costs_of(&tasks);
+    let varied = Costs::new((0..tasks.task_count()).map(|task| {
         let mut parts = fixed.of_task(task).to_vec();
         for part in &mut parts {
             part.variance = (0.3 * part.mean).powi(2);
@@ -245,12 +254,12 @@ fn a_seed_decides_every_draw_and_a_thousand_workers_are_no_problem() {
     let mut policy = policy("critical-path").unwrap();
     let mut took = |seed, workers| {
         let options = Options { seed, ..Options::default() };
-        simulate(&plan, policy.as_mut(), &Machine::ideal(workers), &varied, options).unwrap()
+        simulate(&tasks, policy.as_mut(), &Machine::ideal(workers), &varied, options).unwrap()
     };
     assert_eq!(took(Some(1), 4), took(Some(1), 4));
     assert_ne!(took(Some(1), 4).makespan, took(Some(2), 4).makespan);
     assert!((took(None, 1).makespan - fixed.work()).abs() < 1e-9);
-    assert!((took(None, 1024).makespan - fixed.critical_path(&plan)).abs() < 1e-9);
+    assert!((took(None, 1024).makespan - fixed.critical_path(&tasks)).abs() < 1e-9);
 }
 
 /// Keeps whatever it is given.
@@ -268,15 +277,16 @@ impl Policy for Lost {
 
 #[test]
 fn impossible_machines_and_tasks_are_refused_and_lost_parts_are_told() {
-    let mut tasks = TaskGraph::default();
-    let first = tasks.task(1.0, &[]).unwrap();
-    tasks.task(1.0, &[first]).unwrap();
-    assert!(tasks.task(f64::NAN, &[]).unwrap_err().to_string().contains("NaN seconds"));
-    assert!(tasks.task(1.0, &[9]).unwrap_err().to_string().contains("waits for task 9"));
-    assert!(TaskGraph::default().plan().is_err());
-    let (plan, costs) = tasks.plan().unwrap();
+    let mut tasks = TaskGraphBuilder::new("tasks");
+    let first = tasks.task("0", 1.0, &[]).unwrap();
+    tasks.task("1", 1.0, &[first]).unwrap();
+    assert!(tasks.task("2", f64::NAN, &[]).unwrap_err().to_string().contains("NaN seconds"));
+    assert!(tasks.task("2", 1.0, &[9]).unwrap_err().to_string().contains("waits for task 9"));
+    assert!(TaskGraphBuilder::new("tasks").build().is_err());
+    let tasks = tasks.build().unwrap();
+    let costs = costs_of(&tasks);
     let try_on = |machine: &Machine, policy: &mut dyn Policy| {
-        simulate(&plan, policy, machine, &costs, Options::default()).unwrap_err().to_string()
+        simulate(&tasks, policy, machine, &costs, Options::default()).unwrap_err().to_string()
     };
     let fifo = &mut *policy("fifo").unwrap();
     assert!(try_on(&Machine::ideal(0), fifo).contains("1 to 1024 workers"));
@@ -285,6 +295,6 @@ fn impossible_machines_and_tasks_are_refused_and_lost_parts_are_told() {
     assert!(try_on(&stuck, fifo).contains("speed 0"));
 
     let message = try_on(&Machine::ideal(2), &mut Lost);
-    assert!(message.contains("`0` (forward) is ready but was never taken"), "{message}");
-    assert!(message.contains("`1` (forward) lacks 1 message"), "{message}");
+    assert!(message.contains("`0` (task) is ready but was never taken"), "{message}");
+    assert!(message.contains("`1` (task) lacks 1 message"), "{message}");
 }

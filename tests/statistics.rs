@@ -2,12 +2,13 @@
 //! normalisation.
 
 use caudal::Tensor;
-use caudal::executor::{Mode, PlanOptions};
+use caudal::context::Mode;
 use caudal::graph::{Graph, GraphBuilder};
 use caudal::layers::{BatchNorm, Conv2d, Dense, Embedding, GlobalAvgPool, Relu};
 use caudal::losses::{MeanSquaredError, SoftmaxCrossEntropy};
 use caudal::model::{Model, TrainingConfig};
 use caudal::optimizers::Adam;
+use caudal::plan::PlanOptions;
 use caudal::regularizers::L2;
 use caudal::train::{Network, NetworkOptions, checkpoint};
 

@@ -4,12 +4,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::median;
+use crate::context::Mode;
 use crate::error::{Error, Result};
-use crate::executor::{Executor, Mode, Parameters, Plan, PlanOptions, Run};
+use crate::flow::Executor;
 use crate::graph::{Graph, GraphBuilder, NodeName};
 use crate::layers::{Add, Relu};
 use crate::optimizers::{Optimizer, Sgd};
+use crate::plan::{Plan, PlanOptions};
 use crate::presets::Wiring;
+use crate::run::{Parameters, Run};
 
 /// Floats of the tensor that every node passes on.
 const FLOATS: usize = 16;
@@ -180,7 +183,7 @@ pub fn overhead(graph: &Arc<Graph>, executor: &mut dyn Executor, runs: usize) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::executor::executor;
+    use crate::flow::executor;
 
     #[test]
     fn every_shape_has_as_many_nodes_as_asked_for_and_runs() {

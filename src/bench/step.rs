@@ -4,11 +4,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{median, minor_faults, peak_resident_mib};
+use crate::context::Mode;
 use crate::data::synthetic_for;
 use crate::error::Result;
-use crate::executor::{Executor, Mode, Parameters, Plan, PlanOptions, Run};
+use crate::flow::Executor;
 use crate::graph::Graph;
 use crate::optimizers::Optimizer;
+use crate::plan::{Plan, PlanOptions};
+use crate::run::{Parameters, Run};
 
 /// Steps before the clock starts.
 const WARM_UP: u64 = 5;

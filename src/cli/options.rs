@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use caudal::executor::{EXECUTORS, Executor, PlanOptions, executor};
+use caudal::flow::{EXECUTORS, Executor, executor};
+use caudal::plan::PlanOptions;
 use caudal::train::{Network, NetworkOptions, checkpoint};
 use clap::Args;
 
@@ -72,7 +73,7 @@ impl Run {
     /// The options of a network with first values from `seed`.
     pub(super) fn network(&self, seed: u64) -> Result<NetworkOptions, Stop> {
         // A policy that the executor does not use must exist all the same.
-        caudal::executor::policy::policy(&self.policy)?;
+        caudal::flow::policy::policy(&self.policy)?;
         if !EXECUTORS.iter().any(|spec| spec.name == self.executor) {
             executor(&self.executor, 1, &self.policy)?;
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use caudal::bench::{SHAPES, overhead, tiny_nodes};
-use caudal::executor::executor;
+use caudal::flow::executor;
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use caudal::executor::Pool;
-use caudal::executor::policy::policy;
-use caudal::executor::schedule::{Log, Recording, Replay, Schedule};
+use caudal::flow::Pool;
+use caudal::flow::policy::policy;
+use caudal::flow::schedule::{Log, Recording, Replay, Schedule};
 use caudal::train::Network;
 use clap::Args;
 

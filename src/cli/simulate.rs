@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use caudal::executor::policy::policy;
+use caudal::flow::policy::policy;
 use caudal::model::Model;
 use caudal::simulator::prediction::{self, Prediction, Request, predict};
 use caudal::simulator::validation::{Errors, Validation, validate};

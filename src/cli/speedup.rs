@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use caudal::bench::prepare;
-use caudal::executor::policy::POLICIES;
-use caudal::executor::{Executor, Plan, PlanOptions, executor};
+use caudal::flow::policy::POLICIES;
+use caudal::flow::{Executor, executor};
 use caudal::model::Model;
+use caudal::plan::{Plan, PlanOptions};
 use caudal::report::speedup::{Row, Speedup as Measured, ideas, speedup};
 use caudal::report::{Page, Simulated, speedup_page};
 use caudal::simulator::{MOST_WORKERS, calibration, prediction};

@@ -1,8 +1,8 @@
 //! `caudal models`, `layers`, `losses`, …: the library's tables, printed.
 
 use caudal::blocks::BLOCKS;
-use caudal::executor::EXECUTORS;
-use caudal::executor::policy::POLICIES;
+use caudal::flow::EXECUTORS;
+use caudal::flow::policy::POLICIES;
 use caudal::graph::TRAINING_ATTRIBUTES;
 use caudal::layers::LAYERS;
 use caudal::losses::LOSSES;

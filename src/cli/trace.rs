@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use caudal::executor::Plan;
-use caudal::executor::trace::{Execution, chrome, csv, json_lines};
+use caudal::flow::TaskGraph;
+use caudal::flow::trace::{Execution, chrome, csv, json_lines};
 
 use super::Stop;
 use super::output::{check_writable, write_file};
@@ -11,7 +11,7 @@ use super::output::{check_writable, write_file};
 /// How many executions a trace holds at most: enough to compare steps, and few enough for a viewer.
 pub(super) const EXECUTIONS: usize = 10;
 
-type Format = fn(&Plan, &[Execution]) -> String;
+type Format = fn(&TaskGraph, &[Execution]) -> String;
 
 /// The format that a file's name asks for.
 fn format(path: &Path) -> Result<Format, Stop> {
@@ -34,6 +34,6 @@ pub(super) fn check(path: &Path) -> Result<(), Stop> {
 }
 
 /// Writes the executions of a plan.
-pub(super) fn write(path: &Path, plan: &Plan, executions: &[Execution]) -> Result<(), Stop> {
-    write_file(path, &format(path)?(plan, executions))
+pub(super) fn write(path: &Path, graph: &TaskGraph, executions: &[Execution]) -> Result<(), Stop> {
+    write_file(path, &format(path)?(graph, executions))
 }

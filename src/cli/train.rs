@@ -4,9 +4,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use caudal::context::Mode;
 use caudal::data::{self, Dataset};
-use caudal::executor::trace::Recorder;
-use caudal::executor::{Executor, Mode, Observer, executor};
+use caudal::flow::trace::Recorder;
+use caudal::flow::{Executor, Observer, executor};
 use caudal::model::Model;
 use caudal::optimizers::{self, Optimizer};
 use caudal::report::speedup::{Speedup, speedup};
@@ -300,7 +301,7 @@ impl Train {
 /// Records the steps on whole batches from now on, as many of the last as a trace holds.
 fn record(network: &mut Network, batch_size: usize) -> Result<Arc<Recorder>, Stop> {
     let run = network.run(Mode::Training, batch_size)?;
-    let recorder = Arc::new(Recorder::of_executions(run.plan(), trace::EXECUTIONS));
+    let recorder = Arc::new(Recorder::of_executions(run.plan(), trace::EXECUTIONS).with_messages());
     run.observe(Some(Arc::clone(&recorder) as Arc<dyn Observer>));
     Ok(recorder)
 }

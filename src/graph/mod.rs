@@ -18,13 +18,13 @@ pub use builder::{GraphBuilder, NodeName};
 pub(crate) use settings::Settings;
 pub use settings::TRAINING_ATTRIBUTES;
 
+use crate::context::Signature;
 use crate::error::{Error, Result};
 use crate::layers::{Layer, ParameterKind, ParameterSpec};
 use crate::losses::Loss;
 use crate::metrics::Metric;
 use crate::optimizers::Optimizer;
 use crate::regularizers::Regularizer;
-use crate::tensor::Shape;
 
 /// A node's position in its graph.
 pub type NodeId = usize;
@@ -65,19 +65,20 @@ impl Role {
 /// One node of a validated graph.
 #[derive(Clone, Debug)]
 pub struct Node {
-    /// Unique within the graph.
-    pub name: String,
+    /// Its name, inputs, shape and parameters, which can be read as fields of the node itself.
+    pub signature: Signature,
     /// What it computes.
     pub role: Role,
-    /// Where its values come from, in order.
-    pub inputs: Vec<NodeId>,
-    /// The shape of one item of its output, channels last.
-    pub shape: Shape,
-    /// Its parameters, as positions in [`Graph::parameters`]; those of another node, if it shares
-    /// them.
-    pub parameters: Vec<usize>,
     /// What is said about the training of its parameters.
     pub(crate) settings: Settings,
+}
+
+impl std::ops::Deref for Node {
+    type Target = Signature;
+
+    fn deref(&self) -> &Signature {
+        &self.signature
+    }
 }
 
 /// One array of weights that an optimizer moves, or of statistics that its layer moves.

@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 
 use super::builder::{Draft, DraftRole};
 use super::{Graph, Node, NodeId, Parameter, settings, sharing};
+use crate::context::Signature;
 use crate::error::{Error, Result, count};
 use crate::layers::{Arity, Misfit, ParameterSpec};
 use crate::tensor::{Shape, describe_shape};
@@ -68,11 +69,13 @@ pub(super) fn validate(name: String, drafts: Vec<Draft>, outputs: &[String]) -> 
     let mut nodes = Vec::with_capacity(drafts.len());
     for (id, draft) in drafts.into_iter().enumerate() {
         nodes.push(Node {
-            name: draft.name,
+            signature: Signature {
+                name: draft.name,
+                inputs: inputs[id].clone(),
+                shape: std::mem::take(&mut shapes[id]),
+                parameters: of_node[owners[id]].clone(),
+            },
             role: draft.role.into_role(1.0 / losses.max(1) as f32),
-            inputs: inputs[id].clone(),
-            shape: std::mem::take(&mut shapes[id]),
-            parameters: of_node[owners[id]].clone(),
             settings: said[owners[id]].clone(),
         });
     }

@@ -1,7 +1,7 @@
 //! Where the largest number stands.
 
 use super::{Layer, LayerSpec, Misfit, Reads, Sample, last_axis, parse_plain};
-use crate::executor::Context;
+use crate::context::Context;
 use crate::kernels::MatrixMut;
 use crate::tensor::Shape;
 

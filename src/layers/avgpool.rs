@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::window::{Padding, Pair, image, windows};
 use super::{Cost, Layer, LayerSpec, Misfit, Reads, Sample, parse, to_attributes};
-use crate::executor::Context;
+use crate::context::Context;
 use crate::kernels::{self, MatrixMut, PoolShape};
 use crate::tensor::Shape;
 

@@ -9,7 +9,7 @@ use super::{
     Cost, Layer, LayerSpec, Layout, Misfit, ParameterKind, ParameterSpec, Pass, Reads, Sample,
     finite, last_axis, parse, to_attributes,
 };
-use crate::executor::Context;
+use crate::context::Context;
 use crate::initializers::Constant;
 use crate::kernels::{self, MatrixMut, with_scratch};
 use crate::tensor::Shape;

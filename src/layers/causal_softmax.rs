@@ -1,7 +1,7 @@
 //! Numbers to shares of 1, each row looking no further than its own place.
 
 use super::{Cost, Layer, LayerSpec, Misfit, Reads, Sample, parse_plain};
-use crate::executor::Context;
+use crate::context::Context;
 use crate::kernels::{self, MatrixMut};
 use crate::tensor::{Shape, describe_shape};
 

@@ -1,7 +1,7 @@
 //! What several layers check about shapes, settings and indices.
 
 use super::Misfit;
-use crate::executor::Context;
+use crate::context::Context;
 use crate::tensor::{Shape, describe_shape};
 
 /// Refuses an attribute that code, rather than a model file, has made anything but a number that

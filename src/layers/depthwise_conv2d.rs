@@ -10,7 +10,7 @@ use super::{
     Cost, Layer, LayerSpec, Layout, Misfit, ParameterKind, ParameterSpec, Reads, Sample, Split,
     parse, to_attributes,
 };
-use crate::executor::Context;
+use crate::context::Context;
 use crate::initializers::{Choice, Constant, GlorotUniform};
 use crate::kernels::{self, Conv2dShape, MatrixMut};
 use crate::tensor::Shape;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Cost, Layer, LayerSpec, Misfit, Reads, Sample, finite, parse, to_attributes};
-use crate::executor::{Context, Mode};
+use crate::context::{Context, Mode};
 use crate::kernels::{self, MatrixMut, MatrixRef};
 use crate::random;
 use crate::tensor::Shape;

@@ -9,7 +9,7 @@ use super::{
     Cost, Layer, LayerSpec, Layout, Misfit, ParameterKind, ParameterSpec, Reads, Sample, Split,
     parse, read_indices, to_attributes,
 };
-use crate::executor::Context;
+use crate::context::Context;
 use crate::initializers::GlorotUniform;
 use crate::kernels::{self, MatrixMut};
 use crate::tensor::Shape;

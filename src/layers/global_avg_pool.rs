@@ -2,7 +2,7 @@
 
 use super::window::image;
 use super::{Layer, LayerSpec, Misfit, Reads, Sample, parse_plain};
-use crate::executor::Context;
+use crate::context::Context;
 use crate::kernels::{self, MatrixMut};
 use crate::tensor::Shape;
 

@@ -2,7 +2,7 @@
 
 use super::window::image;
 use super::{Layer, LayerSpec, Misfit, Sample, parse_plain};
-use crate::executor::Context;
+use crate::context::Context;
 use crate::kernels::{self, MatrixMut, PoolShape};
 use crate::tensor::Shape;
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Range;
 
 use super::ParameterSpec;
-use crate::executor::Context;
+use crate::context::{Context, Pass};
 use crate::kernels::MatrixMut;
 use crate::tensor::Shape;
 
@@ -74,15 +74,6 @@ pub enum Split {
     Items,
     /// Along the rows of each parameter; only for parameter gradients.
     Rows,
-}
-
-/// A way through the graph.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pass {
-    /// From inputs to losses.
-    Forward,
-    /// From losses to parameters.
-    Backward,
 }
 
 /// The work of a node, for one item of the batch.

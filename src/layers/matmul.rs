@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Arity, Cost, Layer, LayerSpec, Misfit, Reads, Sample, parse, to_attributes};
-use crate::executor::Context;
+use crate::context::Context;
 use crate::kernels::{self, MatrixMut, MatrixRef};
 use crate::tensor::{Shape, describe_shape};
 

@@ -78,7 +78,7 @@ pub use flatten::Flatten;
 pub use gelu::Gelu;
 pub use global_avg_pool::GlobalAvgPool;
 pub use global_max_pool::GlobalMaxPool;
-pub use layer::{Arity, Cost, Layer, Misfit, Pass, Reads, Split, View};
+pub use layer::{Arity, Cost, Layer, Misfit, Reads, Split, View};
 pub use layer_norm::LayerNorm;
 pub use leaky_relu::LeakyRelu;
 pub use matmul::MatMul;
@@ -104,6 +104,7 @@ pub use window::{Padding, Pair};
 pub use zero_padding::ZeroPadding;
 
 use self::checks::{equal_shapes, last_axis, read_indices, require_not_negative};
+pub use crate::context::Pass;
 use crate::error::{Error, Result};
 
 /// Every layer kind, in the order of the documentation.

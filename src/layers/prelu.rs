@@ -9,7 +9,7 @@ use super::{
     Layer, LayerSpec, Layout, Misfit, ParameterKind, ParameterSpec, Reads, Sample, Split, finite,
     parse, to_attributes,
 };
-use crate::executor::Context;
+use crate::context::Context;
 use crate::initializers::Constant;
 use crate::kernels::{self, MatrixMut};
 use crate::tensor::Shape;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Layer, LayerSpec, Misfit, Reads, Sample, finite, parse, to_attributes};
-use crate::executor::Context;
+use crate::context::Context;
 use crate::kernels::{self, MatrixMut};
 use crate::tensor::Shape;
 

@@ -1,7 +1,7 @@
 //! Numbers to shares of 1.
 
 use super::{Cost, Layer, LayerSpec, Misfit, Reads, Sample, last_axis, parse_plain};
-use crate::executor::Context;
+use crate::context::Context;
 use crate::kernels::{self, MatrixMut};
 use crate::tensor::Shape;
 

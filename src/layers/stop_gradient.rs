@@ -1,7 +1,7 @@
 //! The input, without a gradient.
 
 use super::{Layer, LayerSpec, Misfit, Reads, Sample, View, parse_plain};
-use crate::executor::Context;
+use crate::context::Context;
 use crate::kernels::{self, MatrixMut};
 use crate::tensor::Shape;
 

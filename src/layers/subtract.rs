@@ -1,7 +1,7 @@
 //! The first input less the others, number by number.
 
 use super::{Arity, Layer, LayerSpec, Misfit, Reads, Sample, equal_shapes, parse_plain};
-use crate::executor::Context;
+use crate::context::Context;
 use crate::kernels::{self, MatrixMut};
 use crate::tensor::Shape;
 

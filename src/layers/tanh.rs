@@ -1,7 +1,7 @@
 //! The hyperbolic tangent of every number.
 
 use super::{Layer, LayerSpec, Misfit, Reads, Sample, parse_plain};
-use crate::executor::Context;
+use crate::context::Context;
 use crate::kernels::{self, MatrixMut};
 use crate::tensor::Shape;
 

@@ -1,7 +1,7 @@
 //! Rows become columns.
 
 use super::{Layer, LayerSpec, Misfit, Reads, Sample, parse_plain};
-use crate::executor::Context;
+use crate::context::Context;
 use crate::kernels::{self, MatrixMut, MatrixRef};
 use crate::tensor::{Shape, describe_shape};
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::window::{Pair, image};
 use super::{Layer, LayerSpec, Misfit, Reads, Sample, parse, to_attributes};
-use crate::executor::Context;
+use crate::context::Context;
 use crate::kernels::{self, MatrixMut};
 use crate::tensor::Shape;
 

@@ -2,7 +2,7 @@
 
 use super::targets::{Form, class_of, values};
 use super::{Loss, LossSpec, TargetValues, parse_plain};
-use crate::executor::Context;
+use crate::context::Context;
 use crate::kernels::MatrixMut;
 use crate::layers::{Misfit, Sample};
 

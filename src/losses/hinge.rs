@@ -3,7 +3,7 @@
 use super::{
     Loss, LossSpec, TargetValues, check_same_shape, mean_by_number, parse_plain, slope_by_number,
 };
-use crate::executor::Context;
+use crate::context::Context;
 use crate::kernels::MatrixMut;
 use crate::layers::{Misfit, Sample};
 

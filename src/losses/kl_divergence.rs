@@ -1,7 +1,7 @@
 //! How far a predicted distribution is from a given one.
 
 use super::{Loss, LossSpec, TargetValues, check_same_shape, mean_by_item, parse_plain};
-use crate::executor::Context;
+use crate::context::Context;
 use crate::kernels::{self, MatrixMut};
 use crate::layers::{Misfit, Sample};
 

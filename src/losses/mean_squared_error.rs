@@ -1,7 +1,7 @@
 //! Mean of the squared differences.
 
 use super::{Loss, LossSpec, TargetValues, check_same_shape, mean_by_number, parse_plain};
-use crate::executor::Context;
+use crate::context::Context;
 use crate::kernels::MatrixMut;
 use crate::layers::{Misfit, Sample};
 

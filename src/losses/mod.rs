@@ -26,8 +26,8 @@ pub use kl_divergence::KlDivergence;
 pub use mean_squared_error::MeanSquaredError;
 pub use softmax_cross_entropy::SoftmaxCrossEntropy;
 
+use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::executor::Context;
 use crate::kernels::MatrixMut;
 use crate::layers::{Misfit, Reads, Sample, no_attributes};
 use crate::tensor::describe_shape;

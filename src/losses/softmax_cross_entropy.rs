@@ -2,7 +2,7 @@
 
 use super::targets::{Form, check_labels};
 use super::{Loss, LossSpec, TargetValues, mean_by_item, parse_plain};
-use crate::executor::Context;
+use crate::context::Context;
 use crate::kernels::{self, MatrixMut};
 use crate::layers::{Misfit, Sample};
 

@@ -1,7 +1,7 @@
 //! How a target names the class of every row of scores.
 
 use super::TargetValues;
-use crate::executor::Context;
+use crate::context::Context;
 use crate::kernels::MatrixRef;
 use crate::layers::Misfit;
 use crate::tensor::describe_shape;

@@ -1,9 +1,12 @@
 //! Every loss against its definition in 64 bits, and every gradient against its slope.
 
 use super::*;
-use crate::executor::{Executor, Mode, Parameters, Plan, PlanOptions, Run, Sequential};
+use crate::context::Mode;
+use crate::flow::{Executor, Sequential};
 use crate::graph::GraphBuilder;
 use crate::optimizers::{Optimizer, Sgd};
+use crate::plan::{Plan, PlanOptions};
+use crate::run::{Parameters, Run};
 
 const BATCH: usize = 5;
 const WEIGHT: f32 = 0.75;

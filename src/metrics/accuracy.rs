@@ -1,7 +1,7 @@
 //! The share of rows whose largest score stands at the right class.
 
 use super::{Metric, MetricSpec, parse_plain};
-use crate::executor::Context;
+use crate::context::Context;
 use crate::kernels::MatrixMut;
 use crate::layers::{Misfit, Sample};
 use crate::losses::targets::largest;

@@ -1,7 +1,7 @@
 //! How well scores tell two classes apart, whatever the threshold.
 
 use super::{Metric, MetricSpec, parse_plain};
-use crate::executor::Context;
+use crate::context::Context;
 use crate::kernels::MatrixMut;
 use crate::layers::{Misfit, Sample};
 use crate::losses::targets::class_of;

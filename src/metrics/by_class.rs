@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Table;
-use crate::executor::Context;
+use crate::context::Context;
 use crate::kernels::MatrixMut;
 use crate::layers::Misfit;
 use crate::losses::targets::{each_row, largest};

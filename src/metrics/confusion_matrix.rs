@@ -1,7 +1,7 @@
 //! How often each class is taken for each other.
 
 use super::{Metric, MetricSpec, Table, by_class, parse_plain};
-use crate::executor::Context;
+use crate::context::Context;
 use crate::kernels::MatrixMut;
 use crate::layers::{Misfit, Sample};
 

@@ -2,7 +2,7 @@
 
 use super::by_class::{self, Counts, Scope};
 use super::{Metric, MetricSpec, Table, parse_into};
-use crate::executor::Context;
+use crate::context::Context;
 use crate::kernels::MatrixMut;
 use crate::layers::{Misfit, Sample, to_attributes};
 

@@ -1,7 +1,7 @@
 //! The mean absolute error.
 
 use super::{Metric, MetricSpec, parse_plain};
-use crate::executor::Context;
+use crate::context::Context;
 use crate::kernels::MatrixMut;
 use crate::layers::{Misfit, Sample};
 

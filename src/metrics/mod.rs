@@ -35,8 +35,8 @@ pub use recall::Recall;
 pub use rmse::Rmse;
 pub use top_k::TopK;
 
+use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::executor::Context;
 use crate::kernels::MatrixMut;
 use crate::layers::{Misfit, Sample, from_attributes, no_attributes};
 use crate::losses::targets::{Form, each_row};

@@ -1,7 +1,7 @@
 //! The share of the targets' variance that is predicted.
 
 use super::{Metric, MetricSpec, Table, parse_plain};
-use crate::executor::Context;
+use crate::context::Context;
 use crate::kernels::MatrixMut;
 use crate::layers::{Misfit, Sample};
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Metric, MetricSpec, parse};
-use crate::executor::Context;
+use crate::context::Context;
 use crate::kernels::MatrixMut;
 use crate::layers::{Misfit, Sample, to_attributes};
 

@@ -7,7 +7,7 @@ use super::chart::{Series, breakdown, chart};
 use super::speedup::{Speedup, longest_parts};
 use super::svg::{Costs, svg_with_costs};
 use super::timeline::timeline;
-use crate::executor::Plan;
+use crate::plan::Plan;
 use crate::train::History;
 
 /// Said below curves of the simulator.
@@ -248,7 +248,8 @@ mod tests {
 
     use super::*;
     use crate::bench::prepare;
-    use crate::executor::{PlanOptions, executor};
+    use crate::flow::executor;
+    use crate::plan::PlanOptions;
     use crate::presets;
     use crate::report::speedup::speedup;
     use crate::train::Report;

@@ -5,9 +5,9 @@ use std::fmt::Write;
 use super::canvas::escape;
 use super::layout::{Layout, NODE_HEIGHT};
 use super::{describe_optimizer, describe_parameters};
-use crate::executor::Plan;
 use crate::graph::{Graph, NodeId, Role};
 use crate::optimizers::Optimizer;
+use crate::plan::Plan;
 use crate::tensor::describe_shape;
 
 /// A graph as a self-contained SVG picture, from top to bottom: every node with its name, its kind, the
@@ -56,7 +56,7 @@ impl Costs {
             costs.tasks[plan.node_of(task)] += 1;
         }
         for task in plan.critical_path(longest).0 {
-            for (name, _) in plan.task(task).steps {
+            for (name, _) in plan.task(task).calls {
                 if let Ok(id) = plan.graph().id(name) {
                     costs.critical[id] = true;
                 }

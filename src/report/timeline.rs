@@ -1,8 +1,9 @@
 //! Who did what when.
 
 use super::canvas::{Anchor, COLOURS, Canvas, PALE, tick_label, ticks};
-use crate::executor::trace::{Execution, task_label};
-use crate::executor::{Phase, Plan};
+use crate::context::Phase;
+use crate::flow::trace::Execution;
+use crate::plan::Plan;
 
 const LEFT: f64 = 80.0;
 const WIDTH: f64 = 1100.0;
@@ -52,7 +53,7 @@ pub fn timeline(plan: &Plan, execution: &Execution) -> String {
         };
         let hint = format!(
             "{}{part}: {:.1} µs, waited {:.1} µs",
-            task_label(plan, event.task),
+            plan.task_label(event.task),
             (event.end - event.start) as f64 / 1e3,
             event.start.saturating_sub(event.ready) as f64 / 1e3,
         );

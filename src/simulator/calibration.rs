@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::{Machine, Measurement, Sittings, Subject};
 use crate::error::Result;
-use crate::executor::Stopwatch;
+use crate::flow::Stopwatch;
 use crate::model::Model;
 use crate::presets;
 

@@ -5,7 +5,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 use crate::bench::median;
-use crate::executor::{PartEvent, Plan};
+use crate::flow::{PartEvent, TaskGraph};
 use crate::random;
 
 /// The seconds of one part, on a worker of speed 1 that runs nothing beside it.
@@ -17,7 +17,7 @@ pub struct PartCost {
     pub variance: f64,
 }
 
-/// The cost of every part of a plan.
+/// The cost of every part of a graph.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Costs {
     parts: Vec<PartCost>,
@@ -37,8 +37,8 @@ impl Costs {
     }
 
     /// Fixed seconds a task, divided evenly among its parts.
-    pub fn even(plan: &Plan, seconds: &[f64]) -> Self {
-        let tasks = seconds.iter().zip(&plan.tasks).map(|(&seconds, task)| {
+    pub fn even(graph: &TaskGraph, seconds: &[f64]) -> Self {
+        let tasks = seconds.iter().zip(&graph.tasks).map(|(&seconds, task)| {
             let mean = seconds / f64::from(task.parts);
             vec![PartCost { mean, variance: 0.0 }; task.parts as usize]
         });
@@ -48,9 +48,9 @@ impl Costs {
     /// What was measured while one worker ran the plan several times: the median of each part, less
     /// what the clock itself takes, and the variance of the middle half of its times. A part that no
     /// event tells of costs nothing.
-    pub fn measured(plan: &Plan, events: &[PartEvent], clock: f64) -> Self {
+    pub fn measured(graph: &TaskGraph, events: &[PartEvent], clock: f64) -> Self {
         let mut times: Vec<Vec<Vec<f64>>> =
-            plan.tasks.iter().map(|task| vec![Vec::new(); task.parts as usize]).collect();
+            graph.tasks.iter().map(|task| vec![Vec::new(); task.parts as usize]).collect();
         for event in events {
             let seconds = (event.end - event.start) as f64 * 1e-9;
             times[event.task][event.part].push((seconds - clock).max(0.0));
@@ -75,12 +75,12 @@ impl Costs {
         self.parts.iter().map(|part| part.mean).sum()
     }
 
-    /// The longest way through the tasks of `plan`, in seconds, when the parts of a task run at the
+    /// The longest way through the tasks of `graph`, in seconds, when the parts of a task run at the
     /// same time: T∞.
-    pub fn critical_path(&self, plan: &Plan) -> f64 {
+    pub fn critical_path(&self, graph: &TaskGraph) -> f64 {
         let longest = |task| self.of_task(task).iter().map(|part| part.mean).fold(0.0, f64::max);
-        let seconds: Vec<f64> = (0..plan.task_count()).map(longest).collect();
-        plan.critical_path(&seconds).1
+        let seconds: Vec<f64> = (0..graph.task_count()).map(longest).collect();
+        graph.critical_path(&seconds).1
     }
 
     /// By task: the seconds of all its parts, as policies learn them.

@@ -15,8 +15,9 @@ use super::memory::Memory;
 use super::traffic::{Copies, Traffic};
 use super::{Costs, Machine, Simulation};
 use crate::error::Result;
-use crate::executor::policy::{Policy, ReadyPart};
-use crate::executor::{PartEvent, Plan};
+use crate::flow::PartEvent;
+use crate::flow::TaskGraph;
+use crate::flow::policy::{Policy, ReadyPart};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum State {
@@ -53,7 +54,7 @@ struct Worker {
 
 /// The state of a simulated pool, from step to step.
 pub(super) struct Engine<'a> {
-    plan: &'a Plan,
+    graph: &'a TaskGraph,
     machine: &'a Machine,
     costs: &'a Costs,
     traffic: &'a Traffic,
@@ -83,7 +84,7 @@ pub(super) struct Engine<'a> {
 
 impl<'a> Engine<'a> {
     pub(super) fn new(
-        plan: &'a Plan,
+        graph: &'a TaskGraph,
         machine: &'a Machine,
         costs: &'a Costs,
         traffic: &'a Traffic,
@@ -103,12 +104,12 @@ impl<'a> Engine<'a> {
             scheduling: 0.0,
         };
         Self {
-            plan,
+            graph,
             machine,
             costs,
             traffic,
             copies: traffic.copies(machine.workers()),
-            memory: Memory::new(plan),
+            memory: Memory::new(graph),
             clock: 0.0,
             began: 0.0,
             events: BinaryHeap::new(),
@@ -122,7 +123,7 @@ impl<'a> Engine<'a> {
             supervised: false,
             pending: Vec::new(),
             parts_left: Vec::new(),
-            ready_at: vec![0.0; plan.task_count()],
+            ready_at: vec![0.0; graph.task_count()],
             sinks_left: 0,
             seconds: Vec::new(),
             recorded: Vec::new(),
@@ -139,21 +140,21 @@ impl<'a> Engine<'a> {
         self.began = self.clock;
         self.recorded.clear();
         self.memory.begin();
-        self.pending = self.plan.tasks.iter().map(|task| task.in_degree).collect();
-        self.parts_left = self.plan.tasks.iter().map(|task| task.parts).collect();
-        self.sinks_left = self.plan.sinks;
+        self.pending = self.graph.tasks.iter().map(|task| task.in_degree).collect();
+        self.parts_left = self.graph.tasks.iter().map(|task| task.parts).collect();
+        self.sinks_left = self.graph.sinks;
         self.events.clear();
         for worker in &mut self.workers {
             (worker.busy, worker.scheduling) = (0.0, 0.0);
             worker.state = State::Idle;
         }
-        policy.begin(self.plan, self.machine.workers())?;
+        policy.begin(self.graph, self.machine.workers())?;
         self.supervised = policy.supervises();
         let caller = &mut self.workers[0];
         caller.state = State::Scheduling;
         caller.scheduling_since = self.clock;
-        caller.ready.clone_from(&self.plan.sources);
-        self.plan.sources.iter().for_each(|&task| self.ready_at[task as usize] = self.clock);
+        caller.ready.clone_from(&self.graph.sources);
+        self.graph.sources.iter().for_each(|&task| self.ready_at[task as usize] = self.clock);
         self.lock(0, self.clock, Event::Begin);
         while self.sinks_left > 0 {
             if !self.advance(policy) {
@@ -261,8 +262,8 @@ impl<'a> Engine<'a> {
     fn start(&mut self, worker: usize) {
         let part = self.workers[worker].part;
         let task = part.task as usize;
-        self.memory.acquire(self.plan, task, self.clock - self.began);
-        let fetched = self.traffic.fetch(self.plan, &mut self.copies, task, part.part, worker);
+        self.memory.acquire(self.graph, task, self.clock - self.began);
+        let fetched = self.traffic.fetch(&mut self.copies, task, part.part, worker);
         let taken = self.traffic.write(&mut self.copies, task, part.part, worker);
         let slowdown = &self.machine.slowdown;
         let alone = self.seconds[self.costs.index(part.task, part.part)];
@@ -302,17 +303,17 @@ impl<'a> Engine<'a> {
             let event = if self.supervised { Event::Ended } else { Event::Next };
             self.plan_event(self.clock + overhead.part / speed, worker, event);
         } else {
-            let messages = self.plan.tasks[task as usize].successors.len;
+            let messages = self.graph.tasks[task as usize].successors.len;
             let took = (overhead.part + f64::from(messages) * overhead.message) / speed;
             self.plan_event(self.clock + took, worker, Event::Complete(task));
         }
     }
 
     fn complete(&mut self, policy: &mut dyn Policy, worker: usize, task: usize) {
-        self.memory.release(self.plan, task, self.clock - self.began);
+        self.memory.release(self.graph, task, self.clock - self.began);
         let mut ready = std::mem::take(&mut self.workers[worker].ready);
         ready.clear();
-        let edges = &self.plan.edges[self.plan.tasks[task].successors.range()];
+        let edges = self.graph.edges_of(task);
         for edge in edges {
             let pending = &mut self.pending[edge.task as usize];
             *pending -= 1;
@@ -323,7 +324,7 @@ impl<'a> Engine<'a> {
         }
         self.sinks_left -= u32::from(edges.is_empty());
         let alone = match ready.as_slice() {
-            &[task] if self.plan.tasks[task as usize].parts == 1 => Some(task),
+            &[task] if self.graph.tasks[task as usize].parts == 1 => Some(task),
             _ => None,
         };
         let nothing = ready.is_empty();

@@ -9,10 +9,12 @@ use super::probe::{Probe, Watch, is_near};
 use super::{Costs, Machine, Options, simulate};
 use crate::bench::{median, prepare, settle, time_block};
 use crate::error::Result;
-use crate::executor::policy::policy;
-use crate::executor::trace::Recorder;
-use crate::executor::{Executor, Observer, PartEvent, Plan, PlanOptions, Pool, Run};
+use crate::flow::policy::policy;
+use crate::flow::trace::Recorder;
+use crate::flow::{Executor, Observer, PartEvent, Pool};
 use crate::model::Model;
+use crate::plan::{Plan, PlanOptions};
+use crate::run::Run;
 
 /// For how long parts are timed in a round, one step at least.
 const OBSERVED: Duration = Duration::from_millis(4);

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use crate::executor::plan::{Place, Plan};
+use crate::flow::TaskGraph;
 
 /// What the run's recycler would have handed out: sizes only.
 #[derive(Debug)]
 pub(super) struct Memory {
-    /// By storage: tasks that still hold it.
+    /// By buffer: tasks that still hold it.
     holders: Vec<u32>,
-    /// By storage: floats of the buffer that it has; 0 for none.
+    /// By buffer: its floats while it exists; 0 for none.
     buffers: Vec<usize>,
     /// By size in floats: buffers that nobody holds. They stay from step to step.
     free: BTreeMap<usize, usize>,
@@ -20,10 +20,10 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    pub(super) fn new(plan: &Plan) -> Self {
+    pub(super) fn new(graph: &TaskGraph) -> Self {
         Self {
-            holders: plan.storages.iter().map(|it| it.holders).collect(),
-            buffers: vec![0; plan.storages.len()],
+            holders: graph.buffers.holders.clone(),
+            buffers: vec![0; graph.buffers.bytes.len()],
             free: BTreeMap::new(),
             live: 0,
             peak: 0,
@@ -38,34 +38,34 @@ impl Memory {
     }
 
     /// A part begins: what its task writes first gets a buffer.
-    pub(super) fn acquire(&mut self, plan: &Plan, task: usize, now: f64) {
-        for &storage in &plan.held[plan.tasks[task].acquires.range()] {
-            let storage = storage as usize;
-            if self.buffers[storage] > 0 || plan.storages[storage].place != Place::Recycled {
+    pub(super) fn acquire(&mut self, graph: &TaskGraph, task: usize, now: f64) {
+        for &buffer in graph.buffers.acquired_by(task) {
+            let buffer = buffer as usize;
+            if self.buffers[buffer] > 0 {
                 continue;
             }
-            let floats = plan.storages[storage].floats;
+            let floats = graph.buffers.bytes[buffer] / size_of::<f32>();
             // As the recycler does: a free one that is at most a quarter too large, or a new one.
             let mut fitting = self.free.range_mut(floats..=floats + floats / 4);
             let found = fitting.find(|(_, count)| **count > 0).map(|(&floats, count)| {
                 *count -= 1;
                 floats
             });
-            self.buffers[storage] = found.unwrap_or(floats);
-            self.live += self.buffers[storage] * size_of::<f32>();
+            self.buffers[buffer] = found.unwrap_or(floats);
+            self.live += self.buffers[buffer] * size_of::<f32>();
             self.peak = self.peak.max(self.live);
             self.history.push((now, self.live));
         }
     }
 
     /// A task ends: buffers that nobody else holds go back.
-    pub(super) fn release(&mut self, plan: &Plan, task: usize, now: f64) {
-        for &storage in &plan.held[plan.tasks[task].holds.range()] {
-            let storage = storage as usize;
-            self.holders[storage] -= 1;
-            if self.holders[storage] == 0 {
-                self.holders[storage] = plan.storages[storage].holders;
-                let floats = std::mem::take(&mut self.buffers[storage]);
+    pub(super) fn release(&mut self, graph: &TaskGraph, task: usize, now: f64) {
+        for &buffer in graph.buffers.held_by(task) {
+            let buffer = buffer as usize;
+            self.holders[buffer] -= 1;
+            if self.holders[buffer] == 0 {
+                self.holders[buffer] = graph.buffers.holders[buffer];
+                let floats = std::mem::take(&mut self.buffers[buffer]);
                 if floats > 0 {
                     *self.free.entry(floats).or_default() += 1;
                     self.live -= floats * size_of::<f32>();

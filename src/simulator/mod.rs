@@ -16,7 +16,6 @@ mod memory;
 pub mod prediction;
 mod probe;
 mod sittings;
-mod task_graph;
 mod traffic;
 pub mod validation;
 
@@ -24,11 +23,11 @@ pub use costs::{Costs, PartCost};
 pub use machine::{Machine, Overhead, Slowdown};
 pub use measurement::{Measurement, StepTimes};
 pub use sittings::{Sittings, Subject};
-pub use task_graph::TaskGraph;
+pub use traffic::{Traffic, Workload};
 
 use crate::error::{Error, Result};
-use crate::executor::policy::Policy;
-use crate::executor::{PartEvent, Plan};
+use crate::flow::PartEvent;
+use crate::flow::policy::Policy;
 
 /// The most workers of a virtual machine.
 pub const MOST_WORKERS: usize = 1024;
@@ -92,7 +91,7 @@ impl Simulation {
     }
 }
 
-/// Runs `plan` by `policy` on the virtual workers of `machine`, where parts cost what `costs` says.
+/// Runs `work` by `policy` on the virtual workers of `machine`, where parts cost what `costs` says.
 ///
 /// The same arguments give the same simulation, as long as the policy has no state of its own.
 ///
@@ -100,15 +99,15 @@ impl Simulation {
 /// If the machine has no worker, more than [`MOST_WORKERS`] or one without speed, or if the policy
 /// loses a part.
 pub fn simulate(
-    plan: &Plan,
+    work: &(impl Workload + ?Sized),
     policy: &mut dyn Policy,
     machine: &Machine,
     costs: &Costs,
     options: Options,
 ) -> Result<Simulation> {
     check(machine)?;
-    let traffic = traffic::Traffic::new(plan);
-    let mut engine = engine::Engine::new(plan, machine, costs, &traffic);
+    let traffic = work.traffic();
+    let mut engine = engine::Engine::new(work.task_graph(), machine, costs, &traffic);
     for step in 0..options.warm_up {
         engine.step(policy, costs.draw(options.seed, step as u64))?;
     }

@@ -8,9 +8,9 @@ use super::calibration::{Calibration, calibrate, cores};
 use super::measurement::fitted;
 use super::{Costs, Machine, Options, PartCost, Simulation, Subject, simulate};
 use crate::error::Result;
-use crate::executor::Plan;
-use crate::executor::policy::policy;
+use crate::flow::policy::policy;
 use crate::model::Model;
+use crate::plan::Plan;
 
 /// Predictions for one network.
 #[derive(Clone, Debug, Serialize)]

@@ -1,21 +1,27 @@
 //! Which bytes a part reads, and which of them another worker wrote last.
 
 use std::ops::Range;
+use std::sync::Arc;
 
-use crate::executor::plan::{NONE, Phase, Plan, Step, Task, TaskSplit};
+use crate::context::{Call, Phase};
+use crate::flow::TaskGraph;
+use crate::flow::graph::NONE;
+use crate::plan::{Extent, Plan, TaskSplit};
 
 /// Bits of a word of workers.
 const WORD: usize = u64::BITS as usize;
 
-/// What every part of a plan reads that others wrote.
+/// What every part of a graph of tasks reads that others wrote.
 #[derive(Debug)]
-pub(super) struct Traffic {
+pub struct Traffic {
     /// By task: what it reads of others.
     reads: Vec<Vec<Read>>,
     /// By task: bytes that one of its parts writes.
     writes: Vec<f64>,
     /// By task: where its parts begin among all parts.
     first: Vec<usize>,
+    /// By task: what it covers, all its parts together.
+    extents: Vec<Range<f64>>,
 }
 
 /// Bytes that a task reads and another task wrote, in this step or, for parameters, in the one before.
@@ -50,13 +56,75 @@ enum Share {
     All,
 }
 
+/// What the simulator runs: a graph of tasks, and what is known of the bytes that its parts exchange.
+pub trait Workload {
+    /// The tasks.
+    fn task_graph(&self) -> &TaskGraph;
+
+    /// The bytes.
+    fn traffic(&self) -> Traffic;
+}
+
+impl Workload for Plan {
+    fn task_graph(&self) -> &TaskGraph {
+        self
+    }
+
+    fn traffic(&self) -> Traffic {
+        let extents = self.extents.iter().map(extent).collect();
+        Traffic { reads: reads(self), writes: writes(self), ..Traffic::none(self) }.over(extents)
+    }
+}
+
+impl<W: Workload + ?Sized> Workload for Arc<W> {
+    fn task_graph(&self) -> &TaskGraph {
+        (**self).task_graph()
+    }
+
+    fn traffic(&self) -> Traffic {
+        (**self).traffic()
+    }
+}
+
+/// Bare tasks exchange nothing.
+impl Workload for TaskGraph {
+    fn task_graph(&self) -> &TaskGraph {
+        self
+    }
+
+    fn traffic(&self) -> Traffic {
+        Traffic::none(self)
+    }
+}
+
 impl Traffic {
-    pub(super) fn new(plan: &Plan) -> Self {
-        let mut first = vec![0];
-        for task in &plan.tasks {
-            first.push(first.last().copied().unwrap_or(0) + task.parts as usize);
+    /// No part reads anything.
+    fn none(graph: &TaskGraph) -> Self {
+        let tasks = graph.tasks.iter();
+        let first = tasks.map(|task| task.first_part as usize).chain([graph.part_count()]);
+        Self {
+            reads: vec![Vec::new(); graph.task_count()],
+            writes: vec![0.0; graph.task_count()],
+            first: first.collect(),
+            extents: vec![0.0..1.0; graph.task_count()],
         }
-        Self { reads: reads(plan), writes: writes(plan), first }
+    }
+
+    fn over(self, extents: Vec<Range<f64>>) -> Self {
+        Self { extents, ..self }
+    }
+
+    /// How many parts a task has.
+    fn parts(&self, task: usize) -> u32 {
+        (self.first[task + 1] - self.first[task]) as u32
+    }
+
+    /// What a part covers.
+    fn extent(&self, task: usize, part: u32) -> Range<f64> {
+        let parts = f64::from(self.parts(task));
+        let (start, end) = (f64::from(part) / parts, f64::from(part + 1) / parts);
+        let Range { start: first, end: last } = self.extents[task];
+        first + start * (last - first)..first + end * (last - first)
     }
 
     /// Nobody holds anything yet.
@@ -70,7 +138,6 @@ impl Traffic {
     /// holds copies.
     pub(super) fn fetch(
         &self,
-        plan: &Plan,
         copies: &mut Copies,
         task: usize,
         part: u32,
@@ -79,13 +146,13 @@ impl Traffic {
         let mut fetched = Fetched::default();
         for read in &self.reads[task] {
             let writer = read.writer as usize;
-            let described = &plan.tasks[writer];
-            let each = read.bytes / f64::from(described.parts);
-            for number in 0..described.parts {
+            let parts = self.parts(writer);
+            let each = read.bytes / f64::from(parts);
+            for number in 0..parts {
                 let share = match read.share {
                     Share::All => 1.0,
-                    Share::Slice => 1.0 / f64::from(plan.tasks[task].parts),
-                    Share::Same => common(&extent(plan, writer, number), &extent(plan, task, part)),
+                    Share::Slice => 1.0 / f64::from(self.parts(task)),
+                    Share::Same => common(&self.extent(writer, number), &self.extent(task, part)),
                 };
                 if share > 0.0 && copies.read(self.first[writer] + number as usize, worker) {
                     fetched.parts += 1.0;
@@ -136,18 +203,12 @@ impl Copies {
     }
 }
 
-/// What a part covers: items of the batch, or a share of all rows.
-fn extent(plan: &Plan, task: usize, part: u32) -> Range<f64> {
-    let described = &plan.tasks[task];
-    let parts = f64::from(described.parts);
-    let (start, end) = (f64::from(part) / parts, f64::from(part + 1) / parts);
-    match described.split {
-        TaskSplit::Rows => start..end,
-        TaskSplit::Items => {
-            let first = f64::from(described.first_item);
-            let items = f64::from(described.items);
-            first + start * items..first + end * items
-        }
+/// What all parts of a task cover: items of the batch, or a share of all rows.
+fn extent(extent: &Extent) -> Range<f64> {
+    let first = f64::from(extent.first_item);
+    match extent.split {
+        TaskSplit::Rows => 0.0..1.0,
+        TaskSplit::Items => first..first + f64::from(extent.items),
     }
 }
 
@@ -160,7 +221,7 @@ fn common(of: &Range<f64>, within: &Range<f64>) -> f64 {
 
 /// Bytes of a value, all contributions together.
 fn bytes(plan: &Plan, value: u32, items: u32) -> f64 {
-    let described = &plan.values[value as usize];
+    let described = &plan.layout.values[value as usize];
     let floats = if described.item_rows == 0 {
         described.floats * described.contributions as usize
     } else {
@@ -169,15 +230,15 @@ fn bytes(plan: &Plan, value: u32, items: u32) -> f64 {
     (floats * size_of::<f32>()) as f64
 }
 
-/// The parameters whose weights a step reads.
-fn weights_of<'a>(plan: &'a Plan, step: &'a Step) -> &'a [usize] {
-    match step.phase {
+/// The parameters whose weights a call reads.
+fn weights_of<'a>(plan: &'a Plan, call: &'a Call) -> &'a [usize] {
+    match call.phase {
         Phase::Summarize | Phase::Forward | Phase::Prepare | Phase::InputGrad => {
-            &plan.graph.nodes[step.node as usize].parameters
+            &plan.graph.nodes[call.node as usize].parameters
         }
         Phase::Regularize | Phase::Update => {
-            let node = &plan.graph.nodes[step.node as usize].parameters;
-            let own = node.iter().position(|&it| it == step.parameter as usize);
+            let node = &plan.graph.nodes[call.node as usize].parameters;
+            let own = node.iter().position(|&it| it == call.parameter as usize);
             own.map_or(&[], |place| &node[place..=place])
         }
         _ => &[],
@@ -189,37 +250,38 @@ fn floats(plan: &Plan, parameter: usize) -> usize {
 }
 
 fn writes(plan: &Plan) -> Vec<f64> {
-    let of_task = |task: &Task| {
+    let of_task = |task: usize| {
         let mut sum = 0.0;
-        for step in &plan.steps[task.steps.range()] {
-            let targets = plan.targets[step.writes.range()].iter();
-            sum += targets.map(|target| bytes(plan, target.value, task.items)).sum::<f64>();
-            if step.phase == Phase::Update {
+        for call in plan.calls_of(task) {
+            let targets = plan.targets[call.writes.range()].iter();
+            let items = plan.extents[task].items;
+            sum += targets.map(|target| bytes(plan, target.value, items)).sum::<f64>();
+            if call.phase == Phase::Update {
                 let arrays = 1 + plan.optimizer.state().len();
-                sum += (arrays * floats(plan, step.parameter as usize) * size_of::<f32>()) as f64;
+                sum += (arrays * floats(plan, call.parameter as usize) * size_of::<f32>()) as f64;
             }
         }
-        sum / f64::from(task.parts)
+        sum / f64::from(plan.tasks[task].parts)
     };
-    plan.tasks.iter().map(of_task).collect()
+    (0..plan.task_count()).map(of_task).collect()
 }
 
 fn reads(plan: &Plan) -> Vec<Vec<Read>> {
     let mut reads: Vec<Vec<Read>> = vec![Vec::new(); plan.tasks.len()];
-    for (writer, task) in plan.tasks.iter().enumerate() {
-        for edge in &plan.edges[task.successors.range()] {
+    for (writer, extent) in plan.extents.iter().enumerate() {
+        for edge in plan.edges_of(writer) {
             if edge.value == NONE {
                 continue;
             }
-            let reader = &plan.tasks[edge.task as usize];
-            let by_items = plan.values[edge.value as usize].item_rows > 0;
-            let share = match (by_items, task.split, reader.split) {
+            let reader = &plan.extents[edge.task as usize];
+            let by_items = plan.layout.values[edge.value as usize].item_rows > 0;
+            let share = match (by_items, extent.split, reader.split) {
                 (true, TaskSplit::Items, TaskSplit::Items)
                 | (false, TaskSplit::Rows, TaskSplit::Rows) => Share::Same,
                 (false, _, TaskSplit::Rows) => Share::Slice,
                 _ => Share::All,
             };
-            let bytes = bytes(plan, edge.value, task.items);
+            let bytes = bytes(plan, edge.value, extent.items);
             reads[edge.task as usize].push(Read {
                 writer: writer as u32,
                 bytes,
@@ -230,25 +292,25 @@ fn reads(plan: &Plan) -> Vec<Vec<Read>> {
     }
     // Parameters come from the updates of the step before.
     let mut update_of = vec![NONE; plan.graph.parameters.len()];
-    for (number, task) in plan.tasks.iter().enumerate() {
-        for step in &plan.steps[task.steps.range()] {
-            if step.phase == Phase::Update {
-                update_of[step.parameter as usize] = number as u32;
+    for number in 0..plan.task_count() {
+        for call in plan.calls_of(number) {
+            if call.phase == Phase::Update {
+                update_of[call.parameter as usize] = number as u32;
             }
         }
     }
-    for (number, task) in plan.tasks.iter().enumerate() {
-        for step in &plan.steps[task.steps.range()] {
-            for &parameter in weights_of(plan, step) {
+    for (number, extent) in plan.extents.iter().enumerate() {
+        for call in plan.calls_of(number) {
+            for &parameter in weights_of(plan, call) {
                 let writer = update_of[parameter];
                 if writer == NONE {
                     continue;
                 }
                 let floats = floats(plan, parameter);
                 let arrays =
-                    if step.phase == Phase::Update { 1 + plan.optimizer.state().len() } else { 1 };
+                    if call.phase == Phase::Update { 1 + plan.optimizer.state().len() } else { 1 };
                 let bytes = (arrays * floats * size_of::<f32>()) as f64;
-                let same = step.phase == Phase::Update && task.split == TaskSplit::Rows;
+                let same = call.phase == Phase::Update && extent.split == TaskSplit::Rows;
                 let share = if same { Share::Same } else { Share::All };
                 reads[number].push(Read { writer, bytes, share, weights: true });
             }
@@ -262,10 +324,11 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::executor::{Mode, PlanOptions};
+    use crate::context::Mode;
     use crate::graph::GraphBuilder;
     use crate::layers::{Dense, Tanh};
     use crate::optimizers::{Optimizer, Sgd};
+    use crate::plan::PlanOptions;
 
     #[test]
     fn what_another_wrote_is_fetched_once_and_taken_back_by_who_writes_there_again() {
@@ -280,12 +343,12 @@ mod tests {
         let plan = Plan::compile(&graph, Mode::Prediction, 4, &optimizer, options).unwrap();
         let task = |node: &str| (0..plan.task_count()).find(|&it| plan.task(it).node == node);
         let [x, a, b] = ["x", "a", "b"].map(|node| task(node).unwrap());
-        let traffic = Traffic::new(&plan);
+        let traffic = plan.traffic();
         let mut copies = traffic.copies(2);
         let of_x = f64::from(4 * 8 * 4);
         assert_eq!(traffic.write(&mut copies, x, 0, 0), 0.0, "nobody had it");
         let fetch = |copies: &mut Copies, task, worker| {
-            let it = traffic.fetch(&plan, copies, task, 0, worker);
+            let it = traffic.fetch(copies, task, 0, worker);
             (it.parts, it.values, it.weights)
         };
         assert_eq!(fetch(&mut copies, a, 0), (0.0, 0.0, 0.0), "its own");

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::calibration::fit_to;
 use super::{Machine, Measurement, Options, simulate};
 use crate::error::Result;
-use crate::executor::policy::policy;
+use crate::flow::policy::policy;
 
 /// Two measured times differ if they are further apart than this many standard errors of their
 /// difference, and by more than this share, in the same direction in every sitting.

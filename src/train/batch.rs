@@ -1,8 +1,9 @@
 //! One batch: which tensor goes into which node, and what comes out.
 
+use crate::context::Mode;
 use crate::error::{Error, Result};
-use crate::executor::{Mode, Run};
 use crate::graph::{Graph, NodeId};
+use crate::run::Run;
 use crate::tensor::{Tensor, describe_shape};
 
 /// How many items a batch has, and its tensors by the node that each is for.

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use crate::error::Result;
-use crate::executor::trace::Recorder;
-use crate::executor::{Executor, Observer, Run};
+use crate::flow::trace::Recorder;
+use crate::flow::{Executor, Observer};
+use crate::run::Run;
 
 /// Steps before the first that is measured: pages and caches are cold.
 const WARM_UP: usize = 5;
@@ -40,7 +41,8 @@ impl Costs {
         if self.steps == WARM_UP + MEASURED
             && let Some(recorder) = self.recorder.take()
         {
-            executor.learn(run.plan(), &recorder.task_seconds(run.plan()));
+            let plan = run.plan();
+            executor.learn(plan, &plan.evened_out(&recorder.task_seconds(plan)));
         }
         outcome
     }
@@ -51,7 +53,8 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
-    use crate::executor::{Plan, Pool};
+    use crate::flow::Pool;
+    use crate::flow::{Execute, TaskGraph};
     use crate::model::Model;
     use crate::train::{FitOptions, Network, NetworkOptions};
 
@@ -74,12 +77,12 @@ mod tests {
             2
         }
 
-        fn learn(&mut self, plan: &Plan, seconds: &[f64]) {
+        fn learn(&mut self, graph: &TaskGraph, seconds: &[f64]) {
             self.learned.lock().unwrap().push((self.steps, seconds.to_vec()));
-            self.pool.learn(plan, seconds);
+            self.pool.learn(graph, seconds);
         }
 
-        fn execute(&mut self, run: &mut Run) -> Result<()> {
+        fn execute(&mut self, run: &mut dyn Execute) -> Result<()> {
             self.steps += 1;
             self.pool.execute(run)
         }
@@ -109,7 +112,7 @@ mod tests {
         let learned = learned.lock().unwrap();
         let [(steps, seconds)] = learned.as_slice() else { panic!("{}", learned.len()) };
         assert_eq!(*steps, WARM_UP + MEASURED);
-        let tasks = with.run(crate::executor::Mode::Training, 32).unwrap().plan().task_count();
+        let tasks = with.run(crate::context::Mode::Training, 32).unwrap().plan().task_count();
         assert_eq!(seconds.len(), tasks);
         assert!(seconds.iter().all(|it| it.is_finite()) && seconds.iter().sum::<f64>() > 0.0);
     }
@@ -119,7 +122,7 @@ mod tests {
         let (train, _) = crate::data::digits().unwrap();
         let fit = FitOptions { batch_size: 32, max_steps: Some(25), ..FitOptions::default() };
         let (mut network, learned) = network(true);
-        let run = network.run(crate::executor::Mode::Training, 32).unwrap();
+        let run = network.run(crate::context::Mode::Training, 32).unwrap();
         let recorder = Arc::new(Recorder::new());
         run.observe(Some(Arc::clone(&recorder) as Arc<dyn Observer>));
         network.fit(&train, &fit).unwrap();

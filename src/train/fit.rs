@@ -7,9 +7,9 @@ use super::feed::Feed;
 use super::network::Network;
 use super::passes::require_items;
 use super::report::{Report, Totals};
+use crate::context::Mode;
 use crate::data::{Dataset, Order, Sampler};
 use crate::error::{Error, Result};
-use crate::executor::Mode;
 use crate::graph::NodeId;
 
 /// How a network is fitted to a data set.

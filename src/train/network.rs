@@ -9,10 +9,13 @@ use sha2::{Digest, Sha256};
 use super::batch::{bind, by_node, outputs};
 use super::costs::Costs;
 use super::report::{Report, Totals};
+use crate::context::Mode;
 use crate::error::{Error, Result};
-use crate::executor::{Executor, Mode, Parameters, Plan, PlanOptions, Run, executor};
+use crate::flow::{Executor, executor};
 use crate::graph::Graph;
 use crate::optimizers::Optimizer;
+use crate::plan::{Plan, PlanOptions};
+use crate::run::{Parameters, Run};
 use crate::tensor::Tensor;
 
 /// How a network runs.
@@ -20,11 +23,11 @@ use crate::tensor::Tensor;
 pub struct NetworkOptions {
     /// For the first values of the parameters.
     pub seed: u64,
-    /// One of [`crate::executor::EXECUTORS`].
+    /// One of [`crate::flow::EXECUTORS`].
     pub executor: String,
     /// Threads of the pool, the calling one included.
     pub workers: usize,
-    /// One of [`crate::executor::policy::POLICIES`].
+    /// One of [`crate::flow::policy::POLICIES`].
     pub policy: String,
     /// Whether a few early steps of training are measured, part by part, so that the policy goes by what
     /// tasks take; it goes by estimates before, and without. Numbers are the same.

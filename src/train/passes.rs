@@ -6,10 +6,11 @@ use super::batch::tensor;
 use super::network::Network;
 use super::report::{Report, Totals};
 use super::stream::PredictStream;
+use crate::context::Mode;
 use crate::data::{Column, Dataset, batches, gather};
 use crate::error::{Error, Result};
-use crate::executor::{Mode, Run};
 use crate::graph::NodeId;
+use crate::run::Run;
 use crate::tensor::{Tensor, describe_shape};
 
 impl Network {
@@ -129,7 +130,7 @@ impl Network {
     /// The run for batches of as many items as `items`, with these items of `data` bound.
     ///
     /// # Errors
-    /// If the data does not fit, or as [`Plan::compile`](crate::executor::Plan::compile).
+    /// If the data does not fit, or as [`Plan::compile`](crate::plan::Plan::compile).
     pub fn bound_run(&mut self, mode: Mode, data: &Dataset, items: &[usize]) -> Result<&mut Run> {
         let columns = self.columns(mode, data)?;
         let run = self.run(mode, items.len())?;

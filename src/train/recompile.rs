@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use super::network::{Network, NetworkOptions};
 use crate::error::{Error, Result};
-use crate::executor::Parameters;
 use crate::graph::{Graph, NodeId, Parameter, Role};
 use crate::layers::{Arity, Layer};
 use crate::optimizers::{Optimizer, Sgd};
+use crate::run::Parameters;
 use crate::tensor::describe_shape;
 
 /// What became of the parameters when a network became another.

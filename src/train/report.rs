@@ -6,9 +6,9 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::error::{Error, Result};
-use crate::executor::Run;
 use crate::graph::{Graph, NodeId, Role};
 use crate::metrics::{Metric, Table};
+use crate::run::Run;
 
 /// A loss or a metric.
 #[derive(Clone, Debug, PartialEq, Serialize)]

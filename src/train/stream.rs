@@ -14,12 +14,13 @@ use parking_lot::Mutex;
 
 use super::batch::{bind, by_node, outputs};
 use super::network::{MOST_RUNS, Network};
+use crate::context::Mode;
 use crate::error::{Error, Result};
-use crate::executor::{
-    CancelToken, Executor, Mode, Parameters, Plan, PlanOptions, Run, Sequential,
-};
+use crate::flow::{CancelToken, Executor, Sequential};
 use crate::graph::{Graph, NodeId};
 use crate::optimizers::Optimizer;
+use crate::plan::{Plan, PlanOptions};
+use crate::run::{Parameters, Run};
 use crate::tensor::Tensor;
 
 /// Where batches come from: tensors by the name of their input, or what went wrong.

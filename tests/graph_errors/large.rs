@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use caudal::Tensor;
-use caudal::executor::{Mode, PlanOptions, Sequential};
+use caudal::context::Mode;
+use caudal::flow::Sequential;
 use caudal::graph::GraphBuilder;
 use caudal::layers::{Add, Dense, Relu};
 use caudal::losses::MeanSquaredError;
+use caudal::plan::PlanOptions;
 use caudal::train::{Network, NetworkOptions};
 
 use super::optimizer;

@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use caudal::executor::{Mode, PlanOptions, Sequential};
+use caudal::context::Mode;
+use caudal::flow::Sequential;
 use caudal::graph::GraphBuilder;
 use caudal::initializers::INITIALIZERS;
 use caudal::layers::{LAYERS, Sample};
 use caudal::losses::LOSSES;
 use caudal::metrics::METRICS;
 use caudal::optimizers::OPTIMIZERS;
+use caudal::plan::PlanOptions;
 use caudal::regularizers::REGULARIZERS;
 use toml::{Table, Value};
 

@@ -4,9 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use caudal::Tensor;
-use caudal::executor::policy::POLICIES;
-use caudal::executor::{Actors, Executor, Mode, Phase, PlanOptions, Pool, Run, Sequential};
+use caudal::context::{Mode, Phase};
+use caudal::flow::policy::POLICIES;
+use caudal::flow::{Actors, Executor, Pool, Sequential};
 use caudal::layers::{BatchNorm, Conv2d, Dense, Layer, ParameterKind};
+use caudal::plan::PlanOptions;
+use caudal::run::Run;
 
 use super::for_specimens;
 use crate::probe::{Specimen, Surroundings, assert_close, bits, execute};

@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 
 use caudal::Tensor;
 use caudal::blocks::{self, BLOCKS, BlockSpec};
-use caudal::executor::{Mode, PlanOptions};
+use caudal::context::Mode;
 use caudal::graph::{Graph, GraphBuilder, NodeName, Role};
 use caudal::layers::Sample;
 use caudal::losses::MeanSquaredError;
 use caudal::model::{Model, TrainingConfig};
 use caudal::optimizers::Sgd;
+use caudal::plan::PlanOptions;
 use caudal::train::{Network, NetworkOptions};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;

@@ -1,11 +1,14 @@
 //! Backward agrees with forward.
 
 use caudal::Tensor;
-use caudal::executor::{Mode, PlanOptions, Run, Sequential};
+use caudal::context::Mode;
+use caudal::flow::Sequential;
 use caudal::graph::Graph;
 use caudal::layers::ParameterKind;
 use caudal::losses::LOSSES;
 use caudal::optimizers::Sgd;
+use caudal::plan::PlanOptions;
+use caudal::run::Run;
 use caudal::train::Network;
 
 use super::comparison::{Comparison, WEIGHT};

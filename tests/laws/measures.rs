@@ -4,11 +4,13 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use caudal::Tensor;
-use caudal::executor::{Mode, PlanOptions, Sequential};
+use caudal::context::Mode;
+use caudal::flow::Sequential;
 use caudal::graph::Graph;
 use caudal::losses::LOSSES;
 use caudal::metrics::METRICS;
 use caudal::optimizers::Sgd;
+use caudal::plan::PlanOptions;
 use caudal::train::{Network, NetworkOptions};
 
 use super::comparison::{Comparison, WEIGHT, items};

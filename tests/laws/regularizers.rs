@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use caudal::Tensor;
-use caudal::executor::{Mode, PlanOptions};
+use caudal::context::Mode;
 use caudal::graph::Graph;
 use caudal::layers::{LAYERS, ParameterKind};
 use caudal::model::{Model, TrainingConfig};
 use caudal::optimizers::Sgd;
+use caudal::plan::PlanOptions;
 use caudal::regularizers::REGULARIZERS;
 use caudal::train::{Network, NetworkOptions};
 

@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use caudal::executor::{Mode, PlanOptions, Sequential};
+use caudal::context::Mode;
+use caudal::flow::Sequential;
 use caudal::graph::{Graph, GraphBuilder, NodeName};
 use caudal::layers::{Arity, LAYERS, Layer, Sample};
 use caudal::losses::{LOSSES, LossSpec};
 use caudal::metrics::{METRICS, MetricSpec};
 use caudal::optimizers::Sgd;
+use caudal::plan::PlanOptions;
 use caudal::train::{Network, NetworkOptions};
 
 use super::{BATCHES, parse_layer, table};

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use caudal::executor::policy::{POLICIES, policy};
-use caudal::executor::{EXECUTORS, executor};
+use caudal::flow::policy::{POLICIES, policy};
+use caudal::flow::{EXECUTORS, executor};
 use caudal::initializers::{self, INITIALIZERS};
 use caudal::layers::{self, LAYERS};
 use caudal::losses::{self, LOSSES};

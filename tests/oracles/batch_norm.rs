@@ -3,9 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use caudal::executor::{Mode, PlanOptions};
+use caudal::context::Mode;
 use caudal::graph::GraphBuilder;
 use caudal::optimizers::Sgd;
+use caudal::plan::PlanOptions;
 use caudal::train::{Network, NetworkOptions};
 use serde::Deserialize;
 

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use caudal::Tensor;
 use caudal::blocks;
-use caudal::executor::{Mode, PlanOptions};
+use caudal::context::Mode;
 use caudal::graph::{GraphBuilder, NodeName};
 use caudal::optimizers::Sgd;
+use caudal::plan::PlanOptions;
 use caudal::train::{Network, NetworkOptions};
 use serde::Deserialize;
 

@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use caudal::Tensor;
-use caudal::executor::{Mode, PlanOptions};
+use caudal::context::Mode;
 use caudal::graph::{GraphBuilder, NodeName};
 use caudal::layers::LAYERS;
 use caudal::losses::{LOSSES, TargetValues};
 use caudal::metrics::METRICS;
 use caudal::optimizers::Sgd;
+use caudal::plan::PlanOptions;
 use caudal::train::{Network, NetworkOptions};
 use serde::Deserialize;
 

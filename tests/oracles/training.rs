@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use caudal::Tensor;
-use caudal::executor::PlanOptions;
 use caudal::graph::{Graph, GraphBuilder, NodeName};
 use caudal::optimizers::Sgd;
+use caudal::plan::PlanOptions;
 use caudal::train::{Network, NetworkOptions};
 use serde::Deserialize;
 

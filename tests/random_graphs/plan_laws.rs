@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use caudal::executor::{Mode, Phase, Plan, PlanOptions, TaskInfo};
+use caudal::context::{Mode, Phase};
 use caudal::graph::{Graph, NodeId, Role};
 use caudal::layers::{ParameterKind, Pass};
 use caudal::optimizers::{NormClip, Optimizer};
+use caudal::plan::{Plan, PlanOptions, TaskInfo};
 
 use super::{SEEDS, family, optimizer, options};
 use crate::support_graphs::specimen;
@@ -30,7 +31,7 @@ impl<'a> Law<'a> {
         let mut steps: BTreeMap<_, Vec<_>> = BTreeMap::new();
         let mut before = vec![vec![0u64; tasks.len().div_ceil(64)]; tasks.len()];
         for (index, task) in tasks.iter().enumerate() {
-            for (place, &(node, phase)) in task.steps.iter().enumerate() {
+            for (place, &(node, phase)) in task.calls.iter().enumerate() {
                 let key = (graph.id(node).unwrap(), phase);
                 steps.entry(key).or_default().push((index, place));
             }

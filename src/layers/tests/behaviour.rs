@@ -1,7 +1,8 @@
 //! What the laws over the whole table do not see.
 
 use super::{Specimen, bits, make};
-use crate::executor::{Mode, PlanOptions};
+use crate::context::Mode;
+use crate::plan::PlanOptions;
 
 /// The only problem of a layer with an input of this shape.
 fn misfit(kind: &str, attributes: &str, inputs: &[&[usize]]) -> String {

@@ -5,13 +5,16 @@ mod behaviour;
 use std::sync::Arc;
 
 use super::{Add, Layer, Misfit, find};
+use crate::context::{Context, Mode};
 use crate::error::Result;
-use crate::executor::{Context, Executor, Mode, Parameters, Plan, PlanOptions, Run, Sequential};
+use crate::flow::{Executor, Sequential};
 use crate::graph::{DraftRole, Graph, GraphBuilder, NodeId, Role};
 use crate::kernels::MatrixMut;
 use crate::losses::{Loss, TargetValues};
 use crate::optimizers::{Optimizer, Sgd};
+use crate::plan::{Plan, PlanOptions};
 use crate::random;
+use crate::run::{Parameters, Run};
 
 /// The sum of an item's numbers, each times a number of the other input: its gradient is that number.
 #[derive(Clone, Copy, Debug)]

@@ -8,9 +8,11 @@ use serde::Serialize;
 use super::{OBSERVED, in_turn, longest_parts, part_seconds};
 use crate::bench::{median, prepare, quantile};
 use crate::error::Result;
-use crate::executor::{Executor, PlanOptions, Run};
+use crate::flow::Executor;
 use crate::graph::Graph;
 use crate::optimizers::Optimizer;
+use crate::plan::PlanOptions;
+use crate::run::Run;
 
 /// A step with one idea switched off, or, first, with all of them.
 #[derive(Clone, Debug, Serialize)]

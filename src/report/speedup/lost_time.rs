@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use crate::executor::Plan;
-use crate::executor::trace::{Execution, ready_parts};
+use crate::flow::trace::{Execution, ready_parts};
+use crate::plan::Plan;
 
 /// The time of all workers during a step, by what they did. All categories together are the number of
 /// workers times the length of the step, as means over the steps of middle length.

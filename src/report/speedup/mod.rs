@@ -28,8 +28,9 @@ pub use stages::{PathTask, PhaseTime, Stage, StageTime, StageWork};
 
 use crate::bench::{median, quantile, settle, time_block};
 use crate::error::Result;
-use crate::executor::trace::{Execution, Recorder};
-use crate::executor::{Executor, Observer, Run, Sequential};
+use crate::flow::trace::{Execution, Recorder};
+use crate::flow::{Executor, Observer, Sequential};
+use crate::run::Run;
 
 /// The fewest and the most blocks of each executor.
 const BLOCKS: (usize, usize) = (2, 100);

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::longest_parts;
-use crate::executor::trace::{Execution, task_label};
-use crate::executor::{Phase, Plan};
+use crate::context::Phase;
+use crate::flow::trace::Execution;
+use crate::plan::Plan;
 
 /// A stage of a training step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -101,7 +102,7 @@ pub struct PhaseTime {
 pub(super) fn path(plan: &Plan, path: &[usize], longest: &[f64]) -> Vec<PathTask> {
     let described = path.iter().map(|&task| PathTask {
         task,
-        label: task_label(plan, task),
+        label: plan.task_label(task),
         ms: longest[task] * 1e3,
     });
     described.collect()
@@ -155,7 +156,7 @@ pub(super) fn phases(plan: &Plan, seconds: &[Vec<f64>], work: f64) -> Vec<PhaseT
     let mut by_name: BTreeMap<Vec<Phase>, (usize, f64)> = BTreeMap::new();
     for (task, parts) in seconds.iter().enumerate() {
         let mut phases: Vec<Phase> =
-            plan.task(task).steps.into_iter().map(|(_, phase)| phase).collect();
+            plan.task(task).calls.into_iter().map(|(_, phase)| phase).collect();
         phases.sort_unstable();
         phases.dedup();
         let (tasks, sum) = by_name.entry(phases).or_default();

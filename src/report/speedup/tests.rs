@@ -2,9 +2,12 @@
 
 use super::*;
 use crate::bench::{prepare, tiny_nodes};
-use crate::executor::{Mode, Parameters, Plan, PlanOptions, executor};
+use crate::context::Mode;
+use crate::flow::executor;
 use crate::optimizers::{Optimizer, Sgd};
+use crate::plan::{Plan, PlanOptions};
 use crate::presets;
+use crate::run::Parameters;
 
 fn close(a: f64, b: f64) -> bool {
     (a - b).abs() < 1e-9
@@ -79,7 +82,7 @@ fn lost_time_adds_up_on_a_schedule_made_by_hand() {
         for part in 0..parts.len() {
             let start = 1000 + 100 * events.len() as u64;
             let ready = start - 10;
-            events.push(crate::executor::PartEvent {
+            events.push(crate::flow::PartEvent {
                 task,
                 part,
                 worker: 0,
@@ -91,7 +94,7 @@ fn lost_time_adds_up_on_a_schedule_made_by_hand() {
     }
     let count = events.len() as f64;
     let ended = 1000 + 100 * events.len() as u64;
-    let execution = Execution { began: 990, ended, events };
+    let execution = Execution { began: 990, ended, events, ..Execution::default() };
     let step = (ended - 990) as f64;
     let lost = lost_time(plan, &alone, 2, &[execution], &[step * 1e-9]).unwrap();
     let nanoseconds = |ms: f64| (ms * 1e6).round();

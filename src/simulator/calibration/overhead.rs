@@ -12,8 +12,8 @@ use super::super::{Costs, Overhead};
 use super::{clock, cores};
 use crate::bench::{SHAPES, median, tiny_nodes, tiny_run};
 use crate::error::Result;
-use crate::executor::trace::Recorder;
-use crate::executor::{Executor, Observer, Pool, SPINS};
+use crate::flow::trace::Recorder;
+use crate::flow::{Executor, Observer, Pool, SPINS};
 
 /// Nodes of the graphs whose nodes do next to nothing.
 const NODES: usize = 1000;

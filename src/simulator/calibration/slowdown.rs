@@ -1,12 +1,12 @@
 //! How much slower parts run beside others here.
 
+use super::super::Workload;
 use super::super::least_squares::{Observation, fit};
-use super::super::traffic::Traffic;
 use super::super::{Machine, Measurement, Options, Overhead, Slowdown, StepTimes, simulate};
 use crate::bench::median;
 use crate::error::Result;
-use crate::executor::PartEvent;
-use crate::executor::policy::policy;
+use crate::flow::PartEvent;
+use crate::flow::policy::policy;
 
 /// Steps of a network that are looked at.
 const STEPS: usize = 30;
@@ -92,7 +92,7 @@ fn observe(measurement: &Measurement, times: &StepTimes) -> Observation<5> {
     let plan = &measurement.plan;
     let costs = &measurement.alone(&times.policy).costs;
     let clock = super::clock();
-    let traffic = Traffic::new(plan);
+    let traffic = plan.traffic();
     let workers = times.traces.iter().flatten().map(|event| event.worker + 1).max();
     let mut copies = traffic.copies(workers.unwrap_or(1));
     let (mut sums, mut longer, mut seconds) = ([0.0; 5], 0.0, 0.0);
@@ -100,7 +100,7 @@ fn observe(measurement: &Measurement, times: &StepTimes) -> Observation<5> {
         let alone = |event: &PartEvent| costs.of_task(event.task)[event.part].mean;
         for (event, beside) in trace.iter().zip(beside(trace)) {
             let (task, part) = (event.task, event.part as u32);
-            let fetched = traffic.fetch(plan, &mut copies, task, part, event.worker);
+            let fetched = traffic.fetch(&mut copies, task, part, event.worker);
             let taken = traffic.write(&mut copies, task, part, event.worker);
             let alone = alone(event);
             let took = ((event.end - event.start) as f64 * 1e-9 - clock).max(0.0);

@@ -36,14 +36,13 @@ impl Engine<'_> {
 
     /// Nothing will ever happen again: the policy has lost a part.
     pub(super) fn stalled(&self) -> Error {
-        let left = (0..self.plan.task_count()).filter(|&task| self.parts_left[task] > 0);
+        let left = (0..self.graph.task_count()).filter(|&task| self.parts_left[task] > 0);
         let name = |task: usize| {
-            let info = self.plan.task(task);
             let lacks = match self.pending[task] {
                 0 => "is ready but was never taken".to_owned(),
                 pending => format!("lacks {}", crate::error::count(pending as usize, "message")),
             };
-            format!("`{}` ({}) {lacks}", info.node, info.phase.name())
+            format!("{} {lacks}", self.graph.task_name(task))
         };
         Error::Stalled(left.map(name).collect())
     }

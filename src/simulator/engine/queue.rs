@@ -1,8 +1,8 @@
 //! The queue of ready parts, its lock, and the workers that look for parts or sleep.
 
 use super::{Engine, Event, State};
-use crate::executor::policy::{Policy, ReadyPart};
-use crate::executor::{MOST_TAKEN, TAKEN_SECONDS};
+use crate::flow::policy::{Policy, ReadyPart};
+use crate::flow::{MOST_TAKEN, TAKEN_SECONDS};
 
 impl Engine<'_> {
     /// Waits for the lock, first come, first served, and does `event` when it has it.
@@ -10,7 +10,7 @@ impl Engine<'_> {
         let overhead = &self.machine.overhead;
         let handed = if self.locked_by == worker { 0.0 } else { overhead.handover };
         let granted = time.max(self.locked_until) + handed;
-        let parts = |task: &u32| f64::from(self.plan.tasks[*task as usize].parts);
+        let parts = |task: &u32| f64::from(self.graph.tasks[*task as usize].parts);
         let queued: f64 = match event {
             Event::Publish | Event::Begin => {
                 self.workers[worker].ready.iter().map(parts).sum::<f64>()
@@ -26,7 +26,7 @@ impl Engine<'_> {
     /// Hands the parts of ready tasks to the policy.
     pub(super) fn publish(&mut self, policy: &mut dyn Policy, worker: usize) {
         for &task in &self.workers[worker].ready {
-            for part in 0..self.plan.tasks[task as usize].parts {
+            for part in 0..self.graph.tasks[task as usize].parts {
                 policy.push(ReadyPart { task, part }, worker);
                 self.waiting += 1;
             }
@@ -48,10 +48,10 @@ impl Engine<'_> {
         if !self.supervised {
             let share = (self.waiting / (2 * self.workers.len())).min(MOST_TAKEN);
             let taken = &mut self.workers[worker].taken;
-            let mut seconds = self.plan.part_seconds(first.task as usize);
+            let mut seconds = self.graph.part_seconds(first.task as usize);
             while taken.len() < share && seconds < TAKEN_SECONDS {
                 let Some(part) = policy.pop(worker) else { break };
-                seconds += self.plan.part_seconds(part.task as usize);
+                seconds += self.graph.part_seconds(part.task as usize);
                 taken.push(part);
             }
             self.waiting -= taken.len();

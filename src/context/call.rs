@@ -1,0 +1,161 @@
+//! The calls of layers that a plan's tasks make: what each reads and writes.
+
+use crate::flow::graph::{NONE, PhaseSpec, Span};
+
+/// What a plan is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// Forward, backward and updates.
+    Training,
+    /// Forward with losses and metrics.
+    Evaluation,
+    /// Forward up to the outputs, without targets, losses and metrics.
+    Prediction,
+}
+
+/// A way through the graph.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pass {
+    /// From inputs to losses.
+    Forward,
+    /// From losses to parameters.
+    Backward,
+}
+
+/// What a task does for its node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Phase {
+    /// Summarises blocks of the batch that the activation depends on as a whole.
+    Summarize,
+    /// Brings these summaries together.
+    Combine,
+    /// Computes the activation.
+    Forward,
+    /// Brings weights into the form that the input gradient, or the forward call, reads.
+    Prepare,
+    /// Computes what the size of a parameter costs.
+    Regularize,
+    /// Adds the gradients from several uses of one output.
+    Accumulate,
+    /// Summarises blocks of the batch on which the gradients depend as a whole.
+    SummarizeGrad,
+    /// Brings these summaries together.
+    CombineGrad,
+    /// Computes the gradients of the inputs.
+    InputGrad,
+    /// Computes the gradients of the parameters.
+    ParamGrad,
+    /// Completes the gradient of a parameter, and computes its norm, for clipping.
+    GradNorm,
+    /// Waits for every task that can fail; after it, parameters move.
+    Commit,
+    /// Moves a parameter.
+    Update,
+}
+
+impl Phase {
+    /// Every phase.
+    pub const ALL: [Self; 13] = [
+        Self::Summarize,
+        Self::Combine,
+        Self::Forward,
+        Self::Prepare,
+        Self::Regularize,
+        Self::Accumulate,
+        Self::SummarizeGrad,
+        Self::CombineGrad,
+        Self::InputGrad,
+        Self::ParamGrad,
+        Self::GradNorm,
+        Self::Commit,
+        Self::Update,
+    ];
+
+    /// The phase's name in errors, traces and reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Summarize => "summarize",
+            Self::Combine => "combine",
+            Self::Forward => "forward",
+            Self::Prepare => "prepare",
+            Self::Regularize => "regularize",
+            Self::Accumulate => "accumulate",
+            Self::SummarizeGrad => "summarize_grad",
+            Self::CombineGrad => "combine_grad",
+            Self::InputGrad => "input_grad",
+            Self::ParamGrad => "param_grad",
+            Self::GradNorm => "grad_norm",
+            Self::Commit => "commit",
+            Self::Update => "update",
+        }
+    }
+}
+
+/// What the engine knows of phases: their names, and their stage: forward, backward, or update.
+pub(crate) static PHASES: &[PhaseSpec] = &{
+    let mut specs = [const { PhaseSpec { name: "", stage: 1 } }; Phase::ALL.len()];
+    let mut phase = 0;
+    while phase < specs.len() {
+        let stage = match Phase::ALL[phase] {
+            Phase::Forward => 0,
+            Phase::Commit | Phase::Update => 2,
+            _ => 1,
+        };
+        specs[phase] = PhaseSpec { name: Phase::ALL[phase].name(), stage };
+        phase += 1;
+    }
+    specs
+};
+
+/// A value that a call reads: through the message in `slot`, or, where the same task made it, from
+/// its storage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Operand {
+    pub(crate) value: u32,
+    pub(crate) slot: u32,
+    /// The call's output already holds it.
+    pub(crate) placed: bool,
+}
+
+impl Operand {
+    pub(crate) const ABSENT: Self = Self { value: NONE, slot: NONE, placed: false };
+
+    /// A value that a call writes, as an operand of its own task.
+    pub(crate) fn written(value: u32) -> Self {
+        Self { value, ..Self::ABSENT }
+    }
+}
+
+/// A value that a call writes, for input or parameter number `index`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Target {
+    pub(crate) value: u32,
+    pub(crate) index: u32,
+    /// For parameter gradients summed over items: the contribution of the task's first part.
+    pub(crate) contribution: u32,
+    /// It lies where the call's gradient of the output lies.
+    pub(crate) in_place: bool,
+    /// It is a view of what is there already: nothing to compute.
+    pub(crate) view: bool,
+}
+
+/// One call of a layer, or one sum or update.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Call {
+    pub(crate) phase: Phase,
+    pub(crate) node: u32,
+    /// For updates, norms and regularizers: the parameter.
+    pub(crate) parameter: u32,
+    /// The activations of the inputs; for accumulate, norm and update, the gradients to add, in order;
+    /// for combine, the summaries of the blocks; for the commit, the norms of all gradients that are
+    /// clipped together.
+    pub(crate) inputs: Span,
+    pub(crate) output: Operand,
+    pub(crate) output_grad: Operand,
+    pub(crate) prepared: Operand,
+    /// What the forward and the backward pass know of the whole batch.
+    pub(crate) summaries: [Operand; 2],
+    /// For updates: the norms, or the scale, of a gradient that a norm call has completed.
+    pub(crate) norm: Operand,
+    pub(crate) writes: Span,
+}

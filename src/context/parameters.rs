@@ -1,0 +1,107 @@
+//! Where parameters live, with what the optimizer keeps beside them.
+
+use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use crate::kernels::{self, Buffer, Panels};
+
+/// The weights of a network and what its optimizer keeps beside them, in memory layout.
+///
+/// Runs read them, and the update tasks of training runs write them, in the order that the plan sets.
+/// Everybody else goes through methods that copy, between runs. Runs that share parameters may be executed
+/// on several threads: predictions side by side, a training step alone.
+#[derive(Debug)]
+pub struct Parameters {
+    pub(crate) entries: Vec<Entry>,
+    /// Locked for as long as an execution, or a copy, takes.
+    lock: RwLock<()>,
+}
+
+/// Held by who uses parameters, for as long as it does.
+#[derive(Debug)]
+pub(crate) enum Hold<'a> {
+    /// With others who read.
+    Shared { _lock: RwLockReadGuard<'a, ()> },
+    /// Alone, to write.
+    Exclusive { _lock: RwLockWriteGuard<'a, ()> },
+}
+
+/// One parameter.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) weights: Buffer,
+    pub(crate) state: Vec<Buffer>,
+    pub(crate) matrix: Matrix,
+}
+
+/// A parameter as a matrix: (all axes but the last) x (last axis), or one group of its columns.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Matrix {
+    pub(crate) rows: usize,
+    pub(crate) cols: usize,
+}
+
+impl Matrix {
+    /// One group of weights in panels, as kernels read them.
+    pub(crate) fn panels(self, memory: &[f32], group: usize) -> Panels<'_> {
+        let floats = kernels::panels_of_group(memory, self.rows, self.cols, group);
+        Panels::new(floats, self.rows, self.cols)
+    }
+}
+
+impl Parameters {
+    pub(crate) fn of(entries: Vec<Entry>) -> Self {
+        Self { entries, lock: RwLock::new(()) }
+    }
+
+    /// Waits until nobody writes, or, to write, until nobody else uses them.
+    pub(crate) fn hold(&self, to_write: bool) -> Hold<'_> {
+        if to_write {
+            Hold::Exclusive { _lock: self.lock.write() }
+        } else {
+            Hold::Shared { _lock: self.lock.read() }
+        }
+    }
+
+    /// A copy of the weights, without what the optimizer keeps: for predictions.
+    pub(crate) fn copy_weights(&self) -> Self {
+        let hold = self.hold(false);
+        let copy = |entry: &Entry| {
+            let mut weights = Buffer::zeroed(entry.weights.len());
+            weights.as_mut_slice().copy_from_slice(read(&entry.weights, &hold));
+            Entry { weights, state: Vec::new(), matrix: entry.matrix }
+        };
+        Self::of(self.entries.iter().map(copy).collect())
+    }
+
+    /// A copy of everything, to restore with [`Parameters::restore`].
+    pub(crate) fn snapshot(&self) -> Vec<Vec<f32>> {
+        let buffers =
+            self.entries.iter().flat_map(|entry| [&entry.weights].into_iter().chain(&entry.state));
+        let hold = self.hold(false);
+        buffers.map(|buffer| read(buffer, &hold).to_vec()).collect()
+    }
+
+    /// Puts back what [`Parameters::snapshot`] copied.
+    pub(crate) fn restore(&self, snapshot: &[Vec<f32>]) {
+        let buffers =
+            self.entries.iter().flat_map(|entry| [&entry.weights].into_iter().chain(&entry.state));
+        let mut hold = self.hold(true);
+        for (buffer, copy) in buffers.zip(snapshot) {
+            write(buffer, &mut hold).copy_from_slice(copy);
+        }
+    }
+}
+
+/// The numbers of a buffer that belongs to the parameters that `hold` holds.
+pub(crate) fn read<'a>(buffer: &'a Buffer, _hold: &'a Hold<'_>) -> &'a [f32] {
+    // SAFETY: who writes through a shared reference, the update tasks of a run and `write`, holds the lock
+    // of these parameters exclusively; so nobody does while it is held here.
+    unsafe { buffer.as_slice() }
+}
+
+/// The same, to write; `hold` is an exclusive one.
+pub(crate) fn write<'a>(buffer: &'a Buffer, _hold: &'a mut Hold<'_>) -> &'a mut [f32] {
+    // SAFETY: the lock is held exclusively (all callers ask for it so), so nobody else looks; and the
+    // exclusive borrow of what holds it keeps this slice the only one.
+    unsafe { std::slice::from_raw_parts_mut(buffer.pointer(), buffer.len()) }
+}

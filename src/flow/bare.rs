@@ -1,0 +1,100 @@
+//! Bare graphs of tasks, for scheduling without anything to compute.
+
+use super::graph::{Edge, NONE, PhaseSpec, Span, Task, TaskGraph, Work};
+use crate::error::{Error, Result};
+
+static PHASES: &[PhaseSpec] = &[PhaseSpec { name: "task", stage: 0 }];
+
+/// Builds a [`TaskGraph`] of tasks with durations and dependencies, and nothing to compute.
+///
+/// ```
+/// use caudal::flow::TaskGraphBuilder;
+/// use caudal::flow::policy::policy;
+/// use caudal::simulator::{Costs, Machine, Options, simulate};
+///
+/// let mut tasks = TaskGraphBuilder::new("diamond");
+/// let first = tasks.task("first", 1.0, &[])?;
+/// let left = tasks.task("left", 2.0, &[first])?;
+/// let right = tasks.task("right", 3.0, &[first])?;
+/// tasks.task("last", 1.0, &[left, right])?;
+/// let graph = tasks.build()?;
+/// let costs = Costs::even(&graph, graph.estimated_costs());
+/// let mut policy = policy("critical-path")?;
+/// let machine = Machine::ideal(2);
+/// let simulated = simulate(&graph, policy.as_mut(), &machine, &costs, Options::default())?;
+/// assert_eq!(simulated.makespan, 5.0);
+/// # Ok::<(), caudal::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct TaskGraphBuilder {
+    graph: TaskGraph,
+    sent: Vec<(u32, Edge)>,
+}
+
+impl TaskGraphBuilder {
+    /// A graph called `name` without a task.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { graph: TaskGraph::new(name, PHASES), sent: Vec::new() }
+    }
+
+    /// Adds a task of so many seconds that waits for the tasks in `after`, and gives its number.
+    ///
+    /// # Errors
+    /// If the duration is no number of seconds, or if a task in `after` has not been added yet.
+    pub fn task(
+        &mut self,
+        name: impl Into<String>,
+        seconds: f64,
+        after: &[usize],
+    ) -> Result<usize> {
+        let (name, number) = (name.into(), self.graph.tasks.len());
+        let refuse = |problem: String, remedy: &str| Err(Error::node(&name, problem, remedy));
+        if !(seconds.is_finite() && seconds >= 0.0) {
+            return refuse(format!("it takes {seconds} seconds"), "give it 0 or more");
+        }
+        if let Some(later) = after.iter().find(|&&before| before >= number) {
+            return refuse(
+                format!("it waits for task {later}, but there are {number} before it"),
+                "add tasks before those that wait for them",
+            );
+        }
+        let mut after = after.to_vec();
+        after.sort_unstable();
+        after.dedup();
+        let first_slot = self.graph.slots as u32;
+        for (&before, slot) in after.iter().zip(first_slot..) {
+            self.sent.push((before as u32, Edge { task: number as u32, slot, value: NONE }));
+        }
+        self.graph.slots += after.len();
+        self.graph.nodes.push(name);
+        self.graph.work.push(Work { node: number as u32, phase: 0 });
+        self.graph.costs.push(seconds);
+        self.graph.tasks.push(Task {
+            work: Span { start: number as u32, len: 1 },
+            parts: 1,
+            first_part: number as u32,
+            in_degree: after.len() as u32,
+            first_slot,
+            successors: Span::default(),
+            chunk: 0,
+            by_items: false,
+        });
+        Ok(number)
+    }
+
+    /// The graph, whose tasks have the numbers given here.
+    ///
+    /// # Errors
+    /// If there is no task.
+    pub fn build(mut self) -> Result<TaskGraph> {
+        if self.graph.tasks.is_empty() {
+            return Err(Error::Graph {
+                graph: self.graph.name,
+                problem: "it has no task".to_owned(),
+                remedy: "add at least one".to_owned(),
+            });
+        }
+        self.graph.connect(self.sent);
+        Ok(self.graph)
+    }
+}

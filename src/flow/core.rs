@@ -1,0 +1,600 @@
+//! The engine's half of a run: inboxes, counters, failures, and how the run stands.
+//!
+//! Nothing is rebuilt between runs: whoever completes a task resets its counters and ports, so that all is
+//! ready for the next run when the last task is done.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use parking_lot::{Mutex, RwLock};
+
+use super::graph::{Edge, TaskGraph};
+use super::inbox::{Inbox, sink_done};
+use super::message::{Message, Slot};
+use super::observer::{CancelToken, MessageEvent, Observer, PartEvent};
+use super::policy::ReadyPart;
+use super::program::Program;
+use super::stopwatch::Stopwatch;
+use super::sync::{Atomic, Channel, Monitor, Native, Primitives};
+use crate::error::{Error, Failure, Result};
+
+/// How a run stands; from [`RUNNING`] to one of the others, once.
+const RUNNING: u8 = 0;
+const COMMITTED: u8 = 1;
+const CANCELLED: u8 = 2;
+const BROKEN: u8 = 3;
+
+/// How messages get to the tasks that wait for them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Delivery {
+    /// Into a slot for each port.
+    Slots,
+    /// Through a bounded channel of the task, as deep as it has ports; who fires it takes them out.
+    Channels,
+    /// Through a channel of the node, which its thread reads.
+    Actors,
+    /// Tasks run in order. Only messages that carry more than a handle are laid down.
+    InOrder,
+}
+
+impl Delivery {
+    const ALL: [Self; 4] = [Self::Slots, Self::Channels, Self::Actors, Self::InOrder];
+}
+
+/// A message on its way to an actor: the edge by its number, and nothing where the sender failed.
+type Letter<M> = (u32, Option<M>);
+
+/// The channels of nodes that have a thread each.
+struct Actors<M> {
+    /// By actor: its tasks.
+    tasks: Vec<Vec<u32>>,
+    /// By task: the actor.
+    owner: Vec<u32>,
+    /// By actor: room for all messages that it gets in a run, so that sending never blocks.
+    inboxes: Vec<(Sender<Letter<M>>, Receiver<Letter<M>>)>,
+}
+
+/// A failure, with what it is sorted by.
+pub(crate) struct Failed {
+    pub(crate) node: u32,
+    pub(crate) phase: u8,
+    pub(crate) failure: Failure,
+}
+
+/// What the tasks of a run share.
+pub(crate) struct Core<M: Message, P: Primitives = Native> {
+    pub(super) graph: Arc<TaskGraph>,
+    tasks: Vec<Inbox<P>>,
+    /// By port: a place for its message.
+    slots: Vec<M::Slot>,
+    /// By task: its channel, made when the first run asks for them.
+    channels: OnceLock<Vec<P::Channel<(u32, M)>>>,
+    /// By task: held by the part that takes the messages out of the channel.
+    opening: OnceLock<Vec<P::Monitor<()>>>,
+    actors: OnceLock<Actors<M>>,
+    delivery: AtomicU8,
+    sinks_left: P::Counter,
+    standing: AtomicU8,
+    failures: Mutex<Vec<(usize, Failed)>>,
+    observed: AtomicBool,
+    messages_observed: AtomicBool,
+    observer: RwLock<Option<Arc<dyn Observer>>>,
+    ready_at: Vec<AtomicU64>,
+    /// When the execution began, where it is observed.
+    began: AtomicU64,
+    cancel: CancelToken,
+    clock: Stopwatch,
+}
+
+impl<M: Message, P: Primitives> Core<M, P> {
+    /// Everything as it is before the first run of `graph`.
+    pub(crate) fn new(graph: Arc<TaskGraph>) -> Self {
+        Self {
+            tasks: graph.tasks.iter().map(|task| Inbox::new(task.in_degree, task.parts)).collect(),
+            slots: (0..graph.slots).map(|_| M::Slot::new()).collect(),
+            channels: OnceLock::new(),
+            opening: OnceLock::new(),
+            actors: OnceLock::new(),
+            delivery: AtomicU8::new(Delivery::Slots as u8),
+            sinks_left: P::Counter::new(graph.sinks),
+            standing: AtomicU8::new(RUNNING),
+            failures: Mutex::new(Vec::new()),
+            observed: AtomicBool::new(false),
+            messages_observed: AtomicBool::new(false),
+            observer: RwLock::new(None),
+            ready_at: graph.tasks.iter().map(|_| AtomicU64::new(0)).collect(),
+            began: AtomicU64::new(0),
+            cancel: CancelToken::new(),
+            clock: Stopwatch::default(),
+            graph,
+        }
+    }
+
+    /// The port's message waits here, once it has come.
+    #[inline]
+    pub(crate) fn slot(&self, slot: u32) -> &M::Slot {
+        &self.slots[slot as usize]
+    }
+
+    /// How messages travel in this run.
+    #[inline]
+    pub(crate) fn delivery(&self) -> Delivery {
+        Delivery::ALL[usize::from(self.delivery.load(Ordering::Relaxed) & 3)]
+    }
+
+    /// What stops a run from another thread.
+    pub(crate) fn cancel_token(&self) -> CancelToken {
+        self.cancel.clone()
+    }
+
+    /// Reports what happens to `observer`, or to nobody.
+    pub(crate) fn observe(&self, observer: Option<Arc<dyn Observer>>) {
+        self.observed.store(observer.is_some(), Ordering::Relaxed);
+        let messages = observer.as_ref().is_some_and(|it| it.wants_messages());
+        self.messages_observed.store(messages, Ordering::Relaxed);
+        *self.observer.write() = observer;
+    }
+
+    /// Whether anybody observes it.
+    #[inline]
+    pub(crate) fn is_observed(&self) -> bool {
+        self.observed.load(Ordering::Relaxed)
+    }
+
+    /// Begins a run.
+    pub(super) fn begin(&self, delivery: Delivery) {
+        self.delivery.store(delivery as u8, Ordering::Relaxed);
+        match delivery {
+            Delivery::Channels => {
+                self.channels.get_or_init(|| {
+                    let tasks = self.graph.tasks.iter();
+                    tasks.map(|task| P::Channel::new(task.in_degree as usize)).collect()
+                });
+                self.opening
+                    .get_or_init(|| self.tasks.iter().map(|_| P::Monitor::new(())).collect());
+            }
+            Delivery::Actors => {
+                self.actors.get_or_init(|| Actors::new(&self.graph));
+            }
+            Delivery::Slots | Delivery::InOrder => {}
+        }
+        self.standing.store(RUNNING, Ordering::Relaxed);
+        self.sinks_left.store(self.graph.sinks, Ordering::Relaxed);
+        if self.is_observed() {
+            let now = self.clock.now();
+            self.began.store(now, Ordering::Relaxed);
+            for &task in &self.graph.sources {
+                self.ready_at[task as usize].store(now, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// What the run came to, once its last task is done.
+    pub(super) fn outcome(&self) -> Result<()> {
+        if self.is_observed() {
+            let (began, ended) = (self.began.load(Ordering::Relaxed), self.clock.now());
+            if let Some(observer) = self.observer.read().as_deref() {
+                // What ran has run.
+                drop(catch_unwind(AssertUnwindSafe(|| observer.executed(began, ended))));
+            }
+        }
+        let mut failures = std::mem::take(&mut *self.failures.lock());
+        failures.sort_by_key(|(part, it)| (it.node, it.phase, *part));
+        failures.dedup_by_key(|(_, it)| (it.node, it.phase));
+        if !failures.is_empty() {
+            return Err(Error::Run(failures.into_iter().map(|(_, it)| it.failure).collect()));
+        }
+        if self.standing.load(Ordering::Acquire) == CANCELLED {
+            return Err(Error::Cancelled);
+        }
+        Ok(())
+    }
+
+    /// Whether a part of a task may fire: nothing that it waits for failed, and nobody cancelled the run.
+    #[inline]
+    fn may_fire(&self, task: usize) -> bool {
+        if self.tasks[task].is_skipped() {
+            return false;
+        }
+        if self.is_cancelled() {
+            self.tasks[task].skip();
+            return false;
+        }
+        true
+    }
+
+    /// Whether the run stops here because somebody asked for it.
+    #[inline]
+    fn is_cancelled(&self) -> bool {
+        if !self.cancel.is_cancelled() {
+            return false;
+        }
+        let change = self.change(CANCELLED);
+        matches!(change, Ok(_) | Err(CANCELLED))
+    }
+
+    fn change(&self, to: u8) -> Result<u8, u8> {
+        self.standing.compare_exchange(RUNNING, to, Ordering::AcqRel, Ordering::Acquire)
+    }
+
+    /// Passes the point after which the run can't be cancelled, and a failure comes too late to change
+    /// nothing. The task fails if the run is broken or cancelled by then.
+    pub(crate) fn commit(&self, task: usize) {
+        if self.change(COMMITTED).is_err() {
+            self.tasks[task].fail();
+        }
+    }
+
+    /// Whether parts that ran may have changed what outlives the run.
+    pub(super) fn is_committed(&self) -> bool {
+        self.standing.load(Ordering::Acquire) == COMMITTED
+    }
+
+    /// Takes the messages of a task out of its channel, once for all its parts.
+    #[inline]
+    fn open(&self, task: usize) {
+        if self.delivery() == Delivery::Channels
+            && let (Some(channels), Some(opening)) = (self.channels.get(), self.opening.get())
+        {
+            // Another part may be at it: it has all of them when it lets go.
+            let _opening = opening[task].lock();
+            while let Some((slot, message)) = channels[task].receive() {
+                self.slots[slot as usize].put(message);
+            }
+        }
+    }
+
+    /// Hands a message to its receiver; nothing tells of a failure. Says whether it was the last one missing;
+    /// an observed task has been ready since `now`, the end of the part that completed the sender.
+    #[inline]
+    fn deliver(&self, edge: &Edge, message: Option<M>, now: u64) -> bool {
+        let inbox = &self.tasks[edge.task as usize];
+        let message = message.unwrap_or_else(|| {
+            inbox.skip();
+            M::signal()
+        });
+        let ready = inbox.deliver(|| match self.channels.get() {
+            Some(channels) if self.delivery() == Delivery::Channels => {
+                channels[edge.task as usize].send((edge.slot, message));
+            }
+            _ => self.slots[edge.slot as usize].put(message),
+        });
+        if ready && self.is_observed() {
+            self.ready_at[edge.task as usize].store(now, Ordering::Relaxed);
+        }
+        ready
+    }
+
+    /// Whether that was the task's last part.
+    #[inline]
+    fn part_done(&self, task: usize) -> bool {
+        self.tasks[task].part_done(self.graph.tasks[task].parts)
+    }
+
+    /// Empties the task's ports, unless who fired it took all messages out, and readies its counters; says
+    /// whether it failed or was skipped.
+    #[inline]
+    fn reset_task(&self, task: usize, takes_all: bool) -> bool {
+        let described = &self.graph.tasks[task];
+        let bad = self.tasks[task].reset(described.in_degree, described.parts);
+        if bad || !takes_all {
+            let first = described.first_slot as usize;
+            for slot in &self.slots[first..first + described.in_degree as usize] {
+                slot.clear();
+            }
+        }
+        bad
+    }
+
+    /// Readies everything for the next run after a stall, when no task is under way.
+    pub(super) fn reset(&self) {
+        for task in 0..self.tasks.len() {
+            self.open(task);
+            self.reset_task(task, false);
+        }
+        self.failures.lock().clear();
+    }
+
+    /// The tasks that still wait, with the messages that they lack.
+    pub(super) fn waiting(&self) -> Vec<String> {
+        for task in 0..self.tasks.len() {
+            self.open(task);
+        }
+        super::stall::waiting(&self.graph, |slot| !self.slots[slot].is_empty())
+    }
+}
+
+impl<M> Actors<M> {
+    fn new(graph: &TaskGraph) -> Self {
+        let (tasks, owner) = graph.tasks_by_node();
+        let depth = |tasks: &Vec<u32>| {
+            tasks.iter().map(|&task| graph.tasks[task as usize].in_degree as usize).sum()
+        };
+        let inboxes = tasks.iter().map(|tasks| bounded(depth(tasks))).collect();
+        Self { tasks, owner, inboxes }
+    }
+}
+
+impl TaskGraph {
+    /// By node that has tasks: these; and by task the place in that list.
+    pub(super) fn tasks_by_node(&self) -> (Vec<Vec<u32>>, Vec<u32>) {
+        let mut place_of = vec![u32::MAX; self.nodes.len()];
+        let mut tasks: Vec<Vec<u32>> = Vec::new();
+        let mut owner = Vec::with_capacity(self.tasks.len());
+        for task in 0..self.tasks.len() {
+            let place = &mut place_of[self.node_of(task)];
+            if *place == u32::MAX {
+                *place = tasks.len() as u32;
+                tasks.push(Vec::new());
+            }
+            tasks[*place as usize].push(task as u32);
+            owner.push(*place);
+        }
+        (tasks, owner)
+    }
+}
+
+/// What a panic said.
+pub(crate) fn describe_panic(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned());
+    match text {
+        Some(text) => format!("panicked: {text}"),
+        None => "panicked".to_owned(),
+    }
+}
+
+/// What ended with a part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// The part alone.
+    Part,
+    /// Its task.
+    Task,
+    /// The run.
+    Run,
+}
+
+/// A run as workers see it: a [`Program`] with whatever messages it has.
+pub(super) trait Work: Send + Sync {
+    fn graph(&self) -> &Arc<TaskGraph>;
+
+    fn begin(&self, delivery: Delivery);
+
+    /// Runs a part of a ready task, unless something that it waits for failed. Gives back when it ended, if
+    /// the run is observed.
+    fn run_part(&self, part: ReadyPart, worker: usize) -> u64;
+
+    /// The end of a part, at time `ended` if it is observed: if it was its task's last, sends the task's
+    /// messages, and adds the tasks that they make ready to `ready`.
+    fn end_part(&self, part: ReadyPart, ended: u64, worker: usize, ready: &mut Vec<u32>) -> Ended;
+
+    /// Runs a part and ends it.
+    fn step(&self, part: ReadyPart, worker: usize, ready: &mut Vec<u32>) -> Ended;
+
+    /// Runs all tasks in order on this thread.
+    fn run_in_order(&self);
+
+    /// The life of an actor during one run: it waits on its channel until it has fired all its tasks.
+    fn act(&self, actor: usize);
+
+    fn outcome(&self) -> Result<()>;
+
+    fn waiting(&self) -> Vec<String>;
+
+    /// Readies everything for the next run after a stall. Says whether it had been committed.
+    fn reset(&self) -> bool;
+}
+
+impl<T: Program> Work for T {
+    fn graph(&self) -> &Arc<TaskGraph> {
+        &self.core().graph
+    }
+
+    fn begin(&self, delivery: Delivery) {
+        self.core().begin(delivery);
+    }
+
+    #[inline]
+    fn run_part(&self, part: ReadyPart, worker: usize) -> u64 {
+        let core = self.core();
+        let task = part.task as usize;
+        if !core.may_fire(task) {
+            return 0;
+        }
+        core.open(task);
+        if !core.is_observed() {
+            fire(self, part);
+            return 0;
+        }
+        let ready = core.ready_at[task].load(Ordering::Relaxed);
+        let start = core.clock.now().max(ready);
+        fire(self, part);
+        let end = core.clock.now().max(start);
+        let event = PartEvent { task, part: part.part as usize, worker, ready, start, end };
+        tell(self, part, |observer| observer.part(event));
+        end
+    }
+
+    #[inline]
+    fn end_part(&self, part: ReadyPart, ended: u64, worker: usize, ready: &mut Vec<u32>) -> Ended {
+        let core = self.core();
+        let task = part.task as usize;
+        if !core.part_done(task) {
+            return Ended::Part;
+        }
+        let edges = core.graph.edges_of(task);
+        if edges.is_empty() {
+            end(self, task);
+            return if sink_done(&core.sinks_left) { Ended::Run } else { Ended::Task };
+        }
+        let bad = end(self, task);
+        if core.messages_observed.load(Ordering::Relaxed) {
+            tell_of_messages(self, part, worker, bad);
+        }
+        // After its last message, a task touches nothing of the run but the immutable graph.
+        for edge in edges {
+            let message = if bad { None } else { Some(self.message(edge)) };
+            if core.deliver(edge, message, ended) {
+                ready.push(edge.task);
+            }
+        }
+        Ended::Task
+    }
+
+    #[inline]
+    fn step(&self, part: ReadyPart, worker: usize, ready: &mut Vec<u32>) -> Ended {
+        let ended = self.run_part(part, worker);
+        self.end_part(part, ended, worker, ready)
+    }
+
+    fn run_in_order(&self) {
+        let core = self.core();
+        let observed = core.is_observed();
+        for (task, described) in core.graph.tasks.iter().enumerate() {
+            let mut ended = 0;
+            for part in 0..described.parts {
+                ended = self.run_part(ReadyPart { task: task as u32, part }, 0);
+                core.part_done(task);
+            }
+            let bad = end(self, task);
+            if core.messages_observed.load(Ordering::Relaxed) {
+                let last = ReadyPart { task: task as u32, part: described.parts - 1 };
+                tell_of_messages(self, last, 0, bad);
+            }
+            for edge in core.graph.edges_of(task) {
+                let receiver = edge.task as usize;
+                if bad {
+                    core.tasks[receiver].skip();
+                } else if T::CARRIES {
+                    core.slots[edge.slot as usize].put(self.message(edge));
+                }
+                if observed {
+                    // The last one that a task waits for has the last word.
+                    core.ready_at[receiver].store(ended, Ordering::Relaxed);
+                }
+            }
+        }
+    }
+
+    fn act(&self, actor: usize) {
+        let core = self.core();
+        let Some(actors) = core.actors.get() else { return };
+        let fire = |task: u32| {
+            let mut ended = 0;
+            for part in 0..core.graph.tasks[task as usize].parts {
+                ended = self.run_part(ReadyPart { task, part }, actor);
+                core.part_done(task as usize);
+            }
+            let bad = end(self, task as usize);
+            if core.messages_observed.load(Ordering::Relaxed) {
+                tell_of_messages(self, ReadyPart { task, part: 0 }, actor, bad);
+            }
+            let span = core.graph.tasks[task as usize].successors;
+            for number in span.range() {
+                let edge = &core.graph.edges[number];
+                let message = if bad { None } else { Some(self.message(edge)) };
+                let inbox = &actors.inboxes[actors.owner[edge.task as usize] as usize].0;
+                // Its receiving end lives as long as this one.
+                let _ = inbox.send((number as u32, message));
+            }
+            ended
+        };
+        let tasks = &actors.tasks[actor];
+        let mut left = tasks.len();
+        let waits_for_nothing = |task: &&u32| core.graph.tasks[**task as usize].in_degree == 0;
+        let mut now = 0;
+        for &task in tasks.iter().filter(waits_for_nothing) {
+            now = fire(task);
+            left -= 1;
+        }
+        while left > 0 {
+            let Ok((number, message)) = actors.inboxes[actor].1.recv() else { return };
+            let edge = &core.graph.edges[number as usize];
+            let time = if core.is_observed() { core.clock.now() } else { now };
+            if core.deliver(edge, message, time) {
+                now = fire(edge.task);
+                left -= 1;
+            }
+        }
+    }
+
+    fn outcome(&self) -> Result<()> {
+        self.core().outcome()
+    }
+
+    fn waiting(&self) -> Vec<String> {
+        self.core().waiting()
+    }
+
+    fn reset(&self) -> bool {
+        self.core().reset();
+        self.forget();
+        self.core().is_committed()
+    }
+}
+
+/// Ends a task: lets go of what it held, and readies its ports and counters for the next run. Says whether it
+/// failed or was skipped.
+#[inline]
+fn end<T: Program>(program: &T, task: usize) -> bool {
+    let bad = program.core().reset_task(task, T::CARRIES);
+    program.release(task);
+    bad
+}
+
+/// Makes every call of one part; an error or a panic becomes a failure.
+#[inline]
+fn fire<T: Program>(program: &T, part: ReadyPart) {
+    let mut at = 0;
+    let calls = catch_unwind(AssertUnwindSafe(|| program.fire(part, &mut at)));
+    match calls {
+        Ok(Ok(())) => {}
+        Ok(Err(cause)) => fail(program, part, at, &cause),
+        Err(panic) => fail(program, part, at, &describe_panic(panic.as_ref())),
+    }
+}
+
+/// Notes a failure of one part in its call number `at`.
+#[cold]
+fn fail<T: Program>(program: &T, part: ReadyPart, at: u32, cause: &str) {
+    let core = program.core();
+    let late = core.change(BROKEN) == Err(COMMITTED);
+    let failed = program.failure(part.task as usize, at, cause, late);
+    core.failures.lock().push((part.part as usize, failed));
+    core.tasks[part.task as usize].fail();
+}
+
+/// Hands something to the observer. A panic must not unwind through a worker: the run would never end.
+fn tell<T: Program>(program: &T, part: ReadyPart, report: impl Fn(&dyn Observer)) {
+    let core = program.core();
+    let observer = core.observer.read();
+    let Some(observer) = observer.as_deref() else { return };
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| report(observer))) {
+        if core.change(BROKEN) == Err(COMMITTED) {
+            // What came out is right; half of a step would not be.
+            return;
+        }
+        let cause = format!("the observer {}", describe_panic(panic.as_ref()));
+        fail(program, part, 0, &cause);
+    }
+}
+
+/// Reports the messages that a task is about to send.
+fn tell_of_messages<T: Program>(program: &T, part: ReadyPart, worker: usize, failed: bool) {
+    let core = program.core();
+    let time = core.clock.now();
+    let from = part.task as usize;
+    for edge in core.graph.edges_of(from) {
+        let to = edge.task as usize;
+        let port = (edge.slot - core.graph.tasks[to].first_slot) as usize;
+        let bytes = if failed { 0 } else { program.bytes(edge) };
+        let event = MessageEvent { from, to, port, bytes, worker, time };
+        tell(program, part, |observer| observer.message(event));
+    }
+}

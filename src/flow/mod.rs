@@ -1,0 +1,156 @@
+//! The engine: nodes that wait for a message on each of their ports, on any graph of tasks.
+//!
+//! It knows nothing of neural networks. A [`TaskGraph`] says what there is to do and who waits for whom; an
+//! [`Executor`] runs it; a [`policy`] orders what is ready; an [`Observer`] sees it. Graphs of closures with typed
+//! ports are built by a [`FlowBuilder`]; a network's training step is another client.
+//!
+//! See the README in this folder for the states, counters and their memory orderings.
+
+mod actors;
+mod bare;
+pub(crate) mod core;
+pub(crate) mod graph;
+mod inbox;
+mod live;
+pub(crate) mod message;
+#[cfg(test)]
+mod model_check;
+mod observer;
+pub mod policy;
+mod pool;
+pub(crate) mod program;
+mod queue;
+pub mod schedule;
+mod sequential;
+mod stall;
+mod stopwatch;
+pub(crate) mod sync;
+pub mod trace;
+mod waiting;
+mod worker;
+
+use std::sync::Arc;
+
+pub use actors::Actors;
+pub use bare::TaskGraphBuilder;
+pub use graph::{TaskGraph, TaskInfo};
+pub use observer::{CancelToken, MessageEvent, Observer, PartEvent};
+pub use pool::Pool;
+pub(crate) use pool::SPINS;
+pub(crate) use queue::{MOST_TAKEN, TAKEN_SECONDS};
+pub use sequential::Sequential;
+pub(crate) use stopwatch::Stopwatch;
+
+use self::core::Work;
+use crate::error::{Error, Result};
+
+/// One way to run a graph of tasks. All of them give the same bits.
+pub trait Executor: Send {
+    /// Its name on the command line.
+    fn name(&self) -> &'static str;
+
+    /// How many threads compute.
+    fn workers(&self) -> usize;
+
+    /// The policy that orders ready parts, if it has one.
+    fn policy(&self) -> Option<&str> {
+        None
+    }
+
+    /// Whether it is indifferent to nodes that were made one task. The actors executor is not, for it has
+    /// a thread for every node that the user wrote.
+    fn fuses(&self) -> bool {
+        true
+    }
+
+    /// Takes measured seconds of a graph's tasks, one number for each, into account from now on, if its
+    /// policy does; any other count of numbers is ignored.
+    fn learn(&mut self, _graph: &TaskGraph, _seconds: &[f64]) {}
+
+    /// Runs every task of the run once.
+    ///
+    /// # Errors
+    /// All failures of the run in node order, a stall, or a cancellation; the run can be used again.
+    fn execute(&mut self, run: &mut dyn Execute) -> Result<()>;
+}
+
+/// A run that executors can execute: of a network's plan, or of a graph of closures.
+pub trait Execute: sealed::Sealed {
+    /// Hands the run to `execute`, for which it keeps whatever it holds meanwhile.
+    #[doc(hidden)]
+    fn with(&mut self, execute: &mut dyn FnMut(&Running) -> Result<()>) -> Result<()>;
+}
+
+/// A run that is under way.
+pub struct Running(Arc<dyn Work>);
+
+impl Running {
+    /// The run of a program.
+    pub(crate) fn new(program: Arc<impl program::Program>) -> Self {
+        Self(program)
+    }
+}
+
+impl std::fmt::Debug for Running {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Running({} tasks of {})", self.0.graph().task_count(), self.0.graph().name())
+    }
+}
+
+pub(crate) mod sealed {
+    /// Only runs of this crate can be executed.
+    pub trait Sealed {}
+}
+
+impl std::fmt::Debug for dyn Executor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} with {} workers", self.name(), self.workers())
+    }
+}
+
+/// One row of the [`EXECUTORS`] table.
+#[derive(Debug)]
+pub struct ExecutorSpec {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// What it is for, in one line.
+    pub summary: &'static str,
+    make: fn(usize, &str) -> Result<Box<dyn Executor>>,
+}
+
+/// Every executor.
+pub const EXECUTORS: &[ExecutorSpec] = &[
+    ExecutorSpec {
+        name: "pool",
+        summary: "worker threads that count dependencies, ordered by a policy; messages wait in slots",
+        make: |workers, policy| Ok(Box::new(Pool::new(workers, policy)?)),
+    },
+    ExecutorSpec {
+        name: "channels",
+        summary: "the same workers and policies; every inbox is a bounded crossbeam channel",
+        make: |workers, policy| Ok(Box::new(Pool::new(workers, policy)?.with_channels())),
+    },
+    ExecutorSpec {
+        name: "actors",
+        summary: "a thread for every node, blocking on its channel; for study",
+        make: |_, _| Ok(Box::new(Actors::new())),
+    },
+    ExecutorSpec {
+        name: "sequential",
+        summary: "a topological loop without messages: the oracle and the baseline",
+        make: |_, _| Ok(Box::new(Sequential::new())),
+    },
+];
+
+/// Makes the executor called `name` with `workers` threads, the caller's included, and the policy
+/// called `policy`, as far as it uses them.
+///
+/// # Errors
+/// If there is no such executor or policy, or threads can't be started.
+pub fn executor(name: &str, workers: usize, policy: &str) -> Result<Box<dyn Executor>> {
+    let spec = EXECUTORS
+        .iter()
+        .find(|spec| spec.name == name)
+        .ok_or_else(|| Error::unknown("executor", name, EXECUTORS.iter().map(|spec| spec.name)))?;
+    (spec.make)(workers, policy)
+}

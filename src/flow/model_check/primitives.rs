@@ -1,0 +1,200 @@
+//! The primitives of the model checker, and some with faults.
+
+use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
+
+use loom::sync::{Condvar, Mutex, MutexGuard, atomic};
+
+use crate::flow::message::{Message, Slot};
+use crate::flow::sync::{Atomic, Channel, Counter, Monitor, Primitives, atomic};
+
+atomic!(atomic::AtomicBool, bool);
+atomic!(atomic::AtomicUsize, usize);
+atomic!(atomic::AtomicU32, u32);
+
+impl Counter for atomic::AtomicU32 {
+    fn count_down(&self, ordering: Ordering) -> u32 {
+        self.fetch_sub(1, ordering)
+    }
+}
+
+pub(super) struct LoomMonitor<T> {
+    value: Mutex<T>,
+    changed: Condvar,
+}
+
+impl<T: Send> Monitor<T> for LoomMonitor<T> {
+    type Guard<'a>
+        = MutexGuard<'a, T>
+    where
+        Self: 'a;
+
+    fn new(value: T) -> Self {
+        Self { value: Mutex::new(value), changed: Condvar::new() }
+    }
+
+    fn lock(&self) -> Self::Guard<'_> {
+        self.value.lock().unwrap()
+    }
+
+    fn sleep<'a>(&'a self, guard: Self::Guard<'a>) -> Self::Guard<'a> {
+        self.changed.wait(guard).unwrap()
+    }
+
+    fn wake_one(&self) {
+        self.changed.notify_one();
+    }
+
+    fn wake_all(&self) {
+        self.changed.notify_all();
+    }
+}
+
+/// A queue behind a lock, in place of the channel.
+pub(super) struct LoomChannel<T>(Mutex<VecDeque<T>>, usize);
+
+impl<T: Send> Channel<T> for LoomChannel<T> {
+    fn new(room: usize) -> Self {
+        Self(Mutex::new(VecDeque::new()), room)
+    }
+
+    fn send(&self, message: T) {
+        let mut queue = self.0.lock().unwrap();
+        queue.push_back(message);
+        assert!(queue.len() <= self.1, "a channel has room for one message from each sender");
+    }
+
+    fn receive(&self) -> Option<T> {
+        self.0.lock().unwrap().pop_front()
+    }
+}
+
+/// A message of the model: it says who sent it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Token(pub(super) usize);
+
+/// A place for one; 0 stands for none.
+pub(super) struct TokenSlot(pub(super) atomic::AtomicUsize);
+
+impl Message for Token {
+    type Slot = TokenSlot;
+
+    fn signal() -> Self {
+        Self(usize::MAX)
+    }
+}
+
+impl Slot<Token> for TokenSlot {
+    fn new() -> Self {
+        Self(atomic::AtomicUsize::new(0))
+    }
+
+    fn put(&self, message: Token) {
+        self.0.store(message.0, Ordering::Relaxed);
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == 0
+    }
+
+    fn clear(&self) {
+        self.0.store(0, Ordering::Relaxed);
+    }
+}
+
+/// The protocol as it is.
+pub(super) enum Loom {}
+
+impl Primitives for Loom {
+    type Flag = atomic::AtomicBool;
+    type Number = atomic::AtomicUsize;
+    type Counter = atomic::AtomicU32;
+    type Monitor<T: Send> = LoomMonitor<T>;
+    type Channel<T: Send> = LoomChannel<T>;
+}
+
+/// A fault: messages are counted before they are laid down.
+pub(super) enum CountingFirst {}
+
+impl Primitives for CountingFirst {
+    type Flag = atomic::AtomicBool;
+    type Number = atomic::AtomicUsize;
+    type Counter = atomic::AtomicU32;
+    type Monitor<T: Send> = LoomMonitor<T>;
+    type Channel<T: Send> = LoomChannel<T>;
+
+    fn one_after_the_other(first: impl FnOnce(), then: impl FnOnce() -> bool) -> bool {
+        let was_last = then();
+        first();
+        was_last
+    }
+}
+
+/// A fault: counting orders nothing.
+pub(super) enum Unordered {}
+
+pub(super) struct UnorderedCounter(atomic::AtomicU32);
+
+impl Atomic<u32> for UnorderedCounter {
+    fn new(value: u32) -> Self {
+        Self(atomic::AtomicU32::new(value))
+    }
+
+    fn load(&self, ordering: Ordering) -> u32 {
+        self.0.load(ordering)
+    }
+
+    fn store(&self, value: u32, ordering: Ordering) {
+        self.0.store(value, ordering);
+    }
+}
+
+impl Counter for UnorderedCounter {
+    fn count_down(&self, _: Ordering) -> u32 {
+        self.0.fetch_sub(1, Ordering::Relaxed)
+    }
+}
+
+impl Primitives for Unordered {
+    type Flag = atomic::AtomicBool;
+    type Number = atomic::AtomicUsize;
+    type Counter = UnorderedCounter;
+    type Monitor<T: Send> = LoomMonitor<T>;
+    type Channel<T: Send> = LoomChannel<T>;
+}
+
+/// A fault: whoever publishes wakes nobody.
+pub(super) enum Silent {}
+
+pub(super) struct SilentMonitor<T>(LoomMonitor<T>);
+
+impl<T: Send> Monitor<T> for SilentMonitor<T> {
+    type Guard<'a>
+        = MutexGuard<'a, T>
+    where
+        Self: 'a;
+
+    fn new(value: T) -> Self {
+        Self(LoomMonitor::new(value))
+    }
+
+    fn lock(&self) -> Self::Guard<'_> {
+        self.0.lock()
+    }
+
+    fn sleep<'a>(&'a self, guard: Self::Guard<'a>) -> Self::Guard<'a> {
+        self.0.sleep(guard)
+    }
+
+    fn wake_one(&self) {}
+
+    fn wake_all(&self) {}
+}
+
+impl Primitives for Silent {
+    type Flag = atomic::AtomicBool;
+    type Number = atomic::AtomicUsize;
+    type Counter = atomic::AtomicU32;
+    type Monitor<T: Send> = SilentMonitor<T>;
+    type Channel<T: Send> = LoomChannel<T>;
+}

@@ -1,0 +1,133 @@
+//! Which chunk of the batch each worker is at.
+
+use super::order::Order;
+use super::places::Places;
+use crate::flow::graph::TaskGraph;
+
+/// Waiting parts by chunk of the batch, and the chunk that each worker is at.
+///
+/// What tasks of one chunk hand on is then in the cache of the worker that goes on with it. Two workers at
+/// one chunk hand every value from one core to the other.
+#[derive(Debug)]
+pub(super) struct Chunks {
+    /// By chunk; the last one is of tasks that go over all chunks.
+    waiting: Vec<Places>,
+    /// By place: the chunk.
+    chunk: Vec<u32>,
+    /// By worker: the chunk of the part that it took last.
+    at: Vec<u32>,
+    /// By chunk: how many workers are at it.
+    workers: Vec<u32>,
+}
+
+impl Chunks {
+    /// For runs of `graph`, whose parts come in `order`; none where one worker does everything, or the batch
+    /// is not divided.
+    pub(super) fn new(graph: &TaskGraph, order: &Order, workers: usize) -> Option<Self> {
+        let last = graph.tasks.iter().map(|task| task.chunk).max().unwrap_or(0);
+        if last < 2 || workers < 2 {
+            return None;
+        }
+        let chunks = last as usize + 1;
+        let chunk = order.parts.iter().map(|part| graph.tasks[part.task as usize].chunk).collect();
+        // All begin at what goes over all chunks, so that nobody is at any other.
+        let mut at = vec![0; chunks];
+        at[last as usize] = workers as u32;
+        Some(Self {
+            waiting: vec![Places::new(order.parts.len()); chunks],
+            chunk,
+            at: vec![last; workers],
+            workers: at,
+        })
+    }
+
+    /// The part at `place` has become ready.
+    pub(super) fn push(&mut self, place: u32) {
+        self.waiting[self.chunk[place as usize] as usize].insert(place);
+    }
+
+    /// Takes a place for `worker`: the first of the chunk that it is at, else of the earliest chunk that nobody
+    /// is at, else `first`, which is the first of all.
+    pub(super) fn pop(&mut self, worker: usize, first: u32) -> u32 {
+        let at = self.at[worker] as usize;
+        let of_nobody = || {
+            let chunks = self.waiting.iter().zip(&self.workers);
+            chunks.filter(|(_, workers)| **workers == 0).find_map(|(waiting, _)| waiting.first())
+        };
+        let place = self.waiting[at].first().or_else(of_nobody).unwrap_or(first);
+        let chunk = self.chunk[place as usize] as usize;
+        self.waiting[chunk].remove(place);
+        self.workers[at] -= 1;
+        self.workers[chunk] += 1;
+        self.at[worker] = chunk as u32;
+        place
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use crate::context::Mode;
+    use crate::context::Phase;
+    use crate::flow::policy::turns::take_turns;
+    use crate::flow::policy::{CriticalPath, Policy};
+    use crate::graph::GraphBuilder;
+    use crate::layers::{Conv2d, Relu};
+    use crate::losses::MeanSquaredError;
+    use crate::optimizers::{Optimizer, Sgd};
+    use crate::plan::{Plan, PlanOptions};
+
+    /// Two layers over four chunks of the batch.
+    fn plan() -> Plan {
+        let mut net = GraphBuilder::new("chunks");
+        let x = net.input("x", [12, 12, 2]);
+        let first = net.layer("first", Conv2d::new(4, 3), [&x]);
+        let second = net.layer("second", Relu, [&first]);
+        let third = net.layer("third", Conv2d::new(4, 3), [&second]);
+        let wanted = net.target("wanted", [8, 8, 4]);
+        net.loss("loss", MeanSquaredError, [&third, &wanted]);
+        let optimizer: Arc<dyn Optimizer> = Arc::new(Sgd::default());
+        let graph = Arc::new(net.build().unwrap());
+        let options = PlanOptions { chunk_bytes: 1, fusion: false, ..PlanOptions::default() };
+        Plan::compile(&graph, Mode::Training, 32, &optimizer, options).unwrap()
+    }
+
+    /// By worker: the chunks of the parts that it was given, but for the commit, when workers take turns.
+    fn chunks_of(plan: &Plan, workers: usize) -> Vec<Vec<u32>> {
+        let mut policy = CriticalPath::default();
+        policy.begin(plan, workers).unwrap();
+        let mut left: usize = plan.tasks.iter().map(|task| task.parts as usize).sum();
+        let mut chunks = vec![Vec::new(); workers];
+        take_turns(plan, &mut policy, workers, 0, |part, worker| {
+            left -= 1;
+            if plan.calls_of(part.task as usize)[0].phase != Phase::Commit {
+                chunks[worker].push(plan.tasks[part.task as usize].chunk);
+            }
+        });
+        assert_eq!(left, 0, "all parts ran");
+        chunks
+    }
+
+    #[test]
+    fn a_worker_goes_on_with_its_chunk_and_begins_one_of_its_own() {
+        let plan = plan();
+        let chunks = plan.tasks.iter().map(|task| task.chunk).max().unwrap();
+        assert_eq!(chunks, 4, "four, and what goes over all");
+        let mut taken = chunks_of(&plan, 2);
+        for chunks in &mut taken {
+            chunks.retain(|chunk| *chunk < 4);
+            chunks.dedup();
+        }
+        assert_eq!(taken, [[0, 3], [1, 2]]);
+    }
+
+    #[test]
+    fn with_more_workers_than_chunks_the_others_help() {
+        let plan = plan();
+        for workers in [1, 3, 5, 6] {
+            let taken = chunks_of(&plan, workers);
+            assert!(taken.iter().all(|chunks| !chunks.is_empty()), "{workers}: {taken:?}");
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Which ready part runs next: the [`Policy`] trait and the [`POLICIES`] table.
+//!
+//! To add a policy, write one file that holds everything about it, its `SPEC` included, and add two
+//! lines here.
+
+mod chunks;
+mod critical_path;
+mod fifo;
+mod homes;
+mod lifo;
+mod memory;
+mod order;
+mod places;
+mod random;
+mod r#static;
+mod steal;
+mod turns;
+
+use std::fmt;
+
+pub use critical_path::CriticalPath;
+pub use fifo::Fifo;
+pub use lifo::Lifo;
+pub use memory::Memory;
+pub use random::Random;
+pub use r#static::Static;
+pub use steal::Steal;
+
+use super::graph::TaskGraph;
+use crate::error::{Error, Result};
+
+/// Every policy.
+pub const POLICIES: &[&PolicySpec] = &[
+    &critical_path::SPEC,
+    &fifo::SPEC,
+    &lifo::SPEC,
+    &memory::SPEC,
+    &random::SPEC,
+    &r#static::SPEC,
+    &steal::SPEC,
+];
+
+/// Makes a policy from its argument, if there is one, or says what was expected there.
+pub type MakePolicy = fn(Option<&str>) -> Result<Box<dyn Policy>, String>;
+
+/// One row of the [`POLICIES`] table.
+#[derive(Debug)]
+pub struct PolicySpec {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// What it prefers, in one line.
+    pub summary: &'static str,
+    /// What may follow the name and a colon: how that is written, and what it means.
+    pub arguments: &'static [(&'static str, &'static str)],
+    /// Makes one from what follows the colon, if anything does.
+    pub make: MakePolicy,
+}
+
+/// Makes the policy called `text`: a name of the table, or a name, a colon and what the policy takes
+/// as its argument, such as `random:7`.
+///
+/// # Errors
+/// If there is no such policy, or if it can't take that argument.
+pub fn policy(text: &str) -> Result<Box<dyn Policy>> {
+    let (name, argument) = match text.split_once(':') {
+        Some((name, argument)) => (name, Some(argument)),
+        None => (text, None),
+    };
+    let spec = POLICIES.iter().find(|spec| spec.name == name);
+    let known = POLICIES.iter().map(|spec| spec.name);
+    let spec = spec.ok_or_else(|| Error::unknown("policy", name, known))?;
+    (spec.make)(argument).map_err(|problem| Error::Policy {
+        policy: text.to_owned(),
+        problem,
+        remedy: spec.arguments.iter().fold(format!("write `{name}`"), |remedy, (form, _)| {
+            format!("{remedy} or `{name}:{form}`")
+        }),
+    })
+}
+
+/// For policies that take no argument.
+fn nothing_after(argument: Option<&str>) -> Result<(), String> {
+    argument.map_or(Ok(()), |_| Err("nothing may follow its name".to_owned()))
+}
+
+/// A part of a task whose messages have all come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ReadyPart {
+    /// The task, as in [`TaskGraph::task`].
+    pub task: u32,
+    /// The part.
+    pub part: u32,
+}
+
+/// Holds the ready parts of a run and says which one runs next. It is called under a lock, so it
+/// should be quick; a worker that makes just one part ready, while no other waits, runs it without
+/// asking, unless the policy [supervises](Policy::supervises).
+pub trait Policy: fmt::Debug + Send {
+    /// Its name on the command line.
+    fn name(&self) -> &'static str;
+
+    /// Whether it is asked for every part, told of every part's end, and free to keep parts back. It
+    /// costs a lock a part. The answer never changes.
+    fn supervises(&self) -> bool {
+        false
+    }
+
+    /// A run of `graph` by `workers` workers begins. Nothing is waiting, but for what a policy that
+    /// supervises may have kept back when the run before stalled, which is to be forgotten.
+    ///
+    /// # Errors
+    /// If the policy can't order this graph; the run then does not begin.
+    fn begin(&mut self, _graph: &TaskGraph, _workers: usize) -> Result<()> {
+        Ok(())
+    }
+
+    /// Measured seconds of the tasks of `graph`, for policies that weigh them. Training hands over the
+    /// same number for tasks of the same calls on the same shapes: their median.
+    fn learn(&mut self, _graph: &TaskGraph, _seconds: &[f64]) {}
+
+    /// `worker` has made `part` ready.
+    fn push(&mut self, part: ReadyPart, worker: usize);
+
+    /// The part that `worker` runs next. Must give one as long as any waits, unless the policy
+    /// supervises: then none means that there is nothing for this worker until the next `push`, `done`
+    /// or `pop` of another worker. If it has nothing for any worker while no part runs, the run ends as stalled.
+    fn pop(&mut self, worker: usize) -> Option<ReadyPart>;
+
+    /// `worker` has run `part`, which `pop` gave; the tasks that this made ready are pushed next, and
+    /// no run begins before all parts of the run before have ended for the policy, too. Only policies
+    /// that supervise are told.
+    fn done(&mut self, _part: ReadyPart, _worker: usize) {}
+}

@@ -1,0 +1,89 @@
+//! The order of urgency of a graph's parts, worked out before a run.
+
+use std::cmp::Ordering;
+
+use super::ReadyPart;
+use crate::flow::graph::TaskGraph;
+
+/// Over what the longest way is taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Ranking {
+    /// To the end of the step.
+    #[default]
+    Step,
+    /// To the end of forward, of backward or of the updates, which come one before the other.
+    Phases,
+}
+
+impl Ranking {
+    /// By task: its group, and its upward rank within that.
+    fn ranks(self, graph: &TaskGraph, seconds: &[f64]) -> Vec<(u8, f64)> {
+        graph.ranks_within(seconds, |task| match self {
+            Self::Step => 0,
+            Self::Phases => graph.stage(task),
+        })
+    }
+}
+
+/// Parts are about as urgent as each other if their ranks differ by at most this share of the critical
+/// path.
+const MARGIN: f64 = 0.3;
+
+/// The parts of a graph, the most urgent first.
+#[derive(Debug, Default)]
+pub(super) struct Order {
+    pub(super) parts: Vec<ReadyPart>,
+    /// By task: where its parts begin in `places`.
+    first: Vec<u32>,
+    /// By task and part: the place.
+    places: Vec<u32>,
+    /// By task: its group and its rank.
+    ranks: Vec<(u8, f64)>,
+    /// Seconds by which a part must be more urgent than another to count as such.
+    margin: f64,
+}
+
+impl Order {
+    /// Tasks of an earlier chunk of the batch come before those of a later one, and those of one chunk
+    /// in the graph's order; what goes over all chunks comes last, the largest upward rank first.
+    pub(super) fn new(graph: &TaskGraph, seconds: &[f64], ranking: Ranking) -> Self {
+        let ranks = ranking.ranks(graph, seconds);
+        let chunks = graph.tasks.iter().map(|task| task.chunk).max().unwrap_or(0);
+        let mut tasks: Vec<u32> = (0..ranks.len() as u32).collect();
+        tasks.sort_by(|&a, &b| {
+            let [first, second] = [a, b].map(|task| graph.tasks[task as usize].chunk);
+            let [(group_a, rank_a), (group_b, rank_b)] = [a, b].map(|task| ranks[task as usize]);
+            let by_rank = || group_a.cmp(&group_b).then(rank_b.total_cmp(&rank_a));
+            // The sort is stable.
+            first.cmp(&second).then(if first == chunks { by_rank() } else { Ordering::Equal })
+        });
+        let mut first = Vec::with_capacity(ranks.len());
+        let mut count = 0;
+        for task in &graph.tasks {
+            first.push(count);
+            count += task.parts;
+        }
+        let mut parts = Vec::with_capacity(count as usize);
+        let mut places = vec![0; count as usize];
+        for task in tasks {
+            for part in 0..graph.tasks[task as usize].parts {
+                places[(first[task as usize] + part) as usize] = parts.len() as u32;
+                parts.push(ReadyPart { task, part });
+            }
+        }
+        let margin = MARGIN * ranks.iter().fold(0.0, |longest: f64, &(_, rank)| longest.max(rank));
+        Self { parts, first, places, ranks, margin }
+    }
+
+    /// Whether the part at `first` is hardly more urgent than the one at `later`.
+    pub(super) fn are_near(&self, first: u32, later: u32) -> bool {
+        let rank = |place: u32| self.ranks[self.parts[place as usize].task as usize];
+        let ((group, rank), (later_group, later_rank)) = (rank(first), rank(later));
+        group == later_group && rank - later_rank <= self.margin
+    }
+
+    /// Where a part stands.
+    pub(super) fn place(&self, ReadyPart { task, part }: ReadyPart) -> u32 {
+        self.places[(self.first[task as usize] + part) as usize]
+    }
+}

@@ -1,0 +1,240 @@
+//! A schedule computed ahead.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::order::{Order, Ranking};
+use super::places::Places;
+use super::{Policy, PolicySpec, ReadyPart};
+use crate::error::Result;
+use crate::flow::graph::TaskGraph;
+
+pub(super) static SPEC: PolicySpec = PolicySpec {
+    name: "static",
+    summary: "the part that a schedule computed ahead (HEFT) has next for the worker, and no other",
+    arguments: &[(
+        "fallback",
+        "an idle worker takes parts out of turn, from itself and from busy ones",
+    )],
+    make: |argument| match argument {
+        None => Ok(Box::new(Static::default())),
+        Some("fallback") => Ok(Box::new(Static::with_fallback())),
+        Some(other) => Err(format!("expected `fallback`, got `{other}`")),
+    },
+};
+
+/// Every worker runs the parts that a schedule computed ahead assigns to it, in the schedule's order,
+/// and waits for each.
+///
+/// The schedule is HEFT's (Topcuoglu, Hariri and Wu 2002) for workers of equal speed: parts in the
+/// order of upward ranks, each to the worker and the gap where it ends first. Costs are measured
+/// seconds once there are any, and estimated ones before.
+#[derive(Debug, Default)]
+pub struct Static {
+    fallback: bool,
+    /// Measured seconds by graph.
+    measured: HashMap<u64, Vec<f64>>,
+    /// By graph and number of workers.
+    schedules: HashMap<(u64, usize), Arc<Schedule>>,
+    schedule: Arc<Schedule>,
+    at_hand: Option<(u64, usize)>,
+    workers: Vec<Worker>,
+}
+
+#[derive(Debug, Default)]
+struct Worker {
+    /// Its ready parts, by their turn.
+    ready: Places,
+    /// Whose turn it is, where turns are kept.
+    next: u32,
+    /// Whether it runs a part.
+    busy: bool,
+}
+
+impl Static {
+    /// Lets a worker whose next part is not ready take parts out of turn: of its own, and, if it has
+    /// none that is ready, the earliest in the schedule of those that wait for a busy worker.
+    pub fn with_fallback() -> Self {
+        Self { fallback: true, ..Self::default() }
+    }
+
+    /// The worker whose earliest ready part `worker` runs now.
+    fn source(&self, worker: usize) -> Option<usize> {
+        let own = &self.workers[worker];
+        let turn = own.ready.first();
+        if !self.fallback {
+            return (turn == Some(own.next)).then_some(worker);
+        }
+        if turn.is_some() {
+            return Some(worker);
+        }
+        let busy = self.workers.iter().enumerate().filter(|(_, other)| other.busy);
+        let first = busy.filter_map(|(number, other)| {
+            let turn = other.ready.first()?;
+            Some((self.schedule.lists[number][turn as usize].when, number))
+        });
+        first.min().map(|(_, number)| number)
+    }
+}
+
+impl Policy for Static {
+    fn name(&self) -> &'static str {
+        SPEC.name
+    }
+
+    fn supervises(&self) -> bool {
+        true
+    }
+
+    fn begin(&mut self, graph: &TaskGraph, workers: usize) -> Result<()> {
+        let key = (graph.id, workers);
+        if self.at_hand != Some(key) {
+            let schedule = self.schedules.entry(key).or_insert_with(|| {
+                let seconds = self.measured.get(&graph.id);
+                let seconds = seconds.map_or(graph.estimated_costs(), Vec::as_slice);
+                Arc::new(Schedule::new(graph, seconds, workers))
+            });
+            self.schedule = Arc::clone(schedule);
+            self.at_hand = Some(key);
+            self.workers.resize_with(workers, Worker::default);
+        }
+        for (worker, list) in self.workers.iter_mut().zip(&self.schedule.lists) {
+            worker.ready.clear(list.len());
+            (worker.next, worker.busy) = (0, false);
+        }
+        Ok(())
+    }
+
+    fn learn(&mut self, graph: &TaskGraph, seconds: &[f64]) {
+        self.measured.insert(graph.id, seconds.to_vec());
+        self.schedules.retain(|(id, _), _| *id != graph.id);
+        self.at_hand = None;
+    }
+
+    fn push(&mut self, part: ReadyPart, _worker: usize) {
+        let (worker, turn) = self.schedule.turn(part);
+        self.workers[worker as usize].ready.insert(turn);
+    }
+
+    fn pop(&mut self, worker: usize) -> Option<ReadyPart> {
+        let source = self.source(worker)?;
+        let turn = self.workers[source].ready.first()?;
+        self.workers[source].ready.remove(turn);
+        self.workers[source].next = turn + 1;
+        self.workers[worker].busy = true;
+        Some(self.schedule.lists[source][turn as usize].part)
+    }
+
+    fn done(&mut self, _part: ReadyPart, worker: usize) {
+        self.workers[worker].busy = false;
+    }
+}
+
+/// Who runs what, in which order.
+#[derive(Debug, Default)]
+struct Schedule {
+    /// By worker: its parts by their start.
+    lists: Vec<Vec<Scheduled>>,
+    order: Order,
+    /// By place in the order: the worker, and the turn in its list.
+    turns: Vec<(u32, u32)>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Scheduled {
+    part: ReadyPart,
+    /// Its rank among all parts by their start.
+    when: u32,
+}
+
+impl Schedule {
+    fn new(graph: &TaskGraph, seconds: &[f64], workers: usize) -> Self {
+        let order = Order::new(graph, seconds, Ranking::Step);
+        let placed = place(graph, seconds, workers, &by_rank(graph, seconds));
+        let mut by_start: Vec<usize> = (0..placed.len()).collect();
+        // Parts of no cost start together with what they wait for, which has come before.
+        by_start.sort_by(|&a, &b| placed[a].start.total_cmp(&placed[b].start));
+        let mut lists = vec![Vec::new(); workers];
+        let mut turns = vec![(0, 0); placed.len()];
+        for (when, index) in by_start.into_iter().enumerate() {
+            let Placed { part, worker, .. } = placed[index];
+            turns[order.place(part) as usize] = (worker as u32, lists[worker].len() as u32);
+            lists[worker].push(Scheduled { part, when: when as u32 });
+        }
+        Self { lists, order, turns }
+    }
+
+    fn turn(&self, part: ReadyPart) -> (u32, u32) {
+        self.turns[self.order.place(part) as usize]
+    }
+}
+
+/// Tasks by their upward rank, the largest first; among equals, in the graph's order.
+fn by_rank(graph: &TaskGraph, seconds: &[f64]) -> Vec<u32> {
+    let ranks = graph.upward_ranks(seconds);
+    let mut tasks: Vec<u32> = (0..ranks.len() as u32).collect();
+    tasks.sort_by(|&a, &b| ranks[b as usize].total_cmp(&ranks[a as usize]));
+    tasks
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Placed {
+    part: ReadyPart,
+    worker: usize,
+    start: f64,
+}
+
+/// Gives each part of `tasks` in turn to the worker and the gap where it ends first.
+fn place(graph: &TaskGraph, seconds: &[f64], workers: usize, tasks: &[u32]) -> Vec<Placed> {
+    let mut gaps = vec![Gaps::default(); workers];
+    // When the last message of a task has come.
+    let mut ready = vec![0.0f64; graph.tasks.len()];
+    let mut placed = Vec::new();
+    for &task in tasks {
+        let described = &graph.tasks[task as usize];
+        // Not a number counts as none.
+        let cost = seconds[task as usize].max(0.0) / f64::from(described.parts);
+        let mut end = 0.0f64;
+        for part in 0..described.parts {
+            let starts = gaps.iter().map(|gaps| gaps.earliest(ready[task as usize], cost));
+            let first = starts.enumerate().min_by(|(_, a), (_, b)| a.total_cmp(b));
+            let Some((worker, start)) = first else { continue };
+            gaps[worker].fill(start, cost);
+            end = end.max(start + cost);
+            placed.push(Placed { part: ReadyPart { task, part }, worker, start });
+        }
+        for edge in &graph.edges[described.successors.range()] {
+            let ready = &mut ready[edge.task as usize];
+            *ready = ready.max(end);
+        }
+    }
+    placed
+}
+
+/// The times at which a worker has nothing to do, in order; after the last of them it never has.
+#[derive(Clone, Debug)]
+struct Gaps(Vec<(f64, f64)>);
+
+impl Default for Gaps {
+    fn default() -> Self {
+        Self(vec![(0.0, f64::INFINITY)])
+    }
+}
+
+impl Gaps {
+    /// When something that is ready at `ready` and takes `cost` can start at the earliest.
+    fn earliest(&self, ready: f64, cost: f64) -> f64 {
+        let first = self.0.partition_point(|&(_, end)| end < ready + cost);
+        let mut later = self.0[first..].iter().map(|&(start, end)| (start.max(ready), end));
+        later.find(|&(start, end)| start + cost <= end).map_or(ready, |(start, _)| start)
+    }
+
+    /// Takes `cost` from `start`, as [`Gaps::earliest`] found it.
+    fn fill(&mut self, start: f64, cost: f64) {
+        let end = start + cost;
+        let at = self.0.partition_point(|&(_, gap_end)| gap_end < end);
+        let (gap_start, gap_end) = self.0[at];
+        let rest = [(gap_start, start), (end, gap_end)];
+        self.0.splice(at..=at, rest.into_iter().filter(|(start, end)| start < end));
+    }
+}

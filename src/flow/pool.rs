@@ -1,0 +1,177 @@
+//! Worker threads that count dependencies, ordered by a policy.
+//!
+//! Whoever completes a task sends its messages, counts them down at the receivers, and publishes the
+//! tasks that became ready; the first of them it runs itself. No worker ever waits inside a task.
+//! The README in this folder has the states and memory orderings.
+
+use std::sync::Arc;
+
+use super::core::{Delivery, Work};
+use super::policy::{Policy, ReadyPart, policy};
+use super::queue::{Fault, Found, Queue};
+use super::sync::Native;
+use super::worker::Worker;
+use super::{Execute, Executor, TaskGraph};
+use crate::error::{Error, Result};
+
+/// How often a worker looks for work before it parks, where every worker has a core.
+pub(crate) const SPINS: usize = 4000;
+
+/// The production executor: `workers` threads, the calling one included.
+///
+/// Messages wait in slots, or, [with channels](Pool::with_channels), in a bounded channel of the task.
+pub struct Pool {
+    queue: Arc<Queue<Native>>,
+    /// The threads beside the caller; dropped last, after they have been told to stop.
+    threads: Option<rayon::ThreadPool>,
+    workers: usize,
+    policy: String,
+    caller: Worker,
+    delivery: Delivery,
+}
+
+impl Pool {
+    /// A pool of `workers` threads, the calling one included, with the policy that
+    /// [`policy`] makes of `policy_name`.
+    ///
+    /// # Errors
+    /// If there is no such policy, no worker, or if threads can't be started.
+    pub fn new(workers: usize, policy_name: &str) -> Result<Self> {
+        let mut pool = Self::with_policy(workers, policy(policy_name)?)?;
+        policy_name.clone_into(&mut pool.policy);
+        Ok(pool)
+    }
+
+    /// A pool with a policy of your own.
+    ///
+    /// # Errors
+    /// If there is no worker, or if threads can't be started.
+    pub fn with_policy(workers: usize, policy: Box<dyn Policy>) -> Result<Self> {
+        let refuse = |problem: String| Error::Threads {
+            threads: workers,
+            problem,
+            remedy: "ask for fewer workers",
+        };
+        if workers == 0 || workers > 4096 {
+            return Err(refuse("a pool has 1 to 4096 workers".to_owned()));
+        }
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let name = policy.name().to_owned();
+        let spins = if workers <= cores { SPINS } else { 0 };
+        let queue = Arc::new(Queue::new(policy, workers, spins));
+        let threads = if workers > 1 {
+            let threads = rayon::ThreadPoolBuilder::new()
+                .num_threads(workers - 1)
+                .thread_name(|index| format!("caudal-{}", index + 1))
+                .build()
+                .map_err(|error| refuse(error.to_string()))?;
+            let for_workers = Arc::clone(&queue);
+            threads.spawn_broadcast(move |context| {
+                Worker::new(context.index() + 1).work(&for_workers);
+            });
+            Some(threads)
+        } else {
+            None
+        };
+        let (caller, delivery) = (Worker::new(0), Delivery::Slots);
+        Ok(Self { queue, threads, workers, policy: name, caller, delivery })
+    }
+}
+
+impl Pool {
+    /// The same with a channel for an inbox: a crossbeam channel for every task, as deep as it has ports. Its
+    /// count reaches zero when the last message has been sent; the worker that takes the task receives its
+    /// messages and fires it. The scheduler is the same, and nobody blocks on a channel.
+    #[must_use]
+    pub fn with_channels(mut self) -> Self {
+        self.delivery = Delivery::Channels;
+        self
+    }
+
+    /// What the policy did wrong in a run of `graph`, which may have been committed.
+    fn describe(&self, fault: Fault, graph: &TaskGraph, moved: bool) -> Error {
+        let (problem, remedy) = match fault {
+            Fault::Panicked(cause) => (format!("it {cause}"), "see what its code says there"),
+            Fault::Gave(ReadyPart { task, part }) => {
+                let known = (task as usize) < graph.tasks.len();
+                let task = match known.then(|| graph.task(task as usize)) {
+                    Some(known) => format!("{task} (`{}`, {})", known.node, known.phase),
+                    None => format!("{task} of {}", graph.tasks.len()),
+                };
+                let problem = format!("it gave part {part} of task {task}, which it did not hold");
+                (problem, "let `pop` give each part that was pushed once, and no other")
+            }
+        };
+        let came_to = if moved { "; some parameters have moved, others have not" } else { "" };
+        Error::Policy {
+            policy: self.policy.clone(),
+            problem: format!("{problem}, so the step did not end{came_to}"),
+            remedy: remedy.to_owned(),
+        }
+    }
+}
+
+impl std::fmt::Debug for Pool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Pool({} workers, {}, {:?})", self.workers, self.policy, self.delivery)
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.queue.stop();
+        self.threads = None;
+    }
+}
+
+impl Executor for Pool {
+    fn name(&self) -> &'static str {
+        match self.delivery {
+            Delivery::Channels => "channels",
+            _ => "pool",
+        }
+    }
+
+    fn workers(&self) -> usize {
+        self.workers
+    }
+
+    fn policy(&self) -> Option<&str> {
+        Some(&self.policy)
+    }
+
+    fn learn(&mut self, graph: &TaskGraph, seconds: &[f64]) {
+        if seconds.len() == graph.task_count() {
+            self.queue.with_policy(|policy| policy.learn(graph, seconds));
+        }
+    }
+
+    fn execute(&mut self, run: &mut dyn Execute) -> Result<()> {
+        run.with(&mut |run| self.run(&run.0))
+    }
+}
+
+impl Pool {
+    fn run(&mut self, run: &Arc<dyn Work>) -> Result<()> {
+        let graph = run.graph();
+        self.queue.with_policy(|policy| policy.begin(graph, self.workers))?;
+        run.begin(self.delivery);
+        self.caller.run = Some(Arc::clone(run));
+        self.queue.begin(run);
+        let end = self.caller.work(&self.queue);
+        self.caller.run = None;
+        self.queue.end();
+        match end {
+            Found::Stalled => {
+                let waiting = run.waiting();
+                let fault = self.queue.forget();
+                let moved = run.reset();
+                Err(match fault {
+                    Some(fault) => self.describe(fault, graph, moved),
+                    None => Error::Stalled(waiting),
+                })
+            }
+            Found::End | Found::Part(_) => run.outcome(),
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! What the engine asks of those who use it.
+
+use super::core::{Core, Failed};
+use super::graph::Edge;
+use super::message::Message;
+use super::policy::ReadyPart;
+use super::sync::Primitives;
+
+/// What the tasks of a graph do, and what they send: a client of the engine, for one run at a time.
+pub(crate) trait Program: Send + Sync + 'static {
+    type Message: Message;
+    type Primitives: Primitives;
+
+    /// Whether values travel inside messages, so that they must be laid down even where nobody waits for
+    /// them.
+    const CARRIES: bool;
+
+    /// The engine's half of the run.
+    fn core(&self) -> &Core<Self::Message, Self::Primitives>;
+
+    /// Computes a part of a task whose messages have all come. `at` is the call under way, for failures.
+    fn fire(&self, part: ReadyPart, at: &mut u32) -> Result<(), String>;
+
+    /// Lets go of what a task held. All its parts have ended, or none ran.
+    fn release(&self, _task: usize) {}
+
+    /// What travels along an edge of a task that has ended well.
+    fn message(&self, edge: &Edge) -> Self::Message;
+
+    /// How many bytes that is, as observers are told.
+    fn bytes(&self, edge: &Edge) -> usize;
+
+    /// Describes a failure in call number `at` of a task; `late`, if the run had been committed.
+    fn failure(&self, task: usize, at: u32, cause: &str, late: bool) -> Failed;
+
+    /// Lets go of everything after a stall, when no task is under way.
+    fn forget(&self) {}
+}

@@ -1,0 +1,392 @@
+//! The ready parts of a run, and the workers that wait for them.
+//!
+//! The README in this folder says why no wake-up is lost and how a stall is told from a pause.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::core::{Ended, Work, describe_panic};
+use super::graph::TaskGraph;
+use super::policy::{Policy, ReadyPart};
+use super::sync::{Atomic, Monitor, Primitives};
+use super::waiting::Waiting;
+use super::worker::Worker;
+
+/// A worker takes short parts together, until they are estimated at this many seconds or are so many: each
+/// passage through the lock costs up to half a microsecond, where another core has it.
+pub(crate) const TAKEN_SECONDS: f64 = 10e-6;
+pub(crate) const MOST_TAKEN: usize = 16;
+
+/// A policy under a lock, and how many parts it holds.
+pub(super) struct Queue<P: Primitives> {
+    held: P::Monitor<Held>,
+    /// Parts in the policy: looked at without the lock.
+    waiting: P::Number,
+    /// Counts what may change a policy's answer: parts that came, went or ended.
+    changes: P::Number,
+    done: P::Flag,
+    /// How often a worker looks for work before it sleeps.
+    spins: usize,
+    workers: usize,
+    /// Whether the policy is asked for, and told of, every part.
+    supervised: bool,
+}
+
+/// What the lock protects.
+struct Held {
+    policy: Box<dyn Policy>,
+    run: Option<Arc<dyn Work>>,
+    /// What the policy holds.
+    waiting: Waiting,
+    /// Why the policy is asked no more during this run.
+    fault: Option<Fault>,
+    sleeping: usize,
+    /// How many idle workers have found nothing since the change after which they are counted.
+    refused: usize,
+    refused_since: usize,
+    /// The change after which all sleepers were last woken to look again.
+    nudged_at: Option<usize>,
+    stopping: bool,
+}
+
+/// What a policy did wrong.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// It gave a part that it did not hold.
+    Gave(ReadyPart),
+    /// It panicked, with these words.
+    Panicked(String),
+}
+
+/// What a worker finds when it looks for work.
+pub(super) enum Found {
+    Part(ReadyPart),
+    /// The run is over (for the caller), or the pool is (for the others).
+    End,
+    /// Everybody is idle, yet the run is not over.
+    Stalled,
+}
+
+type Guard<'a, P> = <<P as Primitives>::Monitor<Held> as Monitor<Held>>::Guard<'a>;
+
+impl Held {
+    /// Calls the policy, unless it did something wrong in this run.
+    fn ask<T>(&mut self, call: impl FnOnce(&mut dyn Policy) -> T) -> Option<T> {
+        if self.fault.is_some() {
+            return None;
+        }
+        // A panic must not unwind through a worker, or the run would never end.
+        match catch_unwind(AssertUnwindSafe(|| call(self.policy.as_mut()))) {
+            Ok(answer) => Some(answer),
+            Err(panic) => {
+                self.fault = Some(Fault::Panicked(describe_panic(panic.as_ref())));
+                None
+            }
+        }
+    }
+
+    /// The part that the policy gives to `worker`, if it holds it.
+    fn pop(&mut self, worker: usize) -> Option<ReadyPart> {
+        let part = self.ask(|policy| policy.pop(worker)).flatten()?;
+        let graph = self.run.as_deref()?.graph();
+        if let Some(task) = graph.tasks.get(part.task as usize)
+            && part.part < task.parts
+            && self.waiting.remove(task.first_part as usize + part.part as usize)
+        {
+            return Some(part);
+        }
+        self.fault = Some(Fault::Gave(part));
+        None
+    }
+
+    /// What a part is estimated at.
+    fn seconds(&self, part: ReadyPart) -> f64 {
+        self.run.as_ref().map_or(0.0, |run| run.graph().part_seconds(part.task as usize))
+    }
+}
+
+impl<P: Primitives> Queue<P> {
+    pub(super) fn new(policy: Box<dyn Policy>, workers: usize, spins: usize) -> Self {
+        let supervised = policy.supervises();
+        let held = Held {
+            policy,
+            run: None,
+            waiting: Waiting::default(),
+            fault: None,
+            sleeping: 0,
+            refused: 0,
+            refused_since: 0,
+            nudged_at: None,
+            stopping: false,
+        };
+        Self {
+            held: P::Monitor::new(held),
+            waiting: P::Number::new(0),
+            changes: P::Number::new(0),
+            done: P::Flag::new(true),
+            spins,
+            workers,
+            supervised,
+        }
+    }
+
+    pub(super) fn is_supervised(&self) -> bool {
+        self.supervised
+    }
+
+    /// Calls the policy while no run is under way.
+    pub(super) fn with_policy<T>(&self, call: impl FnOnce(&mut dyn Policy) -> T) -> T {
+        call(self.held.lock().policy.as_mut())
+    }
+
+    /// Begins a run, after the policy has agreed to it.
+    pub(super) fn begin(&self, run: &Arc<dyn Work>) {
+        let mut held = self.held.lock();
+        self.done.store(false, Ordering::Relaxed);
+        held.run = Some(Arc::clone(run));
+        held.waiting.clear(run.graph().part_count());
+        held.fault = None;
+        self.publish(&mut held, run.graph(), &run.graph().sources, 0);
+        self.unlock_and_wake(held);
+    }
+
+    /// Lets go of the run that has ended.
+    pub(super) fn end(&self) {
+        self.held.lock().run = None;
+    }
+
+    /// Drops what a policy still holds after a stall, so that the next run begins with nothing. Gives back
+    /// what the policy did wrong, if that is known.
+    pub(super) fn forget(&self) -> Option<Fault> {
+        let mut held = self.held.lock();
+        let fault = held.fault.take();
+        for _ in 0..held.waiting.parts() {
+            // Whatever it gives is thrown away.
+            if held.ask(|policy| policy.pop(0)).flatten().is_none() {
+                break;
+            }
+        }
+        self.waiting.store(0, Ordering::Relaxed);
+        self.done.store(true, Ordering::Release);
+        fault
+    }
+
+    /// Ends every worker but the caller.
+    pub(super) fn stop(&self) {
+        self.held.lock().stopping = true;
+        self.held.wake_all();
+    }
+
+    /// Whether no part waits, as far as can be seen without the lock.
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) == 0
+    }
+
+    /// The run's last task has ended.
+    pub(super) fn finish(&self) {
+        self.finish_locked(self.held.lock());
+    }
+
+    fn finish_locked(&self, held: Guard<'_, P>) {
+        self.done.store(true, Ordering::Release);
+        let sleeping = held.sleeping;
+        drop(held);
+        if sleeping > 0 {
+            self.held.wake_all();
+        }
+    }
+
+    /// Publishes the tasks that have become ready, and gives the worker its next part, unless it has
+    /// `taken` some.
+    pub(super) fn publish_and_take(
+        &self,
+        worker: usize,
+        graph: &TaskGraph,
+        ready: &[u32],
+        taken: &mut Vec<ReadyPart>,
+    ) -> Option<ReadyPart> {
+        let mut held = self.held.lock();
+        self.publish(&mut held, graph, ready, worker);
+        let next = if taken.is_empty() { self.take(&mut held, worker, taken) } else { None };
+        self.unlock_and_wake(held);
+        next
+    }
+
+    /// The end of `part`, at time `ended`, under a policy that supervises: all in one critical section, for
+    /// once the end is counted, others may bring the run to its end and begin the next one, of which the
+    /// policy must hear later than of this part.
+    pub(super) fn end_supervised(
+        &self,
+        worker: usize,
+        part: ReadyPart,
+        ended: u64,
+        run: &dyn Work,
+        ready: &mut Vec<u32>,
+    ) -> Option<ReadyPart> {
+        let mut held = self.held.lock();
+        held.ask(|policy| policy.done(part, worker));
+        ready.clear();
+        if run.end_part(part, ended, worker, ready) == Ended::Run {
+            self.finish_locked(held);
+            return None;
+        }
+        self.publish(&mut held, run.graph(), ready, worker);
+        let next = self.take(&mut held, worker, &mut Vec::new());
+        self.unlock_and_wake(held);
+        next
+    }
+
+    /// Hands the parts of ready tasks to the policy.
+    fn publish(&self, held: &mut Held, graph: &TaskGraph, ready: &[u32], worker: usize) {
+        let mut parts = 0;
+        for &task in ready {
+            let described = &graph.tasks[task as usize];
+            let count = described.parts;
+            for part in 0..count {
+                held.waiting.add((described.first_part + part) as usize);
+                held.ask(|policy| policy.push(ReadyPart { task, part }, worker));
+            }
+            parts += count as usize;
+        }
+        // Under the lock, so that plain reads and writes of the counts do not race.
+        self.waiting.store(self.waiting.load(Ordering::Relaxed) + parts, Ordering::Relaxed);
+        self.note_change();
+    }
+
+    /// Counts a change, under the lock.
+    fn note_change(&self) {
+        let changes = self.changes.load(Ordering::Relaxed);
+        self.changes.store(changes.wrapping_add(1), Ordering::Relaxed);
+    }
+
+    /// Lets go of the lock, and wakes at most one worker for every waiting part; or everybody, where
+    /// the policy may have the part for one worker only.
+    fn unlock_and_wake(&self, held: Guard<'_, P>) {
+        let waiting = self.waiting.load(Ordering::Relaxed);
+        let sleeping = held.sleeping;
+        drop(held);
+        if self.supervised {
+            if waiting > 0 && sleeping > 0 {
+                self.held.wake_all();
+            }
+            return;
+        }
+        for _ in 0..sleeping.min(waiting) {
+            self.held.wake_one();
+        }
+    }
+
+    /// The next part by the policy, and, if it is short, a fair share of others into `taken`.
+    fn take(
+        &self,
+        held: &mut Held,
+        worker: usize,
+        taken: &mut Vec<ReadyPart>,
+    ) -> Option<ReadyPart> {
+        let waiting = self.waiting.load(Ordering::Relaxed);
+        if waiting == 0 {
+            return None;
+        }
+        let first = held.pop(worker)?;
+        let mut left = waiting - 1;
+        if !self.supervised {
+            let share = (left / (2 * self.workers)).min(MOST_TAKEN);
+            let mut seconds = held.seconds(first);
+            while taken.len() < share && seconds < TAKEN_SECONDS {
+                let Some(part) = held.pop(worker) else { break };
+                seconds += held.seconds(part);
+                taken.push(part);
+            }
+            left -= taken.len();
+            taken.reverse();
+        }
+        self.waiting.store(left, Ordering::Relaxed);
+        self.note_change();
+        if self.supervised && left > 0 && held.sleeping > 0 {
+            // What a policy has for the others may depend on what this worker does.
+            self.held.wake_all();
+        }
+        Some(first)
+    }
+
+    /// As [`Queue::take`], for a worker that may not know the run yet.
+    fn take_idle(&self, held: &mut Held, worker: &mut Worker) -> Option<ReadyPart> {
+        let part = self.take(held, worker.number, &mut worker.taken)?;
+        let known = worker.run.as_ref().zip(held.run.as_ref());
+        if !known
+            .is_some_and(|(known, run)| std::ptr::addr_eq(Arc::as_ptr(known), Arc::as_ptr(run)))
+        {
+            worker.run.clone_from(&held.run);
+        }
+        Some(part)
+    }
+
+    /// Looks for a part: spins first, then sleeps.
+    pub(super) fn find(&self, worker: &mut Worker) -> Found {
+        let mut refused_at = None;
+        for _ in 0..self.spins {
+            let changes = self.changes.load(Ordering::Relaxed);
+            if !self.is_empty() && refused_at != Some(changes) {
+                let mut held = self.held.lock();
+                if let Some(part) = self.take_idle(&mut held, worker) {
+                    return Found::Part(part);
+                }
+                refused_at = Some(self.changes.load(Ordering::Relaxed));
+            }
+            if worker.is_caller() && self.done.load(Ordering::Acquire) {
+                return Found::End;
+            }
+            std::hint::spin_loop();
+        }
+        self.park(worker)
+    }
+
+    fn park(&self, worker: &mut Worker) -> Found {
+        let mut held = self.held.lock();
+        let mut refused_at = None;
+        loop {
+            if let Some(part) = self.take_idle(&mut held, worker) {
+                return Found::Part(part);
+            }
+            let done = self.done.load(Ordering::Acquire);
+            if held.stopping || (worker.is_caller() && done) {
+                return Found::End;
+            }
+            if !done && self.is_stalled(&mut held, &mut refused_at) && worker.is_caller() {
+                return Found::Stalled;
+            }
+            worker.run = None;
+            held.sleeping += 1;
+            held = self.held.sleep(held);
+            held.sleeping -= 1;
+        }
+    }
+
+    /// Whether nothing will ever happen again: nothing came, went or ended since every worker was
+    /// refused, and who is refused runs nothing. `refused_at` is the last change at which the worker
+    /// who asks, who has just been refused, was counted.
+    fn is_stalled(&self, held: &mut Held, refused_at: &mut Option<usize>) -> bool {
+        let changes = self.changes.load(Ordering::Relaxed);
+        if held.refused_since != changes {
+            held.refused_since = changes;
+            held.refused = 0;
+        }
+        let counted = *refused_at != Some(changes);
+        if counted {
+            *refused_at = Some(changes);
+            held.refused += 1;
+        }
+        let stalled = held.refused == self.workers;
+        let nudge = held.sleeping + 1 == self.workers && held.nudged_at != Some(changes);
+        if stalled && counted {
+            // The caller sleeps, unless it is the one who asks, and has to see this.
+            self.held.wake_all();
+        } else if !stalled && nudge {
+            // The others fell asleep before the last change: they look again, once.
+            held.nudged_at = Some(changes);
+            self.held.wake_all();
+        }
+        stalled
+    }
+}

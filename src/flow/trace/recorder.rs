@@ -1,0 +1,232 @@
+//! An observer that keeps what it is told.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use super::Execution;
+use crate::flow::graph::TaskGraph;
+use crate::flow::observer::{MessageEvent, Observer, PartEvent};
+
+/// How many logs there are; workers share them evenly.
+const LOGS: usize = 64;
+
+/// Events of one piece of a log, and executions that are remembered.
+const PIECE: usize = 1024;
+
+/// An [`Observer`] that keeps the last events of every worker.
+///
+/// Each worker writes to a log of its own (beyond 64 workers, some share), by plain stores into places
+/// that nobody else writes: recording takes no lock, and no worker waits for another. A log grows piece
+/// by piece to its limit; then its oldest events make room.
+///
+/// What was recorded is read between the executions of a run.
+#[derive(Debug)]
+pub struct Recorder {
+    logs: Vec<Log>,
+    /// By worker: the messages that it sent; none if they are not kept.
+    messages: Vec<Log>,
+    /// When the last executions began and ended.
+    executions: Log,
+}
+
+/// Events one after another, each in words of its own.
+#[derive(Debug)]
+#[repr(align(128))] // so that the counters of two logs lie in different cache lines
+struct Log {
+    count: AtomicUsize,
+    pieces: Vec<OnceLock<Box<[Words]>>>,
+}
+
+/// Numbers of an event.
+const WORDS: usize = 6;
+
+type Words = [AtomicU64; WORDS];
+
+impl Log {
+    fn new(events: usize) -> Self {
+        let pieces = events.max(1).div_ceil(PIECE);
+        Self { count: AtomicUsize::new(0), pieces: (0..pieces).map(|_| OnceLock::new()).collect() }
+    }
+
+    fn push(&self, words: [u64; WORDS]) {
+        let place = self.count.fetch_add(1, Ordering::Relaxed);
+        let piece = self.pieces[place / PIECE % self.pieces.len()]
+            .get_or_init(|| (0..PIECE).map(|_| Words::default()).collect());
+        for (word, value) in piece[place % PIECE].iter().zip(words) {
+            word.store(value, Ordering::Relaxed);
+        }
+    }
+
+    /// Those that are still there, oldest first.
+    fn words(&self) -> impl Iterator<Item = [u64; WORDS]> {
+        let count = self.count.load(Ordering::Relaxed);
+        // The oldest piece makes room as a whole as soon as its first place is taken.
+        let room = self.pieces.len() * PIECE;
+        let lost = count.saturating_sub(room).next_multiple_of(PIECE);
+        (lost..count).filter_map(|place| {
+            let piece = self.pieces[place / PIECE % self.pieces.len()].get()?;
+            Some(std::array::from_fn(|word| piece[place % PIECE][word].load(Ordering::Relaxed)))
+        })
+    }
+
+    /// How many events are no longer there.
+    fn lost(&self) -> usize {
+        let room = self.pieces.len() * PIECE;
+        self.count.load(Ordering::Relaxed).saturating_sub(room).next_multiple_of(PIECE)
+    }
+}
+
+impl Default for Recorder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Recorder {
+    /// A recorder of the last million events of every worker.
+    pub fn new() -> Self {
+        Self::keeping(1 << 20)
+    }
+
+    /// A recorder with room for the last `events` events of every worker.
+    pub fn keeping(events: usize) -> Self {
+        // One piece more, since the oldest makes room as a whole.
+        let logs = (0..LOGS).map(|_| Log::new(events.saturating_add(PIECE)));
+        Self { logs: logs.collect(), messages: Vec::new(), executions: Log::new(64 * PIECE) }
+    }
+
+    /// Keeps messages too: of every worker as many as events.
+    #[must_use]
+    pub fn with_messages(mut self) -> Self {
+        let events = self.logs.first().map_or(0, |log| log.pieces.len() * PIECE);
+        self.messages = (0..LOGS).map(|_| Log::new(events)).collect();
+        self
+    }
+
+    /// A recorder with room for all of the last `executions` executions of `graph`.
+    pub fn of_executions(graph: &TaskGraph, executions: usize) -> Self {
+        Self::keeping(graph.part_count().saturating_mul(executions))
+    }
+
+    /// Every event that is still there, by start time.
+    pub fn events(&self) -> Vec<PartEvent> {
+        let mut all: Vec<PartEvent> = self.logs.iter().flat_map(Log::words).map(event).collect();
+        all.sort_by_key(|event| (event.start, event.task, event.part));
+        all
+    }
+
+    /// The executions that are there from their first event to their last, in order.
+    pub fn executions(&self) -> Vec<Execution> {
+        // A log that has lost events has lost all before its first.
+        let lossy = self.logs.iter().filter(|log| log.lost() > 0);
+        let since =
+            lossy.filter_map(|log| log.words().next().map(|words| event(words).start)).max();
+        let mut executions: Vec<Execution> = self
+            .executions
+            .words()
+            .map(|[began, ended, ..]| Execution { began, ended, ..Execution::default() })
+            .filter(|execution| since.is_none_or(|since| execution.began > since))
+            .collect();
+        for event in self.events() {
+            if let Some(execution) = at(&mut executions, event.start) {
+                execution.events.push(event);
+            }
+        }
+        let messages = self.messages.iter().flat_map(Log::words);
+        let mut messages: Vec<MessageEvent> = messages.map(message).collect();
+        messages.sort_by_key(|message| (message.time, message.from, message.to, message.port));
+        for message in messages {
+            if let Some(execution) = at(&mut executions, message.time) {
+                execution.messages.push(message);
+            }
+        }
+        executions
+    }
+
+    /// The last `count` of [`Recorder::executions`].
+    pub fn last_executions(&self, count: usize) -> Vec<Execution> {
+        let mut all = self.executions();
+        all.split_off(all.len().saturating_sub(count))
+    }
+
+    /// Forgets everything.
+    pub fn clear(&self) {
+        for log in self.logs.iter().chain(&self.messages).chain([&self.executions]) {
+            log.count.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// The seconds of every task of `graph`, all its parts together: the median over the executions
+    /// recorded, 0 for tasks that never ran.
+    pub fn task_seconds(&self, graph: &TaskGraph) -> Vec<f64> {
+        let mut runs: Vec<Vec<f64>> = vec![Vec::new(); graph.task_count()];
+        for execution in self.executions() {
+            let mut seconds = vec![None; graph.task_count()];
+            for event in execution.events {
+                let sum: &mut f64 = seconds[event.task].get_or_insert(0.0);
+                *sum += (event.end - event.start) as f64 * 1e-9;
+            }
+            for (run, seconds) in runs.iter_mut().zip(seconds) {
+                run.extend(seconds);
+            }
+        }
+        let median = |mut seconds: Vec<f64>| match seconds.len() {
+            0 => 0.0,
+            _ => crate::statistics::median(&mut seconds),
+        };
+        runs.into_iter().map(median).collect()
+    }
+}
+
+/// The execution that was under way at a time.
+fn at(executions: &mut [Execution], time: u64) -> Option<&mut Execution> {
+    let after = executions.partition_point(|execution| execution.began <= time);
+    let of = after.checked_sub(1).map(|last| &mut executions[last]);
+    of.filter(|execution| time <= execution.ended)
+}
+
+fn message([from, to, port, bytes, worker, time]: [u64; WORDS]) -> MessageEvent {
+    MessageEvent {
+        from: from as usize,
+        to: to as usize,
+        port: port as usize,
+        bytes: bytes as usize,
+        worker: worker as usize,
+        time,
+    }
+}
+
+fn event([task, part, worker, ready, start, end]: [u64; WORDS]) -> PartEvent {
+    PartEvent {
+        task: task as usize,
+        part: part as usize,
+        worker: worker as usize,
+        ready,
+        start,
+        end,
+    }
+}
+
+impl Observer for Recorder {
+    fn part(&self, event: PartEvent) {
+        let PartEvent { task, part, worker, ready, start, end } = event;
+        let words = [task as u64, part as u64, worker as u64, ready, start, end];
+        self.logs[worker % LOGS].push(words);
+    }
+
+    fn message(&self, event: MessageEvent) {
+        let MessageEvent { from, to, port, bytes, worker, time } = event;
+        let words = [from as u64, to as u64, port as u64, bytes as u64, worker as u64, time];
+        if let Some(log) = self.messages.get(worker % LOGS) {
+            log.push(words);
+        }
+    }
+
+    fn wants_messages(&self) -> bool {
+        !self.messages.is_empty()
+    }
+
+    fn executed(&self, began: u64, ended: u64) {
+        self.executions.push([began, ended, 0, 0, 0, 0]);
+    }
+}

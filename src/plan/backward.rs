@@ -1,0 +1,206 @@
+//! The calls of the backward phase: sums of gradients, input gradients and parameter gradients.
+
+use std::ops::Range;
+
+use super::PlanOptions;
+use super::calls::{CallDraft, Lister, SMALLEST_ROWS, Write, parts, seconds};
+use crate::context::Phase;
+use crate::flow::graph::NONE;
+use crate::graph::{NodeId, Role};
+use crate::layers::{Cost, ParameterKind, Pass, Split};
+
+impl Lister<'_> {
+    /// The gradients of a node in the chunk at hand.
+    pub(super) fn backward(&mut self, id: NodeId) {
+        let values = self.values;
+        let gradient = self.here(values.gradients[id]);
+        let received: Vec<u32> = values.received[id].iter().map(|&it| self.here(it)).collect();
+        if gradient != NONE && received.len() > 1 {
+            let mut call = self.draft(Phase::Accumulate, id);
+            let draft = values.drafts[gradient as usize];
+            let first = values.drafts[received[0] as usize];
+            let in_place = draft.root == first.root;
+            call.placed = (0..received.len()).map(|number| in_place && number == 0).collect();
+            call.writes.push(Write {
+                value: gradient,
+                index: 0,
+                contribution: 0,
+                in_place,
+                view: false,
+            });
+            let numbers = self.items.len() * draft.item_rows * draft.cols * received.len();
+            let floats = numbers as f64;
+            call.seconds = seconds(Cost { flops: floats, floats: 1.5 * floats });
+            call.after = self.awaited_with(&received);
+            call.inputs = received;
+            self.calls.push(call);
+        }
+        if gradient != NONE {
+            self.summarize(id, Pass::Backward);
+        }
+        // The input gradient first: it is what others wait for.
+        let input_grad = (!values.contributions[id].is_empty()).then(|| self.input_grad(id));
+        if gradient != NONE
+            && self.graph.trains(id)
+            && (self.by_chunk(self.param_split(id)) || values.chunks.len() == 1)
+        {
+            self.param_grad(id);
+            let own = self.calls.param_grads[id].last().copied();
+            if let (false, Some(input), Some(own)) = (self.options.split_backward, input_grad, own)
+            {
+                // One after the other, as within one task.
+                self.calls.list[own as usize].after.push(input);
+                self.joined.resize(input as usize + 1, NONE);
+                self.joined[input as usize] = own;
+            }
+        }
+    }
+
+    /// The parameter gradients that are awaited together with these gradients.
+    fn awaited_with(&self, gradients: &[u32]) -> Vec<u32> {
+        let producers = gradients.iter().map(|&value| self.calls.producer[value as usize]);
+        let joined = producers.filter_map(|call| self.joined.get(call as usize).copied());
+        joined.filter(|&call| call != NONE).collect()
+    }
+
+    fn param_split(&self, id: NodeId) -> Split {
+        match &self.graph.nodes[id].role {
+            Role::Layer(layer) => layer.param_split(&self.input_shapes(id)),
+            _ => Split::Whole,
+        }
+    }
+
+    /// Whether every chunk has a parameter gradient of its own, rather than one the whole batch.
+    fn by_chunk(&self, split: Split) -> bool {
+        split == Split::Items || self.options.micro_batches.is_some()
+    }
+
+    /// A parameter gradient that is not summed over items goes over the whole batch, once all chunks
+    /// have come so far.
+    pub(super) fn whole_param_grad(&mut self, id: NodeId) {
+        if self.graph.trains(id)
+            && self.values.gradients[id] != NONE
+            && self.param_split(id) != Split::Items
+        {
+            self.param_grad(id);
+        }
+    }
+
+    fn input_grad(&mut self, id: NodeId) -> u32 {
+        let node = &self.graph.nodes[id];
+        let mut call = self.draft(Phase::InputGrad, id);
+        call.output_grad = self.output_grad(id);
+        call.summaries = self.summaries[id];
+        if call.output_grad != NONE {
+            call.after = self.awaited_with(&[call.output_grad]);
+        }
+        match &node.role {
+            Role::Layer(layer) => {
+                call.split = layer.split();
+                call.units = self.items.len() / layer.smallest_part(&self.input_shapes(id)).max(1);
+                self.read(&mut call, id, layer.input_grad_reads());
+                call.prepared = self.prepare(id, Pass::Backward);
+            }
+            Role::Loss { loss, .. } => self.read(&mut call, id, loss.input_grad_reads()),
+            Role::Input | Role::Target | Role::Metric(_) => {}
+        }
+        call.writes.extend(self.values.contributions[id].iter().map(|contribution| Write {
+            value: self.here(contribution.value),
+            index: contribution.input,
+            contribution: 0,
+            in_place: contribution.in_place,
+            view: contribution.view,
+        }));
+        if call.writes.iter().all(|write| write.view) {
+            call.seconds = 1e-7;
+            call.inputs.clear();
+            call.output = NONE;
+        } else {
+            let cost = self.cost(id);
+            call.seconds = seconds(cost);
+            call.flops = cost.flops;
+        }
+        self.calls.push(call)
+    }
+
+    fn param_grad(&mut self, id: NodeId) {
+        let node = &self.graph.nodes[id];
+        let Role::Layer(layer) = &node.role else { return };
+        let mut call = self.draft(Phase::ParamGrad, id);
+        call.output_grad = self.output_grad(id);
+        call.summaries = self.summaries[id];
+        self.read(&mut call, id, layer.param_grad_reads());
+        if self.chunk == self.values.chunks.len() {
+            self.wait_for_all_chunks(&mut call);
+        } else {
+            call.after = self.awaited_with(&[call.output_grad]);
+        }
+        // With a summary of the batch, there is little to be done.
+        let cost = match call.summaries[1] {
+            NONE => self.cost(id),
+            _ => Cost::default(),
+        };
+        call.seconds = seconds(cost);
+        call.flops = cost.flops;
+        call.split = layer.param_split(&self.input_shapes(id));
+        let rows = |&parameter: &usize| self.graph.parameters[parameter].spec.rows();
+        if call.split == Split::Rows {
+            call.units = node.parameters.iter().map(rows).max().unwrap_or(1) / SMALLEST_ROWS;
+        }
+        let specs = node.parameters.iter().map(|&parameter| &self.graph.parameters[parameter].spec);
+        let floats: Vec<Option<usize>> = specs
+            .map(|spec| (spec.kind == ParameterKind::Learned).then(|| spec.floats()))
+            .collect();
+        let by_items = call.split == Split::Items;
+        let by_chunk = self.by_chunk(call.split);
+        let contributions = match self.calls.param_grads[id].first() {
+            Some(&first) => self.calls.contributions[first as usize],
+            None if by_items => {
+                // Every part writes sums as large as the parameter, which are then read and added:
+                // a part must be worth that.
+                let traffic = 2.0 * floats.iter().flatten().sum::<usize>() as f64 / 2e9;
+                let grain = self.options.grain.max(10.0 * traffic);
+                // The last chunk may have an item less than the first.
+                let least = self.values.chunks.iter().map(Range::len).min().unwrap_or(1);
+                parts(call.seconds, least, PlanOptions { grain, ..self.options })
+            }
+            None => 1,
+        };
+        if self.calls.parameter_gradients[id].is_empty() {
+            let chunks = if by_chunk { self.values.chunks.len() } else { 1 };
+            for &floats in &floats {
+                let kept = self.options.keep_gradients;
+                let value = match floats {
+                    Some(floats) => self.calls.add_flat(floats, chunks * contributions, kept),
+                    None => NONE,
+                };
+                self.calls.parameter_gradients[id].push(value);
+            }
+        }
+        let contribution = if by_chunk { self.chunk * contributions } else { 0 } as u32;
+        let values = self.calls.parameter_gradients[id].iter().enumerate();
+        let values = values.filter(|&(_, &value)| value != NONE);
+        call.writes.extend(values.map(|(index, &value)| Write {
+            value,
+            index: index as u32,
+            contribution,
+            in_place: false,
+            view: false,
+        }));
+        let index = self.calls.push(call);
+        self.calls.contributions.resize(index as usize + 1, 0);
+        self.calls.contributions[index as usize] = contributions;
+        self.calls.param_grads[id].push(index);
+    }
+
+    /// Values of the whole batch have no call of their own: those of the chunks write them.
+    fn wait_for_all_chunks(&self, call: &mut CallDraft) {
+        let values = call.inputs.iter().copied().chain([call.output, call.output_grad]);
+        for value in values.filter(|&value| value != NONE) {
+            for chunk in 0..self.values.chunks.len() {
+                let value = self.values.of_chunk(value, chunk);
+                call.after.push(self.calls.producer[value as usize]);
+            }
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! Which calls become one task.
+//!
+//! A call joins the task of the call before it where that is the only way on, where both can be split
+//! alike, and where one of them is small: rectifiers after products, a loss and its gradient, runs of
+//! tiny layers, an update after its parameter gradient. Whatever else the call waits for must be
+//! done before anyway, so that joining delays nothing and can't close a cycle.
+
+use super::PlanOptions;
+use super::calls::{CallDraft, Calls, MOST_PARTS, parts};
+use super::values::Values;
+use crate::context::Phase;
+use crate::flow::graph::NONE;
+use crate::graph::{Graph, Role};
+use crate::layers::Split;
+
+/// With this many parts, a task keeps all cores of a machine busy.
+const ENOUGH_PARTS: usize = 16;
+
+/// Calls of one task, in order.
+#[derive(Clone, Debug)]
+pub(super) struct Group {
+    pub(super) calls: Vec<u32>,
+    pub(super) seconds: f64,
+    pub(super) split: Split,
+    pub(super) units: usize,
+}
+
+struct Fusion<'a> {
+    graph: &'a Graph,
+    calls: &'a Calls,
+    options: PlanOptions,
+    groups: Vec<Group>,
+    group_of: Vec<u32>,
+}
+
+/// Calls to groups; every call is in one.
+pub(super) fn fuse(
+    graph: &Graph,
+    values: &Values,
+    calls: &Calls,
+    options: PlanOptions,
+) -> Vec<Group> {
+    let mut fusion = Fusion {
+        graph,
+        calls,
+        options,
+        groups: Vec::new(),
+        group_of: vec![NONE; calls.list.len()],
+    };
+    for index in 0..calls.list.len() {
+        let target = if options.fusion { fusion.place_for(index, values) } else { None };
+        fusion.put(index, target);
+    }
+    fusion.groups
+}
+
+impl Fusion<'_> {
+    fn put(&mut self, index: usize, target: Option<u32>) {
+        let call = &self.calls.list[index];
+        let group = target.unwrap_or(self.groups.len() as u32);
+        self.group_of[index] = group;
+        match self.groups.get_mut(group as usize) {
+            Some(group) => {
+                group.calls.push(index as u32);
+                group.seconds += call.seconds;
+                // An update takes its parameter gradient's rows, few as its own may be.
+                if call.phase != Phase::Update {
+                    group.units = group.units.min(call.units);
+                }
+            }
+            None => self.groups.push(Group {
+                calls: vec![index as u32],
+                seconds: call.seconds,
+                split: call.split,
+                units: call.units,
+            }),
+        }
+    }
+
+    fn place_for(&self, index: usize, values: &Values) -> Option<u32> {
+        let call = &self.calls.list[index];
+        match call.phase {
+            // What looks at a batch as a whole waits for all parts of the call before.
+            Phase::Forward | Phase::InputGrad if call.summaries != [NONE; 2] => None,
+            Phase::Forward => self.after_only_input(call),
+            Phase::InputGrad => self.after_gradient(call, values),
+            Phase::Update => self.after_param_grad(call, values),
+            Phase::Combine | Phase::CombineGrad => self.after_only_block(call),
+            Phase::Accumulate
+            | Phase::Summarize
+            | Phase::SummarizeGrad
+            | Phase::ParamGrad
+            | Phase::Prepare
+            | Phase::Regularize
+            | Phase::GradNorm
+            | Phase::Commit => None,
+        }
+    }
+
+    /// A forward call after the one computing input, if the input has no other consumer.
+    fn after_only_input(&self, call: &CallDraft) -> Option<u32> {
+        let node = &self.graph.nodes[call.node];
+        let mut only = None;
+        for &input in &node.inputs {
+            if matches!(self.graph.nodes[input].role, Role::Input | Role::Target) {
+                continue;
+            }
+            if only.replace(input).is_some() {
+                return None;
+            }
+        }
+        let input = only?;
+        if self.graph.consumers[input].len() != 1 {
+            return None;
+        }
+        let producer = self.calls.waits_for(call).into_iter().find(|&producer| {
+            let producer = &self.calls.list[producer as usize];
+            producer.phase == Phase::Forward && producer.node == input
+        })?;
+        self.if_it_fits(self.group_of[producer as usize], call)
+    }
+
+    /// A combining call after the one that summarises, if that has one block.
+    fn after_only_block(&self, call: &CallDraft) -> Option<u32> {
+        let producer = self.calls.producer[call.inputs[0] as usize];
+        let group = self.group_of[producer as usize];
+        (self.groups[group as usize].units == 1).then_some(group)
+    }
+
+    /// A gradient call after the one computing the gradient that it passes on; a loss's gradient
+    /// after the loss.
+    fn after_gradient(&self, call: &CallDraft, values: &Values) -> Option<u32> {
+        if let Role::Loss { .. } = self.graph.nodes[call.node].role {
+            let loss = values.of_chunk(values.activations[call.node], call.chunk);
+            let group = self.group_of[self.calls.producer[loss as usize] as usize];
+            return self.if_it_fits(group, call);
+        }
+        if !call.after.is_empty() {
+            // It waits for more than the gradient, which may wait for the group itself.
+            return None;
+        }
+        let producer = self.calls.producer[call.output_grad as usize];
+        if self.calls.list[producer as usize].writes.len() > 1 {
+            // Several ways on, which can go side by side.
+            return None;
+        }
+        self.if_it_fits(self.group_of[producer as usize], call)
+    }
+
+    /// An update after its parameter gradient, if the parameter has only that one, is not clipped by a
+    /// norm, and every call that can fail belongs to the forward phase: else the gradient would wait
+    /// for the whole backward phase.
+    fn after_param_grad(&self, call: &CallDraft, values: &Values) -> Option<u32> {
+        let &[gradient] = call.inputs.as_slice() else { return None };
+        if call.norm != NONE {
+            return None;
+        }
+        let producer = self.calls.producer[gradient as usize] as usize;
+        debug_assert_eq!(self.calls.list[producer].phase, Phase::ParamGrad);
+        let commit = &self.calls.list[call.commit as usize];
+        let fails_in_backward = commit.after.iter().any(|&before| {
+            let before = &self.calls.list[before as usize];
+            !matches!(before.phase, Phase::Forward | Phase::Prepare)
+        });
+        let split = self.calls.list[producer].split;
+        let sums = values.chunks.len() * self.calls.contributions[producer];
+        let by_chunk = split == Split::Items || self.options.micro_batches.is_some();
+        let whole = !by_chunk || sums <= 1;
+        (whole && !fails_in_backward).then_some(self.group_of[producer])
+    }
+
+    fn if_it_fits(&self, group: u32, call: &CallDraft) -> Option<u32> {
+        let into = &self.groups[group as usize];
+        let alike = into.split == Split::Items && call.split == Split::Items;
+        let small = call.seconds <= 0.25 * into.seconds
+            || into.seconds <= 0.25 * call.seconds
+            || into.seconds + call.seconds <= self.options.grain;
+        // Nor does a call join that can be split less.
+        let apart = parts(into.seconds, into.units, self.options);
+        let together = parts(into.seconds + call.seconds, into.units.min(call.units), self.options);
+        // Where both have as many parts as there can be, parts gain nothing from waiting for all
+        // parts of the call before: their own rows are in the cache.
+        let most = call.units.clamp(1, MOST_PARTS);
+        let both_split = apart == most
+            && most >= ENOUGH_PARTS
+            && into.units == call.units
+            && parts(call.seconds, call.units, self.options) == most;
+        (alike && (small || both_split) && together >= apart).then_some(group)
+    }
+}

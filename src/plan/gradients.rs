@@ -1,0 +1,169 @@
+//! Who needs a gradient, and where it lies.
+
+use super::PlanOptions;
+use super::values::{Contribution, Values, may_spread, spread};
+use crate::flow::graph::NONE;
+use crate::graph::{Graph, NodeId, Role};
+use crate::layers::View;
+
+impl Values {
+    /// Says who needs gradients, and places them: consumers first again.
+    pub(super) fn place_gradients(&mut self, graph: &Graph, options: PlanOptions) {
+        let wants = wants_gradient(graph, options);
+        let reaches = reaches_loss(graph, &wants);
+        for &id in graph.order.iter().rev() {
+            if !wants[id] || !reaches[id] {
+                continue;
+            }
+            let node = &graph.nodes[id];
+            if !matches!(node.role, Role::Loss { .. }) {
+                self.settle_gradient(graph, id, options);
+            }
+            self.place_contributions(graph, id, &wants, options);
+        }
+        if options.keep_gradients {
+            for id in graph.inputs() {
+                let value = self.gradients[id];
+                if value != NONE {
+                    let root = self.drafts[value as usize].root;
+                    self.drafts[root as usize].kept = true;
+                }
+            }
+        }
+    }
+
+    /// The gradient of a node's output: the only one received, or a sum of those received.
+    fn settle_gradient(&mut self, graph: &Graph, id: NodeId, options: PlanOptions) {
+        self.gradients[id] = match self.received[id].as_slice() {
+            [] => NONE,
+            [only] => *only,
+            [first, ..] => {
+                let first = *first;
+                if options.in_place && self.drafts[first as usize].exclusive {
+                    self.add_within(&graph.nodes[id].shape, first, 0)
+                } else {
+                    self.add_gradient(graph, id, options)
+                }
+            }
+        };
+    }
+
+    /// A gradient of a node's output, with a storage of its own.
+    fn add_gradient(&mut self, graph: &Graph, id: NodeId, options: PlanOptions) -> u32 {
+        let value = self.add(&graph.nodes[id].shape);
+        if options.in_place && !options.keep_gradients && may_spread(graph, id) {
+            let draft = &mut self.drafts[value as usize];
+            draft.stride = spread(draft.cols);
+        }
+        value
+    }
+
+    fn place_contributions(
+        &mut self,
+        graph: &Graph,
+        id: NodeId,
+        wants: &[bool],
+        options: PlanOptions,
+    ) {
+        let node = &graph.nodes[id];
+        let shapes: Vec<&[usize]> =
+            node.inputs.iter().map(|&input| graph.nodes[input].shape.as_slice()).collect();
+        let needed: Vec<usize> = (0..node.inputs.len())
+            .filter(|&number| wants[node.inputs[number]] && differentiable(&node.role, number))
+            .collect();
+        let own = self.gradients[id];
+        let mut column = 0;
+        for (number, &input) in node.inputs.iter().enumerate() {
+            let start = column;
+            column += shapes[number].last().copied().unwrap_or(1);
+            if !needed.contains(&number) {
+                continue;
+            }
+            let shape = shapes[number];
+            let mut contribution =
+                Contribution { value: NONE, input: number as u32, in_place: false, view: false };
+            contribution.value = match &node.role {
+                Role::Layer(layer) if options.in_place => match layer.view(&shapes) {
+                    View::Columns => {
+                        contribution.view = true;
+                        self.add_within(shape, own, start)
+                    }
+                    View::Reshape if self.is_contiguous(own) => {
+                        contribution.view = true;
+                        let value = self.add(shape);
+                        self.put_reshaped(value, own);
+                        value
+                    }
+                    View::Computed if layer.passes_gradient() => {
+                        contribution.view = true;
+                        let value = self.add_within(shape, own, 0);
+                        self.drafts[value as usize].exclusive &= needed.len() == 1;
+                        value
+                    }
+                    View::Computed
+                        if layer.in_place()
+                            && number == 0
+                            && node.inputs.len() == 1
+                            && node.parameters.is_empty()
+                            && self.drafts[own as usize].exclusive =>
+                    {
+                        contribution.in_place = true;
+                        self.add_within(shape, own, 0)
+                    }
+                    View::Computed | View::Reshape => self.add_gradient(graph, input, options),
+                },
+                _ => self.add_gradient(graph, input, options),
+            };
+            self.received[input].push(contribution.value);
+            self.contributions[id].push(contribution);
+        }
+    }
+}
+
+/// Whether the node has a gradient with respect to its input number `input`.
+fn differentiable(role: &Role, input: usize) -> bool {
+    match role {
+        Role::Layer(layer) => layer.differentiable(input),
+        Role::Loss { loss, .. } => loss.differentiable(input),
+        Role::Input | Role::Target | Role::Metric(_) => false,
+    }
+}
+
+/// The nodes whose output's gradient is of use: some parameter, or an input whose gradient is asked
+/// for, lies at or above them.
+fn wants_gradient(graph: &Graph, options: PlanOptions) -> Vec<bool> {
+    let mut wants = vec![false; graph.nodes.len()];
+    for &id in &graph.order {
+        let node = &graph.nodes[id];
+        wants[id] =
+            match node.role {
+                Role::Input => options.keep_gradients,
+                Role::Target | Role::Metric(_) => false,
+                Role::Layer(_) | Role::Loss { .. } => {
+                    graph.trains(id)
+                        || node.inputs.iter().enumerate().any(|(number, &input)| {
+                            wants[input] && differentiable(&node.role, number)
+                        })
+                }
+            };
+    }
+    wants
+}
+
+/// The nodes from which a loss can be reached along edges that have gradients.
+fn reaches_loss(graph: &Graph, wants: &[bool]) -> Vec<bool> {
+    let mut reaches = vec![false; graph.nodes.len()];
+    for &id in graph.order.iter().rev() {
+        let node = &graph.nodes[id];
+        if matches!(node.role, Role::Loss { .. }) {
+            reaches[id] = wants[id];
+        }
+        if !reaches[id] {
+            continue;
+        }
+        for (number, &input) in node.inputs.iter().enumerate() {
+            reaches[input] |= differentiable(&node.role, number);
+        }
+    }
+    reaches
+}

@@ -1,0 +1,166 @@
+//! Graphs compiled for one batch shape and purpose: immutable, shared by all runs and executors.
+//!
+//! A [`Plan`] is a graph of tasks for the engine ([`TaskGraph`], to which it dereferences) with the calls of layers
+//! that each task makes, and the place of every tensor.
+
+mod backward;
+mod calls;
+mod chunks;
+mod compile;
+mod fusion;
+mod gradients;
+mod measured;
+mod order;
+mod storages;
+mod summaries;
+mod tasks;
+mod updates;
+mod values;
+
+use std::ops::{Deref, Range};
+use std::sync::Arc;
+
+pub use compile::PlanOptions;
+
+use crate::context::{Call, Mode, Operand, Phase, Target, TensorLayout, part_range};
+use crate::flow::TaskGraph;
+use crate::graph::Graph;
+use crate::optimizers::Optimizer;
+
+/// Over which items of the batch a task goes, and what its parts divide.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Extent {
+    pub(crate) split: TaskSplit,
+    /// The first item of the batch that it works on, and how many there are.
+    pub(crate) first_item: u32,
+    pub(crate) items: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TaskSplit {
+    /// Items of the batch.
+    Items,
+    /// Rows of each parameter, or blocks of items.
+    Rows,
+}
+
+/// A task as seen from outside.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TaskInfo<'a> {
+    /// The node of its first call.
+    pub node: &'a str,
+    /// All its calls: node and phase.
+    pub calls: Vec<(&'a str, Phase)>,
+    /// The phase of its first call.
+    pub phase: Phase,
+    /// Into how many parts it is split.
+    pub parts: usize,
+    /// How many messages it waits for.
+    pub messages: usize,
+    /// The tasks that wait for it.
+    pub successors: Vec<usize>,
+    /// Estimated seconds of all its parts.
+    pub cost: f64,
+}
+
+/// A graph compiled for one batch shape.
+#[derive(Debug)]
+pub struct Plan {
+    pub(crate) flow: Arc<TaskGraph>,
+    pub(crate) graph: Arc<Graph>,
+    pub(crate) layout: Arc<TensorLayout>,
+    /// Micro-batches whose gradients are each complete before they are added; 1 without any.
+    pub(crate) micro_batches: usize,
+    pub(crate) optimizer: Arc<dyn Optimizer>,
+    pub(crate) targets: Vec<Target>,
+    /// The calls of all tasks: those of a task stand where its work does in the graph of tasks.
+    pub(crate) calls: Vec<Call>,
+    /// By task.
+    pub(crate) extents: Vec<Extent>,
+    /// The value of each node's activation, [`NONE`](crate::flow::graph::NONE) where the plan leaves the node
+    /// out.
+    pub(crate) activations: Vec<u32>,
+    /// The value of each node's gradient where the plan keeps it, else none.
+    pub(crate) kept_gradients: Vec<u32>,
+    /// The values of each parameter's gradient where the plan keeps them.
+    pub(crate) parameter_gradients: Vec<Vec<u32>>,
+    /// The cost of each parameter's regularizer, in parts; none where there is no regularizer.
+    pub(crate) regularization: Vec<u32>,
+    pub(crate) flops: f64,
+}
+
+/// The tasks and messages of a plan, as executors, policies, traces and the simulator see them.
+impl Deref for Plan {
+    type Target = TaskGraph;
+
+    fn deref(&self) -> &TaskGraph {
+        &self.flow
+    }
+}
+
+impl Plan {
+    /// The graph it was compiled from.
+    pub fn graph(&self) -> &Arc<Graph> {
+        &self.graph
+    }
+
+    /// What it is for.
+    pub fn mode(&self) -> Mode {
+        self.layout.mode
+    }
+
+    /// Items in a batch.
+    pub fn batch(&self) -> usize {
+        self.layout.batch
+    }
+
+    /// The contributions to gradients of one parameter, in the order in which they are added: for every
+    /// micro-batch, those to each of the gradients, as numbers of the contribution within it.
+    pub(crate) fn contributions<'a>(
+        &'a self,
+        gradients: &'a [Operand],
+    ) -> impl Iterator<Item = impl Iterator<Item = (Operand, usize)> + 'a> + 'a {
+        (0..self.micro_batches).map(move |micro_batch| {
+            gradients.iter().flat_map(move |&gradient| {
+                let value = &self.layout.values[gradient.value as usize];
+                let each = value.contributions as usize / self.micro_batches;
+                (micro_batch * each..(micro_batch + 1) * each).map(move |it| (gradient, it))
+            })
+        })
+    }
+
+    /// Floating-point operations of one run, counted from shapes.
+    pub fn flops(&self) -> f64 {
+        self.flops
+    }
+
+    /// The task at `index`, described.
+    pub fn task(&self, index: usize) -> TaskInfo<'_> {
+        let calls: Vec<_> = self
+            .calls_of(index)
+            .iter()
+            .map(|call| (self.graph.nodes[call.node as usize].name.as_str(), call.phase))
+            .collect();
+        let task = &self.flow.tasks[index];
+        TaskInfo {
+            node: calls[0].0,
+            phase: calls[0].1,
+            calls,
+            parts: task.parts as usize,
+            messages: task.in_degree as usize,
+            successors: self.flow.successors(index),
+            cost: self.flow.costs[index],
+        }
+    }
+
+    /// The calls that a task makes, in order.
+    #[inline]
+    pub(crate) fn calls_of(&self, task: usize) -> &[Call] {
+        &self.calls[self.flow.tasks[task].work.range()]
+    }
+
+    /// The units of `extent` that a part of a task covers.
+    pub(crate) fn part_range(&self, task: usize, part: u32, extent: usize) -> Range<usize> {
+        part_range(self.flow.tasks[task].parts as usize, part as usize, extent)
+    }
+}

@@ -1,0 +1,55 @@
+//! Which values have memory of their own, and whether it is fixed or recycled.
+
+use super::values::Values;
+use crate::context::{Place, Storage};
+use crate::flow::graph::{BufferUse, NONE};
+
+/// Storages up to this size have a fixed place: recycling them would cost more than they hold.
+const ARENA_FLOATS: usize = 4096;
+
+/// Floats of a cache line.
+const LINE: usize = 16;
+
+/// The storages of a plan.
+pub(super) struct Storages {
+    /// By value that is a root: its storage.
+    pub(super) of_root: Vec<u32>,
+    pub(super) list: Vec<Storage>,
+}
+
+impl Storages {
+    pub(super) fn assign(values: &Values) -> Self {
+        let mut storages = Self { of_root: vec![NONE; values.drafts.len()], list: Vec::new() };
+        for (value, draft) in values.drafts.iter().enumerate() {
+            if values.has_storage(value as u32) {
+                let floats = values.storage_floats(value as u32);
+                let fixed = draft.kept || floats <= ARENA_FLOATS;
+                storages.of_root[value] = storages.list.len() as u32;
+                storages.list.push(Storage {
+                    place: if fixed { Place::Arena(0) } else { Place::Recycled },
+                    floats,
+                    holders: 0,
+                });
+            }
+        }
+        storages
+    }
+
+    /// Gives every fixed storage its place in the arena; says how many floats that takes.
+    pub(super) fn place(&mut self) -> usize {
+        let mut end = 0;
+        for storage in &mut self.list {
+            if let Place::Arena(start) = &mut storage.place {
+                *start = end;
+                end += storage.floats.next_multiple_of(LINE);
+            }
+        }
+        end
+    }
+
+    /// Tells the graph of tasks how large each buffer is, and how many tasks hold it.
+    pub(super) fn describe(&self, buffers: &mut BufferUse) {
+        buffers.bytes = self.list.iter().map(|it| it.floats * size_of::<f32>()).collect();
+        buffers.holders = self.list.iter().map(|it| it.holders).collect();
+    }
+}

@@ -1,0 +1,392 @@
+//! Where every activation and every gradient lies.
+//!
+//! A value either has a storage of its own or lies in that of another: an input of a concat in the
+//! concat's columns, the output of an in-place layer over its input, a flattened image in the image.
+
+use std::ops::Range;
+
+use super::PlanOptions;
+use crate::context::{Mode, part_range};
+use crate::flow::graph::NONE;
+use crate::graph::{Graph, NodeId, Role};
+use crate::layers::{Reads, Split, View};
+
+/// A value before storages have numbers.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Draft {
+    /// The value in whose storage it lies: itself, if it has one of its own.
+    pub(super) root: u32,
+    pub(super) offset: usize,
+    pub(super) stride: usize,
+    /// Rows of one item; 0 for values without a batch axis.
+    pub(super) item_rows: usize,
+    pub(super) cols: usize,
+    /// For values without a batch axis.
+    pub(super) floats: usize,
+    pub(super) contributions: u32,
+    /// Nobody else reads these numbers, so whoever reads them may write over them.
+    pub(super) exclusive: bool,
+    /// It must outlive the run.
+    pub(super) kept: bool,
+    /// Its storage holds all items of the batch, though they may come chunk by chunk.
+    pub(super) whole: bool,
+    /// Items in its storage.
+    pub(super) items: usize,
+}
+
+/// The gradient with respect to one input of a node.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Contribution {
+    pub(super) value: u32,
+    pub(super) input: u32,
+    pub(super) in_place: bool,
+    pub(super) view: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Values {
+    pub(super) drafts: Vec<Draft>,
+    /// By node: its activation.
+    pub(super) activations: Vec<u32>,
+    /// By node: the gradient of its output, or [`NONE`].
+    pub(super) gradients: Vec<u32>,
+    /// By node: the gradients of its inputs that are needed.
+    pub(super) contributions: Vec<Vec<Contribution>>,
+    /// By node: the gradients that its consumers send, in edge order.
+    pub(super) received: Vec<Vec<u32>>,
+    /// By node: whether each input is already where the output wants it.
+    pub(super) placed: Vec<Vec<bool>>,
+    /// The items of each chunk that the batch is worked on in.
+    pub(super) chunks: Vec<Range<usize>>,
+    /// Values of one chunk.
+    count: usize,
+    batch: usize,
+}
+
+/// Rows that lie a multiple of this many floats apart, a page, compete for the same places in the
+/// first-level cache; a product reads more of them side by side than fit there.
+const PAGE: usize = 1024;
+/// Floats of a cache line.
+const LINE: usize = 16;
+
+/// From one row of `cols` numbers to the next, such that rows do not compete for places in the cache.
+pub(super) fn spread(cols: usize) -> usize {
+    if cols > 0 && cols.is_multiple_of(PAGE) { cols + LINE } else { cols }
+}
+
+/// Whether the rows of a node's output may lie apart: nobody outside the plan reads them, and nobody
+/// inside sees them with other axes.
+pub(super) fn may_spread(graph: &Graph, id: NodeId) -> bool {
+    let reshapes = |id: NodeId| {
+        let node = &graph.nodes[id];
+        let Role::Layer(layer) = &node.role else { return false };
+        let shapes: Vec<&[usize]> =
+            node.inputs.iter().map(|&input| graph.nodes[input].shape.as_slice()).collect();
+        layer.view(&shapes) == View::Reshape
+    };
+    let is_layer = matches!(graph.nodes[id].role, Role::Layer(_));
+    is_layer
+        && !reshapes(id)
+        && !graph.consumers[id].iter().any(|&(consumer, _)| reshapes(consumer))
+}
+
+/// A shape as a matrix: rows of one item, columns.
+fn matrix(shape: &[usize]) -> (usize, usize) {
+    match shape.split_last() {
+        None => (1, 1),
+        Some((&cols, leading)) => (leading.iter().product(), cols),
+    }
+}
+
+impl Values {
+    pub(super) fn place(
+        graph: &Graph,
+        mode: Mode,
+        batch: usize,
+        included: &[bool],
+        options: PlanOptions,
+        chunks: usize,
+    ) -> Self {
+        let count = graph.nodes.len();
+        let mut values = Self {
+            drafts: Vec::new(),
+            activations: vec![NONE; count],
+            gradients: vec![NONE; count],
+            contributions: vec![Vec::new(); count],
+            received: vec![Vec::new(); count],
+            placed: vec![Vec::new(); count],
+            chunks: std::iter::once(0..batch).collect(),
+            count: 0,
+            batch,
+        };
+        let mut is_output = vec![false; count];
+        if mode == Mode::Prediction {
+            graph.outputs.iter().for_each(|&id| is_output[id] = true);
+        }
+        for (id, node) in graph.nodes.iter().enumerate() {
+            if included[id] {
+                values.activations[id] = values.add(&node.shape);
+                values.placed[id] = vec![false; node.inputs.len()];
+                let kept = match node.role {
+                    Role::Loss { .. } | Role::Metric(_) | Role::Input | Role::Target => true,
+                    Role::Layer(_) => is_output[id],
+                };
+                let draft = &mut values.drafts[values.activations[id] as usize];
+                draft.kept = kept;
+                if options.in_place && !kept && may_spread(graph, id) {
+                    draft.stride = spread(draft.cols);
+                }
+            }
+        }
+        if options.in_place {
+            values.place_activations(graph, mode, included);
+        }
+        if mode == Mode::Training {
+            values.place_gradients(graph, options);
+        }
+        values.count = values.drafts.len();
+        if chunks > 1 {
+            if options.micro_batches.is_none() {
+                values.keep_whole(graph, mode);
+            }
+            values.keep_kept_whole();
+            values.divide(chunks);
+        }
+        values
+    }
+
+    /// Marks the storages that whole-batch parameter gradients read: they must hold all items.
+    fn keep_whole(&mut self, graph: &Graph, mode: Mode) {
+        let mut whole = Vec::new();
+        for (id, node) in graph.nodes.iter().enumerate() {
+            let Role::Layer(layer) = &node.role else { continue };
+            let shapes: Vec<&[usize]> =
+                node.inputs.iter().map(|&input| graph.nodes[input].shape.as_slice()).collect();
+            let by_items = layer.param_split(&shapes) == Split::Items;
+            if mode != Mode::Training || !graph.trains(id) || by_items {
+                continue;
+            }
+            let reads = layer.param_grad_reads();
+            if reads.inputs {
+                whole.extend(node.inputs.iter().map(|&input| self.activations[input]));
+            }
+            if reads.output {
+                whole.push(self.activations[id]);
+            }
+            whole.push(self.gradients[id]);
+        }
+        for value in whole.into_iter().filter(|&value| value != NONE) {
+            let root = self.drafts[value as usize].root;
+            self.drafts[root as usize].whole = true;
+        }
+    }
+
+    /// Marks the storages that are read after the run.
+    fn keep_kept_whole(&mut self) {
+        for value in 0..self.count {
+            let root = self.drafts[value].root as usize;
+            self.drafts[root].whole |= self.drafts[root].kept;
+        }
+    }
+
+    /// Makes values for every chunk: after those of the whole batch, all of the first chunk, then all
+    /// of the second. Those in whole storages are the chunk's rows of it.
+    fn divide(&mut self, chunks: usize) {
+        self.chunks = (0..chunks).map(|chunk| part_range(chunks, chunk, self.batch)).collect();
+        for (chunk, items) in self.chunks.iter().enumerate() {
+            let shift = (self.count * (chunk + 1)) as u32;
+            for value in 0..self.count {
+                let mut draft = self.drafts[value];
+                let root = self.drafts[draft.root as usize];
+                draft.items = items.len();
+                draft.kept = false;
+                if root.whole {
+                    draft.offset += items.start * root.item_rows * root.stride;
+                } else {
+                    draft.root += shift;
+                }
+                self.drafts.push(draft);
+            }
+        }
+    }
+
+    /// The value of a chunk, given that of the whole batch.
+    pub(super) fn of_chunk(&self, value: u32, chunk: usize) -> u32 {
+        if value == NONE || self.chunks.len() == 1 {
+            value
+        } else {
+            value + (self.count * (chunk + 1)) as u32
+        }
+    }
+
+    /// Whether the value has a storage of its own that some call uses.
+    pub(super) fn has_storage(&self, value: u32) -> bool {
+        let draft = self.drafts[value as usize];
+        let unused = self.chunks.len() > 1 && (value as usize) < self.count && !draft.whole;
+        draft.root == value && !unused
+    }
+
+    fn push(&mut self, draft: Draft) -> u32 {
+        self.drafts.push(draft);
+        // Plans have fewer than 2^32 values: a graph of that size does not fit into memory.
+        (self.drafts.len() - 1) as u32
+    }
+
+    /// A value of one item's `shape` with a storage of its own.
+    pub(super) fn add(&mut self, shape: &[usize]) -> u32 {
+        let (item_rows, cols) = matrix(shape);
+        self.push(Draft {
+            root: self.drafts.len() as u32,
+            offset: 0,
+            stride: cols,
+            item_rows,
+            cols,
+            floats: 0,
+            contributions: 1,
+            exclusive: true,
+            kept: false,
+            whole: false,
+            items: self.batch,
+        })
+    }
+
+    /// A value without a batch axis: `contributions` times `floats`, one after another.
+    pub(super) fn add_flat(&mut self, floats: usize, contributions: usize, kept: bool) -> u32 {
+        self.push(Draft {
+            root: self.drafts.len() as u32,
+            offset: 0,
+            stride: floats,
+            item_rows: 0,
+            cols: floats,
+            floats,
+            contributions: contributions as u32,
+            exclusive: true,
+            kept,
+            whole: true,
+            items: self.batch,
+        })
+    }
+
+    /// A value of `shape` that lies in `parent`, from `column` on.
+    pub(super) fn add_within(&mut self, shape: &[usize], parent: u32, column: usize) -> u32 {
+        let value = self.add(shape);
+        self.put_within(value, parent, column);
+        value
+    }
+
+    fn put_within(&mut self, value: u32, parent: u32, column: usize) {
+        let outer = self.drafts[parent as usize];
+        let draft = &mut self.drafts[value as usize];
+        draft.root = outer.root;
+        draft.offset = outer.offset + column;
+        draft.stride = outer.stride;
+        draft.exclusive = outer.exclusive;
+    }
+
+    /// Whether the rows touch, so that the same numbers can be seen with other axes.
+    pub(super) fn is_contiguous(&self, value: u32) -> bool {
+        let draft = self.drafts[value as usize];
+        draft.offset == 0 && draft.stride == draft.cols
+    }
+
+    pub(super) fn put_reshaped(&mut self, value: u32, parent: u32) {
+        self.put_within(value, parent, 0);
+        let draft = &mut self.drafts[value as usize];
+        draft.stride = draft.cols;
+    }
+
+    fn has_own_storage(&self, value: u32) -> bool {
+        self.drafts[value as usize].root == value
+    }
+
+    /// Consumers first: when a node is visited, its own place is settled, and it settles that of its
+    /// inputs.
+    fn place_activations(&mut self, graph: &Graph, mode: Mode, included: &[bool]) {
+        for &id in graph.order.iter().rev() {
+            let node = &graph.nodes[id];
+            let Role::Layer(layer) = &node.role else { continue };
+            if !included[id] {
+                continue;
+            }
+            let shapes: Vec<&[usize]> =
+                node.inputs.iter().map(|&input| graph.nodes[input].shape.as_slice()).collect();
+            let own = self.activations[id];
+            match layer.view(&shapes) {
+                View::Reshape => {
+                    let input = node.inputs[0];
+                    let value = self.activations[input];
+                    if self.movable(graph, input) && self.is_contiguous(own) {
+                        self.put_reshaped(value, own);
+                        self.placed[id][0] = true;
+                    } else if self.has_own_storage(own)
+                        && !self.drafts[own as usize].kept
+                        && self.is_contiguous(value)
+                        && matches!(graph.nodes[input].role, Role::Input)
+                    {
+                        self.put_reshaped(own, value);
+                        self.placed[id][0] = true;
+                    }
+                }
+                View::Columns => {
+                    let mut column = 0;
+                    for (number, &input) in node.inputs.iter().enumerate() {
+                        if self.movable(graph, input) {
+                            self.put_within(self.activations[input], own, column);
+                            self.placed[id][number] = true;
+                        }
+                        column += graph.nodes[input].shape.last().copied().unwrap_or(1);
+                    }
+                }
+                View::Computed => {
+                    let Some(&input) = node.inputs.first() else { continue };
+                    let may_overwrite = layer.in_place()
+                        && self.movable(graph, input)
+                        && sole_consumer(graph, included, input)
+                        && graph.nodes[input].shape == node.shape
+                        && overwritable(graph, input, mode)
+                        && (mode != Mode::Training || !layer.input_grad_reads().inputs);
+                    if may_overwrite {
+                        self.put_within(self.activations[input], own, 0);
+                        self.placed[id][0] = true;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether the node's activation may be put into another storage.
+    fn movable(&self, graph: &Graph, id: NodeId) -> bool {
+        let value = self.activations[id];
+        matches!(graph.nodes[id].role, Role::Layer(_))
+            && self.has_own_storage(value)
+            && !self.drafts[value as usize].kept
+    }
+
+    /// Floats of the storage whose root is `value`.
+    pub(super) fn storage_floats(&self, value: u32) -> usize {
+        let draft = self.drafts[value as usize];
+        if draft.item_rows == 0 {
+            draft.floats * draft.contributions as usize
+        } else {
+            draft.items * draft.item_rows * draft.stride
+        }
+    }
+}
+
+fn sole_consumer(graph: &Graph, included: &[bool], id: NodeId) -> bool {
+    graph.consumers[id].iter().filter(|(consumer, _)| included[*consumer]).count() == 1
+}
+
+/// Whether nobody but the consumer needs the numbers that the node computed.
+fn overwritable(graph: &Graph, id: NodeId, mode: Mode) -> bool {
+    let node = &graph.nodes[id];
+    let Role::Layer(layer) = &node.role else { return false };
+    let shapes: Vec<&[usize]> =
+        node.inputs.iter().map(|&input| graph.nodes[input].shape.as_slice()).collect();
+    if layer.view(&shapes) != View::Computed {
+        return false;
+    }
+    let reads = |reads: Reads| reads.output;
+    mode != Mode::Training
+        || !(reads(layer.input_grad_reads()) || graph.trains(id) && reads(layer.param_grad_reads()))
+}

@@ -1,0 +1,205 @@
+//! The calls that a part of a task makes.
+
+use crate::context::{Call, Context, Operand, Pass, Phase, Target, part_range};
+use crate::flow::policy::ReadyPart;
+use crate::graph::Role;
+use crate::kernels;
+use crate::layers::ParameterKind;
+use crate::optimizers::MOST_STATE;
+use crate::plan::TaskSplit;
+
+use super::state::RunState;
+
+impl RunState {
+    /// Makes every call of one part; `at` is the one under way.
+    #[inline]
+    pub(super) fn make_calls(&self, part: ReadyPart, at: &mut u32) -> Result<(), String> {
+        let task = part.task as usize;
+        for (number, call) in (0..).zip(self.plan.calls_of(task)) {
+            *at = number;
+            self.make(task, part.part, call)?;
+        }
+        Ok(())
+    }
+
+    fn make(&self, task: usize, part: u32, call: &Call) -> Result<(), String> {
+        let plan = &*self.plan;
+        let node = &plan.graph.nodes[call.node as usize];
+        let extent = &plan.extents[task];
+        let items = match extent.split {
+            TaskSplit::Items => plan.part_range(task, part, extent.items as usize),
+            TaskSplit::Rows => 0..extent.items as usize,
+        };
+        let first_item = extent.first_item as usize + items.start;
+        let mut context = Context {
+            tensors: &self.tensors,
+            call,
+            node,
+            items,
+            first_item,
+            in_place: false,
+            read_next: &[],
+        };
+        let targets = &plan.targets[call.writes.range()];
+        match call.phase {
+            Phase::Summarize => self.summarize(task, part, &context, Pass::Forward),
+            Phase::SummarizeGrad => self.summarize(task, part, &context, Pass::Backward),
+            Phase::Combine => self.combine(&context, Pass::Forward),
+            Phase::CombineGrad => self.combine(&context, Pass::Backward),
+            Phase::Forward => {
+                let Some(target) = targets.first().filter(|target| !target.view) else {
+                    return Ok(());
+                };
+                context.in_place = plan.layout.operands[call.inputs.range()]
+                    .first()
+                    .is_some_and(|operand| operand.placed);
+                let output = context.target(target);
+                match &node.role {
+                    Role::Layer(layer) => layer.forward(&context, output),
+                    Role::Loss { loss, .. } => loss.forward(&context, output),
+                    Role::Metric(metric) => metric.forward(&context, output),
+                    Role::Input | Role::Target => Ok(()),
+                }
+            }
+            Phase::Prepare => match &node.role {
+                Role::Layer(layer) => {
+                    let operand = Operand::written(targets[0].value);
+                    let floats = self.value(operand.value).floats;
+                    layer.prepare(&context, self.flat_mut(operand, 0..floats))
+                }
+                _ => Ok(()),
+            },
+            Phase::Accumulate => {
+                self.accumulate(&context, &targets[0]);
+                Ok(())
+            }
+            Phase::InputGrad => {
+                for target in targets.iter().filter(|target| !target.view) {
+                    context.in_place = target.in_place;
+                    let gradient = context.target(target);
+                    let input = target.index as usize;
+                    match &node.role {
+                        Role::Layer(layer) => layer.input_grad(&context, input, gradient)?,
+                        Role::Loss { loss, weight } => {
+                            let scale = weight / plan.layout.batch as f32;
+                            loss.input_grad(&context, input, scale, gradient)?;
+                        }
+                        _ => {}
+                    }
+                }
+                Ok(())
+            }
+            Phase::ParamGrad => self.param_grad(task, part, &context, targets),
+            Phase::Regularize => {
+                self.regularize(task, part, call);
+                Ok(())
+            }
+            Phase::GradNorm => {
+                self.grad_norm(task, part, call);
+                Ok(())
+            }
+            Phase::Commit => {
+                self.core.commit(task);
+                self.clip_scale(call);
+                Ok(())
+            }
+            Phase::Update => {
+                let spec = &plan.graph.parameters[call.parameter as usize].spec;
+                match spec.kind {
+                    ParameterKind::Learned => self.update(task, part, call),
+                    ParameterKind::Statistic => {
+                        self.move_statistic(&context);
+                        Ok(())
+                    }
+                }
+            }
+        }
+    }
+
+    /// What the node of a call computes.
+    pub(super) fn role(&self, context: &Context<'_>) -> &Role {
+        &self.plan.graph.nodes[context.call.node as usize].role
+    }
+
+    /// Adds gradients in the order of the edges that they came by.
+    fn accumulate(&self, context: &Context<'_>, target: &Target) {
+        let operands = &self.plan.layout.operands[context.call.inputs.range()];
+        let onto = operands.first().is_some_and(|first| first.placed);
+        let gradients = operands[usize::from(onto)..].iter();
+        let gradients = gradients.map(|operand| self.rows(*operand, &context.items));
+        kernels::sum(gradients, onto, context.target(target));
+    }
+
+    fn param_grad(
+        &self,
+        task: usize,
+        part: u32,
+        context: &Context<'_>,
+        targets: &[Target],
+    ) -> Result<(), String> {
+        let Role::Layer(layer) = self.role(context) else { return Ok(()) };
+        for target in targets {
+            let parameter = context.node.parameters[target.index as usize];
+            let spec = &self.plan.graph.parameters[parameter].spec;
+            let operand = Operand::written(target.value);
+            let floats = self.value(target.value).floats;
+            let start = |contribution: u32| contribution as usize * floats;
+            let (rows, floats) = match self.plan.extents[task].split {
+                TaskSplit::Items => {
+                    let start = start(target.contribution + part);
+                    (0..spec.rows(), start..start + floats)
+                }
+                TaskSplit::Rows => {
+                    let rows = self.plan.part_range(task, part, spec.rows());
+                    let (start, within) =
+                        (start(target.contribution), spec.floats_of(rows.clone()));
+                    (rows, start + within.start..start + within.end)
+                }
+            };
+            if !rows.is_empty() {
+                let mut arrays: [&[f32]; 1 + MOST_STATE] = Default::default();
+                let read_next = self.read_by_update(task, parameter, &rows, &mut arrays);
+                let context = Context { read_next, items: context.items.clone(), ..*context };
+                let gradient = self.flat_mut(operand, floats);
+                layer.param_grad(&context, target.index as usize, rows, gradient)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Summarises the part's blocks of items.
+    fn summarize(
+        &self,
+        task: usize,
+        part: u32,
+        context: &Context<'_>,
+        pass: Pass,
+    ) -> Result<(), String> {
+        let Role::Layer(layer) = self.role(context) else { return Ok(()) };
+        let target = self.plan.targets[context.call.writes.range()][0].value;
+        let value = *self.value(target);
+        let blocks = value.contributions as usize;
+        for block in self.plan.part_range(task, part, blocks) {
+            let items = part_range(blocks, block, self.plan.layout.batch);
+            let first_item = items.start;
+            let context = Context { items, first_item, ..*context };
+            let floats = block * value.floats..(block + 1) * value.floats;
+            layer.summarize(&context, pass, self.flat_mut(Operand::written(target), floats))?;
+        }
+        Ok(())
+    }
+
+    /// Brings the summaries of all blocks together.
+    fn combine(&self, context: &Context<'_>, pass: Pass) -> Result<(), String> {
+        let Role::Layer(layer) = self.role(context) else { return Ok(()) };
+        let operand = self.plan.layout.operands[context.call.inputs.range()][0];
+        let value = *self.value(operand.value);
+        let blocks = value.contributions as usize;
+        let items = |block| part_range(blocks, block, self.plan.layout.batch).len();
+        let summaries = self.flat(operand).chunks(value.floats).enumerate();
+        let mut summaries = summaries.map(|(block, summary)| (items(block), summary));
+        let target = Operand::written(self.plan.targets[context.call.writes.range()][0].value);
+        let summary = self.flat_mut(target, 0..value.floats);
+        layer.combine(context, pass, &mut summaries, summary)
+    }
+}

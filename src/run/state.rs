@@ -1,0 +1,112 @@
+//! A training step, an evaluation or a prediction as a program for the engine.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use crate::context::{Handle, Parameters, Phase, Tensors};
+use crate::error::Failure;
+use crate::flow::core::{Core, Failed};
+use crate::flow::graph::{Edge, NONE};
+use crate::flow::policy::ReadyPart;
+use crate::flow::program::Program;
+use crate::flow::sync::Native;
+use crate::plan::Plan;
+use crate::tensor::describe_shape;
+
+/// What a run's tasks share.
+#[derive(Debug)]
+pub(super) struct RunState {
+    pub(super) plan: Arc<Plan>,
+    pub(super) tensors: Tensors,
+}
+
+impl Deref for RunState {
+    type Target = Tensors;
+
+    fn deref(&self) -> &Tensors {
+        &self.tensors
+    }
+}
+
+impl RunState {
+    /// Everything as it is before the first step.
+    pub(super) fn new(plan: Arc<Plan>, parameters: Arc<Parameters>) -> Self {
+        let tensors = Tensors::new(&plan.flow, &plan.layout, parameters);
+        Self { plan, tensors }
+    }
+}
+
+impl Program for RunState {
+    type Message = Handle;
+    type Primitives = Native;
+
+    /// A message is a handle to numbers that lie elsewhere.
+    const CARRIES: bool = false;
+
+    #[inline]
+    fn core(&self) -> &Core<Handle> {
+        &self.tensors.core
+    }
+
+    #[inline]
+    fn fire(&self, part: ReadyPart, at: &mut u32) -> Result<(), String> {
+        self.acquire(part.task as usize);
+        self.make_calls(part, at)
+    }
+
+    #[inline]
+    fn release(&self, task: usize) {
+        self.tensors.release(task);
+    }
+
+    #[inline]
+    fn message(&self, edge: &Edge) -> Handle {
+        // Whoever receives the value holds its storage, so it is still there.
+        self.handle(edge.value)
+    }
+
+    fn bytes(&self, edge: &Edge) -> usize {
+        if edge.value == NONE {
+            return 0;
+        }
+        let value = self.value(edge.value);
+        let floats = if value.item_rows == 0 {
+            value.floats * value.contributions as usize
+        } else {
+            self.layout.batch * value.item_rows * value.cols
+        };
+        floats * size_of::<f32>()
+    }
+
+    fn failure(&self, task: usize, at: u32, cause: &str, late: bool) -> Failed {
+        let plan = &self.plan;
+        let call = &plan.calls_of(task)[at as usize];
+        let node = &plan.graph.nodes[call.node as usize];
+        // An optimizer that can fail has a copy of the weights taken before the step.
+        let expected = call.phase == Phase::Update && plan.optimizer.can_fail();
+        let late = if late && !expected {
+            "; this is declared not to fail in this phase, so parameters may have moved already"
+        } else {
+            ""
+        };
+        let shapes: Vec<String> = node
+            .inputs
+            .iter()
+            .map(|&input| &plan.graph.nodes[input].shape)
+            .chain([&node.shape])
+            .map(|shape| describe_shape(&[&[plan.batch()], shape.as_slice()].concat()))
+            .collect();
+        let (output, inputs) = shapes.split_last().map_or(("", &[][..]), |(o, i)| (o.as_str(), i));
+        let failure = Failure {
+            node: node.name.clone(),
+            phase: call.phase.name(),
+            shapes: format!("{} -> {output}", inputs.join(", ")).trim_start().to_owned(),
+            cause: format!("{cause}{late}"),
+        };
+        Failed { node: call.node, phase: call.phase as u8, failure }
+    }
+
+    fn forget(&self) {
+        self.release_all();
+    }
+}
