@@ -44,8 +44,18 @@ impl Delivery {
     const ALL: [Self; 4] = [Self::Slots, Self::Channels, Self::Actors, Self::InOrder];
 }
 
-/// A message on its way to an actor: the edge by its number, and nothing where the sender failed.
-type Letter<M> = (u32, Option<M>);
+/// What a sender has for a receiver.
+enum Word<M> {
+    /// A message.
+    Message(M),
+    /// Its message lies there already.
+    Laid,
+    /// None: the sender failed.
+    Failed,
+}
+
+/// Word on its way to an actor, with the edge by its number.
+type Letter<M> = (u32, Word<M>);
 
 /// The channels of nodes that have a thread each.
 struct Actors<M> {
@@ -247,20 +257,33 @@ impl<M: Message, P: Primitives> Core<M, P> {
         }
     }
 
-    /// Hands a message to its receiver; nothing tells of a failure. Says whether it was the last one missing;
-    /// an observed task has been ready since `now`, the end of the part that completed the sender.
+    /// Lays a message down for its receiver, for whom it counts when the sender's task has ended. Not for
+    /// actors.
     #[inline]
-    fn deliver(&self, edge: &Edge, message: Option<M>, now: u64) -> bool {
-        let inbox = &self.tasks[edge.task as usize];
-        let message = message.unwrap_or_else(|| {
-            inbox.skip();
-            M::signal()
-        });
-        let ready = inbox.deliver(|| match self.channels.get() {
+    pub(crate) fn lay_down(&self, edge: &Edge, message: M) {
+        match self.channels.get() {
             Some(channels) if self.delivery() == Delivery::Channels => {
                 channels[edge.task as usize].send((edge.slot, message));
             }
             _ => self.slots[edge.slot as usize].put(message),
+        }
+    }
+
+    /// Hands a message to its receiver. Says whether it was the last one missing; an observed task has been
+    /// ready since `now`, the end of the part that completed the sender.
+    #[inline]
+    fn deliver(&self, edge: &Edge, word: Word<M>, now: u64) -> bool {
+        let inbox = &self.tasks[edge.task as usize];
+        let ready = inbox.deliver(|| match word {
+            Word::Message(message) => self.lay_down(edge, message),
+            Word::Laid => {}
+            Word::Failed => {
+                inbox.skip();
+                // A message that was laid down before is still there.
+                if self.slots[edge.slot as usize].is_empty() {
+                    self.slots[edge.slot as usize].put(M::signal());
+                }
+            }
         });
         if ready && self.is_observed() {
             self.ready_at[edge.task as usize].store(now, Ordering::Relaxed);
@@ -280,6 +303,10 @@ impl<M: Message, P: Primitives> Core<M, P> {
     fn reset_task(&self, task: usize, takes_all: bool) -> bool {
         let described = &self.graph.tasks[task];
         let bad = self.tasks[task].reset(described.in_degree, described.parts);
+        if bad {
+            // What nobody took out of the channel must not wait for the next run.
+            self.open(task);
+        }
         if bad || !takes_all {
             let first = described.first_slot as usize;
             for slot in &self.slots[first..first + described.in_degree as usize] {
@@ -439,8 +466,7 @@ impl<T: Program> Work for T {
         }
         // After its last message, a task touches nothing of the run but the immutable graph.
         for edge in edges {
-            let message = if bad { None } else { Some(self.message(edge)) };
-            if core.deliver(edge, message, ended) {
+            if core.deliver(edge, word(self, edge, bad), ended) {
                 ready.push(edge.task);
             }
         }
@@ -471,8 +497,6 @@ impl<T: Program> Work for T {
                 let receiver = edge.task as usize;
                 if bad {
                     core.tasks[receiver].skip();
-                } else if T::CARRIES {
-                    core.slots[edge.slot as usize].put(self.message(edge));
                 }
                 if observed {
                     // The last one that a task waits for has the last word.
@@ -498,10 +522,10 @@ impl<T: Program> Work for T {
             let span = core.graph.tasks[task as usize].successors;
             for number in span.range() {
                 let edge = &core.graph.edges[number];
-                let message = if bad { None } else { Some(self.message(edge)) };
+                let word = word(self, edge, bad);
                 let inbox = &actors.inboxes[actors.owner[edge.task as usize] as usize].0;
                 // Its receiving end lives as long as this one.
-                let _ = inbox.send((number as u32, message));
+                let _ = inbox.send((number as u32, word));
             }
             ended
         };
@@ -514,10 +538,10 @@ impl<T: Program> Work for T {
             left -= 1;
         }
         while left > 0 {
-            let Ok((number, message)) = actors.inboxes[actor].1.recv() else { return };
+            let Ok((number, word)) = actors.inboxes[actor].1.recv() else { return };
             let edge = &core.graph.edges[number as usize];
             let time = if core.is_observed() { core.clock.now() } else { now };
-            if core.deliver(edge, message, time) {
+            if core.deliver(edge, word, time) {
                 now = fire(edge.task);
                 left -= 1;
             }
@@ -543,9 +567,18 @@ impl<T: Program> Work for T {
 /// failed or was skipped.
 #[inline]
 fn end<T: Program>(program: &T, task: usize) -> bool {
-    let bad = program.core().reset_task(task, T::CARRIES);
-    program.release(task);
+    let bad = program.core().reset_task(task, T::TAKES);
+    program.release(task, bad);
     bad
+}
+
+/// What a task that has ended has for one of its receivers.
+#[inline]
+fn word<T: Program>(program: &T, edge: &Edge, failed: bool) -> Word<T::Message> {
+    if failed {
+        return Word::Failed;
+    }
+    program.message(edge).map_or(Word::Laid, Word::Message)
 }
 
 /// Makes every call of one part; an error or a panic becomes a failure.

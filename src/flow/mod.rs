@@ -15,6 +15,7 @@ mod live;
 pub(crate) mod message;
 #[cfg(test)]
 mod model_check;
+mod nodes;
 mod observer;
 pub mod policy;
 mod pool;
@@ -34,6 +35,7 @@ use std::sync::Arc;
 pub use actors::Actors;
 pub use bare::TaskGraphBuilder;
 pub use graph::{TaskGraph, TaskInfo};
+pub use nodes::{Flow, FlowBuilder, FlowRun, Inputs, Output, Part, Port, Shared, Sink, Source};
 pub use observer::{CancelToken, MessageEvent, Observer, PartEvent};
 pub use pool::Pool;
 pub(crate) use pool::SPINS;

@@ -11,9 +11,8 @@ pub(crate) trait Program: Send + Sync + 'static {
     type Message: Message;
     type Primitives: Primitives;
 
-    /// Whether values travel inside messages, so that they must be laid down even where nobody waits for
-    /// them.
-    const CARRIES: bool;
+    /// Whether who fires a task takes all messages out of its ports.
+    const TAKES: bool;
 
     /// The engine's half of the run.
     fn core(&self) -> &Core<Self::Message, Self::Primitives>;
@@ -21,11 +20,13 @@ pub(crate) trait Program: Send + Sync + 'static {
     /// Computes a part of a task whose messages have all come. `at` is the call under way, for failures.
     fn fire(&self, part: ReadyPart, at: &mut u32) -> Result<(), String>;
 
-    /// Lets go of what a task held. All its parts have ended, or none ran.
-    fn release(&self, _task: usize) {}
+    /// Lets go of what a task held. All its parts have ended, or none ran; `failed`, if it sends word of a
+    /// failure.
+    fn release(&self, _task: usize, _failed: bool) {}
 
-    /// What travels along an edge of a task that has ended well.
-    fn message(&self, edge: &Edge) -> Self::Message;
+    /// What travels along an edge of a task that has ended well; nothing if `fire` has
+    /// [laid it down](Core::lay_down).
+    fn message(&self, edge: &Edge) -> Option<Self::Message>;
 
     /// How many bytes that is, as observers are told.
     fn bytes(&self, edge: &Edge) -> usize;

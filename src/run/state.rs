@@ -40,8 +40,8 @@ impl Program for RunState {
     type Message = Handle;
     type Primitives = Native;
 
-    /// A message is a handle to numbers that lie elsewhere.
-    const CARRIES: bool = false;
+    /// Every part looks at its handles.
+    const TAKES: bool = false;
 
     #[inline]
     fn core(&self) -> &Core<Handle> {
@@ -55,14 +55,14 @@ impl Program for RunState {
     }
 
     #[inline]
-    fn release(&self, task: usize) {
+    fn release(&self, task: usize, _failed: bool) {
         self.tensors.release(task);
     }
 
     #[inline]
-    fn message(&self, edge: &Edge) -> Handle {
+    fn message(&self, edge: &Edge) -> Option<Handle> {
         // Whoever receives the value holds its storage, so it is still there.
-        self.handle(edge.value)
+        Some(self.handle(edge.value))
     }
 
     fn bytes(&self, edge: &Edge) -> usize {

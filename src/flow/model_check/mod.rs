@@ -125,7 +125,7 @@ impl<P: Primitives> Program for ModelRun<P> {
     type Message = Token;
     type Primitives = P;
 
-    const CARRIES: bool = false;
+    const TAKES: bool = false;
 
     fn core(&self) -> &Core<Token, P> {
         &self.core
@@ -148,8 +148,8 @@ impl<P: Primitives> Program for ModelRun<P> {
         Ok(())
     }
 
-    fn message(&self, edge: &Edge) -> Token {
-        Token(edge.value as usize + 1)
+    fn message(&self, edge: &Edge) -> Option<Token> {
+        Some(Token(edge.value as usize + 1))
     }
 
     fn bytes(&self, _edge: &Edge) -> usize {

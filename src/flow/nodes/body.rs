@@ -1,0 +1,410 @@
+//! What nodes do: closures with the types of their ports.
+
+use std::any::type_name;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::inputs::Inputs;
+use super::ports::Emitter;
+use super::program::Firing;
+use super::{Part, signature};
+
+/// A node's forward task, whatever its types.
+pub(super) trait Body: Send + Sync {
+    /// The task of one run.
+    fn instance(self: Arc<Self>) -> Box<dyn Fire>;
+
+    /// Into how many parts it is split.
+    fn parts(&self) -> usize {
+        1
+    }
+}
+
+/// A node's reverse task.
+pub(super) trait ReverseBody: Send + Sync {
+    /// The task of one run.
+    fn instance(self: Arc<Self>) -> Box<dyn Fire>;
+
+    /// Whether the forward task sends it what it needs.
+    fn keeps(&self) -> bool {
+        true
+    }
+}
+
+/// A task of one run.
+pub(super) trait Fire: Send + Sync {
+    /// Runs one part: takes its messages, computes, and sends.
+    fn fire(&self, firing: &Firing<'_>) -> Result<(), String>;
+
+    /// The types that it takes and gives.
+    fn signature(&self) -> String;
+
+    /// Lets go of what a failed or stalled run has left.
+    fn reset(&self) {}
+}
+
+fn receive<I: Inputs>(firing: &Firing<'_>, ports: usize) -> Result<I::Values, String> {
+    I::receive(firing, &mut 0, ports)
+}
+
+/// Bodies that need nothing of their own in a run.
+macro_rules! without_cell {
+    ($trait:ident for $type:ident<$($letter:ident),+> where $($bounds:tt)+) => {
+        impl<$($letter),+> $trait for $type<$($letter),+> where $($bounds)+ {
+            fn instance(self: Arc<Self>) -> Box<dyn Fire> {
+                Box::new(self)
+            }
+        }
+    };
+}
+
+/// A node that computes its output from its inputs.
+pub(super) struct Forward<I, R, F> {
+    compute: F,
+    emitter: Arc<Emitter<R>>,
+    ports: usize,
+    inputs: PhantomData<fn(I)>,
+}
+
+impl<I, R, F> Forward<I, R, F> {
+    pub(super) fn new(compute: F, emitter: Arc<Emitter<R>>, ports: usize) -> Self {
+        Self { compute, emitter, ports, inputs: PhantomData }
+    }
+}
+
+without_cell!(Body for Forward<I, R, F> where
+    I: Inputs, R: Send + 'static, F: Fn(I::Values) -> Result<R, String> + Send + Sync + 'static);
+
+impl<I, R, F> Fire for Arc<Forward<I, R, F>>
+where
+    I: Inputs,
+    R: Send + 'static,
+    F: Fn(I::Values) -> Result<R, String> + Send + Sync + 'static,
+{
+    #[inline]
+    fn fire(&self, firing: &Firing<'_>) -> Result<(), String> {
+        let value = (self.compute)(receive::<I>(firing, self.ports)?)?;
+        self.emitter.emit(value, firing);
+        Ok(())
+    }
+
+    fn signature(&self) -> String {
+        signature::<I::Values, R>()
+    }
+}
+
+/// A source.
+pub(super) struct SourceBody<T> {
+    pub(super) source: usize,
+    pub(super) emitter: Arc<Emitter<T>>,
+}
+
+without_cell!(Body for SourceBody<T> where T: Send + 'static);
+
+impl<T: Send + 'static> Fire for Arc<SourceBody<T>> {
+    fn fire(&self, firing: &Firing<'_>) -> Result<(), String> {
+        let fed =
+            firing.fed(self.source).ok_or("it was not fed; feed every source before a run")?;
+        let value =
+            fed.downcast::<T>().map_err(|_| format!("it was not fed a {}", type_name::<T>()))?;
+        self.emitter.emit(*value, firing);
+        Ok(())
+    }
+
+    fn signature(&self) -> String {
+        type_name::<T>().to_owned()
+    }
+}
+
+/// What comes back to a source.
+pub(super) struct SourceBack<T> {
+    source: usize,
+    messages: PhantomData<fn(T)>,
+}
+
+impl<T> SourceBack<T> {
+    pub(super) fn new(source: usize) -> Self {
+        Self { source, messages: PhantomData }
+    }
+}
+
+impl<T: Send + 'static> ReverseBody for SourceBack<T> {
+    fn instance(self: Arc<Self>) -> Box<dyn Fire> {
+        Box::new(self)
+    }
+
+    fn keeps(&self) -> bool {
+        false
+    }
+}
+
+impl<T: Send + 'static> Fire for Arc<SourceBack<T>> {
+    fn fire(&self, firing: &Firing<'_>) -> Result<(), String> {
+        let messages: Result<Vec<T>, String> =
+            (0..firing.ports()).map(|port| firing.take(port)).collect();
+        firing.came_back(self.source, Box::new(messages?));
+        Ok(())
+    }
+
+    fn signature(&self) -> String {
+        type_name::<T>().to_owned()
+    }
+}
+
+/// A sink.
+pub(super) struct SinkBody<I> {
+    sink: usize,
+    ports: usize,
+    inputs: PhantomData<fn(I)>,
+}
+
+impl<I> SinkBody<I> {
+    pub(super) fn new(sink: usize, ports: usize) -> Self {
+        Self { sink, ports, inputs: PhantomData }
+    }
+}
+
+without_cell!(Body for SinkBody<I> where I: Inputs);
+
+impl<I: Inputs> Fire for Arc<SinkBody<I>> {
+    fn fire(&self, firing: &Firing<'_>) -> Result<(), String> {
+        firing.result(self.sink, Box::new(receive::<I>(firing, self.ports)?));
+        Ok(())
+    }
+
+    fn signature(&self) -> String {
+        type_name::<I::Values>().to_owned()
+    }
+}
+
+/// A sink where the graph turns around.
+pub(super) struct Turn<T, B, F> {
+    sink: usize,
+    begin: F,
+    types: PhantomData<fn(T) -> B>,
+}
+
+impl<T, B, F> Turn<T, B, F> {
+    pub(super) fn new(sink: usize, begin: F) -> Self {
+        Self { sink, begin, types: PhantomData }
+    }
+}
+
+without_cell!(Body for Turn<T, B, F> where
+    T: Send + 'static, B: Send + 'static, F: Fn(&T) -> B + Send + Sync + 'static);
+
+impl<T, B, F> Fire for Arc<Turn<T, B, F>>
+where
+    T: Send + 'static,
+    B: Send + 'static,
+    F: Fn(&T) -> B + Send + Sync + 'static,
+{
+    fn fire(&self, firing: &Firing<'_>) -> Result<(), String> {
+        let value: T = firing.take(0)?;
+        firing.send_back(0, Box::new((self.begin)(&value)));
+        firing.result(self.sink, Box::new(value));
+        Ok(())
+    }
+
+    fn signature(&self) -> String {
+        signature::<T, B>()
+    }
+}
+
+/// A node that keeps a state from run to run.
+pub(super) struct Stateful<I, S, R, F> {
+    state: Mutex<S>,
+    compute: F,
+    emitter: Arc<Emitter<R>>,
+    ports: usize,
+    inputs: PhantomData<fn(I)>,
+}
+
+impl<I, S, R, F> Stateful<I, S, R, F> {
+    pub(super) fn new(state: S, compute: F, emitter: Arc<Emitter<R>>, ports: usize) -> Self {
+        Self { state: Mutex::new(state), compute, emitter, ports, inputs: PhantomData }
+    }
+}
+
+without_cell!(Body for Stateful<I, S, R, F> where
+    I: Inputs, S: Send + 'static, R: Send + 'static,
+    F: Fn(&mut S, I::Values) -> R + Send + Sync + 'static);
+
+impl<I, S, R, F> Fire for Arc<Stateful<I, S, R, F>>
+where
+    I: Inputs,
+    S: Send + 'static,
+    R: Send + 'static,
+    F: Fn(&mut S, I::Values) -> R + Send + Sync + 'static,
+{
+    fn fire(&self, firing: &Firing<'_>) -> Result<(), String> {
+        let values = receive::<I>(firing, self.ports)?;
+        let value = (self.compute)(&mut self.state.lock(), values);
+        self.emitter.emit(value, firing);
+        Ok(())
+    }
+
+    fn signature(&self) -> String {
+        signature::<I::Values, R>()
+    }
+}
+
+/// A node whose parts compute pieces of its output.
+pub(super) struct Split<I, R, F> {
+    compute: F,
+    emitter: Arc<Emitter<Vec<R>>>,
+    ports: usize,
+    parts: usize,
+    inputs: PhantomData<fn(I)>,
+}
+
+impl<I, R, F> Split<I, R, F> {
+    pub(super) fn new(
+        compute: F,
+        emitter: Arc<Emitter<Vec<R>>>,
+        ports: usize,
+        parts: usize,
+    ) -> Self {
+        Self { compute, emitter, ports, parts, inputs: PhantomData }
+    }
+}
+
+impl<I, R, F> Body for Split<I, R, F>
+where
+    I: Inputs,
+    I::Values: Sync,
+    R: Send + 'static,
+    F: Fn(&I::Values, Part) -> R + Send + Sync + 'static,
+{
+    fn instance(self: Arc<Self>) -> Box<dyn Fire> {
+        let pieces = (0..self.parts).map(|_| Mutex::new(None)).collect();
+        Box::new(Pieces { split: self, values: Mutex::new(None), pieces })
+    }
+
+    fn parts(&self) -> usize {
+        self.parts
+    }
+}
+
+/// The parts of a node in one run.
+struct Pieces<I: Inputs, R, F> {
+    split: Arc<Split<I, R, F>>,
+    /// What the first part took out of the ports.
+    values: Mutex<Option<Arc<I::Values>>>,
+    pieces: Vec<Mutex<Option<R>>>,
+}
+
+impl<I, R, F> Fire for Pieces<I, R, F>
+where
+    I: Inputs,
+    I::Values: Sync,
+    R: Send + 'static,
+    F: Fn(&I::Values, Part) -> R + Send + Sync + 'static,
+{
+    fn fire(&self, firing: &Firing<'_>) -> Result<(), String> {
+        let values = {
+            let mut values = self.values.lock();
+            match &*values {
+                Some(values) => Arc::clone(values),
+                None => {
+                    let taken = Arc::new(receive::<I>(firing, self.split.ports)?);
+                    Arc::clone(values.insert(taken))
+                }
+            }
+        };
+        let part = Part { index: firing.part(), count: self.pieces.len() };
+        let piece = (self.split.compute)(&values, part);
+        drop(values);
+        *self.pieces[part.index].lock() = Some(piece);
+        if firing.is_last_part() {
+            *self.values.lock() = None;
+            let pieces: Option<Vec<R>> =
+                self.pieces.iter().map(|piece| piece.lock().take()).collect();
+            self.split.emitter.emit(pieces.ok_or("another part of it failed")?, firing);
+        }
+        Ok(())
+    }
+
+    fn signature(&self) -> String {
+        signature::<I::Values, Vec<R>>()
+    }
+
+    fn reset(&self) {
+        *self.values.lock() = None;
+        self.pieces.iter().for_each(|piece| *piece.lock() = None);
+    }
+}
+
+/// A node that keeps something for its reverse.
+pub(super) struct Kept<I, R, K, F> {
+    compute: F,
+    emitter: Arc<Emitter<R>>,
+    ports: usize,
+    types: PhantomData<fn(I) -> K>,
+}
+
+impl<I, R, K, F> Kept<I, R, K, F> {
+    pub(super) fn new(compute: F, emitter: Arc<Emitter<R>>, ports: usize) -> Self {
+        Self { compute, emitter, ports, types: PhantomData }
+    }
+}
+
+without_cell!(Body for Kept<I, R, K, F> where
+    I: Inputs, R: Send + 'static, K: Send + 'static,
+    F: Fn(I::Values) -> (R, K) + Send + Sync + 'static);
+
+impl<I, R, K, F> Fire for Arc<Kept<I, R, K, F>>
+where
+    I: Inputs,
+    R: Send + 'static,
+    K: Send + 'static,
+    F: Fn(I::Values) -> (R, K) + Send + Sync + 'static,
+{
+    fn fire(&self, firing: &Firing<'_>) -> Result<(), String> {
+        let (value, kept) = (self.compute)(receive::<I>(firing, self.ports)?);
+        self.emitter.emit(value, firing);
+        firing.keep(Box::new(kept));
+        Ok(())
+    }
+
+    fn signature(&self) -> String {
+        signature::<I::Values, R>()
+    }
+}
+
+/// The reverse of a node.
+pub(super) struct Reverse<I, K, B, F> {
+    compute: F,
+    types: PhantomData<fn(I, K) -> B>,
+}
+
+impl<I, K, B, F> Reverse<I, K, B, F> {
+    pub(super) fn new(compute: F) -> Self {
+        Self { compute, types: PhantomData }
+    }
+}
+
+without_cell!(ReverseBody for Reverse<I, K, B, F> where
+    I: Inputs, K: Send + 'static, B: Send + 'static,
+    F: Fn(K, Vec<B>) -> I::Back + Send + Sync + 'static);
+
+impl<I, K, B, F> Fire for Arc<Reverse<I, K, B, F>>
+where
+    I: Inputs,
+    K: Send + 'static,
+    B: Send + 'static,
+    F: Fn(K, Vec<B>) -> I::Back + Send + Sync + 'static,
+{
+    fn fire(&self, firing: &Firing<'_>) -> Result<(), String> {
+        let kept: K = firing.take(0)?;
+        let messages: Result<Vec<B>, String> =
+            (1..firing.ports()).map(|port| firing.take(port)).collect();
+        I::send_back((self.compute)(kept, messages?), firing, &mut 0)
+    }
+
+    fn signature(&self) -> String {
+        signature::<Vec<B>, I::Back>()
+    }
+}

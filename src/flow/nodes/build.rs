@@ -1,0 +1,333 @@
+//! From drafts of nodes to a graph of tasks.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+use std::sync::Arc;
+
+use super::FlowBuilder;
+use super::run::{Flow, Parts, Shape, Wire};
+use crate::error::{Error, Result};
+use crate::flow::graph::{Edge, NONE, PhaseSpec, Span, Task, TaskGraph, Work};
+
+static PHASES: &[PhaseSpec] =
+    &[PhaseSpec { name: "forward", stage: 0 }, PhaseSpec { name: "reverse", stage: 1 }];
+
+impl FlowBuilder {
+    /// Checks what has been built.
+    ///
+    /// # Errors
+    /// If there is no node, if two have the same name, if a port is connected to no output or to two, or if there
+    /// is a cycle; each with the names of the nodes.
+    pub fn build(self) -> Result<Flow> {
+        let refuse = |problem: String, remedy: &str| Error::Graph {
+            graph: self.name.clone(),
+            problem,
+            remedy: remedy.to_owned(),
+        };
+        if self.nodes.is_empty() {
+            return Err(refuse("it has no node".to_owned(), "add at least one"));
+        }
+        let mut names = HashMap::with_capacity(self.nodes.len());
+        for (number, node) in self.nodes.iter().enumerate() {
+            if let Some(earlier) = names.insert(node.name.as_str(), number) {
+                let problem = format!(
+                    "the name is taken twice, by nodes number {} and {}",
+                    earlier + 1,
+                    number + 1
+                );
+                return Err(Error::node(&node.name, problem, "rename one of them"));
+            }
+        }
+        drop(names);
+        let mut wires: Vec<Option<Wire>> = vec![None; self.connections.len()];
+        for (to, node) in self.nodes.iter().enumerate() {
+            for (port, &connection) in node.inputs.iter().enumerate() {
+                let described = &self.connections[connection];
+                let name = |output: &usize| format!("`{}`", self.nodes[self.senders[*output]].name);
+                match described.senders.as_slice() {
+                    [output] => {
+                        let bytes = u32::try_from(described.bytes).unwrap_or(u32::MAX);
+                        wires[connection] = Some(Wire { output: *output, to, bytes });
+                    }
+                    [] => {
+                        let problem =
+                            format!("no output leads to its port {port} ({})", described.kind);
+                        return Err(Error::node(&node.name, problem, "connect one to it"));
+                    }
+                    several => {
+                        let senders: Vec<String> = several.iter().map(name).collect();
+                        let problem = format!(
+                            "several outputs lead to its port {port}: those of {}",
+                            senders.join(", ")
+                        );
+                        return Err(Error::node(&node.name, problem, "connect one alone"));
+                    }
+                }
+            }
+        }
+        let Some(wires) = wires.into_iter().collect::<Option<Vec<Wire>>>() else {
+            let problem = "a port belongs to no node".to_owned();
+            return Err(refuse(problem, "let a node take in what `port` gives, or leave it out"));
+        };
+        let order = self.topological(&wires)?;
+        Ok(Flow::new(Parts {
+            id: self.id,
+            name: self.name,
+            nodes: self.nodes,
+            wires,
+            senders: self.senders,
+            order,
+            sources: self.sources.into(),
+            sinks: self.sinks.into(),
+        }))
+    }
+
+    /// The nodes in an order in which senders come before receivers; of several that may come next, the one added
+    /// first.
+    fn topological(&self, wires: &[Wire]) -> Result<Vec<usize>> {
+        let mut missing: Vec<usize> = self.nodes.iter().map(|node| node.inputs.len()).collect();
+        let mut followers = vec![Vec::new(); self.nodes.len()];
+        for wire in wires {
+            followers[self.senders[wire.output]].push(wire.to);
+        }
+        let numbered = missing.iter().enumerate();
+        let sources = numbered.filter(|(_, missing)| **missing == 0).map(|(node, _)| Reverse(node));
+        let mut ready: BinaryHeap<_> = sources.collect();
+        let mut order = Vec::with_capacity(self.nodes.len());
+        while let Some(Reverse(node)) = ready.pop() {
+            order.push(node);
+            for &follower in &followers[node] {
+                missing[follower] -= 1;
+                if missing[follower] == 0 {
+                    ready.push(Reverse(follower));
+                }
+            }
+        }
+        if order.len() == self.nodes.len() { Ok(order) } else { Err(self.cycle(wires, &missing)) }
+    }
+
+    /// A cycle among the nodes that still miss something.
+    fn cycle(&self, wires: &[Wire], missing: &[usize]) -> Error {
+        // Each of them waits for another of them: following that one around closes a circle.
+        let before = |node: usize| {
+            let inputs = self.nodes[node].inputs.iter();
+            let mut senders = inputs.map(|&connection| self.senders[wires[connection].output]);
+            senders.find(|&sender| missing[sender] > 0)
+        };
+        let mut path = Vec::new();
+        let mut next = missing.iter().position(|&missing| missing > 0);
+        while let Some(node) = next {
+            if let Some(start) = path.iter().position(|&other| other == node) {
+                path.drain(..start);
+                break;
+            }
+            path.push(node);
+            next = before(node);
+        }
+        path.reverse();
+        // The one added first stands first.
+        let first = path.iter().enumerate().min_by_key(|(_, node)| **node);
+        let first = first.map_or(0, |(place, _)| place);
+        path.rotate_left(first);
+        path.extend(path.first().copied());
+        let name = |node: usize| self.nodes[node].name.clone();
+        Error::Cycle { nodes: path.into_iter().map(name).collect() }
+    }
+}
+
+/// By node: whether it has a task in the reversed phase, and whether it sends messages back.
+fn reversed(parts: &Parts) -> (Vec<bool>, Vec<bool>) {
+    let mut readers = vec![Vec::new(); parts.nodes.len()];
+    for wire in &parts.wires {
+        readers[parts.senders[wire.output]].push(wire.to);
+    }
+    let mut has_reverse = vec![false; parts.nodes.len()];
+    let mut sends_back = vec![false; parts.nodes.len()];
+    for &node in parts.order.iter().rev() {
+        let draft = &parts.nodes[node];
+        let hears = readers[node].iter().any(|&reader| sends_back[reader]);
+        has_reverse[node] = draft.reverse.is_some() && hears;
+        sends_back[node] = draft.turns || has_reverse[node];
+    }
+    (has_reverse, sends_back)
+}
+
+/// The tasks of `copies` runs in flight.
+pub(super) fn shape(parts: &Parts, copies: usize) -> Shape {
+    let (has_reverse, sends_back) = reversed(parts);
+    let mut writer = Writer {
+        graph: TaskGraph::new(parts.name.clone(), PHASES),
+        sent: Vec::new(),
+        copy_of: Vec::new(),
+        node_of: Vec::new(),
+    };
+    writer.graph.nodes = parts.nodes.iter().map(|node| node.name.clone()).collect();
+    writer.graph.variant = vec![copies as u64];
+    // By output: the connections that lead from it, in the order in which they were made.
+    let mut leading = vec![Vec::new(); parts.senders.len()];
+    for (number, wire) in parts.wires.iter().enumerate() {
+        leading[wire.output].push(number);
+    }
+    // By node: the connections by which messages come back to it.
+    let mut hears = vec![Vec::new(); parts.nodes.len()];
+    for (number, wire) in parts.wires.iter().enumerate() {
+        if sends_back[wire.to] {
+            hears[parts.senders[wire.output]].push(number);
+        }
+    }
+    // What the edges are, by the order in which they are added.
+    let mut wire_edges = vec![0; copies * parts.wires.len()];
+    let mut back_edges_of = vec![u32::MAX; copies * parts.wires.len()];
+    let mut kept_edges = vec![u32::MAX; copies * parts.nodes.len()];
+    let mut forward = vec![0u32; copies * parts.nodes.len()];
+    let mut reverse = vec![NONE; copies * parts.nodes.len()];
+    for copy in 0..copies {
+        for &node in &parts.order {
+            let draft = &parts.nodes[node];
+            let after_itself = draft.keeps_state && copy > 0;
+            let ports = draft.inputs.len() + usize::from(after_itself);
+            let task = writer.task(copy, node, 0, draft.body.parts(), ports, draft.seconds);
+            forward[copy * parts.nodes.len() + node] = task;
+            for (port, &connection) in draft.inputs.iter().enumerate() {
+                let wire = parts.wires[connection];
+                let from = forward[copy * parts.nodes.len() + parts.senders[wire.output]];
+                wire_edges[copy * parts.wires.len() + connection] =
+                    writer.edge(from, task, port, wire.bytes);
+            }
+            if after_itself {
+                let before = forward[(copy - 1) * parts.nodes.len() + node];
+                writer.edge(before, task, draft.inputs.len(), 0);
+            }
+        }
+        for &node in parts.order.iter().rev().filter(|&&node| has_reverse[node]) {
+            let own = copy * parts.nodes.len() + node;
+            let draft = &parts.nodes[node];
+            let keeps = usize::from(draft.reverse.as_ref().is_some_and(|reverse| reverse.keeps()));
+            let ports = keeps + hears[node].len();
+            let task = writer.task(copy, node, 1, 1, ports, draft.seconds);
+            reverse[own] = task;
+            if keeps == 1 {
+                kept_edges[own] = writer.edge(forward[own], task, 0, 0);
+            }
+            for (place, &connection) in hears[node].iter().enumerate() {
+                let consumer = copy * parts.nodes.len() + parts.wires[connection].to;
+                let from =
+                    if reverse[consumer] == NONE { forward[consumer] } else { reverse[consumer] };
+                let bytes = parts.wires[connection].bytes;
+                back_edges_of[copy * parts.wires.len() + connection] =
+                    writer.edge(from, task, keeps + place, bytes);
+            }
+        }
+    }
+    writer.finish(parts, copies, &leading, [&wire_edges, &back_edges_of, &kept_edges])
+}
+
+struct Writer {
+    graph: TaskGraph,
+    /// Messages with their senders; the value of an edge is its number here, then bytes.
+    sent: Vec<(u32, Edge, u32)>,
+    copy_of: Vec<u32>,
+    node_of: Vec<u32>,
+}
+
+impl Writer {
+    fn task(
+        &mut self,
+        copy: usize,
+        node: usize,
+        phase: u8,
+        parts: usize,
+        ports: usize,
+        seconds: f64,
+    ) -> u32 {
+        let graph = &mut self.graph;
+        let task = graph.tasks.len() as u32;
+        let work = Span { start: graph.work.len() as u32, len: 1 };
+        graph.work.push(Work { node: node as u32, phase });
+        graph.costs.push(seconds);
+        let first_part = graph.tasks.last().map_or(0, |last| last.first_part + last.parts);
+        graph.tasks.push(Task {
+            work,
+            parts: parts as u32,
+            first_part,
+            in_degree: ports as u32,
+            first_slot: graph.slots as u32,
+            successors: Span::default(),
+            chunk: 0,
+            by_items: false,
+        });
+        graph.slots += ports;
+        self.copy_of.push(copy as u32);
+        self.node_of.push(node as u32);
+        task
+    }
+
+    /// A message; gives the number by which it was added.
+    fn edge(&mut self, from: u32, task: u32, port: usize, bytes: u32) -> u32 {
+        let number = self.sent.len() as u32;
+        let slot = self.graph.tasks[task as usize].first_slot + port as u32;
+        self.sent.push((from, Edge { task, slot, value: number }, bytes));
+        number
+    }
+
+    fn finish(
+        mut self,
+        parts: &Parts,
+        copies: usize,
+        leading: &[Vec<usize>],
+        [wire_edges, back_edges_of, kept_edges]: [&[u32]; 3],
+    ) -> Shape {
+        let bytes_of: Vec<u32> = self.sent.iter().map(|sent| sent.2).collect();
+        self.graph.connect(self.sent.iter().map(|&(from, edge, _)| (from, edge)).collect());
+        // From the number by which an edge was added to its place in the graph.
+        let mut place = vec![u32::MAX; bytes_of.len()];
+        let mut bytes = vec![0; bytes_of.len()];
+        let mut sender_of = vec![0; bytes_of.len()];
+        for task in 0..self.graph.tasks.len() {
+            for number in self.graph.tasks[task].successors.range() {
+                let added = self.graph.edges[number].value as usize;
+                place[added] = number as u32;
+                bytes[number] = bytes_of[added];
+                sender_of[number] = task as u32;
+                self.graph.edges[number].value = number as u32;
+            }
+        }
+        let placed = |edge: u32| if edge == u32::MAX { edge } else { place[edge as usize] };
+        let mut readers = Vec::with_capacity(copies * leading.len());
+        let mut reader_edges = Vec::new();
+        for copy in 0..copies {
+            for connections in leading {
+                let start = reader_edges.len() as u32;
+                let own = copy * parts.wires.len();
+                reader_edges.extend(connections.iter().map(|&it| placed(wire_edges[own + it])));
+                readers.push(Span { start, len: connections.len() as u32 });
+            }
+        }
+        let mut back_of = Vec::with_capacity(self.graph.tasks.len());
+        let mut back_edges = Vec::new();
+        let mut kept_edge = Vec::with_capacity(self.graph.tasks.len());
+        for (&copy, &node) in self.copy_of.iter().zip(&self.node_of) {
+            let start = back_edges.len() as u32;
+            let inputs = &parts.nodes[node as usize].inputs;
+            let own = copy as usize * parts.wires.len();
+            back_edges.extend(inputs.iter().map(|&it| placed(back_edges_of[own + it])));
+            back_of.push(Span { start, len: inputs.len() as u32 });
+            kept_edge.push(placed(kept_edges[copy as usize * parts.nodes.len() + node as usize]));
+        }
+        Shape {
+            graph: Arc::new(self.graph),
+            copy_of: self.copy_of,
+            node_of: self.node_of,
+            outputs: leading.len(),
+            readers,
+            reader_edges,
+            back_of,
+            back_edges,
+            kept_edge,
+            sender_of,
+            bytes,
+            sources: Arc::clone(&parts.sources),
+            sinks: Arc::clone(&parts.sinks),
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! Outputs and ports with their types, and what travels between them.
+
+use std::any::Any;
+use std::marker::PhantomData;
+use std::sync::{Arc, OnceLock};
+
+use parking_lot::Mutex;
+
+use super::program::Firing;
+use crate::flow::message::{Message, Slot};
+
+/// A message of a flow. Those without content take no memory of their own.
+pub(crate) type Parcel = Box<dyn Any + Send>;
+
+impl Message for Parcel {
+    type Slot = Mutex<Option<Self>>;
+
+    fn signal() -> Self {
+        Box::new(())
+    }
+}
+
+impl Slot<Parcel> for Mutex<Option<Parcel>> {
+    fn new() -> Self {
+        Self::new(None)
+    }
+
+    #[inline]
+    fn put(&self, message: Parcel) {
+        *self.lock() = Some(message);
+    }
+
+    fn is_empty(&self) -> bool {
+        self.lock().is_none()
+    }
+
+    fn clear(&self) {
+        *self.lock() = None;
+    }
+}
+
+/// The way from an output to a port.
+pub(super) struct Connection {
+    /// Outputs that lead there: one, if the flow is well built.
+    pub(super) senders: Vec<usize>,
+    /// What one message hands on.
+    pub(super) bytes: usize,
+    /// The type of the messages.
+    pub(super) kind: &'static str,
+}
+
+impl Connection {
+    pub(super) fn open<M: 'static>() -> Self {
+        Self { senders: Vec::new(), bytes: size_of::<M>(), kind: std::any::type_name::<M>() }
+    }
+}
+
+type Send_<T> = Box<dyn Fn(T, &Firing<'_>) + Send + Sync>;
+
+/// How the value of an output goes on its way.
+pub(super) struct Emitter<T> {
+    /// Its number in the flow.
+    pub(super) output: usize,
+    /// For a port that is connected later: the connection.
+    pub(super) later: Option<usize>,
+    /// How, if it is not simply moved to its one reader.
+    way: OnceLock<Send_<T>>,
+}
+
+impl<T> Emitter<T> {
+    pub(super) fn new(output: usize) -> Self {
+        Self { output, later: None, way: OnceLock::new() }
+    }
+}
+
+impl<T: Send + 'static> Emitter<T> {
+    /// Sends a value to whoever reads it; throws it away if nobody does.
+    #[inline]
+    pub(super) fn emit(&self, value: T, firing: &Firing<'_>) {
+        match self.way.get() {
+            Some(way) => way(value, firing),
+            None => {
+                if let Some(&edge) = firing.edges_from(self.output).first() {
+                    firing.send(edge, Box::new(value));
+                }
+            }
+        }
+    }
+}
+
+/// The output of a node: values of type `T` go on to the one node that takes it in, and messages of type `B`
+/// come back where the graph is reversed.
+pub struct Output<T, B = T> {
+    pub(super) emitter: Arc<Emitter<T>>,
+    back: PhantomData<fn(B)>,
+}
+
+impl<T, B> Output<T, B> {
+    pub(super) fn new(emitter: Arc<Emitter<T>>) -> Self {
+        Self { emitter, back: PhantomData }
+    }
+
+    /// What stands for an output that is connected later.
+    pub(super) fn later(connection: usize) -> Self {
+        let emitter = Emitter { output: usize::MAX, later: Some(connection), way: OnceLock::new() };
+        Self::new(Arc::new(emitter))
+    }
+}
+
+impl<T: Send + Sync + 'static, B> Output<T, B> {
+    pub(super) fn share(self) -> Shared<T, B> {
+        let output = self.emitter.output;
+        let way = move |value: T, firing: &Firing<'_>| {
+            let value = Arc::new(value);
+            for &edge in firing.edges_from(output) {
+                firing.send(edge, Box::new(Arc::clone(&value)));
+            }
+        };
+        // An output is shared, taken apart or taken in, each of which uses it up: nobody else set this.
+        let _ = self.emitter.way.set(Box::new(way));
+        Shared { output, values: PhantomData }
+    }
+}
+
+impl<T: Send + 'static, U: Send + 'static> Output<(T, U)> {
+    pub(super) fn unzip(self, first: Arc<Emitter<T>>, second: Arc<Emitter<U>>) {
+        let way = move |(one, two), firing: &Firing<'_>| {
+            first.emit(one, firing);
+            second.emit(two, firing);
+        };
+        let _ = self.emitter.way.set(Box::new(way));
+    }
+}
+
+impl<T, B> std::fmt::Debug for Output<T, B> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Output<{}>({})", std::any::type_name::<T>(), self.emitter.output)
+    }
+}
+
+/// The output of a node for any number of readers, each of which gets an [`Arc`] of the value.
+pub struct Shared<T, B = T> {
+    pub(super) output: usize,
+    values: PhantomData<fn(B) -> T>,
+}
+
+impl<T, B> Clone for Shared<T, B> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T, B> Copy for Shared<T, B> {}
+
+impl<T, B> std::fmt::Debug for Shared<T, B> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Shared<{}>({})", std::any::type_name::<T>(), self.output)
+    }
+}
+
+/// A port that is to be connected.
+#[derive(Debug)]
+pub struct Port<T> {
+    pub(super) connection: usize,
+    pub(super) values: PhantomData<fn(T)>,
+}
+
+impl<T> Clone for Port<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Port<T> {}

@@ -1,0 +1,219 @@
+//! A flow as a program for the engine.
+
+use std::any::type_name;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use parking_lot::Mutex;
+
+use super::body::Fire;
+use super::ports::Parcel;
+use super::run::Shape;
+use crate::error::Failure;
+use crate::flow::core::{Core, Delivery, Failed};
+use crate::flow::graph::Edge;
+use crate::flow::policy::ReadyPart;
+use crate::flow::program::Program;
+use crate::flow::sync::Native;
+
+/// What one task of a flow needs while it runs.
+pub(super) struct Cell {
+    pub(super) body: Box<dyn Fire>,
+    /// Parts that have yet to end in this run.
+    parts_left: AtomicU32,
+    /// For actors: what it sends, with the edges.
+    outbox: Mutex<Vec<(u32, Parcel)>>,
+}
+
+impl Cell {
+    pub(super) fn new(body: Box<dyn Fire>, parts: u32) -> Self {
+        Self { body, parts_left: AtomicU32::new(parts), outbox: Mutex::new(Vec::new()) }
+    }
+}
+
+/// A flow with the values of its runs.
+pub(super) struct FlowProgram {
+    pub(super) shape: Arc<Shape>,
+    pub(super) core: Core<Parcel>,
+    /// By task.
+    pub(super) cells: Vec<Cell>,
+    /// By run in flight and source: the value that it was fed, and what came back to it.
+    pub(super) fed: Vec<Mutex<Option<Parcel>>>,
+    pub(super) came_back: Vec<Mutex<Option<Parcel>>>,
+    /// By run in flight and sink: the value that it got.
+    pub(super) results: Vec<Mutex<Option<Parcel>>>,
+}
+
+/// A task that fires, as its body sees it.
+pub struct Firing<'a> {
+    program: &'a FlowProgram,
+    task: u32,
+    part: u32,
+}
+
+impl Firing<'_> {
+    pub(super) fn part(&self) -> usize {
+        self.part as usize
+    }
+
+    /// Takes the message out of port number `port`.
+    #[inline]
+    pub(super) fn take<M: 'static>(&self, port: usize) -> Result<M, String> {
+        let program = self.program;
+        let slot = program.shape.graph.tasks[self.task as usize].first_slot + port as u32;
+        let parcel = program.core.slot(slot).lock().take();
+        // Ports and outputs have the same types, so that neither of these ever happens.
+        let parcel = parcel.ok_or_else(|| format!("no message has come to port {port}"))?;
+        match parcel.downcast::<M>() {
+            Ok(message) => Ok(*message),
+            Err(_) => Err(format!("the message at port {port} is no {}", type_name::<M>())),
+        }
+    }
+
+    /// How many ports the task has.
+    pub(super) fn ports(&self) -> usize {
+        self.program.shape.graph.tasks[self.task as usize].in_degree as usize
+    }
+
+    /// The edges that lead from an output of its node, in its own run.
+    #[inline]
+    pub(super) fn edges_from(&self, output: usize) -> &[u32] {
+        let shape = &self.program.shape;
+        let copy = shape.copy_of[self.task as usize] as usize;
+        let span = shape.readers[copy * shape.outputs + output];
+        &shape.reader_edges[span.range()]
+    }
+
+    /// How many producers its node has.
+    pub(super) fn producers(&self) -> usize {
+        let shape = &self.program.shape;
+        shape.back_edges[shape.back_of[self.task as usize].range()].len()
+    }
+
+    /// Sends a message along an edge.
+    #[inline]
+    pub(super) fn send(&self, edge: u32, message: Parcel) {
+        let core = &self.program.core;
+        if core.delivery() == Delivery::Actors {
+            self.program.cells[self.task as usize].outbox.lock().push((edge, message));
+        } else {
+            core.lay_down(&self.program.shape.graph.edges[edge as usize], message);
+        }
+    }
+
+    /// Sends a message back to producer number `input`, if that has a reverse.
+    pub(super) fn send_back(&self, input: usize, message: Parcel) {
+        let shape = &self.program.shape;
+        let edges = &shape.back_edges[shape.back_of[self.task as usize].range()];
+        if let Some(&edge) = edges.get(input).filter(|edge| **edge != u32::MAX) {
+            self.send(edge, message);
+        }
+    }
+
+    /// Sends what the reverse of its node will need.
+    pub(super) fn keep(&self, kept: Parcel) {
+        let edge = self.program.shape.kept_edge[self.task as usize];
+        if edge != u32::MAX {
+            self.send(edge, kept);
+        }
+    }
+
+    /// Where in a list by run in flight something stands of which there are `each` in a run.
+    fn place(&self, number: usize, each: usize) -> usize {
+        self.program.shape.copy_of[self.task as usize] as usize * each + number
+    }
+
+    /// The value that a source was fed.
+    pub(super) fn fed(&self, source: usize) -> Option<Parcel> {
+        self.program.fed[self.place(source, self.program.shape.sources.len())].lock().take()
+    }
+
+    /// Keeps what came back to a source.
+    pub(super) fn came_back(&self, source: usize, messages: Parcel) {
+        let place = self.place(source, self.program.shape.sources.len());
+        *self.program.came_back[place].lock() = Some(messages);
+    }
+
+    /// Keeps what came to a sink.
+    pub(super) fn result(&self, sink: usize, value: Parcel) {
+        let place = self.place(sink, self.program.shape.sinks.len());
+        *self.program.results[place].lock() = Some(value);
+    }
+
+    /// Counts the end of a part of several; says whether it was the last.
+    pub(super) fn is_last_part(&self) -> bool {
+        let cell = &self.program.cells[self.task as usize];
+        // AcqRel: the last part sees the pieces of all others.
+        cell.parts_left.fetch_sub(1, Ordering::AcqRel) == 1
+    }
+}
+
+impl Program for FlowProgram {
+    type Message = Parcel;
+    type Primitives = Native;
+
+    const TAKES: bool = true;
+
+    #[inline]
+    fn core(&self) -> &Core<Parcel> {
+        &self.core
+    }
+
+    #[inline]
+    fn fire(&self, part: ReadyPart, _at: &mut u32) -> Result<(), String> {
+        let firing = Firing { program: self, task: part.task, part: part.part };
+        self.cells[part.task as usize].body.fire(&firing)
+    }
+
+    #[inline]
+    fn release(&self, task: usize, failed: bool) {
+        let parts = self.shape.graph.tasks[task].parts;
+        if parts > 1 {
+            self.cells[task].parts_left.store(parts, Ordering::Relaxed);
+        }
+        if failed {
+            // Pieces and messages that parts have left are not for the next run.
+            self.cells[task].body.reset();
+            self.cells[task].outbox.lock().clear();
+        }
+    }
+
+    #[inline]
+    fn message(&self, edge: &Edge) -> Option<Parcel> {
+        if self.core.delivery() != Delivery::Actors {
+            return None;
+        }
+        let sender = self.shape.sender_of[edge.value as usize] as usize;
+        let mut outbox = self.cells[sender].outbox.lock();
+        let place = outbox.iter().position(|(number, _)| *number == edge.value)?;
+        Some(outbox.swap_remove(place).1)
+    }
+
+    fn bytes(&self, edge: &Edge) -> usize {
+        self.shape.bytes[edge.value as usize] as usize
+    }
+
+    fn failure(&self, task: usize, _at: u32, cause: &str, _late: bool) -> Failed {
+        let cell = &self.cells[task];
+        let info = self.shape.graph.task(task);
+        let failure = Failure {
+            node: info.node.to_owned(),
+            phase: info.phase,
+            shapes: cell.body.signature(),
+            cause: cause.to_owned(),
+        };
+        Failed {
+            node: self.shape.graph.node_of(task) as u32,
+            phase: self.shape.phase(task),
+            failure,
+        }
+    }
+
+    fn forget(&self) {
+        for (cell, task) in self.cells.iter().zip(&self.shape.graph.tasks) {
+            cell.body.reset();
+            cell.outbox.lock().clear();
+            cell.parts_left.store(task.parts, Ordering::Relaxed);
+        }
+    }
+}
