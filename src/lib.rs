@@ -18,6 +18,7 @@ mod random;
 pub mod regularizers;
 pub mod report;
 pub mod simulator;
+pub mod statistics;
 mod tensor;
 pub mod train;
 

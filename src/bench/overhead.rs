@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::median;
 use crate::error::{Error, Result};
 use crate::executor::{Executor, Mode, Parameters, Plan, PlanOptions, Run};
 use crate::graph::{Graph, GraphBuilder, NodeName};
 use crate::layers::{Add, Relu};
 use crate::optimizers::{Optimizer, Sgd};
 use crate::presets::Wiring;
+use crate::statistics::median;
 
 /// Floats of the tensor that every node passes on.
 const FLOATS: usize = 16;

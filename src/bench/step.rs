@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{median, minor_faults, peak_resident_mib};
+use super::{minor_faults, peak_resident_mib};
 use crate::data::synthetic_for;
 use crate::error::Result;
 use crate::executor::{Executor, Mode, Parameters, Plan, PlanOptions, Run};
 use crate::graph::Graph;
 use crate::optimizers::Optimizer;
+use crate::statistics::median;
 
 /// Steps before the clock starts.
 const WARM_UP: u64 = 5;

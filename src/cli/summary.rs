@@ -181,7 +181,7 @@ pub(super) fn training(
         "model": network.graph().name(),
         "steps": network.step(),
         "epochs": history.train.len(),
-        "step_ms": caudal::bench::median(&mut steps) * 1e3,
+        "step_ms": caudal::statistics::median(&mut steps) * 1e3,
         "seconds": seconds,
         "executor": name,
         "workers": workers,

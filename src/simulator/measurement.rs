@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 use super::calibration::cores;
 use super::probe::{Probe, Watch, is_near};
 use super::{Costs, Machine, Options, simulate};
-use crate::bench::{median, prepare, settle, time_block};
+use crate::bench::{prepare, settle, time_block};
 use crate::error::Result;
 use crate::executor::policy::policy;
 use crate::executor::trace::Recorder;
 use crate::executor::{Executor, Observer, PartEvent, Plan, PlanOptions, Pool, Run};
 use crate::model::Model;
+use crate::statistics::median;
 
 /// For how long parts are timed in a round, one step at least.
 const OBSERVED: Duration = Duration::from_millis(4);

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use crate::bench::median;
 use crate::executor::plan::{Phase, Plan};
+use crate::statistics::median;
 
 /// What tells tasks apart that can't be told apart by their costs: the estimate, and phase and kind of
 /// each step.

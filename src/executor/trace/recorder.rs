@@ -157,7 +157,7 @@ impl Recorder {
         }
         let median = |mut seconds: Vec<f64>| match seconds.len() {
             0 => 0.0,
-            _ => crate::bench::median(&mut seconds),
+            _ => crate::statistics::median(&mut seconds),
         };
         runs.into_iter().map(median).collect()
     }

@@ -6,11 +6,12 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::{OBSERVED, in_turn, longest_parts, part_seconds};
-use crate::bench::{median, prepare, quantile};
+use crate::bench::prepare;
 use crate::error::Result;
 use crate::executor::{Executor, PlanOptions, Run};
 use crate::graph::Graph;
 use crate::optimizers::Optimizer;
+use crate::statistics::{median, quantile};
 
 /// A step with one idea switched off, or, first, with all of them.
 #[derive(Clone, Debug, Serialize)]
