@@ -1,5 +1,6 @@
 //! Caudal trains neural networks that are directed acyclic graphs on the cores of a CPU.
 
+mod attributes;
 pub mod bench;
 pub mod blocks;
 pub mod data;
@@ -13,6 +14,7 @@ pub mod losses;
 pub mod metrics;
 pub mod model;
 pub mod optimizers;
+mod parameter;
 pub mod presets;
 mod random;
 pub mod regularizers;

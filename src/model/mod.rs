@@ -11,7 +11,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use custom_kinds::CustomKinds;
-pub(crate) use kinds::suggest;
 pub(crate) use write::settings;
 
 use crate::error::{Error, Result};
