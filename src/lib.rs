@@ -13,6 +13,7 @@ pub mod layers;
 pub mod losses;
 pub mod metrics;
 pub mod model;
+mod open;
 pub mod optimizers;
 mod parameter;
 pub mod presets;
