@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use caudal::bench::{SHAPES, tiny_nodes};
 use caudal::executor::{Mode, Parameters, Plan, PlanOptions, Run, executor};
+use caudal::measure::{SHAPES, tiny_nodes};
 use caudal::optimizers::{Optimizer, Sgd};
 use criterion::{BenchmarkId, Criterion, Throughput};
 

@@ -4,9 +4,9 @@
 
 use std::time::Duration;
 
-use caudal::bench::{prepare, time_steps};
 use caudal::executor::policy::{Policy, ReadyPart, policy};
 use caudal::executor::{PlanOptions, Pool};
+use caudal::measure::{prepare, time_steps};
 use caudal::model::Model;
 
 #[derive(Debug, Default)]

@@ -1,7 +1,6 @@
 //! Caudal trains neural networks that are directed acyclic graphs on the cores of a CPU.
 
 mod attributes;
-pub mod bench;
 pub mod blocks;
 pub mod data;
 mod error;
@@ -11,6 +10,7 @@ pub mod initializers;
 pub mod kernels;
 pub mod layers;
 pub mod losses;
+pub mod measure;
 pub mod metrics;
 pub mod model;
 mod open;

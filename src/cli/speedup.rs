@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use caudal::bench::prepare;
 use caudal::executor::policy::POLICIES;
 use caudal::executor::{Executor, Plan, PlanOptions, executor};
+use caudal::measure::prepare;
+use caudal::measure::speedup::{Row, Speedup as Measured, ideas, speedup};
 use caudal::model::Model;
-use caudal::report::speedup::{Row, Speedup as Measured, ideas, speedup};
 use caudal::report::{Page, Simulated, speedup_page};
 use caudal::simulator::{MOST_WORKERS, calibration, prediction};
 use clap::Args;

@@ -1,6 +1,6 @@
 //! What is said about a training in the end: lines for people, one JSON object for programs.
 
-use caudal::report::speedup::{Idea, Speedup};
+use caudal::measure::speedup::{Idea, Speedup};
 use caudal::train::{History, Network, Report};
 use serde_json::{Map, Value, json};
 

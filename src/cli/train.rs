@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use caudal::data::{self, Dataset};
 use caudal::executor::trace::Recorder;
 use caudal::executor::{Executor, Mode, Observer, executor};
+use caudal::measure::speedup::{Speedup, speedup};
 use caudal::model::Model;
 use caudal::optimizers::{self, Optimizer};
-use caudal::report::speedup::{Speedup, speedup};
 use caudal::report::{Page, loss_page, speedup_page};
 use caudal::train::{
     Callback, Checkpoint, FitOptions, History, Network, NetworkOptions, Progress, checkpoint,

@@ -4,10 +4,11 @@ use std::fmt::Write;
 
 use super::canvas::escape;
 use super::chart::{Series, breakdown, chart};
-use super::speedup::{Speedup, longest_parts};
+
 use super::svg::{Costs, svg_with_costs};
 use super::timeline::timeline;
 use crate::executor::Plan;
+use crate::measure::speedup::{Speedup, longest_parts};
 use crate::train::History;
 
 /// Said below curves of the simulator.
@@ -247,10 +248,10 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::bench::prepare;
     use crate::executor::{PlanOptions, executor};
+    use crate::measure::prepare;
+    use crate::measure::speedup::speedup;
     use crate::presets;
-    use crate::report::speedup::speedup;
     use crate::train::Report;
 
     #[test]

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use super::calibration::cores;
 use super::probe::{Probe, Watch, is_near};
 use super::{Costs, Machine, Options, simulate};
-use crate::bench::{prepare, settle, time_block};
 use crate::error::Result;
 use crate::executor::policy::policy;
 use crate::executor::trace::Recorder;
 use crate::executor::{Executor, Observer, PartEvent, Plan, PlanOptions, Pool, Run};
+use crate::measure::{prepare, settle, time_block};
 use crate::model::Model;
 use crate::statistics::median;
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::*;
-use crate::bench::prepare;
 use crate::executor::{Executor, Observer, PlanOptions, Run, executor};
+use crate::measure::prepare;
 use crate::presets;
 
 fn run(model: &str) -> Run {

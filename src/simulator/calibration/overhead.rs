@@ -10,10 +10,10 @@ use parking_lot::{Condvar, Mutex};
 use super::super::least_squares::{Observation, fit};
 use super::super::{Costs, Overhead};
 use super::{clock, cores};
-use crate::bench::{SHAPES, tiny_nodes, tiny_run};
 use crate::error::Result;
 use crate::executor::trace::Recorder;
 use crate::executor::{Executor, Observer, Pool, SPINS};
+use crate::measure::{SHAPES, tiny_nodes, tiny_run};
 use crate::statistics::median;
 
 /// Nodes of the graphs whose nodes do next to nothing.

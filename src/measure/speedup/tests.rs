@@ -1,8 +1,8 @@
 //! Bounds, categories and switches on small networks.
 
 use super::*;
-use crate::bench::{prepare, tiny_nodes};
 use crate::executor::{Mode, Parameters, Plan, PlanOptions, executor};
+use crate::measure::{prepare, tiny_nodes};
 use crate::optimizers::{Optimizer, Sgd};
 use crate::presets;
 

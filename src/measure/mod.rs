@@ -1,8 +1,10 @@
-//! Measurements: the time of a training step, the overhead of a node, and what the machine can do.
+//! Measurements: the time of a training step, the overhead of a node, the speedup of several workers, and
+//! what the machine can do.
 
 mod overhead;
 mod peak;
 mod process;
+pub mod speedup;
 mod step;
 
 pub(crate) use overhead::tiny_run;

@@ -6,10 +6,10 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::{OBSERVED, in_turn, longest_parts, part_seconds};
-use crate::bench::prepare;
 use crate::error::Result;
 use crate::executor::{Executor, PlanOptions, Run};
 use crate::graph::Graph;
+use crate::measure::prepare;
 use crate::optimizers::Optimizer;
 use crate::statistics::{median, quantile};
 

@@ -26,10 +26,10 @@ pub use ideas::{Idea, ideas};
 pub use lost_time::{LostTime, lost_time};
 pub use stages::{PathTask, PhaseTime, Stage, StageTime, StageWork};
 
-use crate::bench::{settle, time_block};
 use crate::error::Result;
 use crate::executor::trace::{Execution, Recorder};
 use crate::executor::{Executor, Observer, Run, Sequential};
+use crate::measure::{settle, time_block};
 use crate::statistics::{median, quantile};
 
 /// The fewest and the most blocks of each executor.
