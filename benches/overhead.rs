@@ -4,9 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use caudal::bench::{SHAPES, tiny_nodes};
 use caudal::context::Mode;
 use caudal::flow::executor;
+use caudal::measure::{SHAPES, tiny_nodes};
 use caudal::optimizers::{Optimizer, Sgd};
 use caudal::plan::{Plan, PlanOptions};
 use caudal::run::{Parameters, Run};

@@ -4,8 +4,8 @@
 
 use std::time::Duration;
 
-use caudal::bench::prepare;
 use caudal::flow::executor;
+use caudal::measure::prepare;
 use caudal::plan::PlanOptions;
 use caudal::presets::WORKLOADS;
 use criterion::{BenchmarkId, Criterion};

@@ -4,9 +4,9 @@
 
 use std::time::Duration;
 
-use caudal::bench::{prepare, time_steps};
 use caudal::flow::Pool;
 use caudal::flow::policy::{Policy, ReadyPart, policy};
+use caudal::measure::{prepare, time_steps};
 use caudal::model::Model;
 use caudal::plan::PlanOptions;
 

@@ -15,13 +15,13 @@
 
 use std::num::NonZeroUsize;
 
-use caudal::bench::quantile;
 use caudal::data::read_idx_folder;
 use caudal::graph::{Graph, GraphBuilder};
 use caudal::layers::{Conv2d, Dense, Dropout, Flatten, MaxPool, Relu};
 use caudal::losses::SoftmaxCrossEntropy;
 use caudal::metrics::ConfusionMatrix;
 use caudal::optimizers::AdaGrad;
+use caudal::statistics::quantile;
 use caudal::train::{Callback, Control, EpochEnd, FitOptions, Network, NetworkOptions};
 
 /// After this many epochs, unless others are asked for, ...

@@ -17,13 +17,13 @@
 
 use std::num::NonZeroUsize;
 
-use caudal::bench::quantile;
 use caudal::data::{digits, read_idx_folder};
 use caudal::graph::{Block, Graph, GraphBuilder};
 use caudal::layers::{Concat, Conv2d, Dense, Dropout, Flatten, MaxPool, Relu};
 use caudal::losses::SoftmaxCrossEntropy;
 use caudal::metrics::Accuracy;
 use caudal::optimizers::AdaGrad;
+use caudal::statistics::quantile;
 use caudal::train::{FitOptions, Network, NetworkOptions};
 
 /// The share of test images that is to be classified rightly, whatever the data and the parameters.

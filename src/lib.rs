@@ -1,6 +1,6 @@
 //! Caudal trains neural networks that are directed acyclic graphs on the cores of a CPU.
 
-pub mod bench;
+mod attributes;
 pub mod blocks;
 pub mod context;
 pub mod data;
@@ -11,9 +11,12 @@ pub mod initializers;
 pub mod kernels;
 pub mod layers;
 pub mod losses;
+pub mod measure;
 pub mod metrics;
 pub mod model;
+mod open;
 pub mod optimizers;
+mod parameter;
 pub mod plan;
 pub mod presets;
 mod random;
@@ -21,7 +24,7 @@ pub mod regularizers;
 pub mod report;
 pub mod run;
 pub mod simulator;
-mod statistics;
+pub mod statistics;
 mod tensor;
 pub mod train;
 

@@ -1,4 +1,4 @@
-//! Medians and quantiles.
+//! Medians and quantiles: what many measurements of one thing come to.
 
 /// The middle one of some numbers, or the mean of the two in the middle; not a number for none.
 pub fn median(numbers: &mut [f64]) -> f64 {

@@ -263,7 +263,7 @@ fn memory_finds_a_cap_below_what_the_plans_own_order_needs() {
         let model = caudal::presets::open(name).unwrap().without_metrics().unwrap();
         let peak = |policy: &str| {
             let (optimizer, options) = (&model.training.optimizer, PlanOptions::default());
-            let mut run = caudal::bench::prepare(&model.graph, 32, optimizer, options).unwrap();
+            let mut run = caudal::measure::prepare(&model.graph, 32, optimizer, options).unwrap();
             Pool::new(1, policy).unwrap().execute(&mut run).unwrap();
             (run.peak_recycled_bytes(), run.plan().sequential_peak_bytes())
         };

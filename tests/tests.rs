@@ -9,6 +9,7 @@ mod command_line_training;
 mod custom_kinds;
 mod executors;
 mod faults;
+mod floors;
 mod freezing;
 mod graph_errors;
 mod laws;

@@ -3,8 +3,9 @@
 use serde::Deserialize;
 
 use super::{BlockSpec, Mask, refuse_inputs};
+use crate::attributes::from_attributes;
 use crate::graph::Block;
-use crate::layers::{CausalSoftmax, Dense, MatMul, Sample, Scale, Softmax, from_attributes};
+use crate::layers::{CausalSoftmax, Dense, MatMul, Sample, Scale, Softmax};
 
 pub(super) static SPEC: BlockSpec = BlockSpec {
     kind: "attention_head",

@@ -1,8 +1,9 @@
 //! A gated recurrent unit over a sequence.
 
 use super::{BlockSpec, Recurrent, gru_cell, unrolled};
+use crate::attributes::from_attributes;
 use crate::graph::Block;
-use crate::layers::{Sample, from_attributes};
+use crate::layers::Sample;
 
 pub(super) static SPEC: BlockSpec = BlockSpec {
     kind: "gru",

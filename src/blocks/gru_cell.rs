@@ -1,10 +1,9 @@
 //! One step of a gated recurrent unit.
 
 use super::{BlockSpec, Recurrent, refuse_inputs};
+use crate::attributes::from_attributes;
 use crate::graph::Block;
-use crate::layers::{
-    Add, Concat, Dense, Multiply, Sample, Sigmoid, Subtract, Tanh, from_attributes,
-};
+use crate::layers::{Add, Concat, Dense, Multiply, Sample, Sigmoid, Subtract, Tanh};
 
 pub(super) static SPEC: BlockSpec = BlockSpec {
     kind: "gru_cell",

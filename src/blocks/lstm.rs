@@ -1,8 +1,9 @@
 //! A long short-term memory over a sequence.
 
 use super::{BlockSpec, Recurrent, lstm_cell, unrolled};
+use crate::attributes::from_attributes;
 use crate::graph::Block;
-use crate::layers::{Sample, from_attributes};
+use crate::layers::Sample;
 
 pub(super) static SPEC: BlockSpec = BlockSpec {
     kind: "lstm",

@@ -1,8 +1,9 @@
 //! One step of a long short-term memory.
 
 use super::{BlockSpec, Recurrent, refuse_inputs};
+use crate::attributes::from_attributes;
 use crate::graph::Block;
-use crate::layers::{Add, Concat, Dense, Multiply, Sample, Sigmoid, Tanh, from_attributes};
+use crate::layers::{Add, Concat, Dense, Multiply, Sample, Sigmoid, Tanh};
 
 pub(super) static SPEC: BlockSpec = BlockSpec {
     kind: "lstm_cell",

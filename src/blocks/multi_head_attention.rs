@@ -3,8 +3,9 @@
 use serde::Deserialize;
 
 use super::{BlockSpec, Mask, attention_head};
+use crate::attributes::from_attributes;
 use crate::graph::Block;
-use crate::layers::{Concat, Dense, Sample, from_attributes};
+use crate::layers::{Concat, Dense, Sample};
 
 pub(super) static SPEC: BlockSpec = BlockSpec {
     kind: "multi_head_attention",

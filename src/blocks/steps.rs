@@ -3,8 +3,9 @@
 use serde::Deserialize;
 
 use super::BlockSpec;
+use crate::attributes::from_attributes;
 use crate::graph::Block;
-use crate::layers::{Flatten, Sample, Slice, from_attributes};
+use crate::layers::{Flatten, Sample, Slice};
 
 pub(super) static SPEC: BlockSpec = BlockSpec {
     kind: "steps",

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use caudal::bench::{prepare, product_peak, time_steps};
 use caudal::kernels::instruction_set_name;
+use caudal::measure::speedup::record;
+use caudal::measure::{prepare, product_peak, time_steps};
 use caudal::model::Model;
 use caudal::presets::WORKLOADS;
-use caudal::report::speedup::record;
 use clap::Args;
 
 use super::output::{line, note, threads};

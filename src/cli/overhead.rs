@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use caudal::bench::{SHAPES, overhead, tiny_nodes};
 use caudal::flow::executor;
+use caudal::measure::{SHAPES, overhead, tiny_nodes};
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use caudal::bench::prepare;
 use caudal::flow::policy::POLICIES;
 use caudal::flow::{Executor, executor};
+use caudal::measure::prepare;
+use caudal::measure::speedup::{Row, Speedup as Measured, ideas, speedup};
 use caudal::model::Model;
 use caudal::plan::{Plan, PlanOptions};
-use caudal::report::speedup::{Row, Speedup as Measured, ideas, speedup};
 use caudal::report::{Page, Simulated, speedup_page};
 use caudal::simulator::{MOST_WORKERS, calibration, prediction};
 use clap::Args;

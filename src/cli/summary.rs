@@ -1,6 +1,6 @@
 //! What is said about a training in the end: lines for people, one JSON object for programs.
 
-use caudal::report::speedup::{Idea, Speedup};
+use caudal::measure::speedup::{Idea, Speedup};
 use caudal::train::{History, Network, Report};
 use serde_json::{Map, Value, json};
 
@@ -181,7 +181,7 @@ pub(super) fn training(
         "model": network.graph().name(),
         "steps": network.step(),
         "epochs": history.train.len(),
-        "step_ms": caudal::bench::median(&mut steps) * 1e3,
+        "step_ms": caudal::statistics::median(&mut steps) * 1e3,
         "seconds": seconds,
         "executor": name,
         "workers": workers,

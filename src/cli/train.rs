@@ -8,9 +8,9 @@ use caudal::context::Mode;
 use caudal::data::{self, Dataset};
 use caudal::flow::trace::Recorder;
 use caudal::flow::{Executor, Observer, executor};
+use caudal::measure::speedup::{Speedup, speedup};
 use caudal::model::Model;
 use caudal::optimizers::{self, Optimizer};
-use caudal::report::speedup::{Speedup, speedup};
 use caudal::report::{Page, loss_page, speedup_page};
 use caudal::train::{
     Callback, Checkpoint, FitOptions, History, Network, NetworkOptions, Progress, checkpoint,

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::builder::{Draft, DraftRole};
-use super::validate::nearest;
 use super::{GraphBuilder, NodeId, Parameter};
+use crate::attributes::nearest;
 use crate::error::{Error, Result};
 use crate::layers::ParameterKind;
 use crate::regularizers::{self, Regularizer};

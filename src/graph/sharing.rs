@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use super::builder::{Draft, DraftRole};
-use super::validate::nearest;
 use super::{GraphBuilder, NodeId, NodeName};
+use crate::attributes::nearest;
 use crate::error::{Error, Result};
 use crate::layers::{Layer, ParameterSpec};
 use crate::tensor::describe_shape;

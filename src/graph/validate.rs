@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 
 use super::builder::{Draft, DraftRole};
 use super::{Graph, Node, NodeId, Parameter, settings, sharing};
+use crate::attributes::nearest;
 use crate::context::Signature;
 use crate::error::{Error, Result, count};
 use crate::layers::{Arity, Misfit, ParameterSpec};
@@ -102,15 +103,6 @@ fn index_names(drafts: &[Draft]) -> Result<HashMap<String, NodeId>> {
         }
     }
     Ok(by_name)
-}
-
-/// The known name nearest to `wanted`, to suggest it.
-pub(super) fn nearest<'a>(wanted: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    known
-        .map(|name| (strsim::damerau_levenshtein(wanted, name), name))
-        .filter(|(distance, _)| *distance <= 3)
-        .min()
-        .map(|(_, name)| name)
 }
 
 fn unknown_node(user: &str, wanted: &str, drafts: &[Draft]) -> Error {

@@ -6,6 +6,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{INITIALIZERS, Initializer, find};
+use crate::attributes::kind_and_attributes;
 
 /// An initializer as an attribute of layers: in model files its kind in quotes, as in
 /// `initializer = "he_normal"`, or a table with its attributes, as in
@@ -30,27 +31,6 @@ impl Choice {
         let (kind, table) = kind_and_attributes(value, "an initializer", kinds)?;
         let spec = find(&kind).map_err(|error| error.to_string())?;
         (spec.parse)(table).map(Self).map_err(|problem| format!("of kind `{kind}`: {problem}"))
-    }
-}
-
-/// The kind and the attributes of a table row's type that is itself an attribute: its kind in quotes,
-/// or a table with a `kind`. `what` is its name with an article.
-pub(crate) fn kind_and_attributes(
-    value: toml::Value,
-    what: &str,
-    kinds: impl Iterator<Item = &'static str>,
-) -> Result<(String, toml::Table), String> {
-    match value {
-        toml::Value::String(kind) => Ok((kind, toml::Table::new())),
-        toml::Value::Table(mut table) => match table.remove("kind") {
-            Some(toml::Value::String(kind)) => Ok((kind, table)),
-            Some(other) => Err(format!("its `kind` is {other}, not a string")),
-            None => {
-                let known: Vec<&str> = kinds.collect();
-                Err(format!("it has no `kind`, one of {}", known.join(", ")))
-            }
-        },
-        other => Err(format!("it is {other}, not the name of {what}")),
     }
 }
 

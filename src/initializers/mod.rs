@@ -27,7 +27,6 @@ use rand_chacha::ChaCha8Rng;
 use serde::de::DeserializeOwned;
 
 pub use choice::Choice;
-pub(crate) use choice::kind_and_attributes;
 pub use constant::Constant;
 pub use glorot_normal::GlorotNormal;
 pub use glorot_uniform::GlorotUniform;
@@ -42,8 +41,8 @@ pub use truncated_normal::TruncatedNormal;
 pub use uniform::Uniform;
 pub use zeros::Zeros;
 
+use crate::attributes::from_attributes;
 use crate::error::{Error, Result};
-use crate::layers::from_attributes;
 use crate::random::hash as random_hash;
 
 /// Every initializer kind, in the order of the documentation.

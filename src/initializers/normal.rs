@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Fans, Initializer, InitializerSpec, check_deviation, check_finite, parse, standard_normal,
 };
-use crate::layers::to_attributes;
+use crate::attributes::to_attributes;
 
 pub(super) static SPEC: InitializerSpec = InitializerSpec {
     kind: "normal",

@@ -5,7 +5,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::{Fans, Initializer, InitializerSpec, check_finite, parse};
-use crate::layers::to_attributes;
+use crate::attributes::to_attributes;
 
 pub(super) static SPEC: InitializerSpec = InitializerSpec {
     kind: "uniform",

@@ -32,7 +32,6 @@ mod matmul;
 mod maxpool;
 mod multiply;
 mod one_hot;
-mod parameter;
 mod prelu;
 mod relu;
 mod reshape;
@@ -55,8 +54,7 @@ mod tests;
 
 use std::sync::Arc;
 
-use serde::de::{DeserializeOwned, Error as _};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::de::DeserializeOwned;
 
 pub use add::Add;
 pub use argmax::Argmax;
@@ -85,7 +83,6 @@ pub use matmul::MatMul;
 pub use maxpool::MaxPool;
 pub use multiply::Multiply;
 pub use one_hot::OneHot;
-pub use parameter::{Layout, ParameterKind, ParameterSpec};
 pub use prelu::Prelu;
 pub use relu::Relu;
 pub use reshape::Reshape;
@@ -104,8 +101,11 @@ pub use window::{Padding, Pair};
 pub use zero_padding::ZeroPadding;
 
 use self::checks::{equal_shapes, last_axis, read_indices, require_not_negative};
+pub use crate::attributes::no_attributes;
+use crate::attributes::{finite, from_attributes, to_attributes};
 pub use crate::context::Pass;
 use crate::error::{Error, Result};
+pub use crate::parameter::{Layout, ParameterKind, ParameterSpec};
 
 /// Every layer kind, in the order of the documentation.
 pub const LAYERS: &[&LayerSpec] = &[
@@ -198,38 +198,4 @@ pub(crate) fn parse_plain<T: Layer + Default + 'static>(
 ) -> Result<Arc<dyn Layer>, String> {
     no_attributes(&attributes)?;
     Ok(Arc::new(T::default()))
-}
-
-/// Refuses attributes where there are none.
-///
-/// # Errors
-/// If there is one; names it.
-pub fn no_attributes(attributes: &toml::Table) -> Result<(), String> {
-    match attributes.keys().next() {
-        None => Ok(()),
-        Some(key) => Err(format!("unknown attribute `{key}`; it has none")),
-    }
-}
-
-/// Reads any table row's type from the attributes of a model file.
-pub(crate) fn from_attributes<T: DeserializeOwned>(attributes: toml::Table) -> Result<T, String> {
-    toml::Value::Table(attributes).try_into().map_err(|error: toml::de::Error| {
-        // The problem, and on a line of its own the attribute, where one is to blame.
-        error.to_string().trim().replace('\n', " ")
-    })
-}
-
-/// Reads an attribute that is a finite number.
-pub(crate) fn finite<'de, D: Deserializer<'de>>(source: D) -> Result<f32, D::Error> {
-    let number = f32::deserialize(source)?;
-    if number.is_finite() {
-        return Ok(number);
-    }
-    Err(D::Error::custom(format!("expected a finite number, not {number}")))
-}
-
-/// The attributes of a layer as a model file holds them.
-pub(crate) fn to_attributes<T: Serialize>(value: &T) -> toml::Table {
-    // Layers are structs of numbers, strings and lists, all of which the format can write.
-    toml::Table::try_from(value).unwrap_or_default()
 }

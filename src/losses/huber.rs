@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Loss, LossSpec, TargetValues, check_same_shape, mean_by_number, slope_by_number};
+use crate::attributes::{from_attributes, to_attributes};
 use crate::context::Context;
 use crate::kernels::MatrixMut;
-use crate::layers::{Misfit, Sample, from_attributes, to_attributes};
+use crate::layers::{Misfit, Sample};
 
 pub(super) static SPEC: LossSpec = LossSpec {
     kind: "huber",

@@ -26,10 +26,11 @@ pub use kl_divergence::KlDivergence;
 pub use mean_squared_error::MeanSquaredError;
 pub use softmax_cross_entropy::SoftmaxCrossEntropy;
 
+use crate::attributes::no_attributes;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::kernels::MatrixMut;
-use crate::layers::{Misfit, Reads, Sample, no_attributes};
+use crate::layers::{Misfit, Reads, Sample};
 use crate::tensor::describe_shape;
 
 /// Every loss kind, in the order of the documentation.

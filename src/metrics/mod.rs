@@ -35,10 +35,11 @@ pub use recall::Recall;
 pub use rmse::Rmse;
 pub use top_k::TopK;
 
+use crate::attributes::{from_attributes, no_attributes};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::kernels::MatrixMut;
-use crate::layers::{Misfit, Sample, from_attributes, no_attributes};
+use crate::layers::{Misfit, Sample};
 use crate::losses::targets::{Form, each_row};
 use crate::tensor::describe_shape;
 

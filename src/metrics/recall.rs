@@ -2,9 +2,10 @@
 
 use super::by_class::{self, Counts, Scope};
 use super::{Metric, MetricSpec, Table, parse_into};
+use crate::attributes::to_attributes;
 use crate::context::Context;
 use crate::kernels::MatrixMut;
-use crate::layers::{Misfit, Sample, to_attributes};
+use crate::layers::{Misfit, Sample};
 
 pub(super) static SPEC: MetricSpec = MetricSpec {
     kind: "recall",

@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Metric, MetricSpec, parse};
+use crate::attributes::to_attributes;
 use crate::context::Context;
 use crate::kernels::MatrixMut;
-use crate::layers::{Misfit, Sample, to_attributes};
+use crate::layers::{Misfit, Sample};
 
 pub(super) static SPEC: MetricSpec = MetricSpec {
     kind: "top_k",

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::CustomKinds;
+use crate::attributes::suggest;
 use crate::graph::{DraftRole, Settings, TRAINING_ATTRIBUTES};
 use crate::layers::LAYERS;
 use crate::losses::LOSSES;
@@ -113,25 +114,6 @@ pub(super) fn parse_optimizer(
     let mut known: Vec<&str> = OPTIMIZERS.iter().map(|spec| spec.kind).collect();
     known.extend(custom.optimizers.keys().map(String::as_str));
     Err(("there is no such kind".to_owned(), suggest(kind, known.into_iter(), "optimizers")))
-}
-
-/// The nearest known name, and all of them.
-pub(crate) fn suggest<'a>(
-    wanted: &str,
-    known: impl Iterator<Item = &'a str>,
-    what: &str,
-) -> String {
-    let known: Vec<&str> = known.collect();
-    let distance = |name: &&&str| strsim::damerau_levenshtein(&wanted.to_lowercase(), name);
-    let near = |name: &&&str| {
-        distance(name) <= 2.max(wanted.chars().count() / 3)
-            || (wanted.len() >= 3 && name.starts_with(wanted))
-    };
-    let list = known.join(", ");
-    match known.iter().filter(near).min_by_key(distance) {
-        Some(nearest) => format!("did you mean `{nearest}`? The {what} are {list}"),
-        None => format!("the {what} are {list}"),
-    }
 }
 
 fn shape(kind: &str, mut attributes: toml::Table) -> Result<Shape, Refusal> {

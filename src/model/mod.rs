@@ -7,21 +7,14 @@ mod read;
 mod tests;
 mod write;
 
-use std::path::Path;
 use std::sync::Arc;
 
 pub use custom_kinds::CustomKinds;
-pub(crate) use kinds::suggest;
 pub(crate) use write::settings;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::graph::Graph;
 use crate::optimizers::{Optimizer, Sgd};
-use crate::presets;
-use crate::train::checkpoint;
-
-/// Files larger than this are no model files.
-const LARGEST_FILE: u64 = 64 << 20;
 
 /// How a model wants to be trained, unless told otherwise.
 #[derive(Clone, Debug)]
@@ -143,7 +136,8 @@ impl Model {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Model`] with the origin, the line and the node, for whatever is not such a model.
+    /// [`Error::Model`](crate::Error::Model) with the origin, the line and the node, for whatever is not
+    /// such a model.
     pub fn from_toml(text: &str, origin: &str) -> Result<Self> {
         Self::from_toml_with(text, origin, &CustomKinds::new())
     }
@@ -173,35 +167,6 @@ impl Model {
         write::write(self, kinds)
     }
 
-    /// The model that a user asks for: a preset by name, with arguments as [`presets::open`] reads them,
-    /// a file whose name ends in `.toml`, that of a network that was saved to a file whose name ends in
-    /// `.safetensors`, or, with nothing asked for, [`presets::DEFAULT`].
-    ///
-    /// # Errors
-    /// [`Error::Model`] for unknown names and for files that are no models, and [`Error::Io`] for
-    /// files that can't be read.
-    pub fn open(name_or_path: Option<&str>) -> Result<Self> {
-        Self::open_with(name_or_path, &CustomKinds::new())
-    }
-
-    /// As [`Model::open`], for files that may name kinds of your own.
-    ///
-    /// # Errors
-    /// As [`Model::open`].
-    pub fn open_with(name_or_path: Option<&str>, kinds: &CustomKinds) -> Result<Self> {
-        let name = name_or_path.unwrap_or(presets::DEFAULT);
-        let path = Path::new(name);
-        let ends_in =
-            |end: &str| path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case(end));
-        if ends_in("toml") {
-            Self::from_toml_with(&read_text(path, name)?, name, kinds)
-        } else if ends_in("safetensors") {
-            Ok(checkpoint::open_with(path, kinds)?.0)
-        } else {
-            presets::open(name)
-        }
-    }
-
     /// The same model without its metrics, and without the nodes that only metrics use: what
     /// benchmarks measure.
     ///
@@ -210,22 +175,4 @@ impl Model {
     pub fn without_metrics(&self) -> Result<Self> {
         Ok(Self::new(self.graph.without_metrics()?, self.training.clone()))
     }
-}
-
-fn read_text(path: &Path, name: &str) -> Result<String> {
-    let io = |source| Error::io(path, source);
-    let refuse = |problem: &str, remedy: &str| Error::Model {
-        origin: name.to_owned(),
-        problem: problem.to_owned(),
-        remedy: remedy.to_owned(),
-    };
-    let metadata = std::fs::metadata(path).map_err(io)?;
-    if !metadata.is_file() || metadata.len() > LARGEST_FILE {
-        return Err(refuse("it is not a file of at most 64 MiB", "name a model file"));
-    }
-    let bytes = std::fs::read(path).map_err(io)?;
-    String::from_utf8(bytes).map_err(|error| {
-        let good = error.utf8_error().valid_up_to();
-        refuse(&format!("byte {good} is not UTF-8 text"), "save the file as UTF-8")
-    })
 }

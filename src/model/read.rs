@@ -8,6 +8,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use super::{CustomKinds, Model, TrainingConfig, kinds};
+use crate::attributes::suggest;
 use crate::error::{Error, Result};
 use crate::graph::GraphBuilder;
 use crate::optimizers::Optimizer;
@@ -113,7 +114,7 @@ impl Source<'_> {
             Some(key) => Err(self.refuse(
                 key.span().start,
                 format!("unknown key `{}` in {what}", key.get_ref()),
-                kinds::suggest(key.get_ref(), known.iter().copied(), "keys here"),
+                suggest(key.get_ref(), known.iter().copied(), "keys here"),
             )),
         }
     }

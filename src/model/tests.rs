@@ -1,4 +1,4 @@
-//! Reading, writing and opening models.
+//! Reading and writing models.
 
 use proptest::prelude::*;
 
@@ -274,28 +274,6 @@ fn errors_name_line_node_and_remedy() {
         let message = read(text).unwrap_err().to_string();
         assert!(message.contains(expected), "{message}");
     }
-}
-
-#[test]
-fn models_are_opened_by_name_and_by_path() {
-    assert_eq!(Model::open(None).unwrap().graph.name(), "digits");
-    assert_eq!(Model::open(Some("mnist-cnn")).unwrap().graph.name(), "mnist-cnn");
-    let message = Model::open(Some("digit")).unwrap_err().to_string();
-    assert!(message.contains("did you mean `digits`?"), "{message}");
-    assert!(message.contains("must end in .toml"), "{message}");
-
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("two.TOML");
-    let path = path.to_str().unwrap();
-    assert!(matches!(Model::open(Some(path)), Err(Error::Io { .. })));
-    std::fs::write(path, TWO_BRANCH).unwrap();
-    assert_eq!(Model::open(Some(path)).unwrap().graph.name(), "two-branch");
-    std::fs::write(path, b"name = \"\xff\"").unwrap();
-    let message = Model::open(Some(path)).unwrap_err().to_string();
-    assert!(message.contains("two.TOML: byte 8 is not UTF-8"), "{message}");
-    let folder = folder.path().join("folder.toml");
-    std::fs::create_dir(&folder).unwrap();
-    assert!(Model::open(folder.to_str()).is_err());
 }
 
 proptest! {

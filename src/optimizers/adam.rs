@@ -8,8 +8,8 @@ use super::settings::{
     clip, quotient, shared_settings,
 };
 use super::{Moving, NormClip, Optimizer, OptimizerSpec, parse};
+use crate::attributes::to_attributes;
 use crate::kernels;
-use crate::layers::to_attributes;
 
 pub(super) static SPEC: OptimizerSpec = OptimizerSpec {
     kind: "adam",

@@ -27,8 +27,8 @@ pub use lion::Lion;
 pub use rmsprop::RmsProp;
 pub use sgd::Sgd;
 
+use crate::attributes::from_attributes;
 use crate::error::{Error, Result};
-use crate::layers::from_attributes;
 
 /// Every optimizer kind, in the order of the documentation.
 pub const OPTIMIZERS: &[&OptimizerSpec] =

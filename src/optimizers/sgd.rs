@@ -7,8 +7,8 @@ use super::settings::{
     CLIP_GLOBAL_NORM, CLIP_NORM, CLIP_VALUE, SCHEDULE, bound, check_share, clip, shared_settings,
 };
 use super::{Moving, NormClip, Optimizer, OptimizerSpec, parse};
+use crate::attributes::to_attributes;
 use crate::kernels;
-use crate::layers::to_attributes;
 
 pub(super) static SPEC: OptimizerSpec = OptimizerSpec {
     kind: "sgd",

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::l1::slope;
 use super::{Regularizer, RegularizerSpec, check_rate, parse};
+use crate::attributes::to_attributes;
 use crate::kernels;
-use crate::layers::to_attributes;
 
 pub(super) static SPEC: RegularizerSpec = RegularizerSpec {
     kind: "l1_l2",

@@ -26,9 +26,8 @@ pub use l1::L1;
 pub use l1_l2::L1L2;
 pub use l2::L2;
 
+use crate::attributes::{from_attributes, kind_and_attributes};
 use crate::error::{Error, Result};
-use crate::initializers::kind_and_attributes;
-use crate::layers::from_attributes;
 
 /// Every regularizer kind, in the order of the documentation.
 pub const REGULARIZERS: &[&RegularizerSpec] = &[&l1::SPEC, &l2::SPEC, &l1_l2::SPEC];

@@ -1,11 +1,11 @@
-//! What there is to say about a network and its runs: tables, pictures, and pages of both.
+//! What there is to say about a network and its runs: tables, pictures, and pages of both. All of it was
+//! measured or simulated before; nothing is measured here.
 
 mod canvas;
 mod chart;
 mod dot;
 mod layout;
 mod page;
-pub mod speedup;
 mod svg;
 mod timeline;
 

@@ -4,9 +4,10 @@ use std::fmt::Write;
 
 use super::canvas::escape;
 use super::chart::{Series, breakdown, chart};
-use super::speedup::{Speedup, longest_parts};
+
 use super::svg::{Costs, svg_with_costs};
 use super::timeline::timeline;
+use crate::measure::speedup::{Speedup, longest_parts};
 use crate::plan::Plan;
 use crate::train::History;
 
@@ -247,11 +248,11 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::bench::prepare;
     use crate::flow::executor;
+    use crate::measure::prepare;
+    use crate::measure::speedup::speedup;
     use crate::plan::PlanOptions;
     use crate::presets;
-    use crate::report::speedup::speedup;
     use crate::train::Report;
 
     #[test]

@@ -127,5 +127,5 @@ pub(super) fn clock() -> f64 {
         black_box(stopwatch.now()).saturating_sub(first) as f64 * 1e-9
     };
     let mut times: Vec<f64> = (0..1001).map(look).collect();
-    crate::bench::median(&mut times)
+    crate::statistics::median(&mut times)
 }

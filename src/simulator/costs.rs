@@ -4,9 +4,9 @@ use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
-use crate::bench::median;
 use crate::flow::{PartEvent, TaskGraph};
 use crate::random;
+use crate::statistics::median;
 
 /// The seconds of one part, on a worker of speed 1 that runs nothing beside it.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

@@ -7,14 +7,15 @@ use std::time::{Duration, Instant};
 use super::calibration::cores;
 use super::probe::{Probe, Watch, is_near};
 use super::{Costs, Machine, Options, simulate};
-use crate::bench::{median, prepare, settle, time_block};
 use crate::error::Result;
 use crate::flow::policy::policy;
 use crate::flow::trace::Recorder;
 use crate::flow::{Executor, Observer, PartEvent, Pool};
+use crate::measure::{prepare, settle, time_block};
 use crate::model::Model;
 use crate::plan::{Plan, PlanOptions};
 use crate::run::Run;
+use crate::statistics::median;
 
 /// For how long parts are timed in a round, one step at least.
 const OBSERVED: Duration = Duration::from_millis(4);

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use super::calibration::handover;
 
-use crate::bench::seconds_without_core;
 use crate::kernels::{MatrixMut, MatrixRef, Panels, panel_len, product};
+use crate::measure::seconds_without_core;
 
 /// Rows and columns of the matrices: together they fit into the cache of one core.
 const SIZE: usize = 160;

@@ -1,8 +1,11 @@
 //! Training over a data set.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use super::clock::{Clock, TimeLeft};
+use super::callbacks::callback::{
+    BatchEnd, BatchStart, Callback, Callbacks, Control, EpochEnd, EpochStart,
+};
+use super::clock::Clock;
 use super::feed::Feed;
 use super::network::Network;
 use super::passes::require_items;
@@ -78,118 +81,6 @@ impl FitOptions<'_> {
     }
 }
 
-/// Whether training goes on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Control {
-    /// It does.
-    Continue,
-    /// It ends here, without an error.
-    Stop,
-}
-
-impl Control {
-    /// Goes on if both do.
-    fn and(self, other: Self) -> Self {
-        if self == Self::Stop { self } else { other }
-    }
-}
-
-/// An epoch is about to begin.
-#[derive(Clone, Copy, Debug)]
-pub struct EpochStart {
-    /// The epoch, from 0.
-    pub epoch: usize,
-    /// Epochs in all.
-    pub epochs: usize,
-    /// Since `fit` began.
-    pub elapsed: Duration,
-}
-
-/// A batch is about to be trained on.
-#[derive(Clone, Copy, Debug)]
-pub struct BatchStart {
-    /// The epoch, from 0.
-    pub epoch: usize,
-    /// Epochs in all.
-    pub epochs: usize,
-    /// The batch within its epoch, from 0.
-    pub batch: usize,
-    /// Batches in an epoch.
-    pub batches: usize,
-    /// Since `fit` began.
-    pub elapsed: Duration,
-}
-
-/// A batch has been trained on.
-#[derive(Debug)]
-pub struct BatchEnd<'a> {
-    /// The epoch, from 0.
-    pub epoch: usize,
-    /// Epochs in all.
-    pub epochs: usize,
-    /// The batch within its epoch, from 0.
-    pub batch: usize,
-    /// Batches in an epoch.
-    pub batches: usize,
-    /// Losses and metrics of the epoch so far.
-    pub report: &'a Report,
-    /// Since `fit` began.
-    pub elapsed: Duration,
-    /// Until the end of the epoch, and of training.
-    pub left: TimeLeft,
-}
-
-/// An epoch has ended.
-#[derive(Debug)]
-pub struct EpochEnd<'a> {
-    /// The epoch, from 0.
-    pub epoch: usize,
-    /// Epochs in all.
-    pub epochs: usize,
-    /// Over the epoch, each batch before its update.
-    pub train: &'a Report,
-    /// Over the validation data, after the epoch.
-    pub validation: Option<&'a Report>,
-    /// Since `fit` began.
-    pub elapsed: Duration,
-    /// Until the end of training, as [`TimeLeft::training`].
-    pub left: Duration,
-}
-
-/// Is called between the steps of [`Network::fit_with`]. The callbacks are called in the order of
-/// their list; each method does nothing unless it is written.
-pub trait Callback {
-    /// Training begins.
-    fn before_training(&mut self, _network: &mut Network) -> Result<()> {
-        Ok(())
-    }
-
-    /// An epoch is about to begin.
-    fn before_epoch(&mut self, _network: &mut Network, _event: &EpochStart) -> Result<()> {
-        Ok(())
-    }
-
-    /// A batch is about to be trained on.
-    fn before_batch(&mut self, _network: &mut Network, _event: &BatchStart) -> Result<()> {
-        Ok(())
-    }
-
-    /// A batch has been trained on.
-    fn batch_end(&mut self, _network: &mut Network, _event: &BatchEnd<'_>) -> Result<Control> {
-        Ok(Control::Continue)
-    }
-
-    /// An epoch has ended, be it before its last batch.
-    fn epoch_end(&mut self, _network: &mut Network, _event: &EpochEnd<'_>) -> Result<Control> {
-        Ok(Control::Continue)
-    }
-
-    /// Training has ended, without an error.
-    fn after_training(&mut self, _network: &mut Network) -> Result<()> {
-        Ok(())
-    }
-}
-
 /// What training left behind.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct History {
@@ -226,9 +117,8 @@ impl Network {
         let columns = self.columns(Mode::Training, data)?;
         let ids: Vec<NodeId> = columns.iter().map(|(id, _)| *id).collect();
         let sampler = Sampler::new(data, &options.order, options.batch_size, options.seed)?;
-        for callback in callbacks.iter_mut() {
-            callback.before_training(self)?;
-        }
+        let mut callbacks = Callbacks::new(callbacks);
+        callbacks.before_training(self)?;
         let history = std::thread::scope(|scope| {
             let mut feed = Feed::new(scope, columns, sampler, options);
             let mut history = History::default();
@@ -241,13 +131,11 @@ impl Network {
                     break;
                 }
                 let at = Epoch { number, batches, clock: &mut clock };
-                control = self.epoch(at, &ids, &mut feed, options, callbacks, &mut history)?;
+                control = self.epoch(at, &ids, &mut feed, options, &mut callbacks, &mut history)?;
             }
             Ok::<_, Error>(history)
         })?;
-        for callback in callbacks.iter_mut() {
-            callback.after_training(self)?;
-        }
+        callbacks.after_training(self)?;
         Ok(history)
     }
 
@@ -258,16 +146,14 @@ impl Network {
         ids: &[NodeId],
         feed: &mut Feed,
         options: &FitOptions<'_>,
-        callbacks: &mut [&mut dyn Callback],
+        callbacks: &mut Callbacks<'_, '_>,
         history: &mut History,
     ) -> Result<Control> {
         let mut control = Control::Continue;
         let Epoch { number: epoch, batches, clock } = at;
         let epochs = options.epochs;
         let event = EpochStart { epoch, epochs, elapsed: clock.elapsed() };
-        for callback in callbacks.iter_mut() {
-            callback.before_epoch(self, &event)?;
-        }
+        callbacks.before_epoch(self, &event)?;
         let mut totals = Totals::new(self.graph());
         let mut step_began = Instant::now();
         while control == Control::Continue {
@@ -277,9 +163,7 @@ impl Network {
             if !callbacks.is_empty() {
                 let elapsed = clock.elapsed();
                 let event = BatchStart { epoch, epochs, batch: number, batches, elapsed };
-                for callback in callbacks.iter_mut() {
-                    callback.before_batch(self, &event)?;
-                }
+                callbacks.before_batch(self, &event)?;
             }
             self.pass(Mode::Training, ids, &batch.numbers, batch.items, &mut totals)?;
             feed.give_back(batch);
@@ -299,9 +183,7 @@ impl Network {
                     elapsed: clock.elapsed(),
                     left: clock.left(batches - number - 1),
                 };
-                for callback in callbacks.iter_mut() {
-                    control = control.and(callback.batch_end(self, &event)?);
-                }
+                control = control.and(callbacks.batch_end(self, &event)?);
             }
             step_began = Instant::now();
             if number + 1 == batches {
@@ -324,9 +206,7 @@ impl Network {
             elapsed: clock.elapsed(),
             left: clock.left(0).training,
         };
-        for callback in callbacks.iter_mut() {
-            control = control.and(callback.epoch_end(self, &event)?);
-        }
+        control = control.and(callbacks.epoch_end(self, &event)?);
         history.train.push(train);
         history.validation.extend(validation);
         Ok(control)

@@ -14,9 +14,10 @@ mod recompile;
 mod report;
 mod stream;
 
+pub use callbacks::callback::{BatchEnd, BatchStart, Callback, Control, EpochEnd, EpochStart};
 pub use checkpoint::Checkpoint;
 pub use clock::TimeLeft;
-pub use fit::{BatchEnd, BatchStart, Callback, Control, EpochEnd, EpochStart, FitOptions, History};
+pub use fit::{FitOptions, History};
 pub use network::{Network, NetworkOptions};
 pub use progress::Progress;
 pub use recompile::Carried;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::*;
-use crate::bench::prepare;
 use crate::flow::{Executor, Observer, executor};
+use crate::measure::prepare;
 use crate::plan::Plan;
 use crate::plan::PlanOptions;
 use crate::presets;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Schedule, ScheduleSpec, check_share, check_steps, parse};
-use crate::layers::to_attributes;
+use crate::attributes::to_attributes;
 
 pub(super) static SPEC: ScheduleSpec = ScheduleSpec {
     kind: "exponential",

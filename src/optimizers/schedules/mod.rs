@@ -26,8 +26,8 @@ pub use inverse_time::InverseTime;
 pub use pace::Pace;
 pub use step::Step;
 
+use crate::attributes::from_attributes;
 use crate::error::{Error, Result};
-use crate::layers::from_attributes;
 
 /// Every schedule kind, in the order of the documentation.
 pub const SCHEDULES: &[&ScheduleSpec] =

@@ -1,7 +1,7 @@
 //! Every schedule at some steps, and as an attribute.
 
 use super::*;
-use crate::layers::to_attributes;
+use crate::attributes::to_attributes;
 use crate::optimizers::{Optimizer, Sgd};
 
 fn assert_factors(pace: impl Into<Pace>, expected: &[(u64, f64)]) {

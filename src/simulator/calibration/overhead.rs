@@ -10,10 +10,11 @@ use parking_lot::{Condvar, Mutex};
 use super::super::least_squares::{Observation, fit};
 use super::super::{Costs, Overhead};
 use super::{clock, cores};
-use crate::bench::{SHAPES, median, tiny_nodes, tiny_run};
 use crate::error::Result;
 use crate::flow::trace::Recorder;
 use crate::flow::{Executor, Observer, Pool, SPINS};
+use crate::measure::{SHAPES, tiny_nodes, tiny_run};
+use crate::statistics::median;
 
 /// Nodes of the graphs whose nodes do next to nothing.
 const NODES: usize = 1000;

@@ -3,10 +3,10 @@
 use super::super::Workload;
 use super::super::least_squares::{Observation, fit};
 use super::super::{Machine, Measurement, Options, Overhead, Slowdown, StepTimes, simulate};
-use crate::bench::median;
 use crate::error::Result;
 use crate::flow::PartEvent;
 use crate::flow::policy::policy;
+use crate::statistics::median;
 
 /// Steps of a network that are looked at.
 const STEPS: usize = 30;

@@ -10,6 +10,7 @@
 //! Others are types that implement [`Callback`](super::Callback).
 
 mod best_checkpoint;
+pub(super) mod callback;
 mod csv_log;
 mod early_stopping;
 mod learning_rate_log;

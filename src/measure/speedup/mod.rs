@@ -26,11 +26,12 @@ pub use ideas::{Idea, ideas};
 pub use lost_time::{LostTime, lost_time};
 pub use stages::{PathTask, PhaseTime, Stage, StageTime, StageWork};
 
-use crate::bench::{median, quantile, settle, time_block};
 use crate::error::Result;
 use crate::flow::trace::{Execution, Recorder};
 use crate::flow::{Executor, Observer, Sequential};
+use crate::measure::{settle, time_block};
 use crate::run::Run;
+use crate::statistics::{median, quantile};
 
 /// The fewest and the most blocks of each executor.
 const BLOCKS: (usize, usize) = (2, 100);

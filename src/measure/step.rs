@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{median, minor_faults, peak_resident_mib};
+use super::{minor_faults, peak_resident_mib};
 use crate::context::Mode;
 use crate::data::synthetic_for;
 use crate::error::Result;
@@ -12,6 +12,7 @@ use crate::graph::Graph;
 use crate::optimizers::Optimizer;
 use crate::plan::{Plan, PlanOptions};
 use crate::run::{Parameters, Run};
+use crate::statistics::median;
 
 /// Steps before the clock starts.
 const WARM_UP: u64 = 5;

@@ -1,8 +1,10 @@
-//! Measurements: the time of a training step, the overhead of a node, and what the machine can do.
+//! Measurements: the time of a training step, the overhead of a node, the speedup of several workers, and
+//! what the machine can do.
 
 mod overhead;
 mod peak;
 mod process;
+pub mod speedup;
 mod step;
 
 pub(crate) use overhead::tiny_run;
@@ -10,5 +12,3 @@ pub use overhead::{Overhead, SHAPES, ShapeSpec, overhead, tiny_nodes};
 pub use peak::product_peak;
 pub use process::{minor_faults, peak_resident_mib, seconds_without_core};
 pub use step::{StepTime, prepare, settle, time_block, time_steps};
-
-pub use crate::statistics::{median, quantile};

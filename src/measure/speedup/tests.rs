@@ -1,9 +1,9 @@
 //! Bounds, categories and switches on small networks.
 
 use super::*;
-use crate::bench::{prepare, tiny_nodes};
 use crate::context::Mode;
 use crate::flow::executor;
+use crate::measure::{prepare, tiny_nodes};
 use crate::optimizers::{Optimizer, Sgd};
 use crate::plan::{Plan, PlanOptions};
 use crate::presets;

@@ -6,13 +6,14 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::{OBSERVED, in_turn, longest_parts, part_seconds};
-use crate::bench::{median, prepare, quantile};
 use crate::error::Result;
 use crate::flow::Executor;
 use crate::graph::Graph;
+use crate::measure::prepare;
 use crate::optimizers::Optimizer;
 use crate::plan::PlanOptions;
 use crate::run::Run;
+use crate::statistics::{median, quantile};
 
 /// A step with one idea switched off, or, first, with all of them.
 #[derive(Clone, Debug, Serialize)]

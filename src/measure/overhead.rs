@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::median;
 use crate::context::Mode;
 use crate::error::{Error, Result};
 use crate::flow::Executor;
@@ -13,6 +12,7 @@ use crate::optimizers::{Optimizer, Sgd};
 use crate::plan::{Plan, PlanOptions};
 use crate::presets::Wiring;
 use crate::run::{Parameters, Run};
+use crate::statistics::median;
 
 /// Floats of the tensor that every node passes on.
 const FLOATS: usize = 16;
