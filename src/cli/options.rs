@@ -8,6 +8,11 @@ use clap::Args;
 
 use super::Stop;
 
+/// Help of `--data`: what it is for, and what it may be.
+pub(super) fn data_help(purpose: &str) -> String {
+    format!("{purpose}: {}; see `caudal readers`", caudal::data::forms())
+}
+
 /// A saved network, and how many items its batches have.
 pub(super) fn saved(path: &Path, options: NetworkOptions) -> Result<(Network, usize), Stop> {
     let (model, checkpoint) = checkpoint::open(path)?;

@@ -36,9 +36,8 @@ pub(super) struct Train {
     /// [default: the default preset, or that of --resume]
     #[arg(value_name = "MODEL")]
     model: Option<String>,
-    /// `digits`, `synthetic` (random data that fits the model), a folder of IDX files, or a CSV file
-    /// with the label in the last column
-    #[arg(long, value_name = "DATA", default_value = "digits")]
+    #[arg(long, value_name = "DATA", default_value = "digits",
+        help = options::data_help("What to train on, and to test with"))]
     data: String,
     /// Passes over the data, those before --resume included [default: the model's]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
