@@ -33,6 +33,7 @@ mod maxpool;
 mod multiply;
 mod one_hot;
 mod parameter;
+mod pointwise;
 mod prelu;
 mod relu;
 mod reshape;
