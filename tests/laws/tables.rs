@@ -42,7 +42,17 @@ pub(super) fn assert_table<'a>(
 fn every_file_is_a_row() {
     assert_table(
         "layers",
-        &["checks", "custom", "layer", "parameter", "pointwise", "window", "tests"],
+        &[
+            "checks",
+            "custom",
+            "layer",
+            "parameter",
+            "pointwise",
+            "prepared_weights",
+            "whole_batch",
+            "window",
+            "tests",
+        ],
         LAYERS.iter().map(|row| (row.kind, row.summary)),
     );
     assert_table("losses", &["targets", "tests"], LOSSES.iter().map(|row| (row.kind, row.summary)));
