@@ -10,7 +10,6 @@ use super::report::{Report, Totals};
 use crate::data::{Dataset, Order, Sampler};
 use crate::error::{Error, Result};
 use crate::executor::Mode;
-use crate::graph::NodeId;
 
 /// How a network is fitted to a data set.
 ///
@@ -224,7 +223,6 @@ impl Network {
     ) -> Result<History> {
         require_items(options.batch_size)?;
         let columns = self.columns(Mode::Training, data)?;
-        let ids: Vec<NodeId> = columns.iter().map(|(id, _)| *id).collect();
         let sampler = Sampler::new(data, &options.order, options.batch_size, options.seed)?;
         for callback in callbacks.iter_mut() {
             callback.before_training(self)?;
@@ -241,7 +239,7 @@ impl Network {
                     break;
                 }
                 let at = Epoch { number, batches, clock: &mut clock };
-                control = self.epoch(at, &ids, &mut feed, options, callbacks, &mut history)?;
+                control = self.epoch(at, &mut feed, options, callbacks, &mut history)?;
             }
             Ok::<_, Error>(history)
         })?;
@@ -255,7 +253,6 @@ impl Network {
     fn epoch(
         &mut self,
         at: Epoch<'_>,
-        ids: &[NodeId],
         feed: &mut Feed,
         options: &FitOptions<'_>,
         callbacks: &mut [&mut dyn Callback],
@@ -281,7 +278,7 @@ impl Network {
                     callback.before_batch(self, &event)?;
                 }
             }
-            self.pass(Mode::Training, ids, &batch.numbers, batch.items, &mut totals)?;
+            self.pass(Mode::Training, &batch.gathered, &mut totals)?;
             feed.give_back(batch);
             let seconds = step_began.elapsed().as_secs_f64();
             clock.step(seconds);
