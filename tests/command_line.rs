@@ -405,3 +405,15 @@ fn help_of_data_names_what_every_reader_reads() {
         assert!(help.contains("see `caudal readers`"), "{command}");
     }
 }
+
+#[test]
+fn help_explains_the_words_of_scheduling() {
+    for command in ["train", "bench", "speedup", "simulate", "overhead"] {
+        let help = told(&[command, "--help"]);
+        let words = help.split_once("Words:").unwrap().1;
+        for word in ["plan", "task", "part", "ready", "policy", "executor", "pool", "speedup"] {
+            let explained = words.lines().any(|line| line.trim_start().starts_with(word));
+            assert!(explained, "{command}: {word}");
+        }
+    }
+}

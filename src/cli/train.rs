@@ -31,6 +31,7 @@ const SPEEDUP_LIMIT: Duration = Duration::from_millis(1500);
 /// With no option: the default preset on the embedded handwritten digits, on every core. Ctrl-C ends
 /// the training after the step at hand; --save still takes place.
 #[derive(Debug, Args)]
+#[command(after_long_help = options::WORDS)]
 pub(super) struct Train {
     /// A preset's name, a .toml file or a saved .safetensors file, whose weights count only with --resume
     /// [default: the default preset, or that of --resume]
@@ -52,8 +53,8 @@ pub(super) struct Train {
     micro_batches: options::MicroBatches,
     #[command(flatten)]
     run: options::Run,
-    /// Lets the policy go by estimates; otherwise a few early steps are measured, part by part, and it
-    /// goes by what tasks took there (on one worker, or while --trace looks on, nothing is measured)
+    /// Lets the policy go by estimates of what tasks take, from shapes alone; otherwise a few early steps
+    /// are measured, part by part, and it goes by what tasks took there (on one worker, or while --trace looks on, nothing is measured)
     #[arg(long)]
     estimated_costs: bool,
     #[command(flatten)]

@@ -132,6 +132,9 @@ pub(super) fn parse(
     }
 
     let (mut features, mut labels) = (Vec::new(), Vec::new());
+    // One thread reads and parses, 300 MB a second. To parse on another of rayon's threads what one has
+    // read took 39 ms in place of 57 for 17.6 MB while two cores were free, 77 while they were not, and
+    // 68 on one core, since lines must be copied for it: too little for what happens once a training.
     loop {
         if record.len() != columns {
             return Err(refuse(
