@@ -26,7 +26,7 @@ pub enum Layout {
 pub enum ParameterKind {
     /// The optimizer, by its gradient.
     Learned,
-    /// Its layer, by what it saw in the batch: [`crate::layers::Layer::move_statistic`]. It has no gradient.
+    /// Its layer, by what it saw in the batch: [`crate::layers::WholeBatch::move_statistic`]. It has no gradient.
     Statistic,
 }
 

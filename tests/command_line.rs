@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use caudal::blocks::BLOCKS;
+use caudal::data::READERS;
 use caudal::flow::EXECUTORS;
 use caudal::flow::policy::POLICIES;
 use caudal::layers::LAYERS;
@@ -332,6 +333,7 @@ fn lists_hold_every_row_of_the_tables() {
     check("metrics", &METRICS.iter().map(|it| it.kind).collect::<Vec<_>>());
     check("optimizers", &OPTIMIZERS.iter().map(|it| it.kind).collect::<Vec<_>>());
     check("regularizers", &REGULARIZERS.iter().map(|it| it.kind).collect::<Vec<_>>());
+    check("readers", &READERS.iter().map(|it| it.name).collect::<Vec<_>>());
     check("policies", &POLICIES.iter().map(|it| it.name).collect::<Vec<_>>());
     check("executors", &EXECUTORS.iter().map(|it| it.name).collect::<Vec<_>>());
 }
@@ -390,4 +392,28 @@ fn help_and_version_are_no_errors() {
     assert!(told(&["--help"]).contains("overhead"));
     assert!(told(&["train", "--help"]).contains("--learning-rate"));
     assert!(told(&["--version"]).starts_with("caudal "));
+}
+
+#[test]
+fn help_of_data_names_what_every_reader_reads() {
+    for command in ["train", "evaluate", "predict"] {
+        let help = told(&[command, "--help"]);
+        let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+        for row in READERS {
+            assert!(help.contains(row.form), "{command}: {}", row.form);
+        }
+        assert!(help.contains("see `caudal readers`"), "{command}");
+    }
+}
+
+#[test]
+fn help_explains_the_words_of_scheduling() {
+    for command in ["train", "bench", "speedup", "simulate", "overhead"] {
+        let help = told(&[command, "--help"]);
+        let words = help.split_once("Words:").unwrap().1;
+        for word in ["plan", "task", "part", "ready", "policy", "executor", "pool", "speedup"] {
+            let explained = words.lines().any(|line| line.trim_start().starts_with(word));
+            assert!(explained, "{command}: {word}");
+        }
+    }
 }

@@ -15,7 +15,7 @@ use caudal::graph::{Graph, GraphBuilder};
 use caudal::kernels::MatrixMut;
 use caudal::layers::{
     Add, Arity, Concat, Conv2d, Cost, Dense, Flatten, GlobalAvgPool, Layer, MaxPool, Misfit,
-    ParameterSpec, Reads, Relu, Split, Tanh, View,
+    ParameterSpec, Pass, PreparedWeights, Reads, Relu, Split, Tanh, View,
 };
 use caudal::losses::{Loss, MeanSquaredError, SoftmaxCrossEntropy, TargetValues};
 use caudal::metrics::{Accuracy, Metric};
@@ -170,13 +170,8 @@ impl<T: Layer> Layer for Faulty<T> {
         self.inner.param_grad_reads()
     }
 
-    fn prepared_floats(&self, inputs: &[&[usize]]) -> usize {
-        self.inner.prepared_floats(inputs)
-    }
-
-    fn prepare(&self, context: &Context<'_>, prepared: &mut [f32]) -> Result<(), String> {
-        self.switch.pass(&self.node, "prepare")?;
-        self.inner.prepare(context, prepared)
+    fn prepared_weights(&self) -> Option<&dyn PreparedWeights> {
+        self.inner.prepared_weights().map(|_| self as &dyn PreparedWeights)
     }
 
     fn forward(&self, context: &Context<'_>, output: MatrixMut<'_>) -> Result<(), String> {
@@ -203,6 +198,21 @@ impl<T: Layer> Layer for Faulty<T> {
     ) -> Result<(), String> {
         self.switch.pass(&self.node, "param_grad")?;
         self.inner.param_grad(context, parameter, rows, gradient)
+    }
+}
+
+impl<T: Layer> PreparedWeights for Faulty<T> {
+    fn read_in(&self) -> Pass {
+        self.inner.prepared_weights().unwrap().read_in()
+    }
+
+    fn floats(&self, inputs: &[&[usize]]) -> usize {
+        self.inner.prepared_weights().unwrap().floats(inputs)
+    }
+
+    fn prepare(&self, context: &Context<'_>, prepared: &mut [f32]) -> Result<(), String> {
+        self.switch.pass(&self.node, "prepare")?;
+        self.inner.prepared_weights().unwrap().prepare(context, prepared)
     }
 }
 

@@ -185,7 +185,10 @@ impl Specimen {
         let shapes: Vec<&[usize]> =
             node.inputs.iter().map(|&input| self.graph.nodes()[input].shape.as_slice()).collect();
         match &node.role {
-            Role::Layer(layer) => layer.summary_floats(&shapes, Pass::Forward) > 0,
+            Role::Layer(layer) => {
+                let whole = layer.whole_batch();
+                whole.is_some_and(|it| it.summary_floats(&shapes, Pass::Forward) > 0)
+            }
             _ => false,
         }
     }

@@ -24,6 +24,7 @@ const PEAK: Duration = Duration::from_millis(500);
 /// on standard output, and what the step made of the machine on standard error. Several workloads
 /// run one after another, each in a process of its own.
 #[derive(Debug, Args)]
+#[command(after_long_help = options::WORDS)]
 pub(super) struct Bench {
     /// Names of presets, with arguments as in chain:depth=64,width=32, or .toml files [default: the five of the comparison with others]
     #[arg(value_name = "WORKLOAD")]

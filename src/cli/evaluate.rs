@@ -15,9 +15,8 @@ pub(super) struct Evaluate {
     /// A model that `caudal train --save` wrote
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// `digits`, `synthetic`, a folder of IDX files, or a CSV file, of which the same part is tested
-    /// as after training
-    #[arg(long, value_name = "DATA", default_value = "digits")]
+    #[arg(long, value_name = "DATA", default_value = "digits",
+        help = options::data_help("What to test with, the same part as after training"))]
     data: String,
     #[command(flatten)]
     run: options::Run,

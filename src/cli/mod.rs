@@ -63,6 +63,8 @@ enum Command {
     Optimizers(tables::List),
     /// Lists the regularizers with their attributes.
     Regularizers(tables::List),
+    /// Lists what `--data` can name, with the options of each.
+    Readers(tables::List),
     /// Lists the scheduling policies.
     Policies(tables::List),
     /// Lists the executors.
@@ -128,6 +130,7 @@ fn run(command: Command) -> Result<(), Stop> {
         Command::Metrics(list) => list.metrics(),
         Command::Optimizers(list) => list.optimizers(),
         Command::Regularizers(list) => list.regularizers(),
+        Command::Readers(list) => list.readers(),
         Command::Policies(list) => list.policies(),
         Command::Executors(list) => list.executors(),
     }

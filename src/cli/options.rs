@@ -9,6 +9,23 @@ use clap::Args;
 
 use super::Stop;
 
+/// What the words of the help mean; stands below it.
+pub(super) const WORDS: &str = "\
+Words:
+  plan      the network compiled for one batch size, as a graph of tasks
+  task      one or several calls of layers in a row, sums, or updates of weights
+  part      a range of the items or rows of a task; parts of one task may run at the same time
+  ready     of a part: all that it reads is there
+  policy    which ready part runs next
+  executor  what runs a plan; all executors and policies give the same bits
+  pool      the executor with worker threads; a worker is one of them
+  speedup   how many times as fast as one worker";
+
+/// Help of `--data`: what it is for, and what it may be.
+pub(super) fn data_help(purpose: &str) -> String {
+    format!("{purpose}: {}; see `caudal readers`", caudal::data::forms())
+}
+
 /// A saved network, and how many items its batches have.
 pub(super) fn saved(path: &Path, options: NetworkOptions) -> Result<(Network, usize), Stop> {
     let (model, checkpoint) = checkpoint::open(path)?;
@@ -22,8 +39,8 @@ pub(super) fn saved(path: &Path, options: NetworkOptions) -> Result<(Network, us
 #[derive(Clone, Copy, Debug, Args)]
 pub(super) struct MicroBatches {
     /// Divides each batch into N micro-batches, several in flight together, whose gradients are added
-    /// in order before one update; not with layers that look at a whole batch [default: as caches
-    /// suggest]
+    /// in order before one update; not with layers that look at a whole batch, as `batch_norm` does
+    /// [default: none; large batches are worked on in chunks that the caches hold]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     micro_batches: Option<u32>,
 }

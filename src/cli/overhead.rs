@@ -8,8 +8,8 @@ use caudal::measure::{SHAPES, overhead, tiny_nodes};
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 
-use super::Stop;
 use super::output::{line, note, threads};
+use super::{Stop, options};
 
 /// Measures what a node costs beside its arithmetic.
 ///
@@ -18,6 +18,7 @@ use super::output::{line, note, threads};
 /// NODE` for the fastest run. With no option: every shape at 1,000 and 100,000 nodes with 1 and 2
 /// workers.
 #[derive(Debug, Args)]
+#[command(after_long_help = options::WORDS)]
 pub(super) struct Overhead {
     /// Only this shape
     #[arg(long, value_name = "NAME",

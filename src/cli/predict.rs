@@ -22,9 +22,8 @@ pub(super) struct Predict {
     /// A model that `caudal train --save` or `caudal freeze` wrote
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// `digits` or `synthetic` (their test parts), a folder of IDX files (its test part), or a CSV
-    /// file (every line, with or without a label in the last column)
-    #[arg(long, value_name = "DATA", default_value = "digits")]
+    #[arg(long, value_name = "DATA", default_value = "digits",
+        help = options::data_help("What to predict for, the test part or every line of a CSV file"))]
     data: String,
     #[command(flatten)]
     run: options::Run,

@@ -9,17 +9,19 @@ use caudal::simulator::validation::{Errors, Validation, validate};
 use caudal::simulator::{MOST_WORKERS, Machine, Sittings, Subject, calibration};
 use clap::Args;
 
-use super::Stop;
 use super::output::{line, note};
+use super::{Stop, options};
 
 /// Predicts a training step on virtual workers from what it takes on one worker here.
 ///
 /// First measures this machine: what scheduling costs, and how much parts slow each other down on two
 /// workers, by networks of its own. Then measures the model on one worker, and simulates it. Where this
 /// machine has the workers, they are measured too, and the error is told; other predictions are marked
-/// as not validated. Bounds: min(P, T1 / T∞) from above, and from below what any list schedule reaches
-/// without overhead (Graham).
+/// as not validated. The speedup of P workers is bounded by min(P, T1 / T∞) from above, with T1 all parts
+/// one after another and T∞ the longest way through the tasks; and from below by what any schedule reaches
+/// without overhead whose workers do not idle beside ready parts (Graham).
 #[derive(Debug, Args)]
+#[command(after_long_help = options::WORDS)]
 pub(super) struct Simulate {
     /// A preset's name, a .toml file or a saved .safetensors file [default: the default preset]
     #[arg(value_name = "MODEL", conflicts_with = "validate")]

@@ -15,7 +15,7 @@ use serde_json::json;
 
 use super::output::{line, note};
 use super::report::Report;
-use super::{Stop, summary};
+use super::{Stop, options, summary};
 
 /// Simulated curves go on to at least so many workers.
 const FEWEST_SIMULATED: usize = 16;
@@ -28,6 +28,7 @@ const FEWEST_SIMULATED: usize = 16;
 /// went, and each idea of the executor is switched off in turn. A page also shows what the simulator
 /// makes of the first policy with more workers than there are (see `caudal simulate`).
 #[derive(Debug, Args)]
+#[command(after_long_help = options::WORDS)]
 pub(super) struct Speedup {
     /// A preset, with arguments as in chain:depth=64,width=32, a .toml file or a saved .safetensors file
     /// [default: the default preset]

@@ -1,6 +1,7 @@
 //! `caudal models`, `layers`, `losses`, …: the library's tables, printed.
 
 use caudal::blocks::BLOCKS;
+use caudal::data::READERS;
 use caudal::flow::EXECUTORS;
 use caudal::flow::policy::POLICIES;
 use caudal::graph::TRAINING_ATTRIBUTES;
@@ -104,6 +105,23 @@ impl List {
 
     pub(super) fn regularizers(&self) -> Result<(), Stop> {
         self.print("regularizers", kinds!(REGULARIZERS))
+    }
+
+    pub(super) fn readers(&self) -> Result<(), Stop> {
+        let rows = READERS.iter().map(|spec| Row {
+            name: spec.name,
+            summary: spec.summary,
+            attributes: spec
+                .options
+                .iter()
+                .map(|&(name, meaning)| (name, meaning.to_owned()))
+                .collect(),
+        });
+        self.print("readers", rows)?;
+        if self.json {
+            return Ok(());
+        }
+        line("Options follow the data and a colon, as in --data points.csv:label=class.")
     }
 
     pub(super) fn policies(&self) -> Result<(), Stop> {

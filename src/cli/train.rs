@@ -32,14 +32,14 @@ const SPEEDUP_LIMIT: Duration = Duration::from_millis(1500);
 /// With no option: the default preset on the embedded handwritten digits, on every core. Ctrl-C ends
 /// the training after the step at hand; --save still takes place.
 #[derive(Debug, Args)]
+#[command(after_long_help = options::WORDS)]
 pub(super) struct Train {
     /// A preset's name, a .toml file or a saved .safetensors file, whose weights count only with --resume
     /// [default: the default preset, or that of --resume]
     #[arg(value_name = "MODEL")]
     model: Option<String>,
-    /// `digits`, `synthetic` (random data that fits the model), a folder of IDX files, or a CSV file
-    /// with the label in the last column
-    #[arg(long, value_name = "DATA", default_value = "digits")]
+    #[arg(long, value_name = "DATA", default_value = "digits",
+        help = options::data_help("What to train on, and to test with"))]
     data: String,
     /// Passes over the data, those before --resume included [default: the model's]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
@@ -54,8 +54,8 @@ pub(super) struct Train {
     micro_batches: options::MicroBatches,
     #[command(flatten)]
     run: options::Run,
-    /// Lets the policy go by estimates; otherwise a few early steps are measured, part by part, and it
-    /// goes by what tasks took there (on one worker, or while --trace looks on, nothing is measured)
+    /// Lets the policy go by estimates of what tasks take, from shapes alone; otherwise a few early steps
+    /// are measured, part by part, and it goes by what tasks took there (on one worker, or while --trace looks on, nothing is measured)
     #[arg(long)]
     estimated_costs: bool,
     #[command(flatten)]

@@ -212,6 +212,9 @@ pub fn gather(values: &Tensor, items: &[usize], into: &mut Vec<f32>) -> Result<(
     }
     let stride = values.len() / total;
     into.reserve(items.len() * stride);
+    // One thread copies, for it waits for memory: on two cores, two threads of rayon took 25 us in
+    // place of 16 for 64 items of 784 numbers, 212 us for 183 for 512 items, and 9.3 ms for 8.7 for
+    // 30,000. Besides, large batches are gathered while a step has the cores (`train/feed.rs`).
     match values.as_slice() {
         Some(all) => {
             for &item in items {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Cost, Layer, LayerSpec, Layout, Misfit, ParameterKind, ParameterSpec, Pass, Reads, Sample,
-    finite, last_axis, parse, to_attributes,
+    WholeBatch, finite, last_axis, parse, to_attributes,
 };
 use crate::context::Context;
 use crate::initializers::Constant;
@@ -186,6 +186,68 @@ impl Layer for BatchNorm {
         false
     }
 
+    fn whole_batch(&self) -> Option<&dyn WholeBatch> {
+        Some(self)
+    }
+
+    fn forward(&self, context: &Context<'_>, output: MatrixMut<'_>) -> Result<(), String> {
+        let [mean, variance] = moments(context);
+        let [weight, bias] = [WEIGHT, BIAS].map(|parameter| context.parameter(parameter));
+        let input = (!context.in_place()).then(|| context.input(0));
+        with_scratch(variance.len(), |factor| {
+            self.scale(variance, factor);
+            factor.iter_mut().zip(weight).for_each(|(factor, weight)| *factor *= weight);
+            kernels::batch_norm(input, mean, factor, bias, output);
+        });
+        Ok(())
+    }
+
+    /// With `n` the normalised input and `g` the gradient of the output, it is
+    /// `(g - mean(g) - n * mean(g * n)) * weight` over the standard deviation; with running averages,
+    /// `g * weight` over it.
+    fn input_grad(
+        &self,
+        context: &Context<'_>,
+        _input: usize,
+        gradient: MatrixMut<'_>,
+    ) -> Result<(), String> {
+        let [mean, variance] = moments(context);
+        let sums = context.summary(Pass::Backward).map(halves);
+        let weight = context.parameter(WEIGHT);
+        let share = 1.0 / rows(context, context.batch()) as f32;
+        let channels = variance.len();
+        with_scratch(3 * channels, |coefficients| {
+            let (factor, rest) = coefficients.split_at_mut(channels);
+            let (slope, offset) = rest.split_at_mut(channels);
+            self.scale(variance, factor);
+            for channel in 0..channels {
+                let scale = factor[channel];
+                factor[channel] *= weight[channel];
+                // The running averages are constants.
+                let [sum, product] = sums.map_or([0.0; 2], |sums| sums.map(|sums| sums[channel]));
+                slope[channel] = factor[channel] * scale * product * share;
+                offset[channel] = factor[channel] * sum * share;
+            }
+            let (input, output_grad) = (context.input(0), context.output_grad());
+            kernels::batch_norm_grad(input, mean, output_grad, [factor, slope, offset], gradient);
+        });
+        Ok(())
+    }
+
+    fn param_grad(
+        &self,
+        context: &Context<'_>,
+        parameter: usize,
+        _rows: Range<usize>,
+        gradient: &mut [f32],
+    ) -> Result<(), String> {
+        let sums = context.summary(Pass::Backward).ok_or("nobody summed its gradients")?;
+        gradient.copy_from_slice(halves(sums)[usize::from(parameter == WEIGHT)]);
+        Ok(())
+    }
+}
+
+impl WholeBatch for BatchNorm {
     fn summary_floats(&self, inputs: &[&[usize]], _pass: Pass) -> usize {
         2 * inputs[0].last().copied().unwrap_or(0)
     }
@@ -246,61 +308,5 @@ impl Layer for BatchNorm {
         for (running, batch) in values.iter_mut().zip(batch) {
             *running += self.momentum * (batch * factor - *running);
         }
-    }
-
-    fn forward(&self, context: &Context<'_>, output: MatrixMut<'_>) -> Result<(), String> {
-        let [mean, variance] = moments(context);
-        let [weight, bias] = [WEIGHT, BIAS].map(|parameter| context.parameter(parameter));
-        let input = (!context.in_place()).then(|| context.input(0));
-        with_scratch(variance.len(), |factor| {
-            self.scale(variance, factor);
-            factor.iter_mut().zip(weight).for_each(|(factor, weight)| *factor *= weight);
-            kernels::batch_norm(input, mean, factor, bias, output);
-        });
-        Ok(())
-    }
-
-    /// With `n` the normalised input and `g` the gradient of the output, it is
-    /// `(g - mean(g) - n * mean(g * n)) * weight` over the standard deviation; with running averages,
-    /// `g * weight` over it.
-    fn input_grad(
-        &self,
-        context: &Context<'_>,
-        _input: usize,
-        gradient: MatrixMut<'_>,
-    ) -> Result<(), String> {
-        let [mean, variance] = moments(context);
-        let sums = context.summary(Pass::Backward).map(halves);
-        let weight = context.parameter(WEIGHT);
-        let share = 1.0 / rows(context, context.batch()) as f32;
-        let channels = variance.len();
-        with_scratch(3 * channels, |coefficients| {
-            let (factor, rest) = coefficients.split_at_mut(channels);
-            let (slope, offset) = rest.split_at_mut(channels);
-            self.scale(variance, factor);
-            for channel in 0..channels {
-                let scale = factor[channel];
-                factor[channel] *= weight[channel];
-                // The running averages are constants.
-                let [sum, product] = sums.map_or([0.0; 2], |sums| sums.map(|sums| sums[channel]));
-                slope[channel] = factor[channel] * scale * product * share;
-                offset[channel] = factor[channel] * sum * share;
-            }
-            let (input, output_grad) = (context.input(0), context.output_grad());
-            kernels::batch_norm_grad(input, mean, output_grad, [factor, slope, offset], gradient);
-        });
-        Ok(())
-    }
-
-    fn param_grad(
-        &self,
-        context: &Context<'_>,
-        parameter: usize,
-        _rows: Range<usize>,
-        gradient: &mut [f32],
-    ) -> Result<(), String> {
-        let sums = context.summary(Pass::Backward).ok_or("nobody summed its gradients")?;
-        gradient.copy_from_slice(halves(sums)[usize::from(parameter == WEIGHT)]);
-        Ok(())
     }
 }

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::window::{Padding, Pair, dilated, image, windows};
 use super::{
-    Cost, Layer, LayerSpec, Layout, Misfit, ParameterKind, ParameterSpec, Reads, Sample, Split,
-    parse, to_attributes,
+    Cost, Layer, LayerSpec, Layout, Misfit, ParameterKind, ParameterSpec, Pass, PreparedWeights,
+    Reads, Sample, Split, parse, to_attributes,
 };
 use crate::context::Context;
 use crate::initializers::{Choice, Constant, GlorotUniform};
@@ -236,18 +236,8 @@ impl Layer for Conv2d {
         false
     }
 
-    fn prepared_floats(&self, inputs: &[&[usize]]) -> usize {
-        self.geometry(inputs[0])
-            .map_or(0, |shape| self.groups * kernels::conv2d_prepared_len(&shape))
-    }
-
-    fn prepare(&self, context: &Context<'_>, prepared: &mut [f32]) -> Result<(), String> {
-        let shape = self.shape(context.input_shape(0))?;
-        let len = kernels::conv2d_prepared_len(&shape);
-        for (group, prepared) in prepared.chunks_exact_mut(len).enumerate() {
-            kernels::conv2d_prepare(&shape, context.group_panels(0, group), prepared);
-        }
-        Ok(())
+    fn prepared_weights(&self) -> Option<&dyn PreparedWeights> {
+        Some(self)
     }
 
     fn forward(&self, context: &Context<'_>, mut output: MatrixMut<'_>) -> Result<(), String> {
@@ -297,6 +287,26 @@ impl Layer for Conv2d {
         for ((_, [channels, filters]), gradient) in self.ranges(&shape).zip(gradients) {
             let (input, grads) = (input.slice_cols(channels), output_grad.slice_cols(filters));
             kernels::conv2d_weight_grad(&shape, items, input, grads, gradient);
+        }
+        Ok(())
+    }
+}
+
+impl PreparedWeights for Conv2d {
+    fn read_in(&self) -> Pass {
+        Pass::Backward
+    }
+
+    fn floats(&self, inputs: &[&[usize]]) -> usize {
+        self.geometry(inputs[0])
+            .map_or(0, |shape| self.groups * kernels::conv2d_prepared_len(&shape))
+    }
+
+    fn prepare(&self, context: &Context<'_>, prepared: &mut [f32]) -> Result<(), String> {
+        let shape = self.shape(context.input_shape(0))?;
+        let len = kernels::conv2d_prepared_len(&shape);
+        for (group, prepared) in prepared.chunks_exact_mut(len).enumerate() {
+            kernels::conv2d_prepare(&shape, context.group_panels(0, group), prepared);
         }
         Ok(())
     }

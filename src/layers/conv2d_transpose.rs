@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::window::{Padding, Pair, image, windows};
 use super::{
-    Cost, Layer, LayerSpec, Layout, Misfit, ParameterKind, ParameterSpec, Pass, Reads, Sample,
-    Split, parse, to_attributes,
+    Cost, Layer, LayerSpec, Layout, Misfit, ParameterKind, ParameterSpec, Pass, PreparedWeights,
+    Reads, Sample, Split, parse, to_attributes,
 };
 use crate::context::Context;
 use crate::initializers::{Choice, Constant, GlorotUniform};
@@ -215,18 +215,8 @@ impl Layer for Conv2dTranspose {
         false
     }
 
-    fn prepares_for(&self) -> Pass {
-        Pass::Forward
-    }
-
-    fn prepared_floats(&self, inputs: &[&[usize]]) -> usize {
-        self.geometry(inputs[0]).map_or(0, |shape| kernels::conv2d_prepared_len(&shape))
-    }
-
-    fn prepare(&self, context: &Context<'_>, prepared: &mut [f32]) -> Result<(), String> {
-        let shape = self.shape(context.input_shape(0))?;
-        kernels::conv2d_prepare(&shape, context.panels(0), prepared);
-        Ok(())
+    fn prepared_weights(&self) -> Option<&dyn PreparedWeights> {
+        Some(self)
     }
 
     fn forward(&self, context: &Context<'_>, output: MatrixMut<'_>) -> Result<(), String> {
@@ -264,6 +254,22 @@ impl Layer for Conv2dTranspose {
         let shape = self.shape(context.input_shape(0))?;
         let (items, input) = (context.items(), context.input(0));
         kernels::conv2d_weight_grad(&shape, items, output_grad, input, gradient);
+        Ok(())
+    }
+}
+
+impl PreparedWeights for Conv2dTranspose {
+    fn read_in(&self) -> Pass {
+        Pass::Forward
+    }
+
+    fn floats(&self, inputs: &[&[usize]]) -> usize {
+        self.geometry(inputs[0]).map_or(0, |shape| kernels::conv2d_prepared_len(&shape))
+    }
+
+    fn prepare(&self, context: &Context<'_>, prepared: &mut [f32]) -> Result<(), String> {
+        let shape = self.shape(context.input_shape(0))?;
+        kernels::conv2d_prepare(&shape, context.panels(0), prepared);
         Ok(())
     }
 }

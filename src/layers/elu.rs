@@ -2,12 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Layer, LayerSpec, Misfit, Reads, Sample, finite, parse, require_not_negative, to_attributes,
-};
+use super::pointwise::Pointwise;
+use super::{LayerSpec, Misfit, Reads, Sample, finite, parse, require_not_negative, to_attributes};
 use crate::context::Context;
-use crate::kernels::{self, MatrixMut};
-use crate::tensor::Shape;
+use crate::kernels::{self, MatrixMut, MatrixRef};
 
 pub(super) static SPEC: LayerSpec = LayerSpec {
     kind: "elu",
@@ -50,7 +48,9 @@ impl Elu {
     }
 }
 
-impl Layer for Elu {
+impl Pointwise for Elu {
+    const GRADIENT_READS: Reads = Reads::OUTPUT;
+
     fn kind(&self) -> &'static str {
         SPEC.kind
     }
@@ -59,36 +59,20 @@ impl Layer for Elu {
         to_attributes(self)
     }
 
-    fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, Misfit> {
-        require_not_negative("alpha", self.alpha)?;
-        Ok(inputs[0].to_vec())
+    fn check(&self) -> Result<(), Misfit> {
+        require_not_negative("alpha", self.alpha)
     }
 
-    fn in_place(&self) -> bool {
-        true
+    fn function(&self, input: Option<MatrixRef<'_>>, output: MatrixMut<'_>) {
+        kernels::elu(self.alpha, input, output);
     }
 
-    fn input_grad_reads(&self) -> Reads {
-        Reads::OUTPUT
-    }
-
-    fn backward_can_fail(&self) -> bool {
-        false
-    }
-
-    fn forward(&self, context: &Context<'_>, output: MatrixMut<'_>) -> Result<(), String> {
-        kernels::elu(self.alpha, (!context.in_place()).then(|| context.input(0)), output);
-        Ok(())
-    }
-
-    fn input_grad(
+    fn gradient(
         &self,
         context: &Context<'_>,
-        _input: usize,
+        output_grad: Option<MatrixRef<'_>>,
         gradient: MatrixMut<'_>,
-    ) -> Result<(), String> {
-        let output_grad = (!context.in_place()).then(|| context.output_grad());
+    ) {
         kernels::elu_grad(self.alpha, context.output(), output_grad, gradient);
-        Ok(())
     }
 }

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::ops::Range;
 
-use super::ParameterSpec;
-use crate::context::{Context, Pass};
+use super::{ParameterSpec, PreparedWeights, WholeBatch};
+use crate::context::Context;
 use crate::kernels::MatrixMut;
 use crate::tensor::Shape;
 
@@ -181,60 +181,15 @@ pub trait Layer: fmt::Debug + Send + Sync {
         Reads::INPUTS
     }
 
-    /// Which pass reads a form of the weights of its own: forward, or, backward, the input gradient.
-    fn prepares_for(&self) -> Pass {
-        Pass::Backward
+    /// The form of its own in which it reads its weights, if there is one.
+    fn prepared_weights(&self) -> Option<&dyn PreparedWeights> {
+        None
     }
 
-    /// Floats of that form, which [`Layer::prepare`] writes once a step; 0 for none.
-    fn prepared_floats(&self, _inputs: &[&[usize]]) -> usize {
-        0
+    /// What it must know about the whole batch, if it must know something.
+    fn whole_batch(&self) -> Option<&dyn WholeBatch> {
+        None
     }
-
-    /// Writes that form.
-    fn prepare(&self, _context: &Context<'_>, _prepared: &mut [f32]) -> Result<(), String> {
-        Ok(())
-    }
-
-    /// Floats of what a pass must know about the whole batch before it computes, in training and if its
-    /// parameters are moved: the moments of the numbers, say. 0 for nothing.
-    ///
-    /// [`Layer::summarize`] writes as many floats for each block of items, [`Layer::combine`] brings
-    /// them together, and [`Context::summary`] gives the result to forward, or, in the backward pass,
-    /// to both gradients. The batch is then not worked on in chunks.
-    fn summary_floats(&self, _inputs: &[&[usize]], _pass: Pass) -> usize {
-        0
-    }
-
-    /// Summarises a block of items. In the backward pass it sees what the parameter gradient reads,
-    /// the gradient of the output, and the summary of the forward pass.
-    fn summarize(
-        &self,
-        _context: &Context<'_>,
-        _pass: Pass,
-        _summary: &mut [f32],
-    ) -> Result<(), String> {
-        Ok(())
-    }
-
-    /// Combines the summaries of all blocks, given with the number of items in each, in the order of
-    /// the items.
-    fn combine(
-        &self,
-        _context: &Context<'_>,
-        _pass: Pass,
-        _blocks: &mut dyn Iterator<Item = (usize, &[f32])>,
-        _summary: &mut [f32],
-    ) -> Result<(), String> {
-        Ok(())
-    }
-
-    /// Moves parameter number `parameter`, which is a [`ParameterKind::Statistic`], by what the
-    /// forward pass's summary says of the batch. It is called once a training step, after everything
-    /// that can fail.
-    ///
-    /// [`ParameterKind::Statistic`]: super::ParameterKind::Statistic
-    fn move_statistic(&self, _context: &Context<'_>, _parameter: usize, _values: &mut [f32]) {}
 
     /// Computes the output rows of the part's items.
     fn forward(&self, context: &Context<'_>, output: MatrixMut<'_>) -> Result<(), String>;

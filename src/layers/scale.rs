@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Layer, LayerSpec, Misfit, Reads, Sample, finite, parse, to_attributes};
+use super::pointwise::Pointwise;
+use super::{LayerSpec, Misfit, Reads, Sample, finite, parse, to_attributes};
 use crate::context::Context;
-use crate::kernels::{self, MatrixMut};
-use crate::tensor::Shape;
+use crate::kernels::{self, MatrixMut, MatrixRef};
 
 pub(super) static SPEC: LayerSpec = LayerSpec {
     kind: "scale",
@@ -34,7 +34,9 @@ impl Scale {
     }
 }
 
-impl Layer for Scale {
+impl Pointwise for Scale {
+    const GRADIENT_READS: Reads = Reads::NOTHING;
+
     fn kind(&self) -> &'static str {
         SPEC.kind
     }
@@ -43,41 +45,23 @@ impl Layer for Scale {
         to_attributes(self)
     }
 
-    fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, Misfit> {
-        if !self.factor.is_finite() {
-            return Err(Misfit::new(
-                format!("its factor is {}", self.factor),
-                "give `factor` a finite number",
-            ));
+    fn check(&self) -> Result<(), Misfit> {
+        if self.factor.is_finite() {
+            return Ok(());
         }
-        Ok(inputs[0].to_vec())
+        Err(Misfit::new(format!("its factor is {}", self.factor), "give `factor` a finite number"))
     }
 
-    fn in_place(&self) -> bool {
-        true
+    fn function(&self, input: Option<MatrixRef<'_>>, output: MatrixMut<'_>) {
+        kernels::scale(self.factor, input, output);
     }
 
-    fn input_grad_reads(&self) -> Reads {
-        Reads::NOTHING
-    }
-
-    fn backward_can_fail(&self) -> bool {
-        false
-    }
-
-    fn forward(&self, context: &Context<'_>, output: MatrixMut<'_>) -> Result<(), String> {
-        kernels::scale(self.factor, (!context.in_place()).then(|| context.input(0)), output);
-        Ok(())
-    }
-
-    fn input_grad(
+    fn gradient(
         &self,
-        context: &Context<'_>,
-        _input: usize,
+        _context: &Context<'_>,
+        output_grad: Option<MatrixRef<'_>>,
         gradient: MatrixMut<'_>,
-    ) -> Result<(), String> {
-        let output_grad = (!context.in_place()).then(|| context.output_grad());
+    ) {
         kernels::scale(self.factor, output_grad, gradient);
-        Ok(())
     }
 }

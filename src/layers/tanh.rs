@@ -1,9 +1,9 @@
 //! The hyperbolic tangent of every number.
 
-use super::{Layer, LayerSpec, Misfit, Reads, Sample, parse_plain};
+use super::pointwise::Pointwise;
+use super::{LayerSpec, Reads, Sample, parse_plain};
 use crate::context::Context;
-use crate::kernels::{self, MatrixMut};
-use crate::tensor::Shape;
+use crate::kernels::{self, MatrixMut, MatrixRef};
 
 pub(super) static SPEC: LayerSpec = LayerSpec {
     kind: "tanh",
@@ -20,44 +20,23 @@ pub(super) static SPEC: LayerSpec = LayerSpec {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Tanh;
 
-impl Layer for Tanh {
+impl Pointwise for Tanh {
+    const GRADIENT_READS: Reads = Reads::OUTPUT;
+
     fn kind(&self) -> &'static str {
         SPEC.kind
     }
 
-    fn attributes(&self) -> toml::Table {
-        toml::Table::new()
+    fn function(&self, input: Option<MatrixRef<'_>>, output: MatrixMut<'_>) {
+        kernels::tanh(input, output);
     }
 
-    fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, Misfit> {
-        Ok(inputs[0].to_vec())
-    }
-
-    fn in_place(&self) -> bool {
-        true
-    }
-
-    fn input_grad_reads(&self) -> Reads {
-        Reads::OUTPUT
-    }
-
-    fn backward_can_fail(&self) -> bool {
-        false
-    }
-
-    fn forward(&self, context: &Context<'_>, output: MatrixMut<'_>) -> Result<(), String> {
-        kernels::tanh((!context.in_place()).then(|| context.input(0)), output);
-        Ok(())
-    }
-
-    fn input_grad(
+    fn gradient(
         &self,
         context: &Context<'_>,
-        _input: usize,
+        output_grad: Option<MatrixRef<'_>>,
         gradient: MatrixMut<'_>,
-    ) -> Result<(), String> {
-        let output_grad = (!context.in_place()).then(|| context.output_grad());
+    ) {
         kernels::tanh_grad(context.output(), output_grad, gradient);
-        Ok(())
     }
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::Table;
 use crate::context::Context;
 use crate::kernels::MatrixMut;
-use crate::layers::Misfit;
+use crate::layers::{Misfit, Sample};
 use crate::losses::targets::{each_row, largest};
 
 /// The one class to look at, or all.
@@ -18,6 +18,13 @@ pub(super) struct Scope {
 
 pub(super) const ATTRIBUTES: &[(&str, &str)] =
     &[("class", "the one class to report; by default the mean over the classes that occur")];
+
+/// Scores against class indices and against one-hot rows.
+pub(super) const SAMPLES: &[Sample] = &[
+    Sample { attributes: "", inputs: &[&[4], &[]] },
+    Sample { attributes: "class = 1", inputs: &[&[2], &[]] },
+    Sample { attributes: "", inputs: &[&[2, 3], &[2, 3]] },
+];
 
 impl Scope {
     pub(super) fn check(self, inputs: &[&[usize]]) -> Result<(), Misfit> {
@@ -42,6 +49,86 @@ impl Scope {
         ratio(sum, number)
     }
 }
+
+/// A metric by class, all of a file but its comment: its type, its documentation, its row `SPEC` of the
+/// table, and its [`Metric`](super::Metric). `measure` makes the value of one class of its [`Counts`].
+macro_rules! by_class {
+    (
+        $(#[doc = $what:literal])+
+        $name:ident, kind: $kind:literal, summary: $summary:literal, measure: $measure:path $(,)?
+    ) => {
+        pub(super) static SPEC: $crate::metrics::MetricSpec = $crate::metrics::MetricSpec {
+            kind: $kind,
+            summary: $summary,
+            attributes: $crate::metrics::by_class::ATTRIBUTES,
+            parse: |attributes| $crate::metrics::parse_into(attributes, $name),
+            samples: $crate::metrics::by_class::SAMPLES,
+        };
+
+        $(#[doc = $what])+
+        ///
+        /// Scores of shape `[…, classes]`, the largest of which is the prediction, against class indices of
+        /// shape `[…]` or one-hot rows of the scores' shape. By default the value is the mean over all
+        /// classes that occur among targets or predictions, with [`Self::class`] that of one class. A class
+        /// with nothing to divide by counts as 0. The details have all measures of every class. (The same
+        /// as in scikit-learn, with `average="macro"` and `zero_division=0`.)
+        #[derive(Clone, Copy, Debug, Default)]
+        pub struct $name($crate::metrics::by_class::Scope);
+
+        impl $name {
+            /// The value of one class alone: of class 1 for a binary decision.
+            #[must_use]
+            pub fn class(mut self, class: usize) -> Self {
+                self.0.class = Some(class);
+                self
+            }
+        }
+
+        impl $crate::metrics::Metric for $name {
+            fn kind(&self) -> &'static str {
+                SPEC.kind
+            }
+
+            fn attributes(&self) -> toml::Table {
+                $crate::attributes::to_attributes(&self.0)
+            }
+
+            fn check(&self, inputs: &[&[usize]]) -> Result<(), $crate::layers::Misfit> {
+                self.0.check(inputs)
+            }
+
+            fn statistics(&self, inputs: &[&[usize]]) -> usize {
+                $crate::metrics::by_class::statistics(inputs)
+            }
+
+            fn sums(&self, inputs: &[&[usize]]) -> usize {
+                $crate::metrics::by_class::sums(inputs)
+            }
+
+            fn forward(
+                &self,
+                context: &$crate::context::Context<'_>,
+                statistics: $crate::kernels::MatrixMut<'_>,
+            ) -> Result<(), String> {
+                $crate::metrics::by_class::forward(context, statistics)
+            }
+
+            fn add(&self, sums: &mut [f64], item: &[f32]) {
+                $crate::metrics::by_class::add(sums, item);
+            }
+
+            fn value(&self, sums: &[f64], _items: usize) -> f64 {
+                self.0.value(sums, $measure)
+            }
+
+            fn details(&self, sums: &[f64], _items: usize) -> Option<$crate::metrics::Table> {
+                Some($crate::metrics::by_class::table(sums))
+            }
+        }
+    };
+}
+
+pub(super) use by_class;
 
 /// How often one class came up.
 #[derive(Clone, Copy)]

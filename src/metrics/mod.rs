@@ -154,6 +154,27 @@ fn share_of_rows(
     })
 }
 
+/// Writes the mean of `error` over the numbers of each item, given one of the prediction less that of the
+/// target.
+fn mean_error(
+    context: &Context<'_>,
+    mut statistics: MatrixMut<'_>,
+    error: impl Fn(f64) -> f64,
+) -> Result<(), String> {
+    let (prediction, target) = (context.input(0), context.input(1));
+    let rows = prediction.rows() / context.items().max(1);
+    for item in 0..context.items() {
+        let mut sum = 0.0f64;
+        for row in item * rows..(item + 1) * rows {
+            for (p, t) in prediction.row(row).iter().zip(target.row(row)) {
+                sum += error(f64::from(p - t));
+            }
+        }
+        statistics.row_mut(item)[0] = (sum / (rows * prediction.cols()) as f64) as f32;
+    }
+    Ok(())
+}
+
 /// Writes every number of the prediction beside that of the target.
 fn pairs(context: &Context<'_>, mut statistics: MatrixMut<'_>) {
     let (prediction, target) = (context.input(0), context.input(1));

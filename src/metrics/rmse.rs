@@ -39,19 +39,8 @@ impl Metric for Rmse {
         1
     }
 
-    fn forward(&self, context: &Context<'_>, mut statistics: MatrixMut<'_>) -> Result<(), String> {
-        let (prediction, target) = (context.input(0), context.input(1));
-        let rows = prediction.rows() / context.items().max(1);
-        for item in 0..context.items() {
-            let mut sum = 0.0f64;
-            for row in item * rows..(item + 1) * rows {
-                for (p, t) in prediction.row(row).iter().zip(target.row(row)) {
-                    sum += f64::from(p - t) * f64::from(p - t);
-                }
-            }
-            statistics.row_mut(item)[0] = (sum / (rows * prediction.cols()) as f64) as f32;
-        }
-        Ok(())
+    fn forward(&self, context: &Context<'_>, statistics: MatrixMut<'_>) -> Result<(), String> {
+        super::mean_error(context, statistics, |error| error * error)
     }
 
     fn higher_is_better(&self) -> bool {

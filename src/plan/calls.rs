@@ -318,9 +318,12 @@ impl Lister<'_> {
     /// Weights are prepared once for all chunks, for layers that ask for it.
     pub(super) fn prepare(&mut self, id: NodeId, pass: Pass) -> u32 {
         let Role::Layer(layer) = &self.graph.nodes[id].role else { return NONE };
-        let floats = layer.prepared_floats(&self.input_shapes(id));
-        if floats == 0 || layer.prepares_for() != pass || self.calls.prepared[id] != NONE {
-            return if layer.prepares_for() == pass { self.calls.prepared[id] } else { NONE };
+        let Some(weights) = layer.prepared_weights().filter(|it| it.read_in() == pass) else {
+            return NONE;
+        };
+        let floats = weights.floats(&self.input_shapes(id));
+        if floats == 0 || self.calls.prepared[id] != NONE {
+            return self.calls.prepared[id];
         }
         let value = self.calls.add_flat(floats, 1, false);
         let mut call = self.draft(Phase::Prepare, id);

@@ -43,7 +43,9 @@ pub(super) fn count(
         }
         let shapes: Vec<&[usize]> =
             node.inputs.iter().map(|&input| graph.nodes[input].shape.as_slice()).collect();
-        let as_a_whole = layer.summary_floats(&shapes, Pass::Forward) > 0 && graph.trains(id);
+        let whole = layer.whole_batch();
+        let as_a_whole = whole.is_some_and(|it| it.summary_floats(&shapes, Pass::Forward) > 0)
+            && graph.trains(id);
         if layer.split() != Split::Items || as_a_whole {
             return match options.micro_batches {
                 Some(2..) => Err(Error::node(

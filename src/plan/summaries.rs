@@ -30,7 +30,7 @@ impl Lister<'_> {
     pub(super) fn summarize(&mut self, id: NodeId, pass: Pass) -> [u32; 2] {
         let Role::Layer(layer) = &self.graph.nodes[id].role else { return [NONE; 2] };
         let shapes = self.input_shapes(id);
-        let floats = layer.summary_floats(&shapes, pass);
+        let floats = layer.whole_batch().map_or(0, |whole| whole.summary_floats(&shapes, pass));
         if floats == 0 || !self.graph.trains(id) {
             return self.summaries[id];
         }

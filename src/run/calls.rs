@@ -65,7 +65,8 @@ impl RunState {
                 Role::Layer(layer) => {
                     let operand = Operand::written(targets[0].value);
                     let floats = self.value(operand.value).floats;
-                    layer.prepare(&context, self.flat_mut(operand, 0..floats))
+                    let weights = layer.prepared_weights().ok_or("it prepares no weights")?;
+                    weights.prepare(&context, self.flat_mut(operand, 0..floats))
                 }
                 _ => Ok(()),
             },
@@ -176,6 +177,7 @@ impl RunState {
         pass: Pass,
     ) -> Result<(), String> {
         let Role::Layer(layer) = self.role(context) else { return Ok(()) };
+        let whole = layer.whole_batch().ok_or("it summarises no batch")?;
         let target = self.plan.targets[context.call.writes.range()][0].value;
         let value = *self.value(target);
         let blocks = value.contributions as usize;
@@ -184,7 +186,7 @@ impl RunState {
             let first_item = items.start;
             let context = Context { items, first_item, ..*context };
             let floats = block * value.floats..(block + 1) * value.floats;
-            layer.summarize(&context, pass, self.flat_mut(Operand::written(target), floats))?;
+            whole.summarize(&context, pass, self.flat_mut(Operand::written(target), floats))?;
         }
         Ok(())
     }
@@ -192,6 +194,7 @@ impl RunState {
     /// Brings the summaries of all blocks together.
     fn combine(&self, context: &Context<'_>, pass: Pass) -> Result<(), String> {
         let Role::Layer(layer) = self.role(context) else { return Ok(()) };
+        let whole = layer.whole_batch().ok_or("it summarises no batch")?;
         let operand = self.plan.layout.operands[context.call.inputs.range()][0];
         let value = *self.value(operand.value);
         let blocks = value.contributions as usize;
@@ -200,6 +203,6 @@ impl RunState {
         let mut summaries = summaries.map(|(block, summary)| (items(block), summary));
         let target = Operand::written(self.plan.targets[context.call.writes.range()][0].value);
         let summary = self.flat_mut(target, 0..value.floats);
-        layer.combine(context, pass, &mut summaries, summary)
+        whole.combine(context, pass, &mut summaries, summary)
     }
 }

@@ -187,6 +187,8 @@ impl RunState {
         // it, and those of other nodes that move it come before or after.
         let values = unsafe { std::slice::from_raw_parts_mut(weights.pointer(), weights.len()) };
         // The call belongs to a node that has the parameter.
-        layer.move_statistic(context, place.unwrap_or_default(), values);
+        if let Some(whole) = layer.whole_batch() {
+            whole.move_statistic(context, place.unwrap_or_default(), values);
+        }
     }
 }

@@ -1,6 +1,9 @@
-//! One batch: which tensor goes into which node, and what comes out.
+//! One batch: which numbers go into which node, and what comes out.
+
+use std::borrow::Cow;
 
 use crate::context::Mode;
+use crate::data::{Column, gather};
 use crate::error::{Error, Result};
 use crate::graph::{Graph, NodeId};
 use crate::run::Run;
@@ -51,19 +54,72 @@ pub(super) fn by_node<'a>(
     Ok((items.unwrap_or(0), found))
 }
 
-/// Copies a tensor into a node of a run.
-pub(super) fn bind(run: &mut Run, id: NodeId, tensor: &Tensor) -> Result<()> {
+/// Copies a batch into a run: for each node, the numbers of all items, row-major.
+pub(super) fn bind<N: AsRef<[f32]>>(
+    run: &mut Run,
+    batch: impl IntoIterator<Item = (NodeId, N)>,
+) -> Result<()> {
+    batch.into_iter().try_for_each(|(id, numbers)| run.bind(id, numbers.as_ref()))
+}
+
+/// The numbers of a tensor, row-major; copied only if they lie in another order.
+pub(super) fn row_major(tensor: &Tensor) -> Cow<'_, [f32]> {
     match tensor.as_slice() {
-        Some(numbers) => run.bind(id, numbers),
-        None => run.bind(id, &tensor.iter().copied().collect::<Vec<f32>>()),
+        Some(numbers) => Cow::Borrowed(numbers),
+        None => Cow::Owned(tensor.iter().copied().collect()),
     }
+}
+
+/// Some items of a data set, one after another, by the node that their column feeds. The memory is
+/// used again for the next items.
+#[derive(Debug, Default)]
+pub(super) struct Gathered {
+    items: usize,
+    numbers: Vec<(NodeId, Vec<f32>)>,
+}
+
+impl Gathered {
+    /// Takes the chosen items of every column, in place of those from before.
+    pub(super) fn gather(&mut self, columns: &[(NodeId, Column)], items: &[usize]) -> Result<()> {
+        self.items = items.len();
+        self.numbers.resize_with(columns.len(), Default::default);
+        for ((id, column), (node, numbers)) in columns.iter().zip(&mut self.numbers) {
+            *node = *id;
+            gather(&column.values, items, numbers)?;
+        }
+        Ok(())
+    }
+
+    /// How many items there are.
+    pub(super) fn items(&self) -> usize {
+        self.items
+    }
+
+    /// The numbers of all items, for [`bind`].
+    pub(super) fn by_node(&self) -> impl Iterator<Item = (NodeId, &[f32])> {
+        self.numbers.iter().map(|(id, numbers)| (*id, numbers.as_slice()))
+    }
+}
+
+/// What a run keeps of a node's numbers.
+///
+/// # Errors
+/// If it keeps none: the node is no output, loss or metric of its plan.
+pub(super) fn kept(run: &Run, id: NodeId) -> Result<&[f32]> {
+    run.kept(id).ok_or_else(|| {
+        Error::node(
+            &run.plan().graph().nodes()[id].name,
+            "its plan keeps no numbers of it",
+            "declare it an output, and compile the plan for that",
+        )
+    })
 }
 
 /// The outputs of a prediction run, in the order of [`Graph::outputs`].
 pub(super) fn outputs(run: &Run) -> Result<Vec<Tensor>> {
     let (graph, items) = (run.plan().graph(), run.plan().batch());
-    let kept = |&id: &NodeId| tensor(graph, id, items, run.kept(id).unwrap_or(&[]).to_vec());
-    graph.outputs().iter().map(kept).collect()
+    let output = |&id: &NodeId| tensor(graph, id, items, kept(run, id)?.to_vec());
+    graph.outputs().iter().map(output).collect()
 }
 
 /// The numbers of `items` items of an output as a tensor.
@@ -76,4 +132,40 @@ pub(super) fn tensor(graph: &Graph, id: NodeId, items: usize, numbers: Vec<f32>)
         found: error.to_string(),
         remedy: "declare it an output".to_owned(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Model;
+    use crate::train::{Network, NetworkOptions};
+
+    #[test]
+    fn numbers_that_no_plan_keeps_are_an_error() {
+        let Model { graph, training } = Model::open(Some("digits")).unwrap();
+        let options = NetworkOptions { workers: 1, ..NetworkOptions::default() };
+        let mut network = Network::from_parts(graph, training.optimizer, options).unwrap();
+        let graph = std::sync::Arc::clone(network.graph());
+        let image = Tensor::zeros(vec![2, 8, 8, 1]);
+        let run = network.run(Mode::Prediction, 2).unwrap();
+        bind(run, [(graph.inputs()[0], row_major(&image))]).unwrap();
+        assert_eq!(kept(run, graph.outputs()[0]).unwrap().len(), 20);
+        let loss = graph.losses()[0];
+        let message = kept(run, loss).unwrap_err().to_string();
+        assert!(message.contains(&graph.nodes()[loss].name), "{message}");
+        assert!(message.contains("its plan keeps no numbers of it"), "{message}");
+    }
+
+    #[test]
+    fn gathered_numbers_go_by_node_and_replace_those_before() {
+        let column =
+            Column::new("x", Tensor::from_shape_vec(vec![3, 1], vec![1., 2., 3.]).unwrap());
+        let mut batch = Gathered::default();
+        for items in [&[2, 0, 1][..], &[1]] {
+            batch.gather(&[(7, column.clone())], items).unwrap();
+            let expected: Vec<f32> = items.iter().map(|&item| item as f32 + 1.0).collect();
+            assert_eq!(batch.items(), items.len());
+            assert_eq!(batch.by_node().collect::<Vec<_>>(), [(7, expected.as_slice())]);
+        }
+    }
 }

@@ -4,8 +4,9 @@ use std::thread::Scope;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
+use super::batch::Gathered;
 use super::fit::FitOptions;
-use crate::data::{Column, Sampler, gather};
+use crate::data::{Column, Sampler};
 use crate::error::Result;
 use crate::graph::NodeId;
 
@@ -18,10 +19,8 @@ const WORTH_A_THREAD: usize = 1 << 16;
 pub(super) struct Batch {
     /// The batch within its epoch, from 0.
     pub(super) number: usize,
-    /// How many items it has.
-    pub(super) items: usize,
-    /// By column: the items' numbers, one after another.
-    pub(super) numbers: Vec<Vec<f32>>,
+    /// Its items.
+    pub(super) gathered: Gathered,
 }
 
 /// Gathers batch after batch, epoch after epoch.
@@ -48,12 +47,8 @@ impl Gatherer {
         let end = (self.next + self.batch_size).min(self.sequence.len());
         let items = &self.sequence[self.next..end];
         spare.number = self.next / self.batch_size;
-        spare.items = items.len();
-        spare.numbers.resize_with(self.columns.len(), Vec::new);
-        for ((_, column), numbers) in self.columns.iter().zip(&mut spare.numbers) {
-            if let Err(error) = gather(&column.values, items, numbers) {
-                return Some(Err(error));
-            }
+        if let Err(error) = spare.gathered.gather(&self.columns, items) {
+            return Some(Err(error));
         }
         self.next = end;
         if spare.number + 1 >= self.batches {
@@ -150,9 +145,11 @@ mod tests {
             let mut feed = Feed::new(scope, columns, sampler, options);
             while let Some(batch) = feed.next() {
                 let batch = batch.unwrap();
-                let firsts = batch.numbers[0].chunks(width).map(|item| item[0]).collect();
-                assert_eq!(batch.numbers[0].len(), batch.items * width);
-                all.push((batch.number, batch.items, firsts));
+                let items = batch.gathered.items();
+                let (_, numbers) = batch.gathered.by_node().next().unwrap();
+                assert_eq!(numbers.len(), items * width);
+                let firsts = numbers.chunks(width).map(|item| item[0]).collect();
+                all.push((batch.number, items, firsts));
                 feed.give_back(batch);
             }
         });

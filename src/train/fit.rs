@@ -13,7 +13,6 @@ use super::report::{Report, Totals};
 use crate::context::Mode;
 use crate::data::{Dataset, Order, Sampler};
 use crate::error::{Error, Result};
-use crate::graph::NodeId;
 
 /// How a network is fitted to a data set.
 ///
@@ -115,7 +114,6 @@ impl Network {
     ) -> Result<History> {
         require_items(options.batch_size)?;
         let columns = self.columns(Mode::Training, data)?;
-        let ids: Vec<NodeId> = columns.iter().map(|(id, _)| *id).collect();
         let sampler = Sampler::new(data, &options.order, options.batch_size, options.seed)?;
         let mut callbacks = Callbacks::new(callbacks);
         callbacks.before_training(self)?;
@@ -131,7 +129,7 @@ impl Network {
                     break;
                 }
                 let at = Epoch { number, batches, clock: &mut clock };
-                control = self.epoch(at, &ids, &mut feed, options, &mut callbacks, &mut history)?;
+                control = self.epoch(at, &mut feed, options, &mut callbacks, &mut history)?;
             }
             Ok::<_, Error>(history)
         })?;
@@ -143,7 +141,6 @@ impl Network {
     fn epoch(
         &mut self,
         at: Epoch<'_>,
-        ids: &[NodeId],
         feed: &mut Feed,
         options: &FitOptions<'_>,
         callbacks: &mut Callbacks<'_, '_>,
@@ -165,7 +162,7 @@ impl Network {
                 let event = BatchStart { epoch, epochs, batch: number, batches, elapsed };
                 callbacks.before_batch(self, &event)?;
             }
-            self.pass(Mode::Training, ids, &batch.numbers, batch.items, &mut totals)?;
+            self.pass(Mode::Training, &batch.gathered, &mut totals)?;
             feed.give_back(batch);
             let seconds = step_began.elapsed().as_secs_f64();
             clock.step(seconds);

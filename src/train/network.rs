@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::batch::{bind, by_node, outputs};
+use super::batch::{bind, by_node, outputs, row_major};
 use super::costs::Costs;
 use super::report::{Report, Totals};
 use crate::context::Mode;
 use crate::error::{Error, Result};
 use crate::flow::{Executor, executor};
-use crate::graph::Graph;
+use crate::graph::{Graph, NodeId};
 use crate::optimizers::Optimizer;
 use crate::plan::{Plan, PlanOptions};
 use crate::run::{Parameters, Run};
@@ -94,9 +94,15 @@ pub struct Network {
     optimizer: Arc<dyn Optimizer>,
     executor: Box<dyn Executor>,
     options: NetworkOptions,
-    runs: HashMap<(Mode, usize), Run>,
-    costs: HashMap<(Mode, usize), Costs>,
+    runs: HashMap<(Mode, usize), MeasuredRun>,
     step: u64,
+}
+
+/// A run, and what is known of the costs of its tasks.
+#[derive(Debug)]
+struct MeasuredRun {
+    run: Run,
+    costs: Costs,
 }
 
 /// Refuses parameters that memory does not hold. The system says so for one large piece at once;
@@ -152,7 +158,6 @@ impl Network {
             executor: executor(&options.executor, options.workers, &options.policy)?,
             options,
             runs: HashMap::new(),
-            costs: HashMap::new(),
             step: 0,
             graph,
             optimizer,
@@ -177,7 +182,7 @@ impl Network {
     /// Runs the plans with another executor from now on.
     pub fn set_executor(&mut self, executor: Box<dyn Executor>) {
         self.executor = executor;
-        self.costs.clear();
+        self.runs.values_mut().for_each(|it| it.costs = Costs::default());
     }
 
     /// How it runs.
@@ -239,7 +244,6 @@ impl Network {
     /// Goes on with another graph and its parameters; plans are compiled anew.
     pub(super) fn replace(&mut self, graph: Arc<Graph>, parameters: Parameters) {
         self.runs.clear();
-        self.costs.clear();
         self.parameters = Arc::new(parameters);
         self.graph = graph;
     }
@@ -295,43 +299,56 @@ impl Network {
     /// # Errors
     /// As [`Plan::compile`].
     pub fn run(&mut self, mode: Mode, batch: usize) -> Result<&mut Run> {
+        Ok(&mut self.step_parts(mode, batch)?.0.run)
+    }
+
+    /// What a step takes: the run for batches of `batch` items, compiled at its first use, what
+    /// executes it, and the count of steps.
+    fn step_parts(
+        &mut self,
+        mode: Mode,
+        batch: usize,
+    ) -> Result<(&mut MeasuredRun, &mut dyn Executor, &mut u64)> {
         if self.runs.len() >= MOST_RUNS && !self.runs.contains_key(&(mode, batch)) {
             self.runs.clear();
-            self.costs.clear();
         }
-        match self.runs.entry((mode, batch)) {
-            Entry::Occupied(known) => Ok(known.into_mut()),
+        let run = match self.runs.entry((mode, batch)) {
+            Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(place) => {
                 let options = self.options.plan;
                 let plan = Plan::compile(&self.graph, mode, batch, &self.optimizer, options)?;
                 let mut run = Run::new(Arc::new(plan), Arc::clone(&self.parameters))?;
                 run.set_seed(self.options.seed);
-                Ok(place.insert(run))
+                place.insert(MeasuredRun { run, costs: Costs::default() })
             }
-        }
+        };
+        Ok((run, self.executor.as_mut(), &mut self.step))
     }
 
-    /// Executes the run whose inputs are bound. After an error the weights are those from before.
-    pub(super) fn execute(&mut self, mode: Mode, batch: usize) -> Result<()> {
+    /// Binds and executes a batch of `items` items: for each input and target node, the numbers of
+    /// all items, row-major. The run that it gives has the results. After an error the weights are
+    /// those from before.
+    pub(super) fn execute<N: AsRef<[f32]>>(
+        &mut self,
+        mode: Mode,
+        items: usize,
+        batch: impl IntoIterator<Item = (NodeId, N)>,
+    ) -> Result<&Run> {
         let moves = mode == Mode::Training && self.options.plan.updates;
-        let copy = (moves && self.optimizer.can_fail()).then(|| self.parameters.snapshot());
-        self.run(mode, batch)?;
-        let (step, measured) = (self.step, self.options.measured_costs);
-        let executor = self.executor.as_mut();
-        let outcome = self.runs.get_mut(&(mode, batch)).map_or(Ok(()), |run| {
-            run.set_step(step);
-            if mode == Mode::Training && measured {
-                self.costs.entry((mode, batch)).or_default().execute(run, executor)
-            } else {
-                executor.execute(run)
-            }
-        });
-        match (&outcome, copy) {
-            (Ok(()), _) => self.step += u64::from(moves),
-            (Err(_), Some(copy)) => self.parameters.restore(&copy),
+        let measured = mode == Mode::Training && self.options.measured_costs;
+        let can_fail = moves && self.optimizer.can_fail();
+        let parameters = can_fail.then(|| Arc::clone(&self.parameters));
+        let (MeasuredRun { run, costs }, executor, step) = self.step_parts(mode, items)?;
+        bind(run, batch)?;
+        run.set_step(*step);
+        let before = parameters.map(|parameters| (parameters.snapshot(), parameters));
+        let outcome = if measured { costs.execute(run, executor) } else { executor.execute(run) };
+        match (&outcome, before) {
+            (Ok(()), _) => *step += u64::from(moves),
+            (Err(_), Some((copy, parameters))) => parameters.restore(&copy),
             (Err(_), None) => {}
         }
-        outcome
+        outcome.map(|()| &*run)
     }
 
     /// One training step: forward, backward and the updates. The report is from before the update.
@@ -355,11 +372,10 @@ impl Network {
     }
 
     fn batch(&mut self, mode: Mode, batch: &[(&str, &Tensor)]) -> Result<Report> {
-        let items = self.bind(mode, batch)?;
-        self.execute(mode, items)?;
-        let mut totals = Totals::new(&self.graph);
-        totals.add(self.run(mode, items)?);
-        Ok(totals.report(&self.graph))
+        let graph = Arc::clone(&self.graph);
+        let mut totals = Totals::new(&graph);
+        totals.add(self.execute_named(mode, batch)?)?;
+        Ok(totals.report(&graph))
     }
 
     /// The outputs of one batch, in the order of [`Graph::outputs`].
@@ -367,17 +383,12 @@ impl Network {
     /// # Errors
     /// If the data does not fit, or if a node fails.
     pub fn predict(&mut self, batch: &[(&str, &Tensor)]) -> Result<Vec<Tensor>> {
-        let items = self.bind(Mode::Prediction, batch)?;
-        self.execute(Mode::Prediction, items)?;
-        outputs(self.run(Mode::Prediction, items)?)
+        outputs(self.execute_named(Mode::Prediction, batch)?)
     }
 
-    /// Copies a batch into its run; says how many items it has.
-    fn bind(&mut self, mode: Mode, batch: &[(&str, &Tensor)]) -> Result<usize> {
-        let graph = Arc::clone(&self.graph);
-        let (items, bound) = by_node(&graph, mode, batch)?;
-        let run = self.run(mode, items)?;
-        bound.into_iter().try_for_each(|(id, tensor)| bind(run, id, tensor))?;
-        Ok(items)
+    /// Executes a batch of tensors by the names of their nodes.
+    fn execute_named(&mut self, mode: Mode, batch: &[(&str, &Tensor)]) -> Result<&Run> {
+        let (items, tensors) = by_node(&self.graph, mode, batch)?;
+        self.execute(mode, items, tensors.into_iter().map(|(id, tensor)| (id, row_major(tensor))))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::batch::tensor;
+use super::batch::{Gathered, bind, kept, tensor};
 use super::network::Network;
 use super::report::{Report, Totals};
 use super::stream::PredictStream;
@@ -37,13 +37,10 @@ impl Network {
         let columns = self.columns(Mode::Evaluation, data)?;
         let order: Vec<usize> = (0..data.len()).collect();
         let mut totals = Totals::new(self.graph());
-        let ids: Vec<NodeId> = columns.iter().map(|(id, _)| *id).collect();
-        let mut numbers = vec![Vec::new(); columns.len()];
+        let mut batch = Gathered::default();
         for items in batches(&order, batch_size).take(most.max(1)) {
-            for ((_, column), numbers) in columns.iter().zip(&mut numbers) {
-                gather(&column.values, items, numbers)?;
-            }
-            self.pass(Mode::Evaluation, &ids, &numbers, items.len(), &mut totals)?;
+            batch.gather(&columns, items)?;
+            self.pass(Mode::Evaluation, &batch, &mut totals)?;
         }
         Ok(totals.report(self.graph()))
     }
@@ -60,23 +57,9 @@ impl Network {
         Ok(())
     }
 
-    /// One batch through the plan, its results added to `totals`: for each of the nodes `ids`, the
-    /// numbers of all items.
-    pub(super) fn pass(
-        &mut self,
-        mode: Mode,
-        ids: &[NodeId],
-        numbers: &[Vec<f32>],
-        items: usize,
-        totals: &mut Totals,
-    ) -> Result<()> {
-        let run = self.run(mode, items)?;
-        for (&id, numbers) in ids.iter().zip(numbers) {
-            run.bind(id, numbers)?;
-        }
-        self.execute(mode, items)?;
-        totals.add(self.run(mode, items)?);
-        Ok(())
+    /// One batch through the plan, its results added to `totals`.
+    pub(super) fn pass(&mut self, mode: Mode, batch: &Gathered, totals: &mut Totals) -> Result<()> {
+        totals.add(self.execute(mode, batch.items(), batch.by_node())?)
     }
 
     /// Which column of a data set feeds each input and target node: the one of that name, or the
@@ -133,8 +116,10 @@ impl Network {
     /// If the data does not fit, or as [`Plan::compile`](crate::plan::Plan::compile).
     pub fn bound_run(&mut self, mode: Mode, data: &Dataset, items: &[usize]) -> Result<&mut Run> {
         let columns = self.columns(mode, data)?;
+        let mut batch = Gathered::default();
+        batch.gather(&columns, items)?;
         let run = self.run(mode, items.len())?;
-        bind(run, &columns, items)?;
+        bind(run, batch.by_node())?;
         Ok(run)
     }
 
@@ -149,12 +134,12 @@ impl Network {
         let columns = self.columns(Mode::Prediction, data)?;
         let mut numbers = vec![Vec::new(); graph.outputs().len()];
         let order: Vec<usize> = (0..data.len()).collect();
+        let mut batch = Gathered::default();
         for items in batches(&order, batch_size) {
-            bind(self.run(Mode::Prediction, items.len())?, &columns, items)?;
-            self.execute(Mode::Prediction, items.len())?;
-            let run = self.run(Mode::Prediction, items.len())?;
+            batch.gather(&columns, items)?;
+            let run = self.execute(Mode::Prediction, items.len(), batch.by_node())?;
             for (&id, numbers) in graph.outputs().iter().zip(&mut numbers) {
-                numbers.extend_from_slice(run.kept(id).unwrap_or_default());
+                numbers.extend_from_slice(kept(run, id)?);
             }
         }
         let outputs = graph.outputs().iter().zip(numbers);
@@ -197,16 +182,6 @@ pub(super) fn require_items(batch_size: usize) -> Result<()> {
             problem: "the batch size is 0".to_owned(),
             remedy: "use at least one item a batch".to_owned(),
         });
-    }
-    Ok(())
-}
-
-/// Copies some items of a data set into a run.
-fn bind(run: &mut Run, columns: &[(NodeId, Column)], items: &[usize]) -> Result<()> {
-    let mut numbers = Vec::new();
-    for (id, column) in columns {
-        gather(&column.values, items, &mut numbers)?;
-        run.bind(*id, &numbers)?;
     }
     Ok(())
 }

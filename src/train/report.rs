@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::batch::kept;
 use crate::error::{Error, Result};
 use crate::graph::{Graph, NodeId, Role};
 use crate::metrics::{Metric, Table};
@@ -137,20 +138,24 @@ impl Totals {
     }
 
     /// Adds what a run left behind, item by item.
-    pub(super) fn add(&mut self, run: &Run) {
+    ///
+    /// # Errors
+    /// If its plan does not keep what losses and metrics say of each item.
+    pub(super) fn add(&mut self, run: &Run) -> Result<()> {
         for (id, sum) in &mut self.losses {
-            *sum += run.kept(*id).unwrap_or(&[]).iter().map(|&loss| f64::from(loss)).sum::<f64>();
+            *sum += kept(run, *id)?.iter().map(|&loss| f64::from(loss)).sum::<f64>();
         }
         for (parameter, sum) in &mut self.regularization {
             let items = run.plan().batch() as f64;
             *sum += items * run.regularization(*parameter).unwrap_or(0.0);
         }
         for MetricTotals { id, metric, statistics, sums } in &mut self.metrics {
-            for item in run.kept(*id).unwrap_or(&[]).chunks(*statistics) {
+            for item in kept(run, *id)?.chunks(*statistics) {
                 metric.add(sums, item);
             }
         }
         self.items += run.plan().batch();
+        Ok(())
     }
 
     pub(super) fn report(&self, graph: &Graph) -> Report {

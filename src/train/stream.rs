@@ -12,7 +12,7 @@ use std::thread::{Builder, JoinHandle};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use parking_lot::Mutex;
 
-use super::batch::{bind, by_node, outputs};
+use super::batch::{bind, by_node, outputs, row_major};
 use super::network::{MOST_RUNS, Network};
 use crate::context::Mode;
 use crate::error::{Error, Result};
@@ -278,7 +278,7 @@ impl Runner {
         };
         let run = &mut self.runs[number];
         self.stop.include(self.number, run.cancel_token());
-        inputs.iter().try_for_each(|(id, tensor)| bind(run, *id, tensor))?;
+        bind(run, inputs.iter().map(|(id, tensor)| (*id, row_major(tensor))))?;
         Sequential::new().execute(run)?;
         outputs(run)
     }

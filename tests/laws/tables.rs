@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use caudal::data::{READERS, forms, reader};
 use caudal::flow::policy::{POLICIES, policy};
 use caudal::flow::{EXECUTORS, executor};
 use caudal::initializers::{self, INITIALIZERS};
@@ -41,7 +42,16 @@ pub(super) fn assert_table<'a>(
 fn every_file_is_a_row() {
     assert_table(
         "layers",
-        &["checks", "custom", "layer", "window", "tests"],
+        &[
+            "checks",
+            "custom",
+            "layer",
+            "pointwise",
+            "prepared_weights",
+            "whole_batch",
+            "window",
+            "tests",
+        ],
         LAYERS.iter().map(|row| (row.kind, row.summary)),
     );
     assert_table("losses", &["targets", "tests"], LOSSES.iter().map(|row| (row.kind, row.summary)));
@@ -65,6 +75,7 @@ fn every_file_is_a_row() {
         &["tests"],
         REGULARIZERS.iter().map(|row| (row.kind, row.summary)),
     );
+    assert_table("data/readers", &["request"], READERS.iter().map(|row| (row.name, row.summary)));
     let policies = POLICIES.iter().map(|row| (row.name, row.summary));
     assert_table(
         "executor/policy",
@@ -114,6 +125,17 @@ fn every_row_is_found_by_its_kind_and_makes_that_kind() {
             assert_eq!((row.parse)(table(sample)).unwrap().kind(), row.kind);
         }
     }
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("t10k-labels.idx1-ubyte.gz"), "").unwrap();
+    let images = folder.path().to_str().unwrap();
+    let named = ["digits", "synthetic", images, "no/such/points.CSV.gz"];
+    assert_eq!(named.len(), READERS.len(), "name something that each reader reads");
+    for (row, named) in READERS.iter().zip(named) {
+        assert!(std::ptr::eq(*row, reader(named).unwrap()), "{named}");
+        let readers = READERS.iter().filter(|row| (row.recognizes)(named));
+        assert_eq!(readers.count(), 1, "{named}");
+        assert!(row.form.len() > 5 && forms().contains(row.form), "{}", row.name);
+    }
     for row in POLICIES {
         assert_eq!(policy(row.name).unwrap().name(), row.name);
     }
@@ -139,6 +161,7 @@ fn unknown_kinds_are_refused_with_those_that_exist() {
             regularizers::find("nonsense").unwrap_err(),
             REGULARIZERS.iter().map(|r| r.kind).collect(),
         ),
+        (reader("`nonsense`").unwrap_err(), READERS.iter().map(|row| row.form).collect()),
         (policy("nonsense").unwrap_err(), POLICIES.iter().map(|row| row.name).collect()),
         (
             executor("nonsense", 1, "fifo").err().unwrap(),
@@ -160,6 +183,7 @@ fn attributes_are_described_once() {
     let tables = tables.chain(OPTIMIZERS.iter().map(|row| (row.kind, row.attributes)));
     let tables = tables.chain(INITIALIZERS.iter().map(|row| (row.kind, row.attributes)));
     let tables = tables.chain(REGULARIZERS.iter().map(|row| (row.kind, row.attributes)));
+    let tables = tables.chain(READERS.iter().map(|row| (row.name, row.options)));
     let mut described = 0;
     for (kind, attributes) in tables {
         let mut names = BTreeSet::new();

@@ -3,9 +3,21 @@
 use std::path::Path;
 use std::sync::OnceLock;
 
+use super::ReaderSpec;
 use super::csv::{LabelColumn, parse};
-use super::{Column, Dataset, refuse};
 use crate::Result;
+use crate::data::{Column, Dataset, refuse};
+
+/// The reader's row of the table.
+pub(super) static SPEC: ReaderSpec = ReaderSpec {
+    name: "digits",
+    summary: "8 x 8 images of handwritten digits, which the program carries: 1437 and 360 for testing",
+    form: "`digits`",
+    options: &[],
+    recognizes: |source| source == "digits",
+    read: |_| digits(),
+    read_to_predict: None,
+};
 
 /// See `digits/README.md` for the source and the licence.
 const COMPRESSED: &[u8] = include_bytes!("digits/digits.csv.gz");

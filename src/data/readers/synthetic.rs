@@ -5,9 +5,65 @@ use std::f64::consts::TAU;
 use rand::RngCore;
 use rand_chacha::ChaCha8Rng;
 
-use super::sampler::{below, generator};
-use super::{Column, Dataset, MAX_CLASSES, MAX_VALUES, refuse};
+use super::{ReaderSpec, Request};
+use crate::data::sampler::{below, generator};
+use crate::data::{Column, Dataset, MAX_CLASSES, MAX_VALUES, refuse};
+use crate::graph::{Graph, NodeId, Role};
+use crate::losses::TargetValues;
 use crate::{Error, Result, Shape, Tensor, describe_shape};
+
+/// The reader's row of the table.
+pub(super) static SPEC: ReaderSpec = ReaderSpec {
+    name: "synthetic",
+    summary: "random numbers that fit the model, for timing: nothing can be learned from them",
+    form: "`synthetic`",
+    options: &[
+        (
+            "items",
+            "items of the training part; default 1024, or a batch where that is more, and fewer where they are large",
+        ),
+        ("seed", "of the random numbers; default 0"),
+    ],
+    recognizes: |source| source == "synthetic",
+    read,
+    read_to_predict: None,
+};
+
+/// Items for training and for testing, as long as they are small.
+const ITEMS: (usize, usize) = (1024, 256);
+
+/// Numbers that the inputs hold at most, unless one batch is larger.
+const MOST_NUMBERS: usize = 1 << 26;
+
+/// Batches of more numbers, 4 GiB, are taken for a mistake.
+const LARGEST_BATCH: usize = 1 << 30;
+
+/// Data for the network of the request.
+fn read(request: &Request<'_>) -> Result<(Dataset, Dataset)> {
+    let Some((graph, batch)) = request.network else {
+        return Err(refuse(
+            "synthetic data",
+            "no network was given that it could fit",
+            "give one, or say with `synthetic` the function which columns to make",
+        ));
+    };
+    let count = |id: NodeId| graph.nodes()[id].shape.iter().product::<usize>();
+    let item: usize = graph.inputs().into_iter().map(count).sum();
+    let most = (MOST_NUMBERS / item.max(1)).max(1);
+    if item.saturating_mul(batch) > LARGEST_BATCH {
+        return Err(refuse(
+            "synthetic data",
+            format!("a batch of {batch} has more than {LARGEST_BATCH} numbers"),
+            "use a smaller batch",
+        ));
+    }
+    let (train, test) = ITEMS;
+    let asked = request.number("items", 1)?.map(|items| items as usize);
+    let seed = request.number("seed", 0)?.unwrap_or(0).wrapping_mul(2);
+    let train = synthetic_for(graph, asked.unwrap_or(train.min(most).max(batch)), seed)?;
+    let test = synthetic_for(graph, test.min(most), seed.wrapping_add(1))?;
+    Ok((train.renamed("synthetic train"), test.renamed("synthetic test")))
+}
 
 /// What a target column of [`synthetic`] holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,6 +153,59 @@ pub fn synthetic(
     });
     let targets = targets.collect::<Result<_>>()?;
     Dataset::new(name, inputs, targets)
+}
+
+/// Random data for every input and target of `graph`, by the names of the nodes: classes where a
+/// loss wants classes, normal values elsewhere.
+///
+/// # Errors
+/// As [`synthetic()`].
+pub fn synthetic_for(graph: &Graph, items: usize, seed: u64) -> Result<Dataset> {
+    let column = |id: NodeId| {
+        let node = &graph.nodes()[id];
+        (node.name.clone(), node.shape.clone())
+    };
+    let inputs: Vec<(String, Shape)> = graph.inputs().into_iter().map(column).collect();
+    let mut targets = Vec::new();
+    for (place, id) in graph.targets().into_iter().enumerate() {
+        let (name, shape) = column(id);
+        let kind = match classes(graph, id) {
+            Some(classes) => TargetKind::Classes(classes),
+            None => TargetKind::Values(shape.clone()),
+        };
+        let count = match kind {
+            TargetKind::Classes(_) => items.saturating_mul(shape.iter().product()),
+            TargetKind::Values(_) => items,
+        };
+        // Each target by itself, since one item may have several classes, and with a seed of its
+        // own, since its place is always the first.
+        let seed = seed.wrapping_add((place as u64) << 32);
+        let one = [("one".to_owned(), vec![1])];
+        let made = synthetic("synthetic", &one, &[(name.clone(), kind)], count, seed)?;
+        let values = made.targets()[0].values.clone();
+        let shape = [&[items], shape.as_slice()].concat();
+        let values = Tensor::from_shape_vec(shape, values.iter().copied().collect());
+        let refuse = |error: ndarray::ShapeError| {
+            crate::data::refuse("synthetic data", error.to_string(), "ask for fewer items")
+        };
+        targets.push(Column::new(name, values.map_err(refuse)?));
+    }
+    let made = synthetic("synthetic", &inputs, &[], items, seed)?;
+    Dataset::new("synthetic", made.inputs().to_vec(), targets)
+}
+
+/// How many classes a target has, if it has classes.
+fn classes(graph: &Graph, target: NodeId) -> Option<usize> {
+    let mut users = graph.consumers(target).iter();
+    users.find_map(|&(user, input)| {
+        let Role::Loss { loss, .. } = &graph.nodes()[user].role else { return None };
+        let shapes =
+            graph.nodes()[user].inputs.iter().map(|&id| graph.nodes()[id].shape.as_slice());
+        match loss.target_values(&shapes.collect::<Vec<_>>()) {
+            TargetValues::Classes(classes) if input == 1 => Some(classes),
+            _ => None,
+        }
+    })
 }
 
 /// Standard normal values by Box and Muller's method.
