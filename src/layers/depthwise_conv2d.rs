@@ -19,12 +19,12 @@ pub(super) static SPEC: LayerSpec = LayerSpec {
     kind: "depthwise_conv2d",
     summary: "windows of weights of each channel's own slide over it, plus a bias",
     attributes: &[
-        ("kernel", "rows and columns of the windows, one number or two, at least 1; required"),
-        ("stride", "steps of the windows, one number or two, at least 1; default 1"),
+        ("kernel", "rows and columns of the window, one number or two, at least 1; required"),
+        ("stride", "steps of the window, one number or two, at least 1; default 1"),
         ("padding", "\"valid\" or \"same\"; default \"valid\""),
         (
             "dilation",
-            "distance between the taps of a window, one number or two, at least 1; default 1",
+            "distance between the taps of the window, one number or two, at least 1; default 1",
         ),
         (
             "multiplier",

@@ -2,6 +2,7 @@
 
 mod custom_kinds;
 mod kinds;
+mod manual;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 
 pub use custom_kinds::CustomKinds;
 pub(crate) use kinds::suggest;
+pub use manual::{manual, manual_of};
 pub(crate) use write::settings;
 
 use crate::error::{Error, Result};
