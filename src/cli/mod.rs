@@ -6,6 +6,7 @@ mod fitting;
 mod freeze;
 mod graph;
 mod interrupt;
+mod legends;
 mod model_file;
 mod options;
 mod output;

@@ -9,8 +9,8 @@ use caudal::simulator::validation::{Errors, Validation, validate};
 use caudal::simulator::{MOST_WORKERS, Machine, Sittings, Subject, calibration};
 use clap::Args;
 
-use super::Stop;
 use super::output::{line, note};
+use super::{Stop, legends};
 
 /// Predicts a training step on virtual workers from what it takes on one worker here.
 ///
@@ -199,7 +199,8 @@ fn table(prediction: &Prediction) -> Result<(), Stop> {
             row.bound,
         ))?;
     }
-    Ok(())
+    line(legends::PREDICTION)?;
+    line(legends::MACHINE)
 }
 
 fn validation_table(validation: &Validation) -> Result<(), Stop> {
@@ -235,6 +236,8 @@ fn validation_table(validation: &Validation) -> Result<(), Stop> {
             mib(row.peak_bytes.1),
         ))?;
     }
+    line(legends::VALIDATION)?;
+    line(legends::MACHINE)?;
     let errors = |what: &str, errors: &Errors| {
         line(format!(
             "{what}: {} predictions, error {:.1} % in the mean, {:.1} % at the 95th percentile, {:.1} % \
