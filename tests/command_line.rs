@@ -417,3 +417,15 @@ fn help_explains_the_words_of_scheduling() {
         }
     }
 }
+
+#[test]
+fn the_format_of_model_files_is_told() {
+    let page = include_str!("../docs/model-file.md");
+    assert_eq!(told(&["model-file"]), page);
+    assert!(told(&["--help"]).contains("`caudal model-file`"));
+    assert!(told(&["help", "model-file"]).contains("grammar"));
+    let of_one = told(&["model-file", "conv2d"]);
+    assert!(of_one.contains("### `conv2d`") && !of_one.contains("### `dense`"), "{of_one}");
+    let (code, line) = refused(&["model-file", "nonsense"]);
+    assert!(code == 2 && line.contains("`nonsense`"), "{line}");
+}

@@ -120,3 +120,26 @@ fn a_graph_is_written_as_a_model_file() {
     let (code, line) = refused(&["graph", &saved, "--out", &again]);
     assert!(code == 2 && line.contains("experts.safetensors"), "{code}: {line}");
 }
+
+#[test]
+fn tables_say_what_their_words_mean() {
+    let shown =
+        told(&["speedup", "article-dag", "--workers", "1", "--policies", "fifo", "--seconds", "0"]);
+    let shown = [shown, told(&["train", "article-dag", "--max-steps", "3"])].concat();
+    let legend = |word: &str| shown.contains(&format!("{word}: "));
+    for word in
+        ["quartiles", "speedup", "efficiency", "bound", "graham", "slower", "waited", "between"]
+    {
+        assert!(legend(word), "{word}: {shown}");
+    }
+    // Every phase of a table of phases, of which several may stand together.
+    let rows = shown.lines().skip_while(|line| !line.starts_with("where the time goes")).skip(1);
+    let rows = rows.take_while(|line| line.ends_with(" %"));
+    let phases: Vec<&str> =
+        rows.flat_map(|row| row.split(' ').next().unwrap().split('+')).collect();
+    assert!(phases.len() >= 4 && phases.iter().all(|phase| legend(phase)), "{phases:?}: {shown}");
+    let simulated = told(&["simulate", "article-dag", "--workers", "1", "--seconds", "0"]);
+    for word in ["idle", "live MiB", "least", "bound", "measured ms", "handover"] {
+        assert!(simulated.contains(word), "{word}: {simulated}");
+    }
+}

@@ -7,6 +7,7 @@ mod clipping;
 mod command_line;
 mod command_line_training;
 mod custom_kinds;
+mod documents;
 mod executors;
 mod faults;
 mod floors;

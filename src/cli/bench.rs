@@ -41,6 +41,9 @@ pub(super) struct Bench {
     micro_batches: options::MicroBatches,
     #[command(flatten)]
     run: options::Run,
+    /// Leaves the columns unnamed, for rows below others
+    #[arg(long, hide = true)]
+    no_header: bool,
 }
 
 /// A time from 0 s to a day.
@@ -54,6 +57,15 @@ pub(super) fn seconds(text: &str) -> Result<f64, String> {
 }
 
 impl Bench {
+    /// Names the columns, once they are sure to have rows.
+    fn header(&self) {
+        if !self.no_header {
+            note(format_args!(
+                "# columns: caudal, workload, workers, milliseconds a step (median), peak resident MiB"
+            ));
+        }
+    }
+
     pub(super) fn run(self) -> Result<(), Stop> {
         if let Some(path) = &self.trace {
             trace::check(path)?;
@@ -85,6 +97,7 @@ impl Bench {
         // Arguments have commas between them.
         let name =
             if workload.contains(',') { format!("\"{workload}\"") } else { workload.to_owned() };
+        self.header();
         line(format!("caudal,{name},{workers},{:.3},{peak_mib}", took.median_ms))?;
         drop(executor);
         let peak = product_peak(workers, PEAK);
@@ -113,9 +126,10 @@ impl Bench {
         self.run.executor()?;
         let program = std::env::current_exe()
             .map_err(|error| Stop::Failed(format!("this program's own file: {error}")))?;
+        self.header();
         for workload in workloads {
             let status = Command::new(&program)
-                .arg("bench")
+                .args(["bench", "--no-header"])
                 .args(self.run.to_arguments())
                 .args(self.micro_batches.to_arguments())
                 .args(["--seconds", &self.seconds.to_string()])

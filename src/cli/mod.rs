@@ -6,6 +6,8 @@ mod fitting;
 mod freeze;
 mod graph;
 mod interrupt;
+mod legends;
+mod model_file;
 mod options;
 mod output;
 mod overhead;
@@ -31,6 +33,7 @@ use clap::{Parser, Subcommand};
 #[command(after_help = "\
 MODEL is the name of a preset (see `caudal models`), with arguments as in chain:depth=64,width=32,
 a .toml file, or a network saved as .safetensors, without its weights; with none, the default preset.
+`caudal model-file` says how .toml files are written, with an example and every kind and attribute.
 Results go to standard output, progress and errors to standard error.
 Exit codes: 0 done, 1 a run failed, 2 bad usage or input, 130 interrupted.")]
 struct Arguments {
@@ -49,6 +52,7 @@ enum Command {
     Simulate(simulate::Simulate),
     Speedup(speedup::Speedup),
     Graph(graph::Draw),
+    ModelFile(model_file::ModelFile),
     /// Lists the preset networks, and the arguments of those that are families.
     Models(tables::List),
     /// Lists the layers with their attributes.
@@ -123,6 +127,7 @@ fn run(command: Command) -> Result<(), Stop> {
         Command::Simulate(simulate) => simulate.run(),
         Command::Speedup(speedup) => speedup.run(),
         Command::Graph(graph) => graph.run(),
+        Command::ModelFile(page) => page.run(),
         Command::Models(list) => list.models(),
         Command::Layers(list) => list.layers(),
         Command::Blocks(list) => list.blocks(),

@@ -10,7 +10,7 @@ use caudal::simulator::{MOST_WORKERS, Machine, Sittings, Subject, calibration};
 use clap::Args;
 
 use super::output::{line, note};
-use super::{Stop, options};
+use super::{Stop, legends, options};
 
 /// Predicts a training step on virtual workers from what it takes on one worker here.
 ///
@@ -201,7 +201,8 @@ fn table(prediction: &Prediction) -> Result<(), Stop> {
             row.bound,
         ))?;
     }
-    Ok(())
+    line(legends::PREDICTION)?;
+    line(legends::MACHINE)
 }
 
 fn validation_table(validation: &Validation) -> Result<(), Stop> {
@@ -237,6 +238,8 @@ fn validation_table(validation: &Validation) -> Result<(), Stop> {
             mib(row.peak_bytes.1),
         ))?;
     }
+    line(legends::VALIDATION)?;
+    line(legends::MACHINE)?;
     let errors = |what: &str, errors: &Errors| {
         line(format!(
             "{what}: {} predictions, error {:.1} % in the mean, {:.1} % at the 95th percentile, {:.1} % \

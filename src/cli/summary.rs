@@ -4,6 +4,7 @@ use caudal::measure::speedup::{Idea, Speedup};
 use caudal::train::{History, Network, Report};
 use serde_json::{Map, Value, json};
 
+use super::legends;
 use super::output::threads;
 
 /// `test loss 0.0912  accuracy 0.9750  (360 items)`; with regularizers, how much of the loss is theirs.
@@ -47,6 +48,7 @@ pub(super) fn speedup(measured: &Speedup) -> Vec<String> {
             100.0 * row.efficiency,
         )
     }));
+    lines.push(legends::SPEEDUP.to_owned());
     lines.push(format!(
         "bound: min(workers, T1 / T∞), from measured parts: work T1 = {:.3} ms; critical path T∞ = \
          {:.3} ms, a task being as long as its longest part; graham: the speedup that any policy reaches \
@@ -58,6 +60,8 @@ pub(super) fn speedup(measured: &Speedup) -> Vec<String> {
     lines.extend(measured.phases.iter().map(|row| {
         format!("{:<28}{:>8}{:>10.3}{:>7.1} %", row.phase, row.tasks, row.ms, 100.0 * row.share)
     }));
+    let phases: Vec<&str> = measured.phases.iter().map(|row| row.phase.as_str()).collect();
+    lines.push(legends::phases(&phases));
     lines
 }
 
@@ -91,11 +95,7 @@ pub(super) fn lost_time(measured: &Speedup) -> Vec<String> {
             100.0 * lost.accounted,
         ));
     }
-    lines.push(
-        "useful: as long as parts take alone; slower: beside others; no work: idle, no part ready; \
-         waited: idle, a part ready; between: from part to part; accounted: of workers x step"
-            .to_owned(),
-    );
+    lines.push(legends::LOST_TIME.to_owned());
     lines
 }
 
@@ -116,6 +116,7 @@ pub(super) fn stages(measured: &Speedup) -> Vec<String> {
             row.work_ms / row.critical_path_ms
         )
     }));
+    lines.push(legends::STAGES.to_owned());
     let mut longest: Vec<_> = measured.critical_path.iter().collect();
     longest.sort_by(|a, b| b.ms.total_cmp(&a.ms));
     longest.truncate(SHOWN);
@@ -157,6 +158,7 @@ pub(super) fn ideas(ideas: &[Idea], workers: usize) -> Vec<String> {
             idea.critical_path_ms
         )
     }));
+    lines.push(legends::IDEAS.to_owned());
     lines
 }
 

@@ -9,7 +9,7 @@ use crate::attributes::to_attributes;
 pub(super) static SPEC: InitializerSpec = InitializerSpec {
     kind: "constant",
     summary: "one value everywhere",
-    attributes: &[("value", "default 0")],
+    attributes: &[("value", "the value, finite; default 0")],
     parse: parse::<Constant>,
     samples: &["", "value = 0.5"],
 };

@@ -11,7 +11,10 @@ use crate::attributes::to_attributes;
 pub(super) static SPEC: InitializerSpec = InitializerSpec {
     kind: "normal",
     summary: "normal with mean and standard deviation",
-    attributes: &[("mean", "default 0"), ("deviation", "at least 0; default 0.05")],
+    attributes: &[
+        ("mean", "the mean, finite; default 0"),
+        ("deviation", "the standard deviation, at least 0; default 0.05"),
+    ],
     parse: parse::<Normal>,
     samples: &["", "mean = 1.0\ndeviation = 0.5"],
 };

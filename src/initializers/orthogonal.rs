@@ -9,7 +9,7 @@ use crate::attributes::to_attributes;
 pub(super) static SPEC: InitializerSpec = InitializerSpec {
     kind: "orthogonal",
     summary: "a random matrix of orthonormal rows or columns, times gain",
-    attributes: &[("gain", "default 1")],
+    attributes: &[("gain", "by what the matrix is multiplied, finite; default 1")],
     parse: parse::<Orthogonal>,
     samples: &["", "gain = 2.0"],
 };

@@ -11,7 +11,10 @@ use crate::attributes::to_attributes;
 pub(super) static SPEC: InitializerSpec = InitializerSpec {
     kind: "truncated_normal",
     summary: "normal with mean and standard deviation; what is beyond 2 deviations is drawn again",
-    attributes: &[("mean", "default 0"), ("deviation", "at least 0; default 0.05")],
+    attributes: &[
+        ("mean", "the mean, finite; default 0"),
+        ("deviation", "the standard deviation, at least 0; default 0.05"),
+    ],
     parse: parse::<TruncatedNormal>,
     samples: &["", "mean = 1.0\ndeviation = 0.5"],
 };

@@ -10,7 +10,10 @@ use crate::attributes::to_attributes;
 pub(super) static SPEC: InitializerSpec = InitializerSpec {
     kind: "uniform",
     summary: "uniform from low to high",
-    attributes: &[("low", "default -0.05"), ("high", "above low; default 0.05")],
+    attributes: &[
+        ("low", "the lower bound, finite; default -0.05"),
+        ("high", "the upper bound, at least low; default 0.05"),
+    ],
     parse: parse::<Uniform>,
     samples: &["", "low = 1.0\nhigh = 3.0"],
 };

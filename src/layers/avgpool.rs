@@ -12,9 +12,9 @@ pub(super) static SPEC: LayerSpec = LayerSpec {
     kind: "avgpool",
     summary: "the mean of every window, channel by channel",
     attributes: &[
-        ("size", "rows and columns of the window, one number or two; required"),
-        ("stride", "steps of the window, one number or two; default: the size"),
-        ("padding", "\"valid\" (default) or \"same\"; the border does not count in the mean"),
+        ("size", "rows and columns of the window, one number or two, at least 1; required"),
+        ("stride", "steps of the window, one number or two, at least 1; default the size"),
+        ("padding", "\"valid\" or \"same\"; the mean leaves the border out; default \"valid\""),
     ],
     parse: parse::<AvgPool>,
     samples: &[

@@ -10,7 +10,10 @@ use crate::tensor::{Shape, describe_shape};
 pub(super) static SPEC: LayerSpec = LayerSpec {
     kind: "concat",
     summary: "its inputs side by side along one axis",
-    attributes: &[("axis", "the axis of an item, negative from the last; default -1")],
+    attributes: &[(
+        "axis",
+        "the axis of an item, counted from 0, or back from the last, which is -1; default -1",
+    )],
     parse: parse::<Concat>,
     samples: &[
         Sample { attributes: "", inputs: &[&[2], &[3]] },

@@ -19,13 +19,19 @@ pub(super) static SPEC: LayerSpec = LayerSpec {
     kind: "conv2d",
     summary: "a window of weights slides over an image: cross-correlation, plus a bias",
     attributes: &[
-        ("filters", "channels of the output; required"),
-        ("kernel", "rows and columns of the window, one number or two; required"),
-        ("stride", "steps of the window, one number or two; default 1"),
-        ("padding", "\"valid\" (default) or \"same\""),
-        ("dilation", "distance between the taps of the window, one number or two; default 1"),
-        ("groups", "equal ranges of channels, each seen by its range of filters only; default 1"),
-        ("initializer", "of the weight: a kind, or a table with one; default \"glorot_uniform\""),
+        ("filters", "channels of the output, at least 1; required"),
+        ("kernel", "rows and columns of the window, one number or two, at least 1; required"),
+        ("stride", "steps of the window, one number or two, at least 1; default 1"),
+        ("padding", "\"valid\" or \"same\"; default \"valid\""),
+        (
+            "dilation",
+            "distance between the taps of the window, one number or two, at least 1; default 1",
+        ),
+        ("groups", "how many equal ranges of channels: each range of filters sees one; default 1"),
+        (
+            "initializer",
+            "where the weight's first values come from, by kind or as a table; default \"glorot_uniform\"",
+        ),
     ],
     parse: parse::<Conv2d>,
     samples: &[

@@ -19,15 +19,18 @@ pub(super) static SPEC: LayerSpec = LayerSpec {
     kind: "conv2d_transpose",
     summary: "every pixel adds a window of weights to a larger image, plus a bias",
     attributes: &[
-        ("filters", "channels of the output; required"),
-        ("kernel", "rows and columns of the window, one number or two; required"),
-        ("stride", "steps of the window over the output, one number or two; default 1"),
+        ("filters", "channels of the output, at least 1; required"),
+        ("kernel", "rows and columns of the window, one number or two, at least 1; required"),
+        ("stride", "steps of the window over the output, one number or two, at least 1; default 1"),
         (
             "padding",
-            "\"valid\" (default): the output has in * stride + max(kernel - stride, 0) places; or \
-             \"same\": in * stride",
+            "\"valid\": the output has in * stride + max(kernel - stride, 0) places; \"same\": it has \
+             in * stride; default \"valid\"",
         ),
-        ("initializer", "of the weight: a kind, or a table with one; default \"glorot_uniform\""),
+        (
+            "initializer",
+            "where the weight's first values come from, by kind or as a table; default \"glorot_uniform\"",
+        ),
     ],
     parse: parse::<Conv2dTranspose>,
     samples: &[

@@ -18,8 +18,11 @@ pub(super) static SPEC: LayerSpec = LayerSpec {
     kind: "dense",
     summary: "output = input · weight + bias, over the last axis",
     attributes: &[
-        ("units", "size of the output's last axis; required"),
-        ("initializer", "of the weight: a kind, or a table with one; default \"glorot_uniform\""),
+        ("units", "size of the output's last axis, at least 1; required"),
+        (
+            "initializer",
+            "where the weight's first values come from, by kind or as a table; default \"glorot_uniform\"",
+        ),
     ],
     parse: parse::<Dense>,
     samples: &[

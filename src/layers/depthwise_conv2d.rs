@@ -19,12 +19,21 @@ pub(super) static SPEC: LayerSpec = LayerSpec {
     kind: "depthwise_conv2d",
     summary: "windows of weights of each channel's own slide over it, plus a bias",
     attributes: &[
-        ("kernel", "rows and columns of the windows, one number or two; required"),
-        ("stride", "steps of the windows, one number or two; default 1"),
-        ("padding", "\"valid\" (default) or \"same\""),
-        ("dilation", "distance between the taps of a window, one number or two; default 1"),
-        ("multiplier", "windows, and so channels of the output, for each channel; default 1"),
-        ("initializer", "of the weight: a kind, or a table with one; default \"glorot_uniform\""),
+        ("kernel", "rows and columns of the window, one number or two, at least 1; required"),
+        ("stride", "steps of the window, one number or two, at least 1; default 1"),
+        ("padding", "\"valid\" or \"same\"; default \"valid\""),
+        (
+            "dilation",
+            "distance between the taps of the window, one number or two, at least 1; default 1",
+        ),
+        (
+            "multiplier",
+            "windows, and so channels of the output, for each channel, at least 1; default 1",
+        ),
+        (
+            "initializer",
+            "where the weight's first values come from, by kind or as a table; default \"glorot_uniform\"",
+        ),
     ],
     parse: parse::<DepthwiseConv2d>,
     samples: &[

@@ -18,8 +18,8 @@ pub(super) static SPEC: LayerSpec = LayerSpec {
     kind: "embedding",
     summary: "indices to rows of a learned table",
     attributes: &[
-        ("entries", "rows of the table: indices go from 0 to one less; required"),
-        ("features", "numbers in a row; required"),
+        ("entries", "rows of the table: indices go from 0 to one less, so at least 1; required"),
+        ("features", "numbers in a row, at least 1; required"),
     ],
     parse: parse::<Embedding>,
     samples: &[

@@ -11,8 +11,8 @@ pub(super) static SPEC: LayerSpec = LayerSpec {
     kind: "fill",
     summary: "one number, whatever its input, of which it takes the number of items alone",
     attributes: &[
-        ("shape", "the sizes of an item's axes; required"),
-        ("value", "a finite number; default 0"),
+        ("shape", "the sizes of an item's axes, each at least 1; required"),
+        ("value", "the number, finite; default 0"),
     ],
     parse: parse::<Fill>,
     samples: &[

@@ -12,9 +12,9 @@ pub(super) static SPEC: LayerSpec = LayerSpec {
     kind: "maxpool",
     summary: "the largest number of every window, channel by channel",
     attributes: &[
-        ("size", "rows and columns of the window, one number or two; required"),
-        ("stride", "steps of the window, one number or two; default: the size"),
-        ("padding", "\"valid\" (default) or \"same\"; the border never wins"),
+        ("size", "rows and columns of the window, one number or two, at least 1; required"),
+        ("stride", "steps of the window, one number or two, at least 1; default the size"),
+        ("padding", "\"valid\" or \"same\"; the border never wins; default \"valid\""),
     ],
     parse: parse::<MaxPool>,
     samples: &[

@@ -10,7 +10,7 @@ use crate::tensor::Shape;
 pub(super) static SPEC: LayerSpec = LayerSpec {
     kind: "one_hot",
     summary: "class indices to rows that are 1 at the class and 0 elsewhere; no gradient",
-    attributes: &[("classes", "how many there are; required")],
+    attributes: &[("classes", "how many classes there are, at least 1; required")],
     parse: parse::<OneHot>,
     samples: &[
         Sample { attributes: "classes = 3", inputs: &[&[]] },

@@ -19,7 +19,7 @@ pub(super) static SPEC: LayerSpec = LayerSpec {
     summary: "the input where it is positive, else a learned slope times it",
     attributes: &[
         ("shared", "whether all channels have one slope; default false"),
-        ("initial", "first value of the slopes; default 0.25"),
+        ("initial", "first value of the slopes, finite; default 0.25"),
     ],
     parse: parse::<Prelu>,
     samples: &[

@@ -10,7 +10,7 @@ use crate::tensor::{Shape, describe_shape};
 pub(super) static SPEC: LayerSpec = LayerSpec {
     kind: "reshape",
     summary: "the same numbers, in row-major order, with other axes",
-    attributes: &[("shape", "the sizes of an item's axes; required")],
+    attributes: &[("shape", "the sizes of an item's axes, each at least 1; required")],
     parse: parse::<Reshape>,
     samples: &[
         Sample { attributes: "shape = [2, 3, 2]", inputs: &[&[4, 3]] },

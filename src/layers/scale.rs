@@ -10,7 +10,7 @@ use crate::kernels::{self, MatrixMut, MatrixRef};
 pub(super) static SPEC: LayerSpec = LayerSpec {
     kind: "scale",
     summary: "its input times a factor that does not learn",
-    attributes: &[("factor", "a finite number; required")],
+    attributes: &[("factor", "the factor, finite; required")],
     parse: parse::<Scale>,
     samples: &[
         Sample { attributes: "factor = 0.5", inputs: &[&[5]] },

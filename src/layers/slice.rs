@@ -11,9 +11,12 @@ pub(super) static SPEC: LayerSpec = LayerSpec {
     kind: "slice",
     summary: "a stretch of its input along one axis",
     attributes: &[
-        ("axis", "the axis of an item, negative from the last; default -1"),
-        ("start", "the first index that is taken; default 0"),
-        ("length", "how many are taken; required"),
+        (
+            "axis",
+            "the axis of an item, counted from 0, or back from the last, which is -1; default -1",
+        ),
+        ("start", "the first index that it takes, at least 0; default 0"),
+        ("length", "how many it takes, at least 1; required"),
     ],
     parse: parse::<Slice>,
     samples: &[

@@ -11,7 +11,10 @@ use crate::tensor::Shape;
 pub(super) static SPEC: LayerSpec = LayerSpec {
     kind: "upsample",
     summary: "every pixel repeated in rows and columns (nearest neighbour)",
-    attributes: &[("factor", "how often in rows and columns, one number or two; required")],
+    attributes: &[(
+        "factor",
+        "how often it repeats rows and columns, one number or two, at least 1; required",
+    )],
     parse: parse::<Upsample>,
     samples: &[
         Sample { attributes: "factor = 2", inputs: &[&[3, 2, 4]] },

@@ -11,7 +11,10 @@ use crate::tensor::Shape;
 pub(super) static SPEC: LayerSpec = LayerSpec {
     kind: "zero_padding",
     summary: "a frame of zeros around every image",
-    attributes: &[("padding", "width of the frame, or [top, bottom, left, right]; required")],
+    attributes: &[(
+        "padding",
+        "width of the frame, or [top, bottom, left, right], at least 0; required",
+    )],
     parse: parse::<ZeroPadding>,
     samples: &[
         Sample { attributes: "padding = 1", inputs: &[&[3, 2, 4]] },

@@ -16,8 +16,10 @@ pub(super) struct Scope {
     pub(super) class: Option<usize>,
 }
 
-pub(super) const ATTRIBUTES: &[(&str, &str)] =
-    &[("class", "the one class to report; by default the mean over the classes that occur")];
+pub(super) const ATTRIBUTES: &[(&str, &str)] = &[(
+    "class",
+    "the one class to report, at least 0; default the mean over the classes that occur",
+)];
 
 /// Scores against class indices and against one-hot rows.
 pub(super) const SAMPLES: &[Sample] = &[

@@ -2,6 +2,7 @@
 
 mod custom_kinds;
 mod kinds;
+mod manual;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -10,6 +11,7 @@ mod write;
 use std::sync::Arc;
 
 pub use custom_kinds::CustomKinds;
+pub use manual::{manual, manual_of};
 pub(crate) use write::settings;
 
 use crate::error::Result;

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
-use super::{CustomKinds, Model, TrainingConfig, kinds};
+use super::{CustomKinds, Model, TrainingConfig, kinds, manual};
 use crate::attributes::suggest;
 use crate::error::{Error, Result};
 use crate::graph::GraphBuilder;
@@ -30,7 +30,7 @@ pub(super) fn read(text: &str, origin: &str, custom: &CustomKinds) -> Result<Mod
     })?;
     let file = document.get_ref();
     let whole = document.span().start;
-    source.only_keys(file, &["name", "outputs", "node", "train"], "a model file")?;
+    source.only_keys(file, &manual::names(manual::FILE_KEYS), "a model file")?;
     let name = match file.get("name") {
         Some(entry) => source.string(entry, "`name`")?,
         None => "model",
@@ -187,7 +187,7 @@ impl Source<'_> {
             Some(entry) => Some(self.string(entry, &named("its `shares`"))?),
             None => None,
         };
-        let attributes = self.attributes(table, &["name", "kind", "inputs", "shares"])?;
+        let attributes = self.attributes(table, &manual::names(manual::NODE_KEYS))?;
         let role = kinds::parse(self.custom, kind, attributes).map_err(|(problem, remedy)| {
             let otherwise =
                 if problem.starts_with("there is no kind") { kind_place } else { whole };
@@ -200,7 +200,7 @@ impl Source<'_> {
 
     fn training(&self, entry: &Entry<'_>) -> Result<TrainingConfig> {
         let table = self.table(entry, "`train`")?;
-        self.only_keys(table, &["batch_size", "epochs", "optimizer"], "`train`")?;
+        self.only_keys(table, &manual::names(manual::TRAIN_KEYS), "`train`")?;
         let mut training = TrainingConfig::default();
         for (name, size) in
             [("batch_size", &mut training.batch_size), ("epochs", &mut training.epochs)]

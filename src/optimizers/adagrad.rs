@@ -15,8 +15,8 @@ pub(super) static SPEC: OptimizerSpec = OptimizerSpec {
     kind: "adagrad",
     summary: "sum += gradient²; weight -= learning_rate · gradient / (√sum + epsilon)",
     attributes: &[
-        ("learning_rate", "default 0.01"),
-        ("epsilon", "at least 0, added after the root; default 1e-10"),
+        ("learning_rate", "scales the move of every step, at least 0; default 0.01"),
+        ("epsilon", "added after the root, at least 0; default 1e-10"),
         SCHEDULE,
         CLIP_VALUE,
         CLIP_NORM,

@@ -15,10 +15,10 @@ pub(super) static SPEC: OptimizerSpec = OptimizerSpec {
     kind: "adam",
     summary: "weight -= learning_rate · mean / (√square + epsilon), of bias-corrected running means of gradient and gradient²",
     attributes: &[
-        ("learning_rate", "default 0.001"),
+        ("learning_rate", "scales the move of every step, at least 0; default 0.001"),
         ("beta1", "what stays of the running mean, 0 <= beta1 < 1; default 0.9"),
-        ("beta2", "what stays of the running mean of squares; default 0.999"),
-        ("epsilon", "at least 0, added after the root; default 1e-8"),
+        ("beta2", "what stays of the running mean of squares, 0 <= beta2 < 1; default 0.999"),
+        ("epsilon", "added after the root, at least 0; default 1e-8"),
         SCHEDULE,
         CLIP_VALUE,
         CLIP_NORM,

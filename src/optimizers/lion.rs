@@ -15,10 +15,10 @@ pub(super) static SPEC: OptimizerSpec = OptimizerSpec {
     kind: "lion",
     summary: "weight -= learning_rate · (sign(beta1 · mean + (1 - beta1) · gradient) + weight_decay · weight); mean = beta2 · mean + (1 - beta2) · gradient",
     attributes: &[
-        ("learning_rate", "default 0.0001"),
+        ("learning_rate", "scales the move of every step, at least 0; default 0.0001"),
         ("beta1", "share of the mean in the direction, 0 <= beta1 < 1; default 0.9"),
-        ("beta2", "what stays of the mean; default 0.99"),
-        ("weight_decay", "at least 0; default 0"),
+        ("beta2", "what stays of the mean, 0 <= beta2 < 1; default 0.99"),
+        ("weight_decay", "pulls every weight towards 0, at least 0; default 0"),
         SCHEDULE,
         CLIP_VALUE,
         CLIP_NORM,

@@ -15,10 +15,10 @@ pub(super) static SPEC: OptimizerSpec = OptimizerSpec {
     kind: "rmsprop",
     summary: "square = alpha · square + (1 - alpha) · gradient²; weight -= learning_rate · gradient / (√square + epsilon)",
     attributes: &[
-        ("learning_rate", "default 0.01"),
+        ("learning_rate", "scales the move of every step, at least 0; default 0.01"),
         ("alpha", "what stays of the running means, 0 <= alpha < 1; default 0.99"),
-        ("epsilon", "at least 0, added after the root; default 1e-8"),
-        ("momentum", "default 0"),
+        ("epsilon", "added after the root, at least 0; default 1e-8"),
+        ("momentum", "the share of the velocity that stays, 0 <= momentum < 1; default 0"),
         ("centered", "subtracts the square of the running mean; default false"),
         SCHEDULE,
         CLIP_VALUE,

@@ -5,7 +5,7 @@ use std::fmt::Display;
 pub(super) const SCHEDULE: (&str, &str) = (
     "schedule",
     "how the learning rate changes: a table with a `kind` (constant, inverse_time, step, exponential, \
-     cosine), its attributes and `warm_up` steps; default constant",
+     cosine), its attributes and `warm_up` steps; default \"constant\"",
 );
 
 pub(super) const CLIP_VALUE: (&str, &str) =

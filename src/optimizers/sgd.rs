@@ -15,7 +15,7 @@ pub(super) static SPEC: OptimizerSpec = OptimizerSpec {
     summary: "stochastic gradient descent: velocity = momentum · velocity + gradient; \
               weight -= learning_rate · velocity",
     attributes: &[
-        ("learning_rate", "default 0.01"),
+        ("learning_rate", "scales the move of every step, at least 0; default 0.01"),
         ("momentum", "the share of the velocity that stays, 0 <= momentum < 1; default 0"),
         ("nesterov", "moves by gradient + momentum · velocity; needs momentum; default false"),
         SCHEDULE,

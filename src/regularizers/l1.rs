@@ -9,7 +9,7 @@ use crate::kernels;
 pub(super) static SPEC: RegularizerSpec = RegularizerSpec {
     kind: "l1",
     summary: "cost = rate · Σ |weight|, which brings weights to 0",
-    attributes: &[("rate", "at least 0; required")],
+    attributes: &[("rate", "by what the sum is multiplied, at least 0; required")],
     parse: parse::<L1>,
     samples: &["rate = 0.01", "rate = 2.0"],
 };

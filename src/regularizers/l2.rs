@@ -9,7 +9,7 @@ use crate::kernels;
 pub(super) static SPEC: RegularizerSpec = RegularizerSpec {
     kind: "l2",
     summary: "cost = rate · Σ weight², which keeps weights small",
-    attributes: &[("rate", "at least 0; required")],
+    attributes: &[("rate", "by what the sum is multiplied, at least 0; required")],
     parse: parse::<L2>,
     samples: &["rate = 0.01", "rate = 2.0"],
 };

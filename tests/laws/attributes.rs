@@ -10,6 +10,7 @@ use caudal::layers::{LAYERS, Sample};
 use caudal::losses::LOSSES;
 use caudal::metrics::METRICS;
 use caudal::optimizers::OPTIMIZERS;
+use caudal::optimizers::schedules::SCHEDULES;
 use caudal::plan::PlanOptions;
 use caudal::regularizers::REGULARIZERS;
 use toml::{Table, Value};
@@ -72,6 +73,22 @@ fn rows() -> Vec<Row> {
             rewrite: Box::new(|table| (spec.parse)(table).map(|it| it.attributes())),
         });
     }
+    for spec in INITIALIZERS {
+        rows.push(Row {
+            kind: spec.kind,
+            attributes: spec.attributes,
+            samples: spec.samples.to_vec(),
+            rewrite: Box::new(|table| (spec.parse)(table).map(|it| it.attributes())),
+        });
+    }
+    for spec in SCHEDULES {
+        rows.push(Row {
+            kind: spec.kind,
+            attributes: spec.attributes,
+            samples: spec.samples.to_vec(),
+            rewrite: Box::new(|table| (spec.parse)(table).map(|it| it.attributes())),
+        });
+    }
     rows
 }
 
@@ -123,10 +140,95 @@ fn unknown_and_missing_attributes_are_refused_by_name() {
         }
     }
     assert!(missing >= 4, "{missing}");
-    for spec in INITIALIZERS {
-        let error = (spec.parse)(table("nonsense = 1")).unwrap_err();
-        assert!(error.contains("`nonsense`"), "{}: {error}", spec.kind);
+}
+
+/// What a table says of an attribute: what it means, and what holds without it.
+fn meaning_and_default<'a>(kind: &str, name: &str, description: &'a str) -> (&'a str, &'a str) {
+    let (meaning, last) = description.rsplit_once("; ").unwrap_or(("", description));
+    assert!(!meaning.is_empty(), "{kind}: `{name}` has no meaning: {description}");
+    let default = last.strip_prefix("default ");
+    assert!(
+        last == "required" || default.is_some(),
+        "{kind}: `{name}` does not end in `; required` or `; default ...`: {description}"
+    );
+    (meaning, default.unwrap_or_default())
+}
+
+#[test]
+fn every_attribute_has_a_meaning_and_a_default_that_holds() {
+    let (mut held, mut in_words) = (0, 0);
+    for row in rows() {
+        for (name, description) in row.attributes {
+            let (_, default) = meaning_and_default(row.kind, name, description);
+            if default.is_empty() {
+                continue;
+            }
+            let Ok(mut stated) = format!("{name} = {default}").parse::<Table>() else {
+                in_words += 1;
+                continue;
+            };
+            let stated = stated.remove(*name).unwrap();
+            let mut compared = 0;
+            for sample in &row.samples {
+                let mut attributes = table(sample);
+                attributes.remove(*name);
+                // Another attribute may need this one.
+                let Ok(without) = (row.rewrite)(attributes.clone()) else { continue };
+                attributes.insert((*name).into(), stated.clone());
+                let mut with = (row.rewrite)(attributes).unwrap();
+                // Initializers are written as they are given.
+                if *name == "initializer" {
+                    assert_eq!(with.remove(*name).unwrap(), stated);
+                }
+                assert_eq!(with, without, "{}: the default of `{name}` is not {stated}", row.kind);
+                compared += 1;
+            }
+            assert!(compared > 0, "{}: {name}", row.kind);
+            held += 1;
+        }
     }
+    // Some defaults are words, such as `none`, or `the size`.
+    assert!(held > 30 && in_words < held, "{held} values, {in_words} in words");
+}
+
+#[test]
+fn every_attribute_stands_in_a_sample_or_is_written() {
+    let rows = rows();
+    let shows = |row: &Row, name: &str| {
+        row.samples.iter().any(|sample| {
+            let sample = table(sample);
+            sample.contains_key(name) || (row.rewrite)(sample).unwrap().contains_key(name)
+        })
+    };
+    let mut hidden = Vec::new();
+    for row in &rows {
+        for attribute in row.attributes {
+            // Attributes that several kinds have in common stand in the samples of one.
+            let mut of_same = rows.iter().filter(|other| other.attributes.contains(attribute));
+            if !of_same.any(|other| shows(other, attribute.0)) {
+                hidden.push(format!("{} {}", row.kind, attribute.0));
+            }
+        }
+    }
+    assert!(hidden.is_empty(), "no sample shows {}", hidden.join(", "));
+}
+
+#[test]
+fn initializers_are_those_that_the_tables_name_where_a_layer_names_none() {
+    let mut compared = 0;
+    for spec in LAYERS {
+        let Some((_, description)) = spec.attributes.iter().find(|it| it.0 == "initializer") else {
+            continue;
+        };
+        let (_, default) = meaning_and_default(spec.kind, "initializer", description);
+        let mut attributes = table(spec.samples[0].attributes);
+        attributes.remove("initializer");
+        let parameters = (spec.parse)(attributes).unwrap().parameters(spec.samples[0].inputs);
+        let weight = parameters.iter().find(|parameter| parameter.name == "weight").unwrap();
+        assert_eq!(format!("\"{}\"", weight.initializer.kind()), default, "{}", spec.kind);
+        compared += 1;
+    }
+    assert!(compared >= 4, "{compared}");
 }
 
 fn is_shape(value: &Value) -> bool {

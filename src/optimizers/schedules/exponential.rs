@@ -10,7 +10,7 @@ pub(super) static SPEC: ScheduleSpec = ScheduleSpec {
     summary: "rate · factor^(step / steps)",
     attributes: &[
         ("factor", "what is left of the rate after `steps` steps, 0 to 1; required"),
-        ("steps", "default 1"),
+        ("steps", "how many steps that takes, at least 1; default 1"),
     ],
     parse: parse::<Exponential>,
     samples: &["factor = 0.99", "factor = 0.5\nsteps = 1000"],

@@ -1,0 +1,65 @@
+//! Legends: what the words of tables mean, as lines below them.
+
+/// `bound` and `graham` stand in a line of their own, which has figures.
+pub(super) const SPEEDUP: &str = "ms: the median of a step; quartiles: a quarter of the steps took less than \
+    the first, a quarter more than the second; speedup: over the first row; efficiency: speedup / workers";
+
+/// Of the table that tells where the workers' time went.
+pub(super) const LOST_TIME: &str = "useful: as long as parts take alone; slower: beside others; no work: idle, \
+    no part ready; waited: idle, a part ready; between: from part to part; accounted: of workers x step";
+
+/// Of the table of forward, backward and updates.
+pub(super) const STAGES: &str = "T1: all parts one after another; T∞: the longest way through the tasks of the \
+    stage; T1 / T∞: as many workers could be busy on average";
+
+/// Of the table of ideas switched off.
+pub(super) const IDEAS: &str = "nothing: the plan as it is; every other row switches one idea off; factor: how \
+    many times as long as with all ideas; T1: all parts one after another; T∞: the longest way through the tasks";
+
+/// Of the table of predictions.
+pub(super) const PREDICTION: &str = "ms: the predicted step; speedup: over one worker with the policy; \
+    efficiency: speedup over the sum of the workers' speeds; idle: share of the workers' time without a part; \
+    live MiB: the most recycled buffers in use at one time; least: the speedup that any list schedule reaches \
+    without overhead (Graham); bound: min(sum of speeds, T1 / T∞), T1 being all parts one after another and T∞ \
+    the longest way through the tasks; measured ms: on this machine, where it has the cores";
+
+/// Of the table of predictions beside what was measured.
+pub(super) const VALIDATION: &str = "1: ms and 2: ms: a step measured on one and on two workers; ±: the standard \
+    error of the latter; sittings: measurements that count, apart in time; predicted: ms on two workers; error: of \
+    the prediction; alone: the error if parts did not slow each other down; live MiB: the most recycled buffers in \
+    use at one time, predicted of measured; *: kept out of the calibration";
+
+/// Of the line that tells what scheduling costs.
+pub(super) const MACHINE: &str = "a part, a message, a passage through the queue of ready parts: the pool's own \
+    work for each; from worker to worker: a handover, when one reads what another wrote last; parks: sleeps after \
+    looking for work that long";
+
+/// Meanings of the phases, in the order of a step.
+const PHASES: &[(&str, &str)] = &[
+    ("summarize", "numbers about the batch, by blocks"),
+    ("combine", "brings these together"),
+    ("forward", "activations, losses and metrics"),
+    ("prepare", "weights in the form that another step reads"),
+    ("regularize", "what the size of parameters costs"),
+    ("accumulate", "adds the gradients of an output with several uses"),
+    ("summarize_grad", "numbers about the gradients of the batch, by blocks"),
+    ("combine_grad", "brings these together"),
+    ("input_grad", "gradients for the nodes before"),
+    ("param_grad", "gradients of parameters"),
+    ("grad_norm", "norms by which gradients are clipped"),
+    ("commit", "from here on the step can't fail"),
+    ("update", "moves parameters"),
+];
+
+/// What the phases mean whose names, several with `+` between them, stand in a table.
+pub(super) fn phases(names: &[&str]) -> String {
+    let stands =
+        |phase: &str| names.iter().any(|name| name.split('+').any(|single| single == phase));
+    let shown = PHASES.iter().filter(|(phase, _)| stands(phase));
+    let mut words: Vec<String> =
+        shown.map(|(phase, meaning)| format!("{phase}: {meaning}")).collect();
+    if names.iter().any(|name| name.contains('+')) {
+        words.push("a+b: both in one task".to_owned());
+    }
+    words.join("; ")
+}
