@@ -1,0 +1,49 @@
+//! Graphs of tasks in Rust libraries: `--library rayon-scope`, `rayon-inline`, `rayon-join`, `dagx` or `dagrs`.
+
+#[path = "../../common.rs"]
+mod common;
+mod dagrs;
+mod dagx;
+mod rayon;
+
+use std::process::ExitCode;
+
+use common::{Graph, Settings};
+
+fn line() -> Result<String, String> {
+    let settings = Settings::from_arguments()?;
+    let graph = Graph::new(&settings.shape, settings.nodes)?;
+    match &*settings.library {
+        "rayon-scope" => rayon::scope(&settings, &graph, false),
+        "rayon-inline" => rayon::scope(&settings, &graph, true),
+        "rayon-join" => rayon::join(&settings, &graph),
+        "dagx" => dagx::line(&settings, &graph),
+        "dagrs" => dagrs::line(&settings, &graph),
+        other => Err(format!(
+            "--library: rayon-scope, rayon-inline, rayon-join, dagx or dagrs, not {other}"
+        )),
+    }
+}
+
+fn main() -> ExitCode {
+    match line() {
+        Ok(line) => {
+            println!("{line}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("task-graphs: {error}");
+            // 3 is what compare.py takes for "not this shape".
+            ExitCode::from(if error.starts_with("no way") { 3 } else { 1 })
+        }
+    }
+}
+
+/// Version of a dependency in the lock file.
+fn version(package: &str) -> &'static str {
+    include_str!("../Cargo.lock")
+        .split("[[package]]")
+        .find_map(|entry| entry.trim().strip_prefix(&format!("name = \"{package}\"\nversion = \"")))
+        .and_then(|rest| rest.split('"').next())
+        .unwrap_or("unknown")
+}
