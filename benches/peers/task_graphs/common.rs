@@ -3,19 +3,19 @@
 
 use std::cell::Cell;
 use std::fmt::Write;
-use std::ops::Range;
 use std::str::FromStr;
+use std::sync::RwLock;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 use std::time::{Duration, Instant};
 
 /// The names of the shapes.
-pub const SHAPES: [&str; 5] = ["chain", "fan", "layered", "wavefront", "random"];
+pub(crate) const SHAPES: [&str; 5] = ["chain", "fan", "layered", "wavefront", "random"];
 
 /// A list of node numbers for every node, one after the other in one vector.
-pub struct Lists {
-    starts: Vec<usize>,
-    numbers: Vec<usize>,
+pub(crate) struct Lists {
+    pub(crate) starts: Vec<usize>,
+    pub(crate) numbers: Vec<usize>,
 }
 
 impl Lists {
@@ -29,44 +29,25 @@ impl Lists {
     }
 
     /// How many lists there are: one for each node.
-    pub fn nodes(&self) -> usize {
+    pub(crate) fn nodes(&self) -> usize {
         self.starts.len() - 1
     }
 
     /// The list of one node.
-    pub fn of(&self, node: usize) -> &[usize] {
+    pub(crate) fn of(&self, node: usize) -> &[usize] {
         &self.numbers[self.starts[node]..self.starts[node + 1]]
-    }
-
-    /// For every node, the nodes in whose lists it is.
-    pub fn turned(&self) -> Self {
-        let mut starts = vec![0; self.nodes() + 1];
-        for &number in &self.numbers {
-            starts[number + 1] += 1;
-        }
-        for node in 0..self.nodes() {
-            starts[node + 1] += starts[node];
-        }
-        let (mut ends, mut numbers) = (starts.clone(), vec![0; self.numbers.len()]);
-        for node in 0..self.nodes() {
-            for &number in self.of(node) {
-                numbers[ends[number]] = node;
-                ends[number] += 1;
-            }
-        }
-        Self { starts, numbers }
     }
 }
 
 /// A graph of a shape; every predecessor has a smaller number.
-pub struct Graph {
+pub(crate) struct Graph {
     /// Every node's predecessors.
-    pub predecessors: Lists,
+    pub(crate) predecessors: Lists,
 }
 
 impl Graph {
     /// The graph of a shape with about as many nodes.
-    pub fn new(shape: &str, nodes: usize) -> Result<Self, String> {
+    pub(crate) fn new(shape: &str, nodes: usize) -> Result<Self, String> {
         if nodes < 16 {
             return Err("--nodes: at least 16 are needed".to_owned());
         }
@@ -114,12 +95,12 @@ impl Graph {
     }
 
     /// How many nodes it has.
-    pub fn nodes(&self) -> usize {
+    pub(crate) fn nodes(&self) -> usize {
         self.predecessors.nodes()
     }
 
     /// The nodes of the longest path.
-    pub fn depth(&self) -> usize {
+    pub(crate) fn depth(&self) -> usize {
         let mut depths: Vec<usize> = Vec::new();
         for node in 0..self.nodes() {
             depths
@@ -129,7 +110,7 @@ impl Graph {
     }
 
     /// FNV-1a over every node's count of predecessors and their numbers.
-    pub fn hash(&self) -> u64 {
+    pub(crate) fn hash(&self) -> u64 {
         (0..self.nodes())
             .flat_map(|node| {
                 let list = self.predecessors.of(node);
@@ -165,7 +146,7 @@ fn claim_count() -> &'static Count {
 }
 
 /// In which order nodes ran in the run that checks the graph; 0 is not yet.
-static TICKETS: std::sync::OnceLock<Vec<AtomicUsize>> = std::sync::OnceLock::new();
+static TICKETS: RwLock<Vec<AtomicUsize>> = RwLock::new(Vec::new());
 static NEXT_TICKET: AtomicUsize = AtomicUsize::new(1);
 static TWICE: AtomicBool = AtomicBool::new(false);
 
@@ -173,7 +154,8 @@ static TWICE: AtomicBool = AtomicBool::new(false);
 #[inline(never)]
 fn take_ticket(node: usize) {
     let ticket = NEXT_TICKET.fetch_add(1, SeqCst);
-    if TICKETS.get().is_none_or(|tickets| tickets[node].swap(ticket, SeqCst) != 0) {
+    let tickets = TICKETS.read().expect("nobody panics with the lock");
+    if tickets[node].swap(ticket, SeqCst) != 0 {
         TWICE.store(true, SeqCst);
     }
 }
@@ -186,7 +168,7 @@ fn spin(time: Duration) {
 
 /// The body of every node.
 #[inline]
-pub fn visit(node: usize) {
+pub(crate) fn visit(node: usize) {
     let count = OWN_COUNT.get().unwrap_or_else(claim_count);
     count.0.store(count.0.load(Relaxed) + 1, Relaxed);
     if CHECKING.load(Relaxed) {
@@ -204,26 +186,26 @@ fn runs_so_far() -> u64 {
 }
 
 /// What the flags say.
-pub struct Settings {
+pub(crate) struct Settings {
     /// Which of [`SHAPES`].
-    pub shape: String,
+    pub(crate) shape: String,
     /// About how many nodes.
-    pub nodes: usize,
+    pub(crate) nodes: usize,
     /// How long a node spins.
-    pub work_ns: u64,
+    pub(crate) work_ns: u64,
     /// How many threads compute.
-    pub threads: usize,
+    pub(crate) threads: usize,
     /// How long to repeat runs of the built graph.
-    pub seconds: f64,
+    pub(crate) seconds: f64,
     /// Which library, in programs for several.
-    pub library: String,
+    pub(crate) library: String,
     /// Run each shape once instead.
-    pub test: bool,
+    pub(crate) test: bool,
 }
 
 impl Settings {
     /// From the command line.
-    pub fn from_arguments() -> Result<Self, String> {
+    pub(crate) fn from_arguments() -> Result<Self, String> {
         fn parsed<T: FromStr>(flag: &str, value: Option<String>) -> Result<T, String> {
             value.and_then(|value| value.parse().ok()).ok_or(format!("{flag} needs a value"))
         }
@@ -256,13 +238,13 @@ impl Settings {
 }
 
 /// One library as [`measure`] runs it.
-pub struct Library<'a> {
+pub(crate) struct Library<'a> {
     /// Its name and, where there are several, the way it is used.
-    pub name: &'a str,
+    pub(crate) name: &'a str,
     /// Its version.
-    pub version: &'a str,
+    pub(crate) version: &'a str,
     /// Whether a built graph can run again.
-    pub reuses: bool,
+    pub(crate) reuses: bool,
 }
 
 fn summary(mut seconds: Vec<f64>, nodes: usize) -> String {
@@ -285,7 +267,7 @@ fn summary(mut seconds: Vec<f64>, nodes: usize) -> String {
 
 /// Checks the graph that `build` gives, times `run` on it again and again, then building and running it
 /// anew, and returns a line of JSON.
-pub fn measure<B>(
+pub(crate) fn measure<B>(
     settings: &Settings,
     library: &Library<'_>,
     graph: &Graph,
@@ -304,14 +286,15 @@ pub fn measure<B>(
     WORK_NS.store(settings.work_ns, Release);
     let mut built = build();
 
-    let tickets = TICKETS.get_or_init(|| (0..nodes).map(|_| AtomicUsize::new(0)).collect());
     CHECKING.store(true, SeqCst);
     for _ in 0..2 {
-        tickets.iter().for_each(|ticket| ticket.store(0, SeqCst));
+        let fresh = (0..nodes).map(|_| AtomicUsize::new(0)).collect();
+        *TICKETS.write().expect("nobody panics with the lock") = fresh;
         once(&mut built)?;
         if !library.reuses {
             built = build();
         }
+        let tickets = TICKETS.read().expect("nobody panics with the lock");
         let at = |node: usize| tickets[node].load(SeqCst);
         if (0..nodes).any(|node| graph.predecessors.of(node).iter().any(|&p| at(p) >= at(node))) {
             return Err("a node ran before a predecessor".to_owned());
@@ -352,10 +335,4 @@ pub fn measure<B>(
          \"edges\":{edges},\"depth\":{depth},\"graph\":\"{hash:016x}\",\"work_ns\":{work},\
          \"threads\":{threads},\"reuses\":{reuses},\"run\":{runs},\"build_and_run\":{with_build}}}"
     ))
-}
-
-/// Two halves of a range.
-pub fn halves(range: &Range<usize>) -> (Range<usize>, Range<usize>) {
-    let middle = range.start.midpoint(range.end);
-    (range.start..middle, middle..range.end)
 }

@@ -20,7 +20,7 @@ impl Action for Visit {
         outputs: &mut OutChannels,
         _: Arc<EnvVar>,
     ) -> Output {
-        inputs.map(|message| drop(message)).await;
+        inputs.map(drop).await;
         visit(self.0);
         outputs.broadcast(Content::new(())).await;
         Output::empty()
@@ -35,7 +35,7 @@ struct Built {
 fn build(graph: &Graph) -> Built {
     let mut table = NodeTable::default();
     let mut built = dagrs::Graph::new();
-    let successors = graph.predecessors.turned();
+    let successors = crate::successors(graph);
     let ids: Vec<_> = (0..graph.nodes())
         .map(|node| {
             let node = DefaultNode::with_action(node.to_string(), Visit(node), &mut table);

@@ -48,7 +48,7 @@ fn build(graph: &Graph) -> DagRunner {
         let before = graph.predecessors.of(node);
         let handle = match *before {
             [] => (&dag.add_task(Zero(node))).into(),
-            [a] => dag.add_task(One(node)).depends_on(&handles[a]),
+            [a] => dag.add_task(One(node)).depends_on(handles[a]),
             [a, b] => dag.add_task(Two(node)).depends_on((&handles[a], &handles[b])),
             [a, b, c] => {
                 dag.add_task(Three(node)).depends_on((&handles[a], &handles[b], &handles[c]))

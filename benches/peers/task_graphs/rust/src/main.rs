@@ -8,7 +8,7 @@ mod rayon;
 
 use std::process::ExitCode;
 
-use common::{Graph, Settings};
+use common::{Graph, Lists, Settings};
 
 fn line() -> Result<String, String> {
     let settings = Settings::from_arguments()?;
@@ -46,4 +46,24 @@ fn version(package: &str) -> &'static str {
         .find_map(|entry| entry.trim().strip_prefix(&format!("name = \"{package}\"\nversion = \"")))
         .and_then(|rest| rest.split('"').next())
         .unwrap_or("unknown")
+}
+
+/// Every node's successors.
+fn successors(graph: &Graph) -> Lists {
+    let (nodes, before) = (graph.nodes(), &graph.predecessors);
+    let mut starts = vec![0; nodes + 1];
+    for &number in &before.numbers {
+        starts[number + 1] += 1;
+    }
+    for node in 0..nodes {
+        starts[node + 1] += starts[node];
+    }
+    let (mut ends, mut numbers) = (starts.clone(), vec![0; before.numbers.len()]);
+    for node in 0..nodes {
+        for &number in before.of(node) {
+            numbers[ends[number]] = node;
+            ends[number] += 1;
+        }
+    }
+    Lists { starts, numbers }
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::{AcqRel, Relaxed};
 
 use rayon::{Scope, ThreadPool, ThreadPoolBuilder};
 
-use crate::common::{Graph, Library, Lists, Settings, halves, measure, visit};
+use crate::common::{Graph, Library, Lists, Settings, measure, visit};
 
 struct Counted {
     /// Predecessors that have not run, for each node.
@@ -24,7 +24,7 @@ impl Counted {
         Self {
             left: predecessors.iter().map(|&count| AtomicUsize::new(count)).collect(),
             sources: (0..graph.nodes()).filter(|&k| predecessors[k] == 0).collect(),
-            successors: graph.predecessors.turned(),
+            successors: crate::successors(graph),
             predecessors,
         }
     }
@@ -151,4 +151,9 @@ fn wave(rows: Range<usize>, columns: Range<usize>, side: usize) {
             wave(bottom, right, side);
         }
     }
+}
+
+fn halves(range: &Range<usize>) -> (Range<usize>, Range<usize>) {
+    let middle = range.start.midpoint(range.end);
+    (range.start..middle, middle..range.end)
 }
