@@ -20,9 +20,10 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 TARGET = os.path.join(HERE, "..", "..", "..", "target", "peers")
 SHAPES = ["chain", "fan", "layered", "wavefront", "random"]
-RUST = ["rayon-scope", "rayon-inline", "rayon-join", "dagx", "dagrs"]
+RUST = ["loop", "rayon-scope", "rayon-inline", "rayon-join", "dagx", "dagrs"]
 # Not what a library does for any graph, with the reason.
 SPECIAL = {
+    "loop": "no graph: the nodes in order, on one thread whatever the number of threads",
     "rayon-inline": "written by hand", "rayon-join": "no graph: the code is the shape",
     "onetbb-lightweight": "runs nodes in the call of the first predecessor, a fan on one thread"}
 # These take microseconds a node: pointless and long beyond this many.
@@ -131,7 +132,7 @@ def table(case, lines):
               f" {row['best']:.1f} | {row['least_possible']:.0f} | {row['build_and_run']:.1f} |"
               f" {' '.join(f'{median:.1f}' for median in row['medians'])} |")
     caudal = next((row for row in rows if row["library"] == "caudal"), None)
-    others = [row for row in rows if row["library"] != "caudal"]
+    others = [row for row in rows if row["library"] not in ("caudal", "loop")]
     graphs = [row for row in others if row["library"] not in SPECIAL]
     for kind, peers in [("the best library", graphs), ("the best with the special ones", others)]:
         if caudal and peers:
