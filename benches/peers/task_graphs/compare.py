@@ -2,10 +2,11 @@
 
 README.md states the shapes and what a line of the programs holds. Rounds are interleaved, so that what disturbs
 the machine disturbs all; a figure is the median over the rounds of each round's median. Beside it stands how
-much of each core two busy processes got before each round.
+much of two cores two busy processes got before each round; `--wait-for` waits for as much before it goes on.
 
 usage: python3 compare.py [--caudal PROGRAM] [--taskflow FOLDER] [--json FILE] [--shapes A,B] [--nodes N,M]
            [--work-ns 0,1000] [--threads 1,2] [--libraries A,B] [--rounds 3] [--seconds 0.3]
+           [--wait-for CORES] [--patience SECONDS]
 """
 import argparse
 import json
@@ -68,7 +69,7 @@ def build(taskflow):
 
 def busy(answers):
     start, used = time.perf_counter(), time.process_time()
-    while time.perf_counter() - start < 0.2:
+    while time.perf_counter() - start < 0.1:
         pass
     answers.put((time.process_time() - used) / (time.perf_counter() - start))
 
@@ -83,6 +84,16 @@ def cores():
     for process in processes:
         process.join()
     return got
+
+
+def quiet(least, patience):
+    """Waits until as much of two cores is to be had, or patience is at its end; returns how much was."""
+    start = time.perf_counter()
+    while True:
+        got = cores()
+        if got >= least or time.perf_counter() - start > patience:
+            return got
+        time.sleep(1)
 
 
 def run(command, case, seconds):
@@ -156,6 +167,8 @@ def main():
     parser.add_argument("--libraries", type=listed(str), help="only these")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=0.3, help="of each run")
+    parser.add_argument("--wait-for", type=float, default=0, help="how much of two cores to wait for before each case")
+    parser.add_argument("--patience", type=float, default=60, help="for how long to wait, in seconds")
     a = parser.parse_args()
 
     commands = build(a.taskflow)
@@ -170,7 +183,7 @@ def main():
     lines, missing, free = {case: {} for case in cases}, {}, {case: [] for case in cases}
     for number in range(a.rounds):
         for case in cases:
-            free[case].append(cores())
+            free[case].append(quiet(a.wait_for, a.patience))
             # Each round begins with another library.
             order = list(commands.items())
             for name, command in order[number % len(order):] + order[:number % len(order)]:
