@@ -41,11 +41,20 @@ def build(taskflow):
         if not compiler:
             print(f"{name}: left out, there is no C++ compiler", file=sys.stderr)
             continue
-        # The program says itself what is missing, but then there may be nothing to link with.
-        line = [compiler, "-std=c++20", "-O3", "-march=native", os.path.join(HERE, name + ".cpp"), "-o", program]
-        done = subprocess.run(line + more, capture_output=True, text=True)
-        if done.returncode == 0:
-            done = subprocess.run([program, "--seconds", "0"], capture_output=True, text=True)
+        # One that runs and is no older than its sources stays.
+        sources = [os.path.join(HERE, name + ".cpp"), os.path.join(HERE, "graphs.hpp")]
+        if not (os.path.exists(program) and os.path.getmtime(program) > max(map(os.path.getmtime, sources))
+                and subprocess.run([program, "--seconds", "0"], capture_output=True).returncode == 0):
+            line = [compiler, "-std=c++20", "-O3", "-march=native", sources[0], "-o", program]
+            done = subprocess.run(line + more, capture_output=True, text=True)
+            if done.returncode != 0:
+                # Without the library, for the program's own message.
+                done = subprocess.run(line, capture_output=True, text=True)
+            if done.returncode != 0:
+                print(f"{name}: left out, {(done.stderr.strip().splitlines() or ['no message'])[-1]}", file=sys.stderr)
+                continue
+        # It says itself what was missing when it was built.
+        done = subprocess.run([program, "--seconds", "0"], capture_output=True, text=True)
         if done.returncode == 0:
             commands[name] = [program]
         else:
@@ -181,23 +190,30 @@ def main():
     cases = [(shape, nodes, work, threads) for nodes in a.nodes for work in a.work_ns for threads in a.threads
              for shape in a.shapes if nodes * work <= 2_000_000_000]
     lines, missing, free = {case: {} for case in cases}, {}, {case: [] for case in cases}
-    for number in range(a.rounds):
-        for case in cases:
-            free[case].append(quiet(a.wait_for, a.patience))
-            # Each round begins with another library.
-            order = list(commands.items())
-            for name, command in order[number % len(order):] + order[:number % len(order)]:
-                if (case, name) in missing:
-                    continue
-                if case[1] > SLOW.get(name, case[1]):
-                    line, problem = None, "takes too long"
-                else:
-                    line, problem = run(command, case, a.seconds)
-                if line:
-                    lines[case].setdefault(name, []).append(line)
-                else:
-                    missing[case, name] = problem
-            print(f"round {number + 1}: {case}, {free[case][-1]:.2f} cores to be had", file=sys.stderr)
+
+    def one_round(case, number):
+        free[case].append(quiet(a.wait_for, a.patience))
+        # Each round begins with another library.
+        order = list(commands.items())
+        for name, command in order[number % len(order):] + order[:number % len(order)]:
+            if (case, name) in missing:
+                continue
+            if case[1] > SLOW.get(name, case[1]):
+                line, problem = None, "takes too long"
+            else:
+                line, problem = run(command, case, a.seconds)
+            if line:
+                lines[case].setdefault(name, []).append(line)
+            else:
+                missing[case, name] = problem
+        print(f"round {number + 1}: {case}, {free[case][-1]:.2f} cores to be had", file=sys.stderr)
+
+    try:
+        for number in range(a.rounds):
+            for case in cases:
+                one_round(case, number)
+    except KeyboardInterrupt:
+        print("interrupted: what there is", file=sys.stderr)
 
     rows = []
     for case in cases:
