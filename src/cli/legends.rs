@@ -63,3 +63,21 @@ pub(super) fn phases(names: &[&str]) -> String {
     }
     words.join("; ")
 }
+
+/// Columns of a line of a legend, at most, unless one word's meaning takes more.
+const WIDTH: usize = 110;
+
+/// A legend as lines: as many meanings on each as fit.
+pub(super) fn lines(legend: &str) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for meaning in legend.split("; ") {
+        match lines.last_mut() {
+            Some(last) if last.chars().count() + 2 + meaning.chars().count() <= WIDTH => {
+                last.push_str("; ");
+                last.push_str(meaning);
+            }
+            _ => lines.push(meaning.to_owned()),
+        }
+    }
+    lines
+}

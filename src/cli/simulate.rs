@@ -151,6 +151,11 @@ fn describe(machine: &Machine) -> Result<(), Stop> {
     ))
 }
 
+/// Prints legends.
+fn explain(texts: &[&str]) -> Result<(), Stop> {
+    texts.iter().flat_map(|text| legends::lines(text)).try_for_each(line)
+}
+
 fn table(prediction: &Prediction) -> Result<(), Stop> {
     describe(&prediction.machine)?;
     if !prediction.disturbed.is_empty() {
@@ -201,8 +206,7 @@ fn table(prediction: &Prediction) -> Result<(), Stop> {
             row.bound,
         ))?;
     }
-    line(legends::PREDICTION)?;
-    line(legends::MACHINE)
+    explain(&[legends::PREDICTION, legends::MACHINE])
 }
 
 fn validation_table(validation: &Validation) -> Result<(), Stop> {
@@ -238,8 +242,7 @@ fn validation_table(validation: &Validation) -> Result<(), Stop> {
             mib(row.peak_bytes.1),
         ))?;
     }
-    line(legends::VALIDATION)?;
-    line(legends::MACHINE)?;
+    explain(&[legends::VALIDATION, legends::MACHINE])?;
     let errors = |what: &str, errors: &Errors| {
         line(format!(
             "{what}: {} predictions, error {:.1} % in the mean, {:.1} % at the 95th percentile, {:.1} % \

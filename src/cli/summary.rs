@@ -48,7 +48,7 @@ pub(super) fn speedup(measured: &Speedup) -> Vec<String> {
             100.0 * row.efficiency,
         )
     }));
-    lines.push(legends::SPEEDUP.to_owned());
+    lines.extend(legends::lines(legends::SPEEDUP));
     lines.push(format!(
         "bound: min(workers, T1 / T∞), from measured parts: work T1 = {:.3} ms; critical path T∞ = \
          {:.3} ms, a task being as long as its longest part; graham: the speedup that any policy reaches \
@@ -61,7 +61,7 @@ pub(super) fn speedup(measured: &Speedup) -> Vec<String> {
         format!("{:<28}{:>8}{:>10.3}{:>7.1} %", row.phase, row.tasks, row.ms, 100.0 * row.share)
     }));
     let phases: Vec<&str> = measured.phases.iter().map(|row| row.phase.as_str()).collect();
-    lines.push(legends::phases(&phases));
+    lines.extend(legends::lines(&legends::phases(&phases)));
     lines
 }
 
@@ -95,7 +95,7 @@ pub(super) fn lost_time(measured: &Speedup) -> Vec<String> {
             100.0 * lost.accounted,
         ));
     }
-    lines.push(legends::LOST_TIME.to_owned());
+    lines.extend(legends::lines(legends::LOST_TIME));
     lines
 }
 
@@ -116,7 +116,7 @@ pub(super) fn stages(measured: &Speedup) -> Vec<String> {
             row.work_ms / row.critical_path_ms
         )
     }));
-    lines.push(legends::STAGES.to_owned());
+    lines.extend(legends::lines(legends::STAGES));
     let mut longest: Vec<_> = measured.critical_path.iter().collect();
     longest.sort_by(|a, b| b.ms.total_cmp(&a.ms));
     longest.truncate(SHOWN);
@@ -158,7 +158,7 @@ pub(super) fn ideas(ideas: &[Idea], workers: usize) -> Vec<String> {
             idea.critical_path_ms
         )
     }));
-    lines.push(legends::IDEAS.to_owned());
+    lines.extend(legends::lines(legends::IDEAS));
     lines
 }
 

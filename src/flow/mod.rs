@@ -35,7 +35,9 @@ use std::sync::Arc;
 pub use actors::Actors;
 pub use bare::TaskGraphBuilder;
 pub use graph::{TaskGraph, TaskInfo};
-pub use nodes::{Flow, FlowBuilder, FlowRun, Inputs, Output, Part, Port, Shared, Sink, Source};
+pub use nodes::{
+    Flow, FlowBuilder, FlowRun, Inputs, Output, Part, Port, Shared, Signal, Sink, Source,
+};
 pub use observer::{CancelToken, MessageEvent, Observer, PartEvent};
 pub use pool::Pool;
 pub(crate) use pool::SPINS;

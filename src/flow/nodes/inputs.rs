@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::FlowBuilder;
-use super::ports::{Output, Shared};
+use super::ports::{Output, Shared, Signal};
 use super::program::Firing;
 
-/// What a node takes in: `()`, an [`Output`] or a [`Shared`] one, a tuple of up to eight of these, or a `Vec` or an
+/// What a node takes in: `()`, an [`Output`], a [`Shared`] one or a [`Signal`], a tuple of up to eight of these, or a `Vec` or an
 /// array of those of one type. Nothing else can be.
 pub trait Inputs: Sized + 'static {
     /// What the node's closure gets.
@@ -33,6 +33,7 @@ pub trait One: Inputs {}
 
 impl<T: Send + 'static, B: Send + 'static> One for Output<T, B> {}
 impl<T: Send + Sync + 'static, B: Send + 'static> One for Shared<T, B> {}
+impl One for Signal {}
 
 impl Inputs for () {
     type Values = ();
@@ -92,6 +93,27 @@ impl<T: Send + Sync + 'static, B: Send + 'static> Inputs for Shared<T, B> {
     fn send_back(back: B, firing: &Firing<'_>, input: &mut usize) -> Result<(), String> {
         *input += 1;
         firing.send_back(*input - 1, Box::new(back));
+        Ok(())
+    }
+}
+
+/// A signal is counted, and nothing else.
+impl Inputs for Signal {
+    type Values = ();
+    type Back = ();
+
+    fn connect(self, flow: &mut FlowBuilder) -> Vec<usize> {
+        vec![flow.lead_on::<()>(self.output)]
+    }
+
+    #[inline]
+    fn receive(_: &Firing<'_>, port: &mut usize, _: usize) -> Result<(), String> {
+        *port += 1;
+        Ok(())
+    }
+
+    fn send_back((): (), _: &Firing<'_>, input: &mut usize) -> Result<(), String> {
+        *input += 1;
         Ok(())
     }
 }

@@ -35,7 +35,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 pub use inputs::Inputs;
-pub use ports::{Output, Port, Shared};
+pub use ports::{Output, Port, Shared, Signal};
 pub use run::{Flow, FlowRun};
 
 use body::{
@@ -233,6 +233,39 @@ impl FlowBuilder {
         let body = Forward::<I, R, _>::new(compute, emitter, ports.len());
         self.add(name.into(), Arc::new(body), ports);
         output
+    }
+
+    /// Adds a node that runs after others and hands nothing on: for graphs in which order is all.
+    ///
+    /// ```
+    /// # use std::sync::Mutex;
+    /// # use std::sync::Arc;
+    /// # use caudal::flow::{Executor, FlowBuilder, Pool};
+    /// let said = Arc::new(Mutex::new(String::new()));
+    /// let mut flow = FlowBuilder::new("greeting");
+    /// let say = |word: &'static str| {
+    ///     let said = Arc::clone(&said);
+    ///     move || said.lock().unwrap().push_str(word)
+    /// };
+    /// let hello = flow.after("hello", &[], say("hello "));
+    /// flow.after("world", &[hello], say("world"));
+    /// Pool::new(2, "fifo")?.execute(&mut flow.build()?.run())?;
+    /// assert_eq!(*said.lock().unwrap(), "hello world");
+    /// # Ok::<(), caudal::Error>(())
+    /// ```
+    pub fn after(
+        &mut self,
+        name: impl Into<String>,
+        before: &[Signal],
+        run: impl Fn() + Send + Sync + 'static,
+    ) -> Signal {
+        let output = self.node(name, before.to_vec(), move |_: Vec<()>| run());
+        self.signal(output)
+    }
+
+    /// Lets any number of nodes wait for a node without what it gives, which nobody gets.
+    pub fn signal<T: Send + 'static, B>(&mut self, output: Output<T, B>) -> Signal {
+        output.into_signal()
     }
 
     /// Adds a node that keeps `state` from run to run. Of several runs [in flight](Flow::in_flight), an earlier

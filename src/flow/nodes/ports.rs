@@ -122,6 +122,15 @@ impl<T: Send + Sync + 'static, B> Output<T, B> {
     }
 }
 
+impl<T: Send + 'static, B> Output<T, B> {
+    pub(super) fn into_signal(self) -> Signal {
+        let output = self.emitter.output;
+        // The count says it all.
+        let _ = self.emitter.way.set(Box::new(|value, _: &Firing<'_>| drop(value)));
+        Signal { output }
+    }
+}
+
 impl<T: Send + 'static, U: Send + 'static> Output<(T, U)> {
     pub(super) fn unzip(self, first: Arc<Emitter<T>>, second: Arc<Emitter<U>>) {
         let way = move |(one, two), firing: &Firing<'_>| {
@@ -156,6 +165,12 @@ impl<T, B> std::fmt::Debug for Shared<T, B> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Shared<{}>({})", std::any::type_name::<T>(), self.output)
     }
+}
+
+/// Word that a node has run, for any number of readers: it orders them, and carries nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct Signal {
+    pub(super) output: usize,
 }
 
 /// A port that is to be connected.

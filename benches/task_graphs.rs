@@ -1,35 +1,33 @@
-//! To become `benches/task_graphs.rs` once `caudal::flow` is there; until then nothing builds it.
-//!
 //! Graphs of closures, with the flags and the line of the programs in `benches/peers/task_graphs`, whose
 //! `compare.py` runs it beside other libraries: `--shape`, `--nodes`, `--work-ns`, `--threads`, `--seconds`.
 //! `--library caudal-values` passes numbers on, every node the sum of its inputs and one, where `caudal`, the
 //! default, only orders the nodes.
 
-#[path = "common.rs"]
+#[path = "peers/task_graphs/common.rs"]
 mod common;
 
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use caudal::flow::{Executor, FlowBuilder, FlowRun, Pool, Shared, Sink};
+use caudal::flow::{Executor, FlowBuilder, FlowRun, Pool, Shared, Signal, Sink};
 use common::{Graph, Library, SHAPES, Settings, measure, visit};
 
 /// What runs again and again; dropping it drops the graph.
 struct Built {
     run: FlowRun,
     /// The ends of a graph that passes numbers on, and what must come out.
-    ends: Vec<(Sink<u64>, u64)>,
+    ends: Vec<(Sink<Arc<u64>>, u64)>,
 }
 
 /// Nodes in order, without values.
 fn ordered(graph: &Graph) -> caudal::Result<Built> {
     let mut flow = FlowBuilder::new("task graph");
-    let mut nodes: Vec<Shared<()>> = Vec::with_capacity(graph.nodes());
+    let mut nodes: Vec<Signal> = Vec::with_capacity(graph.nodes());
     let mut before = Vec::new();
     for node in 0..graph.nodes() {
         before.clear();
         before.extend(graph.predecessors.of(node).iter().map(|&p| nodes[p]));
-        nodes.push(flow.after(&format!("n{node}"), &before, move || visit(node)));
+        nodes.push(flow.after(format!("n{node}"), &before, move || visit(node)));
     }
     Ok(Built { run: flow.build()?.run(), ends: Vec::new() })
 }
@@ -48,23 +46,21 @@ fn with_values(graph: &Graph) -> caudal::Result<Built> {
         }
         expected.push(before.iter().fold(1, |sum, &p| sum.wrapping_add(expected[p])));
         let output = match *before {
-            [] => flow.node(&name, (), move |()| {
+            [] => flow.node(name, (), move |()| {
                 visit(node);
                 1
             }),
-            [a] => flow.node(&name, (nodes[a],), move |(a,): (Arc<u64>,)| {
+            [a] => flow.node(name, nodes[a], move |a: Arc<u64>| {
                 visit(node);
                 a.wrapping_add(1)
             }),
-            [a, b] => {
-                flow.node(&name, (nodes[a], nodes[b]), move |(a, b): (Arc<u64>, Arc<u64>)| {
-                    visit(node);
-                    a.wrapping_add(*b).wrapping_add(1)
-                })
-            }
+            [a, b] => flow.node(name, (nodes[a], nodes[b]), move |(a, b): (Arc<u64>, Arc<u64>)| {
+                visit(node);
+                a.wrapping_add(*b).wrapping_add(1)
+            }),
             _ => {
                 let inputs: Vec<_> = before.iter().map(|&p| nodes[p]).collect();
-                flow.node(&name, inputs, move |inputs: Vec<Arc<u64>>| {
+                flow.node(name, inputs, move |inputs: Vec<Arc<u64>>| {
                     visit(node);
                     inputs.iter().fold(1_u64, |sum, input| sum.wrapping_add(**input))
                 })
@@ -74,7 +70,7 @@ fn with_values(graph: &Graph) -> caudal::Result<Built> {
     }
     let ends = (0..graph.nodes())
         .filter(|&node| !read[node])
-        .map(|node| (flow.sink(&format!("end{node}"), nodes[node]), expected[node]))
+        .map(|node| (flow.sink(format!("end{node}"), nodes[node]), expected[node]))
         .collect();
     Ok(Built { run: flow.build()?.run(), ends })
 }
@@ -95,7 +91,7 @@ fn line(settings: &Settings) -> Result<String, String> {
     measure(settings, &library, &graph, build, |built| {
         pool.execute(&mut built.run).expect("no node fails");
         for (end, expected) in &built.ends {
-            assert_eq!(built.run.take(end).expect("every end has a value"), *expected);
+            assert_eq!(built.run.take(end).expect("every end has a value").as_ref(), expected);
         }
     })
 }
