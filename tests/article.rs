@@ -153,6 +153,8 @@ fn nodes_fire_in_the_order_of_the_article() {
         for policy in POLICIES {
             let pool = Pool::new(4, policy.name).unwrap();
             executors.push((format!("pool, {}", policy.name), Box::new(pool), 1000));
+            let channels = Pool::new(4, policy.name).unwrap().with_channels();
+            executors.push((format!("channels, {}", policy.name), Box::new(channels), 300));
         }
         for (name, executor, runs) in &mut executors {
             for number in 0..*runs {

@@ -76,6 +76,7 @@ fn twenty_steps_are_those_of_pytorch() {
             options("sequential", 60e-6, false),
             options("pool", 1e-9, true),
             options("actors", 1e-9, true),
+            options("channels", 1e-9, true),
         ] {
             let optimizer = Arc::clone(&model.training.optimizer);
             let mut network =
@@ -218,6 +219,7 @@ fn clipping_gives_the_same_bits_whoever_runs_it() {
             for (executor, workers, policy, fusion) in [
                 ("sequential", 1, "fifo", false),
                 ("actors", 1, "fifo", true),
+                ("channels", 3, "fifo", true),
                 ("pool", 1, "critical-path", true),
                 ("pool", 2, "fifo", true),
                 ("pool", 5, "critical-path", false),

@@ -101,7 +101,7 @@ fn a_recorded_training_is_replayed_and_another_is_refused() {
     let refused = caudal(&[&train[..], &other].concat());
     assert_eq!(refused.status.code(), Some(2));
     let told = String::from_utf8_lossy(&refused.stderr).into_owned();
-    assert!(told.contains("policy `replay`: the schedule is of plan"), "{told}");
+    assert!(told.contains("policy `replay`: the schedule is of graph"), "{told}");
 }
 
 #[test]
@@ -122,9 +122,12 @@ fn every_executor_and_number_of_workers_gives_the_same_weights() {
         told["weights_sha256"].as_str().unwrap().to_owned()
     };
     let expected = weights("sequential", "1", "critical-path");
-    for (executor, workers, policy) in
-        [("pool", "1", "critical-path"), ("pool", "2", "static:fallback"), ("actors", "2", "fifo")]
-    {
+    for (executor, workers, policy) in [
+        ("pool", "1", "critical-path"),
+        ("pool", "2", "static:fallback"),
+        ("channels", "2", "fifo"),
+        ("actors", "2", "fifo"),
+    ] {
         assert_eq!(weights(executor, workers, policy), expected, "{executor} {workers} {policy}");
     }
 }

@@ -75,6 +75,7 @@ fn every_executor_gives_the_same_bits() {
         }
     }
     assert_eq!(train("actors", 1, "fifo", plan), expected);
+    assert_eq!(train("channels", 3, "fifo", plan), expected);
     let unparted = PlanOptions { in_place: false, fusion: false, ..plan };
     assert_eq!(train("pool", 2, "fifo", unparted), expected, "fusion");
 }
@@ -146,6 +147,7 @@ fn every_executor_gives_the_same_bits_in_chunks() {
         }
     }
     assert_eq!(train("actors", 1, "fifo", plan), expected);
+    assert_eq!(train("channels", 3, "fifo", plan), expected);
 }
 
 /// Layers whose rows are one page and two pages long, as values of their own, as columns of others

@@ -606,6 +606,10 @@ fn executors() -> Vec<(String, MakeExecutor)> {
             let name = policy.name;
             let make = move || Box::new(Pool::new(workers, name).unwrap()) as Box<dyn Executor>;
             all.push((format!("{name} x {workers}"), Box::new(make)));
+            let make = move || {
+                Box::new(Pool::new(workers, name).unwrap().with_channels()) as Box<dyn Executor>
+            };
+            all.push((format!("{name} x {workers} over channels"), Box::new(make)));
         }
     }
     all

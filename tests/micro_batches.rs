@@ -181,6 +181,7 @@ fn every_executor_gives_the_same_bits() {
         }
     }
     assert_eq!(train("actors", 1, "fifo", plan), expected);
+    assert_eq!(train("channels", 3, "fifo", plan), expected);
     for (fusion, in_place) in [(false, true), (true, false)] {
         let apart = PlanOptions { fusion, in_place, split_backward: false, ..plan };
         assert_eq!(train("pool", 2, "critical-path", apart), expected, "{apart:?}");

@@ -14,6 +14,7 @@ fn every_preset_gives_the_same_bits_on_every_executor() {
     let mut executors = vec![("actors", 1, "fifo")];
     for policy in POLICIES {
         executors.extend([1, 2, 3, 4, 8].map(|workers| ("pool", workers, policy.name)));
+        executors.extend([1, 3].map(|workers| ("channels", workers, policy.name)));
     }
     for spec in PRESETS {
         let model = spec.model().unwrap();
@@ -90,7 +91,9 @@ fn every_idea_switched_off_gives_the_same_bits_on_every_executor() {
                 network.weights_sha256()
             };
             let expected = train("sequential", 1, plan);
-            for (executor, workers) in [("actors", 1), ("pool", 1), ("pool", 2), ("pool", 4)] {
+            for (executor, workers) in
+                [("actors", 1), ("channels", 2), ("pool", 1), ("pool", 2), ("pool", 4)]
+            {
                 let found = train(executor, workers, plan);
                 assert_eq!(found, expected, "{name} without {switch}: {executor}, {workers}");
             }

@@ -221,6 +221,7 @@ fn one_run_goes_from_executor_to_executor() {
             Box::new(Pool::new(2, "fifo").unwrap()),
             Box::new(caudal::flow::Actors::new()),
             Box::new(Pool::new(3, "critical-path").unwrap()),
+            Box::new(Pool::new(3, "critical-path").unwrap().with_channels()),
         ];
         executors[0].execute(&mut run).unwrap();
         let expected = run.kept(output).unwrap().to_vec();

@@ -122,6 +122,8 @@ fn compare(seeds: std::ops::Range<u64>) {
                 let pool = Pool::new(workers, policy.name).unwrap();
                 executors.push((format!("{} x {workers}", policy.name), Shared::new(pool)));
             }
+            let channels = Pool::new(3, policy.name).unwrap().with_channels();
+            executors.push((format!("{} over channels", policy.name), Shared::new(channels)));
         }
         for seed in seeds {
             let specimen = specimen(seed, family(seed));

@@ -199,6 +199,7 @@ fn every_executor_moves_shared_weights_to_the_same_bits() {
         }
     }
     assert_eq!(trained("actors", 1, "fifo", plan), expected);
+    assert_eq!(trained("channels", 3, "fifo", plan), expected);
     let plain = PlanOptions { in_place: false, fusion: false, ..plan };
     assert_eq!(trained("pool", 2, "fifo", plain), expected, "fusion");
 }

@@ -119,7 +119,9 @@ fn executors_and_workers_do_not_matter() {
     for grain in [60e-6, 1e-9] {
         let plan = PlanOptions { grain, ..PlanOptions::default() };
         let mut hashes = Vec::new();
-        for (executor, workers) in [("sequential", 1), ("actors", 1), ("pool", 1), ("pool", 3)] {
+        for (executor, workers) in
+            [("sequential", 1), ("actors", 1), ("channels", 3), ("pool", 1), ("pool", 3)]
+        {
             let mut network = network(executor, workers, plan);
             for seed in 0..4 {
                 network.train_batch(&borrowed(&batch(6, 40, seed))).unwrap();

@@ -1,7 +1,7 @@
 //! The pool in virtual time.
 //!
 //! Every moment at which the pool's workers do something that others can see is an event here, and
-//! what they do then is what `executor/pool.rs` does: the names are the same.
+//! what they do then is what `flow/pool.rs` does: the names are the same.
 
 mod event;
 mod outcome;

@@ -315,7 +315,9 @@ impl Network {
         let run = match self.runs.entry((mode, batch)) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(place) => {
-                let options = self.options.plan;
+                // An executor with a thread for every node gets every node as it was written.
+                let fusion = self.options.plan.fusion && self.executor.fuses();
+                let options = PlanOptions { fusion, ..self.options.plan };
                 let plan = Plan::compile(&self.graph, mode, batch, &self.optimizer, options)?;
                 let mut run = Run::new(Arc::new(plan), Arc::clone(&self.parameters))?;
                 run.set_seed(self.options.seed);

@@ -183,6 +183,9 @@ fn executors_do_not_matter() {
         for workers in [1, 2, 4] {
             let pool = Pool::new(workers, policy.name).unwrap();
             executors.push((format!("{} with {workers}", policy.name), Box::new(pool)));
+            let channels = Pool::new(workers, policy.name).unwrap().with_channels();
+            executors
+                .push((format!("{}, channels, with {workers}", policy.name), Box::new(channels)));
         }
     }
     for_all(|what, specimen| {

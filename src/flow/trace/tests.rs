@@ -57,7 +57,9 @@ fn check(plan: &Plan, execution: &Execution) {
 
 #[test]
 fn executions_are_whole_on_every_executor() {
-    for (name, workers) in [("sequential", 1), ("pool", 1), ("pool", 3), ("actors", 1)] {
+    for (name, workers) in
+        [("sequential", 1), ("pool", 1), ("pool", 3), ("channels", 3), ("actors", 1)]
+    {
         let mut run = run("layered:layers=3,branches=4,width=16");
         let mut executor = executor(name, workers, "fifo").unwrap();
         let executions = record(&mut run, executor.as_mut(), 7, 100_000);
