@@ -202,7 +202,7 @@ fn a_record_that_is_not_whole_stalls_and_the_run_can_be_used_again() {
     let text = std::fs::read_to_string(&path).unwrap();
     let lines: Vec<&str> = text.lines().collect();
     assert!(
-        lines[0].starts_with(r#"{"run":{"plan":""#) && lines[1] == r#"{"start":[0,0,0]}"#,
+        lines[0].starts_with(r#"{"run":{"graph":""#) && lines[1] == r#"{"start":[0,0,0]}"#,
         "{text}"
     );
     for keep in 1..lines.len() - 1 {
