@@ -126,13 +126,14 @@ impl Tensors {
     /// one task, what the run knows.
     #[inline]
     fn base_of(&self, operand: Operand) -> *mut f32 {
-        if operand.slot != NONE && self.core.delivery() != Delivery::InOrder {
+        if operand.slot != NONE && !self.core.delivers(Delivery::InOrder) {
             self.core.slot(operand.slot).load(Ordering::Relaxed)
         } else {
             self.base(operand.value)
         }
     }
 
+    #[inline]
     pub(crate) fn value(&self, value: u32) -> &Value {
         &self.layout.values[value as usize]
     }
@@ -195,6 +196,7 @@ impl Tensors {
 // The few lines where a run's buffers are split into the rows that each part may touch.
 impl Tensors {
     /// The rows of `items` of a value that a call reads.
+    #[inline]
     pub(crate) fn rows(&self, operand: Operand, items: &Range<usize>) -> MatrixRef<'_> {
         let value = self.value(operand.value);
         let start = value.offset + items.start * value.item_rows * value.stride;
@@ -208,6 +210,7 @@ impl Tensors {
     }
 
     /// The rows of `items` of a value that a call writes.
+    #[inline]
     pub(crate) fn rows_mut(&self, value: u32, items: &Range<usize>) -> MatrixMut<'_> {
         let described = *self.value(value);
         let start = described.offset + items.start * described.item_rows * described.stride;
@@ -222,6 +225,7 @@ impl Tensors {
     }
 
     /// A value without a batch axis that a call reads.
+    #[inline]
     pub(crate) fn flat(&self, operand: Operand) -> &[f32] {
         let value = self.value(operand.value);
         let floats = value.floats * value.contributions as usize;

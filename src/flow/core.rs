@@ -40,10 +40,6 @@ pub(crate) enum Delivery {
     InOrder,
 }
 
-impl Delivery {
-    const ALL: [Self; 4] = [Self::Slots, Self::Channels, Self::Actors, Self::InOrder];
-}
-
 /// What a sender has for a receiver.
 enum Word<M> {
     /// A message.
@@ -129,10 +125,10 @@ impl<M: Message, P: Primitives> Core<M, P> {
         &self.slots[slot as usize]
     }
 
-    /// How messages travel in this run.
+    /// Whether messages travel so in this run.
     #[inline]
-    pub(crate) fn delivery(&self) -> Delivery {
-        Delivery::ALL[usize::from(self.delivery.load(Ordering::Relaxed) & 3)]
+    pub(crate) fn delivers(&self, delivery: Delivery) -> bool {
+        self.delivery.load(Ordering::Relaxed) == delivery as u8
     }
 
     /// What stops a run from another thread.
@@ -246,7 +242,7 @@ impl<M: Message, P: Primitives> Core<M, P> {
     /// Takes the messages of a task out of its channel, once for all its parts.
     #[inline]
     fn open(&self, task: usize) {
-        if self.delivery() == Delivery::Channels
+        if self.delivers(Delivery::Channels)
             && let (Some(channels), Some(opening)) = (self.channels.get(), self.opening.get())
         {
             // Another part may be at it: it has all of them when it lets go.
@@ -261,11 +257,12 @@ impl<M: Message, P: Primitives> Core<M, P> {
     /// actors.
     #[inline]
     pub(crate) fn lay_down(&self, edge: &Edge, message: M) {
-        match self.channels.get() {
-            Some(channels) if self.delivery() == Delivery::Channels => {
-                channels[edge.task as usize].send((edge.slot, message));
-            }
-            _ => self.slots[edge.slot as usize].put(message),
+        if self.delivers(Delivery::Channels)
+            && let Some(channels) = self.channels.get()
+        {
+            channels[edge.task as usize].send((edge.slot, message));
+        } else {
+            self.slots[edge.slot as usize].put(message);
         }
     }
 

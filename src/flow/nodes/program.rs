@@ -94,7 +94,7 @@ impl Firing<'_> {
     #[inline]
     pub(super) fn send(&self, edge: u32, message: Parcel) {
         let core = &self.program.core;
-        if core.delivery() == Delivery::Actors {
+        if core.delivers(Delivery::Actors) {
             self.program.cells[self.task as usize].outbox.lock().push((edge, message));
         } else {
             core.lay_down(&self.program.shape.graph.edges[edge as usize], message);
@@ -180,7 +180,7 @@ impl Program for FlowProgram {
 
     #[inline]
     fn message(&self, edge: &Edge) -> Option<Parcel> {
-        if self.core.delivery() != Delivery::Actors {
+        if !self.core.delivers(Delivery::Actors) {
             return None;
         }
         let sender = self.shape.sender_of[edge.value as usize] as usize;
