@@ -41,22 +41,26 @@ pub struct Context<'a> {
 
 impl<'a> Context<'a> {
     /// Items of the batch in this part.
+    #[inline]
     pub fn items(&self) -> usize {
         self.items.len()
     }
 
     /// The first of them, counted within the batch.
+    #[inline]
     pub fn first_item(&self) -> usize {
         self.first_item
     }
 
     /// What the plan is for; layers may act differently in training.
+    #[inline]
     pub fn mode(&self) -> Mode {
         self.tensors.layout.mode
     }
 
     /// A key for random numbers that follows from the run's seed, the node's name and the training step, and
     /// from nothing else: forward and backward of one step have the same.
+    #[inline]
     pub fn random_key(&self) -> u64 {
         let seed = self.tensors.seed.load(Ordering::Relaxed);
         let step = self.tensors.step.load(Ordering::Relaxed);
@@ -64,44 +68,52 @@ impl<'a> Context<'a> {
     }
 
     /// Items of the whole batch.
+    #[inline]
     pub fn batch(&self) -> usize {
         self.tensors.layout.batch
     }
 
     /// In the gradient of a parameter: what the call after it reads, laid out as the gradient is, so that a
     /// kernel can ask for it early; nothing where that call is another task's.
+    #[inline]
     pub fn read_next(&self) -> &'a [&'a [f32]] {
         self.read_next
     }
 
     /// How many inputs the node has.
+    #[inline]
     pub fn input_count(&self) -> usize {
         self.node.inputs.len()
     }
 
     /// The shape of one item of input number `input`.
+    #[inline]
     pub fn input_shape(&self, input: usize) -> &'a [usize] {
         &self.tensors.layout.shapes[self.node.inputs[input]]
     }
 
     /// The shape of one item of the node's output.
+    #[inline]
     pub fn output_shape(&self) -> &'a [usize] {
         &self.node.shape
     }
 
     /// The part's rows of input number `input`. In gradients, only if the layer says that it reads
     /// its inputs.
+    #[inline]
     pub fn input(&self, input: usize) -> MatrixRef<'a> {
         let operands = &self.tensors.layout.operands[self.call.inputs.range()];
         self.tensors.rows(operands[input], &self.items)
     }
 
     /// The part's rows of the node's own activation, in gradients of layers that say so.
+    #[inline]
     pub fn output(&self) -> MatrixRef<'a> {
         self.tensors.rows(self.call.output, &self.items)
     }
 
     /// The part's rows of the gradient of the node's output.
+    #[inline]
     pub fn output_grad(&self) -> MatrixRef<'a> {
         self.tensors.rows(self.call.output_grad, &self.items)
     }
@@ -109,16 +121,19 @@ impl<'a> Context<'a> {
     /// Whether the output lies over the first input (forward), or the gradient of the input over
     /// that of the output (backward): what is to be written holds what is to be read, which must not
     /// be asked for.
+    #[inline]
     pub fn in_place(&self) -> bool {
         self.in_place
     }
 
     /// Whether input number `input` already lies in the output where it belongs.
+    #[inline]
     pub fn is_placed(&self, input: usize) -> bool {
         self.tensors.layout.operands[self.call.inputs.range()][input].placed
     }
 
     /// Parameter number `parameter` of the node, as it lies in memory.
+    #[inline]
     pub fn parameter(&self, parameter: usize) -> &'a [f32] {
         let index = self.node.parameters[parameter];
         // SAFETY: the plan orders updates after every task that reads the weights in this step.
@@ -126,11 +141,13 @@ impl<'a> Context<'a> {
     }
 
     /// Parameter number `parameter` of the node, which asked for panels in one group.
+    #[inline]
     pub fn panels(&self, parameter: usize) -> Panels<'a> {
         self.group_panels(parameter, 0)
     }
 
     /// One group of parameter number `parameter` of the node, which asked for panels.
+    #[inline]
     pub fn group_panels(&self, parameter: usize, group: usize) -> Panels<'a> {
         let index = self.node.parameters[parameter];
         let matrix = self.tensors.parameters.entries[index].matrix;
@@ -138,17 +155,20 @@ impl<'a> Context<'a> {
     }
 
     /// What the layer wrote as a form of its weights for this call.
+    #[inline]
     pub fn prepared(&self) -> &'a [f32] {
         self.tensors.flat(self.call.prepared)
     }
 
     /// What the layer knows of the whole batch: of the forward pass, or, in the gradients, of the backward
     /// pass too. Nothing outside training, and in layers that do not train.
+    #[inline]
     pub fn summary(&self, pass: Pass) -> Option<&'a [f32]> {
         let operand = self.call.summaries[pass as usize];
         (operand.value != NONE).then(|| self.tensors.flat(operand))
     }
 
+    #[inline]
     pub(crate) fn target(&self, target: &Target) -> MatrixMut<'a> {
         self.tensors.rows_mut(target.value, &self.items)
     }

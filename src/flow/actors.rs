@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::core::{Delivery, Work};
+use super::sync::Native;
 use super::{Execute, Executor, TaskGraph};
 use crate::error::{Error, Result};
 
@@ -73,7 +74,7 @@ struct Crew {
 
 /// A run for an actor, and how many have yet to end it.
 struct Order {
-    run: Arc<dyn Work>,
+    run: Arc<dyn Work<Native>>,
     left: Arc<AtomicUsize>,
 }
 

@@ -16,8 +16,10 @@ use super::message::{Message, Slot};
 use super::observer::{CancelToken, MessageEvent, Observer, PartEvent};
 use super::policy::ReadyPart;
 use super::program::Program;
+use super::queue::Queue;
 use super::stopwatch::Stopwatch;
 use super::sync::{Atomic, Channel, Monitor, Native, Primitives};
+use super::worker::Worker;
 use crate::error::{Error, Failure, Result};
 
 /// How a run stands; from [`RUNNING`] to one of the others, once.
@@ -385,21 +387,13 @@ pub(super) enum Ended {
 }
 
 /// A run as workers see it: a [`Program`] with whatever messages it has.
-pub(super) trait Work: Send + Sync {
+pub(super) trait Work<P: Primitives>: Send + Sync {
     fn graph(&self) -> &Arc<TaskGraph>;
 
     fn begin(&self, delivery: Delivery);
 
-    /// Runs a part of a ready task, unless something that it waits for failed. Gives back when it ended, if
-    /// the run is observed.
-    fn run_part(&self, part: ReadyPart, worker: usize) -> u64;
-
-    /// The end of a part, at time `ended` if it is observed: if it was its task's last, sends the task's
-    /// messages, and adds the tasks that they make ready to `ready`.
-    fn end_part(&self, part: ReadyPart, ended: u64, worker: usize, ready: &mut Vec<u32>) -> Ended;
-
-    /// Runs a part and ends it.
-    fn step(&self, part: ReadyPart, worker: usize, ready: &mut Vec<u32>) -> Ended;
+    /// Runs `part`, and what `worker` may go on with without another look into the queue.
+    fn work_on(&self, part: ReadyPart, worker: &mut Worker<P>, queue: &Queue<P>);
 
     /// Runs all tasks in order on this thread.
     fn run_in_order(&self);
@@ -415,7 +409,7 @@ pub(super) trait Work: Send + Sync {
     fn reset(&self) -> bool;
 }
 
-impl<T: Program> Work for T {
+impl<T: Program> Work<T::Primitives> for T {
     fn graph(&self) -> &Arc<TaskGraph> {
         &self.core().graph
     }
@@ -424,56 +418,13 @@ impl<T: Program> Work for T {
         self.core().begin(delivery);
     }
 
-    #[inline]
-    fn run_part(&self, part: ReadyPart, worker: usize) -> u64 {
-        let core = self.core();
-        let task = part.task as usize;
-        if !core.may_fire(task) {
-            return 0;
-        }
-        core.open(task);
-        if !core.is_observed() {
-            fire(self, part);
-            return 0;
-        }
-        let ready = core.ready_at[task].load(Ordering::Relaxed);
-        let start = core.clock.now().max(ready);
-        fire(self, part);
-        let end = core.clock.now().max(start);
-        let event = PartEvent { task, part: part.part as usize, worker, ready, start, end };
-        tell(self, part, |observer| observer.part(event));
-        end
-    }
-
-    #[inline]
-    fn end_part(&self, part: ReadyPart, ended: u64, worker: usize, ready: &mut Vec<u32>) -> Ended {
-        let core = self.core();
-        let task = part.task as usize;
-        if !core.part_done(task) {
-            return Ended::Part;
-        }
-        let edges = core.graph.edges_of(task);
-        if edges.is_empty() {
-            end(self, task);
-            return if sink_done(&core.sinks_left) { Ended::Run } else { Ended::Task };
-        }
-        let bad = end(self, task);
-        if core.messages_observed.load(Ordering::Relaxed) {
-            tell_of_messages(self, part, worker, bad);
-        }
-        // After its last message, a task touches nothing of the run but the immutable graph.
-        for edge in edges {
-            if core.deliver(edge, word(self, edge, bad), ended) {
-                ready.push(edge.task);
-            }
-        }
-        Ended::Task
-    }
-
-    #[inline]
-    fn step(&self, part: ReadyPart, worker: usize, ready: &mut Vec<u32>) -> Ended {
-        let ended = self.run_part(part, worker);
-        self.end_part(part, ended, worker, ready)
+    fn work_on(
+        &self,
+        part: ReadyPart,
+        worker: &mut Worker<T::Primitives>,
+        queue: &Queue<T::Primitives>,
+    ) {
+        worker.go_on(self, part, queue);
     }
 
     fn run_in_order(&self) {
@@ -482,7 +433,7 @@ impl<T: Program> Work for T {
         for (task, described) in core.graph.tasks.iter().enumerate() {
             let mut ended = 0;
             for part in 0..described.parts {
-                ended = self.run_part(ReadyPart { task: task as u32, part }, 0);
+                ended = run_part(self, ReadyPart { task: task as u32, part }, 0);
                 core.part_done(task);
             }
             let bad = end(self, task);
@@ -509,7 +460,7 @@ impl<T: Program> Work for T {
         let fire = |task: u32| {
             let mut ended = 0;
             for part in 0..core.graph.tasks[task as usize].parts {
-                ended = self.run_part(ReadyPart { task, part }, actor);
+                ended = run_part(self, ReadyPart { task, part }, actor);
                 core.part_done(task as usize);
             }
             let bad = end(self, task as usize);
@@ -558,6 +509,62 @@ impl<T: Program> Work for T {
         self.forget();
         self.core().is_committed()
     }
+}
+
+/// Runs a part of a ready task, unless something that it waits for failed. Gives back when it ended, if the run
+/// is observed.
+#[inline]
+pub(super) fn run_part<T: Program>(program: &T, part: ReadyPart, worker: usize) -> u64 {
+    let core = program.core();
+    let task = part.task as usize;
+    if !core.may_fire(task) {
+        return 0;
+    }
+    core.open(task);
+    if !core.is_observed() {
+        fire(program, part);
+        return 0;
+    }
+    let ready = core.ready_at[task].load(Ordering::Relaxed);
+    let start = core.clock.now().max(ready);
+    fire(program, part);
+    let end = core.clock.now().max(start);
+    let event = PartEvent { task, part: part.part as usize, worker, ready, start, end };
+    tell(program, part, |observer| observer.part(event));
+    end
+}
+
+/// The end of a part, at time `ended` if it is observed: if it was its task's last, sends the task's messages, and
+/// adds the tasks that they make ready to `ready`.
+#[inline]
+pub(super) fn end_part<T: Program>(
+    program: &T,
+    part: ReadyPart,
+    ended: u64,
+    worker: usize,
+    ready: &mut Vec<u32>,
+) -> Ended {
+    let core = program.core();
+    let task = part.task as usize;
+    if !core.part_done(task) {
+        return Ended::Part;
+    }
+    let edges = core.graph.edges_of(task);
+    if edges.is_empty() {
+        end(program, task);
+        return if sink_done(&core.sinks_left) { Ended::Run } else { Ended::Task };
+    }
+    let bad = end(program, task);
+    if core.messages_observed.load(Ordering::Relaxed) {
+        tell_of_messages(program, part, worker, bad);
+    }
+    // After its last message, a task touches nothing of the run but the immutable graph.
+    for edge in edges {
+        if core.deliver(edge, word(program, edge, bad), ended) {
+            ready.push(edge.task);
+        }
+    }
+    Ended::Task
 }
 
 /// Ends a task: lets go of what it held, and readies its ports and counters for the next run. Says whether it

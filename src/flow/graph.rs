@@ -95,13 +95,24 @@ pub(crate) struct BufferUse {
 
 impl BufferUse {
     /// The buffers that a task reads or writes.
+    #[inline]
     pub(crate) fn held_by(&self, task: usize) -> &[u32] {
-        self.holds.get(task).map_or(&[], |span| &self.list[span.range()])
+        self.of(self.holds.get(task))
+    }
+
+    /// Most tasks touch none.
+    #[inline]
+    fn of(&self, span: Option<&Span>) -> &[u32] {
+        match span {
+            Some(span) if span.len > 0 => &self.list[span.range()],
+            _ => &[],
+        }
     }
 
     /// The buffers that must exist before a task's parts run.
+    #[inline]
     pub(crate) fn acquired_by(&self, task: usize) -> &[u32] {
-        self.acquires.get(task).map_or(&[], |span| &self.list[span.range()])
+        self.of(self.acquires.get(task))
     }
 }
 

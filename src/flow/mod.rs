@@ -46,6 +46,7 @@ pub use sequential::Sequential;
 pub(crate) use stopwatch::Stopwatch;
 
 use self::core::Work;
+use self::sync::Native;
 use crate::error::{Error, Result};
 
 /// One way to run a graph of tasks. All of them give the same bits.
@@ -86,11 +87,11 @@ pub trait Execute: sealed::Sealed {
 }
 
 /// A run that is under way.
-pub struct Running(Arc<dyn Work>);
+pub struct Running(Arc<dyn Work<Native>>);
 
 impl Running {
     /// The run of a program.
-    pub(crate) fn new(program: Arc<impl program::Program>) -> Self {
+    pub(crate) fn new(program: Arc<impl program::Program<Primitives = Native>>) -> Self {
         Self(program)
     }
 }

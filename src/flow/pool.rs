@@ -26,7 +26,7 @@ pub struct Pool {
     threads: Option<rayon::ThreadPool>,
     workers: usize,
     policy: String,
-    caller: Worker,
+    caller: Worker<Native>,
     delivery: Delivery,
 }
 
@@ -152,7 +152,7 @@ impl Executor for Pool {
 }
 
 impl Pool {
-    fn run(&mut self, run: &Arc<dyn Work>) -> Result<()> {
+    fn run(&mut self, run: &Arc<dyn Work<Native>>) -> Result<()> {
         let graph = run.graph();
         self.queue.with_policy(|policy| policy.begin(graph, self.workers))?;
         run.begin(self.delivery);

@@ -6,9 +6,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::core::{Ended, Work, describe_panic};
+use super::core::{Ended, Work, describe_panic, end_part};
 use super::graph::TaskGraph;
 use super::policy::{Policy, ReadyPart};
+use super::program::Program;
 use super::sync::{Atomic, Monitor, Primitives};
 use super::waiting::Waiting;
 use super::worker::Worker;
@@ -20,7 +21,7 @@ pub(crate) const MOST_TAKEN: usize = 16;
 
 /// A policy under a lock, and how many parts it holds.
 pub(super) struct Queue<P: Primitives> {
-    held: P::Monitor<Held>,
+    held: P::Monitor<Held<P>>,
     /// Parts in the policy: looked at without the lock.
     waiting: P::Number,
     /// Counts what may change a policy's answer: parts that came, went or ended.
@@ -34,9 +35,9 @@ pub(super) struct Queue<P: Primitives> {
 }
 
 /// What the lock protects.
-struct Held {
+struct Held<P: Primitives> {
     policy: Box<dyn Policy>,
-    run: Option<Arc<dyn Work>>,
+    run: Option<Arc<dyn Work<P>>>,
     /// What the policy holds.
     waiting: Waiting,
     /// Why the policy is asked no more during this run.
@@ -68,9 +69,9 @@ pub(super) enum Found {
     Stalled,
 }
 
-type Guard<'a, P> = <<P as Primitives>::Monitor<Held> as Monitor<Held>>::Guard<'a>;
+type Guard<'a, P> = <<P as Primitives>::Monitor<Held<P>> as Monitor<Held<P>>>::Guard<'a>;
 
-impl Held {
+impl<P: Primitives> Held<P> {
     /// Calls the policy, unless it did something wrong in this run.
     fn ask<T>(&mut self, call: impl FnOnce(&mut dyn Policy) -> T) -> Option<T> {
         if self.fault.is_some() {
@@ -141,7 +142,7 @@ impl<P: Primitives> Queue<P> {
     }
 
     /// Begins a run, after the policy has agreed to it.
-    pub(super) fn begin(&self, run: &Arc<dyn Work>) {
+    pub(super) fn begin(&self, run: &Arc<dyn Work<P>>) {
         let mut held = self.held.lock();
         self.done.store(false, Ordering::Relaxed);
         held.run = Some(Arc::clone(run));
@@ -216,29 +217,29 @@ impl<P: Primitives> Queue<P> {
     /// The end of `part`, at time `ended`, under a policy that supervises: all in one critical section, for
     /// once the end is counted, others may bring the run to its end and begin the next one, of which the
     /// policy must hear later than of this part.
-    pub(super) fn end_supervised(
+    pub(super) fn end_supervised<T: Program<Primitives = P>>(
         &self,
         worker: usize,
         part: ReadyPart,
         ended: u64,
-        run: &dyn Work,
+        program: &T,
         ready: &mut Vec<u32>,
     ) -> Option<ReadyPart> {
         let mut held = self.held.lock();
         held.ask(|policy| policy.done(part, worker));
         ready.clear();
-        if run.end_part(part, ended, worker, ready) == Ended::Run {
+        if end_part(program, part, ended, worker, ready) == Ended::Run {
             self.finish_locked(held);
             return None;
         }
-        self.publish(&mut held, run.graph(), ready, worker);
+        self.publish(&mut held, &program.core().graph, ready, worker);
         let next = self.take(&mut held, worker, &mut Vec::new());
         self.unlock_and_wake(held);
         next
     }
 
     /// Hands the parts of ready tasks to the policy.
-    fn publish(&self, held: &mut Held, graph: &TaskGraph, ready: &[u32], worker: usize) {
+    fn publish(&self, held: &mut Held<P>, graph: &TaskGraph, ready: &[u32], worker: usize) {
         let mut parts = 0;
         for &task in ready {
             let described = &graph.tasks[task as usize];
@@ -280,7 +281,7 @@ impl<P: Primitives> Queue<P> {
     /// The next part by the policy, and, if it is short, a fair share of others into `taken`.
     fn take(
         &self,
-        held: &mut Held,
+        held: &mut Held<P>,
         worker: usize,
         taken: &mut Vec<ReadyPart>,
     ) -> Option<ReadyPart> {
@@ -311,7 +312,7 @@ impl<P: Primitives> Queue<P> {
     }
 
     /// As [`Queue::take`], for a worker that may not know the run yet.
-    fn take_idle(&self, held: &mut Held, worker: &mut Worker) -> Option<ReadyPart> {
+    fn take_idle(&self, held: &mut Held<P>, worker: &mut Worker<P>) -> Option<ReadyPart> {
         let part = self.take(held, worker.number, &mut worker.taken)?;
         let known = worker.run.as_ref().zip(held.run.as_ref());
         if !known
@@ -323,7 +324,7 @@ impl<P: Primitives> Queue<P> {
     }
 
     /// Looks for a part: spins first, then sleeps.
-    pub(super) fn find(&self, worker: &mut Worker) -> Found {
+    pub(super) fn find(&self, worker: &mut Worker<P>) -> Found {
         let mut refused_at = None;
         for _ in 0..self.spins {
             let changes = self.changes.load(Ordering::Relaxed);
@@ -342,7 +343,7 @@ impl<P: Primitives> Queue<P> {
         self.park(worker)
     }
 
-    fn park(&self, worker: &mut Worker) -> Found {
+    fn park(&self, worker: &mut Worker<P>) -> Found {
         let mut held = self.held.lock();
         let mut refused_at = None;
         loop {
@@ -366,7 +367,7 @@ impl<P: Primitives> Queue<P> {
     /// Whether nothing will ever happen again: nothing came, went or ended since every worker was
     /// refused, and who is refused runs nothing. `refused_at` is the last change at which the worker
     /// who asks, who has just been refused, was counted.
-    fn is_stalled(&self, held: &mut Held, refused_at: &mut Option<usize>) -> bool {
+    fn is_stalled(&self, held: &mut Held<P>, refused_at: &mut Option<usize>) -> bool {
         let changes = self.changes.load(Ordering::Relaxed);
         if held.refused_since != changes {
             held.refused_since = changes;

@@ -2,22 +2,23 @@
 
 use std::sync::Arc;
 
-use super::core::{Ended, Work};
+use super::core::{Ended, Work, end_part, run_part};
 use super::policy::ReadyPart;
+use super::program::Program;
 use super::queue::{Found, Queue};
 use super::sync::Primitives;
 
 /// What one thread keeps to itself.
-pub(super) struct Worker {
+pub(super) struct Worker<P: Primitives> {
     pub(super) number: usize,
-    pub(super) run: Option<Arc<dyn Work>>,
+    pub(super) run: Option<Arc<dyn Work<P>>>,
     /// Tasks made ready by the one just completed.
     ready: Vec<u32>,
     /// Short parts taken together, last first.
     pub(super) taken: Vec<ReadyPart>,
 }
 
-impl Worker {
+impl<P: Primitives> Worker<P> {
     pub(super) fn new(number: usize) -> Self {
         Self { number, run: None, ready: Vec::new(), taken: Vec::new() }
     }
@@ -28,31 +29,43 @@ impl Worker {
     }
 
     /// Runs parts until there is nothing more to do for this thread.
-    pub(super) fn work<P: Primitives>(&mut self, queue: &Queue<P>) -> Found {
-        let mut next = None;
+    pub(super) fn work(&mut self, queue: &Queue<P>) -> Found {
         loop {
-            let part = match next.take().or_else(|| self.taken.pop()) {
-                Some(part) => part,
-                None => match queue.find(self) {
-                    Found::Part(part) => part,
-                    end => return end,
-                },
+            let part = match queue.find(self) {
+                Found::Part(part) => part,
+                end => return end,
             };
-            next = self.run_part(queue, part);
+            // The queue sets the run together with the part.
+            if let Some(run) = self.run.take() {
+                run.work_on(part, self, queue);
+                self.run = Some(run);
+            }
+        }
+    }
+
+    /// Runs `part`, then what it has taken or may go on with.
+    pub(super) fn go_on<T>(&mut self, program: &T, mut part: ReadyPart, queue: &Queue<P>)
+    where
+        T: Program<Primitives = P>,
+    {
+        while let Some(next) = self.run_part(program, part, queue).or_else(|| self.taken.pop()) {
+            part = next;
         }
     }
 
     /// Runs a part, and, if that completes its task, publishes what becomes ready; gives back one
     /// part to go on with.
-    fn run_part<P: Primitives>(&mut self, queue: &Queue<P>, part: ReadyPart) -> Option<ReadyPart> {
-        // The queue sets the run together with the part.
-        let run = self.run.as_deref()?;
+    #[inline]
+    fn run_part<T>(&mut self, program: &T, part: ReadyPart, queue: &Queue<P>) -> Option<ReadyPart>
+    where
+        T: Program<Primitives = P>,
+    {
+        let ended = run_part(program, part, self.number);
         if queue.is_supervised() {
-            let ended = run.run_part(part, self.number);
-            return queue.end_supervised(self.number, part, ended, run, &mut self.ready);
+            return queue.end_supervised(self.number, part, ended, program, &mut self.ready);
         }
         self.ready.clear();
-        match run.step(part, self.number, &mut self.ready) {
+        match end_part(program, part, ended, self.number, &mut self.ready) {
             Ended::Part => return None,
             Ended::Task => {}
             Ended::Run => {
@@ -61,7 +74,7 @@ impl Worker {
             }
         }
         let &first = self.ready.first()?;
-        let graph = run.graph();
+        let graph = &*program.core().graph;
         let alone = self.ready.len() == 1 && graph.tasks[first as usize].parts == 1;
         if alone && self.taken.is_empty() && queue.is_empty() {
             return Some(ReadyPart { task: first, part: 0 });

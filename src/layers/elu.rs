@@ -63,6 +63,7 @@ impl Pointwise for Elu {
         require_not_negative("alpha", self.alpha)
     }
 
+    #[inline]
     fn function(&self, input: Option<MatrixRef<'_>>, output: MatrixMut<'_>) {
         kernels::elu(self.alpha, input, output);
     }

@@ -30,6 +30,7 @@ impl Pointwise for Gelu {
         SPEC.kind
     }
 
+    #[inline]
     fn function(&self, input: Option<MatrixRef<'_>>, output: MatrixMut<'_>) {
         kernels::gelu(input, output);
     }

@@ -60,6 +60,7 @@ impl Pointwise for LeakyRelu {
         require_not_negative("slope", self.slope)
     }
 
+    #[inline]
     fn function(&self, input: Option<MatrixRef<'_>>, output: MatrixMut<'_>) {
         kernels::leaky_relu(self.slope, input, output);
     }

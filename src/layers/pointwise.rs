@@ -64,6 +64,7 @@ impl<T: Pointwise> Layer for T {
         false
     }
 
+    #[inline]
     fn forward(&self, context: &Context<'_>, output: MatrixMut<'_>) -> Result<(), String> {
         self.function((!context.in_place()).then(|| context.input(0)), output);
         Ok(())

@@ -27,6 +27,7 @@ impl Pointwise for Relu {
         SPEC.kind
     }
 
+    #[inline]
     fn function(&self, input: Option<MatrixRef<'_>>, output: MatrixMut<'_>) {
         kernels::relu(input, output);
     }

@@ -52,6 +52,7 @@ impl Pointwise for Scale {
         Err(Misfit::new(format!("its factor is {}", self.factor), "give `factor` a finite number"))
     }
 
+    #[inline]
     fn function(&self, input: Option<MatrixRef<'_>>, output: MatrixMut<'_>) {
         kernels::scale(self.factor, input, output);
     }

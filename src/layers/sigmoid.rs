@@ -27,6 +27,7 @@ impl Pointwise for Sigmoid {
         SPEC.kind
     }
 
+    #[inline]
     fn function(&self, input: Option<MatrixRef<'_>>, output: MatrixMut<'_>) {
         kernels::sigmoid(input, output);
     }

@@ -29,6 +29,7 @@ impl Pointwise for Silu {
         SPEC.kind
     }
 
+    #[inline]
     fn function(&self, input: Option<MatrixRef<'_>>, output: MatrixMut<'_>) {
         kernels::silu(input, output);
     }

@@ -29,6 +29,7 @@ impl Pointwise for Softplus {
         SPEC.kind
     }
 
+    #[inline]
     fn function(&self, input: Option<MatrixRef<'_>>, output: MatrixMut<'_>) {
         kernels::softplus(input, output);
     }

@@ -27,6 +27,7 @@ impl Pointwise for Tanh {
         SPEC.kind
     }
 
+    #[inline]
     fn function(&self, input: Option<MatrixRef<'_>>, output: MatrixMut<'_>) {
         kernels::tanh(input, output);
     }

@@ -22,6 +22,7 @@ impl RunState {
         Ok(())
     }
 
+    #[inline]
     fn make(&self, task: usize, part: u32, call: &Call) -> Result<(), String> {
         let plan = &*self.plan;
         let node = &plan.graph.nodes[call.node as usize];

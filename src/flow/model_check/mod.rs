@@ -199,7 +199,7 @@ impl<P: Primitives> Setting<P> {
             })
             .collect();
         let run = Arc::new(ModelRun::<P>::new(self.tasks));
-        let work: Arc<dyn super::core::Work> = Arc::clone(&run) as _;
+        let work: Arc<dyn super::core::Work<P>> = Arc::clone(&run) as _;
         let mut caller = Worker::new(0);
         for step in 1..=self.steps {
             work.begin(self.delivery);
