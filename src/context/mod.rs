@@ -3,6 +3,8 @@
 //! All of this lies beneath the layers: a [`Context`] knows where tensors lie, and nothing of what computes
 //! them.
 
+#![allow(clippy::inline_always)]
+
 mod call;
 mod layout;
 mod parameters;
@@ -100,7 +102,7 @@ impl<'a> Context<'a> {
 
     /// The part's rows of input number `input`. In gradients, only if the layer says that it reads
     /// its inputs.
-    #[inline]
+    #[inline(always)] // called for every operand of the smallest layers
     pub fn input(&self, input: usize) -> MatrixRef<'a> {
         let operands = &self.tensors.layout.operands[self.call.inputs.range()];
         self.tensors.rows(operands[input], &self.items)

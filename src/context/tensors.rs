@@ -1,5 +1,7 @@
 //! The memory of a run: where each value lies, and the buffers that go round.
 
+#![allow(clippy::inline_always)]
+
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
@@ -9,7 +11,7 @@ use super::layout::{Place, TensorLayout, Value};
 use super::parameters::Parameters;
 use super::recycler::Recycler;
 use crate::flow::core::{Core, Delivery};
-use crate::flow::graph::{BufferUse, NONE, TaskGraph};
+use crate::flow::graph::{NONE, TaskGraph};
 use crate::flow::message::{Message, Slot};
 use crate::kernels::{Buffer, MatrixMut, MatrixRef};
 
@@ -105,10 +107,6 @@ impl Tensors {
         }
     }
 
-    fn buffer_use(&self) -> &BufferUse {
-        &self.graph.buffers
-    }
-
     /// Where a value's storage starts.
     #[inline]
     pub(crate) fn base(&self, value: u32) -> *mut f32 {
@@ -124,7 +122,7 @@ impl Tensors {
 
     /// Where an operand's storage starts: what its message says, or, without messages and within
     /// one task, what the run knows.
-    #[inline]
+    #[inline(always)] // called for every operand of the smallest layers
     fn base_of(&self, operand: Operand) -> *mut f32 {
         if operand.slot != NONE && !self.core.delivers(Delivery::InOrder) {
             self.core.slot(operand.slot).load(Ordering::Relaxed)
@@ -141,7 +139,7 @@ impl Tensors {
     /// Lets every buffer exist that a task writes first.
     #[inline]
     pub(crate) fn acquire(&self, task: usize) {
-        for &storage in self.buffer_use().acquired_by(task) {
+        for &storage in self.graph.acquired_by(task) {
             self.acquire_storage(storage as usize);
         }
     }
@@ -168,7 +166,7 @@ impl Tensors {
     /// Lets go of what a task held.
     #[inline]
     pub(crate) fn release(&self, task: usize) {
-        for &storage in self.buffer_use().held_by(task) {
+        for &storage in self.graph.held_by(task) {
             let storage = storage as usize;
             // AcqRel: whoever comes last sees that all others are done with the numbers.
             if self.holders[storage].fetch_sub(1, Ordering::AcqRel) == 1 {
@@ -196,7 +194,7 @@ impl Tensors {
 // The few lines where a run's buffers are split into the rows that each part may touch.
 impl Tensors {
     /// The rows of `items` of a value that a call reads.
-    #[inline]
+    #[inline(always)] // called for every operand of the smallest layers
     pub(crate) fn rows(&self, operand: Operand, items: &Range<usize>) -> MatrixRef<'_> {
         let value = self.value(operand.value);
         let start = value.offset + items.start * value.item_rows * value.stride;

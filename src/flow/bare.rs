@@ -75,9 +75,7 @@ impl TaskGraphBuilder {
             first_part: number as u32,
             in_degree: after.len() as u32,
             first_slot,
-            successors: Span::default(),
-            chunk: 0,
-            by_items: false,
+            ..Task::default()
         });
         Ok(number)
     }

@@ -22,7 +22,10 @@ impl Span {
 pub(crate) const NONE: u32 = u32::MAX;
 
 /// One unit that the scheduler orders: it fires when a message has come to each of its ports.
-#[derive(Clone, Copy, Debug)]
+///
+/// It takes a cache line.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(align(64))]
 pub(crate) struct Task {
     /// What it does: nodes and phases, in [`TaskGraph::work`].
     pub(crate) work: Span,
@@ -38,8 +41,14 @@ pub(crate) struct Task {
     /// Where the work comes in chunks one after another: the chunk that it belongs to; the number of
     /// chunks, if it goes over all.
     pub(crate) chunk: u32,
-    /// Whether its parts are ranges of the same items as those of other such tasks.
+    /// The items that it works on, where there are any.
+    pub(crate) items: Span,
+    /// Whether its parts are ranges of these, as those of other such tasks.
     pub(crate) by_items: bool,
+    /// The buffers that it reads or writes, in [`BufferUse::list`].
+    pub(crate) holds: Span,
+    /// Those that must exist before its parts run.
+    pub(crate) acquires: Span,
 }
 
 /// One message: who gets it, by which port, and what travels, as the graph's client numbers it ([`NONE`]: a
@@ -82,38 +91,11 @@ pub(crate) struct StateUse {
 /// Buffers that are held from the first task that touches them to the last.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct BufferUse {
-    /// By task: those that it reads or writes; none if there are no buffers.
-    pub(crate) holds: Vec<Span>,
-    /// By task: those that must exist before its parts run.
-    pub(crate) acquires: Vec<Span>,
-    /// What the spans point into.
+    /// What the spans of tasks point into.
     pub(crate) list: Vec<u32>,
     /// By buffer: its bytes, and how many tasks hold it before it is released; 0 for those that never are.
     pub(crate) bytes: Vec<usize>,
     pub(crate) holders: Vec<u32>,
-}
-
-impl BufferUse {
-    /// The buffers that a task reads or writes.
-    #[inline]
-    pub(crate) fn held_by(&self, task: usize) -> &[u32] {
-        self.of(self.holds.get(task))
-    }
-
-    /// Most tasks touch none.
-    #[inline]
-    fn of(&self, span: Option<&Span>) -> &[u32] {
-        match span {
-            Some(span) if span.len > 0 => &self.list[span.range()],
-            _ => &[],
-        }
-    }
-
-    /// The buffers that must exist before a task's parts run.
-    #[inline]
-    pub(crate) fn acquired_by(&self, task: usize) -> &[u32] {
-        self.of(self.acquires.get(task))
-    }
 }
 
 /// A graph of tasks: immutable, acyclic, its tasks in topological order.
@@ -253,6 +235,24 @@ impl TaskGraph {
             self.edges_of(index).iter().map(|edge| edge.task as usize).collect();
         successors.dedup();
         successors
+    }
+
+    /// The buffers that a task reads or writes.
+    #[inline]
+    pub(crate) fn held_by(&self, task: usize) -> &[u32] {
+        self.listed(self.tasks[task].holds)
+    }
+
+    /// The buffers that must exist before a task's parts run.
+    #[inline]
+    pub(crate) fn acquired_by(&self, task: usize) -> &[u32] {
+        self.listed(self.tasks[task].acquires)
+    }
+
+    #[inline]
+    fn listed(&self, buffers: Span) -> &[u32] {
+        // Most tasks touch none.
+        if buffers.len == 0 { &[] } else { &self.buffers.list[buffers.range()] }
     }
 
     /// The messages that a task sends.

@@ -1,16 +1,24 @@
 //! How many bytes of buffers a run holds as its parts start and end: the counting of buffers, without them.
 
-use super::graph::{BufferUse, TaskGraph};
+use super::graph::{Span, TaskGraph};
 
 /// The buffers of one run that is driven part by part.
 #[derive(Clone, Debug, Default)]
 pub(super) struct LiveBytes {
-    uses: BufferUse,
-    /// By task: how many parts there are, and how many have not ended.
-    parts: Vec<(u32, u32)>,
+    tasks: Vec<Task>,
+    /// What the tasks' spans point into.
+    list: Vec<u32>,
     buffers: Vec<Buffer>,
     now: usize,
     peak: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Task {
+    acquires: Span,
+    holds: Span,
+    parts: u32,
+    parts_left: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -26,18 +34,23 @@ struct Buffer {
 impl LiveBytes {
     /// Nothing has run yet.
     pub(super) fn new(graph: &TaskGraph) -> Self {
-        let uses = graph.buffers.clone();
-        let buffers = uses.bytes.iter().zip(&uses.holders);
+        let buffers = graph.buffers.bytes.iter().zip(&graph.buffers.holders);
         let buffers = buffers.map(|(&bytes, &holders)| Buffer {
             bytes,
             holders,
             holders_left: holders,
             held: false,
         });
+        let tasks = graph.tasks.iter().map(|task| Task {
+            acquires: task.acquires,
+            holds: task.holds,
+            parts: task.parts,
+            parts_left: task.parts,
+        });
         Self {
             buffers: buffers.collect(),
-            uses,
-            parts: graph.tasks.iter().map(|task| (task.parts, task.parts)).collect(),
+            tasks: tasks.collect(),
+            list: graph.buffers.list.clone(),
             now: 0,
             peak: 0,
         }
@@ -45,8 +58,8 @@ impl LiveBytes {
 
     /// As at the beginning.
     pub(super) fn reset(&mut self) {
-        for (parts, left) in &mut self.parts {
-            *left = *parts;
+        for task in &mut self.tasks {
+            task.parts_left = task.parts;
         }
         for buffer in &mut self.buffers {
             buffer.holders_left = buffer.holders;
@@ -67,14 +80,14 @@ impl LiveBytes {
 
     /// Bytes that a part of `task` would take, were it to start now.
     pub(super) fn takes(&self, task: u32) -> usize {
-        let acquired = self.uses.acquired_by(task as usize);
+        let acquired = &self.list[self.tasks[task as usize].acquires.range()];
         let buffers = acquired.iter().map(|&buffer| self.buffers[buffer as usize]);
         buffers.filter(|buffer| !buffer.held).map(|buffer| buffer.bytes).sum()
     }
 
     /// Bytes that would be given back, were `task` to end now.
     pub(super) fn frees(&self, task: u32) -> usize {
-        let held = self.uses.held_by(task as usize);
+        let held = &self.list[self.tasks[task as usize].holds.range()];
         let buffers = held.iter().map(|&buffer| self.buffers[buffer as usize]);
         buffers.filter(|buffer| buffer.holders_left == 1).map(|buffer| buffer.bytes).sum()
     }
@@ -83,19 +96,19 @@ impl LiveBytes {
     pub(super) fn start(&mut self, task: u32) {
         self.now += self.takes(task);
         self.peak = self.peak.max(self.now);
-        for &buffer in self.uses.acquired_by(task as usize) {
+        for &buffer in &self.list[self.tasks[task as usize].acquires.range()] {
             self.buffers[buffer as usize].held = true;
         }
     }
 
     /// A part of `task` has ended.
     pub(super) fn end(&mut self, task: u32) {
-        let (_, left) = &mut self.parts[task as usize];
+        let left = &mut self.tasks[task as usize].parts_left;
         *left -= 1;
         if *left > 0 {
             return;
         }
-        for &buffer in self.uses.held_by(task as usize) {
+        for &buffer in &self.list[self.tasks[task as usize].holds.range()] {
             let buffer = &mut self.buffers[buffer as usize];
             buffer.holders_left -= 1;
             if buffer.holders_left == 0 && std::mem::take(&mut buffer.held) {

@@ -41,7 +41,7 @@ pub use nodes::{
 pub use observer::{CancelToken, MessageEvent, Observer, PartEvent};
 pub use pool::Pool;
 pub(crate) use pool::SPINS;
-pub(crate) use queue::{MOST_TAKEN, TAKEN_SECONDS};
+pub(crate) use queue::{share, takes_more, to_wake};
 pub use sequential::Sequential;
 pub(crate) use stopwatch::Stopwatch;
 

@@ -16,8 +16,25 @@ use super::worker::Worker;
 
 /// A worker takes short parts together, until they are estimated at this many seconds or are so many: each
 /// passage through the lock costs up to half a microsecond, where another core has it.
-pub(crate) const TAKEN_SECONDS: f64 = 10e-6;
-pub(crate) const MOST_TAKEN: usize = 16;
+const TAKEN_SECONDS: f64 = 10e-6;
+const MOST_TAKEN: usize = 16;
+
+/// How many more parts a worker may take together, with `left` others waiting for `workers` workers: a fair
+/// share of them. The simulator keeps this rule, and the next two, by these same functions.
+pub(crate) fn share(left: usize, workers: usize) -> usize {
+    (left / (2 * workers)).min(MOST_TAKEN)
+}
+
+/// Whether a worker takes another part to those that it has taken, which are estimated at `seconds`.
+pub(crate) fn takes_more(taken: usize, share: usize, seconds: f64) -> bool {
+    taken < share && seconds < TAKEN_SECONDS
+}
+
+/// How many of those who sleep a publisher wakes: one for every waiting part; or everybody, where the policy may
+/// have the part for one worker only.
+pub(crate) fn to_wake(supervised: bool, sleeping: usize, waiting: usize) -> usize {
+    if supervised && waiting > 0 { sleeping } else { sleeping.min(waiting) }
+}
 
 /// A policy under a lock, and how many parts it holds.
 pub(super) struct Queue<P: Primitives> {
@@ -38,6 +55,8 @@ pub(super) struct Queue<P: Primitives> {
 struct Held<P: Primitives> {
     policy: Box<dyn Policy>,
     run: Option<Arc<dyn Work<P>>>,
+    /// The run's tasks.
+    graph: Option<Arc<TaskGraph>>,
     /// What the policy holds.
     waiting: Waiting,
     /// Why the policy is asked no more during this run.
@@ -90,7 +109,7 @@ impl<P: Primitives> Held<P> {
     /// The part that the policy gives to `worker`, if it holds it.
     fn pop(&mut self, worker: usize) -> Option<ReadyPart> {
         let part = self.ask(|policy| policy.pop(worker)).flatten()?;
-        let graph = self.run.as_deref()?.graph();
+        let graph = self.graph.as_deref()?;
         if let Some(task) = graph.tasks.get(part.task as usize)
             && part.part < task.parts
             && self.waiting.remove(task.first_part as usize + part.part as usize)
@@ -103,7 +122,7 @@ impl<P: Primitives> Held<P> {
 
     /// What a part is estimated at.
     fn seconds(&self, part: ReadyPart) -> f64 {
-        self.run.as_ref().map_or(0.0, |run| run.graph().part_seconds(part.task as usize))
+        self.graph.as_ref().map_or(0.0, |graph| graph.part_seconds(part.task as usize))
     }
 }
 
@@ -113,6 +132,7 @@ impl<P: Primitives> Queue<P> {
         let held = Held {
             policy,
             run: None,
+            graph: None,
             waiting: Waiting::default(),
             fault: None,
             sleeping: 0,
@@ -146,6 +166,7 @@ impl<P: Primitives> Queue<P> {
         let mut held = self.held.lock();
         self.done.store(false, Ordering::Relaxed);
         held.run = Some(Arc::clone(run));
+        held.graph = Some(Arc::clone(run.graph()));
         held.waiting.clear(run.graph().part_count());
         held.fault = None;
         self.publish(&mut held, run.graph(), &run.graph().sources, 0);
@@ -154,7 +175,8 @@ impl<P: Primitives> Queue<P> {
 
     /// Lets go of the run that has ended.
     pub(super) fn end(&self) {
-        self.held.lock().run = None;
+        let mut held = self.held.lock();
+        (held.run, held.graph) = (None, None);
     }
 
     /// Drops what a policy still holds after a stall, so that the next run begins with nothing. Gives back
@@ -267,13 +289,12 @@ impl<P: Primitives> Queue<P> {
         let waiting = self.waiting.load(Ordering::Relaxed);
         let sleeping = held.sleeping;
         drop(held);
-        if self.supervised {
-            if waiting > 0 && sleeping > 0 {
-                self.held.wake_all();
-            }
+        let wake = to_wake(self.supervised, sleeping, waiting);
+        if self.supervised && wake > 0 {
+            self.held.wake_all();
             return;
         }
-        for _ in 0..sleeping.min(waiting) {
+        for _ in 0..wake {
             self.held.wake_one();
         }
     }
@@ -292,9 +313,9 @@ impl<P: Primitives> Queue<P> {
         let first = held.pop(worker)?;
         let mut left = waiting - 1;
         if !self.supervised {
-            let share = (left / (2 * self.workers)).min(MOST_TAKEN);
+            let share = share(left, self.workers);
             let mut seconds = held.seconds(first);
-            while taken.len() < share && seconds < TAKEN_SECONDS {
+            while takes_more(taken.len(), share, seconds) {
                 let Some(part) = held.pop(worker) else { break };
                 seconds += held.seconds(part);
                 taken.push(part);

@@ -27,15 +27,7 @@ use crate::flow::TaskGraph;
 use crate::graph::Graph;
 use crate::optimizers::Optimizer;
 
-/// Over which items of the batch a task goes, and what its parts divide.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Extent {
-    pub(crate) split: TaskSplit,
-    /// The first item of the batch that it works on, and how many there are.
-    pub(crate) first_item: u32,
-    pub(crate) items: u32,
-}
-
+/// What the parts of a task divide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TaskSplit {
     /// Items of the batch.
@@ -75,8 +67,6 @@ pub struct Plan {
     pub(crate) targets: Vec<Target>,
     /// The calls of all tasks: those of a task stand where its work does in the graph of tasks.
     pub(crate) calls: Vec<Call>,
-    /// By task.
-    pub(crate) extents: Vec<Extent>,
     /// The value of each node's activation, [`NONE`](crate::flow::graph::NONE) where the plan leaves the node
     /// out.
     pub(crate) activations: Vec<u32>,
@@ -157,6 +147,12 @@ impl Plan {
     #[inline]
     pub(crate) fn calls_of(&self, task: usize) -> &[Call] {
         &self.calls[self.flow.tasks[task].work.range()]
+    }
+
+    /// What the parts of a task divide.
+    #[inline]
+    pub(crate) fn split(&self, task: usize) -> TaskSplit {
+        if self.flow.tasks[task].by_items { TaskSplit::Items } else { TaskSplit::Rows }
     }
 
     /// The units of `extent` that a part of a task covers.

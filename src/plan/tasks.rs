@@ -13,7 +13,7 @@ use crate::flow::graph::{Edge, NONE, Span, Task, TaskGraph, Work};
 use crate::graph::Graph;
 use crate::layers::Split;
 use crate::optimizers::Optimizer;
-use crate::plan::{Extent, Plan, TaskSplit};
+use crate::plan::Plan;
 
 #[derive(Clone, Copy)]
 pub(super) struct Request<'a> {
@@ -51,7 +51,6 @@ pub(super) fn assemble(
         operands: Vec::new(),
         targets: Vec::new(),
         list: Vec::with_capacity(calls.list.len()),
-        extents: Vec::with_capacity(groups.len()),
         calls,
         task_of: &task_of,
         sent: Vec::new(),
@@ -62,7 +61,7 @@ pub(super) fn assemble(
         let alone = alone[group as usize];
         writer.add_task(&groups[group as usize], alone, &values, &mut storages, request.options);
     }
-    let Writer { mut flow, operands, targets, list, extents, sent, .. } = writer;
+    let Writer { mut flow, operands, targets, list, sent, .. } = writer;
     flow.nodes = request.graph.nodes.iter().map(|node| node.name.clone()).collect();
     flow.variant = vec![request.mode as u64, request.batch as u64];
     let parameters = request.graph.parameters.iter();
@@ -103,7 +102,6 @@ pub(super) fn assemble(
         optimizer: Arc::clone(request.optimizer),
         targets,
         calls: list,
-        extents,
         kept_gradients,
         parameter_gradients,
         activations: values.activations,
@@ -138,7 +136,6 @@ struct Writer<'a> {
     operands: Vec<Operand>,
     targets: Vec<Target>,
     list: Vec<Call>,
-    extents: Vec<Extent>,
     calls: &'a Calls,
     task_of: &'a [u32],
     /// Messages, with their senders.
@@ -182,7 +179,6 @@ impl Writer<'_> {
             _ => parts(group.seconds, group.units, options),
         };
         let in_degree = self.flow.slots as u32 - first_slot;
-        let split = if group.split == Split::Rows { TaskSplit::Rows } else { TaskSplit::Items };
         self.flow.tasks.push(Task {
             work: Span { start: first_call, len: group.calls.len() as u32 },
             parts: parts as u32,
@@ -196,12 +192,11 @@ impl Writer<'_> {
                 _ if values.chunks.len() == 1 => 0,
                 _ => first.chunk as u32,
             },
-            by_items: split == TaskSplit::Items,
+            items: Span { start: first.items.start as u32, len: first.items.len() as u32 },
+            by_items: group.split != Split::Rows,
+            holds,
+            acquires,
         });
-        let (first_item, items) = (first.items.start as u32, first.items.len() as u32);
-        self.extents.push(Extent { split, first_item, items });
-        self.flow.buffers.holds.push(holds);
-        self.flow.buffers.acquires.push(acquires);
         let touched = self.add_parameters(group);
         self.flow.state.touched.push(touched);
         self.flow.costs.push(group.seconds);

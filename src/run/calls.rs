@@ -26,12 +26,14 @@ impl RunState {
     fn make(&self, task: usize, part: u32, call: &Call) -> Result<(), String> {
         let plan = &*self.plan;
         let node = &plan.graph.nodes[call.node as usize];
-        let extent = &plan.extents[task];
-        let items = match extent.split {
-            TaskSplit::Items => plan.part_range(task, part, extent.items as usize),
-            TaskSplit::Rows => 0..extent.items as usize,
+        let described = &plan.flow.tasks[task];
+        let all = described.items.len as usize;
+        let items = if described.by_items {
+            part_range(described.parts as usize, part as usize, all)
+        } else {
+            0..all
         };
-        let first_item = extent.first_item as usize + items.start;
+        let first_item = described.items.start as usize + items.start;
         let mut context = Context {
             tensors: &self.tensors,
             call,
@@ -146,7 +148,7 @@ impl RunState {
             let operand = Operand::written(target.value);
             let floats = self.value(target.value).floats;
             let start = |contribution: u32| contribution as usize * floats;
-            let (rows, floats) = match self.plan.extents[task].split {
+            let (rows, floats) = match self.plan.split(task) {
                 TaskSplit::Items => {
                     let start = start(target.contribution + part);
                     (0..spec.rows(), start..start + floats)

@@ -24,7 +24,7 @@ impl RunState {
     /// The floats of a part's rows of the call's parameter; none where it has no row.
     fn part_floats(&self, task: usize, part: u32, call: &Call) -> Range<usize> {
         let spec = &self.parameter(call).spec;
-        let rows = match self.plan.extents[task].split {
+        let rows = match self.plan.split(task) {
             TaskSplit::Items => 0..spec.rows(),
             TaskSplit::Rows => self.plan.part_range(task, part, spec.rows()),
         };
@@ -124,7 +124,7 @@ impl RunState {
     ) -> &'a [&'a [f32]] {
         let updates =
             |call: &Call| call.phase == Phase::Update && call.parameter as usize == parameter;
-        let by_rows = self.plan.extents[task].split == TaskSplit::Rows;
+        let by_rows = self.plan.split(task) == TaskSplit::Rows;
         if !by_rows || !self.plan.calls_of(task).iter().any(updates) {
             return &[];
         }

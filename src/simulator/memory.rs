@@ -39,7 +39,7 @@ impl Memory {
 
     /// A part begins: what its task writes first gets a buffer.
     pub(super) fn acquire(&mut self, graph: &TaskGraph, task: usize, now: f64) {
-        for &buffer in graph.buffers.acquired_by(task) {
+        for &buffer in graph.acquired_by(task) {
             let buffer = buffer as usize;
             if self.buffers[buffer] > 0 {
                 continue;
@@ -60,7 +60,7 @@ impl Memory {
 
     /// A task ends: buffers that nobody else holds go back.
     pub(super) fn release(&mut self, graph: &TaskGraph, task: usize, now: f64) {
-        for &buffer in graph.buffers.held_by(task) {
+        for &buffer in graph.held_by(task) {
             let buffer = buffer as usize;
             self.holders[buffer] -= 1;
             if self.holders[buffer] == 0 {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use crate::context::{Call, Phase};
 use crate::flow::TaskGraph;
 use crate::flow::graph::NONE;
-use crate::plan::{Extent, Plan, TaskSplit};
+use crate::flow::graph::Task;
+use crate::plan::{Plan, TaskSplit};
 
 /// Bits of a word of workers.
 const WORD: usize = u64::BITS as usize;
@@ -71,7 +72,7 @@ impl Workload for Plan {
     }
 
     fn traffic(&self) -> Traffic {
-        let extents = self.extents.iter().map(extent).collect();
+        let extents = self.tasks.iter().map(extent).collect();
         Traffic { reads: reads(self), writes: writes(self), ..Traffic::none(self) }.over(extents)
     }
 }
@@ -204,12 +205,9 @@ impl Copies {
 }
 
 /// What all parts of a task cover: items of the batch, or a share of all rows.
-fn extent(extent: &Extent) -> Range<f64> {
-    let first = f64::from(extent.first_item);
-    match extent.split {
-        TaskSplit::Rows => 0.0..1.0,
-        TaskSplit::Items => first..first + f64::from(extent.items),
-    }
+fn extent(task: &Task) -> Range<f64> {
+    let first = f64::from(task.items.start);
+    if task.by_items { first..first + f64::from(task.items.len) } else { 0.0..1.0 }
 }
 
 /// How much of `of` lies in `within`.
@@ -254,7 +252,7 @@ fn writes(plan: &Plan) -> Vec<f64> {
         let mut sum = 0.0;
         for call in plan.calls_of(task) {
             let targets = plan.targets[call.writes.range()].iter();
-            let items = plan.extents[task].items;
+            let items = plan.tasks[task].items.len;
             sum += targets.map(|target| bytes(plan, target.value, items)).sum::<f64>();
             if call.phase == Phase::Update {
                 let arrays = 1 + plan.optimizer.state().len();
@@ -268,20 +266,19 @@ fn writes(plan: &Plan) -> Vec<f64> {
 
 fn reads(plan: &Plan) -> Vec<Vec<Read>> {
     let mut reads: Vec<Vec<Read>> = vec![Vec::new(); plan.tasks.len()];
-    for (writer, extent) in plan.extents.iter().enumerate() {
+    for writer in 0..plan.task_count() {
         for edge in plan.edges_of(writer) {
             if edge.value == NONE {
                 continue;
             }
-            let reader = &plan.extents[edge.task as usize];
             let by_items = plan.layout.values[edge.value as usize].item_rows > 0;
-            let share = match (by_items, extent.split, reader.split) {
+            let share = match (by_items, plan.split(writer), plan.split(edge.task as usize)) {
                 (true, TaskSplit::Items, TaskSplit::Items)
                 | (false, TaskSplit::Rows, TaskSplit::Rows) => Share::Same,
                 (false, _, TaskSplit::Rows) => Share::Slice,
                 _ => Share::All,
             };
-            let bytes = bytes(plan, edge.value, extent.items);
+            let bytes = bytes(plan, edge.value, plan.tasks[writer].items.len);
             reads[edge.task as usize].push(Read {
                 writer: writer as u32,
                 bytes,
@@ -299,7 +296,7 @@ fn reads(plan: &Plan) -> Vec<Vec<Read>> {
             }
         }
     }
-    for (number, extent) in plan.extents.iter().enumerate() {
+    for (number, reads) in reads.iter_mut().enumerate() {
         for call in plan.calls_of(number) {
             for &parameter in weights_of(plan, call) {
                 let writer = update_of[parameter];
@@ -310,9 +307,9 @@ fn reads(plan: &Plan) -> Vec<Vec<Read>> {
                 let arrays =
                     if call.phase == Phase::Update { 1 + plan.optimizer.state().len() } else { 1 };
                 let bytes = (arrays * floats * size_of::<f32>()) as f64;
-                let same = call.phase == Phase::Update && extent.split == TaskSplit::Rows;
+                let same = call.phase == Phase::Update && plan.split(number) == TaskSplit::Rows;
                 let share = if same { Share::Same } else { Share::All };
-                reads[number].push(Read { writer, bytes, share, weights: true });
+                reads.push(Read { writer, bytes, share, weights: true });
             }
         }
     }

@@ -74,9 +74,7 @@ fn graph(tasks: &[Task]) -> TaskGraph {
             first_part,
             in_degree: task.waits_for.len() as u32,
             first_slot,
-            successors: Span::default(),
-            chunk: 0,
-            by_items: false,
+            ..GraphTask::default()
         });
     }
     graph.connect(sent);
@@ -346,7 +344,7 @@ fn a_stall_is_told_in_every_schedule() {
 fn messages_in_channels_come_before_who_receives_them() {
     for (what, tasks, steps, preemptions) in [("join", JOIN, 2, 3), ("diamond", DIAMOND, 1, 2)] {
         let delivery = Delivery::Channels;
-        let setting = Setting::<Loom> { delivery, steps, ..Setting::new(tasks) };
+        let setting = Setting::<Loom> { steps, delivery, ..Setting::new(tasks) };
         let tried = setting.check(preemptions);
         eprintln!("channels, {what}: {tried} schedules");
         assert!(tried > 100, "{what}: {tried}");

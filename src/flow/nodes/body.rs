@@ -280,7 +280,7 @@ where
 {
     fn instance(self: Arc<Self>) -> Box<dyn Fire> {
         let pieces = (0..self.parts).map(|_| Mutex::new(None)).collect();
-        Box::new(Pieces { split: self, values: Mutex::new(None), pieces })
+        Box::new(SplitRun { split: self, values: Mutex::new(None), pieces })
     }
 
     fn parts(&self) -> usize {
@@ -289,14 +289,14 @@ where
 }
 
 /// The parts of a node in one run.
-struct Pieces<I: Inputs, R, F> {
+struct SplitRun<I: Inputs, R, F> {
     split: Arc<Split<I, R, F>>,
     /// What the first part took out of the ports.
     values: Mutex<Option<Arc<I::Values>>>,
     pieces: Vec<Mutex<Option<R>>>,
 }
 
-impl<I, R, F> Fire for Pieces<I, R, F>
+impl<I, R, F> Fire for SplitRun<I, R, F>
 where
     I: Inputs,
     I::Values: Sync,
@@ -306,12 +306,11 @@ where
     fn fire(&self, firing: &Firing<'_>) -> Result<(), String> {
         let values = {
             let mut values = self.values.lock();
-            match &*values {
-                Some(values) => Arc::clone(values),
-                None => {
-                    let taken = Arc::new(receive::<I>(firing, self.split.ports)?);
-                    Arc::clone(values.insert(taken))
-                }
+            if let Some(values) = &*values {
+                Arc::clone(values)
+            } else {
+                let taken = Arc::new(receive::<I>(firing, self.split.ports)?);
+                Arc::clone(values.insert(taken))
             }
         };
         let part = Part { index: firing.part(), count: self.pieces.len() };

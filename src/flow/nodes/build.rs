@@ -252,9 +252,7 @@ impl Writer {
             first_part,
             in_degree: ports as u32,
             first_slot: graph.slots as u32,
-            successors: Span::default(),
-            chunk: 0,
-            by_items: false,
+            ..Task::default()
         });
         graph.slots += ports;
         self.copy_of.push(copy as u32);

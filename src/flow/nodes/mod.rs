@@ -475,6 +475,7 @@ impl FlowBuilder {
     }
 
     /// Connects an output to a port.
+    #[allow(clippy::needless_pass_by_value)] // an output is used up
     pub fn connect<T: Send + 'static>(&mut self, output: Output<T>, port: Port<T>) {
         match output.emitter.later {
             None => self.lead(output.emitter.output, port.connection),

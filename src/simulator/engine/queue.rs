@@ -2,7 +2,7 @@
 
 use super::{Engine, Event, State};
 use crate::flow::policy::{Policy, ReadyPart};
-use crate::flow::{MOST_TAKEN, TAKEN_SECONDS};
+use crate::flow::{share, takes_more, to_wake};
 
 impl Engine<'_> {
     /// Waits for the lock, first come, first served, and does `event` when it has it.
@@ -46,10 +46,10 @@ impl Engine<'_> {
         self.waiting -= 1;
         self.changes += 1;
         if !self.supervised {
-            let share = (self.waiting / (2 * self.workers.len())).min(MOST_TAKEN);
+            let share = share(self.waiting, self.workers.len());
             let taken = &mut self.workers[worker].taken;
             let mut seconds = self.graph.part_seconds(first.task as usize);
-            while taken.len() < share && seconds < TAKEN_SECONDS {
+            while takes_more(taken.len(), share, seconds) {
                 let Some(part) = policy.pop(worker) else { break };
                 seconds += self.graph.part_seconds(part.task as usize);
                 taken.push(part);
@@ -67,10 +67,7 @@ impl Engine<'_> {
         self.tell_spinning(publisher, unlocked);
         // A parked worker that is on its way counts as one that sleeps until it has the lock.
         let sleeping = (0..self.workers.len()).filter(|&worker| self.is_parked(worker, unlocked));
-        let mut wake = sleeping.count().min(self.waiting);
-        if self.supervised && self.waiting > 0 {
-            wake = self.workers.len();
-        }
+        let mut wake = to_wake(self.supervised, sleeping.count(), self.waiting);
         let mut free = unlocked;
         for worker in 0..self.workers.len() {
             if wake == 0 {
