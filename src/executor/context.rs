@@ -125,12 +125,12 @@ impl<'a> Context<'a> {
         memory::panels(described, self.parameter(parameter), group)
     }
 
-    /// What [`crate::layers::Layer::prepare`] wrote.
+    /// What [`crate::layers::PreparedWeights::prepare`] wrote.
     pub fn prepared(&self) -> &'a [f32] {
         self.run.flat(self.step.prepared)
     }
 
-    /// What [`crate::layers::Layer::combine`] wrote for this step: of the forward pass, or, in the
+    /// What [`crate::layers::WholeBatch::combine`] wrote for this step: of the forward pass, or, in the
     /// gradients, of the backward pass too. Nothing outside training, and in layers that do not train.
     pub fn summary(&self, pass: Pass) -> Option<&'a [f32]> {
         let operand = self.step.summaries[pass as usize];

@@ -40,7 +40,8 @@ impl Metric for Mae {
     }
 
     fn forward(&self, context: &Context<'_>, statistics: MatrixMut<'_>) -> Result<(), String> {
-        super::mean_error(context, statistics, f64::abs)
+        super::mean_error(context, statistics, f64::abs);
+        Ok(())
     }
 
     fn higher_is_better(&self) -> bool {

@@ -155,11 +155,7 @@ fn share_of_rows(
 
 /// Writes the mean of `error` over the numbers of each item, given one of the prediction less that of the
 /// target.
-fn mean_error(
-    context: &Context<'_>,
-    mut statistics: MatrixMut<'_>,
-    error: impl Fn(f64) -> f64,
-) -> Result<(), String> {
+fn mean_error(context: &Context<'_>, mut statistics: MatrixMut<'_>, error: impl Fn(f64) -> f64) {
     let (prediction, target) = (context.input(0), context.input(1));
     let rows = prediction.rows() / context.items().max(1);
     for item in 0..context.items() {
@@ -171,7 +167,6 @@ fn mean_error(
         }
         statistics.row_mut(item)[0] = (sum / (rows * prediction.cols()) as f64) as f32;
     }
-    Ok(())
 }
 
 /// Writes every number of the prediction beside that of the target.

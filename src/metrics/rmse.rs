@@ -40,7 +40,8 @@ impl Metric for Rmse {
     }
 
     fn forward(&self, context: &Context<'_>, statistics: MatrixMut<'_>) -> Result<(), String> {
-        super::mean_error(context, statistics, |error| error * error)
+        super::mean_error(context, statistics, |error| error * error);
+        Ok(())
     }
 
     fn higher_is_better(&self) -> bool {

@@ -243,8 +243,9 @@ fn upstream_of_outputs(graph: &Graph) -> Vec<bool> {
 /// Whether it brings weights into the form that the forward step reads.
 fn prepares_forward(graph: &Graph, id: NodeId, phase: Phase) -> bool {
     let Role::Layer(layer) = &graph.nodes()[id].role else { return false };
-    let read_in = layer.prepared_weights().map(|weights| weights.read_in());
-    phase == Phase::Prepare && read_in == Some(Pass::Forward)
+    let forward =
+        layer.prepared_weights().is_some_and(|weights| weights.read_in() == Pass::Forward);
+    phase == Phase::Prepare && forward
 }
 
 #[test]
