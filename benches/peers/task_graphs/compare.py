@@ -26,7 +26,7 @@ RUST = ["loop", "rayon-scope", "rayon-inline", "rayon-join", "dagx", "dagrs"]
 SPECIAL = {
     "loop": "no graph: the nodes in order, on one thread whatever the number of threads",
     "rayon-inline": "written by hand", "rayon-join": "no graph: the code is the shape",
-    "onetbb-lightweight": "runs nodes in the call of the first predecessor, a fan on one thread"}
+    "onetbb-lightweight": "runs nodes in the call that made them ready, all on one thread"}
 # These take microseconds a node: pointless and long beyond this many.
 SLOW = {"dagx": 100_000, "dagrs": 10_000}
 
