@@ -278,6 +278,10 @@ impl sealed::Sealed for FlowRun {}
 
 impl Execute for FlowRun {
     fn with(&mut self, execute: &mut dyn FnMut(&Running) -> Result<()>) -> Result<()> {
+        // What an earlier execution has left is not this one's.
+        for place in self.program.results.iter().chain(&self.program.came_back) {
+            *place.lock() = None;
+        }
         execute(&Running::new(Arc::clone(&self.program)))
     }
 }
