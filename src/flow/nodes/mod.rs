@@ -18,6 +18,35 @@
 //! assert_eq!(run.take(&text)?, "[1, 2, 3] make 6");
 //! # Ok::<(), caudal::Error>(())
 //! ```
+//!
+//! A message of another type than a port does not compile,
+//!
+//! ```compile_fail,E0631
+//! # use caudal::flow::FlowBuilder;
+//! let mut flow = FlowBuilder::new("misfit");
+//! let number = flow.node("number", (), |()| 1_u32);
+//! flow.node("length", number, |text: String| text.len());
+//! ```
+//!
+//! and neither does an output that two nodes take in: it is shared first.
+//!
+//! ```compile_fail,E0382
+//! # use caudal::flow::FlowBuilder;
+//! let mut flow = FlowBuilder::new("twice");
+//! let number = flow.node("number", (), |()| 1_u32);
+//! flow.node("one", number, |number| number + 1);
+//! flow.node("two", number, |number| number + 2);
+//! ```
+//!
+//! Nor do messages that come back as another type than their receiver expects:
+//!
+//! ```compile_fail,E0631
+//! # use caudal::flow::FlowBuilder;
+//! let mut flow = FlowBuilder::new("back");
+//! let (_x, x) = flow.source::<f64>("x");
+//! let half = flow.reversible("half", x, |x| (x / 2.0, ()), |(), back: Vec<f64>| back[0] / 2.0);
+//! flow.turn("end", half, |_| "one");
+//! ```
 
 mod body;
 mod build;
@@ -288,7 +317,7 @@ impl FlowBuilder {
     }
 
     /// Adds a node that keeps `state` from run to run. Of several runs [in flight](Flow::in_flight), an earlier
-    /// one has the state before a later one.
+    /// one has the state before a later one; where it fails in an earlier one, the later ones do not reach it.
     ///
     /// ```
     /// # use caudal::flow::{Executor, FlowBuilder, Sequential};
@@ -326,7 +355,8 @@ impl FlowBuilder {
     }
 
     /// Adds a node that is split into `parts`, which may run at the same time: each computes a piece from the
-    /// same inputs, and the output is all pieces in order.
+    /// same inputs, and the output is all pieces in order. There are 1 to 65,536 parts; any other number means the
+    /// nearest of these.
     ///
     /// ```
     /// # use caudal::flow::{Executor, FlowBuilder, Pool};
