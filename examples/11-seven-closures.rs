@@ -28,8 +28,10 @@ fn sum(messages: &[f64]) -> f64 {
     messages.iter().sum()
 }
 
-fn rest() {
+/// The same, a little later.
+fn rested<T>(value: T) -> T {
     sleep(Duration::from_millis(1));
+    value
 }
 
 fn article() -> caudal::Result<(Flow, Source<[f64; 2]>, Sink<f64>)> {
@@ -39,54 +41,50 @@ fn article() -> caudal::Result<(Flow, Source<[f64; 2]>, Sink<f64>)> {
     let b = flow.reversible(
         "B",
         a,
-        |a: Arc<[f64; 2]>| (rest(), (a[0] * a[1], a)).1,
-        |a, back: Vec<f64>| (rest(), [sum(&back) * a[1], sum(&back) * a[0]]).1,
+        |a: Arc<[f64; 2]>| rested((a[0] * a[1], a)),
+        |a, back: Vec<f64>| rested([sum(&back) * a[1], sum(&back) * a[0]]),
     );
     let c = flow.reversible(
         "C",
         a,
-        |a: Arc<[f64; 2]>| (rest(), (vec![a[0].sin(), a[1].cos()], a)).1,
+        |a: Arc<[f64; 2]>| rested((vec![a[0].sin(), a[1].cos()], a)),
         |a, back: Vec<[f64; 2]>| {
-            rest();
             let back = back.iter().fold([0.0; 2], |sum, it| [sum[0] + it[0], sum[1] + it[1]]);
-            [back[0] * a[0].cos(), -back[1] * a[1].sin()]
+            rested([back[0] * a[0].cos(), -back[1] * a[1].sin()])
         },
     );
     let (b, c) = (flow.share(b), flow.share(c));
     let d = flow.reversible(
         "D",
         (b, c),
-        |(b, c)| (rest(), ((*b * c[0], *b * c[1]), (b, c))).1,
+        |(b, c)| rested(((*b * c[0], *b * c[1]), (b, c))),
         |(b, c), back: Vec<(f64, f64)>| {
-            rest();
             let (first, second) = back[0];
-            (first * c[0] + second * c[1], [first * *b, second * *b])
+            rested((first * c[0] + second * c[1], [first * *b, second * *b]))
         },
     );
     let e = flow.reversible(
         "E",
         b,
-        |b: Arc<f64>| (rest(), (Angle(b.atan()), b)).1,
-        |b, back: Vec<f64>| (rest(), back[0] / (1.0 + *b * *b)).1,
+        |b: Arc<f64>| rested((Angle(b.atan()), b)),
+        |b, back: Vec<f64>| rested(back[0] / (1.0 + *b * *b)),
     );
     let f = flow.reversible(
         "F",
         c,
-        |c: Arc<Vec<f64>>| (rest(), ([c[0] * c[0], c[0] * c[1], c[1] * c[1]], c)).1,
+        |c: Arc<Vec<f64>>| rested(([c[0] * c[0], c[0] * c[1], c[1] * c[1]], c)),
         |c, back: Vec<[f64; 3]>| {
-            rest();
             let [x, y, z] = back[0];
-            [2.0 * x * c[0] + y * c[1], y * c[0] + 2.0 * z * c[1]]
+            rested([2.0 * x * c[0] + y * c[1], y * c[0] + 2.0 * z * c[1]])
         },
     );
     let g = flow.reversible(
         "G",
         (e, d, f),
-        |(Angle(e), d, f)| (rest(), (e * d.0 + d.1 * f[1] + f[0] - f[2], (e, d, f))).1,
+        |(Angle(e), d, f)| rested((e * d.0 + d.1 * f[1] + f[0] - f[2], (e, d, f))),
         |(e, d, f), back: Vec<f64>| {
-            rest();
             let it = back[0];
-            (it * d.0, (it * e, it * f[1]), [it, it * d.1, -it])
+            rested((it * d.0, (it * e, it * f[1]), [it, it * d.1, -it]))
         },
     );
     let end = flow.turn("end", g, |_| 1.0);
