@@ -172,7 +172,8 @@ fn errors_and_panics_are_named_and_leave_nothing_for_the_next_run() {
         part.index
     });
     let other = flow.node("other", output, |number: Arc<i32>| *number);
-    let sum = flow.node("sum", (refuses, panics, parts), |(a, b, c)| a + b + c.len() as i32);
+    let sum = flow
+        .node("sum", (refuses, panics, parts), |(a, b, c)| a + b + i32::try_from(c.len()).unwrap());
     let (sum, other) = (flow.sink("sum of all", sum), flow.sink("the other", other));
     let flow = flow.build().unwrap();
     for mut executor in executors() {
