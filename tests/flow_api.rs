@@ -44,9 +44,12 @@ fn layers(seed: u64, kinds: &[Kind]) -> Vec<Node> {
         for _ in 0..random.random_range(1..7) {
             let kind = kinds[random.random_range(0..kinds.len())];
             let count = if end == 0 { 0 } else { random.random_range(0..5) };
-            let near = |random: &mut ChaCha8Rng| match random.random_bool(0.7) {
-                true => random.random_range(before..end),
-                false => random.random_range(0..end),
+            let near = |random: &mut ChaCha8Rng| {
+                if random.random_bool(0.7) {
+                    random.random_range(before..end)
+                } else {
+                    random.random_range(0..end)
+                }
             };
             nodes.push(Node { kind, inputs: (0..count).map(|_| near(&mut random)).collect() });
         }
@@ -126,10 +129,9 @@ fn build(nodes: &[Node]) -> Built {
         let others = flow.node(format!("{number} others"), others, |others: Vec<Arc<u64>>| others);
         let mixed = move |own: &[u64], others: &[Arc<u64>], fed: u64| {
             let (mut own, mut others) = (own.iter(), others.iter());
-            let inputs = are_moved.iter().map(|&moved| match moved {
-                true => *own.next().unwrap(),
-                false => **others.next().unwrap(),
-            });
+            let inputs = are_moved
+                .iter()
+                .map(|&moved| if moved { *own.next().unwrap() } else { **others.next().unwrap() });
             mix(number, inputs.chain([fed]))
         };
         let (name, inputs) = (number.to_string(), (own, others, fed));
