@@ -80,7 +80,7 @@ fn histogram(image: &Image) -> [usize; 64] {
 }
 
 /// The brightness that half of the pixels do not reach.
-fn middle(counts: [usize; 64]) -> f32 {
+fn middle(counts: &[usize; 64]) -> f32 {
     let half = counts.iter().sum::<usize>() / 2;
     let mut below = 0;
     let level = counts.iter().position(|count| {
@@ -109,7 +109,7 @@ fn pipeline() -> caudal::Result<Pipeline> {
         bands.iter().flatten().fold(0.0_f32, |best, pixel| best.max(*pixel))
     });
     let counts = flow.node("histogram", blurred, |image: Arc<Image>| histogram(&image));
-    let level = flow.node("median", counts, middle);
+    let level = flow.node("median", counts, |counts| middle(&counts));
     let report = flow.node("report", (edges, strongest, level), |(edges, strongest, level)| {
         let pixels = edges.iter().flatten();
         let steep = pixels.filter(|pixel| **pixel > strongest / 2.0).count();

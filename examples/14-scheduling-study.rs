@@ -65,7 +65,9 @@ impl<'a> Rayon<'a> {
     fn new(tasks: &'a [(f64, Vec<usize>)]) -> Self {
         let mut after = vec![Vec::new(); tasks.len()];
         for (number, (_, before)) in tasks.iter().enumerate() {
-            before.iter().for_each(|&it| after[it].push(number));
+            for &it in before {
+                after[it].push(number);
+            }
         }
         let waits = tasks.iter().map(|(_, before)| AtomicUsize::new(before.len())).collect();
         Self { tasks, after, waits }
@@ -95,7 +97,7 @@ fn oversleep() -> f64 {
         .map(|_| {
             let start = Instant::now();
             sleep(asked);
-            (start.elapsed() - asked).as_secs_f64()
+            start.elapsed().saturating_sub(asked).as_secs_f64()
         })
         .collect();
     caudal::statistics::median(&mut times)
