@@ -11,6 +11,7 @@ mod documents;
 mod executors;
 mod faults;
 mod floors;
+mod flow_api;
 mod freezing;
 mod graph_errors;
 mod laws;

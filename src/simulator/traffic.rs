@@ -4,9 +4,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::context::{Call, Phase};
-use crate::flow::TaskGraph;
 use crate::flow::graph::NONE;
 use crate::flow::graph::Task;
+use crate::flow::{Flow, FlowRun, TaskGraph};
 use crate::plan::{Plan, TaskSplit};
 
 /// Bits of a word of workers.
@@ -87,6 +87,29 @@ impl<W: Workload + ?Sized> Workload for Arc<W> {
     }
 }
 
+/// Its tasks exchange the values that go from node to node, as large as their types say: what these point to on
+/// the heap is not known.
+impl Workload for Flow {
+    fn task_graph(&self) -> &TaskGraph {
+        self.task_graph()
+    }
+
+    fn traffic(&self) -> Traffic {
+        Traffic::of_messages(self.task_graph(), self.message_bytes())
+    }
+}
+
+/// As of a flow, for all runs that are in flight together.
+impl Workload for FlowRun {
+    fn task_graph(&self) -> &TaskGraph {
+        self.task_graph()
+    }
+
+    fn traffic(&self) -> Traffic {
+        Traffic::of_messages(self.task_graph(), self.message_bytes())
+    }
+}
+
 /// Bare tasks exchange nothing.
 impl Workload for TaskGraph {
     fn task_graph(&self) -> &TaskGraph {
@@ -109,6 +132,20 @@ impl Traffic {
             first: first.collect(),
             extents: vec![0.0..1.0; graph.task_count()],
         }
+    }
+
+    /// Every part reads each message to its task whole; `bytes` are those of the graph's messages.
+    fn of_messages(graph: &TaskGraph, bytes: &[u32]) -> Self {
+        let mut traffic = Self::none(graph);
+        for (writer, task) in graph.tasks.iter().enumerate() {
+            let edges = &graph.edges[task.successors.range()];
+            for (edge, &bytes) in edges.iter().zip(&bytes[task.successors.range()]) {
+                let (writer, bytes) = (writer as u32, f64::from(bytes));
+                let read = Read { writer, bytes, share: Share::All, weights: false };
+                traffic.reads[edge.task as usize].push(read);
+            }
+        }
+        traffic
     }
 
     fn over(self, extents: Vec<Range<f64>>) -> Self {
@@ -322,10 +359,27 @@ mod tests {
 
     use super::*;
     use crate::context::Mode;
+    use crate::flow::FlowBuilder;
     use crate::graph::GraphBuilder;
     use crate::layers::{Dense, Tanh};
     use crate::optimizers::{Optimizer, Sgd};
     use crate::plan::PlanOptions;
+
+    #[test]
+    fn messages_of_a_flow_are_fetched_by_another_worker() {
+        let mut flow = FlowBuilder::new("flow");
+        let numbers = flow.node("numbers", (), |()| [1.0_f64; 4]);
+        let numbers = flow.share(numbers);
+        let parts = flow.split("parts", 2, numbers, |numbers, part| numbers[part.index]);
+        flow.sink("result", parts);
+        let flow = flow.build().unwrap();
+        for traffic in [Workload::traffic(&flow), Workload::traffic(&flow.run())] {
+            let mut copies = traffic.copies(2);
+            traffic.write(&mut copies, 0, 0, 0);
+            assert_eq!(traffic.fetch(&mut copies, 1, 0, 0).values, 0.0, "its own");
+            assert_eq!(traffic.fetch(&mut copies, 1, 1, 1).values, 32.0);
+        }
+    }
 
     #[test]
     fn what_another_wrote_is_fetched_once_and_taken_back_by_who_writes_there_again() {

@@ -279,8 +279,8 @@ where
     F: Fn(&I::Values, Part) -> R + Send + Sync + 'static,
 {
     fn instance(self: Arc<Self>) -> Box<dyn Fire> {
-        let pieces = (0..self.parts).map(|_| Mutex::new(None)).collect();
-        Box::new(SplitRun { split: self, values: Mutex::new(None), pieces })
+        let made = (0..self.parts).map(|_| Mutex::new(None)).collect();
+        Box::new(SplitRun { split: self, values: Mutex::new(None), made })
     }
 
     fn parts(&self) -> usize {
@@ -293,7 +293,8 @@ struct SplitRun<I: Inputs, R, F> {
     split: Arc<Split<I, R, F>>,
     /// What the first part took out of the ports.
     values: Mutex<Option<Arc<I::Values>>>,
-    pieces: Vec<Mutex<Option<R>>>,
+    /// By part: what it has made.
+    made: Vec<Mutex<Option<R>>>,
 }
 
 impl<I, R, F> Fire for SplitRun<I, R, F>
@@ -313,14 +314,14 @@ where
                 Arc::clone(values.insert(taken))
             }
         };
-        let part = Part { index: firing.part(), count: self.pieces.len() };
+        let part = Part { index: firing.part(), count: self.made.len() };
         let piece = (self.split.compute)(&values, part);
         drop(values);
-        *self.pieces[part.index].lock() = Some(piece);
+        *self.made[part.index].lock() = Some(piece);
         if firing.is_last_part() {
             *self.values.lock() = None;
             let pieces: Option<Vec<R>> =
-                self.pieces.iter().map(|piece| piece.lock().take()).collect();
+                self.made.iter().map(|piece| piece.lock().take()).collect();
             self.split.emitter.emit(pieces.ok_or("another part of it failed")?, firing);
         }
         Ok(())
@@ -332,7 +333,7 @@ where
 
     fn reset(&self) {
         *self.values.lock() = None;
-        self.pieces.iter().for_each(|piece| *piece.lock() = None);
+        self.made.iter().for_each(|piece| *piece.lock() = None);
     }
 }
 

@@ -4,8 +4,8 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::sync::Arc;
 
-use super::FlowBuilder;
 use super::run::{Flow, Parts, Shape, Wire};
+use super::{FlowBuilder, Sender};
 use crate::error::{Error, Result};
 use crate::flow::graph::{Edge, NONE, PhaseSpec, Span, Task, TaskGraph, Work};
 
@@ -39,43 +39,58 @@ impl FlowBuilder {
             }
         }
         drop(names);
-        let mut wires: Vec<Option<Wire>> = vec![None; self.connections.len()];
+        if self.connects_others {
+            let problem = "an output is connected to a port of another flow".to_owned();
+            return Err(refuse(problem, "connect ports of the same builder"));
+        }
+        let senders: Vec<Option<usize>> =
+            (0..self.senders.len()).map(|output| self.sender(output).ok()).collect();
+        let mut wires = Vec::with_capacity(self.connections.len());
         for (to, node) in self.nodes.iter().enumerate() {
             for (port, &connection) in node.inputs.iter().enumerate() {
                 let described = &self.connections[connection];
-                let name = |output: &usize| format!("`{}`", self.nodes[self.senders[*output]].name);
-                match described.senders.as_slice() {
-                    [output] => {
+                let refuse = |problem, remedy| Err(Error::node(&node.name, problem, remedy));
+                let what = format_args!("its port {port} ({})", described.kind);
+                let sender = match described.output {
+                    Some(output) => self.sender(output).map(|_| output),
+                    None => Err(&[None][..]),
+                };
+                match sender {
+                    Ok(output) => {
                         let bytes = u32::try_from(described.bytes).unwrap_or(u32::MAX);
-                        wires[connection] = Some(Wire { output: *output, to, bytes });
+                        // Nodes take in connections in the order in which they are made.
+                        debug_assert_eq!(connection, wires.len());
+                        wires.push(Wire { output, to, bytes });
                     }
-                    [] => {
-                        let problem =
-                            format!("no output leads to its port {port} ({})", described.kind);
-                        return Err(Error::node(&node.name, problem, "connect one to it"));
+                    Err(several) if several.len() > 1 => {
+                        let nodes = several.iter().flatten().filter_map(|&it| senders[it]);
+                        let names: Vec<String> =
+                            nodes.map(|node| format!("`{}`", self.nodes[node].name)).collect();
+                        let names = names.join(", ");
+                        let problem = format!("several outputs lead to {what}: those of {names}");
+                        return refuse(problem, "connect one alone");
                     }
-                    several => {
-                        let senders: Vec<String> = several.iter().map(name).collect();
-                        let problem = format!(
-                            "several outputs lead to its port {port}: those of {}",
-                            senders.join(", ")
-                        );
-                        return Err(Error::node(&node.name, problem, "connect one alone"));
+                    Err([_]) => {
+                        let problem = format!("an output of another flow leads to {what}");
+                        return refuse(problem, "take in outputs of the same builder");
+                    }
+                    Err(_) => {
+                        let problem = format!("no output leads to {what}");
+                        return refuse(problem, "connect one to it");
                     }
                 }
             }
         }
-        let Some(wires) = wires.into_iter().collect::<Option<Vec<Wire>>>() else {
-            let problem = "a port belongs to no node".to_owned();
-            return Err(refuse(problem, "let a node take in what `port` gives, or leave it out"));
-        };
-        let order = self.topological(&wires)?;
+        // What nobody sends is read by nobody, as has just been seen.
+        let senders: Vec<usize> =
+            senders.into_iter().map(|sender| sender.unwrap_or(usize::MAX)).collect();
+        let order = self.topological(&wires, &senders)?;
         Ok(Flow::new(Parts {
             id: self.id,
             name: self.name,
             nodes: self.nodes,
             wires,
-            senders: self.senders,
+            senders,
             order,
             sources: self.sources.into(),
             sinks: self.sinks.into(),
@@ -84,11 +99,11 @@ impl FlowBuilder {
 
     /// The nodes in an order in which senders come before receivers; of several that may come next, the one added
     /// first.
-    fn topological(&self, wires: &[Wire]) -> Result<Vec<usize>> {
+    fn topological(&self, wires: &[Wire], senders: &[usize]) -> Result<Vec<usize>> {
         let mut missing: Vec<usize> = self.nodes.iter().map(|node| node.inputs.len()).collect();
         let mut followers = vec![Vec::new(); self.nodes.len()];
         for wire in wires {
-            followers[self.senders[wire.output]].push(wire.to);
+            followers[senders[wire.output]].push(wire.to);
         }
         let numbered = missing.iter().enumerate();
         let sources = numbered.filter(|(_, missing)| **missing == 0).map(|(node, _)| Reverse(node));
@@ -103,24 +118,46 @@ impl FlowBuilder {
                 }
             }
         }
-        if order.len() == self.nodes.len() { Ok(order) } else { Err(self.cycle(wires, &missing)) }
+        if order.len() == self.nodes.len() {
+            Ok(order)
+        } else {
+            Err(self.cycle(wires, senders, &missing))
+        }
+    }
+
+    /// The node whose values an output has, or the outputs that lead there if that is not one.
+    fn sender(&self, output: usize) -> Result<usize, &[Option<usize>]> {
+        let mut next = output;
+        // Ports may be connected in a circle.
+        for _ in 0..self.senders.len() {
+            match &self.senders[next] {
+                Sender::Node(node) => return Ok(*node),
+                Sender::Outputs(outputs) => match outputs.as_slice() {
+                    [Some(one)] => next = *one,
+                    others => return Err(others),
+                },
+            }
+        }
+        Err(&[])
     }
 
     /// A cycle among the nodes that still miss something.
-    fn cycle(&self, wires: &[Wire], missing: &[usize]) -> Error {
+    fn cycle(&self, wires: &[Wire], senders: &[usize], missing: &[usize]) -> Error {
         // Each of them waits for another of them: following that one around closes a circle.
         let before = |node: usize| {
             let inputs = self.nodes[node].inputs.iter();
-            let mut senders = inputs.map(|&connection| self.senders[wires[connection].output]);
+            let mut senders = inputs.map(|&connection| senders[wires[connection].output]);
             senders.find(|&sender| missing[sender] > 0)
         };
         let mut path = Vec::new();
+        let mut place = vec![None; self.nodes.len()];
         let mut next = missing.iter().position(|&missing| missing > 0);
         while let Some(node) = next {
-            if let Some(start) = path.iter().position(|&other| other == node) {
+            if let Some(start) = place[node] {
                 path.drain(..start);
                 break;
             }
+            place[node] = Some(path.len());
             path.push(node);
             next = before(node);
         }

@@ -6,8 +6,8 @@ use super::FlowBuilder;
 use super::ports::{Output, Shared, Signal};
 use super::program::Firing;
 
-/// What a node takes in: `()`, an [`Output`], a [`Shared`] one or a [`Signal`], a tuple of up to eight of these, or a `Vec` or an
-/// array of those of one type. Nothing else can be.
+/// What a node takes in: `()`, an [`Output`], a [`Shared`] one or a [`Signal`], a tuple of up to eight of these, or
+/// a `Vec` or an array of those of one type. Nothing else can be.
 pub trait Inputs: Sized + 'static {
     /// What the node's closure gets.
     type Values: Send;
@@ -57,10 +57,7 @@ impl<T: Send + 'static, B: Send + 'static> Inputs for Output<T, B> {
     type Back = B;
 
     fn connect(self, flow: &mut FlowBuilder) -> Vec<usize> {
-        match self.emitter.later {
-            Some(connection) => vec![connection],
-            None => vec![flow.lead_on::<T>(self.emitter.output)],
-        }
+        vec![flow.lead_on::<T>(self.emitter.flow, self.emitter.output)]
     }
 
     #[inline]
@@ -81,7 +78,7 @@ impl<T: Send + Sync + 'static, B: Send + 'static> Inputs for Shared<T, B> {
     type Back = B;
 
     fn connect(self, flow: &mut FlowBuilder) -> Vec<usize> {
-        vec![flow.lead_on::<T>(self.output)]
+        vec![flow.lead_on::<T>(self.flow, self.output)]
     }
 
     #[inline]
@@ -103,7 +100,7 @@ impl Inputs for Signal {
     type Back = ();
 
     fn connect(self, flow: &mut FlowBuilder) -> Vec<usize> {
-        vec![flow.lead_on::<()>(self.output)]
+        vec![flow.lead_on::<()>(self.flow, self.output)]
     }
 
     #[inline]

@@ -18,6 +18,35 @@
 //! assert_eq!(run.take(&text)?, "[1, 2, 3] make 6");
 //! # Ok::<(), caudal::Error>(())
 //! ```
+//!
+//! A message of another type than a port does not compile,
+//!
+//! ```compile_fail,E0631
+//! # use caudal::flow::FlowBuilder;
+//! let mut flow = FlowBuilder::new("misfit");
+//! let number = flow.node("number", (), |()| 1_u32);
+//! flow.node("length", number, |text: String| text.len());
+//! ```
+//!
+//! and neither does an output that two nodes take in: it is shared first.
+//!
+//! ```compile_fail,E0382
+//! # use caudal::flow::FlowBuilder;
+//! let mut flow = FlowBuilder::new("twice");
+//! let number = flow.node("number", (), |()| 1_u32);
+//! flow.node("one", number, |number| number + 1);
+//! flow.node("two", number, |number| number + 2);
+//! ```
+//!
+//! Nor do messages that come back as another type than their receiver expects:
+//!
+//! ```compile_fail,E0631
+//! # use caudal::flow::FlowBuilder;
+//! let mut flow = FlowBuilder::new("back");
+//! let (_x, x) = flow.source::<f64>("x");
+//! let half = flow.reversible("half", x, |x| (x / 2.0, ()), |(), back: Vec<f64>| back[0] / 2.0);
+//! flow.turn("end", half, |_| "one");
+//! ```
 
 mod body;
 mod build;
@@ -67,7 +96,6 @@ impl Part {
 }
 
 /// A source of a flow, to [feed](FlowRun::feed).
-#[derive(Debug)]
 pub struct Source<T> {
     flow: u64,
     index: usize,
@@ -75,12 +103,33 @@ pub struct Source<T> {
 }
 
 /// A sink of a flow, to [read](FlowRun::take).
-#[derive(Debug)]
 pub struct Sink<T> {
     flow: u64,
     index: usize,
     values: PhantomData<fn() -> T>,
 }
+
+/// Handles, whatever the type of their values.
+macro_rules! handle {
+    ($name:ident) => {
+        impl<T> Clone for $name<T> {
+            fn clone(&self) -> Self {
+                *self
+            }
+        }
+
+        impl<T> Copy for $name<T> {}
+
+        impl<T> std::fmt::Debug for $name<T> {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                write!(f, "{}<{}>({})", stringify!($name), type_name::<T>(), self.index)
+            }
+        }
+    };
+}
+
+handle!(Source);
+handle!(Sink);
 
 /// A node before the flow is built.
 pub(super) struct Draft {
@@ -110,10 +159,10 @@ pub struct FlowBuilder {
     name: String,
     nodes: Vec<Draft>,
     connections: Vec<Connection>,
-    /// By output: the connections that lead from it.
-    readers: Vec<Vec<usize>>,
-    /// By output: the node.
-    senders: Vec<usize>,
+    /// By output: where its values come from.
+    senders: Vec<Sender>,
+    /// Whether a port of another flow was connected.
+    connects_others: bool,
     sources: Vec<String>,
     sinks: Vec<String>,
 }
@@ -136,8 +185,8 @@ impl FlowBuilder {
             name: name.into(),
             nodes: Vec::new(),
             connections: Vec::new(),
-            readers: Vec::new(),
             senders: Vec::new(),
+            connects_others: false,
             sources: Vec::new(),
             sinks: Vec::new(),
         }
@@ -159,13 +208,12 @@ impl FlowBuilder {
 
     /// A new output of the node that is added next.
     fn output<T, B>(&mut self) -> (Arc<Emitter<T>>, Output<T, B>) {
-        self.senders.push(self.nodes.len());
-        self.another_output()
+        self.output_of(Sender::Node(self.nodes.len()))
     }
 
-    fn another_output<T, B>(&mut self) -> (Arc<Emitter<T>>, Output<T, B>) {
-        self.readers.push(Vec::new());
-        let emitter = Arc::new(Emitter::new(self.readers.len() - 1));
+    fn output_of<T, B>(&mut self, sender: Sender) -> (Arc<Emitter<T>>, Output<T, B>) {
+        let emitter = Arc::new(Emitter::new(self.id, self.senders.len()));
+        self.senders.push(sender);
         (Arc::clone(&emitter), Output::new(emitter))
     }
 
@@ -269,7 +317,7 @@ impl FlowBuilder {
     }
 
     /// Adds a node that keeps `state` from run to run. Of several runs [in flight](Flow::in_flight), an earlier
-    /// one has the state before a later one.
+    /// one has the state before a later one; where it fails in an earlier one, the later ones do not reach it.
     ///
     /// ```
     /// # use caudal::flow::{Executor, FlowBuilder, Sequential};
@@ -307,7 +355,8 @@ impl FlowBuilder {
     }
 
     /// Adds a node that is split into `parts`, which may run at the same time: each computes a piece from the
-    /// same inputs, and the output is all pieces in order.
+    /// same inputs, and the output is all pieces in order. There are 1 to 65,536 parts; any other number means the
+    /// nearest of these.
     ///
     /// ```
     /// # use caudal::flow::{Executor, FlowBuilder, Pool};
@@ -446,11 +495,9 @@ impl FlowBuilder {
         T: Send + 'static,
         U: Send + 'static,
     {
-        let sender = self.senders[output.emitter.output];
-        self.senders.push(sender);
-        let (first, first_output) = self.another_output();
-        self.senders.push(sender);
-        let (second, second_output) = self.another_output();
+        let sender = Sender::Outputs(vec![self.own(output.emitter.flow, output.emitter.output)]);
+        let (first, first_output) = self.output_of(sender.clone());
+        let (second, second_output) = self.output_of(sender);
         output.unzip(first, second);
         (first_output, second_output)
     }
@@ -469,19 +516,22 @@ impl FlowBuilder {
     /// assert!(error.contains("cycle: one -> two -> one"), "{error}");
     /// ```
     pub fn port<T: Send + 'static>(&mut self) -> (Port<T>, Output<T>) {
-        let connection = self.connections.len();
-        self.connections.push(Connection::open::<T>());
-        (Port { connection, values: PhantomData }, Output::later(connection))
+        let (emitter, output) = self.output_of(Sender::Outputs(Vec::new()));
+        (Port { emitter }, output)
     }
 
     /// Connects an output to a port.
     #[allow(clippy::needless_pass_by_value)] // an output is used up
     pub fn connect<T: Send + 'static>(&mut self, output: Output<T>, port: Port<T>) {
-        match output.emitter.later {
-            None => self.lead(output.emitter.output, port.connection),
-            // What leads to that one leads on to this one: nothing does, so both stay open.
-            Some(_) => self.connections[port.connection].senders.clear(),
+        if port.emitter.flow != self.id {
+            self.connects_others = true;
+            return;
         }
+        let from = self.own(output.emitter.flow, output.emitter.output);
+        if let Sender::Outputs(outputs) = &mut self.senders[port.emitter.output] {
+            outputs.push(from);
+        }
+        output.stand_in(port.emitter);
     }
 
     /// Says what a run of a node takes, in seconds, for policies that rank by it and for the pool, which takes
@@ -490,32 +540,38 @@ impl FlowBuilder {
     /// # Errors
     /// If there is no node of that name, or if that is no number of seconds.
     pub fn cost(&mut self, node: &str, seconds: f64) -> crate::Result<()> {
-        let names = self.nodes.iter().map(|node| node.name.as_str()).take(50);
-        let error = crate::Error::unknown("node", node, names);
-        let Some(draft) = self.nodes.iter_mut().rev().find(|draft| draft.name == node) else {
-            return Err(error);
+        let Some(number) = self.nodes.iter().rposition(|draft| draft.name == node) else {
+            let names = self.nodes.iter().map(|node| node.name.as_str()).take(50);
+            return Err(crate::Error::unknown("node", node, names));
         };
         if !(seconds.is_finite() && seconds >= 0.0) {
             let problem = format!("it takes {seconds} seconds");
             return Err(crate::Error::node(node, problem, "give it 0 or more"));
         }
-        draft.seconds = seconds;
+        self.nodes[number].seconds = seconds;
         Ok(())
     }
 
-    /// Leads an output to a connection.
-    fn lead(&mut self, output: usize, connection: usize) {
-        self.connections[connection].senders.push(output);
-        self.readers[output].push(connection);
+    /// An output, if it is one of this flow.
+    fn own(&self, flow: u64, output: usize) -> Option<usize> {
+        (flow == self.id).then_some(output)
     }
 
-    /// A new connection that leads from `output`.
-    fn lead_on<M: 'static>(&mut self, output: usize) -> usize {
-        let connection = self.connections.len();
-        self.connections.push(Connection::open::<M>());
-        self.lead(output, connection);
-        connection
+    /// A new connection that leads from an output.
+    fn lead_on<M: 'static>(&mut self, flow: u64, output: usize) -> usize {
+        let output = self.own(flow, output);
+        self.connections.push(Connection { output, bytes: size_of::<M>(), kind: type_name::<M>() });
+        self.connections.len() - 1
     }
+}
+
+/// Where the values of an output come from.
+#[derive(Clone)]
+enum Sender {
+    /// Its node.
+    Node(usize),
+    /// Other outputs (none: one of another flow), of which there should be one.
+    Outputs(Vec<Option<usize>>),
 }
 
 /// The types of a node's ports, as failures show them.

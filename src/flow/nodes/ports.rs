@@ -41,35 +41,28 @@ impl Slot<Parcel> for Mutex<Option<Parcel>> {
 
 /// The way from an output to a port.
 pub(super) struct Connection {
-    /// Outputs that lead there: one, if the flow is well built.
-    pub(super) senders: Vec<usize>,
+    /// The output; none if it is one of another flow.
+    pub(super) output: Option<usize>,
     /// What one message hands on.
     pub(super) bytes: usize,
     /// The type of the messages.
     pub(super) kind: &'static str,
 }
 
-impl Connection {
-    pub(super) fn open<M: 'static>() -> Self {
-        Self { senders: Vec::new(), bytes: size_of::<M>(), kind: std::any::type_name::<M>() }
-    }
-}
-
 type Send_<T> = Box<dyn Fn(T, &Firing<'_>) + Send + Sync>;
 
 /// How the value of an output goes on its way.
 pub(super) struct Emitter<T> {
-    /// Its number in the flow.
+    /// The flow, and its number there.
+    pub(super) flow: u64,
     pub(super) output: usize,
-    /// For a port that is connected later: the connection.
-    pub(super) later: Option<usize>,
     /// How, if it is not simply moved to its one reader.
     way: OnceLock<Send_<T>>,
 }
 
 impl<T> Emitter<T> {
-    pub(super) fn new(output: usize) -> Self {
-        Self { output, later: None, way: OnceLock::new() }
+    pub(super) fn new(flow: u64, output: usize) -> Self {
+        Self { flow, output, way: OnceLock::new() }
     }
 }
 
@@ -99,17 +92,11 @@ impl<T, B> Output<T, B> {
     pub(super) fn new(emitter: Arc<Emitter<T>>) -> Self {
         Self { emitter, back: PhantomData }
     }
-
-    /// What stands for an output that is connected later.
-    pub(super) fn later(connection: usize) -> Self {
-        let emitter = Emitter { output: usize::MAX, later: Some(connection), way: OnceLock::new() };
-        Self::new(Arc::new(emitter))
-    }
 }
 
 impl<T: Send + Sync + 'static, B> Output<T, B> {
     pub(super) fn share(self) -> Shared<T, B> {
-        let output = self.emitter.output;
+        let Emitter { flow, output, .. } = *self.emitter;
         let way = move |value: T, firing: &Firing<'_>| {
             let value = Arc::new(value);
             for &edge in firing.edges_from(output) {
@@ -118,16 +105,22 @@ impl<T: Send + Sync + 'static, B> Output<T, B> {
         };
         // An output is shared, taken apart or taken in, each of which uses it up: nobody else set this.
         let _ = self.emitter.way.set(Box::new(way));
-        Shared { output, values: PhantomData }
+        Shared { flow, output, values: PhantomData }
     }
 }
 
 impl<T: Send + 'static, B> Output<T, B> {
     pub(super) fn into_signal(self) -> Signal {
-        let output = self.emitter.output;
+        let Emitter { flow, output, .. } = *self.emitter;
         // The count says it all.
         let _ = self.emitter.way.set(Box::new(|value, _: &Firing<'_>| drop(value)));
-        Signal { output }
+        Signal { flow, output }
+    }
+
+    /// Lets its values go the way of what stood for it.
+    pub(super) fn stand_in(self, later: Arc<Emitter<T>>) {
+        let way = move |value, firing: &Firing<'_>| later.emit(value, firing);
+        let _ = self.emitter.way.set(Box::new(way));
     }
 }
 
@@ -149,6 +142,7 @@ impl<T, B> std::fmt::Debug for Output<T, B> {
 
 /// The output of a node for any number of readers, each of which gets an [`Arc`] of the value.
 pub struct Shared<T, B = T> {
+    pub(super) flow: u64,
     pub(super) output: usize,
     values: PhantomData<fn(B) -> T>,
 }
@@ -170,20 +164,24 @@ impl<T, B> std::fmt::Debug for Shared<T, B> {
 /// Word that a node has run, for any number of readers: it orders them, and carries nothing.
 #[derive(Clone, Copy, Debug)]
 pub struct Signal {
+    pub(super) flow: u64,
     pub(super) output: usize,
 }
 
 /// A port that is to be connected.
-#[derive(Debug)]
 pub struct Port<T> {
-    pub(super) connection: usize,
-    pub(super) values: PhantomData<fn(T)>,
+    /// Of what stands for the output that is connected later.
+    pub(super) emitter: Arc<Emitter<T>>,
 }
 
 impl<T> Clone for Port<T> {
     fn clone(&self) -> Self {
-        *self
+        Self { emitter: Arc::clone(&self.emitter) }
     }
 }
 
-impl<T> Copy for Port<T> {}
+impl<T> std::fmt::Debug for Port<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Port<{}>({})", std::any::type_name::<T>(), self.emitter.output)
+    }
+}

@@ -93,6 +93,11 @@ impl Flow {
         &self.shape.graph
     }
 
+    /// By message: the bytes that it hands on.
+    pub(crate) fn message_bytes(&self) -> &[u32] {
+        &self.shape.bytes
+    }
+
     /// A run, which is used again for every execution.
     pub fn run(&self) -> FlowRun {
         FlowRun::new(self, 1, Arc::clone(&self.shape))
@@ -168,6 +173,11 @@ impl FlowRun {
     /// Its tasks.
     pub fn task_graph(&self) -> &Arc<TaskGraph> {
         &self.program.shape.graph
+    }
+
+    /// By message: the bytes that it hands on.
+    pub(crate) fn message_bytes(&self) -> &[u32] {
+        &self.program.shape.bytes
     }
 
     /// The value that a source sends in the next execution.
@@ -278,6 +288,10 @@ impl sealed::Sealed for FlowRun {}
 
 impl Execute for FlowRun {
     fn with(&mut self, execute: &mut dyn FnMut(&Running) -> Result<()>) -> Result<()> {
+        // What an earlier execution has left is not this one's.
+        for place in self.program.results.iter().chain(&self.program.came_back) {
+            *place.lock() = None;
+        }
         execute(&Running::new(Arc::clone(&self.program)))
     }
 }

@@ -346,11 +346,11 @@ fn misbuilt_flows_are_refused_by_name() {
     flow.node("gets", later, |number| number);
     for name in ["one", "two"] {
         let output = flow.node(name, (), |()| 1u32);
-        flow.connect(output, port);
+        flow.connect(output, port.clone());
     }
     let message = refusal(flow);
     assert!(
-        message.contains("several outputs lead to its port 0: those of `one`, `two`"),
+        message.contains("several outputs lead to its port 0 (u32): those of `one`, `two`"),
         "{message}"
     );
 
@@ -377,6 +377,170 @@ fn misbuilt_flows_are_refused_by_name() {
     assert!(flow.cost("node", f64::NAN).unwrap_err().to_string().contains("NaN seconds"));
     flow.cost("node", 1.0).unwrap();
     assert_eq!(flow.build().unwrap().task_graph().estimated_costs(), [1.0]);
+}
+
+#[test]
+fn outputs_of_another_flow_are_refused_by_name() {
+    let refusal = |flow: FlowBuilder| flow.build().unwrap_err().to_string();
+    let expected = "node `takes`: an output of another flow leads to its port 0 (u32)";
+
+    let mut other = FlowBuilder::new("other");
+    let moved = other.node("moved", (), |()| 1u32);
+    let mut flow = FlowBuilder::new("flow");
+    flow.node("takes", moved, |number| number);
+    assert!(refusal(flow).contains(expected));
+
+    let shared = other.node("shared", (), |()| 1u32);
+    let shared = other.share(shared);
+    let mut flow = FlowBuilder::new("flow");
+    flow.node("takes", [shared], |[number]: [Arc<u32>; 1]| *number);
+    assert!(refusal(flow).contains(expected));
+
+    let pair = other.node("pair", (), |()| (1u32, 2u8));
+    let mut flow = FlowBuilder::new("flow");
+    let (first, _second) = flow.unzip(pair);
+    flow.node("takes", first, |number| number);
+    assert!(refusal(flow).contains(expected));
+
+    let connected = other.node("connected", (), |()| 1u32);
+    let mut flow = FlowBuilder::new("flow");
+    let (port, later) = flow.port::<u32>();
+    flow.connect(connected, port.clone());
+    flow.node("takes", later, |number| number);
+    assert!(refusal(flow).contains(expected));
+
+    let output = other.node("output", (), |()| 1u32);
+    other.connect(output, port);
+    assert!(refusal(other).contains("connected to a port of another flow"));
+}
+
+/// What stands for an output that is connected later is one like any other.
+#[test]
+fn later_outputs_are_shared_taken_apart_and_waited_for() {
+    let mut flow = FlowBuilder::new("later");
+    let (port, later) = flow.port::<(u32, String)>();
+    let (through, passed) = flow.port::<String>();
+    let (number, text) = flow.unzip(later);
+    flow.connect(text, through);
+    let text = flow.share(passed);
+    let length = flow.node("length", text, |text: Arc<String>| text.len());
+    let line = flow.node("line", (text, number), |(text, number)| format!("{text}{number}"));
+    let (end, at_end) = flow.port::<()>();
+    let at_end = flow.signal(at_end);
+    let both = flow.node("both", (length, line, at_end), |(length, line, ())| (length, line));
+    let both = flow.sink("result", both);
+    let ended = flow.node("end", (), |()| ());
+    flow.connect(ended, end);
+    let first = flow.node("first", (), |()| (7, "seven".to_owned()));
+    flow.connect(first, port);
+    let flow = flow.build().unwrap();
+    for mut executor in executors() {
+        let mut run = flow.run();
+        for _ in 0..2 {
+            executor.execute(&mut run).unwrap();
+            assert_eq!(run.take(&both).unwrap(), (5, "seven7".to_owned()), "{}", executor.name());
+        }
+    }
+
+    let mut flow = FlowBuilder::new("circle of ports");
+    let (a, later_a) = flow.port::<u32>();
+    let (b, later_b) = flow.port::<u32>();
+    flow.connect(later_a, b);
+    flow.connect(later_b, a);
+    let (c, later_c) = flow.port::<u32>();
+    let one = flow.node("one", (), |()| 1u32);
+    flow.connect(one, c.clone());
+    flow.node("takes", later_c, |number| number);
+    let message = flow.build().map(|flow| flow.task_graph().task_count()).unwrap();
+    assert_eq!(message, 2, "nobody reads the circle");
+    drop(c);
+}
+
+/// The value of an earlier execution is not taken for that of one that failed.
+#[test]
+fn values_do_not_outlive_the_next_execution() {
+    let mut flow = FlowBuilder::new("old");
+    let (number, output) = flow.source::<i32>("number");
+    let root = flow.try_node("root", output, |number| match number {
+        0.. => Ok(f64::from(number).sqrt()),
+        _ => Err("it has no root"),
+    });
+    let root = flow.sink("result", root);
+    let flow = flow.build().unwrap();
+    for mut executor in executors() {
+        let mut run = flow.run();
+        run.feed(&number, 4).unwrap();
+        executor.execute(&mut run).unwrap();
+        run.feed(&number, -4).unwrap();
+        assert!(executor.execute(&mut run).is_err());
+        let error = run.take(&root).unwrap_err().to_string();
+        assert!(error.contains("no value has come to it"), "{error}");
+    }
+}
+
+/// Nothing here may need a stack as deep as the graph, or time that grows with its square.
+#[test]
+fn chains_and_fans_of_many_nodes() {
+    const MANY: usize = 100_000;
+    let mut pool = executor("pool", 2, "critical-path").unwrap();
+    let mut flow = FlowBuilder::new("chain");
+    let (x, mut last) = flow.source::<u64>("x");
+    for step in 0..MANY {
+        let add = |x: u64| (x + 1, ());
+        last = flow.reversible(step.to_string(), last, add, |(), back: Vec<u64>| back[0] + 2);
+        flow.cost(&step.to_string(), 1e-6).unwrap();
+    }
+    let end = flow.turn("end", last, |_| 0);
+    let mut run = flow.build().unwrap().run();
+    run.feed(&x, 0).unwrap();
+    pool.execute(&mut run).unwrap();
+    assert_eq!(run.take(&end).unwrap(), MANY as u64);
+    assert_eq!(run.take_back(&x).unwrap(), [2 * MANY as u64]);
+
+    let mut flow = FlowBuilder::new("fan");
+    let one = flow.node("one", (), |()| 1u64);
+    let one = flow.share(one);
+    let read = |step: usize| flow.node(step.to_string(), one, |one: Arc<u64>| *one);
+    let all: Vec<_> = (0..MANY).map(read).collect();
+    let sum = flow.node("sum", all, |all: Vec<u64>| all.into_iter().sum::<u64>());
+    let sum = flow.sink("result", sum);
+    let mut run = flow.build().unwrap().run();
+    pool.execute(&mut run).unwrap();
+    assert_eq!(run.take(&sum).unwrap(), MANY as u64);
+
+    let mut flow = FlowBuilder::new("circle");
+    let (port, mut last) = flow.port::<u64>();
+    for step in 0..MANY {
+        last = flow.node(step.to_string(), last, |number| number);
+    }
+    flow.connect(last, port);
+    assert!(matches!(flow.build(), Err(Error::Cycle { nodes }) if nodes.len() == MANY + 1));
+}
+
+#[test]
+fn nothing_is_an_input_like_any_other() {
+    let mut flow = FlowBuilder::new("nothing");
+    let none: Vec<Output<u32>> = Vec::new();
+    let sum = flow.node("sum", none, |all: Vec<u32>| all.into_iter().sum::<u32>());
+    let none: [Shared<u32>; 0] = [];
+    let count = flow.split("count", 2, none, |all, _| all.len());
+    let back = flow.reversible(
+        "back",
+        Vec::<Output<u32>>::new(),
+        |all: Vec<u32>| (all.len(), ()),
+        |(), _: Vec<u32>| Vec::new(),
+    );
+    let back = flow.turn("turn", back, |_| 1);
+    let result = flow.sink("result", (sum, count));
+    let nothing = flow.sink("no value", ());
+    let flow = flow.build().unwrap();
+    for mut executor in executors() {
+        let mut run = flow.run();
+        executor.execute(&mut run).unwrap();
+        assert_eq!(run.take(&result).unwrap(), (0, vec![0, 0]), "{}", executor.name());
+        assert_eq!(run.take(&back).unwrap(), 0);
+        run.take(&nothing).unwrap();
+    }
 }
 
 /// Whoever sends a list of the wrong length back fails, rather than the engine.
