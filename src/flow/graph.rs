@@ -43,6 +43,8 @@ pub(crate) struct Task {
     pub(crate) chunk: u32,
     /// The items that it works on, where there are any.
     pub(crate) items: Span,
+    /// Whether nobody has said what it costs.
+    pub(crate) unknown_cost: bool,
     /// Whether its parts are ranges of these, as those of other such tasks.
     pub(crate) by_items: bool,
     /// The buffers that it reads or writes, in [`BufferUse::list`].
@@ -123,6 +125,8 @@ pub struct TaskGraph {
     pub(crate) costs: Vec<f64>,
     pub(crate) state: StateUse,
     pub(crate) buffers: BufferUse,
+    /// Seconds of a task whose cost nobody has said, as its last run tells; the bits of a number.
+    pub(crate) typical: AtomicU64,
     /// What else tells this graph from others with the same tasks.
     pub(crate) variant: Vec<u64>,
 }
@@ -165,6 +169,7 @@ impl TaskGraph {
             costs: Vec::new(),
             state: StateUse::default(),
             buffers: BufferUse::default(),
+            typical: AtomicU64::new(f64::INFINITY.to_bits()),
             variant: Vec::new(),
         }
     }
@@ -302,10 +307,20 @@ impl TaskGraph {
         groups.join("; ")
     }
 
-    /// Estimated seconds of each part of a task.
+    /// Seconds of each part of a task: estimated, or, where nobody knows, as in the last run.
     #[inline]
     pub(crate) fn part_seconds(&self, task: usize) -> f64 {
-        self.costs[task] / f64::from(self.tasks[task].parts)
+        let described = &self.tasks[task];
+        if described.unknown_cost {
+            return f64::from_bits(self.typical.load(Ordering::Relaxed));
+        }
+        self.costs[task] / f64::from(described.parts)
+    }
+
+    /// One worker at least has run all tasks in so many seconds.
+    pub(crate) fn note_run(&self, seconds: f64) {
+        let typical = seconds / self.tasks.len().max(1) as f64;
+        self.typical.store(typical.to_bits(), Ordering::Relaxed);
     }
 
     /// What tells whether two graphs have the same tasks: 16 hexadecimal digits of a SHA-256 over the work,

@@ -193,6 +193,7 @@ impl Writer<'_> {
                 _ => first.chunk as u32,
             },
             items: Span { start: first.items.start as u32, len: first.items.len() as u32 },
+            unknown_cost: false,
             by_items: group.split != Split::Rows,
             holds,
             acquires,

@@ -5,7 +5,7 @@ use std::collections::{BinaryHeap, HashMap};
 use std::sync::Arc;
 
 use super::run::{Flow, Parts, Shape, Wire};
-use super::{FlowBuilder, Sender};
+use super::{FlowBuilder, SECONDS, Sender};
 use crate::error::{Error, Result};
 use crate::flow::graph::{Edge, NONE, PhaseSpec, Span, Task, TaskGraph, Work};
 
@@ -275,13 +275,13 @@ impl Writer {
         phase: u8,
         parts: usize,
         ports: usize,
-        seconds: f64,
+        seconds: Option<f64>,
     ) -> u32 {
         let graph = &mut self.graph;
         let task = graph.tasks.len() as u32;
         let work = Span { start: graph.work.len() as u32, len: 1 };
         graph.work.push(Work { node: node as u32, phase });
-        graph.costs.push(seconds);
+        graph.costs.push(seconds.unwrap_or(SECONDS));
         let first_part = graph.tasks.last().map_or(0, |last| last.first_part + last.parts);
         graph.tasks.push(Task {
             work,
@@ -289,6 +289,7 @@ impl Writer {
             first_part,
             in_degree: ports as u32,
             first_slot: graph.slots as u32,
+            unknown_cost: seconds.is_none(),
             ..Task::default()
         });
         graph.slots += ports;

@@ -84,7 +84,7 @@ impl<T: Send + Sync + 'static, B: Send + 'static> Inputs for Shared<T, B> {
     #[inline]
     fn receive(firing: &Firing<'_>, port: &mut usize, _: usize) -> Result<Arc<T>, String> {
         *port += 1;
-        firing.take(*port - 1)
+        firing.take_shared(*port - 1)
     }
 
     fn send_back(back: B, firing: &Firing<'_>, input: &mut usize) -> Result<(), String> {

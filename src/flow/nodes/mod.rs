@@ -143,7 +143,8 @@ pub(super) struct Draft {
     keeps_state: bool,
     /// Its ports, as connections.
     inputs: Vec<usize>,
-    seconds: f64,
+    /// What a run of it takes, if anybody says so.
+    seconds: Option<f64>,
 }
 
 /// Builds a [`Flow`]: a graph of nodes that wait for one message on each of their ports, compute, and send.
@@ -173,7 +174,7 @@ impl std::fmt::Debug for FlowBuilder {
     }
 }
 
-/// Seconds that a node is taken to need if nobody says otherwise: too many to be taken together with others.
+/// Seconds that policies take a node to need if nobody says otherwise.
 const SECONDS: f64 = 20e-6;
 
 impl FlowBuilder {
@@ -201,7 +202,7 @@ impl FlowBuilder {
             turns: false,
             keeps_state: false,
             inputs,
-            seconds: SECONDS,
+            seconds: None,
         });
         self.nodes.len() - 1
     }
@@ -535,7 +536,8 @@ impl FlowBuilder {
     }
 
     /// Says what a run of a node takes, in seconds, for policies that rank by it and for the pool, which takes
-    /// short nodes together; one that nobody speaks of is taken to need 20 µs.
+    /// short nodes together; policies take one that nobody speaks
+    /// of to need 20 µs, and the pool as long as nodes took in the last run.
     ///
     /// # Errors
     /// If there is no node of that name, or if that is no number of seconds.
@@ -548,7 +550,7 @@ impl FlowBuilder {
             let problem = format!("it takes {seconds} seconds");
             return Err(crate::Error::node(node, problem, "give it 0 or more"));
         }
-        self.nodes[number].seconds = seconds;
+        self.nodes[number].seconds = Some(seconds);
         Ok(())
     }
 

@@ -9,24 +9,32 @@ use parking_lot::Mutex;
 use super::program::Firing;
 use crate::flow::message::{Message, Slot};
 
-/// A message of a flow. Those without content take no memory of their own.
+/// A value of any type. One without content takes no memory of its own.
 pub(crate) type Parcel = Box<dyn Any + Send>;
 
-impl Message for Parcel {
+/// A message of a flow.
+pub(crate) enum Value {
+    /// A value that belongs to its receiver.
+    Own(Parcel),
+    /// A value that several receivers share.
+    Shared(Arc<dyn Any + Send + Sync>),
+}
+
+impl Message for Value {
     type Slot = Mutex<Option<Self>>;
 
     fn signal() -> Self {
-        Box::new(())
+        Self::Own(Box::new(()))
     }
 }
 
-impl Slot<Parcel> for Mutex<Option<Parcel>> {
+impl Slot<Value> for Mutex<Option<Value>> {
     fn new() -> Self {
         Self::new(None)
     }
 
     #[inline]
-    fn put(&self, message: Parcel) {
+    fn put(&self, message: Value) {
         *self.lock() = Some(message);
     }
 
@@ -74,7 +82,7 @@ impl<T: Send + 'static> Emitter<T> {
             Some(way) => way(value, firing),
             None => {
                 if let Some(&edge) = firing.edges_from(self.output).first() {
-                    firing.send(edge, Box::new(value));
+                    firing.send(edge, Value::Own(Box::new(value)));
                 }
             }
         }
@@ -100,7 +108,7 @@ impl<T: Send + Sync + 'static, B> Output<T, B> {
         let way = move |value: T, firing: &Firing<'_>| {
             let value = Arc::new(value);
             for &edge in firing.edges_from(output) {
-                firing.send(edge, Box::new(Arc::clone(&value)));
+                firing.send(edge, Value::Shared(Arc::clone(&value) as _));
             }
         };
         // An output is shared, taken apart or taken in, each of which uses it up: nobody else set this.

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use parking_lot::Mutex;
 
 use super::body::Fire;
-use super::ports::Parcel;
+use super::ports::{Parcel, Value};
 use super::run::Shape;
 use crate::error::Failure;
 use crate::flow::core::{Core, Delivery, Failed};
@@ -22,7 +22,7 @@ pub(super) struct Cell {
     /// Parts that have yet to end in this run.
     parts_left: AtomicU32,
     /// For actors: what it sends, with the edges.
-    outbox: Mutex<Vec<(u32, Parcel)>>,
+    outbox: Mutex<Vec<(u32, Value)>>,
 }
 
 impl Cell {
@@ -34,7 +34,7 @@ impl Cell {
 /// A flow with the values of its runs.
 pub(super) struct FlowProgram {
     pub(super) shape: Arc<Shape>,
-    pub(super) core: Core<Parcel>,
+    pub(super) core: Core<Value>,
     /// By task.
     pub(super) cells: Vec<Cell>,
     /// By run in flight and source: the value that it was fed, and what came back to it.
@@ -58,15 +58,36 @@ impl Firing<'_> {
 
     /// Takes the message out of port number `port`.
     #[inline]
-    pub(super) fn take<M: 'static>(&self, port: usize) -> Result<M, String> {
+    fn receive(&self, port: usize) -> Result<Value, String> {
         let program = self.program;
         let slot = program.shape.graph.tasks[self.task as usize].first_slot + port as u32;
-        let parcel = program.core.slot(slot).lock().take();
-        // Ports and outputs have the same types, so that neither of these ever happens.
-        let parcel = parcel.ok_or_else(|| format!("no message has come to port {port}"))?;
-        match parcel.downcast::<M>() {
-            Ok(message) => Ok(*message),
-            Err(_) => Err(format!("the message at port {port} is no {}", type_name::<M>())),
+        let message = program.core.slot(slot).lock().take();
+        // A task fires when all have come, so that this never happens; nor do the next two, for ports and outputs
+        // have the same types.
+        message.ok_or_else(|| format!("no message has come to port {port}"))
+    }
+
+    /// Takes the value out of port number `port`.
+    #[inline]
+    pub(super) fn take<M: 'static>(&self, port: usize) -> Result<M, String> {
+        match self.receive(port)? {
+            Value::Own(value) => match value.downcast::<M>() {
+                Ok(value) => Ok(*value),
+                Err(_) => Err(misfit::<M>(port)),
+            },
+            Value::Shared(_) => Err(misfit::<M>(port)),
+        }
+    }
+
+    /// Takes the shared value out of port number `port`.
+    #[inline]
+    pub(super) fn take_shared<M: Send + Sync + 'static>(
+        &self,
+        port: usize,
+    ) -> Result<Arc<M>, String> {
+        match self.receive(port)? {
+            Value::Shared(value) => value.downcast::<M>().map_err(|_| misfit::<M>(port)),
+            Value::Own(_) => Err(misfit::<M>(port)),
         }
     }
 
@@ -92,7 +113,7 @@ impl Firing<'_> {
 
     /// Sends a message along an edge.
     #[inline]
-    pub(super) fn send(&self, edge: u32, message: Parcel) {
+    pub(super) fn send(&self, edge: u32, message: Value) {
         let core = &self.program.core;
         if core.delivers(Delivery::Actors) {
             self.program.cells[self.task as usize].outbox.lock().push((edge, message));
@@ -106,7 +127,7 @@ impl Firing<'_> {
         let shape = &self.program.shape;
         let edges = &shape.back_edges[shape.back_of[self.task as usize].range()];
         if let Some(&edge) = edges.get(input).filter(|edge| **edge != u32::MAX) {
-            self.send(edge, message);
+            self.send(edge, Value::Own(message));
         }
     }
 
@@ -114,7 +135,7 @@ impl Firing<'_> {
     pub(super) fn keep(&self, kept: Parcel) {
         let edge = self.program.shape.kept_edge[self.task as usize];
         if edge != u32::MAX {
-            self.send(edge, kept);
+            self.send(edge, Value::Own(kept));
         }
     }
 
@@ -148,14 +169,18 @@ impl Firing<'_> {
     }
 }
 
+fn misfit<M>(port: usize) -> String {
+    format!("the message at port {port} is no {}", type_name::<M>())
+}
+
 impl Program for FlowProgram {
-    type Message = Parcel;
+    type Message = Value;
     type Primitives = Native;
 
     const TAKES: bool = true;
 
     #[inline]
-    fn core(&self) -> &Core<Parcel> {
+    fn core(&self) -> &Core<Value> {
         &self.core
     }
 
@@ -179,7 +204,7 @@ impl Program for FlowProgram {
     }
 
     #[inline]
-    fn message(&self, edge: &Edge) -> Option<Parcel> {
+    fn message(&self, edge: &Edge) -> Option<Value> {
         if !self.core.delivers(Delivery::Actors) {
             return None;
         }

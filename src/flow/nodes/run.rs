@@ -2,6 +2,7 @@
 
 use std::any::type_name;
 use std::sync::Arc;
+use std::time::Instant;
 
 use parking_lot::Mutex;
 
@@ -292,6 +293,9 @@ impl Execute for FlowRun {
         for place in self.program.results.iter().chain(&self.program.came_back) {
             *place.lock() = None;
         }
-        execute(&Running::new(Arc::clone(&self.program)))
+        let began = Instant::now();
+        execute(&Running::new(Arc::clone(&self.program)))?;
+        self.program.shape.graph.note_run(began.elapsed().as_secs_f64());
+        Ok(())
     }
 }
