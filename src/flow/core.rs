@@ -273,12 +273,11 @@ impl<M: Message, P: Primitives> Core<M, P> {
         }
     }
 
-    /// Hands a message to its receiver. Says whether it was the last one missing; an observed task has been
-    /// ready since `now`, the end of the part that completed the sender.
-    #[inline(always)] // a message costs a few nanoseconds, of which a call would be one
-    fn deliver(&self, edge: &Edge, word: Word<M>, now: u64) -> bool {
+    /// Hands a message to its receiver. Says whether it was the last one missing.
+    #[inline]
+    fn deliver(&self, edge: &Edge, word: Word<M>) -> bool {
         let inbox = &self.tasks[edge.task as usize];
-        let ready = inbox.deliver(|| match word {
+        inbox.deliver(|| match word {
             Word::Message(message) => self.lay_down(edge, message),
             Word::Laid => {}
             Word::Failed => {
@@ -288,11 +287,7 @@ impl<M: Message, P: Primitives> Core<M, P> {
                     self.slots[edge.slot as usize].put(M::signal());
                 }
             }
-        });
-        if ready && self.is_observed() {
-            self.ready_at[edge.task as usize].store(now, Ordering::Relaxed);
-        }
-        ready
+        })
     }
 
     /// Whether that was the task's last part.
@@ -463,9 +458,8 @@ impl<T: Program> Work<T::Primitives> for T {
         let core = self.core();
         let Some(actors) = core.actors.get() else { return };
         let fire = |task: u32| {
-            let mut ended = 0;
             for part in 0..core.graph.tasks[task as usize].parts {
-                ended = run_part(self, ReadyPart { task, part }, actor);
+                run_part(self, ReadyPart { task, part }, actor);
                 core.part_done(task as usize);
             }
             let bad = end(self, task as usize);
@@ -480,22 +474,22 @@ impl<T: Program> Work<T::Primitives> for T {
                 // Its receiving end lives as long as this one.
                 let _ = inbox.send((number as u32, word));
             }
-            ended
         };
         let tasks = &actors.tasks[actor];
         let mut left = tasks.len();
         let waits_for_nothing = |task: &&u32| core.graph.tasks[**task as usize].in_degree == 0;
-        let mut now = 0;
         for &task in tasks.iter().filter(waits_for_nothing) {
-            now = fire(task);
+            fire(task);
             left -= 1;
         }
         while left > 0 {
             let Ok((number, word)) = actors.inboxes[actor].1.recv() else { return };
             let edge = &core.graph.edges[number as usize];
-            let time = if core.is_observed() { core.clock.now() } else { now };
-            if core.deliver(edge, word, time) {
-                now = fire(edge.task);
+            if core.deliver(edge, word) {
+                if core.is_observed() {
+                    core.ready_at[edge.task as usize].store(core.clock.now(), Ordering::Relaxed);
+                }
+                fire(edge.task);
                 left -= 1;
             }
         }
@@ -564,9 +558,30 @@ pub(super) fn end_part<T: Program>(
         tell_of_messages(program, part, worker, bad);
     }
     // After its last message, a task touches nothing of the run but the immutable graph.
-    for edge in edges {
-        if core.deliver(edge, word(program, edge, bad), ended) {
+    let observed = core.is_observed();
+    let mut sent = |edge: &Edge, was_last: bool| {
+        if was_last {
+            if observed {
+                core.ready_at[edge.task as usize].store(ended, Ordering::Relaxed);
+            }
             ready.push(edge.task);
+        }
+    };
+    if bad || core.delivers(Delivery::Channels) {
+        for edge in edges {
+            sent(edge, core.deliver(edge, word(program, edge, bad)));
+        }
+    } else {
+        // The usual way, without a look at each message at what is the same for all.
+        for edge in edges {
+            let (inbox, slot) = (&core.tasks[edge.task as usize], &core.slots[edge.slot as usize]);
+            let message = program.message(edge);
+            let was_last = inbox.deliver(|| {
+                if let Some(message) = message {
+                    slot.put(message);
+                }
+            });
+            sent(edge, was_last);
         }
     }
     Ended::Task
