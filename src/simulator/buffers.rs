@@ -6,7 +6,7 @@ use crate::flow::TaskGraph;
 
 /// What the run's recycler would have handed out: sizes only.
 #[derive(Debug)]
-pub(super) struct Memory {
+pub(super) struct Buffers {
     /// By buffer: tasks that still hold it.
     holders: Vec<u32>,
     /// By buffer: its floats while it exists; 0 for none.
@@ -19,7 +19,7 @@ pub(super) struct Memory {
     pub(super) history: Vec<(f64, usize)>,
 }
 
-impl Memory {
+impl Buffers {
     pub(super) fn new(graph: &TaskGraph) -> Self {
         Self {
             holders: graph.buffers.holders.clone(),
