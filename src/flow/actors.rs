@@ -66,14 +66,14 @@ impl Actors {
 struct Crew {
     graph: u64,
     /// By actor: where it waits for the next run.
-    begin: Vec<Sender<Order>>,
+    begin: Vec<Sender<Begin>>,
     /// Told when the last actor is done with a run.
     done: Receiver<()>,
     threads: Vec<JoinHandle<()>>,
 }
 
 /// A run for an actor, and how many have yet to end it.
-struct Order {
+struct Begin {
     run: Arc<dyn Work<Native>>,
     left: Arc<AtomicUsize>,
 }
@@ -83,13 +83,13 @@ impl Crew {
         let (ended, done) = bounded(1);
         let mut crew = Self { graph, begin: Vec::new(), done, threads: Vec::new() };
         for actor in 0..actors {
-            let (begin, orders) = bounded::<Order>(1);
+            let (begin, orders) = bounded::<Begin>(1);
             let ended = ended.clone();
             let thread = std::thread::Builder::new()
                 .name(format!("actor-{actor}"))
                 .stack_size(STACK_BYTES)
                 .spawn(move || {
-                    for Order { run, left } in orders {
+                    for Begin { run, left } in orders {
                         run.act(actor);
                         // AcqRel: the last one sees all that the others did, and hands it on.
                         if left.fetch_sub(1, Ordering::AcqRel) == 1 {
@@ -139,8 +139,8 @@ impl Executor for Actors {
             run.0.begin(Delivery::Actors);
             let left = Arc::new(AtomicUsize::new(crew.begin.len()));
             for begin in &crew.begin {
-                // Every actor lives as long as the crew, and waits for one order at a time.
-                let _ = begin.send(Order { run: Arc::clone(&run.0), left: Arc::clone(&left) });
+                // Every actor lives as long as the crew, and waits for one run at a time.
+                let _ = begin.send(Begin { run: Arc::clone(&run.0), left: Arc::clone(&left) });
             }
             if !crew.begin.is_empty() {
                 let _ = crew.done.recv();

@@ -11,7 +11,7 @@ use std::collections::BinaryHeap;
 
 use event::{Event, Timed};
 
-use super::memory::Memory;
+use super::buffers::Buffers;
 use super::traffic::{Copies, Traffic};
 use super::{Costs, Machine, Simulation};
 use crate::error::Result;
@@ -59,7 +59,7 @@ pub(super) struct Engine<'a> {
     costs: &'a Costs,
     traffic: &'a Traffic,
     copies: Copies,
-    memory: Memory,
+    buffers: Buffers,
     clock: f64,
     began: f64,
     events: BinaryHeap<Timed>,
@@ -109,7 +109,7 @@ impl<'a> Engine<'a> {
             costs,
             traffic,
             copies: traffic.copies(machine.workers()),
-            memory: Memory::new(graph),
+            buffers: Buffers::new(graph),
             clock: 0.0,
             began: 0.0,
             events: BinaryHeap::new(),
@@ -139,7 +139,7 @@ impl<'a> Engine<'a> {
         self.seconds = seconds;
         self.began = self.clock;
         self.recorded.clear();
-        self.memory.begin();
+        self.buffers.begin();
         self.pending = self.graph.tasks.iter().map(|task| task.in_degree).collect();
         self.parts_left = self.graph.tasks.iter().map(|task| task.parts).collect();
         self.sinks_left = self.graph.sinks;
@@ -262,7 +262,7 @@ impl<'a> Engine<'a> {
     fn start(&mut self, worker: usize) {
         let part = self.workers[worker].part;
         let task = part.task as usize;
-        self.memory.acquire(self.graph, task, self.clock - self.began);
+        self.buffers.acquire(self.graph, task, self.clock - self.began);
         let fetched = self.traffic.fetch(&mut self.copies, task, part.part, worker);
         let taken = self.traffic.write(&mut self.copies, task, part.part, worker);
         let slowdown = &self.machine.slowdown;
@@ -310,7 +310,7 @@ impl<'a> Engine<'a> {
     }
 
     fn complete(&mut self, policy: &mut dyn Policy, worker: usize, task: usize) {
-        self.memory.release(self.graph, task, self.clock - self.began);
+        self.buffers.release(self.graph, task, self.clock - self.began);
         let mut ready = std::mem::take(&mut self.workers[worker].ready);
         ready.clear();
         let edges = self.graph.edges_of(task);

@@ -6,13 +6,13 @@
 //! [`calibration`] measures both on the machine at hand, [`prediction`] and [`validation`] make tables.
 //! `docs/simulator.md` describes the model, and where it errs.
 
+mod buffers;
 pub mod calibration;
 mod costs;
 mod engine;
 mod least_squares;
 mod machine;
 mod measurement;
-mod memory;
 pub mod prediction;
 mod probe;
 mod sittings;

@@ -15,12 +15,12 @@ const MEASURED: usize = 5;
 
 /// How far the measuring of one run has come.
 #[derive(Debug, Default)]
-pub(super) struct Costs {
+pub(super) struct CostMeasurement {
     steps: usize,
     recorder: Option<Arc<Recorder>>,
 }
 
-impl Costs {
+impl CostMeasurement {
     /// Executes `run`. Once a few steps have been measured, `executor` learns the costs of the tasks,
     /// and no further step is. While somebody else observes the run, nothing is measured.
     pub(super) fn execute(&mut self, run: &mut Run, executor: &mut dyn Executor) -> Result<()> {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::batch::{bind, by_node, outputs, row_major};
-use super::costs::Costs;
+use super::costs::CostMeasurement;
 use super::report::{Report, Totals};
 use crate::context::Mode;
 use crate::error::{Error, Result};
@@ -102,7 +102,7 @@ pub struct Network {
 #[derive(Debug)]
 struct MeasuredRun {
     run: Run,
-    costs: Costs,
+    costs: CostMeasurement,
 }
 
 /// Refuses parameters that memory does not hold. The system says so for one large piece at once;
@@ -182,7 +182,7 @@ impl Network {
     /// Runs the plans with another executor from now on.
     pub fn set_executor(&mut self, executor: Box<dyn Executor>) {
         self.executor = executor;
-        self.runs.values_mut().for_each(|it| it.costs = Costs::default());
+        self.runs.values_mut().for_each(|it| it.costs = CostMeasurement::default());
     }
 
     /// How it runs.
@@ -321,7 +321,7 @@ impl Network {
                 let plan = Plan::compile(&self.graph, mode, batch, &self.optimizer, options)?;
                 let mut run = Run::new(Arc::new(plan), Arc::clone(&self.parameters))?;
                 run.set_seed(self.options.seed);
-                place.insert(MeasuredRun { run, costs: Costs::default() })
+                place.insert(MeasuredRun { run, costs: CostMeasurement::default() })
             }
         };
         Ok((run, self.executor.as_mut(), &mut self.step))

@@ -35,8 +35,8 @@ pub struct Static {
     /// Measured seconds by graph.
     measured: HashMap<u64, Vec<f64>>,
     /// By graph and number of workers.
-    schedules: HashMap<(u64, usize), Arc<Schedule>>,
-    schedule: Arc<Schedule>,
+    assignments: HashMap<(u64, usize), Arc<Assignment>>,
+    assignment: Arc<Assignment>,
     at_hand: Option<(u64, usize)>,
     workers: Vec<Worker>,
 }
@@ -71,7 +71,7 @@ impl Static {
         let busy = self.workers.iter().enumerate().filter(|(_, other)| other.busy);
         let first = busy.filter_map(|(number, other)| {
             let turn = other.ready.first()?;
-            Some((self.schedule.lists[number][turn as usize].when, number))
+            Some((self.assignment.lists[number][turn as usize].when, number))
         });
         first.min().map(|(_, number)| number)
     }
@@ -89,16 +89,16 @@ impl Policy for Static {
     fn begin(&mut self, graph: &TaskGraph, workers: usize) -> Result<()> {
         let key = (graph.id, workers);
         if self.at_hand != Some(key) {
-            let schedule = self.schedules.entry(key).or_insert_with(|| {
+            let assignment = self.assignments.entry(key).or_insert_with(|| {
                 let seconds = self.measured.get(&graph.id);
                 let seconds = seconds.map_or(graph.estimated_costs(), Vec::as_slice);
-                Arc::new(Schedule::new(graph, seconds, workers))
+                Arc::new(Assignment::new(graph, seconds, workers))
             });
-            self.schedule = Arc::clone(schedule);
+            self.assignment = Arc::clone(assignment);
             self.at_hand = Some(key);
             self.workers.resize_with(workers, Worker::default);
         }
-        for (worker, list) in self.workers.iter_mut().zip(&self.schedule.lists) {
+        for (worker, list) in self.workers.iter_mut().zip(&self.assignment.lists) {
             worker.ready.clear(list.len());
             (worker.next, worker.busy) = (0, false);
         }
@@ -107,12 +107,12 @@ impl Policy for Static {
 
     fn learn(&mut self, graph: &TaskGraph, seconds: &[f64]) {
         self.measured.insert(graph.id, seconds.to_vec());
-        self.schedules.retain(|(id, _), _| *id != graph.id);
+        self.assignments.retain(|(id, _), _| *id != graph.id);
         self.at_hand = None;
     }
 
     fn push(&mut self, part: ReadyPart, _worker: usize) {
-        let (worker, turn) = self.schedule.turn(part);
+        let (worker, turn) = self.assignment.turn(part);
         self.workers[worker as usize].ready.insert(turn);
     }
 
@@ -122,7 +122,7 @@ impl Policy for Static {
         self.workers[source].ready.remove(turn);
         self.workers[source].next = turn + 1;
         self.workers[worker].busy = true;
-        Some(self.schedule.lists[source][turn as usize].part)
+        Some(self.assignment.lists[source][turn as usize].part)
     }
 
     fn done(&mut self, _part: ReadyPart, worker: usize) {
@@ -132,7 +132,7 @@ impl Policy for Static {
 
 /// Who runs what, in which order.
 #[derive(Debug, Default)]
-struct Schedule {
+struct Assignment {
     /// By worker: its parts by their start.
     lists: Vec<Vec<Scheduled>>,
     order: Order,
@@ -147,7 +147,7 @@ struct Scheduled {
     when: u32,
 }
 
-impl Schedule {
+impl Assignment {
     fn new(graph: &TaskGraph, seconds: &[f64], workers: usize) -> Self {
         let order = Order::new(graph, seconds, Ranking::Step);
         let placed = place(graph, seconds, workers, &by_rank(graph, seconds));

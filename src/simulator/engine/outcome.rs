@@ -24,12 +24,12 @@ impl Engine<'_> {
         let workers = workers.collect();
         let mut events = std::mem::take(&mut self.recorded);
         events.sort_by_key(|event| (event.start, event.task, event.part));
-        let memory = self.memory.history.iter();
+        let memory = self.buffers.history.iter();
         Simulation {
             makespan,
             workers,
             events,
-            peak_bytes: self.memory.peak,
+            peak_bytes: self.buffers.peak,
             live_bytes: memory.map(|&(time, bytes)| ((time * 1e9).round() as u64, bytes)).collect(),
         }
     }

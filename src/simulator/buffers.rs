@@ -6,11 +6,11 @@ use crate::flow::TaskGraph;
 
 /// What the run's recycler would have handed out: sizes only.
 #[derive(Debug)]
-pub(super) struct Memory {
+pub(super) struct Buffers {
     /// By buffer: tasks that still hold it.
     holders: Vec<u32>,
     /// By buffer: its floats while it exists; 0 for none.
-    buffers: Vec<usize>,
+    floats: Vec<usize>,
     /// By size in floats: buffers that nobody holds. They stay from step to step.
     free: BTreeMap<usize, usize>,
     live: usize,
@@ -19,11 +19,11 @@ pub(super) struct Memory {
     pub(super) history: Vec<(f64, usize)>,
 }
 
-impl Memory {
+impl Buffers {
     pub(super) fn new(graph: &TaskGraph) -> Self {
         Self {
             holders: graph.buffers.holders.clone(),
-            buffers: vec![0; graph.buffers.bytes.len()],
+            floats: vec![0; graph.buffers.bytes.len()],
             free: BTreeMap::new(),
             live: 0,
             peak: 0,
@@ -41,7 +41,7 @@ impl Memory {
     pub(super) fn acquire(&mut self, graph: &TaskGraph, task: usize, now: f64) {
         for &buffer in graph.acquired_by(task) {
             let buffer = buffer as usize;
-            if self.buffers[buffer] > 0 {
+            if self.floats[buffer] > 0 {
                 continue;
             }
             let floats = graph.buffers.bytes[buffer] / size_of::<f32>();
@@ -51,8 +51,8 @@ impl Memory {
                 *count -= 1;
                 floats
             });
-            self.buffers[buffer] = found.unwrap_or(floats);
-            self.live += self.buffers[buffer] * size_of::<f32>();
+            self.floats[buffer] = found.unwrap_or(floats);
+            self.live += self.floats[buffer] * size_of::<f32>();
             self.peak = self.peak.max(self.live);
             self.history.push((now, self.live));
         }
@@ -65,7 +65,7 @@ impl Memory {
             self.holders[buffer] -= 1;
             if self.holders[buffer] == 0 {
                 self.holders[buffer] = graph.buffers.holders[buffer];
-                let floats = std::mem::take(&mut self.buffers[buffer]);
+                let floats = std::mem::take(&mut self.floats[buffer]);
                 if floats > 0 {
                     *self.free.entry(floats).or_default() += 1;
                     self.live -= floats * size_of::<f32>();
