@@ -66,7 +66,7 @@ pub(crate) fn suggest<'a>(
     what: &str,
 ) -> String {
     let known: Vec<&str> = known.collect();
-    let distance = |name: &&&str| strsim::damerau_levenshtein(&wanted.to_lowercase(), name);
+    let distance = |name: &&&str| edits(&wanted.to_lowercase(), name);
     let near = |name: &&&str| {
         distance(name) <= 2.max(wanted.chars().count() / 3)
             || (wanted.len() >= 3 && name.starts_with(wanted))
@@ -78,11 +78,55 @@ pub(crate) fn suggest<'a>(
     }
 }
 
+/// How many letters are to be changed, added, left out, or exchanged with the next one in order to make
+/// `b` of `a`.
+fn edits(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    // Row i has the distances of the first i letters of `a` from every beginning of `b`.
+    let mut rows = vec![(0..=b.len()).collect::<Vec<usize>>()];
+    let mut previous = None;
+    for (i, letter) in a.chars().enumerate() {
+        let above = &rows[i];
+        let mut row = vec![i + 1];
+        for (j, &other) in b.iter().enumerate() {
+            let changed = above[j] + usize::from(letter != other);
+            let mut least = changed.min(above[j + 1] + 1).min(row[j] + 1);
+            if j > 0 && previous == Some(other) && letter == b[j - 1] {
+                least = least.min(rows[i - 1][j - 1] + 1);
+            }
+            row.push(least);
+        }
+        rows.push(row);
+        previous = Some(letter);
+    }
+    rows.last().and_then(|row| row.last()).copied().unwrap_or_default()
+}
+
 /// The known name nearest to `wanted`, to suggest it.
 pub(crate) fn nearest<'a>(wanted: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     known
-        .map(|name| (strsim::damerau_levenshtein(wanted, name), name))
+        .map(|name| (edits(wanted, name), name))
         .filter(|(distance, _)| *distance <= 3)
         .min()
         .map(|(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn edits_are_counted() {
+        for (a, b, count) in [
+            ("", "", 0),
+            ("", "fifo", 4),
+            ("fifo", "fifo", 0),
+            ("dens", "dense", 1),
+            ("dnese", "dense", 1),
+            ("kitten", "sitting", 3),
+            ("Größe", "Grösse", 2),
+        ] {
+            assert_eq!((edits(a, b), edits(b, a)), (count, count), "{a} {b}");
+        }
+    }
 }
