@@ -6,13 +6,13 @@
 //! | 8 x 8 handwritten digits, embedded in the crate | [`digits()`] |
 //! | a folder of IDX files named as MNIST's are | [`read_idx_folder`] |
 //! | one IDX file | [`read_idx`] |
-//! | a CSV file | [`read_csv`] |
+//! | a CSV file | `read_csv`, with the feature `csv` |
 //! | random numbers of given shapes | [`synthetic()`] |
 //! | random numbers that fit a graph | [`synthetic_for`] |
 //! | a folder or file at some path | [`open`] |
 //! | any of these, by what a user writes | [`load`] |
 //!
-//! [`READERS`] is the table of what [`open`] and [`load`] read.
+//! Files may be gzipped, where the crate is built with its feature `gzip`. [`READERS`] is the table of what [`open`] and [`load`] read.
 
 mod dataset;
 mod readers;
@@ -26,9 +26,11 @@ use std::fmt::Display;
 use std::path::Path;
 
 pub use dataset::{Column, Dataset, gather};
+#[cfg(feature = "csv")]
+pub use readers::{LabelColumn, read_csv};
 pub use readers::{
-    LabelColumn, READERS, ReaderSpec, Request, TargetKind, digits, forms, load, load_to_predict,
-    open, read_csv, read_idx, read_idx_folder, reader, synthetic, synthetic_for,
+    READERS, ReaderSpec, Request, TargetKind, digits, forms, load, load_to_predict, open, read_idx,
+    read_idx_folder, reader, synthetic, synthetic_for,
 };
 pub use sampler::{Order, Sampler, batches};
 
@@ -43,6 +45,16 @@ const MAX_CLASSES: usize = 1 << 24;
 /// An [`Error::Data`].
 fn refuse(origin: impl Display, problem: impl Into<String>, remedy: impl Into<String>) -> Error {
     Error::Data { origin: origin.to_string(), problem: problem.into(), remedy: remedy.into() }
+}
+
+/// The refusal of a file that this build of the crate can't read, for want of a Cargo feature.
+#[cfg(not(all(feature = "csv", feature = "gzip")))]
+fn without_feature(origin: impl Display, found: &str, feature: &str) -> Error {
+    refuse(
+        origin,
+        format!("found {found}, which this build of caudal can't read"),
+        format!("build it with its Cargo feature `{feature}`"),
+    )
 }
 
 /// The last part of a path, for the name of a data set.

@@ -4,21 +4,26 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
-use flate2::bufread::MultiGzDecoder;
-
 use super::refuse;
 use crate::{Error, Result};
 
-/// Opens a file for reading. If it starts as a gzip file does, it is decompressed on the way.
+/// Opens a file for reading. If it starts as a gzip file does, it is decompressed on the way, or
+/// refused by a build that can't.
 pub(super) fn open(path: &Path) -> Result<Box<dyn Read>> {
     let file = File::open(path).map_err(|source| Error::io(path, source))?;
     let mut file = BufReader::new(file);
     let start = file.fill_buf().map_err(|source| Error::io(path, source))?;
-    if start.starts_with(&[0x1f, 0x8b]) {
-        Ok(Box::new(MultiGzDecoder::new(file)))
-    } else {
-        Ok(Box::new(file))
-    }
+    if start.starts_with(&[0x1f, 0x8b]) { decompressed(path, file) } else { Ok(Box::new(file)) }
+}
+
+#[cfg(feature = "gzip")]
+fn decompressed(_path: &Path, file: BufReader<File>) -> Result<Box<dyn Read>> {
+    Ok(Box::new(flate2::bufread::MultiGzDecoder::new(file)))
+}
+
+#[cfg(not(feature = "gzip"))]
+fn decompressed(path: &Path, _file: BufReader<File>) -> Result<Box<dyn Read>> {
+    Err(super::without_feature(path.display(), "a gzip file", "gzip"))
 }
 
 /// What a failed read of a stream from [`open`] means.

@@ -1,20 +1,28 @@
 //! Times of observed runs.
 
 use std::sync::OnceLock;
+#[cfg(not(feature = "tsc"))]
+use std::time::Instant;
 
+#[cfg(feature = "tsc")]
 use quanta::Clock;
 
-/// Nanoseconds since the first look at it, from the processor's time stamp counter where that can be
-/// relied on: a part is too short for two calls of the system.
+/// Nanoseconds since the first look at it. With the feature `tsc` they are from the processor's time stamp
+/// counter, where that can be relied on, for a part is short beside two calls of the system; without it
+/// from the system's clock.
 #[derive(Debug, Default)]
 pub(crate) struct Stopwatch {
+    #[cfg(not(feature = "tsc"))]
+    began: OnceLock<Instant>,
     /// The clock and where it began. Made at the first look, for the counter's rate must be measured.
+    #[cfg(feature = "tsc")]
     clock: OnceLock<(Clock, u64)>,
 }
 
 impl Stopwatch {
     /// The time now. Looks of different threads may be a few nanoseconds out of order, since processors
     /// read the counter ahead of what comes before.
+    #[cfg(feature = "tsc")]
     pub(crate) fn now(&self) -> u64 {
         let (clock, origin) = self.clock.get_or_init(|| {
             let clock = Clock::new();
@@ -22,6 +30,12 @@ impl Stopwatch {
             (clock, origin)
         });
         clock.delta_as_nanos(*origin, clock.raw())
+    }
+
+    /// The time now.
+    #[cfg(not(feature = "tsc"))]
+    pub(crate) fn now(&self) -> u64 {
+        self.began.get_or_init(Instant::now).elapsed().as_nanos() as u64
     }
 }
 

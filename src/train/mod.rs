@@ -9,6 +9,7 @@ mod feed;
 mod fit;
 mod network;
 mod passes;
+#[cfg(feature = "progress")]
 mod progress;
 mod recompile;
 mod report;
@@ -19,6 +20,7 @@ pub use checkpoint::Checkpoint;
 pub use clock::TimeLeft;
 pub use fit::{FitOptions, History};
 pub use network::{Network, NetworkOptions};
+#[cfg(feature = "progress")]
 pub use progress::Progress;
 pub use recompile::Carried;
 pub use report::{NamedTable, NamedValue, Report};

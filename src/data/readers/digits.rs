@@ -1,12 +1,10 @@
 //! The handwritten digits that are embedded in the crate.
 
-use std::path::Path;
 use std::sync::OnceLock;
 
 use super::ReaderSpec;
-use super::csv::{LabelColumn, parse};
-use crate::Result;
 use crate::data::{Column, Dataset, refuse};
+use crate::{Result, Tensor};
 
 /// The reader's row of the table.
 pub(super) static SPEC: ReaderSpec = ReaderSpec {
@@ -19,8 +17,10 @@ pub(super) static SPEC: ReaderSpec = ReaderSpec {
     read_to_predict: None,
 };
 
-/// See `digits/README.md` for the source and the licence.
-const COMPRESSED: &[u8] = include_bytes!("digits/digits.csv.gz");
+/// The images, each 64 grey values from 0 to 16 and the digit. See `digits/README.md` for the source and
+/// the licence.
+const BYTES: &[u8] = include_bytes!("digits/digits.bin");
+const PIXELS: usize = 64;
 
 /// How many of the 1,797 images make the test part, and the seed that chooses them. Published
 /// accuracies rely on both.
@@ -56,14 +56,23 @@ pub fn digits() -> Result<(Dataset, Dataset)> {
 }
 
 fn read() -> Result<(Dataset, Dataset)> {
-    let origin = Path::new("digits.csv.gz");
-    let stream = flate2::read::GzDecoder::new(COMPRESSED);
-    let rows = parse("digits", origin, stream, &LabelColumn::Last)?;
-    let image = (&rows.inputs()[0].values / 16.0)
-        .into_shape_with_order(vec![rows.len(), 8, 8, 1])
-        .map_err(|error| refuse(origin.display(), error.to_string(), "build the crate again"))?;
-    Dataset::new("digits", vec![Column::new("image", image)], rows.targets().to_vec())?
-        .split_stratified(0, TEST_ITEMS, SEED)
+    let images = BYTES.chunks_exact(PIXELS + 1);
+    let (mut greys, mut labels) = (Vec::new(), Vec::new());
+    for image in images {
+        greys.extend(image[..PIXELS].iter().map(|&grey| f32::from(grey) / 16.0));
+        labels.push(f32::from(image[PIXELS]));
+    }
+    let tensor = |shape: Vec<usize>, values| {
+        Tensor::from_shape_vec(shape, values)
+            .map_err(|error| refuse("digits", error.to_string(), "build the crate again"))
+    };
+    let items = labels.len();
+    Dataset::new(
+        "digits",
+        vec![Column::new("image", tensor(vec![items, 8, 8, 1], greys)?)],
+        vec![Column::new("label", tensor(vec![items], labels)?)],
+    )?
+    .split_stratified(0, TEST_ITEMS, SEED)
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ mod synthetic;
 
 use std::path::Path;
 
+#[cfg(feature = "csv")]
 pub use csv::{LabelColumn, read_csv};
 pub use digits::digits;
 pub use idx::{read_idx, read_idx_folder};

@@ -1,7 +1,7 @@
 //! What ran where and when: recorded, and written for other programs.
 //!
 //! A [`Recorder`] observes a run. What it kept, or what a simulation made up, is a list of
-//! [`Execution`]s, which [`chrome()`] writes for Perfetto, [`csv()`] for tables, and [`json_lines`] for
+//! [`Execution`]s, which [`chrome()`] writes for Perfetto, [`csv()`] for tables (with the feature `csv`), and [`json_lines`] for
 //! programs.
 
 mod chrome;
@@ -14,7 +14,9 @@ mod tests;
 pub use chrome::chrome;
 pub use counters::{live_bytes, ready_parts};
 pub use recorder::Recorder;
-pub use table::{csv, json_lines};
+#[cfg(feature = "csv")]
+pub use table::csv;
+pub use table::json_lines;
 
 use super::observer::{MessageEvent, PartEvent};
 

@@ -45,6 +45,7 @@ fn for_rows(graph: &TaskGraph, executions: &[Execution], mut with: impl FnMut(&R
 }
 
 /// A trace as comma-separated values with a header: a line for every part, in order of start.
+#[cfg(feature = "csv")]
 pub fn csv(graph: &TaskGraph, executions: &[Execution]) -> String {
     let mut writer = csv::Writer::from_writer(Vec::new());
     // Writing to memory can't fail, nor can serializing numbers and text.

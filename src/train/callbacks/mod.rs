@@ -4,13 +4,14 @@
 //! | --- | --- |
 //! | [`EarlyStopping`] | ends training when a value no longer improves |
 //! | [`BestCheckpoint`] | saves the network whenever a value improves |
-//! | [`CsvLog`] | writes a line for every epoch |
+//! | [`CsvLog`] | writes a line for every epoch; with the feature `csv` |
 //! | [`LearningRateLog`] | collects the learning rate of every step |
 //!
 //! Others are types that implement [`Callback`](super::Callback).
 
 mod best_checkpoint;
 pub(super) mod callback;
+#[cfg(feature = "csv")]
 mod csv_log;
 mod early_stopping;
 mod learning_rate_log;
@@ -19,6 +20,7 @@ mod tests;
 mod watch;
 
 pub use best_checkpoint::BestCheckpoint;
+#[cfg(feature = "csv")]
 pub use csv_log::CsvLog;
 pub use early_stopping::EarlyStopping;
 pub use learning_rate_log::LearningRateLog;
