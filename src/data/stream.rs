@@ -17,6 +17,7 @@ pub(super) fn open(path: &Path) -> Result<Box<dyn Read>> {
 }
 
 #[cfg(feature = "gzip")]
+#[allow(clippy::unnecessary_wraps)] // without the feature it refuses
 fn decompressed(_path: &Path, file: BufReader<File>) -> Result<Box<dyn Read>> {
     Ok(Box::new(flate2::bufread::MultiGzDecoder::new(file)))
 }
