@@ -1,14 +1,16 @@
-//! A policy of your own: of all ready parts, one of the task that stands last in the plan.
+//! A policy of your own, by its name in the pool and in the simulator: of all ready parts, one of the task that
+//! stands last in the plan.
 //!
 //! `cargo run --release --example 04-own-policy`
 
 use std::time::Duration;
 
 use caudal::flow::Pool;
-use caudal::flow::policy::{Policy, ReadyPart, policy};
+use caudal::flow::policy::{Policy, PolicySpec, ReadyPart, policy, register};
 use caudal::measure::{prepare, time_steps};
 use caudal::model::Model;
 use caudal::plan::PlanOptions;
+use caudal::simulator::{Costs, Machine, Options, simulate};
 
 #[derive(Debug, Default)]
 struct Latest(Vec<ReadyPart>);
@@ -26,15 +28,28 @@ impl Policy for Latest {
     }
 }
 
+static LATEST: PolicySpec = PolicySpec {
+    name: "latest",
+    summary: "a part of the task that stands last in the plan",
+    arguments: &[],
+    make: |_| Ok(Box::new(Latest::default())),
+};
+
 fn main() -> caudal::Result<()> {
+    register(&LATEST)?;
     let model = Model::open(Some("towers-small"))?;
     let training = &model.training;
     let options = PlanOptions::default();
     let mut run = prepare(&model.graph, training.batch_size, &training.optimizer, options)?;
-    for policy in [policy("critical-path")?, Box::new(Latest::default())] {
-        let (name, mut pool) = (policy.name(), Pool::with_policy(2, policy)?);
-        let took = time_steps(&mut run, &mut pool, Duration::from_secs(1))?;
-        println!("{name:<14} {:.3} ms a step", took.median_ms);
+    let costs = Costs::even(run.plan(), run.plan().estimated_costs());
+    for name in ["critical-path", "latest"] {
+        let took = time_steps(&mut run, &mut Pool::new(2, name)?, Duration::from_secs(1))?;
+        let (machine, options) = (Machine::ideal(16), Options::default());
+        let simulated = simulate(run.plan(), policy(name)?.as_mut(), &machine, &costs, options)?;
+        let (two, sixteen) = (took.median_ms, simulated.makespan * 1e3);
+        println!(
+            "{name:<14} {two:.3} ms a step on 2 workers; {sixteen:.3} ms by estimates on 16 ideal ones"
+        );
     }
     Ok(())
 }

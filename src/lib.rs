@@ -1,4 +1,4 @@
-//! Caudal trains neural networks that are directed acyclic graphs on the cores of a CPU.
+#![doc = include_str!("../README.md")]
 
 mod attributes;
 pub mod blocks;
@@ -31,7 +31,7 @@ pub mod train;
 pub use error::{Error, Failure, Result};
 pub use tensor::{Shape, Tensor, describe_shape};
 
-/// The program in the README is a test.
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct ReadmeExamples;
+/// Tensors are its arrays.
+pub use ndarray;
+/// Attributes of layers and the like are its tables.
+pub use toml;

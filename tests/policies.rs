@@ -330,3 +330,24 @@ fn learned_costs_change_what_comes_first_and_no_bit() {
         assert_eq!(firsts, ["a", "b"], "{text}");
     }
 }
+
+/// As fifo, by another name.
+static REGISTERED: caudal::flow::policy::PolicySpec = caudal::flow::policy::PolicySpec {
+    name: "registered",
+    summary: "as fifo, by another name",
+    arguments: &[],
+    make: |_| Ok(Box::new(caudal::flow::policy::Fifo::default())),
+};
+
+#[test]
+fn a_registered_policy_is_known_by_its_name_and_its_name_is_its_own() {
+    use caudal::flow::policy::register;
+
+    assert!(policy("registered").is_err());
+    register(&REGISTERED).unwrap();
+    assert!(caudal::flow::Pool::new(2, "registered").is_ok());
+    let again = register(&REGISTERED).unwrap_err().to_string();
+    assert!(again.contains("there is a policy of this name"), "{again}");
+    let unknown = policy("nobody").unwrap_err().to_string();
+    assert!(unknown.contains("registered"), "{unknown}");
+}

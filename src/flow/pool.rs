@@ -6,6 +6,8 @@
 
 use std::sync::Arc;
 
+use parking_lot::{Condvar, Mutex};
+
 use super::core::{Delivery, Work};
 use super::policy::{Policy, ReadyPart, policy};
 use super::queue::{Fault, Found, Queue};
@@ -22,8 +24,11 @@ pub(crate) const SPINS: usize = 4000;
 /// Messages wait in slots, or, [with channels](Pool::with_channels), in a bounded channel of the task.
 pub struct Pool {
     queue: Arc<Queue<Native>>,
-    /// The threads beside the caller; dropped last, after they have been told to stop.
+    /// The threads beside the caller; dropped last, after their workers have left. rayon owns them, and is asked
+    /// for nothing else.
     threads: Option<rayon::ThreadPool>,
+    /// How many of these workers have left.
+    left: Arc<(Mutex<usize>, Condvar)>,
     workers: usize,
     policy: String,
     caller: Worker<Native>,
@@ -59,6 +64,7 @@ impl Pool {
         let name = policy.name().to_owned();
         let spins = if workers <= cores { SPINS } else { 0 };
         let queue = Arc::new(Queue::new(policy, workers, spins));
+        let left = Arc::new((Mutex::new(0), Condvar::new()));
         let threads = if workers > 1 {
             let threads = rayon::ThreadPoolBuilder::new()
                 .num_threads(workers - 1)
@@ -66,15 +72,19 @@ impl Pool {
                 .build()
                 .map_err(|error| refuse(error.to_string()))?;
             let for_workers = Arc::clone(&queue);
+            let leave = Arc::clone(&left);
             threads.spawn_broadcast(move |context| {
                 Worker::new(context.index() + 1).work(&for_workers);
+                let mut left = leave.0.lock();
+                *left += 1;
+                leave.1.notify_one();
             });
             Some(threads)
         } else {
             None
         };
         let (caller, delivery) = (Worker::new(0), Delivery::Slots);
-        Ok(Self { queue, threads, workers, policy: name, caller, delivery })
+        Ok(Self { queue, threads, left, workers, policy: name, caller, delivery })
     }
 }
 
@@ -120,6 +130,13 @@ impl std::fmt::Debug for Pool {
 impl Drop for Pool {
     fn drop(&mut self) {
         self.queue.stop();
+        if self.threads.is_some() {
+            // What they hold, such as a run's closures, is let go of before the pool is gone.
+            let mut left = self.left.0.lock();
+            while *left < self.workers - 1 {
+                self.left.1.wait(&mut left);
+            }
+        }
         self.threads = None;
     }
 }

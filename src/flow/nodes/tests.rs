@@ -636,3 +636,29 @@ fn one_run_serves_all_executors_in_turn() {
     assert_eq!(results.len(), 2 * 2 * EXECUTORS.len());
     assert!(run.take(&loss).is_ok());
 }
+
+/// A pool's workers hold nothing of a run when the pool is gone.
+#[test]
+fn who_drops_a_pool_waits_for_its_workers() {
+    for _ in 0..50 {
+        let held = Arc::new(());
+        let in_node = Arc::clone(&held);
+        let mut flow = FlowBuilder::new("held");
+        let nodes: Vec<_> = (0..20)
+            .map(|number| {
+                let in_node = Arc::clone(&in_node);
+                flow.node(format!("n{number}"), (), move |()| Arc::strong_count(&in_node))
+            })
+            .collect();
+        drop(in_node);
+        let all = flow.sink("all", nodes);
+        let flow = flow.build().unwrap();
+        let mut run = flow.run();
+        let mut pool = crate::flow::Pool::new(3, "fifo").unwrap();
+        pool.execute(&mut run).unwrap();
+        assert_eq!(run.take(&all).unwrap().len(), 20);
+        drop((run, flow));
+        drop(pool);
+        assert_eq!(Arc::strong_count(&held), 1);
+    }
+}

@@ -18,6 +18,8 @@ mod turns;
 
 use std::fmt;
 
+use parking_lot::RwLock;
+
 pub use critical_path::CriticalPath;
 pub use fifo::Fifo;
 pub use lifo::Lifo;
@@ -56,7 +58,46 @@ pub struct PolicySpec {
     pub make: MakePolicy,
 }
 
-/// Makes the policy called `text`: a name of the table, or a name, a colon and what the policy takes
+/// Policies that are in no table of ours.
+static REGISTERED: RwLock<Vec<&'static PolicySpec>> = RwLock::new(Vec::new());
+
+/// Lets every place that takes the name of a policy take that of yours, in this process: pools, the simulator,
+/// comparisons and the program's options.
+///
+/// ```
+/// use caudal::flow::policy::{Fifo, Policy, PolicySpec, policy, register};
+///
+/// static MINE: PolicySpec = PolicySpec {
+///     name: "mine",
+///     summary: "as fifo, by another name",
+///     arguments: &[],
+///     make: |_| Ok(Box::new(Fifo::default())),
+/// };
+/// register(&MINE)?;
+/// assert!(policy("mine").is_ok());
+/// assert!(register(&MINE).is_err(), "the name is taken");
+/// # Ok::<(), caudal::Error>(())
+/// ```
+///
+/// # Errors
+/// If the name is empty, has a colon in it, or is taken.
+pub fn register(spec: &'static PolicySpec) -> Result<()> {
+    let refuse = |problem: &str| {
+        let (policy, problem) = (spec.name.to_owned(), problem.to_owned());
+        Err(Error::Policy { policy, problem, remedy: "give it a name of its own".to_owned() })
+    };
+    if spec.name.is_empty() || spec.name.contains(':') {
+        return refuse("a policy's name is not empty, and no colon is in it");
+    }
+    let mut registered = REGISTERED.write();
+    if POLICIES.iter().chain(registered.iter()).any(|known| known.name == spec.name) {
+        return refuse("there is a policy of this name");
+    }
+    registered.push(spec);
+    Ok(())
+}
+
+/// Makes the policy called `text`: a name of the table or of a registered policy, or a name, a colon and what the policy takes
 /// as its argument, such as `random:7`.
 ///
 /// # Errors
@@ -66,8 +107,10 @@ pub fn policy(text: &str) -> Result<Box<dyn Policy>> {
         Some((name, argument)) => (name, Some(argument)),
         None => (text, None),
     };
-    let spec = POLICIES.iter().find(|spec| spec.name == name);
-    let known = POLICIES.iter().map(|spec| spec.name);
+    let registered = REGISTERED.read().clone();
+    let all = || POLICIES.iter().chain(&registered);
+    let spec = all().find(|spec| spec.name == name);
+    let known = all().map(|spec| spec.name);
     let spec = spec.ok_or_else(|| Error::unknown("policy", name, known))?;
     (spec.make)(argument).map_err(|problem| Error::Policy {
         policy: text.to_owned(),
