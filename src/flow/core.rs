@@ -512,7 +512,7 @@ impl<T: Program> Work<T::Primitives> for T {
 
 /// Runs a part of a ready task, unless something that it waits for failed. Gives back when it ended, if the run
 /// is observed.
-#[inline]
+#[inline(always)] // one call of each for every part of a run
 pub(super) fn run_part<T: Program>(program: &T, part: ReadyPart, worker: usize) -> u64 {
     let core = program.core();
     let task = part.task as usize;
@@ -535,7 +535,7 @@ pub(super) fn run_part<T: Program>(program: &T, part: ReadyPart, worker: usize) 
 
 /// The end of a part, at time `ended` if it is observed: if it was its task's last, sends the task's messages, and
 /// adds the tasks that they make ready to `ready`.
-#[inline]
+#[inline(always)] // one call of each for every part of a run
 pub(super) fn end_part<T: Program>(
     program: &T,
     part: ReadyPart,
@@ -589,7 +589,7 @@ pub(super) fn end_part<T: Program>(
 
 /// Ends a task: lets go of what it held, and readies its ports and counters for the next run. Says whether it
 /// failed or was skipped.
-#[inline]
+#[inline(always)] // one call of each for every part of a run
 fn end<T: Program>(program: &T, task: usize) -> bool {
     let bad = program.core().reset_task(task, T::TAKES);
     program.release(task, bad);
@@ -606,7 +606,7 @@ fn word<T: Program>(program: &T, edge: &Edge, failed: bool) -> Word<T::Message> 
 }
 
 /// Makes every call of one part; an error or a panic becomes a failure.
-#[inline]
+#[inline(always)] // one call of each for every part of a run
 fn fire<T: Program>(program: &T, part: ReadyPart) {
     let mut at = 0;
     let calls = catch_unwind(AssertUnwindSafe(|| program.fire(part, &mut at)));
