@@ -12,6 +12,13 @@ pub(super) const COLOURS: [&str; 13] = [
 pub(super) const INK: &str = "#1d2433";
 pub(super) const PALE: &str = "#98a2b3";
 
+pub(super) const ARROW: &str = "#667085";
+
+/// What [`Canvas::tips`] writes.
+pub(super) const TIPS: &str = "<defs><marker id=\"tip\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" \
+     markerWidth=\"7\" markerHeight=\"7\" markerUnits=\"userSpaceOnUse\" orient=\"auto\">\
+     <path d=\"M0 0.5L8 4L0 7.5z\" fill=\"#667085\"/></marker></defs>\n";
+
 /// Where a text stands from its point.
 #[derive(Clone, Copy)]
 pub(super) enum Anchor {
@@ -39,6 +46,15 @@ impl Canvas {
         Self { text }
     }
 
+    /// Elements of a picture that another holds: [`Canvas::group`] takes them.
+    pub(super) fn part() -> Self {
+        Self { text: String::new() }
+    }
+
+    pub(super) fn into_elements(self) -> String {
+        self.text
+    }
+
     /// A filled rectangle; `hint` is what a pointer over it shows.
     pub(super) fn rect(
         &mut self,
@@ -56,6 +72,50 @@ impl Canvas {
         } else {
             writeln!(self.text, "><title>{}</title></rect>", escape(hint))
         };
+    }
+
+    /// A rectangle with a border and round corners.
+    pub(super) fn frame(
+        &mut self,
+        (x, y): (f64, f64),
+        (width, height): (f64, f64),
+        fill: &str,
+        stroke: &str,
+    ) {
+        let _ = writeln!(
+            self.text,
+            "<rect x=\"{x:.2}\" y=\"{y:.2}\" width=\"{width:.2}\" height=\"{height:.2}\" rx=\"6\" \
+             fill=\"{fill}\" stroke=\"{stroke}\" stroke-width=\"1.2\"/>"
+        );
+    }
+
+    pub(super) fn disc(&mut self, (x, y): (f64, f64), radius: f64, fill: &str) {
+        let _ = writeln!(
+            self.text,
+            "<circle cx=\"{x:.2}\" cy=\"{y:.2}\" r=\"{radius}\" fill=\"{fill}\"/>"
+        );
+    }
+
+    /// The tips of arrows: once, before the first [`Canvas::arrow`].
+    pub(super) fn tips(&mut self) {
+        self.text.push_str(TIPS);
+    }
+
+    /// A path with a tip at its end.
+    pub(super) fn arrow(&mut self, path: &str, width: f64) {
+        let _ = writeln!(
+            self.text,
+            "<path d=\"{path}\" fill=\"none\" stroke=\"{ARROW}\" stroke-width=\"{width}\" \
+             marker-end=\"url(#tip)\"/>"
+        );
+    }
+
+    /// Elements drawn elsewhere, moved to a point.
+    pub(super) fn group(&mut self, (x, y): (f64, f64), elements: &str) {
+        let _ = writeln!(
+            self.text,
+            "<g transform=\"translate({x:.2} {y:.2})\" text-anchor=\"middle\">\n{elements}</g>"
+        );
     }
 
     pub(super) fn line(&mut self, from: (f64, f64), to: (f64, f64), stroke: &str, width: f64) {
@@ -91,6 +151,30 @@ impl Canvas {
         size: f64,
         text: impl Display,
     ) {
+        let style = format!("font-size=\"{size}\" fill=\"{INK}\"");
+        self.styled((x, y), anchor, &style, text);
+    }
+
+    /// A text in bold letters.
+    pub(super) fn heading(
+        &mut self,
+        at: (f64, f64),
+        anchor: Anchor,
+        size: f64,
+        text: impl Display,
+    ) {
+        let style = format!("font-size=\"{size}\" font-weight=\"bold\" fill=\"{INK}\"");
+        self.styled(at, anchor, &style, text);
+    }
+
+    /// A text on a filled rectangle, light or dark as that needs.
+    pub(super) fn text_on(&mut self, fill: &str, at: (f64, f64), size: f64, text: impl Display) {
+        let ink = if is_light(fill) { INK } else { "#ffffff" };
+        let style = format!("font-size=\"{size}\" fill=\"{ink}\" pointer-events=\"none\"");
+        self.styled(at, Anchor::Middle, &style, text);
+    }
+
+    fn styled(&mut self, (x, y): (f64, f64), anchor: Anchor, style: &str, text: impl Display) {
         let anchor = match anchor {
             Anchor::Start => "start",
             Anchor::Middle => "middle",
@@ -98,8 +182,7 @@ impl Canvas {
         };
         let _ = writeln!(
             self.text,
-            "<text x=\"{x:.2}\" y=\"{y:.2}\" text-anchor=\"{anchor}\" font-size=\"{size}\" \
-             fill=\"{INK}\">{}</text>",
+            "<text x=\"{x:.2}\" y=\"{y:.2}\" text-anchor=\"{anchor}\" {style}>{}</text>",
             escape(&text.to_string())
         );
     }
@@ -121,6 +204,29 @@ impl Canvas {
         self.text.push_str("</svg>\n");
         self.text
     }
+}
+
+/// Whether dark letters are read better on a colour, written as `#rrggbb`, than white ones.
+fn is_light(colour: &str) -> bool {
+    let part = |at: usize| {
+        colour.get(at..at + 2).and_then(|hex| u8::from_str_radix(hex, 16).ok()).unwrap_or(255)
+            as f64
+    };
+    0.299 * part(1) + 0.587 * part(3) + 0.114 * part(5) > 140.0
+}
+
+/// A smooth line from point to point that leaves and arrives straight down.
+pub(super) fn curve(points: &[(f64, f64)]) -> String {
+    let mut path = String::new();
+    for pair in points.windows(2) {
+        let ((x, y), (to_x, to_y)) = (pair[0], pair[1]);
+        if path.is_empty() {
+            let _ = write!(path, "M{x:.1} {y:.1}");
+        }
+        let middle = f64::midpoint(y, to_y);
+        let _ = write!(path, "C{x:.1} {middle:.1} {to_x:.1} {middle:.1} {to_x:.1} {to_y:.1}");
+    }
+    path
 }
 
 /// Round numbers from 0 to at least `most`, about `count` of them.

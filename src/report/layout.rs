@@ -4,12 +4,12 @@
 //! them: it gets an invisible node in each. Ranks are ordered by barycentres, up and down some times,
 //! and the horizontal places then drawn towards the neighbours while the order stays.
 
-use crate::graph::{Graph, NodeId, Role};
+use crate::graph::{Graph, Role};
 
 pub(super) const NODE_HEIGHT: f64 = 60.0;
 const RANK_GAP: f64 = 46.0;
 const NODE_GAP: f64 = 22.0;
-const MARGIN: f64 = 20.0;
+pub(super) const MARGIN: f64 = 20.0;
 const BEND_WIDTH: f64 = 10.0;
 
 /// With more bends than these, long edges go straight: there is nothing to read in such a picture, and
@@ -21,6 +21,12 @@ pub(super) struct Layout {
     x: Vec<f64>,
     rank: Vec<usize>,
     widths: Vec<f64>,
+    /// By node: what it has arrows from, in the order of its inputs.
+    inputs: Vec<Vec<usize>>,
+    /// Of the nodes alone.
+    heights: Vec<f64>,
+    /// By rank: where it begins, and its height.
+    bands: Vec<(f64, f64)>,
     ranks: Vec<Vec<usize>>,
     /// By node and input: the bends on the way there, from above.
     bends: Vec<Vec<Vec<usize>>>,
@@ -30,22 +36,35 @@ pub(super) struct Layout {
 
 impl Layout {
     pub(super) fn of(graph: &Graph, widths: &[f64]) -> Self {
-        let rank = ranks(graph);
+        let inputs = graph.nodes().iter().map(|node| node.inputs.clone()).collect();
+        Self::of_nodes(inputs, ranks(graph), widths, vec![NODE_HEIGHT; widths.len()])
+    }
+
+    /// Of nodes with these inputs, which lie in earlier ranks.
+    pub(super) fn of_nodes(
+        inputs: Vec<Vec<usize>>,
+        rank: Vec<usize>,
+        widths: &[f64],
+        heights: Vec<f64>,
+    ) -> Self {
         let count = rank.len();
         let mut layout = Self {
             x: Vec::new(),
             widths: widths.to_vec(),
+            inputs,
+            heights,
+            bands: Vec::new(),
             ranks: Vec::new(),
             bends: vec![Vec::new(); count],
             above: vec![Vec::new(); count],
             below: vec![Vec::new(); count],
             rank,
         };
-        let edges = graph.nodes().iter().enumerate();
-        let passed = edges.flat_map(|(id, node)| node.inputs.iter().map(move |&from| (from, id)));
+        let edges = layout.inputs.iter().enumerate();
+        let passed = edges.flat_map(|(id, inputs)| inputs.iter().map(move |&from| (from, id)));
         let passed: usize = passed.map(|(from, to)| layout.rank[to] - layout.rank[from] - 1).sum();
-        for (id, node) in graph.nodes().iter().enumerate() {
-            for &input in &node.inputs {
+        for id in 0..count {
+            for input in layout.inputs[id].clone() {
                 let bends = layout.connect(input, id, passed <= MOST_BENDS);
                 layout.bends[id].push(bends);
             }
@@ -54,13 +73,20 @@ impl Layout {
         for (place, &rank) in layout.rank.iter().enumerate() {
             layout.ranks[rank].push(place);
         }
+        let mut top = MARGIN;
+        for rank in &layout.ranks {
+            let heights = rank.iter().filter_map(|&node| layout.heights.get(node)).copied();
+            let height = heights.fold(0.0, f64::max);
+            layout.bands.push((top, height));
+            top += height + RANK_GAP;
+        }
         layout.order();
         layout.spread();
         layout
     }
 
     /// An edge, with bends in the ranks that it passes if it may bend.
-    fn connect(&mut self, from: NodeId, to: NodeId, may_bend: bool) -> Vec<usize> {
+    fn connect(&mut self, from: usize, to: usize, may_bend: bool) -> Vec<usize> {
         let mut bends = Vec::new();
         let mut last = from;
         let passed = self.rank[from] + 1..self.rank[to];
@@ -219,25 +245,24 @@ impl Layout {
     /// Width and height of the picture.
     pub(super) fn size(&self) -> (f64, f64) {
         let ends = self.x.iter().zip(&self.widths).map(|(x, width)| x + width / 2.0);
-        let ranks = self.ranks.len() as f64;
-        let height = ranks * (NODE_HEIGHT + RANK_GAP) - RANK_GAP + 2.0 * MARGIN;
-        (ends.fold(0.0, f64::max) + MARGIN, height)
+        let bottom = self.bands.last().map_or(0.0, |&(top, height)| top + height);
+        (ends.fold(0.0, f64::max) + MARGIN, bottom + MARGIN)
     }
 
     /// The middle of a node.
     pub(super) fn place(&self, node: usize) -> (f64, f64) {
-        let y = MARGIN + NODE_HEIGHT / 2.0 + self.rank[node] as f64 * (NODE_HEIGHT + RANK_GAP);
-        (self.x[node], y)
+        let (top, height) = self.bands[self.rank[node]];
+        (self.x[node], top + height / 2.0)
     }
 
     /// The points on the way to input number `slot` of node `id`.
-    pub(super) fn edge(&self, graph: &Graph, id: NodeId, slot: usize) -> Vec<(f64, f64)> {
-        let inputs = &graph.nodes()[id].inputs;
-        let half = NODE_HEIGHT / 2.0;
+    pub(super) fn edge(&self, id: usize, slot: usize) -> Vec<(f64, f64)> {
+        let inputs = &self.inputs[id];
         let (from, to) = (self.place(inputs[slot]), self.place(id));
-        let mut points = vec![(from.0, from.1 + half)];
+        let mut points = vec![(from.0, from.1 + self.heights[inputs[slot]] / 2.0)];
         for &bend in &self.bends[id][slot] {
             let (x, y) = self.place(bend);
+            let half = self.bands[self.rank[bend]].1 / 2.0;
             points.extend([(x, y - half), (x, y + half)]);
         }
         // Where edges arrive, they are spread in the order in which they come.
@@ -252,7 +277,7 @@ impl Layout {
         });
         let step = (self.widths[id] * 0.6 / inputs.len() as f64).min(16.0);
         let shift = before.count() as f64 - (inputs.len() as f64 - 1.0) / 2.0;
-        points.push((to.0 + shift * step, to.1 - half));
+        points.push((to.0 + shift * step, to.1 - self.heights[id] / 2.0));
         points
     }
 }
@@ -298,7 +323,7 @@ mod tests {
         let graph = net.build().unwrap();
         let layout = Layout::of(&graph, &vec![60.0; graph.nodes().len()]);
         assert_eq!(layout.rank.len(), graph.nodes().len());
-        assert_eq!(layout.edge(&graph, 1000, 1).len(), 2);
+        assert_eq!(layout.edge(1000, 1).len(), 2);
         assert!(layout.x.iter().all(|x| x.is_finite()));
     }
 
@@ -323,7 +348,7 @@ mod tests {
                 assert!(x - widths[id] / 2.0 > 0.0 && x + widths[id] / 2.0 < width);
                 assert!(y > 0.0 && y < height);
                 for slot in 0..node.inputs.len() {
-                    let points = layout.edge(&graph, id, slot);
+                    let points = layout.edge(id, slot);
                     assert!(points.windows(2).all(|pair| pair[0].1 < pair[1].1), "{}", node.name);
                 }
             }

@@ -6,13 +6,17 @@ mod chart;
 mod dot;
 mod layout;
 mod page;
+mod states;
 mod svg;
+mod tasks;
 mod timeline;
 
 pub use chart::{Bar, Series, breakdown, chart};
 pub use dot::dot;
 pub use page::{Page, Simulated, loss_page, speedup_page};
+pub use states::task_states;
 pub use svg::{Costs, svg, svg_with_costs};
+pub use tasks::{overview, tasks};
 pub use timeline::timeline;
 
 use crate::graph::{Graph, NodeId};

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::canvas::escape;
+use super::canvas::{ARROW, TIPS, curve, escape};
 use super::layout::{Layout, NODE_HEIGHT};
 use super::{describe_optimizer, describe_parameters};
 use crate::graph::{Graph, NodeId, Role};
@@ -75,6 +75,23 @@ impl Costs {
 }
 
 fn draw(graph: &Graph, optimizer: Option<&dyn Optimizer>, costs: Option<&Costs>) -> String {
+    let (elements, (width, height)) = elements(graph, optimizer, costs);
+    let name = escape(graph.name());
+    format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width:.0}\" height=\"{height:.0}\" \
+         viewBox=\"0 0 {width:.0} {height:.0}\" font-family=\"Helvetica, Arial, sans-serif\" \
+         text-anchor=\"middle\">\n<title>{name}</title>\n\
+         <rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n{TIPS}{elements}</svg>\n"
+    )
+}
+
+/// A graph without the picture around it, and its width and height. Texts stand around their points, and
+/// arrows end in [`TIPS`].
+pub(super) fn elements(
+    graph: &Graph,
+    optimizer: Option<&dyn Optimizer>,
+    costs: Option<&Costs>,
+) -> (String, (f64, f64)) {
     let lines: Vec<Vec<String>> = (0..graph.nodes().len())
         .map(|id| match costs {
             None => lines(graph, id),
@@ -100,20 +117,10 @@ fn draw(graph: &Graph, optimizer: Option<&dyn Optimizer>, costs: Option<&Costs>)
     }
     let mut text = String::new();
     // Writing to a string can't fail.
-    let _ = writeln!(
-        text,
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width:.0}\" height=\"{height:.0}\" \
-         viewBox=\"0 0 {width:.0} {height:.0}\" font-family=\"Helvetica, Arial, sans-serif\" \
-         text-anchor=\"middle\">\n<title>{}</title>\n\
-         <rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n\
-         <defs><marker id=\"tip\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" markerWidth=\"7\" \
-         markerHeight=\"7\" orient=\"auto\"><path d=\"M0 0.5L8 4L0 7.5z\" fill=\"#667085\"/></marker>\
-         </defs>\n<g fill=\"none\" stroke=\"#667085\" stroke-width=\"1.2\">",
-        escape(graph.name())
-    );
+    let _ = writeln!(text, "<g fill=\"none\" stroke=\"{ARROW}\" stroke-width=\"1.2\">");
     for (id, node) in graph.nodes().iter().enumerate() {
         for slot in 0..node.inputs.len() {
-            let path = curve(&layout.edge(graph, id, slot));
+            let path = curve(&layout.edge(id, slot));
             let critical =
                 costs.is_some_and(|costs| costs.critical[id] && costs.critical[node.inputs[slot]]);
             let stroke = if critical { " stroke=\"#c01818\" stroke-width=\"2.4\"" } else { "" };
@@ -133,8 +140,7 @@ fn draw(graph: &Graph, optimizer: Option<&dyn Optimizer>, costs: Option<&Costs>)
             escape(&caption)
         );
     }
-    text.push_str("</svg>\n");
-    text
+    (text, (width, height))
 }
 
 /// The line below the nodes.
@@ -224,20 +230,6 @@ fn draw_node(
         });
         baseline += 15.0;
     }
-}
-
-/// A smooth line from point to point that leaves and arrives straight down.
-fn curve(points: &[(f64, f64)]) -> String {
-    let mut path = String::new();
-    for pair in points.windows(2) {
-        let ((x, y), (to_x, to_y)) = (pair[0], pair[1]);
-        if path.is_empty() {
-            let _ = write!(path, "M{x:.1} {y:.1}");
-        }
-        let middle = f64::midpoint(y, to_y);
-        let _ = write!(path, "C{x:.1} {middle:.1} {to_x:.1} {middle:.1} {to_x:.1} {to_y:.1}");
-    }
-    path
 }
 
 #[cfg(test)]
