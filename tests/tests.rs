@@ -20,6 +20,7 @@ mod network_operations;
 mod optimizers;
 mod oracles;
 mod parts;
+mod pictures;
 mod policies;
 mod policy_faults;
 mod predict_stream;

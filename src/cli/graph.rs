@@ -1,11 +1,14 @@
 //! `caudal graph`: the network as a drawing, or as a model file.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use caudal::context::Mode;
 use caudal::graph::Graph;
 use caudal::model::Model;
 use caudal::optimizers::Optimizer;
-use caudal::report::{dot, svg};
+use caudal::plan::{Plan, PlanOptions};
+use caudal::report::{dot, svg, tasks};
 use clap::Args;
 
 use super::Stop;
@@ -23,6 +26,12 @@ pub(super) struct Draw {
     /// Where to write it: a file that ends in .svg, .dot or .toml, or - for .dot on standard output
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+    /// Draw the tasks that one training step becomes, in place of the network; only as .svg
+    #[arg(long)]
+    tasks: bool,
+    /// Items in a batch of that step [default: the model's]
+    #[arg(long, value_name = "N", requires = "tasks")]
+    batch: Option<NonZeroUsize>,
 }
 
 impl Draw {
@@ -40,7 +49,18 @@ impl Draw {
                 return Err(Stop::Usage(format!("{}: {problem}", self.out.display())));
             }
         };
+        if self.tasks && ending != Some("svg") {
+            let problem = "tasks are drawn as .svg; name such a file";
+            return Err(Stop::Usage(format!("{}: {problem}", self.out.display())));
+        }
         let model = Model::open(self.model.as_deref())?;
+        if self.tasks {
+            let batch = self.batch.map_or(model.training.batch_size, NonZeroUsize::get);
+            let optimizer = &model.training.optimizer;
+            let options = PlanOptions::default();
+            let plan = Plan::compile(&model.graph, Mode::Training, batch, optimizer, options)?;
+            return write_file(&self.out, &tasks(&plan));
+        }
         let written = match drawing {
             Some(draw) => draw(&model.graph, Some(model.training.optimizer.as_ref())),
             None => model.to_toml()?,

@@ -196,7 +196,7 @@ impl Canvas {
         for (colour, meaning) in entries {
             self.rect((x, y - 9.0), (11.0, 11.0), colour, "");
             self.text((x + 15.0, y), Anchor::Start, 12.0, meaning);
-            x += 34.0 + 6.6 * meaning.chars().count() as f64;
+            x += legend_entry(meaning);
         }
     }
 
@@ -204,6 +204,11 @@ impl Canvas {
         self.text.push_str("</svg>\n");
         self.text
     }
+}
+
+/// How much room an entry of a legend takes.
+pub(super) fn legend_entry(meaning: &str) -> f64 {
+    34.0 + 6.6 * meaning.chars().count() as f64
 }
 
 /// Whether dark letters are read better on a colour, written as `#rrggbb`, than white ones.

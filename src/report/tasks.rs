@@ -1,11 +1,12 @@
 //! Plans as pictures: the tasks that a network becomes, and the workers that run them.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::canvas::{ARROW, Anchor, Canvas, curve};
 use super::layout::{Layout, MARGIN};
 use super::svg::elements;
-use super::timeline::{colour, legend_of};
+use super::timeline::{colour, legend_of, legend_width};
 use crate::context::Phase;
 use crate::flow::trace::Execution;
 use crate::plan::Plan;
@@ -41,9 +42,11 @@ const MOST_WORKERS: usize = 16;
 pub fn tasks(plan: &Plan) -> String {
     let (elements, (width, height)) = boxes(plan, None);
     let title = format!("{}: {}", plan.graph().name(), counts(plan));
-    let mut canvas = Canvas::new(width.max(500.0), height + TOP, &title);
+    let phases = phases(plan);
+    let width = width.max(heading_width(&title)).max(legend_width(&phases) + MARGIN);
+    let mut canvas = Canvas::new(width, height + TOP, &title);
     canvas.tips();
-    legend_of(&mut canvas, (MARGIN, 20.0), &phases(plan));
+    legend_of(&mut canvas, (MARGIN, 20.0), &phases);
     canvas.heading((MARGIN, 48.0), Anchor::Start, 14.0, &title);
     canvas.group((0.0, TOP - MARGIN), &elements);
     canvas.finish()
@@ -58,20 +61,30 @@ pub fn overview(plan: &Plan, execution: &Execution) -> String {
     const GAP: f64 = 26.0;
     let (graph, graph_size) = elements(plan.graph(), None, None);
     let (tasks, tasks_size) = boxes(plan, Some(execution));
+    let tasks_height = tasks_size.1;
     let (lanes, lanes_size) = lanes(plan, execution);
     let panels = [
         ("1. the network as it was written".to_owned(), graph, graph_size),
         (format!("2. one training step: {}", counts(plan)), tasks, tasks_size),
         ("3. the workers that ran them".to_owned(), lanes, lanes_size),
     ];
-    let widths = panels.each_ref().map(|(title, _, (width, _))| width.max(heading_width(title)));
-    let height = panels.iter().map(|(_, _, (_, height))| *height).fold(0.0, f64::max);
+    let note =
+        "a box: calls fused into one task; an arrow: a message; a disc: a worker that ran the task";
+    let mut widths =
+        panels.each_ref().map(|(title, _, (width, _))| width.max(heading_width(title)));
+    widths[1] = widths[1].max(6.0 * note.chars().count() as f64);
+    let height =
+        panels.iter().map(|(_, _, (_, height))| *height).fold(tasks_height + 12.0, f64::max);
     let name = plan.graph().name();
     let title = format!("{name}: from the graph to tasks to workers");
+    let phases = phases(plan);
+    let width = widths.iter().sum::<f64>() + 2.0 * GAP;
     let mut canvas =
-        Canvas::new(widths.iter().sum::<f64>() + 2.0 * GAP, height + TOP + 10.0, &title);
+        Canvas::new(width.max(legend_width(&phases) + MARGIN), height + TOP + 10.0, &title);
     canvas.tips();
-    legend_of(&mut canvas, (MARGIN, 20.0), &phases(plan));
+    legend_of(&mut canvas, (MARGIN, 20.0), &phases);
+    let at = (widths[0] + GAP + widths[1] / 2.0, TOP - MARGIN + 22.0 + tasks_height);
+    canvas.text(at, Anchor::Middle, 12.0, note);
     let mut left = 0.0;
     for ((title, elements, (own, _)), width) in panels.iter().zip(widths) {
         canvas.heading((left + width / 2.0, 52.0), Anchor::Middle, 14.0, title);
@@ -92,10 +105,12 @@ fn counts(plan: &Plan) -> String {
     format!("{} tasks, {} messages", plan.task_count(), plan.message_count())
 }
 
-/// Those that occur.
+/// Those that occur, each once.
 fn phases(plan: &Plan) -> Vec<Phase> {
     let tasks = 0..plan.task_count();
-    tasks.flat_map(|task| plan.task(task).calls).map(|(_, phase)| phase).collect()
+    let phases: BTreeSet<Phase> =
+        tasks.flat_map(|task| plan.task(task).calls).map(|(_, phase)| phase).collect();
+    phases.into_iter().collect()
 }
 
 /// Cut off where it is too long for a picture.
@@ -258,9 +273,14 @@ fn lanes(plan: &Plan, execution: &Execution) -> (String, (f64, f64)) {
     let span = left(workers) - 12.0;
     let left_out = events.len() - shown.len();
     let mut notes = vec!["time goes down; every part begins a row".to_owned()];
+    if labels.iter().any(|label| label.contains(" + ")) {
+        notes.push("+ 2: and two more calls".to_owned());
+    }
     if left_out > 0 {
         notes.push(format!("{left_out} more parts are not shown"));
     }
+    let longest = notes.iter().map(|note| note.chars().count()).max().unwrap_or(0) as f64;
+    let span = span.max(6.2 * longest);
     for (number, note) in notes.iter().enumerate() {
         let at = (f64::midpoint(MARGIN, span), foot + 16.0 * number as f64);
         canvas.text(at, Anchor::Middle, 12.0, note);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::canvas::{Anchor, COLOURS, Canvas, PALE, tick_label, ticks};
+use super::canvas::{Anchor, COLOURS, Canvas, PALE, legend_entry, tick_label, ticks};
 use crate::context::Phase;
 use crate::flow::trace::Execution;
 use crate::plan::Plan;
@@ -31,6 +31,11 @@ pub(super) fn legend_of(canvas: &mut Canvas, at: (f64, f64), phases: &[Phase]) {
     phases.sort_unstable();
     phases.dedup();
     canvas.legend(at, phases.iter().map(|&phase| (colour(phase), phase.name())));
+}
+
+/// How far that reaches.
+pub(super) fn legend_width(phases: &[Phase]) -> f64 {
+    phases.iter().map(|phase| legend_entry(phase.name())).sum()
 }
 
 /// One execution as an SVG picture: a row for every worker, a bar for every part, coloured by the phase
