@@ -100,7 +100,7 @@ pub(crate) struct BufferUse {
     pub(crate) holders: Vec<u32>,
 }
 
-/// A graph of tasks: immutable, acyclic, its tasks in topological order.
+/// A graph of tasks: acyclic, its tasks in topological order, and immutable but for what a run notes of its time.
 ///
 /// A network's [`Plan`](crate::plan::Plan) is one with the calls that its tasks make, a
 /// [`Flow`](crate::flow::Flow) one with closures, and `caudal::simulator` runs any of them in virtual time.
@@ -330,8 +330,9 @@ impl TaskGraph {
         let mut numbers = self.variant.clone();
         numbers.push(self.tasks.len() as u64);
         for task in &self.tasks {
-            let counts = [task.parts, task.in_degree, task.work.len, task.successors.len];
-            numbers.extend(counts.map(u64::from));
+            let counts = [task.parts, task.items.start, task.items.len, task.in_degree];
+            let lengths = [task.work.len, task.successors.len];
+            numbers.extend(counts.into_iter().chain(lengths).map(u64::from));
         }
         numbers.extend(self.edges.iter().map(|edge| u64::from(edge.task)));
         for work in &self.work {

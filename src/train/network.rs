@@ -181,6 +181,10 @@ impl Network {
 
     /// Runs the plans with another executor from now on.
     pub fn set_executor(&mut self, executor: Box<dyn Executor>) {
+        if executor.fuses() != self.executor.fuses() {
+            // Their plans have other tasks.
+            self.runs.clear();
+        }
         self.executor = executor;
         self.runs.values_mut().for_each(|it| it.costs = CostMeasurement::default());
     }
