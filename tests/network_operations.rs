@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use caudal::Tensor;
+use caudal::context::Mode;
 use caudal::data::digits;
+use caudal::flow::{Actors, Pool};
 use caudal::graph::{Graph, GraphBuilder};
 use caudal::layers::{Add, Concat, Dense, Dropout, Relu, Tanh};
 use caudal::losses::{Huber, MeanSquaredError, SoftmaxCrossEntropy};
 use caudal::metrics::{Accuracy, Mae};
 use caudal::model::{Model, TrainingConfig};
-use caudal::optimizers::{Adam, Sgd};
+use caudal::optimizers::{Adam, Optimizer, Sgd};
 use caudal::plan::PlanOptions;
 use caudal::train::{FitOptions, Network, NetworkOptions, checkpoint};
 
@@ -307,4 +309,25 @@ fn what_is_said_of_training_goes_with_shared_parameters_and_not_into_frozen_file
     assert_eq!(said(&graph.edit().build().unwrap()), said(&graph));
     let frozen = graph.for_prediction().unwrap();
     assert_eq!(said(&frozen), ("first.weight".to_owned(), 1.0, false));
+}
+
+/// On an executor with a thread for every node, no task does the work of two, whenever that executor comes.
+#[test]
+fn actors_get_every_node_as_it_was_written() {
+    let graph = caudal::model::Model::open(Some("digits")).unwrap().graph;
+    let fused = |network: &mut Network| {
+        let plan = Arc::clone(network.run(Mode::Training, 4).unwrap().plan());
+        (0..plan.task_count()).any(|task| {
+            let calls = plan.task(task).calls;
+            calls.iter().any(|(node, _)| *node != calls[0].0)
+        })
+    };
+    let options = NetworkOptions { executor: "pool".to_owned(), ..sequential() };
+    let sgd: Arc<dyn Optimizer> = Arc::new(Sgd::new(0.1));
+    let mut network = Network::from_parts(graph, sgd, options).unwrap();
+    assert!(fused(&mut network));
+    network.set_executor(Box::new(Actors::new()));
+    assert!(!fused(&mut network));
+    network.set_executor(Box::new(Pool::new(2, "fifo").unwrap()));
+    assert!(fused(&mut network));
 }

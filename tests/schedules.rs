@@ -11,7 +11,7 @@ use caudal::graph::{Graph, GraphBuilder};
 use caudal::kernels::MatrixMut;
 use caudal::layers::{Add, Layer, Misfit};
 use caudal::optimizers::Sgd;
-use caudal::plan::PlanOptions;
+use caudal::plan::{Plan, PlanOptions};
 use caudal::run::Run;
 use caudal::train::{Network, NetworkOptions};
 
@@ -235,4 +235,18 @@ fn files_that_hold_no_schedule_are_refused_by_line() {
     }
     let missing = Schedule::read(&folder.path().join("missing")).unwrap_err().to_string();
     assert!(missing.contains("missing"), "{missing}");
+}
+
+/// A record of an earlier version can be replayed as long as plans have the same tasks. If they no longer have,
+/// on purpose, this number changes with them.
+#[test]
+fn plans_are_told_apart_as_by_earlier_versions() {
+    let model = caudal::model::Model::open(Some("digits")).unwrap();
+    let (graph, optimizer) = (&model.graph, &model.training.optimizer);
+    let plan = |options| Plan::compile(graph, Mode::Training, 8, optimizer, options).unwrap();
+    assert_eq!(plan(PlanOptions::default()).fingerprint(), "13d3821ecfb2aadc");
+    assert_ne!(plan(PlanOptions::plain()).fingerprint(), "13d3821ecfb2aadc");
+    let old = r#"{"run":{"plan":"00","workers":1}}"#;
+    let event: Event = serde_json::from_str(old).unwrap();
+    assert_eq!(event, Event::Run { graph: "00".to_owned(), workers: 1 });
 }
