@@ -56,8 +56,9 @@ impl Actors {
             }
             Crew::start(graph.id, actors)?
         };
+        let last = self.crews.len();
         self.crews.push(crew);
-        self.crews.last().ok_or(Error::Cancelled)
+        Ok(&self.crews[last])
     }
 }
 

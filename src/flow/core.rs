@@ -436,11 +436,8 @@ impl<T: Program> Work<T::Primitives> for T {
                 ended = run_part(self, ReadyPart { task: task as u32, part }, 0);
                 core.part_done(task);
             }
-            let bad = end(self, task);
-            if core.messages_observed.load(Ordering::Relaxed) {
-                let last = ReadyPart { task: task as u32, part: described.parts - 1 };
-                tell_of_messages(self, last, 0, bad);
-            }
+            let last = ReadyPart { task: task as u32, part: described.parts - 1 };
+            let bad = end(self, last, 0);
             for edge in core.graph.edges_of(task) {
                 let receiver = edge.task as usize;
                 if bad {
@@ -462,10 +459,7 @@ impl<T: Program> Work<T::Primitives> for T {
                 run_part(self, ReadyPart { task, part }, actor);
                 core.part_done(task as usize);
             }
-            let bad = end(self, task as usize);
-            if core.messages_observed.load(Ordering::Relaxed) {
-                tell_of_messages(self, ReadyPart { task, part: 0 }, actor, bad);
-            }
+            let bad = end(self, ReadyPart { task, part: 0 }, actor);
             let span = core.graph.tasks[task as usize].successors;
             for number in span.range() {
                 let edge = &core.graph.edges[number];
@@ -549,13 +543,9 @@ pub(super) fn end_part<T: Program>(
         return Ended::Part;
     }
     let edges = core.graph.edges_of(task);
+    let bad = end(program, part, worker);
     if edges.is_empty() {
-        end(program, task);
         return if sink_done(&core.sinks_left) { Ended::Run } else { Ended::Task };
-    }
-    let bad = end(program, task);
-    if core.messages_observed.load(Ordering::Relaxed) {
-        tell_of_messages(program, part, worker, bad);
     }
     // After its last message, a task touches nothing of the run but the immutable graph.
     let observed = core.is_observed();
@@ -587,11 +577,16 @@ pub(super) fn end_part<T: Program>(
     Ended::Task
 }
 
-/// Ends a task: lets go of what it held, and readies its ports and counters for the next run. Says whether it
-/// failed or was skipped.
+/// Ends the task of `part`, which ended last: reports the messages that it is about to send, lets go of what it
+/// held, and readies its ports and counters for the next run. Says whether it failed or was skipped.
 #[inline(always)] // one call of each for every part of a run
-fn end<T: Program>(program: &T, task: usize) -> bool {
-    let bad = program.core().reset_task(task, T::TAKES);
+fn end<T: Program>(program: &T, part: ReadyPart, worker: usize) -> bool {
+    let (core, task) = (program.core(), part.task as usize);
+    if core.messages_observed.load(Ordering::Relaxed) {
+        // Before the counters are ready again: an observer that panics fails this run, and not the next.
+        tell_of_messages(program, part, worker);
+    }
+    let bad = core.reset_task(task, T::TAKES);
     program.release(task, bad);
     bad
 }
@@ -643,10 +638,11 @@ fn tell<T: Program>(program: &T, part: ReadyPart, report: impl Fn(&dyn Observer)
 }
 
 /// Reports the messages that a task is about to send.
-fn tell_of_messages<T: Program>(program: &T, part: ReadyPart, worker: usize, failed: bool) {
+fn tell_of_messages<T: Program>(program: &T, part: ReadyPart, worker: usize) {
     let core = program.core();
     let time = core.clock.now();
     let from = part.task as usize;
+    let failed = core.tasks[from].is_bad();
     for edge in core.graph.edges_of(from) {
         let to = edge.task as usize;
         let port = (edge.slot - core.graph.tasks[to].first_slot) as usize;

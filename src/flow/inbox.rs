@@ -62,6 +62,12 @@ impl<P: Primitives> Inbox<P> {
         self.failed.store(true, Ordering::Relaxed);
     }
 
+    /// Whether the task failed or was skipped.
+    #[inline]
+    pub(super) fn is_bad(&self) -> bool {
+        self.is_skipped() || self.failed.load(Ordering::Relaxed)
+    }
+
     /// Readies the counters for the next run; says whether the task failed or was skipped. It comes
     /// before the task's own messages go out: nobody sends to it again before these are answered.
     #[inline]
@@ -70,7 +76,7 @@ impl<P: Primitives> Inbox<P> {
         if parts > 1 {
             self.parts_left.store(parts, Ordering::Relaxed);
         }
-        let bad = self.is_skipped() || self.failed.load(Ordering::Relaxed);
+        let bad = self.is_bad();
         if bad {
             self.skipped.store(false, Ordering::Relaxed);
             self.failed.store(false, Ordering::Relaxed);

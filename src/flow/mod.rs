@@ -26,6 +26,7 @@ mod sequential;
 mod stall;
 mod stopwatch;
 pub(crate) mod sync;
+pub(crate) mod topological;
 pub mod trace;
 mod waiting;
 mod worker;

@@ -1,12 +1,13 @@
 //! From drafts to a graph: every rule that a network must keep.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 
 use super::builder::{Draft, DraftRole};
 use super::{Graph, Node, NodeId, Parameter, settings, sharing};
 use crate::attributes::nearest;
 use crate::context::Signature;
 use crate::error::{Error, Result, count};
+use crate::flow::topological::topological_order;
 use crate::layers::{Arity, Misfit, ParameterSpec};
 use crate::tensor::{Shape, describe_shape};
 
@@ -22,7 +23,7 @@ pub(super) fn validate(name: String, drafts: Vec<Draft>, outputs: &[String]) -> 
     };
     let by_name = index_names(&drafts)?;
     let inputs = resolve_inputs(&drafts, &by_name)?;
-    let order = topological_order(&drafts, &inputs)?;
+    let order = in_order(&drafts, &inputs)?;
     if !drafts.iter().any(|draft| matches!(draft.role, DraftRole::Input(_))) {
         return Err(graph_error("it has no input node", "add one with its shape"));
     }
@@ -141,44 +142,12 @@ fn consumers_of(inputs: &[Vec<NodeId>]) -> Vec<Vec<(NodeId, usize)>> {
     consumers
 }
 
-/// Kahn's algorithm: whoever has no missing input goes next, in node order.
-fn topological_order(drafts: &[Draft], inputs: &[Vec<NodeId>]) -> Result<Vec<NodeId>> {
-    let consumers = consumers_of(inputs);
-    let mut missing: Vec<usize> = inputs.iter().map(Vec::len).collect();
-    let mut ready: VecDeque<NodeId> = (0..drafts.len()).filter(|&id| missing[id] == 0).collect();
-    let mut order = Vec::with_capacity(drafts.len());
-    while let Some(id) = ready.pop_front() {
-        order.push(id);
-        for &(consumer, _) in &consumers[id] {
-            missing[consumer] -= 1;
-            if missing[consumer] == 0 {
-                ready.push_back(consumer);
-            }
-        }
-    }
-    if order.len() == drafts.len() { Ok(order) } else { Err(find_cycle(drafts, inputs, &missing)) }
-}
-
-/// Every node left over waits for another one left over, so walking back along such inputs must
-/// come around.
-fn find_cycle(drafts: &[Draft], inputs: &[Vec<NodeId>], missing: &[usize]) -> Error {
-    let mut seen_at = HashMap::new();
-    let mut path = Vec::new();
-    let mut id = missing.iter().position(|&count| count > 0).unwrap_or(0);
-    loop {
-        if let Some(&start) = seen_at.get(&id) {
-            let mut names: Vec<String> =
-                path[start..].iter().rev().map(|&id: &NodeId| drafts[id].name.clone()).collect();
-            names.push(names[0].clone());
-            return Error::Cycle { nodes: names };
-        }
-        seen_at.insert(id, path.len());
-        path.push(id);
-        match inputs[id].iter().copied().find(|&input| missing[input] > 0) {
-            Some(input) => id = input,
-            None => return Error::Cycle { nodes: vec![drafts[id].name.clone()] },
-        }
-    }
+/// The nodes in an order in which inputs come before those who use them.
+fn in_order(drafts: &[Draft], inputs: &[Vec<NodeId>]) -> Result<Vec<NodeId>> {
+    topological_order(inputs).map_err(|mut cycle| {
+        cycle.extend(cycle.first().copied());
+        Error::Cycle { nodes: cycle.into_iter().map(|id| drafts[id].name.clone()).collect() }
+    })
 }
 
 fn infer(

@@ -1,13 +1,13 @@
 //! From drafts of nodes to a graph of tasks.
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::run::{Flow, Parts, Shape, Wire};
-use super::{FlowBuilder, SECONDS, Sender};
+use super::{Draft, FlowBuilder, SECONDS, Sender};
 use crate::error::{Error, Result};
 use crate::flow::graph::{Edge, NONE, PhaseSpec, Span, Task, TaskGraph, Work};
+use crate::flow::topological::topological_order;
 
 static PHASES: &[PhaseSpec] =
     &[PhaseSpec { name: "forward", stage: 0 }, PhaseSpec { name: "reverse", stage: 1 }];
@@ -84,7 +84,7 @@ impl FlowBuilder {
         // What nobody sends is read by nobody, as has just been seen.
         let senders: Vec<usize> =
             senders.into_iter().map(|sender| sender.unwrap_or(usize::MAX)).collect();
-        let order = self.topological(&wires, &senders)?;
+        let order = self.in_order(&wires, &senders)?;
         Ok(Flow::new(Parts {
             id: self.id,
             name: self.name,
@@ -97,32 +97,21 @@ impl FlowBuilder {
         }))
     }
 
-    /// The nodes in an order in which senders come before receivers; of several that may come next, the one added
-    /// first.
-    fn topological(&self, wires: &[Wire], senders: &[usize]) -> Result<Vec<usize>> {
-        let mut missing: Vec<usize> = self.nodes.iter().map(|node| node.inputs.len()).collect();
-        let mut followers = vec![Vec::new(); self.nodes.len()];
-        for wire in wires {
-            followers[senders[wire.output]].push(wire.to);
-        }
-        let numbered = missing.iter().enumerate();
-        let sources = numbered.filter(|(_, missing)| **missing == 0).map(|(node, _)| Reverse(node));
-        let mut ready: BinaryHeap<_> = sources.collect();
-        let mut order = Vec::with_capacity(self.nodes.len());
-        while let Some(Reverse(node)) = ready.pop() {
-            order.push(node);
-            for &follower in &followers[node] {
-                missing[follower] -= 1;
-                if missing[follower] == 0 {
-                    ready.push(Reverse(follower));
-                }
-            }
-        }
-        if order.len() == self.nodes.len() {
-            Ok(order)
-        } else {
-            Err(self.cycle(wires, senders, &missing))
-        }
+    /// The nodes in an order in which senders come before receivers.
+    fn in_order(&self, wires: &[Wire], senders: &[usize]) -> Result<Vec<usize>> {
+        let waits_for = |node: &Draft| {
+            node.inputs.iter().map(|&connection| senders[wires[connection].output]).collect()
+        };
+        let waits_for: Vec<Vec<usize>> = self.nodes.iter().map(waits_for).collect();
+        topological_order(&waits_for).map_err(|mut cycle| {
+            // The one added first stands first, and last again.
+            let first = cycle.iter().enumerate().min_by_key(|(_, node)| **node);
+            let first = first.map_or(0, |(place, _)| place);
+            cycle.rotate_left(first);
+            cycle.extend(cycle.first().copied());
+            let name = |node: usize| self.nodes[node].name.clone();
+            Error::Cycle { nodes: cycle.into_iter().map(name).collect() }
+        })
     }
 
     /// The node whose values an output has, or the outputs that lead there if that is not one.
@@ -139,36 +128,6 @@ impl FlowBuilder {
             }
         }
         Err(&[])
-    }
-
-    /// A cycle among the nodes that still miss something.
-    fn cycle(&self, wires: &[Wire], senders: &[usize], missing: &[usize]) -> Error {
-        // Each of them waits for another of them: following that one around closes a circle.
-        let before = |node: usize| {
-            let inputs = self.nodes[node].inputs.iter();
-            let mut senders = inputs.map(|&connection| senders[wires[connection].output]);
-            senders.find(|&sender| missing[sender] > 0)
-        };
-        let mut path = Vec::new();
-        let mut place = vec![None; self.nodes.len()];
-        let mut next = missing.iter().position(|&missing| missing > 0);
-        while let Some(node) = next {
-            if let Some(start) = place[node] {
-                path.drain(..start);
-                break;
-            }
-            place[node] = Some(path.len());
-            path.push(node);
-            next = before(node);
-        }
-        path.reverse();
-        // The one added first stands first.
-        let first = path.iter().enumerate().min_by_key(|(_, node)| **node);
-        let first = first.map_or(0, |(place, _)| place);
-        path.rotate_left(first);
-        path.extend(path.first().copied());
-        let name = |node: usize| self.nodes[node].name.clone();
-        Error::Cycle { nodes: path.into_iter().map(name).collect() }
     }
 }
 

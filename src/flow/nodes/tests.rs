@@ -662,3 +662,44 @@ fn who_drops_a_pool_waits_for_its_workers() {
         assert_eq!(Arc::strong_count(&held), 1);
     }
 }
+
+/// Panics at the first message from one of the nodes.
+struct Squeamish(&'static str);
+
+impl Observer for Squeamish {
+    fn part(&self, _: crate::flow::PartEvent) {}
+
+    fn message(&self, event: crate::flow::MessageEvent) {
+        assert!(event.from != 1 || event.port > 0, "{}", self.0);
+    }
+
+    fn wants_messages(&self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn an_observer_of_messages_that_panics_fails_its_run_and_no_other() {
+    let mut flow = FlowBuilder::new("watched");
+    let one = flow.node("one", (), |()| 1);
+    let two = flow.node("two", one, |one| one + 1);
+    let three = flow.node("three", two, |two| two + 1);
+    let three = flow.sink("result", three);
+    let flow = flow.build().unwrap();
+    for mut executor in executors() {
+        let mut run = flow.run();
+        for _ in 0..3 {
+            run.observe(Some(Arc::new(Squeamish("not this one"))));
+            let found = failures(executor.execute(&mut run));
+            let name = executor.name();
+            assert_eq!(found.len(), 1, "{name}: {found:?}");
+            assert!(
+                found[0].0 == "two" && found[0].1.contains("not this one"),
+                "{name}: {found:?}"
+            );
+            run.observe(None);
+            executor.execute(&mut run).unwrap();
+            assert_eq!(run.take(&three).unwrap(), 3, "{name}");
+        }
+    }
+}
