@@ -8,8 +8,9 @@ use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use super::core::{Delivery, Work};
+use super::core::Delivery;
 use super::sync::Native;
+use super::work::Work;
 use super::{Execute, Executor, TaskGraph};
 use crate::error::{Error, Result};
 

@@ -13,22 +13,18 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use parking_lot::{Mutex, RwLock};
 
 use super::graph::{Edge, TaskGraph};
-use super::inbox::{Inbox, sink_done};
+use super::inbox::Inbox;
 use super::message::{Message, Slot};
-use super::observer::{CancelToken, MessageEvent, Observer, PartEvent};
-use super::policy::ReadyPart;
-use super::program::Program;
-use super::queue::Queue;
+use super::observer::{CancelToken, Observer};
 use super::stopwatch::Stopwatch;
 use super::sync::{Atomic, Channel, Monitor, Native, Primitives};
-use super::worker::Worker;
 use crate::error::{Error, Failure, Result};
 
 /// How a run stands; from [`RUNNING`] to one of the others, once.
 const RUNNING: u8 = 0;
-const COMMITTED: u8 = 1;
+pub(super) const COMMITTED: u8 = 1;
 const CANCELLED: u8 = 2;
-const BROKEN: u8 = 3;
+pub(super) const BROKEN: u8 = 3;
 
 /// How messages get to the tasks that wait for them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +41,7 @@ pub(crate) enum Delivery {
 }
 
 /// What a sender has for a receiver.
-enum Word<M> {
+pub(super) enum Word<M> {
     /// A message.
     Message(M),
     /// Its message lies there already.
@@ -55,19 +51,19 @@ enum Word<M> {
 }
 
 /// Word on its way to an actor, with the edge by its number.
-type Letter<M> = (u32, Word<M>);
+pub(super) type Letter<M> = (u32, Word<M>);
 
 /// Both ends of an actor's channel.
-type ActorInbox<M> = (Sender<Letter<M>>, Receiver<Letter<M>>);
+pub(super) type ActorInbox<M> = (Sender<Letter<M>>, Receiver<Letter<M>>);
 
 /// The channels of nodes that have a thread each.
-struct Actors<M> {
+pub(super) struct Actors<M> {
     /// By actor: its tasks.
-    tasks: Vec<Vec<u32>>,
+    pub(super) tasks: Vec<Vec<u32>>,
     /// By task: the actor.
-    owner: Vec<u32>,
+    pub(super) owner: Vec<u32>,
     /// By actor: room for all messages that it gets in a run, so that sending never blocks.
-    inboxes: Vec<ActorInbox<M>>,
+    pub(super) inboxes: Vec<ActorInbox<M>>,
 }
 
 /// A failure, with what it is sorted by.
@@ -80,26 +76,26 @@ pub(crate) struct Failed {
 /// What the tasks of a run share.
 pub(crate) struct Core<M: Message, P: Primitives = Native> {
     pub(super) graph: Arc<TaskGraph>,
-    tasks: Vec<Inbox<P>>,
+    pub(super) tasks: Vec<Inbox<P>>,
     /// By port: a place for its message.
-    slots: Vec<M::Slot>,
+    pub(super) slots: Vec<M::Slot>,
     /// By task: its channel, made when the first run asks for them.
     channels: OnceLock<Vec<P::Channel<(u32, M)>>>,
     /// By task: held by the part that takes the messages out of the channel.
     opening: OnceLock<Vec<P::Monitor<()>>>,
-    actors: OnceLock<Actors<M>>,
+    pub(super) actors: OnceLock<Actors<M>>,
     delivery: AtomicU8,
-    sinks_left: P::Counter,
+    pub(super) sinks_left: P::Counter,
     standing: AtomicU8,
-    failures: Mutex<Vec<(usize, Failed)>>,
+    pub(super) failures: Mutex<Vec<(usize, Failed)>>,
     observed: AtomicBool,
-    messages_observed: AtomicBool,
-    observer: RwLock<Option<Arc<dyn Observer>>>,
-    ready_at: Vec<AtomicU64>,
+    pub(super) messages_observed: AtomicBool,
+    pub(super) observer: RwLock<Option<Arc<dyn Observer>>>,
+    pub(super) ready_at: Vec<AtomicU64>,
     /// When the execution began, where it is observed.
     began: AtomicU64,
     cancel: CancelToken,
-    clock: Stopwatch,
+    pub(super) clock: Stopwatch,
 }
 
 impl<M: Message, P: Primitives> Core<M, P> {
@@ -208,7 +204,7 @@ impl<M: Message, P: Primitives> Core<M, P> {
 
     /// Whether a part of a task may fire: nothing that it waits for failed, and nobody cancelled the run.
     #[inline]
-    fn may_fire(&self, task: usize) -> bool {
+    pub(super) fn may_fire(&self, task: usize) -> bool {
         if self.tasks[task].is_skipped() {
             return false;
         }
@@ -229,7 +225,7 @@ impl<M: Message, P: Primitives> Core<M, P> {
         matches!(change, Ok(_) | Err(CANCELLED))
     }
 
-    fn change(&self, to: u8) -> Result<u8, u8> {
+    pub(super) fn change(&self, to: u8) -> Result<u8, u8> {
         self.standing.compare_exchange(RUNNING, to, Ordering::AcqRel, Ordering::Acquire)
     }
 
@@ -248,7 +244,7 @@ impl<M: Message, P: Primitives> Core<M, P> {
 
     /// Takes the messages of a task out of its channel, once for all its parts.
     #[inline]
-    fn open(&self, task: usize) {
+    pub(super) fn open(&self, task: usize) {
         if self.delivers(Delivery::Channels)
             && let (Some(channels), Some(opening)) = (self.channels.get(), self.opening.get())
         {
@@ -275,7 +271,7 @@ impl<M: Message, P: Primitives> Core<M, P> {
 
     /// Hands a message to its receiver. Says whether it was the last one missing.
     #[inline]
-    fn deliver(&self, edge: &Edge, word: Word<M>) -> bool {
+    pub(super) fn deliver(&self, edge: &Edge, word: Word<M>) -> bool {
         let inbox = &self.tasks[edge.task as usize];
         inbox.deliver(|| match word {
             Word::Message(message) => self.lay_down(edge, message),
@@ -292,14 +288,14 @@ impl<M: Message, P: Primitives> Core<M, P> {
 
     /// Whether that was the task's last part.
     #[inline]
-    fn part_done(&self, task: usize) -> bool {
+    pub(super) fn part_done(&self, task: usize) -> bool {
         self.tasks[task].part_done(self.graph.tasks[task].parts)
     }
 
     /// Empties the task's ports, unless who fired it took all messages out, and readies its counters; says
     /// whether it failed or was skipped.
     #[inline]
-    fn reset_task(&self, task: usize, takes_all: bool) -> bool {
+    pub(super) fn reset_task(&self, task: usize, takes_all: bool) -> bool {
         let described = &self.graph.tasks[task];
         let bad = self.tasks[task].reset(described.in_degree, described.parts);
         if bad {
@@ -372,282 +368,5 @@ pub(crate) fn describe_panic(panic: &(dyn std::any::Any + Send)) -> String {
     match text {
         Some(text) => format!("panicked: {text}"),
         None => "panicked".to_owned(),
-    }
-}
-
-/// What ended with a part.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ended {
-    /// The part alone.
-    Part,
-    /// Its task.
-    Task,
-    /// The run.
-    Run,
-}
-
-/// A run as workers see it: a [`Program`] with whatever messages it has.
-pub(super) trait Work<P: Primitives>: Send + Sync {
-    fn graph(&self) -> &Arc<TaskGraph>;
-
-    fn begin(&self, delivery: Delivery);
-
-    /// Runs `part`, and what `worker` may go on with without another look into the queue.
-    fn work_on(&self, part: ReadyPart, worker: &mut Worker<P>, queue: &Queue<P>);
-
-    /// Runs all tasks in order on this thread.
-    fn run_in_order(&self);
-
-    /// The life of an actor during one run: it waits on its channel until it has fired all its tasks.
-    fn act(&self, actor: usize);
-
-    fn outcome(&self) -> Result<()>;
-
-    fn waiting(&self) -> Vec<String>;
-
-    /// Readies everything for the next run after a stall. Says whether it had been committed.
-    fn reset(&self) -> bool;
-}
-
-impl<T: Program> Work<T::Primitives> for T {
-    fn graph(&self) -> &Arc<TaskGraph> {
-        &self.core().graph
-    }
-
-    fn begin(&self, delivery: Delivery) {
-        self.core().begin(delivery);
-    }
-
-    fn work_on(
-        &self,
-        part: ReadyPart,
-        worker: &mut Worker<T::Primitives>,
-        queue: &Queue<T::Primitives>,
-    ) {
-        worker.go_on(self, part, queue);
-    }
-
-    fn run_in_order(&self) {
-        let core = self.core();
-        let observed = core.is_observed();
-        for (task, described) in core.graph.tasks.iter().enumerate() {
-            let mut ended = 0;
-            for part in 0..described.parts {
-                ended = run_part(self, ReadyPart { task: task as u32, part }, 0);
-                core.part_done(task);
-            }
-            let last = ReadyPart { task: task as u32, part: described.parts - 1 };
-            let bad = end(self, last, 0);
-            for edge in core.graph.edges_of(task) {
-                let receiver = edge.task as usize;
-                if bad {
-                    core.tasks[receiver].skip();
-                }
-                if observed {
-                    // The last one that a task waits for has the last word.
-                    core.ready_at[receiver].store(ended, Ordering::Relaxed);
-                }
-            }
-        }
-    }
-
-    fn act(&self, actor: usize) {
-        let core = self.core();
-        let Some(actors) = core.actors.get() else { return };
-        let fire = |task: u32| {
-            for part in 0..core.graph.tasks[task as usize].parts {
-                run_part(self, ReadyPart { task, part }, actor);
-                core.part_done(task as usize);
-            }
-            let bad = end(self, ReadyPart { task, part: 0 }, actor);
-            let span = core.graph.tasks[task as usize].successors;
-            for number in span.range() {
-                let edge = &core.graph.edges[number];
-                let word = word(self, edge, bad);
-                let inbox = &actors.inboxes[actors.owner[edge.task as usize] as usize].0;
-                // Its receiving end lives as long as this one.
-                let _ = inbox.send((number as u32, word));
-            }
-        };
-        let tasks = &actors.tasks[actor];
-        let mut left = tasks.len();
-        let waits_for_nothing = |task: &&u32| core.graph.tasks[**task as usize].in_degree == 0;
-        for &task in tasks.iter().filter(waits_for_nothing) {
-            fire(task);
-            left -= 1;
-        }
-        while left > 0 {
-            let Ok((number, word)) = actors.inboxes[actor].1.recv() else { return };
-            let edge = &core.graph.edges[number as usize];
-            if core.deliver(edge, word) {
-                if core.is_observed() {
-                    core.ready_at[edge.task as usize].store(core.clock.now(), Ordering::Relaxed);
-                }
-                fire(edge.task);
-                left -= 1;
-            }
-        }
-    }
-
-    fn outcome(&self) -> Result<()> {
-        self.core().outcome()
-    }
-
-    fn waiting(&self) -> Vec<String> {
-        self.core().waiting()
-    }
-
-    fn reset(&self) -> bool {
-        self.core().reset();
-        self.forget();
-        self.core().is_committed()
-    }
-}
-
-/// Runs a part of a ready task, unless something that it waits for failed. Gives back when it ended, if the run
-/// is observed.
-#[inline(always)] // one call of each for every part of a run
-pub(super) fn run_part<T: Program>(program: &T, part: ReadyPart, worker: usize) -> u64 {
-    let core = program.core();
-    let task = part.task as usize;
-    if !core.may_fire(task) {
-        return 0;
-    }
-    core.open(task);
-    if !core.is_observed() {
-        fire(program, part);
-        return 0;
-    }
-    let ready = core.ready_at[task].load(Ordering::Relaxed);
-    let start = core.clock.now().max(ready);
-    fire(program, part);
-    let end = core.clock.now().max(start);
-    let event = PartEvent { task, part: part.part as usize, worker, ready, start, end };
-    tell(program, part, |observer| observer.part(event));
-    end
-}
-
-/// The end of a part, at time `ended` if it is observed: if it was its task's last, sends the task's messages, and
-/// adds the tasks that they make ready to `ready`.
-#[inline(always)] // one call of each for every part of a run
-pub(super) fn end_part<T: Program>(
-    program: &T,
-    part: ReadyPart,
-    ended: u64,
-    worker: usize,
-    ready: &mut Vec<u32>,
-) -> Ended {
-    let core = program.core();
-    let task = part.task as usize;
-    if !core.part_done(task) {
-        return Ended::Part;
-    }
-    let edges = core.graph.edges_of(task);
-    let bad = end(program, part, worker);
-    if edges.is_empty() {
-        return if sink_done(&core.sinks_left) { Ended::Run } else { Ended::Task };
-    }
-    // After its last message, a task touches nothing of the run but the immutable graph.
-    let observed = core.is_observed();
-    let mut sent = |edge: &Edge, was_last: bool| {
-        if was_last {
-            if observed {
-                core.ready_at[edge.task as usize].store(ended, Ordering::Relaxed);
-            }
-            ready.push(edge.task);
-        }
-    };
-    if bad || core.delivers(Delivery::Channels) {
-        for edge in edges {
-            sent(edge, core.deliver(edge, word(program, edge, bad)));
-        }
-    } else {
-        // The usual way, without a look at each message at what is the same for all.
-        for edge in edges {
-            let (inbox, slot) = (&core.tasks[edge.task as usize], &core.slots[edge.slot as usize]);
-            let message = program.message(edge);
-            let was_last = inbox.deliver(|| {
-                if let Some(message) = message {
-                    slot.put(message);
-                }
-            });
-            sent(edge, was_last);
-        }
-    }
-    Ended::Task
-}
-
-/// Ends the task of `part`, which ended last: reports the messages that it is about to send, lets go of what it
-/// held, and readies its ports and counters for the next run. Says whether it failed or was skipped.
-#[inline(always)] // one call of each for every part of a run
-fn end<T: Program>(program: &T, part: ReadyPart, worker: usize) -> bool {
-    let (core, task) = (program.core(), part.task as usize);
-    if core.messages_observed.load(Ordering::Relaxed) {
-        // Before the counters are ready again: an observer that panics fails this run, and not the next.
-        tell_of_messages(program, part, worker);
-    }
-    let bad = core.reset_task(task, T::TAKES);
-    program.release(task, bad);
-    bad
-}
-
-/// What a task that has ended has for one of its receivers.
-#[inline(always)] // a message costs a few nanoseconds, of which a call would be one
-fn word<T: Program>(program: &T, edge: &Edge, failed: bool) -> Word<T::Message> {
-    if failed {
-        return Word::Failed;
-    }
-    program.message(edge).map_or(Word::Laid, Word::Message)
-}
-
-/// Makes every call of one part; an error or a panic becomes a failure.
-#[inline(always)] // one call of each for every part of a run
-fn fire<T: Program>(program: &T, part: ReadyPart) {
-    let mut at = 0;
-    let calls = catch_unwind(AssertUnwindSafe(|| program.fire(part, &mut at)));
-    match calls {
-        Ok(Ok(())) => {}
-        Ok(Err(cause)) => fail(program, part, at, &cause),
-        Err(panic) => fail(program, part, at, &describe_panic(panic.as_ref())),
-    }
-}
-
-/// Notes a failure of one part in its call number `at`.
-#[cold]
-fn fail<T: Program>(program: &T, part: ReadyPart, at: u32, cause: &str) {
-    let core = program.core();
-    let late = core.change(BROKEN) == Err(COMMITTED);
-    let failed = program.failure(part.task as usize, at, cause, late);
-    core.failures.lock().push((part.part as usize, failed));
-    core.tasks[part.task as usize].fail();
-}
-
-/// Hands something to the observer. A panic must not unwind through a worker: the run would never end.
-fn tell<T: Program>(program: &T, part: ReadyPart, report: impl Fn(&dyn Observer)) {
-    let core = program.core();
-    let observer = core.observer.read();
-    let Some(observer) = observer.as_deref() else { return };
-    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| report(observer))) {
-        if core.change(BROKEN) == Err(COMMITTED) {
-            // What came out is right; half of a step would not be.
-            return;
-        }
-        let cause = format!("the observer {}", describe_panic(panic.as_ref()));
-        fail(program, part, 0, &cause);
-    }
-}
-
-/// Reports the messages that a task is about to send.
-fn tell_of_messages<T: Program>(program: &T, part: ReadyPart, worker: usize) {
-    let core = program.core();
-    let time = core.clock.now();
-    let from = part.task as usize;
-    let failed = core.tasks[from].is_bad();
-    for edge in core.graph.edges_of(from) {
-        let to = edge.task as usize;
-        let port = (edge.slot - core.graph.tasks[to].first_slot) as usize;
-        let bytes = if failed { 0 } else { program.bytes(edge) };
-        let event = MessageEvent { from, to, port, bytes, worker, time };
-        tell(program, part, |observer| observer.message(event));
     }
 }

@@ -21,6 +21,7 @@ pub mod policy;
 mod pool;
 pub(crate) mod program;
 mod queue;
+mod rules;
 pub mod schedule;
 mod sequential;
 mod stall;
@@ -29,6 +30,7 @@ pub(crate) mod sync;
 pub(crate) mod topological;
 pub mod trace;
 mod waiting;
+mod work;
 mod worker;
 
 use std::sync::Arc;
@@ -42,12 +44,12 @@ pub use nodes::{
 pub use observer::{CancelToken, MessageEvent, Observer, PartEvent};
 pub use pool::Pool;
 pub(crate) use pool::SPINS;
-pub(crate) use queue::{share, takes_more, to_wake};
+pub(crate) use rules::{share, takes_more, to_wake};
 pub use sequential::Sequential;
 pub(crate) use stopwatch::Stopwatch;
 
-use self::core::Work;
 use self::sync::Native;
+use self::work::Work;
 use crate::error::{Error, Result};
 
 /// One way to run a graph of tasks. All of them give the same bits.

@@ -8,10 +8,11 @@ use std::sync::Arc;
 
 use parking_lot::{Condvar, Mutex};
 
-use super::core::{Delivery, Work};
+use super::core::Delivery;
 use super::policy::{Policy, ReadyPart, policy};
 use super::queue::{Fault, Found, Queue};
 use super::sync::Native;
+use super::work::Work;
 use super::worker::Worker;
 use super::{Execute, Executor, TaskGraph};
 use crate::error::{Error, Result};

@@ -6,35 +6,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::core::{Ended, Work, describe_panic, end_part};
+use super::core::describe_panic;
 use super::graph::TaskGraph;
 use super::policy::{Policy, ReadyPart};
 use super::program::Program;
+use super::rules::{share, takes_more, to_wake};
 use super::sync::{Atomic, Monitor, Primitives};
 use super::waiting::Waiting;
+use super::work::{Ended, Work, end_part};
 use super::worker::Worker;
-
-/// A worker takes short parts together, until they are estimated at this many seconds or are so many: each
-/// passage through the lock costs up to half a microsecond, where another core has it.
-const TAKEN_SECONDS: f64 = 10e-6;
-const MOST_TAKEN: usize = 16;
-
-/// How many more parts a worker may take together, with `left` others waiting for `workers` workers: a fair
-/// share of them. The simulator keeps this rule, and the next two, by these same functions.
-pub(crate) fn share(left: usize, workers: usize) -> usize {
-    (left / (2 * workers)).min(MOST_TAKEN)
-}
-
-/// Whether a worker takes another part to those that it has taken, which are estimated at `seconds`.
-pub(crate) fn takes_more(taken: usize, share: usize, seconds: f64) -> bool {
-    taken < share && seconds < TAKEN_SECONDS
-}
-
-/// How many of those who sleep a publisher wakes: one for every waiting part; or everybody, where the policy may
-/// have the part for one worker only.
-pub(crate) fn to_wake(supervised: bool, sleeping: usize, waiting: usize) -> usize {
-    if supervised && waiting > 0 { sleeping } else { sleeping.min(waiting) }
-}
 
 /// A policy under a lock, and how many parts it holds.
 pub(super) struct Queue<P: Primitives> {

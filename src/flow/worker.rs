@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::core::{Ended, Work, end_part, run_part};
 use super::policy::ReadyPart;
 use super::program::Program;
 use super::queue::{Found, Queue};
 use super::sync::Primitives;
+use super::work::{Ended, Work, end_part, run_part};
 
 /// What one thread keeps to itself.
 pub(super) struct Worker<P: Primitives> {

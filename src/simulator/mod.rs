@@ -18,12 +18,14 @@ mod probe;
 mod sittings;
 mod traffic;
 pub mod validation;
+mod workload;
 
 pub use costs::{Costs, PartCost};
 pub use machine::{Machine, Overhead, Slowdown};
 pub use measurement::{Measurement, StepTimes};
 pub use sittings::{Sittings, Subject};
-pub use traffic::{Traffic, Workload};
+pub use traffic::Traffic;
+pub use workload::Workload;
 
 use crate::error::{Error, Result};
 use crate::flow::PartEvent;

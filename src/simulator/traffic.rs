@@ -1,12 +1,10 @@
 //! Which bytes a part reads, and which of them another worker wrote last.
 
 use std::ops::Range;
-use std::sync::Arc;
 
 use crate::context::{Call, Phase};
-use crate::flow::graph::NONE;
-use crate::flow::graph::Task;
-use crate::flow::{Flow, FlowRun, TaskGraph};
+use crate::flow::TaskGraph;
+use crate::flow::graph::{NONE, Task};
 use crate::plan::{Plan, TaskSplit};
 
 /// Bits of a word of workers.
@@ -57,73 +55,15 @@ enum Share {
     All,
 }
 
-/// What the simulator runs: a graph of tasks, and what is known of the bytes that its parts exchange.
-pub trait Workload {
-    /// The tasks.
-    fn task_graph(&self) -> &TaskGraph;
-
-    /// The bytes.
-    fn traffic(&self) -> Traffic;
-}
-
-impl Workload for Plan {
-    fn task_graph(&self) -> &TaskGraph {
-        self
-    }
-
-    fn traffic(&self) -> Traffic {
-        let extents = self.tasks.iter().map(extent).collect();
-        Traffic { reads: reads(self), writes: writes(self), ..Traffic::none(self) }.over(extents)
-    }
-}
-
-impl<W: Workload + ?Sized> Workload for Arc<W> {
-    fn task_graph(&self) -> &TaskGraph {
-        (**self).task_graph()
-    }
-
-    fn traffic(&self) -> Traffic {
-        (**self).traffic()
-    }
-}
-
-/// Its tasks exchange the values that go from node to node, as large as their types say: what these point to on
-/// the heap is not known.
-impl Workload for Flow {
-    fn task_graph(&self) -> &TaskGraph {
-        self.task_graph()
-    }
-
-    fn traffic(&self) -> Traffic {
-        Traffic::of_messages(self.task_graph(), self.message_bytes())
-    }
-}
-
-/// As of a flow, for all runs that are in flight together.
-impl Workload for FlowRun {
-    fn task_graph(&self) -> &TaskGraph {
-        self.task_graph()
-    }
-
-    fn traffic(&self) -> Traffic {
-        Traffic::of_messages(self.task_graph(), self.message_bytes())
-    }
-}
-
-/// Bare tasks exchange nothing.
-impl Workload for TaskGraph {
-    fn task_graph(&self) -> &TaskGraph {
-        self
-    }
-
-    fn traffic(&self) -> Traffic {
-        Traffic::none(self)
-    }
-}
-
 impl Traffic {
+    /// Of the tensors, weights and gradients of a network.
+    pub(super) fn of_plan(plan: &Plan) -> Self {
+        let extents = plan.tasks.iter().map(extent).collect();
+        Self { reads: reads(plan), writes: writes(plan), extents, ..Self::none(plan) }
+    }
+
     /// No part reads anything.
-    fn none(graph: &TaskGraph) -> Self {
+    pub(super) fn none(graph: &TaskGraph) -> Self {
         let tasks = graph.tasks.iter();
         let first = tasks.map(|task| task.first_part as usize).chain([graph.part_count()]);
         Self {
@@ -135,7 +75,7 @@ impl Traffic {
     }
 
     /// Every part reads each message to its task whole; `bytes` are those of the graph's messages.
-    fn of_messages(graph: &TaskGraph, bytes: &[u32]) -> Self {
+    pub(super) fn of_messages(graph: &TaskGraph, bytes: &[u32]) -> Self {
         let mut traffic = Self::none(graph);
         for (writer, task) in graph.tasks.iter().enumerate() {
             let edges = &graph.edges[task.successors.range()];
@@ -146,10 +86,6 @@ impl Traffic {
             }
         }
         traffic
-    }
-
-    fn over(self, extents: Vec<Range<f64>>) -> Self {
-        Self { extents, ..self }
     }
 
     /// How many parts a task has.
@@ -355,6 +291,7 @@ fn reads(plan: &Plan) -> Vec<Vec<Read>> {
 
 #[cfg(test)]
 mod tests {
+    use crate::simulator::Workload;
     use std::sync::Arc;
 
     use super::*;

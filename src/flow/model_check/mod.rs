@@ -1,7 +1,7 @@
 //! The protocol of inboxes, workers and queue under the model checker loom, which tries the orders in
 //! which threads can take their turns, and the values that the memory orderings let them read.
 //!
-//! What is checked is the code of `core.rs`, `inbox.rs`, `worker.rs` and `queue.rs` itself, over loom's
+//! What is checked is the code of `core.rs`, `work.rs`, `inbox.rs`, `worker.rs` and `queue.rs` itself, over loom's
 //! primitives and a run of a few tasks. Faults planted in the primitives show that it would find some.
 
 mod primitives;
@@ -197,7 +197,7 @@ impl<P: Primitives> Setting<P> {
             })
             .collect();
         let run = Arc::new(ModelRun::<P>::new(self.tasks));
-        let work: Arc<dyn super::core::Work<P>> = Arc::clone(&run) as _;
+        let work: Arc<dyn super::work::Work<P>> = Arc::clone(&run) as _;
         let mut caller = Worker::new(0);
         for step in 1..=self.steps {
             work.begin(self.delivery);

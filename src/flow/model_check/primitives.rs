@@ -102,37 +102,6 @@ impl Slot<Token> for TokenSlot {
     }
 }
 
-/// The protocol as it is.
-pub(super) enum Loom {}
-
-impl Primitives for Loom {
-    type Flag = atomic::AtomicBool;
-    type Number = atomic::AtomicUsize;
-    type Counter = atomic::AtomicU32;
-    type Monitor<T: Send> = LoomMonitor<T>;
-    type Channel<T: Send> = LoomChannel<T>;
-}
-
-/// A fault: messages are counted before they are laid down.
-pub(super) enum CountingFirst {}
-
-impl Primitives for CountingFirst {
-    type Flag = atomic::AtomicBool;
-    type Number = atomic::AtomicUsize;
-    type Counter = atomic::AtomicU32;
-    type Monitor<T: Send> = LoomMonitor<T>;
-    type Channel<T: Send> = LoomChannel<T>;
-
-    fn one_after_the_other(first: impl FnOnce(), then: impl FnOnce() -> bool) -> bool {
-        let was_last = then();
-        first();
-        was_last
-    }
-}
-
-/// A fault: counting orders nothing.
-pub(super) enum Unordered {}
-
 pub(super) struct UnorderedCounter(atomic::AtomicU32);
 
 impl Atomic<u32> for UnorderedCounter {
@@ -154,17 +123,6 @@ impl Counter for UnorderedCounter {
         self.0.fetch_sub(1, Ordering::Relaxed)
     }
 }
-
-impl Primitives for Unordered {
-    type Flag = atomic::AtomicBool;
-    type Number = atomic::AtomicUsize;
-    type Counter = UnorderedCounter;
-    type Monitor<T: Send> = LoomMonitor<T>;
-    type Channel<T: Send> = LoomChannel<T>;
-}
-
-/// A fault: whoever publishes wakes nobody.
-pub(super) enum Silent {}
 
 pub(super) struct SilentMonitor<T>(LoomMonitor<T>);
 
@@ -191,10 +149,46 @@ impl<T: Send> Monitor<T> for SilentMonitor<T> {
     fn wake_all(&self) {}
 }
 
-impl Primitives for Silent {
-    type Flag = atomic::AtomicBool;
-    type Number = atomic::AtomicUsize;
-    type Counter = atomic::AtomicU32;
-    type Monitor<T: Send> = SilentMonitor<T>;
-    type Channel<T: Send> = LoomChannel<T>;
+/// A family of primitives: its counter and its monitor, and what else it does its own way.
+macro_rules! family {
+    ($(#[$doc:meta])* $name:ident: $counter:ty, $monitor:ident $(; $other:item)?) => {
+        $(#[$doc])*
+        pub(super) enum $name {}
+
+        impl Primitives for $name {
+            type Flag = atomic::AtomicBool;
+            type Number = atomic::AtomicUsize;
+            type Counter = $counter;
+            type Monitor<T: Send> = $monitor<T>;
+            type Channel<T: Send> = LoomChannel<T>;
+
+            $($other)?
+        }
+    };
+}
+
+family! {
+    /// The protocol as it is.
+    Loom: atomic::AtomicU32, LoomMonitor
+}
+
+family! {
+    /// A fault: messages are counted before they are laid down.
+    CountingFirst: atomic::AtomicU32, LoomMonitor;
+    fn one_after_the_other(first: impl FnOnce(), then: impl FnOnce() -> bool) -> bool {
+        let was_last = then();
+        first();
+        was_last
+    }
+
+}
+
+family! {
+    /// A fault: counting orders nothing.
+    Unordered: UnorderedCounter, LoomMonitor
+}
+
+family! {
+    /// A fault: whoever publishes wakes nobody.
+    Silent: atomic::AtomicU32, SilentMonitor
 }

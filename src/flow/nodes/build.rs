@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::builder::{FlowBuilder, SECONDS};
 use super::run::{Flow, Parts, Shape, Wire};
-use super::{Draft, FlowBuilder, SECONDS, Sender};
+use super::{Draft, Sender};
 use crate::error::{Error, Result};
 use crate::flow::graph::{Edge, NONE, PhaseSpec, Span, Task, TaskGraph, Work};
 use crate::flow::topological::topological_order;

@@ -28,6 +28,12 @@ pub trait Inputs: Sized + 'static {
     fn send_back(back: Self::Back, firing: &Firing<'_>, input: &mut usize) -> Result<(), String>;
 }
 
+/// The number of the next port or producer.
+fn next(number: &mut usize) -> usize {
+    *number += 1;
+    *number - 1
+}
+
 /// One output.
 pub trait One: Inputs {}
 
@@ -62,13 +68,11 @@ impl<T: Send + 'static, B: Send + 'static> Inputs for Output<T, B> {
 
     #[inline]
     fn receive(firing: &Firing<'_>, port: &mut usize, _: usize) -> Result<T, String> {
-        *port += 1;
-        firing.take(*port - 1)
+        firing.take(next(port))
     }
 
     fn send_back(back: B, firing: &Firing<'_>, input: &mut usize) -> Result<(), String> {
-        *input += 1;
-        firing.send_back(*input - 1, Box::new(back));
+        firing.send_back(next(input), Box::new(back));
         Ok(())
     }
 }
@@ -83,13 +87,11 @@ impl<T: Send + Sync + 'static, B: Send + 'static> Inputs for Shared<T, B> {
 
     #[inline]
     fn receive(firing: &Firing<'_>, port: &mut usize, _: usize) -> Result<Arc<T>, String> {
-        *port += 1;
-        firing.take_shared(*port - 1)
+        firing.take_shared(next(port))
     }
 
     fn send_back(back: B, firing: &Firing<'_>, input: &mut usize) -> Result<(), String> {
-        *input += 1;
-        firing.send_back(*input - 1, Box::new(back));
+        firing.send_back(next(input), Box::new(back));
         Ok(())
     }
 }
@@ -105,12 +107,12 @@ impl Inputs for Signal {
 
     #[inline]
     fn receive(_: &Firing<'_>, port: &mut usize, _: usize) -> Result<(), String> {
-        *port += 1;
+        next(port);
         Ok(())
     }
 
     fn send_back((): (), _: &Firing<'_>, input: &mut usize) -> Result<(), String> {
-        *input += 1;
+        next(input);
         Ok(())
     }
 }

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+mod failures;
+
 use super::*;
 use crate::error::{Error, Result};
 use crate::flow::trace::Recorder;
@@ -145,110 +147,6 @@ fn parts_make_pieces_in_order() {
     }
 }
 
-fn failures(result: Result<()>) -> Vec<(String, String)> {
-    match result {
-        Err(Error::Run(failures)) => {
-            failures.into_iter().map(|it| (it.node, format!("{} {}", it.phase, it.cause))).collect()
-        }
-        other => panic!("{other:?}"),
-    }
-}
-
-#[test]
-fn errors_and_panics_are_named_and_leave_nothing_for_the_next_run() {
-    let mut flow = FlowBuilder::new("faults");
-    let (number, output) = flow.source::<i32>("number");
-    let output = flow.share(output);
-    let refuses = flow.try_node("refuses", output, |number: Arc<i32>| match *number {
-        1 => Err(format!("it dislikes {number}")),
-        other => Ok(other),
-    });
-    let panics = flow.node("panics", output, |number: Arc<i32>| {
-        assert!(*number != 1, "no {number}");
-        *number
-    });
-    let parts = flow.split("parts", 3, output, |number, part| {
-        assert!(**number != 1 || part.index != 1, "part {}", part.index);
-        part.index
-    });
-    let other = flow.node("other", output, |number: Arc<i32>| *number);
-    let sum = flow
-        .node("sum", (refuses, panics, parts), |(a, b, c)| a + b + i32::try_from(c.len()).unwrap());
-    let (sum, other) = (flow.sink("sum of all", sum), flow.sink("the other", other));
-    let flow = flow.build().unwrap();
-    for mut executor in executors() {
-        let mut run = flow.run();
-        for value in [2, 1, 3, 1, 1, 4] {
-            run.feed(&number, value).unwrap();
-            let result = executor.execute(&mut run);
-            let name = executor.name();
-            assert_eq!(run.take(&other).unwrap(), value, "{name}: it depends on none of them");
-            if value == 1 {
-                let found = failures(result);
-                let expected = [
-                    ("refuses", "forward it dislikes 1"),
-                    ("panics", "forward panicked: no 1"),
-                    ("parts", "forward panicked: part 1"),
-                ];
-                let expected = expected.map(|(a, b)| (a.to_owned(), b.to_owned()));
-                assert_eq!(found, expected, "{name}");
-                assert!(run.take(&sum).is_err(), "{name}");
-            } else {
-                result.unwrap();
-                assert_eq!(run.take(&sum).unwrap(), 2 * value + 3, "{name}");
-            }
-        }
-        // A source that was not fed says so.
-        let found = failures(executor.execute(&mut run));
-        assert!(found[0].0 == "number" && found[0].1.contains("not fed"), "{found:?}");
-    }
-}
-
-#[test]
-fn a_reverse_that_fails_is_named_and_what_was_sent_before_is_forgotten() {
-    let mut flow = FlowBuilder::new("faults");
-    let (x, output) = flow.source::<f64>("x");
-    let output = flow.share(output);
-    let fails = flow.reversible(
-        "fails",
-        output,
-        |x: Arc<f64>| (*x, *x),
-        |x, back: Vec<f64>| {
-            assert!(x > 0.0, "x is {x}");
-            back[0]
-        },
-    );
-    let twice = flow.reversible(
-        "twice",
-        output,
-        |x: Arc<f64>| (2.0 * *x, ()),
-        |(), back: Vec<f64>| 2.0 * back[0],
-    );
-    let sum = flow.reversible(
-        "sum",
-        (fails, twice),
-        |(a, b)| (a + b, ()),
-        |(), back: Vec<f64>| (back[0], back[0]),
-    );
-    let end = flow.turn("end", sum, |_| 1.0);
-    let flow = flow.build().unwrap();
-    for mut executor in executors() {
-        let mut run = flow.run();
-        for value in [1.0, -1.0, 2.0] {
-            run.feed(&x, value).unwrap();
-            let result = executor.execute(&mut run);
-            assert_eq!(run.take(&end).unwrap(), 3.0 * value);
-            if value < 0.0 {
-                assert_eq!(failures(result)[0].1, "reverse panicked: x is -1");
-                assert!(run.take_back(&x).is_err());
-            } else {
-                result.unwrap();
-                assert_eq!(run.take_back(&x).unwrap(), [1.0, 2.0]);
-            }
-        }
-    }
-}
-
 #[test]
 fn only_consumers_with_a_reverse_are_waited_for() {
     let mut flow = FlowBuilder::new("mixed");
@@ -321,97 +219,6 @@ fn runs_in_flight_have_a_state_in_order() {
         assert_eq!(*order.lock(), (0..16).collect::<Vec<_>>(), "{}", executor.name());
         assert!(runs.feed_in(8, &number, 1).unwrap_err().to_string().contains("8 runs in flight"));
     }
-}
-
-#[test]
-fn misbuilt_flows_are_refused_by_name() {
-    let refusal = |flow: FlowBuilder| flow.build().unwrap_err().to_string();
-    assert!(refusal(FlowBuilder::new("nothing")).contains("`nothing`: it has no node"));
-
-    let mut flow = FlowBuilder::new("twice");
-    flow.node("same", (), |()| 1);
-    flow.node("same", (), |()| 2);
-    assert!(
-        refusal(flow).contains("node `same`: the name is taken twice, by nodes number 1 and 2")
-    );
-
-    let mut flow = FlowBuilder::new("open");
-    let (_port, open) = flow.port::<u32>();
-    flow.node("waits", open, |number| number);
-    let message = refusal(flow);
-    assert!(message.contains("node `waits`: no output leads to its port 0 (u32)"), "{message}");
-
-    let mut flow = FlowBuilder::new("crowded");
-    let (port, later) = flow.port::<u32>();
-    flow.node("gets", later, |number| number);
-    for name in ["one", "two"] {
-        let output = flow.node(name, (), |()| 1u32);
-        flow.connect(output, port.clone());
-    }
-    let message = refusal(flow);
-    assert!(
-        message.contains("several outputs lead to its port 0 (u32): those of `one`, `two`"),
-        "{message}"
-    );
-
-    let mut flow = FlowBuilder::new("circle");
-    let (port, later) = flow.port::<u32>();
-    let (before, start) = flow.source::<u32>("before");
-    let a = flow.node("a", (start, later), |(x, y)| x + y);
-    let b = flow.node("b", a, |x| x);
-    let b = flow.share(b);
-    let c = flow.node("c", b, |x: Arc<u32>| *x);
-    flow.node("d", b, |x: Arc<u32>| *x);
-    flow.connect(c, port);
-    let message = refusal(flow);
-    assert!(message.contains("a cycle: a -> b -> c -> a;"), "{message}");
-
-    let mut other = FlowBuilder::new("other");
-    other.node("node", (), |()| 1);
-    let error = other.build().unwrap().run().feed(&before, 1).unwrap_err().to_string();
-    assert!(error.contains("belongs to another flow"), "{error}");
-
-    let mut flow = FlowBuilder::new("costs");
-    flow.node("node", (), |()| 1);
-    assert!(flow.cost("nobody", 1.0).unwrap_err().to_string().contains("known are: node"));
-    assert!(flow.cost("node", f64::NAN).unwrap_err().to_string().contains("NaN seconds"));
-    flow.cost("node", 1.0).unwrap();
-    assert_eq!(flow.build().unwrap().task_graph().estimated_costs(), [1.0]);
-}
-
-#[test]
-fn outputs_of_another_flow_are_refused_by_name() {
-    let refusal = |flow: FlowBuilder| flow.build().unwrap_err().to_string();
-    let expected = "node `takes`: an output of another flow leads to its port 0 (u32)";
-
-    let mut other = FlowBuilder::new("other");
-    let moved = other.node("moved", (), |()| 1u32);
-    let mut flow = FlowBuilder::new("flow");
-    flow.node("takes", moved, |number| number);
-    assert!(refusal(flow).contains(expected));
-
-    let shared = other.node("shared", (), |()| 1u32);
-    let shared = other.share(shared);
-    let mut flow = FlowBuilder::new("flow");
-    flow.node("takes", [shared], |[number]: [Arc<u32>; 1]| *number);
-    assert!(refusal(flow).contains(expected));
-
-    let pair = other.node("pair", (), |()| (1u32, 2u8));
-    let mut flow = FlowBuilder::new("flow");
-    let (first, _second) = flow.unzip(pair);
-    flow.node("takes", first, |number| number);
-    assert!(refusal(flow).contains(expected));
-
-    let connected = other.node("connected", (), |()| 1u32);
-    let mut flow = FlowBuilder::new("flow");
-    let (port, later) = flow.port::<u32>();
-    flow.connect(connected, port.clone());
-    flow.node("takes", later, |number| number);
-    assert!(refusal(flow).contains(expected));
-
-    let output = other.node("output", (), |()| 1u32);
-    other.connect(output, port);
-    assert!(refusal(other).contains("connected to a port of another flow"));
 }
 
 /// What stands for an output that is connected later is one like any other.
@@ -545,27 +352,6 @@ fn nothing_is_an_input_like_any_other() {
 
 /// Whoever sends a list of the wrong length back fails, rather than the engine.
 #[test]
-fn too_few_messages_back_are_a_failure() {
-    let mut flow = FlowBuilder::new("short");
-    let inputs: Vec<_> = (0..3).map(|it| flow.source::<f64>(format!("x{it}"))).collect();
-    let (sources, outputs): (Vec<_>, Vec<_>) = inputs.into_iter().unzip();
-    let sum = flow.reversible(
-        "sum",
-        outputs,
-        |all: Vec<f64>| (all.iter().sum::<f64>(), ()),
-        |(), back: Vec<f64>| vec![back[0]; 2],
-    );
-    flow.turn("end", sum, |_| 1.0);
-    let mut run = flow.build().unwrap().run();
-    for source in &sources {
-        run.feed(source, 1.0).unwrap();
-    }
-    let mut pool = executor("pool", 2, "fifo").unwrap();
-    let found = failures(pool.execute(&mut run));
-    assert!(found[0].1.contains("2 messages back, but has 3 producers"), "{found:?}");
-}
-
-#[test]
 fn every_message_is_observed_once_between_its_sender_and_its_receiver() {
     let Article { flow, a, b, .. } = article();
     for mut executor in executors() {
@@ -590,33 +376,6 @@ fn every_message_is_observed_once_between_its_sender_and_its_receiver() {
         }
         let sum = execution.messages.iter().find(|it| graph.task(it.from).node == "sum").unwrap();
         assert_eq!(sum.bytes, size_of::<String>());
-    }
-}
-
-#[test]
-fn a_cancelled_run_ends_and_the_next_one_is_whole() {
-    let mut flow = FlowBuilder::new("cancelled");
-    let times = Arc::new(AtomicUsize::new(0));
-    let mut last = flow.node("first", (), |()| 0);
-    for step in 0..100 {
-        let times = Arc::clone(&times);
-        last = flow.node(format!("step {step}"), last, move |number| {
-            times.fetch_add(1, Ordering::Relaxed);
-            number + 1
-        });
-    }
-    let last = flow.sink("last", last);
-    let flow = flow.build().unwrap();
-    for mut executor in executors() {
-        let mut run = flow.run();
-        let token = run.cancel_token();
-        token.cancel();
-        times.store(0, Ordering::Relaxed);
-        assert!(matches!(executor.execute(&mut run), Err(Error::Cancelled)), "{}", executor.name());
-        assert_eq!(times.load(Ordering::Relaxed), 0);
-        token.reset();
-        executor.execute(&mut run).unwrap();
-        assert_eq!(run.take(&last).unwrap(), 100);
     }
 }
 
@@ -660,46 +419,5 @@ fn who_drops_a_pool_waits_for_its_workers() {
         drop((run, flow));
         drop(pool);
         assert_eq!(Arc::strong_count(&held), 1);
-    }
-}
-
-/// Panics at the first message from one of the nodes.
-struct Squeamish(&'static str);
-
-impl Observer for Squeamish {
-    fn part(&self, _: crate::flow::PartEvent) {}
-
-    fn message(&self, event: crate::flow::MessageEvent) {
-        assert!(event.from != 1 || event.port > 0, "{}", self.0);
-    }
-
-    fn wants_messages(&self) -> bool {
-        true
-    }
-}
-
-#[test]
-fn an_observer_of_messages_that_panics_fails_its_run_and_no_other() {
-    let mut flow = FlowBuilder::new("watched");
-    let one = flow.node("one", (), |()| 1);
-    let two = flow.node("two", one, |one| one + 1);
-    let three = flow.node("three", two, |two| two + 1);
-    let three = flow.sink("result", three);
-    let flow = flow.build().unwrap();
-    for mut executor in executors() {
-        let mut run = flow.run();
-        for _ in 0..3 {
-            run.observe(Some(Arc::new(Squeamish("not this one"))));
-            let found = failures(executor.execute(&mut run));
-            let name = executor.name();
-            assert_eq!(found.len(), 1, "{name}: {found:?}");
-            assert!(
-                found[0].0 == "two" && found[0].1.contains("not this one"),
-                "{name}: {found:?}"
-            );
-            run.observe(None);
-            executor.execute(&mut run).unwrap();
-            assert_eq!(run.take(&three).unwrap(), 3, "{name}");
-        }
     }
 }
