@@ -55,7 +55,6 @@ impl Slot<Handle> for AtomicPtr<f32> {
 /// The tensors of a run.
 pub(crate) struct Tensors {
     pub(crate) core: Core<Handle>,
-    pub(crate) graph: Arc<TaskGraph>,
     pub(crate) layout: Arc<TensorLayout>,
     pub(crate) parameters: Arc<Parameters>,
     /// Where each storage starts; null while a recycled one is not held.
@@ -74,7 +73,7 @@ pub(crate) struct Tensors {
 
 impl std::fmt::Debug for Tensors {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Tensors(of {} tasks)", self.graph.task_count())
+        write!(f, "Tensors(of {} tasks)", self.core.graph().task_count())
     }
 }
 
@@ -101,7 +100,6 @@ impl Tensors {
             _arena: arena,
             step: AtomicU64::new(0),
             seed: AtomicU64::new(0),
-            graph: Arc::clone(graph),
             layout: Arc::clone(layout),
             parameters,
         }
@@ -139,7 +137,7 @@ impl Tensors {
     /// Lets every buffer exist that a task writes first.
     #[inline]
     pub(crate) fn acquire(&self, task: usize) {
-        for &storage in self.graph.acquired_by(task) {
+        for &storage in self.core.graph().acquired_by(task) {
             self.acquire_storage(storage as usize);
         }
     }
@@ -166,7 +164,7 @@ impl Tensors {
     /// Lets go of what a task held.
     #[inline]
     pub(crate) fn release(&self, task: usize) {
-        for &storage in self.graph.held_by(task) {
+        for &storage in self.core.graph().held_by(task) {
             let storage = storage as usize;
             // AcqRel: whoever comes last sees that all others are done with the numbers.
             if self.holders[storage].fetch_sub(1, Ordering::AcqRel) == 1 {

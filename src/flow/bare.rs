@@ -1,6 +1,6 @@
 //! Bare graphs of tasks, for scheduling without anything to compute.
 
-use super::graph::{Edge, NONE, PhaseSpec, Span, Task, TaskGraph, Work};
+use super::graph::{Edge, NONE, PhaseSpec, TaskGraph, Work};
 use crate::error::{Error, Result};
 
 static PHASES: &[PhaseSpec] = &[PhaseSpec { name: "task", stage: 0 }];
@@ -65,18 +65,9 @@ impl TaskGraphBuilder {
         for (&before, slot) in after.iter().zip(first_slot..) {
             self.sent.push((before as u32, Edge { task: number as u32, slot, value: NONE }));
         }
-        self.graph.slots += after.len();
         self.graph.nodes.push(name);
-        self.graph.work.push(Work { node: number as u32, phase: 0 });
-        self.graph.costs.push(seconds);
-        self.graph.tasks.push(Task {
-            work: Span { start: number as u32, len: 1 },
-            parts: 1,
-            first_part: number as u32,
-            in_degree: after.len() as u32,
-            first_slot,
-            ..Task::default()
-        });
+        let work = Work { node: number as u32, phase: 0 };
+        self.graph.add_task(work, 1, after.len(), seconds);
         Ok(number)
     }
 

@@ -122,6 +122,12 @@ impl<M: Message, P: Primitives> Core<M, P> {
         }
     }
 
+    /// The tasks.
+    #[inline]
+    pub(crate) fn graph(&self) -> &TaskGraph {
+        &self.graph
+    }
+
     /// The port's message waits here, once it has come.
     #[inline]
     pub(crate) fn slot(&self, slot: u32) -> &M::Slot {

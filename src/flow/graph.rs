@@ -174,6 +174,23 @@ impl TaskGraph {
         }
     }
 
+    /// Adds a task that does one thing for one node, with so many ports; gives its number.
+    pub(crate) fn add_task(&mut self, work: Work, parts: u32, ports: usize, seconds: f64) -> u32 {
+        let number = self.tasks.len() as u32;
+        self.tasks.push(Task {
+            work: Span { start: self.work.len() as u32, len: 1 },
+            parts,
+            first_part: self.tasks.last().map_or(0, |last| last.first_part + last.parts),
+            in_degree: ports as u32,
+            first_slot: self.slots as u32,
+            ..Task::default()
+        });
+        self.work.push(work);
+        self.slots += ports;
+        self.costs.push(seconds);
+        number
+    }
+
     /// Tells every task its messages, given with their senders.
     pub(crate) fn connect(&mut self, mut sent: Vec<(u32, Edge)>) {
         sent.sort_by_key(|(from, edge)| (*from, edge.task, edge.slot));

@@ -15,7 +15,7 @@ use loom::cell::UnsafeCell;
 use primitives::{CountingFirst, Loom, Silent, Token, Unordered};
 
 use super::core::{Core, Delivery, Failed};
-use super::graph::{Edge, PhaseSpec, Span, Task as GraphTask, TaskGraph, Work};
+use super::graph::{Edge, PhaseSpec, TaskGraph, Work};
 use super::message::Slot;
 use super::policy::{Policy, ReadyPart, policy};
 use super::program::Program;
@@ -63,19 +63,10 @@ fn graph(tasks: &[Task]) -> TaskGraph {
         for (&from, slot) in task.waits_for.iter().zip(first_slot..) {
             sent.push((from, Edge { task: number as u32, slot, value: from }));
         }
-        graph.slots += task.waits_for.len();
         graph.nodes.push(number.to_string());
-        graph.work.push(Work { node: number as u32, phase: 0 });
-        graph.costs.push(if task.parts == 1 { 0.0 } else { f64::from(task.parts) });
-        let first_part = graph.tasks.last().map_or(0, |last| last.first_part + last.parts);
-        graph.tasks.push(GraphTask {
-            work: Span { start: number as u32, len: 1 },
-            parts: task.parts,
-            first_part,
-            in_degree: task.waits_for.len() as u32,
-            first_slot,
-            ..GraphTask::default()
-        });
+        let seconds = if task.parts == 1 { 0.0 } else { f64::from(task.parts) };
+        let work = Work { node: number as u32, phase: 0 };
+        graph.add_task(work, task.parts, task.waits_for.len(), seconds);
     }
     graph.connect(sent);
     graph

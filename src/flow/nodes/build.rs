@@ -7,7 +7,7 @@ use super::builder::{FlowBuilder, SECONDS};
 use super::run::{Flow, Parts, Shape, Wire};
 use super::{Draft, Sender};
 use crate::error::{Error, Result};
-use crate::flow::graph::{Edge, NONE, PhaseSpec, Span, Task, TaskGraph, Work};
+use crate::flow::graph::{Edge, NONE, PhaseSpec, Span, TaskGraph, Work};
 use crate::flow::topological::topological_order;
 
 static PHASES: &[PhaseSpec] =
@@ -237,22 +237,10 @@ impl Writer {
         ports: usize,
         seconds: Option<f64>,
     ) -> u32 {
-        let graph = &mut self.graph;
-        let task = graph.tasks.len() as u32;
-        let work = Span { start: graph.work.len() as u32, len: 1 };
-        graph.work.push(Work { node: node as u32, phase });
-        graph.costs.push(seconds.unwrap_or(SECONDS));
-        let first_part = graph.tasks.last().map_or(0, |last| last.first_part + last.parts);
-        graph.tasks.push(Task {
-            work,
-            parts: parts as u32,
-            first_part,
-            in_degree: ports as u32,
-            first_slot: graph.slots as u32,
-            unknown_cost: seconds.is_none(),
-            ..Task::default()
-        });
-        graph.slots += ports;
+        let work = Work { node: node as u32, phase };
+        let expected = seconds.unwrap_or(SECONDS);
+        let task = self.graph.add_task(work, parts as u32, ports, expected);
+        self.graph.tasks[task as usize].unknown_cost = seconds.is_none();
         self.copy_of.push(copy as u32);
         self.node_of.push(node as u32);
         task

@@ -12,7 +12,8 @@ use super::ports::{Connection, Emitter, Output, Port, Shared, Signal};
 use super::reverse::{Kept, Reverse, SourceBack, Turn};
 use super::{Draft, Part, Sender, Sink, Source};
 
-/// Builds a [`Flow`]: a graph of nodes that wait for one message on each of their ports, compute, and send.
+/// Builds a [`Flow`](super::Flow): a graph of nodes that wait for one message on each of their ports, compute,
+/// and send.
 ///
 /// A node is a closure. What it returns is its [`Output`], which another node takes in: that node gets the value
 /// itself, moved. An output that several nodes read is [shared](Self::share) first, and each of them gets an
@@ -83,7 +84,7 @@ impl FlowBuilder {
         (Arc::clone(&emitter), Output::new(emitter))
     }
 
-    /// Adds a source called `name`: every run sends the value that it is [fed](FlowRun::feed).
+    /// Adds a source called `name`: every run sends the value that it is [fed](super::FlowRun::feed).
     ///
     /// ```
     /// # use caudal::flow::{Executor, FlowBuilder, Sequential};
@@ -128,7 +129,7 @@ impl FlowBuilder {
     }
 
     /// The same with a closure that may fail. The error comes back as a failure of the node, from
-    /// [`Executor::execute`](super::Executor::execute), and so does a panic; nodes that do not depend on it run
+    /// [`Executor::execute`](crate::flow::Executor::execute), and so does a panic; nodes that do not depend on it run
     /// all the same.
     pub fn try_node<I, R, E>(
         &mut self,
@@ -182,7 +183,7 @@ impl FlowBuilder {
         output.into_signal()
     }
 
-    /// Adds a node that keeps `state` from run to run. Of several runs [in flight](Flow::in_flight), an earlier
+    /// Adds a node that keeps `state` from run to run. Of several runs [in flight](super::Flow::in_flight), an earlier
     /// one has the state before a later one; where it fails in an earlier one, the later ones do not reach it.
     ///
     /// ```
@@ -325,7 +326,7 @@ impl FlowBuilder {
         Sink { flow: self.id, index: sink, values: PhantomData }
     }
 
-    /// Adds a sink called `name`, from which the value of a run is [taken](FlowRun::take).
+    /// Adds a sink called `name`, from which the value of a run is [taken](super::FlowRun::take).
     pub fn sink<E: Inputs>(&mut self, name: impl Into<String>, input: E) -> Sink<E::Values> {
         let (sink, ports) = (self.sinks.len(), input.connect(self));
         let name = name.into();
