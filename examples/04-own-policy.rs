@@ -10,7 +10,7 @@ use caudal::flow::policy::{Policy, PolicySpec, ReadyPart, policy, register};
 use caudal::measure::{prepare, time_steps};
 use caudal::model::Model;
 use caudal::plan::PlanOptions;
-use caudal::simulator::{Costs, Machine, Options, simulate};
+use caudal::simulator::{Machine, Options, PartCosts, simulate};
 
 #[derive(Debug, Default)]
 struct Latest(Vec<ReadyPart>);
@@ -41,7 +41,7 @@ fn main() -> caudal::Result<()> {
     let training = &model.training;
     let options = PlanOptions::default();
     let mut run = prepare(&model.graph, training.batch_size, &training.optimizer, options)?;
-    let costs = Costs::even(run.plan(), run.plan().estimated_costs());
+    let costs = PartCosts::even(run.plan(), run.plan().estimated_costs());
     for name in ["critical-path", "latest"] {
         let took = time_steps(&mut run, &mut Pool::new(2, name)?, Duration::from_secs(1))?;
         let (machine, options) = (Machine::ideal(16), Options::default());

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use caudal::flow::policy::{POLICIES, policy};
 use caudal::flow::{Executor, Flow, FlowBuilder, Pool, TaskGraph};
-use caudal::simulator::{Costs, Machine, Options, simulate};
+use caudal::simulator::{Machine, Options, PartCosts, simulate};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -116,7 +116,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let graph: &TaskGraph = flow.task_graph();
     let oversleep = oversleep();
     let seconds: Vec<f64> = graph.estimated_costs().iter().map(|cost| cost + oversleep).collect();
-    let costs = Costs::even(graph, &seconds);
+    let costs = PartCosts::even(graph, &seconds);
     let (work, longest) = (costs.work(), costs.critical_path(graph));
     let bound = longest.max(work / WORKERS as f64);
     println!("{TASKS} tasks and {} messages, {WORKERS} workers", graph.message_count());

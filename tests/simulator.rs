@@ -2,7 +2,7 @@
 
 use caudal::flow::policy::{POLICIES, Policy, ReadyPart, policy};
 use caudal::flow::{TaskGraph, TaskGraphBuilder};
-use caudal::simulator::{Costs, Machine, Options, Simulation, simulate};
+use caudal::simulator::{Machine, Options, PartCosts, Simulation, simulate};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -59,8 +59,8 @@ fn graph(seconds: &[f64], after: &[(usize, usize)]) -> TaskGraph {
 }
 
 /// What its tasks cost.
-fn costs_of(graph: &TaskGraph) -> Costs {
-    Costs::even(graph, graph.estimated_costs())
+fn costs_of(graph: &TaskGraph) -> PartCosts {
+    PartCosts::even(graph, graph.estimated_costs())
 }
 
 fn run(tasks: &TaskGraph, policy: &mut dyn Policy, machine: &Machine) -> Simulation {
@@ -72,7 +72,12 @@ fn run(tasks: &TaskGraph, policy: &mut dyn Policy, machine: &Machine) -> Simulat
 
 /// Asserts that every part ran once, for as long as it takes, after those that it waits for, and that
 /// no worker ran two at a time.
-fn assert_schedule(tasks: &TaskGraph, costs: &Costs, simulation: &Simulation, machine: &Machine) {
+fn assert_schedule(
+    tasks: &TaskGraph,
+    costs: &PartCosts,
+    simulation: &Simulation,
+    machine: &Machine,
+) {
     let mut ended = vec![0; tasks.task_count()];
     let mut times = vec![0; tasks.task_count()];
     let mut free = vec![0; machine.workers()];
@@ -244,7 +249,7 @@ fn a_seed_decides_every_draw_and_a_thousand_workers_are_no_problem() {
     let mut random = ChaCha8Rng::seed_from_u64(4);
     let tasks = random_tasks(&mut random);
     let fixed = costs_of(&tasks);
-    let varied = Costs::new((0..tasks.task_count()).map(|task| {
+    let varied = PartCosts::new((0..tasks.task_count()).map(|task| {
         let mut parts = fixed.of_task(task).to_vec();
         for part in &mut parts {
             part.variance = (0.3 * part.mean).powi(2);

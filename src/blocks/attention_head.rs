@@ -15,7 +15,7 @@ pub(super) static SPEC: BlockSpec = BlockSpec {
         ("mask", "none, or causal: query i sees the keys 0 to i alone; default none"),
     ],
     parse: |attributes| {
-        from_attributes(attributes).map(|Settings { size, mask }| attention_head(size, mask))
+        from_attributes(attributes).map(|Attributes { size, mask }| attention_head(size, mask))
     },
     samples: &[
         Sample { attributes: "size = 2", inputs: &[&[3, 4]] },
@@ -26,7 +26,7 @@ pub(super) static SPEC: BlockSpec = BlockSpec {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Settings {
+struct Attributes {
     size: usize,
     #[serde(default)]
     mask: Mask,

@@ -17,7 +17,7 @@ pub(super) static SPEC: BlockSpec = BlockSpec {
         ("mask", "none, or causal: query i sees the keys 0 to i alone; default none"),
     ],
     parse: |attributes| {
-        let make = |it: Settings| multi_head_attention(it.heads, it.size, it.features, it.mask);
+        let make = |it: Attributes| multi_head_attention(it.heads, it.size, it.features, it.mask);
         from_attributes(attributes).map(make)
     },
     samples: &[
@@ -35,7 +35,7 @@ pub(super) static SPEC: BlockSpec = BlockSpec {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Settings {
+struct Attributes {
     heads: usize,
     size: usize,
     features: usize,

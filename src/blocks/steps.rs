@@ -11,7 +11,7 @@ pub(super) static SPEC: BlockSpec = BlockSpec {
     kind: "steps",
     summary: "the steps of a sequence [length, features], each a node of its own",
     attributes: &[("length", "how many steps there are; required")],
-    parse: |attributes| from_attributes(attributes).map(|Settings { length }| steps(length)),
+    parse: |attributes| from_attributes(attributes).map(|Attributes { length }| steps(length)),
     samples: &[
         Sample { attributes: "length = 3", inputs: &[&[3, 2]] },
         Sample { attributes: "length = 1", inputs: &[&[1, 4]] },
@@ -20,7 +20,7 @@ pub(super) static SPEC: BlockSpec = BlockSpec {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Settings {
+struct Attributes {
     length: usize,
 }
 

@@ -20,8 +20,8 @@ use clap::Args;
 use super::fitting::{Callbacks, Fitting};
 use super::interrupt::Interrupt;
 use super::output::{check_writable, line, not_written};
+use super::record_replay::RecordReplay;
 use super::report::Report;
-use super::schedules::Schedules;
 use super::{Stop, options, summary, trace};
 
 /// How long each training looks for its speedup afterwards.
@@ -59,7 +59,7 @@ pub(super) struct Train {
     #[arg(long)]
     estimated_costs: bool,
     #[command(flatten)]
-    schedules: Schedules,
+    schedules: RecordReplay,
     /// For the first weights, the order of the items, and every other random number
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,

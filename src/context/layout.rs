@@ -34,8 +34,6 @@ pub(crate) enum Place {
 pub(crate) struct Storage {
     pub(crate) place: Place,
     pub(crate) floats: usize,
-    /// Tasks that hold it before it is released; 0 for storages that are never released.
-    pub(crate) holders: u32,
 }
 
 /// Where the values of a plan lie, and what its calls read: all that a run's memory follows from.

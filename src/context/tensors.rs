@@ -12,6 +12,7 @@ use super::parameters::Parameters;
 use super::recycler::Recycler;
 use crate::flow::core::{Core, Delivery};
 use crate::flow::graph::{NONE, TaskGraph};
+use crate::flow::holders::Holders;
 use crate::flow::message::{Message, Slot};
 use crate::kernels::{Buffer, MatrixMut, MatrixRef};
 
@@ -61,7 +62,7 @@ pub(crate) struct Tensors {
     bases: Vec<AtomicPtr<f32>>,
     /// The buffer of each recycled storage.
     buffers: Vec<AtomicU32>,
-    holders: Vec<AtomicU32>,
+    holders: Holders,
     pub(crate) recycler: Recycler,
     /// Where the fixed storages live; reached through `bases`.
     _arena: Buffer,
@@ -95,7 +96,7 @@ impl Tensors {
             core: Core::new(Arc::clone(graph)),
             bases: bases.collect(),
             buffers: layout.storages.iter().map(|_| AtomicU32::new(NONE)).collect(),
-            holders: layout.storages.iter().map(|it| AtomicU32::new(it.holders)).collect(),
+            holders: Holders::new(graph),
             recycler: Recycler::default(),
             _arena: arena,
             step: AtomicU64::new(0),
@@ -164,17 +165,11 @@ impl Tensors {
     /// Lets go of what a task held.
     #[inline]
     pub(crate) fn release(&self, task: usize) {
-        for &storage in self.core.graph().held_by(task) {
-            let storage = storage as usize;
-            // AcqRel: whoever comes last sees that all others are done with the numbers.
-            if self.holders[storage].fetch_sub(1, Ordering::AcqRel) == 1 {
-                self.release_storage(storage);
-            }
-        }
+        let buffers = self.core.graph().buffers_of(task);
+        self.holders.release(buffers, |storage| self.release_storage(storage));
     }
 
     fn release_storage(&self, storage: usize) {
-        self.holders[storage].store(self.layout.storages[storage].holders, Ordering::Relaxed);
         if self.layout.storages[storage].place == Place::Recycled {
             let base = self.bases[storage].swap(std::ptr::null_mut(), Ordering::AcqRel);
             if !base.is_null() {
@@ -185,6 +180,7 @@ impl Tensors {
 
     /// Gives every buffer back, when no task is under way.
     pub(crate) fn release_all(&self) {
+        self.holders.reset();
         (0..self.bases.len()).for_each(|storage| self.release_storage(storage));
     }
 }

@@ -10,7 +10,7 @@ static PHASES: &[PhaseSpec] = &[PhaseSpec { name: "task", stage: 0 }];
 /// ```
 /// use caudal::flow::TaskGraphBuilder;
 /// use caudal::flow::policy::policy;
-/// use caudal::simulator::{Costs, Machine, Options, simulate};
+/// use caudal::simulator::{PartCosts, Machine, Options, simulate};
 ///
 /// let mut tasks = TaskGraphBuilder::new("diamond");
 /// let first = tasks.task("first", 1.0, &[])?;
@@ -18,7 +18,7 @@ static PHASES: &[PhaseSpec] = &[PhaseSpec { name: "task", stage: 0 }];
 /// let right = tasks.task("right", 3.0, &[first])?;
 /// tasks.task("last", 1.0, &[left, right])?;
 /// let graph = tasks.build()?;
-/// let costs = Costs::even(&graph, graph.estimated_costs());
+/// let costs = PartCosts::even(&graph, graph.estimated_costs());
 /// let mut policy = policy("critical-path")?;
 /// let machine = Machine::ideal(2);
 /// let simulated = simulate(&graph, policy.as_mut(), &machine, &costs, Options::default())?;

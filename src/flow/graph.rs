@@ -48,7 +48,7 @@ pub(crate) struct Task {
     /// Whether its parts are ranges of these, as those of other such tasks.
     pub(crate) by_items: bool,
     /// The buffers that it reads or writes, in [`BufferUse::list`].
-    pub(crate) holds: Span,
+    pub(crate) buffers: Span,
     /// Those that must exist before its parts run.
     pub(crate) acquires: Span,
 }
@@ -261,8 +261,8 @@ impl TaskGraph {
 
     /// The buffers that a task reads or writes.
     #[inline]
-    pub(crate) fn held_by(&self, task: usize) -> &[u32] {
-        self.listed(self.tasks[task].holds)
+    pub(crate) fn buffers_of(&self, task: usize) -> &[u32] {
+        self.listed(self.tasks[task].buffers)
     }
 
     /// The buffers that must exist before a task's parts run.

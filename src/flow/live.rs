@@ -1,14 +1,18 @@
 //! How many bytes of buffers a run holds as its parts start and end: the counting of buffers, without them.
 
 use super::graph::{Span, TaskGraph};
+use super::holders::Holders;
 
 /// The buffers of one run that is driven part by part.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct LiveBytes {
     tasks: Vec<Task>,
     /// What the tasks' spans point into.
     list: Vec<u32>,
-    buffers: Vec<Buffer>,
+    /// By buffer.
+    bytes: Vec<usize>,
+    exists: Vec<bool>,
+    holders: Holders,
     now: usize,
     peak: usize,
 }
@@ -16,39 +20,24 @@ pub(super) struct LiveBytes {
 #[derive(Clone, Copy, Debug)]
 struct Task {
     acquires: Span,
-    holds: Span,
+    buffers: Span,
     parts: u32,
     parts_left: u32,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Buffer {
-    bytes: usize,
-    holders: u32,
-    /// Tasks that have yet to let go of it.
-    holders_left: u32,
-    /// Whether it exists.
-    held: bool,
 }
 
 impl LiveBytes {
     /// Nothing has run yet.
     pub(super) fn new(graph: &TaskGraph) -> Self {
-        let buffers = graph.buffers.bytes.iter().zip(&graph.buffers.holders);
-        let buffers = buffers.map(|(&bytes, &holders)| Buffer {
-            bytes,
-            holders,
-            holders_left: holders,
-            held: false,
-        });
         let tasks = graph.tasks.iter().map(|task| Task {
             acquires: task.acquires,
-            holds: task.holds,
+            buffers: task.buffers,
             parts: task.parts,
             parts_left: task.parts,
         });
         Self {
-            buffers: buffers.collect(),
+            bytes: graph.buffers.bytes.clone(),
+            exists: vec![false; graph.buffers.bytes.len()],
+            holders: Holders::new(graph),
             tasks: tasks.collect(),
             list: graph.buffers.list.clone(),
             now: 0,
@@ -61,10 +50,8 @@ impl LiveBytes {
         for task in &mut self.tasks {
             task.parts_left = task.parts;
         }
-        for buffer in &mut self.buffers {
-            buffer.holders_left = buffer.holders;
-            buffer.held = false;
-        }
+        self.holders.reset();
+        self.exists.fill(false);
         (self.now, self.peak) = (0, 0);
     }
 
@@ -78,18 +65,21 @@ impl LiveBytes {
         self.peak
     }
 
+    fn acquired(&self, task: u32) -> &[u32] {
+        &self.list[self.tasks[task as usize].acquires.range()]
+    }
+
     /// Bytes that a part of `task` would take, were it to start now.
     pub(super) fn takes(&self, task: u32) -> usize {
-        let acquired = &self.list[self.tasks[task as usize].acquires.range()];
-        let buffers = acquired.iter().map(|&buffer| self.buffers[buffer as usize]);
-        buffers.filter(|buffer| !buffer.held).map(|buffer| buffer.bytes).sum()
+        let new = self.acquired(task).iter().filter(|&&buffer| !self.exists[buffer as usize]);
+        new.map(|&buffer| self.bytes[buffer as usize]).sum()
     }
 
     /// Bytes that would be given back, were `task` to end now.
     pub(super) fn frees(&self, task: u32) -> usize {
-        let held = &self.list[self.tasks[task as usize].holds.range()];
-        let buffers = held.iter().map(|&buffer| self.buffers[buffer as usize]);
-        buffers.filter(|buffer| buffer.holders_left == 1).map(|buffer| buffer.bytes).sum()
+        let touched = self.list[self.tasks[task as usize].buffers.range()].iter();
+        let last = touched.filter(|&&buffer| self.holders.is_last(buffer));
+        last.map(|&buffer| self.bytes[buffer as usize]).sum()
     }
 
     /// A part of `task` starts.
@@ -97,7 +87,7 @@ impl LiveBytes {
         self.now += self.takes(task);
         self.peak = self.peak.max(self.now);
         for &buffer in &self.list[self.tasks[task as usize].acquires.range()] {
-            self.buffers[buffer as usize].held = true;
+            self.exists[buffer as usize] = true;
         }
     }
 
@@ -108,13 +98,12 @@ impl LiveBytes {
         if *left > 0 {
             return;
         }
-        for &buffer in &self.list[self.tasks[task as usize].holds.range()] {
-            let buffer = &mut self.buffers[buffer as usize];
-            buffer.holders_left -= 1;
-            if buffer.holders_left == 0 && std::mem::take(&mut buffer.held) {
-                self.now -= buffer.bytes;
+        let Self { tasks, list, bytes, exists, holders, now, .. } = self;
+        holders.release(&list[tasks[task as usize].buffers.range()], |buffer| {
+            if std::mem::take(&mut exists[buffer]) {
+                *now -= bytes[buffer];
             }
-        }
+        });
     }
 }
 

@@ -10,17 +10,17 @@ use super::core::describe_panic;
 use super::graph::TaskGraph;
 use super::policy::{Policy, ReadyPart};
 use super::program::Program;
+use super::ready_set::ReadySet;
 use super::rules::{share, takes_more, to_wake};
 use super::sync::{Atomic, Monitor, Primitives};
-use super::waiting::Waiting;
 use super::work::{Ended, Work, end_part};
 use super::worker::Worker;
 
 /// A policy under a lock, and how many parts it holds.
 pub(super) struct Queue<P: Primitives> {
-    held: P::Monitor<Held<P>>,
+    state: P::Monitor<State<P>>,
     /// Parts in the policy: looked at without the lock.
-    waiting: P::Number,
+    ready_parts: P::Number,
     /// Counts what may change a policy's answer: parts that came, went or ended.
     changes: P::Number,
     done: P::Flag,
@@ -32,13 +32,13 @@ pub(super) struct Queue<P: Primitives> {
 }
 
 /// What the lock protects.
-struct Held<P: Primitives> {
+struct State<P: Primitives> {
     policy: Box<dyn Policy>,
     run: Option<Arc<dyn Work<P>>>,
     /// The run's tasks.
     graph: Option<Arc<TaskGraph>>,
     /// What the policy holds.
-    waiting: Waiting,
+    ready: ReadySet,
     /// Why the policy is asked no more during this run.
     fault: Option<Fault>,
     sleeping: usize,
@@ -68,9 +68,9 @@ pub(super) enum Found {
     Stalled,
 }
 
-type Guard<'a, P> = <<P as Primitives>::Monitor<Held<P>> as Monitor<Held<P>>>::Guard<'a>;
+type Guard<'a, P> = <<P as Primitives>::Monitor<State<P>> as Monitor<State<P>>>::Guard<'a>;
 
-impl<P: Primitives> Held<P> {
+impl<P: Primitives> State<P> {
     /// Calls the policy, unless it did something wrong in this run.
     fn ask<T>(&mut self, call: impl FnOnce(&mut dyn Policy) -> T) -> Option<T> {
         if self.fault.is_some() {
@@ -92,7 +92,7 @@ impl<P: Primitives> Held<P> {
         let graph = self.graph.as_deref()?;
         if let Some(task) = graph.tasks.get(part.task as usize)
             && part.part < task.parts
-            && self.waiting.remove(task.first_part as usize + part.part as usize)
+            && self.ready.remove(task.first_part as usize + part.part as usize)
         {
             return Some(part);
         }
@@ -109,11 +109,11 @@ impl<P: Primitives> Held<P> {
 impl<P: Primitives> Queue<P> {
     pub(super) fn new(policy: Box<dyn Policy>, workers: usize, spins: usize) -> Self {
         let supervised = policy.supervises();
-        let held = Held {
+        let state = State {
             policy,
             run: None,
             graph: None,
-            waiting: Waiting::default(),
+            ready: ReadySet::default(),
             fault: None,
             sleeping: 0,
             refused: 0,
@@ -122,8 +122,8 @@ impl<P: Primitives> Queue<P> {
             stopping: false,
         };
         Self {
-            held: P::Monitor::new(held),
-            waiting: P::Number::new(0),
+            state: P::Monitor::new(state),
+            ready_parts: P::Number::new(0),
             changes: P::Number::new(0),
             done: P::Flag::new(true),
             spins,
@@ -138,65 +138,65 @@ impl<P: Primitives> Queue<P> {
 
     /// Calls the policy while no run is under way.
     pub(super) fn with_policy<T>(&self, call: impl FnOnce(&mut dyn Policy) -> T) -> T {
-        call(self.held.lock().policy.as_mut())
+        call(self.state.lock().policy.as_mut())
     }
 
     /// Begins a run, after the policy has agreed to it.
     pub(super) fn begin(&self, run: &Arc<dyn Work<P>>) {
-        let mut held = self.held.lock();
+        let mut state = self.state.lock();
         self.done.store(false, Ordering::Relaxed);
-        held.run = Some(Arc::clone(run));
-        held.graph = Some(Arc::clone(run.graph()));
-        held.waiting.clear(run.graph().part_count());
-        held.fault = None;
-        self.publish(&mut held, run.graph(), &run.graph().sources, 0);
-        self.unlock_and_wake(held);
+        state.run = Some(Arc::clone(run));
+        state.graph = Some(Arc::clone(run.graph()));
+        state.ready.clear(run.graph().part_count());
+        state.fault = None;
+        self.publish(&mut state, run.graph(), &run.graph().sources, 0);
+        self.unlock_and_wake(state);
     }
 
     /// Lets go of the run that has ended.
     pub(super) fn end(&self) {
-        let mut held = self.held.lock();
-        (held.run, held.graph) = (None, None);
+        let mut state = self.state.lock();
+        (state.run, state.graph) = (None, None);
     }
 
     /// Drops what a policy still holds after a stall, so that the next run begins with nothing. Gives back
     /// what the policy did wrong, if that is known.
     pub(super) fn forget(&self) -> Option<Fault> {
-        let mut held = self.held.lock();
-        let fault = held.fault.take();
-        for _ in 0..held.waiting.parts() {
+        let mut state = self.state.lock();
+        let fault = state.fault.take();
+        for _ in 0..state.ready.parts() {
             // Whatever it gives is thrown away.
-            if held.ask(|policy| policy.pop(0)).flatten().is_none() {
+            if state.ask(|policy| policy.pop(0)).flatten().is_none() {
                 break;
             }
         }
-        self.waiting.store(0, Ordering::Relaxed);
+        self.ready_parts.store(0, Ordering::Relaxed);
         self.done.store(true, Ordering::Release);
         fault
     }
 
     /// Ends every worker but the caller.
     pub(super) fn stop(&self) {
-        self.held.lock().stopping = true;
-        self.held.wake_all();
+        self.state.lock().stopping = true;
+        self.state.wake_all();
     }
 
     /// Whether no part waits, as far as can be seen without the lock.
     pub(super) fn is_empty(&self) -> bool {
-        self.waiting.load(Ordering::Relaxed) == 0
+        self.ready_parts.load(Ordering::Relaxed) == 0
     }
 
     /// The run's last task has ended.
     pub(super) fn finish(&self) {
-        self.finish_locked(self.held.lock());
+        self.finish_locked(self.state.lock());
     }
 
-    fn finish_locked(&self, held: Guard<'_, P>) {
+    fn finish_locked(&self, state: Guard<'_, P>) {
         self.done.store(true, Ordering::Release);
-        let sleeping = held.sleeping;
-        drop(held);
+        let sleeping = state.sleeping;
+        drop(state);
         if sleeping > 0 {
-            self.held.wake_all();
+            self.state.wake_all();
         }
     }
 
@@ -209,10 +209,10 @@ impl<P: Primitives> Queue<P> {
         ready: &[u32],
         taken: &mut Vec<ReadyPart>,
     ) -> Option<ReadyPart> {
-        let mut held = self.held.lock();
-        self.publish(&mut held, graph, ready, worker);
-        let next = if taken.is_empty() { self.take(&mut held, worker, taken) } else { None };
-        self.unlock_and_wake(held);
+        let mut state = self.state.lock();
+        self.publish(&mut state, graph, ready, worker);
+        let next = if taken.is_empty() { self.take(&mut state, worker, taken) } else { None };
+        self.unlock_and_wake(state);
         next
     }
 
@@ -227,33 +227,33 @@ impl<P: Primitives> Queue<P> {
         program: &T,
         ready: &mut Vec<u32>,
     ) -> Option<ReadyPart> {
-        let mut held = self.held.lock();
-        held.ask(|policy| policy.done(part, worker));
+        let mut state = self.state.lock();
+        state.ask(|policy| policy.done(part, worker));
         ready.clear();
         if end_part(program, part, ended, worker, ready) == Ended::Run {
-            self.finish_locked(held);
+            self.finish_locked(state);
             return None;
         }
-        self.publish(&mut held, &program.core().graph, ready, worker);
-        let next = self.take(&mut held, worker, &mut Vec::new());
-        self.unlock_and_wake(held);
+        self.publish(&mut state, &program.core().graph, ready, worker);
+        let next = self.take(&mut state, worker, &mut Vec::new());
+        self.unlock_and_wake(state);
         next
     }
 
     /// Hands the parts of ready tasks to the policy.
-    fn publish(&self, held: &mut Held<P>, graph: &TaskGraph, ready: &[u32], worker: usize) {
+    fn publish(&self, state: &mut State<P>, graph: &TaskGraph, ready: &[u32], worker: usize) {
         let mut parts = 0;
         for &task in ready {
             let described = &graph.tasks[task as usize];
             let count = described.parts;
             for part in 0..count {
-                held.waiting.add((described.first_part + part) as usize);
-                held.ask(|policy| policy.push(ReadyPart { task, part }, worker));
+                state.ready.add((described.first_part + part) as usize);
+                state.ask(|policy| policy.push(ReadyPart { task, part }, worker));
             }
             parts += count as usize;
         }
         // Under the lock, so that plain reads and writes of the counts do not race.
-        self.waiting.store(self.waiting.load(Ordering::Relaxed) + parts, Ordering::Relaxed);
+        self.ready_parts.store(self.ready_parts.load(Ordering::Relaxed) + parts, Ordering::Relaxed);
         self.note_change();
     }
 
@@ -263,63 +263,63 @@ impl<P: Primitives> Queue<P> {
         self.changes.store(changes.wrapping_add(1), Ordering::Relaxed);
     }
 
-    /// Lets go of the lock, and wakes at most one worker for every waiting part; or everybody, where
+    /// Lets go of the lock, and wakes at most one worker for every ready part; or everybody, where
     /// the policy may have the part for one worker only.
-    fn unlock_and_wake(&self, held: Guard<'_, P>) {
-        let waiting = self.waiting.load(Ordering::Relaxed);
-        let sleeping = held.sleeping;
-        drop(held);
-        let wake = to_wake(self.supervised, sleeping, waiting);
+    fn unlock_and_wake(&self, state: Guard<'_, P>) {
+        let ready = self.ready_parts.load(Ordering::Relaxed);
+        let sleeping = state.sleeping;
+        drop(state);
+        let wake = to_wake(self.supervised, sleeping, ready);
         if self.supervised && wake > 0 {
-            self.held.wake_all();
+            self.state.wake_all();
             return;
         }
         for _ in 0..wake {
-            self.held.wake_one();
+            self.state.wake_one();
         }
     }
 
     /// The next part by the policy, and, if it is short, a fair share of others into `taken`.
     fn take(
         &self,
-        held: &mut Held<P>,
+        state: &mut State<P>,
         worker: usize,
         taken: &mut Vec<ReadyPart>,
     ) -> Option<ReadyPart> {
-        let waiting = self.waiting.load(Ordering::Relaxed);
-        if waiting == 0 {
+        let ready = self.ready_parts.load(Ordering::Relaxed);
+        if ready == 0 {
             return None;
         }
-        let first = held.pop(worker)?;
-        let mut left = waiting - 1;
+        let first = state.pop(worker)?;
+        let mut left = ready - 1;
         if !self.supervised {
             let share = share(left, self.workers);
-            let mut seconds = held.seconds(first);
+            let mut seconds = state.seconds(first);
             while takes_more(taken.len(), share, seconds) {
-                let Some(part) = held.pop(worker) else { break };
-                seconds += held.seconds(part);
+                let Some(part) = state.pop(worker) else { break };
+                seconds += state.seconds(part);
                 taken.push(part);
             }
             left -= taken.len();
             taken.reverse();
         }
-        self.waiting.store(left, Ordering::Relaxed);
+        self.ready_parts.store(left, Ordering::Relaxed);
         self.note_change();
-        if self.supervised && left > 0 && held.sleeping > 0 {
+        if self.supervised && left > 0 && state.sleeping > 0 {
             // What a policy has for the others may depend on what this worker does.
-            self.held.wake_all();
+            self.state.wake_all();
         }
         Some(first)
     }
 
     /// As [`Queue::take`], for a worker that may not know the run yet.
-    fn take_idle(&self, held: &mut Held<P>, worker: &mut Worker<P>) -> Option<ReadyPart> {
-        let part = self.take(held, worker.number, &mut worker.taken)?;
-        let known = worker.run.as_ref().zip(held.run.as_ref());
+    fn take_idle(&self, state: &mut State<P>, worker: &mut Worker<P>) -> Option<ReadyPart> {
+        let part = self.take(state, worker.number, &mut worker.taken)?;
+        let known = worker.run.as_ref().zip(state.run.as_ref());
         if !known
             .is_some_and(|(known, run)| std::ptr::addr_eq(Arc::as_ptr(known), Arc::as_ptr(run)))
         {
-            worker.run.clone_from(&held.run);
+            worker.run.clone_from(&state.run);
         }
         Some(part)
     }
@@ -330,8 +330,8 @@ impl<P: Primitives> Queue<P> {
         for _ in 0..self.spins {
             let changes = self.changes.load(Ordering::Relaxed);
             if !self.is_empty() && refused_at != Some(changes) {
-                let mut held = self.held.lock();
-                if let Some(part) = self.take_idle(&mut held, worker) {
+                let mut state = self.state.lock();
+                if let Some(part) = self.take_idle(&mut state, worker) {
                     return Found::Part(part);
                 }
                 refused_at = Some(self.changes.load(Ordering::Relaxed));
@@ -345,49 +345,49 @@ impl<P: Primitives> Queue<P> {
     }
 
     fn park(&self, worker: &mut Worker<P>) -> Found {
-        let mut held = self.held.lock();
+        let mut state = self.state.lock();
         let mut refused_at = None;
         loop {
-            if let Some(part) = self.take_idle(&mut held, worker) {
+            if let Some(part) = self.take_idle(&mut state, worker) {
                 return Found::Part(part);
             }
             let done = self.done.load(Ordering::Acquire);
-            if held.stopping || (worker.is_caller() && done) {
+            if state.stopping || (worker.is_caller() && done) {
                 return Found::End;
             }
-            if !done && self.is_stalled(&mut held, &mut refused_at) && worker.is_caller() {
+            if !done && self.is_stalled(&mut state, &mut refused_at) && worker.is_caller() {
                 return Found::Stalled;
             }
             worker.run = None;
-            held.sleeping += 1;
-            held = self.held.sleep(held);
-            held.sleeping -= 1;
+            state.sleeping += 1;
+            state = self.state.sleep(state);
+            state.sleeping -= 1;
         }
     }
 
     /// Whether nothing will ever happen again: nothing came, went or ended since every worker was
     /// refused, and who is refused runs nothing. `refused_at` is the last change at which the worker
     /// who asks, who has just been refused, was counted.
-    fn is_stalled(&self, held: &mut Held<P>, refused_at: &mut Option<usize>) -> bool {
+    fn is_stalled(&self, state: &mut State<P>, refused_at: &mut Option<usize>) -> bool {
         let changes = self.changes.load(Ordering::Relaxed);
-        if held.refused_since != changes {
-            held.refused_since = changes;
-            held.refused = 0;
+        if state.refused_since != changes {
+            state.refused_since = changes;
+            state.refused = 0;
         }
         let counted = *refused_at != Some(changes);
         if counted {
             *refused_at = Some(changes);
-            held.refused += 1;
+            state.refused += 1;
         }
-        let stalled = held.refused == self.workers;
-        let nudge = held.sleeping + 1 == self.workers && held.nudged_at != Some(changes);
+        let stalled = state.refused == self.workers;
+        let nudge = state.sleeping + 1 == self.workers && state.nudged_at != Some(changes);
         if stalled && counted {
             // The caller sleeps, unless it is the one who asks, and has to see this.
-            self.held.wake_all();
+            self.state.wake_all();
         } else if !stalled && nudge {
             // The others fell asleep before the last change: they look again, once.
-            held.nudged_at = Some(changes);
-            self.held.wake_all();
+            state.nudged_at = Some(changes);
+            self.state.wake_all();
         }
         stalled
     }

@@ -17,8 +17,8 @@ pub(crate) fn takes_more(taken: usize, share: usize, seconds: f64) -> bool {
     taken < share && seconds < TAKEN_SECONDS
 }
 
-/// How many of those who sleep a publisher wakes: one for every waiting part; or everybody, where the policy may
+/// How many of those who sleep a publisher wakes: one for every ready part; or everybody, where the policy may
 /// have the part for one worker only.
-pub(crate) fn to_wake(supervised: bool, sleeping: usize, waiting: usize) -> usize {
-    if supervised && waiting > 0 { sleeping } else { sleeping.min(waiting) }
+pub(crate) fn to_wake(supervised: bool, sleeping: usize, ready: usize) -> usize {
+    if supervised && ready > 0 { sleeping } else { sleeping.min(ready) }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::block::Scope;
-use super::settings::{self, Setting, Settings};
+use super::training_settings::{self, Setting, TrainingSettings};
 use super::{Graph, Role, validate};
 use crate::error::{Error, Result};
 use crate::layers::Layer;
@@ -49,7 +49,7 @@ pub(crate) struct Draft {
 pub(crate) enum DraftRole {
     Input(Shape),
     Target(Shape),
-    Layer(Arc<dyn Layer>, Settings),
+    Layer(Arc<dyn Layer>, TrainingSettings),
     Loss(Arc<dyn Loss>, Option<f32>),
     Metric(Arc<dyn Metric>),
 }
@@ -57,7 +57,7 @@ pub(crate) enum DraftRole {
 impl DraftRole {
     /// A layer of whose training nothing is said.
     pub(crate) fn layer(layer: Arc<dyn Layer>) -> Self {
-        Self::Layer(layer, Settings::default())
+        Self::Layer(layer, TrainingSettings::default())
     }
 
     pub(crate) fn into_role(self, default_weight: f32) -> Role {
@@ -238,7 +238,7 @@ impl GraphBuilder {
         if let Some((node, problem, remedy)) = self.refusals.into_iter().next() {
             return Err(Error::Node { node, problem, remedy });
         }
-        settings::apply(&mut self.drafts, self.settings)?;
+        training_settings::apply(&mut self.drafts, self.settings)?;
         validate::validate(self.name, self.drafts, &self.outputs)
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::builder::{Draft, DraftRole};
-use super::settings::Settings;
+use super::training_settings::TrainingSettings;
 use super::{Graph, GraphBuilder, Node, NodeId, Role};
 use crate::error::{Error, Result};
 use crate::layers::Layer;
@@ -103,7 +103,7 @@ impl Graph {
         builder.retain(|draft| matches!(draft.role, DraftRole::Input(_) | DraftRole::Layer(..)));
         for draft in &mut builder.drafts {
             if let DraftRole::Layer(_, settings) = &mut draft.role {
-                *settings = Settings::default();
+                *settings = TrainingSettings::default();
             }
         }
         builder.outputs = self.outputs.iter().map(|&id| self.nodes[id].name.clone()).collect();
@@ -207,7 +207,7 @@ impl GraphBuilder {
             .map(|(draft, _)| draft.name.clone())
             .collect();
         // What is said of the training of shared parameters stands with the owner.
-        let said: HashMap<String, Settings> = self
+        let said: HashMap<String, TrainingSettings> = self
             .drafts
             .iter()
             .filter_map(|draft| match &draft.role {

@@ -3,10 +3,10 @@
 mod block;
 mod builder;
 mod edit;
-mod settings;
 mod sharing;
 #[cfg(test)]
 mod tests;
+mod training_settings;
 mod validate;
 
 use std::collections::HashMap;
@@ -15,8 +15,8 @@ use std::sync::Arc;
 pub use block::Block;
 pub(crate) use builder::DraftRole;
 pub use builder::{GraphBuilder, NodeName};
-pub(crate) use settings::Settings;
-pub use settings::TRAINING_ATTRIBUTES;
+pub use training_settings::TRAINING_ATTRIBUTES;
+pub(crate) use training_settings::TrainingSettings;
 
 use crate::context::Signature;
 use crate::error::{Error, Result};
@@ -70,7 +70,7 @@ pub struct Node {
     /// What it computes.
     pub role: Role,
     /// What is said about the training of its parameters.
-    pub(crate) settings: Settings,
+    pub(crate) settings: TrainingSettings,
 }
 
 impl std::ops::Deref for Node {

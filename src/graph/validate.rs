@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::builder::{Draft, DraftRole};
-use super::{Graph, Node, NodeId, Parameter, settings, sharing};
+use super::{Graph, Node, NodeId, Parameter, sharing, training_settings};
 use crate::attributes::nearest;
 use crate::context::Signature;
 use crate::error::{Error, Result, count};
@@ -65,9 +65,10 @@ pub(super) fn validate(name: String, drafts: Vec<Draft>, outputs: &[String]) -> 
             });
         }
     }
-    settings::settle(&drafts, &owners, &of_node, &mut parameters)?;
+    training_settings::settle(&drafts, &owners, &of_node, &mut parameters)?;
     // Sharers have the settings of the owner, so that they keep them where the owner is left out.
-    let said: Vec<settings::Settings> = drafts.iter().map(settings::said).collect();
+    let said: Vec<training_settings::TrainingSettings> =
+        drafts.iter().map(training_settings::said).collect();
     let mut nodes = Vec::with_capacity(drafts.len());
     for (id, draft) in drafts.into_iter().enumerate() {
         nodes.push(Node {

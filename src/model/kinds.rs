@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::CustomKinds;
 use crate::attributes::suggest;
-use crate::graph::{DraftRole, Settings, TRAINING_ATTRIBUTES};
+use crate::graph::{DraftRole, TRAINING_ATTRIBUTES, TrainingSettings};
 use crate::layers::LAYERS;
 use crate::losses::LOSSES;
 use crate::metrics::METRICS;
@@ -71,8 +71,12 @@ pub(super) fn parse(
 }
 
 /// Takes what is said of a layer's training out of its attributes.
-fn training_settings(kind: &str, attributes: &mut toml::Table) -> Result<Settings, Refusal> {
-    Settings::take(attributes).map_err(|problem| refusal(kind, TRAINING_ATTRIBUTES, problem))
+fn training_settings(
+    kind: &str,
+    attributes: &mut toml::Table,
+) -> Result<TrainingSettings, Refusal> {
+    TrainingSettings::take(attributes)
+        .map_err(|problem| refusal(kind, TRAINING_ATTRIBUTES, problem))
 }
 
 /// As [`parse`], for kinds that are in no table.

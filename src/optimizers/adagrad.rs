@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::schedules::Pace;
-use super::settings::{
+use super::shared_attributes::{
     CLIP_GLOBAL_NORM, CLIP_NORM, CLIP_VALUE, SCHEDULE, bound, check_not_negative, clip, quotient,
-    shared_settings,
+    shared_attributes,
 };
 use super::{Moving, NormClip, Optimizer, OptimizerSpec, parse};
 use crate::attributes::to_attributes;
@@ -84,7 +84,7 @@ impl AdaGrad {
     }
 }
 
-shared_settings!(AdaGrad);
+shared_attributes!(AdaGrad);
 
 impl Optimizer for AdaGrad {
     fn kind(&self) -> &'static str {

@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::schedules::Pace;
-use super::settings::{
+use super::shared_attributes::{
     CLIP_GLOBAL_NORM, CLIP_NORM, CLIP_VALUE, SCHEDULE, bound, check_not_negative, check_share,
-    clip, quotient, shared_settings,
+    clip, quotient, shared_attributes,
 };
 use super::{Moving, NormClip, Optimizer, OptimizerSpec, parse};
 use crate::attributes::to_attributes;
@@ -117,7 +117,7 @@ impl Adam {
     }
 }
 
-shared_settings!(Adam);
+shared_attributes!(Adam);
 
 impl Optimizer for Adam {
     fn kind(&self) -> &'static str {

@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::adam::Moments;
 use super::schedules::Pace;
-use super::settings::{
+use super::shared_attributes::{
     CLIP_GLOBAL_NORM, CLIP_NORM, CLIP_VALUE, SCHEDULE, bound, check_not_negative, check_share,
-    clip, shared_settings,
+    clip, shared_attributes,
 };
 use super::{Moving, NormClip, Optimizer, OptimizerSpec, parse};
 use crate::attributes::to_attributes;
@@ -131,7 +131,7 @@ impl AdamW {
     }
 }
 
-shared_settings!(AdamW);
+shared_attributes!(AdamW);
 
 impl Optimizer for AdamW {
     fn kind(&self) -> &'static str {

@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::schedules::Pace;
-use super::settings::{
+use super::shared_attributes::{
     CLIP_GLOBAL_NORM, CLIP_NORM, CLIP_VALUE, SCHEDULE, bound, check_not_negative, check_share,
-    clip, shared_settings,
+    clip, shared_attributes,
 };
 use super::{Moving, NormClip, Optimizer, OptimizerSpec, parse};
 use crate::attributes::to_attributes;
@@ -111,7 +111,7 @@ impl Lion {
     }
 }
 
-shared_settings!(Lion);
+shared_attributes!(Lion);
 
 impl Optimizer for Lion {
     fn kind(&self) -> &'static str {

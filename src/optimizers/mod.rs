@@ -9,8 +9,8 @@ mod adamw;
 mod lion;
 mod rmsprop;
 pub mod schedules;
-mod settings;
 mod sgd;
+mod shared_attributes;
 
 #[cfg(test)]
 mod tests;

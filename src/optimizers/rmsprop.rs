@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::schedules::Pace;
-use super::settings::{
+use super::shared_attributes::{
     CLIP_GLOBAL_NORM, CLIP_NORM, CLIP_VALUE, SCHEDULE, bound, check_not_negative, check_share,
-    clip, quotient, shared_settings,
+    clip, quotient, shared_attributes,
 };
 use super::{Moving, NormClip, Optimizer, OptimizerSpec, parse};
 use crate::attributes::to_attributes;
@@ -125,7 +125,7 @@ impl RmsProp {
     }
 }
 
-shared_settings!(RmsProp);
+shared_attributes!(RmsProp);
 
 impl Optimizer for RmsProp {
     fn kind(&self) -> &'static str {

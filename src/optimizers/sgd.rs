@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::schedules::Pace;
-use super::settings::{
-    CLIP_GLOBAL_NORM, CLIP_NORM, CLIP_VALUE, SCHEDULE, bound, check_share, clip, shared_settings,
+use super::shared_attributes::{
+    CLIP_GLOBAL_NORM, CLIP_NORM, CLIP_VALUE, SCHEDULE, bound, check_share, clip, shared_attributes,
 };
 use super::{Moving, NormClip, Optimizer, OptimizerSpec, parse};
 use crate::attributes::to_attributes;
@@ -97,7 +97,7 @@ impl Sgd {
     }
 }
 
-shared_settings!(Sgd);
+shared_attributes!(Sgd);
 
 impl Optimizer for Sgd {
     fn kind(&self) -> &'static str {

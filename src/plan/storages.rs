@@ -15,11 +15,14 @@ pub(super) struct Storages {
     /// By value that is a root: its storage.
     pub(super) of_root: Vec<u32>,
     pub(super) list: Vec<Storage>,
+    /// By storage: tasks that touch it, if it is recycled.
+    pub(super) holders: Vec<u32>,
 }
 
 impl Storages {
     pub(super) fn assign(values: &Values) -> Self {
-        let mut storages = Self { of_root: vec![NONE; values.drafts.len()], list: Vec::new() };
+        let of_root = vec![NONE; values.drafts.len()];
+        let mut storages = Self { of_root, list: Vec::new(), holders: Vec::new() };
         for (value, draft) in values.drafts.iter().enumerate() {
             if values.has_storage(value as u32) {
                 let floats = values.storage_floats(value as u32);
@@ -28,10 +31,10 @@ impl Storages {
                 storages.list.push(Storage {
                     place: if fixed { Place::Arena(0) } else { Place::Recycled },
                     floats,
-                    holders: 0,
                 });
             }
         }
+        storages.holders = vec![0; storages.list.len()];
         storages
     }
 
@@ -50,6 +53,6 @@ impl Storages {
     /// Tells the graph of tasks how large each buffer is, and how many tasks hold it.
     pub(super) fn describe(&self, buffers: &mut BufferUse) {
         buffers.bytes = self.list.iter().map(|it| it.floats * size_of::<f32>()).collect();
-        buffers.holders = self.list.iter().map(|it| it.holders).collect();
+        buffers.holders.clone_from(&self.holders);
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::PlanOptions;
 use super::calls::{CallDraft, Calls, Write, parts};
 use super::fusion::Group;
-use super::order::{parts_alone, topological};
+use super::group_order::{parts_alone, topological};
 use super::storages::Storages;
 use super::values::Values;
 use crate::context::{Call, Mode, Operand, PHASES, Phase, Place, Target, TensorLayout, Value};
@@ -162,7 +162,7 @@ impl Writer<'_> {
             self.add_call(&self.calls.list[call as usize], task);
         }
         self.add_signals(group, task);
-        let (holds, acquires) = self.add_holds(group, values, storages);
+        let (buffers, acquires) = self.add_buffers(group, values, storages);
         let contributions = group
             .calls
             .iter()
@@ -195,7 +195,7 @@ impl Writer<'_> {
             items: Span { start: first.items.start as u32, len: first.items.len() as u32 },
             unknown_cost: false,
             by_items: group.split != Split::Rows,
-            holds,
+            buffers,
             acquires,
         });
         let touched = self.add_parameters(group);
@@ -291,7 +291,7 @@ impl Writer<'_> {
     }
 
     /// The recycled storages that the task touches, and those that it writes.
-    fn add_holds(
+    fn add_buffers(
         &mut self,
         group: &Group,
         values: &Values,
@@ -315,7 +315,7 @@ impl Writer<'_> {
             list.dedup();
         }
         for &storage in &touched {
-            storages.list[storage as usize].holders += 1;
+            storages.holders[storage as usize] += 1;
         }
         let mut add = |list: &[u32]| {
             let start = self.flow.buffers.list.len() as u32;

@@ -67,12 +67,12 @@ impl Values {
 
 /// The value of every argument of a preset.
 #[derive(Debug)]
-pub struct Settings {
+pub struct ArgumentValues {
     title: String,
     values: Vec<(&'static str, Setting)>,
 }
 
-impl Settings {
+impl ArgumentValues {
     /// Reads `given`, such as `depth=64,width=32`, for `spec`; what is not given has its default.
     pub(super) fn parse(spec: &PresetSpec, given: &str) -> Result<Self> {
         let title =
@@ -209,9 +209,9 @@ mod tests {
     #[test]
     fn defaults_are_values_and_come_one_at_a_time() {
         for spec in PRESETS {
-            let plain = Settings::parse(spec, "").unwrap();
+            let plain = ArgumentValues::parse(spec, "").unwrap();
             assert_eq!(plain.values.len(), spec.arguments.len(), "{}", spec.name);
-            let given = Settings::parse(spec, &defaults(spec)).unwrap();
+            let given = ArgumentValues::parse(spec, &defaults(spec)).unwrap();
             assert_eq!(plain.values, given.values, "{}", spec.name);
             for argument in spec.arguments {
                 assert!(!argument.meaning.is_empty() && !argument.meaning.contains('\n'));

@@ -1,6 +1,6 @@
 //! Networks side by side that vote.
 
-use super::arguments::{BATCH, SIDE, Settings, count};
+use super::arguments::{ArgumentValues, BATCH, SIDE, count};
 use super::{PresetSpec, model, tower};
 use crate::error::Result;
 use crate::graph::GraphBuilder;
@@ -24,7 +24,7 @@ pub(super) static SPEC: PresetSpec = PresetSpec {
 
 /// Members differ in their first weights alone, and never meet in training (deep ensembles,
 /// Lakshminarayanan et al. 2017, without their shuffles).
-fn ensemble(settings: &Settings) -> Result<Model> {
+fn ensemble(settings: &ArgumentValues) -> Result<Model> {
     let mut net = GraphBuilder::new(settings.title());
     let side = settings.count("side");
     let widths = vec![settings.count("width"); settings.count("depth")];

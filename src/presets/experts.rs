@@ -1,6 +1,6 @@
 //! Networks side by side, weighed by one that knows who is good at what.
 
-use super::arguments::{BATCH, SIDE, Settings, count};
+use super::arguments::{ArgumentValues, BATCH, SIDE, count};
 use super::{PresetSpec, head, model, tower};
 use crate::error::Result;
 use crate::graph::GraphBuilder;
@@ -20,7 +20,7 @@ pub(super) static SPEC: PresetSpec = PresetSpec {
     make: experts,
 };
 
-fn experts(settings: &Settings) -> Result<Model> {
+fn experts(settings: &ArgumentValues) -> Result<Model> {
     let mut net = GraphBuilder::new(settings.title());
     let (side, width) = (settings.count("side"), settings.count("width"));
     let (count, widths) = (settings.count("experts"), vec![width; settings.count("depth")]);

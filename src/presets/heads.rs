@@ -1,6 +1,6 @@
 //! One trunk, several losses.
 
-use super::arguments::{BATCH, SIDE, Settings, count};
+use super::arguments::{ArgumentValues, BATCH, SIDE, count};
 use super::{PresetSpec, model, tower};
 use crate::error::Result;
 use crate::graph::GraphBuilder;
@@ -23,7 +23,7 @@ pub(super) static SPEC: PresetSpec = PresetSpec {
     make: heads,
 };
 
-fn heads(settings: &Settings) -> Result<Model> {
+fn heads(settings: &ArgumentValues) -> Result<Model> {
     let mut net = GraphBuilder::new(settings.title());
     let (side, width) = (settings.count("side"), settings.count("width"));
     let x = net.input("x", [side * side]);

@@ -1,6 +1,6 @@
 //! Inception blocks: convolutions of several sizes side by side.
 
-use super::arguments::{Argument, BATCH, SIDE, Settings, Values, count, number};
+use super::arguments::{Argument, ArgumentValues, BATCH, SIDE, Values, count, number};
 use super::{PresetSpec, convolution, head, model};
 use crate::error::Result;
 use crate::graph::{GraphBuilder, NodeName};
@@ -56,7 +56,7 @@ const FILTERS: [Filters; 3] = [
     Filters { one: 64, three: [64, 96], five: [24, 48], pool: 48 },
 ];
 
-fn inception(settings: &Settings) -> Result<Model> {
+fn inception(settings: &ArgumentValues) -> Result<Model> {
     let mut net = GraphBuilder::new(settings.title());
     let side = settings.count("side");
     let width = settings.number("width");

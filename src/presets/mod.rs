@@ -19,7 +19,7 @@ mod wiring;
 
 use std::sync::Arc;
 
-pub use arguments::{Argument, Settings, Values};
+pub use arguments::{Argument, ArgumentValues, Values};
 pub(crate) use wiring::Wiring;
 
 use crate::attributes::suggest;
@@ -70,7 +70,7 @@ pub struct PresetSpec {
     pub summary: &'static str,
     /// What can be set, and its defaults; nothing for a model of one size.
     pub arguments: &'static [Argument],
-    make: fn(&Settings) -> Result<Model>,
+    make: fn(&ArgumentValues) -> Result<Model>,
 }
 
 impl PresetSpec {
@@ -84,7 +84,7 @@ impl PresetSpec {
     /// # Errors
     /// If one is unknown, set twice or not what it may be, or if they do not go together.
     pub fn with(&self, arguments: &str) -> Result<Model> {
-        (self.make)(&Settings::parse(self, arguments)?)
+        (self.make)(&ArgumentValues::parse(self, arguments)?)
     }
 
     /// Builds the model without its metrics, as benchmarks measure it.

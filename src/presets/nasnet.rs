@@ -1,6 +1,6 @@
 //! Cells as a search found them.
 
-use super::arguments::{BATCH, SIDE, Settings, count};
+use super::arguments::{ArgumentValues, BATCH, SIDE, count};
 use super::{PresetSpec, convolution, head, model, pixels};
 use crate::error::Result;
 use crate::graph::{GraphBuilder, NodeName};
@@ -19,7 +19,7 @@ pub(super) static SPEC: PresetSpec = PresetSpec {
     make: nasnet,
 };
 
-fn nasnet(settings: &Settings) -> Result<Model> {
+fn nasnet(settings: &ArgumentValues) -> Result<Model> {
     let mut net = GraphBuilder::new(settings.title());
     let (side, width) = (settings.count("side"), settings.count("width"));
     let image = net.input("image", [side, side, 1]);

@@ -1,7 +1,7 @@
 //! Families of networks that differ in their wiring: every node adds up what it reads, and computes a
 //! dense layer or a convolution of it, and a rectifier.
 
-use super::arguments::{Argument, BATCH, SEED, SIDE, Settings, Values, count, number};
+use super::arguments::{Argument, ArgumentValues, BATCH, SEED, SIDE, Values, count, number};
 use super::wiring::Wiring;
 use super::{PresetSpec, compare, model, pixels};
 use crate::error::Result;
@@ -188,7 +188,7 @@ pub(super) static RANDOM_WS: PresetSpec = PresetSpec {
 
 /// A network of this wiring: nodes `n0`, `n1`, … with their sums `nI.sum` and rectifiers `nI.relu`, and
 /// a classifier over the sum of all that nobody reads.
-fn wired(settings: &Settings, wiring: &Wiring) -> Result<Model> {
+fn wired(settings: &ArgumentValues, wiring: &Wiring) -> Result<Model> {
     let mut net = GraphBuilder::new(settings.title());
     let (side, width) = (settings.count("side"), settings.count("width"));
     let conv = settings.word("cell") == "conv";

@@ -15,7 +15,7 @@ pub use chart::{Bar, Series, breakdown, chart};
 pub use dot::dot;
 pub use page::{Page, Simulated, loss_page, speedup_page};
 pub use states::task_states;
-pub use svg::{Costs, svg, svg_with_costs};
+pub use svg::{NodeCosts, svg, svg_with_costs};
 pub use tasks::{overview, tasks};
 pub use timeline::timeline;
 

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::canvas::escape;
 use super::chart::{Series, breakdown, chart};
 
-use super::svg::{Costs, svg_with_costs};
+use super::svg::{NodeCosts, svg_with_costs};
 use super::timeline::timeline;
 use crate::measure::speedup::{Speedup, longest_parts};
 use crate::plan::Plan;
@@ -163,7 +163,7 @@ fn graph(page: &mut Page, plan: &Plan, part_seconds: &[Vec<f64>]) {
         page.table("The graph", &[line]);
         return;
     }
-    let costs = Costs::of(plan, part_seconds, &longest_parts(part_seconds));
+    let costs = NodeCosts::of(plan, part_seconds, &longest_parts(part_seconds));
     page.picture(
         "graph",
         "The graph, by cost",

@@ -29,13 +29,13 @@ pub fn svg(graph: &Graph, optimizer: Option<&dyn Optimizer>) -> String {
 
 /// As [`svg`], but nodes are coloured by what they cost, and those on the critical path have a red
 /// border. The cost stands in the place of the parameters.
-pub fn svg_with_costs(graph: &Graph, costs: &Costs) -> String {
+pub fn svg_with_costs(graph: &Graph, costs: &NodeCosts) -> String {
     draw(graph, None, Some(costs))
 }
 
 /// What the nodes of a graph cost.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Costs {
+pub struct NodeCosts {
     /// Seconds of each node.
     seconds: Vec<f64>,
     /// Tasks that count for each node.
@@ -44,7 +44,7 @@ pub struct Costs {
     critical: Vec<bool>,
 }
 
-impl Costs {
+impl NodeCosts {
     /// From the seconds of every part of every task of a plan, and those of the longest part of each.
     /// A task of several nodes counts for the first.
     pub fn of(plan: &Plan, part_seconds: &[Vec<f64>], longest: &[f64]) -> Self {
@@ -74,7 +74,7 @@ impl Costs {
     }
 }
 
-fn draw(graph: &Graph, optimizer: Option<&dyn Optimizer>, costs: Option<&Costs>) -> String {
+fn draw(graph: &Graph, optimizer: Option<&dyn Optimizer>, costs: Option<&NodeCosts>) -> String {
     let (elements, (width, height)) = elements(graph, optimizer, costs);
     let name = escape(graph.name());
     format!(
@@ -90,7 +90,7 @@ fn draw(graph: &Graph, optimizer: Option<&dyn Optimizer>, costs: Option<&Costs>)
 pub(super) fn elements(
     graph: &Graph,
     optimizer: Option<&dyn Optimizer>,
-    costs: Option<&Costs>,
+    costs: Option<&NodeCosts>,
 ) -> (String, (f64, f64)) {
     let lines: Vec<Vec<String>> = (0..graph.nodes().len())
         .map(|id| match costs {
@@ -200,7 +200,7 @@ fn draw_node(
     id: NodeId,
     lines: &[String],
     ((x, y), width): ((f64, f64), f64),
-    costs: Option<&Costs>,
+    costs: Option<&NodeCosts>,
 ) {
     let (fill, border, radius) = look(&graph.nodes()[id].role);
     let is_output = graph.outputs().contains(&id);

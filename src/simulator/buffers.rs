@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use crate::flow::TaskGraph;
+use crate::flow::holders::Holders;
 
 /// What the run's recycler would have handed out: sizes only.
 #[derive(Debug)]
 pub(super) struct Buffers {
-    /// By buffer: tasks that still hold it.
-    holders: Vec<u32>,
+    holders: Holders,
     /// By buffer: its floats while it exists; 0 for none.
     floats: Vec<usize>,
     /// By size in floats: buffers that nobody holds. They stay from step to step.
@@ -22,7 +22,7 @@ pub(super) struct Buffers {
 impl Buffers {
     pub(super) fn new(graph: &TaskGraph) -> Self {
         Self {
-            holders: graph.buffers.holders.clone(),
+            holders: Holders::new(graph),
             floats: vec![0; graph.buffers.bytes.len()],
             free: BTreeMap::new(),
             live: 0,
@@ -60,18 +60,14 @@ impl Buffers {
 
     /// A task ends: buffers that nobody else holds go back.
     pub(super) fn release(&mut self, graph: &TaskGraph, task: usize, now: f64) {
-        for &buffer in graph.held_by(task) {
-            let buffer = buffer as usize;
-            self.holders[buffer] -= 1;
-            if self.holders[buffer] == 0 {
-                self.holders[buffer] = graph.buffers.holders[buffer];
-                let floats = std::mem::take(&mut self.floats[buffer]);
-                if floats > 0 {
-                    *self.free.entry(floats).or_default() += 1;
-                    self.live -= floats * size_of::<f32>();
-                    self.history.push((now, self.live));
-                }
+        let Self { holders, floats, free, live, history, .. } = self;
+        holders.release(graph.buffers_of(task), |buffer| {
+            let floats = std::mem::take(&mut floats[buffer]);
+            if floats > 0 {
+                *free.entry(floats).or_default() += 1;
+                *live -= floats * size_of::<f32>();
+                history.push((now, *live));
             }
-        }
+        });
     }
 }

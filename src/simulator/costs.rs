@@ -19,13 +19,13 @@ pub struct PartCost {
 
 /// The cost of every part of a graph.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Costs {
+pub struct PartCosts {
     parts: Vec<PartCost>,
     /// By task: where its parts begin.
     first: Vec<usize>,
 }
 
-impl Costs {
+impl PartCosts {
     /// The costs given by task and part.
     pub fn new(tasks: impl IntoIterator<Item = Vec<PartCost>>) -> Self {
         let mut costs = Self { parts: Vec::new(), first: vec![0] };
@@ -120,7 +120,7 @@ impl Costs {
         self.parts.iter().map(draw).collect()
     }
 
-    /// Where a part stands in what [`Costs::draw`] gives.
+    /// Where a part stands in what [`PartCosts::draw`] gives.
     pub(super) fn index(&self, task: u32, part: u32) -> usize {
         self.first[task as usize] + part as usize
     }
@@ -142,7 +142,7 @@ mod tests {
     #[test]
     fn draws_have_the_mean_and_the_variance_asked_for_and_follow_from_the_seed() {
         let part = PartCost { mean: 2e-3, variance: 0.25e-6 };
-        let costs = Costs::new(vec![vec![part; 20_000], vec![PartCost::default()]]);
+        let costs = PartCosts::new(vec![vec![part; 20_000], vec![PartCost::default()]]);
         let drawn = costs.draw(Some(3), 0);
         assert_eq!(drawn, costs.draw(Some(3), 0));
         assert_ne!(drawn, costs.draw(Some(3), 1));

@@ -13,7 +13,7 @@ use event::{Event, Timed};
 
 use super::buffers::Buffers;
 use super::traffic::{Copies, Traffic};
-use super::{Costs, Machine, Simulation};
+use super::{Machine, PartCosts, Simulation};
 use crate::error::Result;
 use crate::flow::PartEvent;
 use crate::flow::TaskGraph;
@@ -21,7 +21,7 @@ use crate::flow::policy::{Policy, ReadyPart};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum State {
-    /// Looks at the count of waiting parts; parks when `spin` has passed.
+    /// Looks at the count of ready parts; parks when `spin` has passed.
     Idle,
     /// Has seen or been told of a part, and is on its way to the lock.
     Looking,
@@ -56,7 +56,7 @@ struct Worker {
 pub(super) struct Engine<'a> {
     graph: &'a TaskGraph,
     machine: &'a Machine,
-    costs: &'a Costs,
+    costs: &'a PartCosts,
     traffic: &'a Traffic,
     copies: Copies,
     buffers: Buffers,
@@ -70,7 +70,7 @@ pub(super) struct Engine<'a> {
     /// Until when the queue is promised to those who asked for it, and who asked last.
     locked_until: f64,
     locked_by: usize,
-    waiting: usize,
+    ready: usize,
     /// Counts what may change a policy's answer, and whether the policy supervises.
     changes: u64,
     supervised: bool,
@@ -86,7 +86,7 @@ impl<'a> Engine<'a> {
     pub(super) fn new(
         graph: &'a TaskGraph,
         machine: &'a Machine,
-        costs: &'a Costs,
+        costs: &'a PartCosts,
         traffic: &'a Traffic,
     ) -> Self {
         let worker = Worker {
@@ -118,7 +118,7 @@ impl<'a> Engine<'a> {
             running: Vec::new(),
             locked_until: 0.0,
             locked_by: 0,
-            waiting: 0,
+            ready: 0,
             changes: 0,
             supervised: false,
             pending: Vec::new(),
@@ -341,7 +341,7 @@ impl<'a> Engine<'a> {
             }
             if let Some(task) = alone
                 && self.workers[worker].taken.is_empty()
-                && self.waiting == 0
+                && self.ready == 0
             {
                 return self.start_at(worker, ReadyPart { task, part: 0 }, self.clock);
             }
@@ -355,7 +355,7 @@ impl<'a> Engine<'a> {
             return self.start_at(worker, part, self.clock);
         }
         self.workers[worker].idle_since = self.clock;
-        if self.waiting > 0 && self.workers[worker].refused_at != Some(self.changes) {
+        if self.ready > 0 && self.workers[worker].refused_at != Some(self.changes) {
             self.workers[worker].state = State::Looking;
             self.lock(worker, self.clock, Event::Take);
         } else {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::calibration::cores;
 use super::probe::{Probe, Watch, is_near};
-use super::{Costs, Machine, Options, simulate};
+use super::{Machine, Options, PartCosts, simulate};
 use crate::error::Result;
 use crate::flow::policy::policy;
 use crate::flow::trace::Recorder;
@@ -51,7 +51,7 @@ pub struct Alone {
     /// Seconds of a step: the median.
     pub seconds: f64,
     /// The parts' costs.
-    pub costs: Costs,
+    pub costs: PartCosts,
 }
 
 /// What steps of a network took here.
@@ -139,7 +139,7 @@ impl Candidate {
     /// What it took, being of one worker.
     fn alone(mut self, plan: &Plan, clock: f64) -> Alone {
         let events: Vec<PartEvent> = self.traces.drain(..).flatten().collect();
-        let costs = Costs::measured(plan, &events, clock);
+        let costs = PartCosts::measured(plan, &events, clock);
         let times = self.times();
         Alone { policy: times.policy, seconds: times.seconds, costs }
     }
@@ -277,7 +277,7 @@ impl Measurement {
     ///
     /// # Errors
     /// As for [`simulate`].
-    pub fn costs_on(&self, machine: &Machine, policy: &str) -> Result<Costs> {
+    pub fn costs_on(&self, machine: &Machine, policy: &str) -> Result<PartCosts> {
         let alone = self.alone(policy);
         fitted(&alone.costs, &self.plan, machine, &alone.policy, alone.seconds)
     }
@@ -286,12 +286,12 @@ impl Measurement {
 /// All `costs` multiplied by the one factor with which one worker of `machine` takes `seconds` for a
 /// step by the policy called `name`.
 pub(super) fn fitted(
-    costs: &Costs,
+    costs: &PartCosts,
     plan: &Plan,
     machine: &Machine,
     name: &str,
     seconds: f64,
-) -> Result<Costs> {
+) -> Result<PartCosts> {
     let one = machine.with_workers(1);
     // Without chance, since one worker has nobody to share with.
     let took = simulate(plan, policy(name)?.as_mut(), &one, costs, Options::default())?.makespan;

@@ -1,7 +1,7 @@
 //! Predicts how a plan runs on machines that are not there: the pool and its policies on virtual
 //! workers with a virtual clock.
 //!
-//! A [`Machine`] says what scheduling and running side by side cost, [`Costs`] how long each part takes
+//! A [`Machine`] says what scheduling and running side by side cost, [`PartCosts`] how long each part takes
 //! alone; [`simulate`] puts a plan and a policy, the very objects that the pool uses, on it.
 //! [`calibration`] measures both on the machine at hand, [`prediction`] and [`validation`] make tables.
 //! `docs/simulator.md` describes the model, and where it errs.
@@ -20,7 +20,7 @@ mod traffic;
 pub mod validation;
 mod workload;
 
-pub use costs::{Costs, PartCost};
+pub use costs::{PartCost, PartCosts};
 pub use machine::{Machine, Overhead, Slowdown};
 pub use measurement::{Measurement, StepTimes};
 pub use sittings::{Sittings, Subject};
@@ -104,7 +104,7 @@ pub fn simulate(
     work: &(impl Workload + ?Sized),
     policy: &mut dyn Policy,
     machine: &Machine,
-    costs: &Costs,
+    costs: &PartCosts,
     options: Options,
 ) -> Result<Simulation> {
     check(machine)?;

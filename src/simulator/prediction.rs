@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::calibration::{Calibration, calibrate, cores};
 use super::measurement::fitted;
-use super::{Costs, Machine, Options, PartCost, Simulation, Subject, simulate};
+use super::{Machine, Options, PartCost, PartCosts, Simulation, Subject, simulate};
 use crate::error::Result;
 use crate::flow::policy::policy;
 use crate::model::Model;
@@ -172,7 +172,7 @@ pub fn curve(
     workers: &[usize],
 ) -> Result<Vec<f64>> {
     let cost = |&mean: &f64| PartCost { mean, variance: 0.0 };
-    let costs = Costs::new(part_seconds.iter().map(|parts| parts.iter().map(cost).collect()));
+    let costs = PartCosts::new(part_seconds.iter().map(|parts| parts.iter().map(cost).collect()));
     let costs = fitted(&costs, plan, machine, policy, alone)?;
     let on = |&workers: &usize| {
         Ok(run(plan, &costs, &machine.with_workers(workers), policy, 0)?.makespan)
@@ -180,6 +180,12 @@ pub fn curve(
     workers.iter().map(on).collect()
 }
 
-fn run(plan: &Plan, costs: &Costs, machine: &Machine, name: &str, seed: u64) -> Result<Simulation> {
+fn run(
+    plan: &Plan,
+    costs: &PartCosts,
+    machine: &Machine,
+    name: &str,
+    seed: u64,
+) -> Result<Simulation> {
     simulate(plan, policy(name)?.as_mut(), machine, costs, Options::drawn(seed))
 }

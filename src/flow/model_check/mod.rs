@@ -201,7 +201,7 @@ impl<P: Primitives> Setting<P> {
             if queue.is_supervised() {
                 // A run is over for the policy when it is over for the caller.
                 let policy = queue.with_policy(|policy| format!("{policy:?}"));
-                assert_eq!(policy, "Assigned { waiting: [], running: [] }");
+                assert_eq!(policy, "Assigned { ready: [], running: [] }");
             }
             for task in (0..self.tasks.len() as u32).filter(|_| !self.stalls) {
                 assert_eq!(run.times(task), step, "task {task}");
@@ -240,7 +240,7 @@ impl<P: Primitives> Setting<P> {
 /// A policy that has each part for one worker only.
 #[derive(Debug, Default)]
 struct Assigned {
-    waiting: Vec<ReadyPart>,
+    ready: Vec<ReadyPart>,
     running: Vec<ReadyPart>,
 }
 
@@ -254,14 +254,14 @@ impl Policy for Assigned {
     }
 
     fn push(&mut self, part: ReadyPart, _worker: usize) {
-        self.waiting.push(part);
+        self.ready.push(part);
     }
 
     fn pop(&mut self, worker: usize) -> Option<ReadyPart> {
         let of = |part: &ReadyPart| (part.task + part.part) as usize % 2;
-        let own = self.waiting.iter().position(|part| of(part) == worker)?;
-        self.running.push(self.waiting[own]);
-        Some(self.waiting.remove(own))
+        let own = self.ready.iter().position(|part| of(part) == worker)?;
+        self.running.push(self.ready[own]);
+        Some(self.ready.remove(own))
     }
 
     fn done(&mut self, part: ReadyPart, _worker: usize) {
@@ -273,7 +273,7 @@ impl Policy for Assigned {
 /// A policy that loses every part of task 1.
 #[derive(Debug, Default)]
 struct Losing {
-    waiting: Vec<ReadyPart>,
+    ready: Vec<ReadyPart>,
 }
 
 impl Policy for Losing {
@@ -283,12 +283,12 @@ impl Policy for Losing {
 
     fn push(&mut self, part: ReadyPart, _worker: usize) {
         if part.task != 1 {
-            self.waiting.push(part);
+            self.ready.push(part);
         }
     }
 
     fn pop(&mut self, _worker: usize) -> Option<ReadyPart> {
-        self.waiting.pop()
+        self.ready.pop()
     }
 }
 

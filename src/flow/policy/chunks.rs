@@ -1,7 +1,7 @@
 //! Which chunk of the batch each worker is at.
 
-use super::order::Order;
 use super::places::Places;
+use super::urgency::Urgency;
 use crate::flow::graph::TaskGraph;
 
 /// Waiting parts by chunk of the batch, and the chunk that each worker is at.
@@ -11,7 +11,7 @@ use crate::flow::graph::TaskGraph;
 #[derive(Debug)]
 pub(super) struct Chunks {
     /// By chunk; the last one is of tasks that go over all chunks.
-    waiting: Vec<Places>,
+    ready: Vec<Places>,
     /// By place: the chunk.
     chunk: Vec<u32>,
     /// By worker: the chunk of the part that it took last.
@@ -21,20 +21,21 @@ pub(super) struct Chunks {
 }
 
 impl Chunks {
-    /// For runs of `graph`, whose parts come in `order`; none where one worker does everything, or the batch
+    /// For runs of `graph`, whose parts come in `urgency`; none where one worker does everything, or the batch
     /// is not divided.
-    pub(super) fn new(graph: &TaskGraph, order: &Order, workers: usize) -> Option<Self> {
+    pub(super) fn new(graph: &TaskGraph, urgency: &Urgency, workers: usize) -> Option<Self> {
         let last = graph.tasks.iter().map(|task| task.chunk).max().unwrap_or(0);
         if last < 2 || workers < 2 {
             return None;
         }
         let chunks = last as usize + 1;
-        let chunk = order.parts.iter().map(|part| graph.tasks[part.task as usize].chunk).collect();
+        let chunk =
+            urgency.parts.iter().map(|part| graph.tasks[part.task as usize].chunk).collect();
         // All begin at what goes over all chunks, so that nobody is at any other.
         let mut at = vec![0; chunks];
         at[last as usize] = workers as u32;
         Some(Self {
-            waiting: vec![Places::new(order.parts.len()); chunks],
+            ready: vec![Places::new(urgency.parts.len()); chunks],
             chunk,
             at: vec![last; workers],
             workers: at,
@@ -43,7 +44,7 @@ impl Chunks {
 
     /// The part at `place` has become ready.
     pub(super) fn push(&mut self, place: u32) {
-        self.waiting[self.chunk[place as usize] as usize].insert(place);
+        self.ready[self.chunk[place as usize] as usize].insert(place);
     }
 
     /// Takes a place for `worker`: the first of the chunk that it is at, else of the earliest chunk that nobody
@@ -51,12 +52,12 @@ impl Chunks {
     pub(super) fn pop(&mut self, worker: usize, first: u32) -> u32 {
         let at = self.at[worker] as usize;
         let of_nobody = || {
-            let chunks = self.waiting.iter().zip(&self.workers);
-            chunks.filter(|(_, workers)| **workers == 0).find_map(|(waiting, _)| waiting.first())
+            let chunks = self.ready.iter().zip(&self.workers);
+            chunks.filter(|(_, workers)| **workers == 0).find_map(|(ready, _)| ready.first())
         };
-        let place = self.waiting[at].first().or_else(of_nobody).unwrap_or(first);
+        let place = self.ready[at].first().or_else(of_nobody).unwrap_or(first);
         let chunk = self.chunk[place as usize] as usize;
-        self.waiting[chunk].remove(place);
+        self.ready[chunk].remove(place);
         self.workers[at] -= 1;
         self.workers[chunk] += 1;
         self.at[worker] = chunk as u32;

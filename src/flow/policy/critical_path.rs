@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::chunks::Chunks;
 use super::homes::Homes;
-use super::order::{Order, Ranking};
 use super::places::Places;
+use super::urgency::{Ranking, Urgency};
 use super::{Policy, PolicySpec, ReadyPart};
 use crate::error::Result;
 use crate::flow::graph::TaskGraph;
@@ -41,9 +41,9 @@ pub struct CriticalPath {
     ranking: Ranking,
     /// The graph and the number of workers that everything below is for.
     ready_for: Option<(u64, usize)>,
-    orders: HashMap<u64, Arc<Order>>,
-    order: Arc<Order>,
-    waiting: Places,
+    urgencies: HashMap<u64, Arc<Urgency>>,
+    urgency: Arc<Urgency>,
+    ready: Places,
     /// Where there is a choice of workers, and the batch is not divided into chunks.
     homes: Option<Homes>,
     /// Where there is, and it is.
@@ -67,26 +67,25 @@ impl Policy for CriticalPath {
         if self.ready_for == Some((graph.id, workers)) {
             return Ok(());
         }
-        let order = self
-            .orders
-            .entry(graph.id)
-            .or_insert_with(|| Arc::new(Order::new(graph, graph.estimated_costs(), self.ranking)));
-        self.order = Arc::clone(order);
-        self.waiting = Places::new(self.order.parts.len());
+        let urgency = self.urgencies.entry(graph.id).or_insert_with(|| {
+            Arc::new(Urgency::new(graph, graph.estimated_costs(), self.ranking))
+        });
+        self.urgency = Arc::clone(urgency);
+        self.ready = Places::new(self.urgency.parts.len());
         self.homes = Homes::new(graph, workers);
-        self.chunks = Chunks::new(graph, &self.order, workers);
+        self.chunks = Chunks::new(graph, &self.urgency, workers);
         self.ready_for = Some((graph.id, workers));
         Ok(())
     }
 
     fn learn(&mut self, graph: &TaskGraph, seconds: &[f64]) {
-        self.orders.insert(graph.id, Arc::new(Order::new(graph, seconds, self.ranking)));
+        self.urgencies.insert(graph.id, Arc::new(Urgency::new(graph, seconds, self.ranking)));
         self.ready_for = None;
     }
 
     fn push(&mut self, part: ReadyPart, worker: usize) {
-        let place = self.order.place(part);
-        self.waiting.insert(place);
+        let place = self.urgency.place(part);
+        self.ready.insert(place);
         if let Some(homes) = &mut self.homes {
             homes.push(place, part, worker);
         }
@@ -96,19 +95,19 @@ impl Policy for CriticalPath {
     }
 
     fn pop(&mut self, worker: usize) -> Option<ReadyPart> {
-        let mut place = self.waiting.first()?;
+        let mut place = self.ready.first()?;
         if let Some(homes) = &mut self.homes {
             if let Some(own) = homes.first(worker)
-                && self.order.are_near(place, own)
+                && self.urgency.are_near(place, own)
             {
                 place = own;
             }
-            homes.pop(place, self.order.parts[place as usize], worker);
+            homes.pop(place, self.urgency.parts[place as usize], worker);
         }
         if let Some(chunks) = &mut self.chunks {
             place = chunks.pop(worker, place);
         }
-        self.waiting.remove(place);
-        Some(self.order.parts[place as usize])
+        self.ready.remove(place);
+        Some(self.urgency.parts[place as usize])
     }
 }

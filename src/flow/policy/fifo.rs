@@ -17,7 +17,7 @@ pub(super) static SPEC: PolicySpec = PolicySpec {
 /// The part that has waited longest runs next.
 #[derive(Debug, Default)]
 pub struct Fifo {
-    waiting: VecDeque<ReadyPart>,
+    ready: VecDeque<ReadyPart>,
 }
 
 impl Policy for Fifo {
@@ -26,10 +26,10 @@ impl Policy for Fifo {
     }
 
     fn push(&mut self, part: ReadyPart, _worker: usize) {
-        self.waiting.push_back(part);
+        self.ready.push_back(part);
     }
 
     fn pop(&mut self, _worker: usize) -> Option<ReadyPart> {
-        self.waiting.pop_front()
+        self.ready.pop_front()
     }
 }

@@ -19,7 +19,7 @@ const MOST_WORKERS: usize = 64;
 #[derive(Debug)]
 pub(super) struct Homes {
     /// By worker.
-    waiting: Vec<Places>,
+    ready: Vec<Places>,
     /// By place: the worker, [`NONE`] for nobody.
     home: Vec<u32>,
     /// By task.
@@ -74,7 +74,7 @@ impl Homes {
         }
         let parts = graph.part_count();
         Some(Self {
-            waiting: vec![Places::new(parts); workers],
+            ready: vec![Places::new(parts); workers],
             home: vec![NONE; parts],
             ties,
             touched: state.list.clone(),
@@ -99,7 +99,7 @@ impl Homes {
         };
         self.home[place as usize] = home;
         if home != NONE {
-            self.waiting[home as usize].insert(place);
+            self.ready[home as usize].insert(place);
         }
     }
 
@@ -122,14 +122,14 @@ impl Homes {
 
     /// The first place of those that belong to `worker`.
     pub(super) fn first(&self, worker: usize) -> Option<u32> {
-        self.waiting[worker].first()
+        self.ready[worker].first()
     }
 
     /// `worker` takes `part`, which is at `place`.
     pub(super) fn pop(&mut self, place: u32, part: ReadyPart, worker: usize) {
         let home = self.home[place as usize];
         if home != NONE {
-            self.waiting[home as usize].remove(place);
+            self.ready[home as usize].remove(place);
         }
         match self.ties[part.task as usize] {
             Tie::State(span) => {

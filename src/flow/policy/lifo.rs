@@ -15,7 +15,7 @@ pub(super) static SPEC: PolicySpec = PolicySpec {
 /// The part that became ready last runs next: depth first, on numbers that are still in a cache.
 #[derive(Debug, Default)]
 pub struct Lifo {
-    waiting: Vec<ReadyPart>,
+    ready: Vec<ReadyPart>,
 }
 
 impl Policy for Lifo {
@@ -24,10 +24,10 @@ impl Policy for Lifo {
     }
 
     fn push(&mut self, part: ReadyPart, _worker: usize) {
-        self.waiting.push(part);
+        self.ready.push(part);
     }
 
     fn pop(&mut self, _worker: usize) -> Option<ReadyPart> {
-        self.waiting.pop()
+        self.ready.pop()
     }
 }

@@ -3,9 +3,9 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
-use super::order::{Order, Ranking};
 use super::places::Places;
 use super::turns::take_turns;
+use super::urgency::{Ranking, Urgency};
 use super::{Policy, PolicySpec, ReadyPart};
 use crate::error::Result;
 use crate::flow::graph::TaskGraph;
@@ -26,7 +26,7 @@ pub(super) static SPEC: PolicySpec = PolicySpec {
 /// may need more than one under a larger cap.
 const TRIED: [f64; 6] = [1.0, 0.9, 0.8, 0.7, 0.6, 0.5];
 
-/// Graphs of more tasks get the whole peak, since looking through all waiting parts takes long there.
+/// Graphs of more tasks get the whole peak, since looking through all ready parts takes long there.
 const MOST_TASKS: usize = 5000;
 
 /// A number of bytes, such as `512KiB`.
@@ -62,8 +62,8 @@ pub struct Memory {
     graph: Option<u64>,
     /// Of the graph at hand.
     cap: usize,
-    order: Order,
-    waiting: Places,
+    urgency: Urgency,
+    ready: Places,
     live: LiveBytes,
     /// Parts under way.
     running: usize,
@@ -102,7 +102,7 @@ impl Memory {
 
     /// As before a run.
     fn restart(&mut self) {
-        self.waiting.clear(self.order.parts.len());
+        self.ready.clear(self.urgency.parts.len());
         self.live.reset();
         self.running = 0;
     }
@@ -111,8 +111,8 @@ impl Memory {
     /// least.
     fn choose(&self) -> Option<u32> {
         let room = self.cap.saturating_sub(self.live.now());
-        let all = self.waiting.iter().map(|place| {
-            let task = self.order.parts[place as usize].task;
+        let all = self.ready.iter().map(|place| {
+            let task = self.urgency.parts[place as usize].task;
             let (takes, frees) = (self.live.takes(task), self.live.frees(task));
             (takes <= room, frees as i128 - takes as i128, Reverse(place))
         });
@@ -134,7 +134,7 @@ impl Policy for Memory {
         if self.graph != Some(graph.id) {
             let seconds = self.measured.get(&graph.id);
             let seconds = seconds.map_or(graph.estimated_costs(), Vec::as_slice);
-            self.order = Order::new(graph, seconds, Ranking::Step);
+            self.urgency = Urgency::new(graph, seconds, Ranking::Step);
             self.live = LiveBytes::new(graph);
             self.cap = self.asked.unwrap_or_else(|| self.best_cap(graph));
             self.graph = Some(graph.id);
@@ -149,19 +149,19 @@ impl Policy for Memory {
     }
 
     fn push(&mut self, part: ReadyPart, _worker: usize) {
-        self.waiting.insert(self.order.place(part));
+        self.ready.insert(self.urgency.place(part));
     }
 
     fn pop(&mut self, _worker: usize) -> Option<ReadyPart> {
-        let first = self.waiting.first()?;
-        let urgent = self.order.parts[first as usize].task;
+        let first = self.ready.first()?;
+        let urgent = self.urgency.parts[first as usize].task;
         let place = if self.live.now() + self.live.takes(urgent) <= self.cap {
             first
         } else {
             self.choose()?
         };
-        self.waiting.remove(place);
-        let part = self.order.parts[place as usize];
+        self.ready.remove(place);
+        let part = self.urgency.parts[place as usize];
         self.live.start(part.task);
         self.running += 1;
         Some(part)

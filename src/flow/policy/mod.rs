@@ -9,12 +9,12 @@ mod fifo;
 mod homes;
 mod lifo;
 mod memory;
-mod order;
 mod places;
 mod random;
 mod r#static;
 mod steal;
 mod turns;
+mod urgency;
 
 use std::fmt;
 
@@ -148,7 +148,7 @@ pub trait Policy: fmt::Debug + Send {
         false
     }
 
-    /// A run of `graph` by `workers` workers begins. Nothing is waiting, but for what a policy that
+    /// A run of `graph` by `workers` workers begins. No part is ready, but for what a policy that
     /// supervises may have kept back when the run before stalled, which is to be forgotten.
     ///
     /// # Errors

@@ -21,14 +21,14 @@ pub(super) static SPEC: PolicySpec = PolicySpec {
 /// same schedules.
 #[derive(Debug)]
 pub struct Random {
-    waiting: Vec<ReadyPart>,
+    ready: Vec<ReadyPart>,
     random: ChaCha8Rng,
 }
 
 impl Random {
     /// A policy that draws by `seed`.
     pub fn new(seed: u64) -> Self {
-        Self { waiting: Vec::new(), random: ChaCha8Rng::seed_from_u64(seed) }
+        Self { ready: Vec::new(), random: ChaCha8Rng::seed_from_u64(seed) }
     }
 }
 
@@ -38,14 +38,14 @@ impl Policy for Random {
     }
 
     fn push(&mut self, part: ReadyPart, _worker: usize) {
-        self.waiting.push(part);
+        self.ready.push(part);
     }
 
     fn pop(&mut self, _worker: usize) -> Option<ReadyPart> {
-        if self.waiting.is_empty() {
+        if self.ready.is_empty() {
             return None;
         }
-        let drawn = self.random.random_range(0..self.waiting.len());
-        Some(self.waiting.swap_remove(drawn))
+        let drawn = self.random.random_range(0..self.ready.len());
+        Some(self.ready.swap_remove(drawn))
     }
 }

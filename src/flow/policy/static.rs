@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::order::{Order, Ranking};
 use super::places::Places;
+use super::urgency::{Ranking, Urgency};
 use super::{Policy, PolicySpec, ReadyPart};
 use crate::error::Result;
 use crate::flow::graph::TaskGraph;
@@ -135,7 +135,7 @@ impl Policy for Static {
 struct Assignment {
     /// By worker: its parts by their start.
     lists: Vec<Vec<Scheduled>>,
-    order: Order,
+    urgency: Urgency,
     /// By place in the order: the worker, and the turn in its list.
     turns: Vec<(u32, u32)>,
 }
@@ -149,7 +149,7 @@ struct Scheduled {
 
 impl Assignment {
     fn new(graph: &TaskGraph, seconds: &[f64], workers: usize) -> Self {
-        let order = Order::new(graph, seconds, Ranking::Step);
+        let urgency = Urgency::new(graph, seconds, Ranking::Step);
         let placed = place(graph, seconds, workers, &by_rank(graph, seconds));
         let mut by_start: Vec<usize> = (0..placed.len()).collect();
         // Parts of no cost start together with what they wait for, which has come before.
@@ -158,14 +158,14 @@ impl Assignment {
         let mut turns = vec![(0, 0); placed.len()];
         for (when, index) in by_start.into_iter().enumerate() {
             let Placed { part, worker, .. } = placed[index];
-            turns[order.place(part) as usize] = (worker as u32, lists[worker].len() as u32);
+            turns[urgency.place(part) as usize] = (worker as u32, lists[worker].len() as u32);
             lists[worker].push(Scheduled { part, when: when as u32 });
         }
-        Self { lists, order, turns }
+        Self { lists, urgency, turns }
     }
 
     fn turn(&self, part: ReadyPart) -> (u32, u32) {
-        self.turns[self.order.place(part) as usize]
+        self.turns[self.urgency.place(part) as usize]
     }
 }
 

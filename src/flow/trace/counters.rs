@@ -8,7 +8,7 @@ use crate::flow::graph::TaskGraph;
 pub fn live_bytes(graph: &TaskGraph, execution: &Execution) -> Vec<(u64, usize)> {
     let mut spans: Vec<Option<(u64, u64)>> = vec![None; graph.buffers.bytes.len()];
     for event in &execution.events {
-        for &buffer in graph.held_by(event.task) {
+        for &buffer in graph.buffers_of(event.task) {
             let (first, last) = spans[buffer as usize].get_or_insert((event.start, event.end));
             *first = event.start.min(*first);
             *last = event.end.max(*last);

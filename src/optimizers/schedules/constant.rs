@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Schedule, ScheduleSpec, parse};
+use super::{LearningRateSchedule, ScheduleSpec, parse};
 use crate::attributes::to_attributes;
 
 pub(super) static SPEC: ScheduleSpec = ScheduleSpec {
@@ -18,7 +18,7 @@ pub(super) static SPEC: ScheduleSpec = ScheduleSpec {
 #[serde(deny_unknown_fields)]
 pub struct Constant {}
 
-impl Schedule for Constant {
+impl LearningRateSchedule for Constant {
     fn kind(&self) -> &'static str {
         SPEC.kind
     }

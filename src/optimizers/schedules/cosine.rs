@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Schedule, ScheduleSpec, check_share, check_steps, parse};
+use super::{LearningRateSchedule, ScheduleSpec, check_share, check_steps, parse};
 use crate::attributes::to_attributes;
 
 pub(super) static SPEC: ScheduleSpec = ScheduleSpec {
@@ -40,7 +40,7 @@ impl Cosine {
     }
 }
 
-impl Schedule for Cosine {
+impl LearningRateSchedule for Cosine {
     fn kind(&self) -> &'static str {
         SPEC.kind
     }

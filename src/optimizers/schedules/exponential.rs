@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Schedule, ScheduleSpec, check_share, check_steps, parse};
+use super::{LearningRateSchedule, ScheduleSpec, check_share, check_steps, parse};
 use crate::attributes::to_attributes;
 
 pub(super) static SPEC: ScheduleSpec = ScheduleSpec {
@@ -36,7 +36,7 @@ impl Exponential {
     }
 }
 
-impl Schedule for Exponential {
+impl LearningRateSchedule for Exponential {
     fn kind(&self) -> &'static str {
         SPEC.kind
     }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Schedule, ScheduleSpec, parse};
+use super::{LearningRateSchedule, ScheduleSpec, parse};
 use crate::attributes::to_attributes;
 
 pub(super) static SPEC: ScheduleSpec = ScheduleSpec {
@@ -27,7 +27,7 @@ impl InverseTime {
     }
 }
 
-impl Schedule for InverseTime {
+impl LearningRateSchedule for InverseTime {
     fn kind(&self) -> &'static str {
         SPEC.kind
     }

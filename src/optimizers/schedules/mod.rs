@@ -1,4 +1,4 @@
-//! How the learning rate changes from step to step: the [`Schedule`] trait and the [`SCHEDULES`]
+//! How the learning rate changes from step to step: the [`LearningRateSchedule`] trait and the [`SCHEDULES`]
 //! table.
 //!
 //! To add a schedule, write one file that holds everything about it, its `SPEC` included, and add
@@ -43,7 +43,7 @@ pub struct ScheduleSpec {
     /// Its attributes in model files beside `warm_up`, with their meaning and default.
     pub attributes: &'static [(&'static str, &'static str)],
     /// Reads the attributes of a model file.
-    pub parse: fn(toml::Table) -> Result<Arc<dyn Schedule>, String>,
+    pub parse: fn(toml::Table) -> Result<Arc<dyn LearningRateSchedule>, String>,
     /// Configurations over which the law tests run.
     pub samples: &'static [&'static str],
 }
@@ -58,16 +58,16 @@ pub fn find(kind: &str) -> Result<&'static ScheduleSpec> {
 }
 
 /// Reads `T` from the attributes of a model file; for the `parse` of a row.
-fn parse<T: Schedule + DeserializeOwned + 'static>(
+fn parse<T: LearningRateSchedule + DeserializeOwned + 'static>(
     attributes: toml::Table,
-) -> Result<Arc<dyn Schedule>, String> {
+) -> Result<Arc<dyn LearningRateSchedule>, String> {
     let schedule = from_attributes::<T>(attributes)?;
     schedule.check()?;
     Ok(Arc::new(schedule))
 }
 
 /// How the learning rate changes from step to step. See [`Pace`] for warm-up steps.
-pub trait Schedule: fmt::Debug + Send + Sync {
+pub trait LearningRateSchedule: fmt::Debug + Send + Sync {
     /// The kind as written in model files.
     fn kind(&self) -> &'static str;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Constant, SCHEDULES, Schedule, find};
+use super::{Constant, LearningRateSchedule, SCHEDULES, find};
 
 /// A schedule after a warm-up.
 ///
@@ -18,7 +18,7 @@ use super::{Constant, SCHEDULES, Schedule, find};
 /// quotes if nothing else is to be said.
 #[derive(Clone, Debug)]
 pub struct Pace {
-    schedule: Arc<dyn Schedule>,
+    schedule: Arc<dyn LearningRateSchedule>,
     warm_up: u64,
 }
 
@@ -28,7 +28,7 @@ impl Default for Pace {
     }
 }
 
-impl<S: Schedule + 'static> From<S> for Pace {
+impl<S: LearningRateSchedule + 'static> From<S> for Pace {
     fn from(schedule: S) -> Self {
         Self { schedule: Arc::new(schedule), warm_up: 0 }
     }
@@ -36,7 +36,7 @@ impl<S: Schedule + 'static> From<S> for Pace {
 
 impl Pace {
     /// A schedule without a warm-up.
-    pub fn new(schedule: impl Schedule + 'static) -> Self {
+    pub fn new(schedule: impl LearningRateSchedule + 'static) -> Self {
         Self::from(schedule)
     }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 
 use super::super::least_squares::{Observation, fit};
-use super::super::{Costs, Overhead};
+use super::super::{Overhead, PartCosts};
 use super::{clock, cores};
 use crate::error::Result;
 use crate::flow::trace::Recorder;
@@ -68,7 +68,7 @@ fn alone() -> Result<[f64; 3]> {
         }
         run.observe(None);
         let plan = run.plan();
-        let costs = Costs::measured(plan, &recorder.events(), clock);
+        let costs = PartCosts::measured(plan, &recorder.events(), clock);
         // In a chain, each node is gone on with; elsewhere almost all wait their turn.
         let chain = plan.message_count() < plan.task_count();
         let queued = if chain { 0.0 } else { plan.task_count() as f64 };

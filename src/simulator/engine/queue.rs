@@ -28,7 +28,7 @@ impl Engine<'_> {
         for &task in &self.workers[worker].ready {
             for part in 0..self.graph.tasks[task as usize].parts {
                 policy.push(ReadyPart { task, part }, worker);
-                self.waiting += 1;
+                self.ready += 1;
             }
         }
         self.changes += 1;
@@ -36,17 +36,17 @@ impl Engine<'_> {
 
     /// The next part by the policy, and, if it is short, a fair share of others.
     pub(super) fn take(&mut self, policy: &mut dyn Policy, worker: usize) -> Option<ReadyPart> {
-        if self.waiting == 0 {
+        if self.ready == 0 {
             return None;
         }
         let Some(first) = policy.pop(worker) else {
             self.workers[worker].refused_at = Some(self.changes);
             return None;
         };
-        self.waiting -= 1;
+        self.ready -= 1;
         self.changes += 1;
         if !self.supervised {
-            let share = share(self.waiting, self.workers.len());
+            let share = share(self.ready, self.workers.len());
             let taken = &mut self.workers[worker].taken;
             let mut seconds = self.graph.part_seconds(first.task as usize);
             while takes_more(taken.len(), share, seconds) {
@@ -54,7 +54,7 @@ impl Engine<'_> {
                 seconds += self.graph.part_seconds(part.task as usize);
                 taken.push(part);
             }
-            self.waiting -= taken.len();
+            self.ready -= taken.len();
             taken.reverse();
         }
         Some(first)
@@ -67,7 +67,7 @@ impl Engine<'_> {
         self.tell_spinning(publisher, unlocked);
         // A parked worker that is on its way counts as one that sleeps until it has the lock.
         let sleeping = (0..self.workers.len()).filter(|&worker| self.is_parked(worker, unlocked));
-        let mut wake = to_wake(self.supervised, sleeping.count(), self.waiting);
+        let mut wake = to_wake(self.supervised, sleeping.count(), self.ready);
         let mut free = unlocked;
         for worker in 0..self.workers.len() {
             if wake == 0 {
@@ -95,8 +95,8 @@ impl Engine<'_> {
     /// Workers that look for work see that some waits: as many as there are parts, or all, where the
     /// policy may have the part for one worker only.
     pub(super) fn tell_spinning(&mut self, teller: usize, now: f64) {
-        let mut told = if self.supervised { usize::MAX } else { self.waiting };
-        if self.waiting == 0 {
+        let mut told = if self.supervised { usize::MAX } else { self.ready };
+        if self.ready == 0 {
             return;
         }
         for worker in 0..self.workers.len() {

@@ -13,7 +13,7 @@ use super::{Stop, options};
 
 /// Whether decisions are written down, or those of a file repeated.
 #[derive(Debug, Args)]
-pub(super) struct Schedules {
+pub(super) struct RecordReplay {
     /// Writes down which worker started and ended which part, in order, also if the training fails
     #[arg(long, value_name = "FILE", conflicts_with = "replay")]
     record: Option<PathBuf>,
@@ -23,7 +23,7 @@ pub(super) struct Schedules {
     replay: Option<PathBuf>,
 }
 
-impl Schedules {
+impl RecordReplay {
     /// Gives the network the executor that records or replays, if one was asked for.
     pub(super) fn apply(
         &self,

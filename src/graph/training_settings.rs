@@ -30,7 +30,7 @@ const REGULARIZER: &str = "_regularizer";
 
 /// What a layer's author says about the training of its parameters.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Settings {
+pub(crate) struct TrainingSettings {
     trainable: Option<bool>,
     learning_rate_factor: Option<f32>,
     /// By the parameter's name within the node.
@@ -134,10 +134,10 @@ pub(super) fn apply(drafts: &mut [Draft], settings: Vec<Setting>) -> Result<()> 
 }
 
 /// What is said of the training of a node's own parameters.
-pub(super) fn said(draft: &Draft) -> Settings {
+pub(super) fn said(draft: &Draft) -> TrainingSettings {
     match &draft.role {
         DraftRole::Layer(_, settings) => settings.clone(),
-        _ => Settings::default(),
+        _ => TrainingSettings::default(),
     }
 }
 
@@ -167,7 +167,7 @@ pub(super) fn settle(
     Ok(())
 }
 
-impl Settings {
+impl TrainingSettings {
     fn is_empty(&self) -> bool {
         self.trainable.is_none()
             && self.learning_rate_factor.is_none()

@@ -5,12 +5,12 @@
 
 /// A set of parts, by their numbers within the run.
 #[derive(Debug, Default)]
-pub(super) struct Waiting {
+pub(super) struct ReadySet {
     words: Vec<u64>,
     parts: usize,
 }
 
-impl Waiting {
+impl ReadySet {
     /// Empties the set, and makes room for `parts` of them.
     pub(super) fn clear(&mut self, parts: usize) {
         self.words.clear();
@@ -43,17 +43,17 @@ mod tests {
 
     #[test]
     fn a_part_is_there_until_it_is_taken() {
-        let mut waiting = Waiting::default();
-        assert!(!waiting.remove(0));
-        waiting.clear(130);
+        let mut ready = ReadySet::default();
+        assert!(!ready.remove(0));
+        ready.clear(130);
         for part in [0, 63, 64, 129] {
-            assert!(!waiting.remove(part));
-            waiting.add(part);
-            assert!(waiting.remove(part) && !waiting.remove(part), "{part}");
+            assert!(!ready.remove(part));
+            ready.add(part);
+            assert!(ready.remove(part) && !ready.remove(part), "{part}");
         }
-        assert!(!waiting.remove(130) && !waiting.remove(usize::MAX));
-        waiting.add(5);
-        waiting.clear(130);
-        assert!(!waiting.remove(5));
+        assert!(!ready.remove(130) && !ready.remove(usize::MAX));
+        ready.add(5);
+        ready.clear(130);
+        assert!(!ready.remove(5));
     }
 }

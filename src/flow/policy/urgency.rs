@@ -31,7 +31,7 @@ const MARGIN: f64 = 0.3;
 
 /// The parts of a graph, the most urgent first.
 #[derive(Debug, Default)]
-pub(super) struct Order {
+pub(super) struct Urgency {
     pub(super) parts: Vec<ReadyPart>,
     /// By task: where its parts begin in `places`.
     first: Vec<u32>,
@@ -43,7 +43,7 @@ pub(super) struct Order {
     margin: f64,
 }
 
-impl Order {
+impl Urgency {
     /// Tasks of an earlier chunk of the batch come before those of a later one, and those of one chunk
     /// in the graph's order; what goes over all chunks comes last, the largest upward rank first.
     pub(super) fn new(graph: &TaskGraph, seconds: &[f64], ranking: Ranking) -> Self {

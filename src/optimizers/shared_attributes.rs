@@ -23,7 +23,7 @@ pub(super) const CLIP_GLOBAL_NORM: (&str, &str) = (
 
 /// The builder methods, learning rate and checks of an optimizer with the fields `learning_rate`,
 /// `schedule`, `clip_value`, `clip_norm` and `clip_global_norm`.
-macro_rules! shared_settings {
+macro_rules! shared_attributes {
     ($optimizer:ident) => {
         impl $optimizer {
             /// Changes the learning rate from step to step; a [`Pace`] has a warm-up beside its
@@ -100,7 +100,7 @@ macro_rules! shared_settings {
     };
 }
 
-pub(super) use shared_settings;
+pub(super) use shared_attributes;
 
 /// Refuses what is not in 0..1.
 pub(super) fn check_share<T>(name: &str, share: T) -> Result<(), String>
