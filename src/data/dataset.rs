@@ -1,5 +1,7 @@
 //! Named columns with one entry per item.
 
+use std::collections::HashSet;
+
 use super::{class_index, refuse};
 use crate::error::count;
 use crate::{Result, Tensor, describe_shape};
@@ -86,9 +88,10 @@ impl Dataset {
         };
         let (leader, items) = (first.name.clone(), first.values.shape().first().copied());
         let columns = || inputs.iter().chain(&targets);
-        for (position, column) in columns().enumerate() {
+        let mut names = HashSet::new();
+        for column in columns() {
             let shape = column.values.shape();
-            if columns().take(position).any(|other| other.name == column.name) {
+            if !names.insert(column.name.as_str()) {
                 return Err(refuse(
                     origin,
                     format!("two columns are called `{}`", column.name),

@@ -1,7 +1,7 @@
 //! Who needs a gradient, and where it lies.
 
 use super::PlanOptions;
-use super::values::{Contribution, Values, may_spread, spread};
+use super::values::{Contribution, Values, spread};
 use crate::flow::graph::NONE;
 use crate::graph::{Graph, NodeId, Role};
 use crate::layers::View;
@@ -51,7 +51,7 @@ impl Values {
     /// A gradient of a node's output, with a storage of its own.
     fn add_gradient(&mut self, graph: &Graph, id: NodeId, options: PlanOptions) -> u32 {
         let value = self.add(&graph.nodes[id].shape);
-        if options.in_place && !options.keep_gradients && may_spread(graph, id) {
+        if options.in_place && !options.keep_gradients && self.may_spread[id] {
             let draft = &mut self.drafts[value as usize];
             draft.stride = spread(draft.cols);
         }
@@ -68,22 +68,27 @@ impl Values {
         let node = &graph.nodes[id];
         let shapes: Vec<&[usize]> =
             node.inputs.iter().map(|&input| graph.nodes[input].shape.as_slice()).collect();
-        let needed: Vec<usize> = (0..node.inputs.len())
-            .filter(|&number| wants[node.inputs[number]] && differentiable(&node.role, number))
+        let needed: Vec<bool> = (0..node.inputs.len())
+            .map(|number| wants[node.inputs[number]] && differentiable(&node.role, number))
             .collect();
+        let sole = needed.iter().filter(|&&needed| needed).count() == 1;
+        let view = match &node.role {
+            Role::Layer(layer) => layer.view(&shapes),
+            _ => View::Computed,
+        };
         let own = self.gradients[id];
         let mut column = 0;
         for (number, &input) in node.inputs.iter().enumerate() {
             let start = column;
             column += shapes[number].last().copied().unwrap_or(1);
-            if !needed.contains(&number) {
+            if !needed[number] {
                 continue;
             }
             let shape = shapes[number];
             let mut contribution =
                 Contribution { value: NONE, input: number as u32, in_place: false, view: false };
             contribution.value = match &node.role {
-                Role::Layer(layer) if options.in_place => match layer.view(&shapes) {
+                Role::Layer(layer) if options.in_place => match view {
                     View::Columns => {
                         contribution.view = true;
                         self.add_within(shape, own, start)
@@ -97,7 +102,7 @@ impl Values {
                     View::Computed if layer.passes_gradient() => {
                         contribution.view = true;
                         let value = self.add_within(shape, own, 0);
-                        self.drafts[value as usize].exclusive &= needed.len() == 1;
+                        self.drafts[value as usize].exclusive &= sole;
                         value
                     }
                     View::Computed

@@ -8,7 +8,7 @@ use std::ops::Range;
 use super::PlanOptions;
 use crate::context::{Mode, part_range};
 use crate::flow::graph::NONE;
-use crate::graph::{Graph, NodeId, Role};
+use crate::graph::{Graph, Node, NodeId, Role};
 use crate::layers::{Reads, Split, View};
 
 /// A value before storages have numbers.
@@ -56,6 +56,8 @@ pub(super) struct Values {
     pub(super) received: Vec<Vec<u32>>,
     /// By node: whether each input is already where the output wants it.
     pub(super) placed: Vec<Vec<bool>>,
+    /// By node: whether the rows of its output may lie apart.
+    pub(super) may_spread: Vec<bool>,
     /// The items of each chunk that the batch is worked on in.
     pub(super) chunks: Vec<Range<usize>>,
     /// Values of one chunk.
@@ -74,20 +76,31 @@ pub(super) fn spread(cols: usize) -> usize {
     if cols > 0 && cols.is_multiple_of(PAGE) { cols + LINE } else { cols }
 }
 
-/// Whether the rows of a node's output may lie apart: nobody outside the plan reads them, and nobody
+/// By node: whether the rows of its output may lie apart: nobody outside the plan reads them, and nobody
 /// inside sees them with other axes.
-pub(super) fn may_spread(graph: &Graph, id: NodeId) -> bool {
-    let reshapes = |id: NodeId| {
-        let node = &graph.nodes[id];
+fn may_spread(graph: &Graph) -> Vec<bool> {
+    let reshapes = |node: &Node| {
         let Role::Layer(layer) = &node.role else { return false };
         let shapes: Vec<&[usize]> =
             node.inputs.iter().map(|&input| graph.nodes[input].shape.as_slice()).collect();
         layer.view(&shapes) == View::Reshape
     };
-    let is_layer = matches!(graph.nodes[id].role, Role::Layer(_));
-    is_layer
-        && !reshapes(id)
-        && !graph.consumers[id].iter().any(|&(consumer, _)| reshapes(consumer))
+    let reshapes: Vec<bool> = graph.nodes.iter().map(reshapes).collect();
+    let may_spread = |(id, node): (usize, &Node)| {
+        let mut seen = graph.consumers[id].iter();
+        matches!(node.role, Role::Layer(_))
+            && !reshapes[id]
+            && !seen.any(|&(consumer, _)| reshapes[consumer])
+    };
+    graph.nodes.iter().enumerate().map(may_spread).collect()
+}
+
+/// By node: how many uses its output has among the nodes of the plan.
+fn uses(graph: &Graph, included: &[bool]) -> Vec<usize> {
+    let uses = |consumers: &Vec<(NodeId, usize)>| {
+        consumers.iter().filter(|(consumer, _)| included[*consumer]).count()
+    };
+    graph.consumers.iter().map(uses).collect()
 }
 
 /// A shape as a matrix: rows of one item, columns.
@@ -115,6 +128,7 @@ impl Values {
             contributions: vec![Vec::new(); count],
             received: vec![Vec::new(); count],
             placed: vec![Vec::new(); count],
+            may_spread: may_spread(graph),
             chunks: std::iter::once(0..batch).collect(),
             count: 0,
             batch,
@@ -133,7 +147,7 @@ impl Values {
                 };
                 let draft = &mut values.drafts[values.activations[id] as usize];
                 draft.kept = kept;
-                if options.in_place && !kept && may_spread(graph, id) {
+                if options.in_place && !kept && values.may_spread[id] {
                     draft.stride = spread(draft.cols);
                 }
             }
@@ -302,6 +316,7 @@ impl Values {
     /// Consumers first: when a node is visited, its own place is settled, and it settles that of its
     /// inputs.
     fn place_activations(&mut self, graph: &Graph, mode: Mode, included: &[bool]) {
+        let uses = uses(graph, included);
         for &id in graph.order.iter().rev() {
             let node = &graph.nodes[id];
             let Role::Layer(layer) = &node.role else { continue };
@@ -341,7 +356,7 @@ impl Values {
                     let Some(&input) = node.inputs.first() else { continue };
                     let may_overwrite = layer.in_place()
                         && self.movable(graph, input)
-                        && sole_consumer(graph, included, input)
+                        && uses[input] == 1
                         && graph.nodes[input].shape == node.shape
                         && overwritable(graph, input, mode)
                         && (mode != Mode::Training || !layer.input_grad_reads().inputs);
@@ -371,10 +386,6 @@ impl Values {
             draft.items * draft.item_rows * draft.stride
         }
     }
-}
-
-fn sole_consumer(graph: &Graph, included: &[bool], id: NodeId) -> bool {
-    graph.consumers[id].iter().filter(|(consumer, _)| included[*consumer]).count() == 1
 }
 
 /// Whether nobody but the consumer needs the numbers that the node computed.

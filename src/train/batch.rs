@@ -1,6 +1,7 @@
 //! One batch: which numbers go into which node, and what comes out.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use crate::context::Mode;
 use crate::data::{Column, gather};
@@ -19,11 +20,13 @@ pub(super) fn by_node<'a>(
     if mode != Mode::Prediction {
         needed.extend(graph.targets());
     }
+    // The first of several of one name counts.
+    let by_name: HashMap<&str, &'a Tensor> = batch.iter().rev().copied().collect();
     let mut items = None;
     let mut found = Vec::new();
     for id in needed {
         let node = &graph.nodes()[id];
-        let Some((_, tensor)) = batch.iter().find(|(name, _)| *name == node.name) else {
+        let Some(&tensor) = by_name.get(node.name.as_str()) else {
             return Err(Error::Input {
                 node: node.name.clone(),
                 expected: format!("items of {}", describe_shape(&node.shape)),
@@ -49,7 +52,7 @@ pub(super) fn by_node<'a>(
                 remedy: "give every input and target as many items".to_owned(),
             });
         }
-        found.push((id, *tensor));
+        found.push((id, tensor));
     }
     Ok((items.unwrap_or(0), found))
 }

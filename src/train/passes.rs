@@ -1,5 +1,6 @@
 //! Data sets through a network: which column feeds which node, and what comes out.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::batch::{Gathered, bind, kept, tensor};
@@ -70,6 +71,8 @@ impl Network {
         let sides = [(self.graph().inputs(), data.inputs()), (targets, data.targets())];
         let mut columns = Vec::new();
         for (ids, available) in sides {
+            let by_name: HashMap<&str, &Column> =
+                available.iter().map(|column| (column.name.as_str(), column)).collect();
             for &id in &ids {
                 let node = &self.graph().nodes()[id];
                 let same_shape = |column: &Column| column.values.shape()[1..] == node.shape;
@@ -79,11 +82,14 @@ impl Network {
                 };
                 let alone = ids.len() == 1 && available.len() == 1;
                 let fits = |column: &&Column| same_shape(column) || (alone && same_count(column));
-                let named = available.iter().find(|column| column.name == node.name);
-                let mut fitting = available.iter().filter(fits);
-                let column = match (named, fitting.next(), fitting.next()) {
-                    (Some(named), _, _) if fits(&named) => named,
-                    (None, Some(only), None) => only,
+                let named = by_name.get(node.name.as_str()).copied();
+                let only = || {
+                    let mut fitting = available.iter().filter(fits);
+                    fitting.next().filter(|_| fitting.next().is_none())
+                };
+                let column = match (named, named.is_none().then(only).flatten()) {
+                    (Some(named), _) if fits(&named) => named,
+                    (None, Some(only)) => only,
                     _ => {
                         let known = available.iter().map(|column| {
                             let shape = describe_shape(&column.values.shape()[1..]);
