@@ -31,7 +31,7 @@ fn overhead(criterion: &mut Criterion) -> caudal::Result<()> {
             let mut executor = executor(name, workers, policy)?;
             let options = PlanOptions::plain();
             let plan = Plan::compile(&graph, Mode::Prediction, 1, &optimizer, options)?;
-            let parameters = Parameters::initialize(&graph, optimizer.as_ref(), 0);
+            let parameters = Parameters::initialize(&graph, optimizer.as_ref(), 0)?;
             let mut run = Run::new(Arc::new(plan), Arc::new(parameters))?;
             let id = BenchmarkId::new(format!("{name}-{policy}"), workers);
             group.bench_function(id, |bencher| {

@@ -138,7 +138,7 @@ fn nodes_fire_in_the_order_of_the_article() {
         let options = PlanOptions { keep_gradients: true, ..PlanOptions::plain() };
         let plan = Plan::compile(&graph, Mode::Training, 4, &optimizer, options).unwrap();
         let plan = Arc::new(plan);
-        let parameters = Arc::new(Parameters::initialize(&graph, optimizer.as_ref(), 0));
+        let parameters = Arc::new(Parameters::initialize(&graph, optimizer.as_ref(), 0).unwrap());
         let mut run = Run::new(Arc::clone(&plan), parameters).unwrap();
         let numbers: Vec<f32> = (0..32).map(|number| (number as f32).sin()).collect();
         for node in ["A", "wanted"] {

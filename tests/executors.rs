@@ -87,7 +87,7 @@ fn gradients(plan: PlanOptions, executor: &mut dyn Executor, batch: usize) -> Gr
     let graph = Arc::new(branches());
     let optimizer: Arc<dyn Optimizer> = Arc::new(Sgd::default());
     let plan = Plan::compile(&graph, Mode::Training, batch, &optimizer, plan).unwrap();
-    let parameters = Parameters::initialize(&graph, optimizer.as_ref(), 3);
+    let parameters = Parameters::initialize(&graph, optimizer.as_ref(), 3).unwrap();
     let mut run = Run::new(Arc::new(plan), Arc::new(parameters)).unwrap();
     let (data, _) = digits().unwrap();
     let items: Vec<usize> = (0..batch).collect();

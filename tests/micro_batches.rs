@@ -54,7 +54,7 @@ fn gradients(
     let graph = Arc::new(graph);
     let optimizer: Arc<dyn Optimizer> = Arc::new(Sgd::default());
     let plan = Plan::compile(&graph, Mode::Training, items.len(), &optimizer, plan).unwrap();
-    let parameters = Parameters::initialize(&graph, optimizer.as_ref(), 3);
+    let parameters = Parameters::initialize(&graph, optimizer.as_ref(), 3).unwrap();
     let mut run = Run::new(Arc::new(plan), Arc::new(parameters)).unwrap();
     let (data, _) = digits().unwrap();
     let items: Vec<usize> = items.collect();

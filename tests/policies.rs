@@ -194,7 +194,7 @@ fn bottles_run(branches: usize, options: PlanOptions) -> Run {
     let graph = bottles(branches);
     let optimizer: Arc<dyn Optimizer> = Arc::new(Sgd::default());
     let plan = Plan::compile(&graph, Mode::Prediction, 16, &optimizer, options).unwrap();
-    let parameters = Parameters::initialize(&graph, optimizer.as_ref(), 0);
+    let parameters = Parameters::initialize(&graph, optimizer.as_ref(), 0).unwrap();
     let mut run = Run::new(Arc::new(plan), Arc::new(parameters)).unwrap();
     run.bind(graph.id("x").unwrap(), &[0.5; 16 * 8]).unwrap();
     run
@@ -306,7 +306,7 @@ fn learned_costs_change_what_comes_first_and_no_bit() {
         let optimizer: Arc<dyn Optimizer> = Arc::new(Sgd::default());
         let options = PlanOptions::plain();
         let plan = Plan::compile(&graph, Mode::Prediction, 2, &optimizer, options).unwrap();
-        let parameters = Parameters::initialize(&graph, optimizer.as_ref(), 0);
+        let parameters = Parameters::initialize(&graph, optimizer.as_ref(), 0).unwrap();
         let mut run = Run::new(Arc::new(plan), Arc::new(parameters)).unwrap();
         run.bind(graph.id("x").unwrap(), &[-1.0, 2.0, 3.0, -4.0, 5.0, 6.0, 7.0, 8.0]).unwrap();
         let mut pool = Pool::new(1, text).unwrap();

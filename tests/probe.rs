@@ -227,7 +227,7 @@ impl Specimen {
 pub(crate) fn run(graph: &Arc<Graph>, mode: Mode, batch: usize, options: PlanOptions) -> Run {
     let optimizer: Arc<dyn Optimizer> = Arc::new(Sgd::new(0.1));
     let plan = Plan::compile(graph, mode, batch, &optimizer, options).unwrap();
-    let parameters = Parameters::initialize(graph, optimizer.as_ref(), 7);
+    let parameters = Parameters::initialize(graph, optimizer.as_ref(), 7).unwrap();
     Run::new(Arc::new(plan), Arc::new(parameters)).unwrap()
 }
 

@@ -50,7 +50,7 @@ pub(crate) fn trained() -> Arc<Graph> {
 pub(crate) fn run_of(graph: &Arc<Graph>, mode: Mode, options: PlanOptions) -> Run {
     let optimizer: Arc<dyn Optimizer> = Arc::new(Sgd::new(0.01));
     let plan = Plan::compile(graph, mode, 1, &optimizer, options).unwrap();
-    let parameters = Parameters::initialize(graph, optimizer.as_ref(), 1);
+    let parameters = Parameters::initialize(graph, optimizer.as_ref(), 1).unwrap();
     let mut run = Run::new(Arc::new(plan), Arc::new(parameters)).unwrap();
     let sources = graph.nodes().iter().enumerate().filter(|(_, node)| node.inputs.is_empty());
     for (id, _) in sources {

@@ -48,7 +48,7 @@ fn training_steps_on_several_threads_take_turns() {
     let (training, prediction) =
         (plan(&graph, Mode::Training, &optimizer), plan(&graph, Mode::Prediction, &optimizer));
     let (threads, steps) = (4, 50);
-    let fresh = || Arc::new(Parameters::initialize(&graph, optimizer.as_ref(), 3));
+    let fresh = || Arc::new(Parameters::initialize(&graph, optimizer.as_ref(), 3).unwrap());
     let predicted = |parameters: &Arc<Parameters>| {
         let mut run = run(&prediction, parameters);
         Sequential::new().execute(&mut run).unwrap();
@@ -92,7 +92,7 @@ fn parameters_of_another_graph_or_optimizer_are_refused() {
     other.output(&x);
     let none = Arc::new(other.build().unwrap());
     let of = |graph: &Arc<Graph>, optimizer: &Arc<dyn Optimizer>| {
-        Arc::new(Parameters::initialize(graph, optimizer.as_ref(), 0))
+        Arc::new(Parameters::initialize(graph, optimizer.as_ref(), 0).unwrap())
     };
     for (parameters, optimizer, mode, says) in [
         (of(&small, &sgd), &sgd, Mode::Prediction, "parameter `a.weight`"),

@@ -165,7 +165,7 @@ fn run(
     let batch = values[0].len() / shapes[0].iter().product::<usize>();
     let options = PlanOptions { grain, ..PlanOptions::gradients() };
     let plan = Plan::compile(&graph, Mode::Training, batch, &optimizer, options)?;
-    let parameters = Parameters::initialize(&graph, optimizer.as_ref(), 0);
+    let parameters = Parameters::initialize(&graph, optimizer.as_ref(), 0).unwrap();
     let mut run = Run::new(Arc::new(plan), Arc::new(parameters)).unwrap();
     let ids = ["prediction", "target"].map(|name| graph.id(name).unwrap());
     for (id, values) in ids.into_iter().zip(values) {

@@ -143,7 +143,7 @@ pub(crate) fn tiny_run(graph: &Arc<Graph>) -> Result<Run> {
     let optimizer: Arc<dyn Optimizer> = Arc::new(Sgd::default());
     let options = PlanOptions::plain();
     let plan = Arc::new(Plan::compile(graph, Mode::Prediction, 1, &optimizer, options)?);
-    let parameters = Arc::new(Parameters::initialize(graph, optimizer.as_ref(), 0));
+    let parameters = Arc::new(Parameters::initialize(graph, optimizer.as_ref(), 0)?);
     let mut run = Run::new(plan, parameters)?;
     for input in graph.inputs() {
         run.bind(input, &[1.0; FLOATS])?;

@@ -93,7 +93,7 @@ pub fn prepare(
     options: PlanOptions,
 ) -> Result<Run> {
     let plan = Arc::new(Plan::compile(graph, Mode::Training, batch, optimizer, options)?);
-    let parameters = Arc::new(Parameters::initialize(graph, optimizer.as_ref(), 0));
+    let parameters = Arc::new(Parameters::initialize(graph, optimizer.as_ref(), 0)?);
     let mut run = Run::new(plan, parameters)?;
     let data = synthetic_for(graph, batch, 0)?;
     for column in data.inputs().iter().chain(data.targets()) {

@@ -1,6 +1,7 @@
 //! One execution of a plan, as its user sees it. A run is used again for every step.
 
 mod calls;
+mod memory;
 mod moving;
 mod parameters;
 mod state;
@@ -29,10 +30,12 @@ impl Run {
     /// run side by side, and a training step waits until it is alone.
     ///
     /// # Errors
-    /// If these are not parameters of the plan's graph, or lack what its optimizer keeps.
+    /// If these are not parameters of the plan's graph, or lack what its optimizer keeps; if memory does not
+    /// hold what the run computes.
     pub fn new(plan: Arc<Plan>, parameters: Arc<Parameters>) -> Result<Self> {
         let optimizer = (plan.mode() == Mode::Training).then_some(plan.optimizer.as_ref());
         parameters.check(&plan.graph, optimizer)?;
+        memory::check_run(&plan)?;
         Ok(Self { state: Arc::new(RunState::new(plan, parameters)) })
     }
 

@@ -1,5 +1,6 @@
 //! Parameters of graphs: their first values, and copies in and out.
 
+use super::memory::check_parameters;
 use crate::context::{Entry, Hold, Matrix, Parameters, read, write};
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Parameter};
@@ -12,7 +13,11 @@ use crate::tensor::{Tensor, describe_shape};
 impl Parameters {
     /// First values for every parameter of `graph`, from its initializer and `seed`, and zeros for
     /// the optimizer's state, which statistics and frozen parameters do not have.
-    pub fn initialize(graph: &Graph, optimizer: &dyn Optimizer, seed: u64) -> Self {
+    ///
+    /// # Errors
+    /// If memory does not hold them.
+    pub fn initialize(graph: &Graph, optimizer: &dyn Optimizer, seed: u64) -> Result<Self> {
+        check_parameters(graph, optimizer)?;
         let entries = graph.parameters().iter().map(|parameter| {
             let spec = &parameter.spec;
             let mut values = vec![0.0; spec.count()];
@@ -25,7 +30,7 @@ impl Parameters {
                 parameter.state(optimizer).iter().map(|_| Buffer::zeroed(spec.floats())).collect();
             Entry { weights, state, matrix: matrix(parameter) }
         });
-        Self::of(entries.collect())
+        Ok(Self::of(entries.collect()))
     }
 
     /// Whether these are parameters of `graph`, with what `optimizer` keeps for each if there is one.

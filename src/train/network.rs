@@ -105,25 +105,6 @@ struct MeasuredRun {
     costs: CostMeasurement,
 }
 
-/// Refuses parameters that memory does not hold. The system says so for one large piece at once;
-/// piece by piece it would end the process.
-fn refuse_if_too_large(graph: &Graph, optimizer: &dyn Optimizer) -> Result<()> {
-    let (mut numbers, mut all) = (0usize, 0usize);
-    for parameter in graph.parameters() {
-        let (count, arrays) = (parameter.spec.count(), 1 + parameter.state(optimizer).len());
-        numbers = numbers.saturating_add(count);
-        all = all.saturating_add(count.saturating_mul(arrays));
-    }
-    Vec::<f32>::new().try_reserve_exact(all).map_err(|_| Error::Graph {
-        graph: graph.name().to_owned(),
-        problem: format!(
-            "memory does not hold its {numbers} weights and what optimizer `{}` keeps beside them",
-            optimizer.kind()
-        ),
-        remedy: "use smaller layers".to_owned(),
-    })
-}
-
 impl Network {
     /// Gives every parameter its first values.
     ///
@@ -151,8 +132,7 @@ impl Network {
             problem: format!("optimizer `{}`: {problem}", optimizer.kind()),
             remedy: "correct its settings".to_owned(),
         })?;
-        refuse_if_too_large(&graph, optimizer.as_ref())?;
-        let parameters = Parameters::initialize(&graph, optimizer.as_ref(), options.seed);
+        let parameters = Parameters::initialize(&graph, optimizer.as_ref(), options.seed)?;
         Ok(Self {
             parameters: Arc::new(parameters),
             executor: executor(&options.executor, options.workers, &options.policy)?,

@@ -116,7 +116,7 @@ impl Network {
         builder.set_layer(node, Arc::new(layer))?;
         let graph = Arc::new(builder.build()?);
         let parameters =
-            Parameters::initialize(&graph, self.optimizer().as_ref(), self.options().seed);
+            Parameters::initialize(&graph, self.optimizer().as_ref(), self.options().seed)?;
         let carried = carry(self, &graph, &parameters, true)?;
         self.replace(graph, parameters);
         Ok(carried)

@@ -6,9 +6,10 @@ use caudal::Tensor;
 use caudal::context::Mode;
 use caudal::flow::Sequential;
 use caudal::graph::GraphBuilder;
-use caudal::layers::{Add, Dense, Relu};
+use caudal::layers::{Add, Dense, Flatten, OneHot, Relu, Scale, Slice};
 use caudal::losses::MeanSquaredError;
-use caudal::plan::PlanOptions;
+use caudal::plan::{Plan, PlanOptions};
+use caudal::run::{Parameters, Run};
 use caudal::train::{Network, NetworkOptions};
 
 use super::optimizer;
@@ -82,4 +83,51 @@ fn weights_that_no_memory_holds_are_refused() {
     let message = message.unwrap_err().to_string();
     assert!(message.starts_with("graph `huge`: memory does not hold its 351"), "{message}");
     assert!(message.contains("`sgd`") && message.ends_with("use smaller layers"), "{message}");
+}
+
+#[test]
+fn activations_that_no_memory_holds_are_refused() {
+    let mut net = GraphBuilder::new("wide");
+    let x = net.input("x", [3]);
+    let y = net.target("y", [2]);
+    // 2 x 3 x 100,000,000,000 numbers are 2.4 TB.
+    let hot = net.layer("hot", OneHot::new(100_000_000_000), [&x]);
+    let first = net.layer("first", Slice::new(1, 0, 1), [&hot]);
+    let flat = net.layer("flat", Flatten, [&first]);
+    let out = net.layer("out", Dense::new(2), [&flat]);
+    net.loss("loss", MeanSquaredError, [&out, &y]);
+    let graph = Arc::new(net.build().unwrap());
+    for mode in [Mode::Training, Mode::Prediction] {
+        let plan = Plan::compile(&graph, mode, 2, &optimizer(), PlanOptions::default()).unwrap();
+        let parameters = Parameters::initialize(&graph, optimizer().as_ref(), 0).unwrap();
+        let message = Run::new(Arc::new(plan), Arc::new(parameters)).unwrap_err().to_string();
+        for expected in [
+            "graph `wide`: memory does not hold a batch of 2",
+            " TB",
+            "`hot`, 2 x 3 x 100000000000",
+        ] {
+            assert!(message.contains(expected), "{message}\nlacks\n{expected}");
+        }
+    }
+}
+
+#[test]
+fn a_node_with_very_many_inputs_and_one_with_very_many_readers_train() {
+    const WIDTH: usize = 50_000;
+    let mut net = GraphBuilder::new("fan");
+    let x = net.input("x", [1]);
+    let y = net.target("y", [1]);
+    let stem = net.layer("stem", Dense::new(1), [&x]);
+    let ribs: Vec<_> =
+        (0..WIDTH).map(|number| net.layer(format!("rib{number}"), Relu, [&stem])).collect();
+    let sum = net.layer("sum", Add, &ribs);
+    let scaled = net.layer("scaled", Scale::new(1.0 / WIDTH as f32), [&sum]);
+    net.loss("loss", MeanSquaredError, [&scaled, &y]);
+    let graph = Arc::new(net.build().unwrap());
+    let options = NetworkOptions { workers: 2, ..NetworkOptions::default() };
+    let mut network = Network::from_parts(graph, optimizer(), options).unwrap();
+    network.set_weights("stem.weight", &Tensor::ones(vec![1, 1])).unwrap();
+    let (x, y) = (Tensor::ones(vec![2, 1]), Tensor::zeros(vec![2, 1]));
+    let report = network.train_batch(&[("x", &x), ("y", &y)]).unwrap();
+    assert!((report.loss - 1.0).abs() < 1e-3, "{}", report.loss);
 }

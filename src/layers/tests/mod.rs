@@ -159,7 +159,7 @@ impl Specimen {
     pub(super) fn run(&self, mode: Mode, options: PlanOptions) -> Run {
         let optimizer: Arc<dyn Optimizer> = Arc::new(Sgd::new(0.1));
         let plan = Plan::compile(&self.graph, mode, self.batch, &optimizer, options).unwrap();
-        let parameters = Parameters::initialize(&self.graph, optimizer.as_ref(), 7);
+        let parameters = Parameters::initialize(&self.graph, optimizer.as_ref(), 7).unwrap();
         for (index, values) in self.weights.iter().enumerate() {
             let shape = self.graph.parameters()[index].spec.shape.clone();
             let values = crate::Tensor::from_shape_vec(shape, values.clone()).unwrap();

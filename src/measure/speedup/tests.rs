@@ -19,7 +19,7 @@ fn the_bound_lies_between_one_and_the_workers() {
     let optimizer: Arc<dyn Optimizer> = Arc::new(Sgd::default());
     let options = PlanOptions::plain();
     let plan = Plan::compile(&graph, Mode::Prediction, 1, &optimizer, options).unwrap();
-    let parameters = Parameters::initialize(&graph, optimizer.as_ref(), 0);
+    let parameters = Parameters::initialize(&graph, optimizer.as_ref(), 0).unwrap();
     let mut run = Run::new(Arc::new(plan), Arc::new(parameters)).unwrap();
     let mut executors: Vec<_> = [("sequential", 1), ("pool", 2)]
         .map(|(name, workers)| executor(name, workers, "fifo").unwrap())
