@@ -12,6 +12,7 @@ pub mod kernels;
 pub mod layers;
 pub mod losses;
 pub mod measure;
+mod memory;
 pub mod metrics;
 pub mod model;
 mod open;

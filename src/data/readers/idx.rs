@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use super::ReaderSpec;
 use crate::data::{Column, Dataset, MAX_VALUES, file_name, refuse, stream};
 use crate::error::count;
+use crate::memory;
 use crate::{Error, Result, Shape, Tensor, describe_shape};
 
 #[cfg(test)]
@@ -240,6 +241,14 @@ fn read(path: &Path, stream: &mut dyn Read, role: Role) -> Result<Tensor> {
             count(size, "byte")
         )));
     }
+    let floats = values * size_of::<f32>();
+    memory::check(floats).map_err(|room| {
+        let problem = format!(
+            "memory does not hold its {described}: as floats they take {}, {room}",
+            memory::amount(floats)
+        );
+        refuse(path.display(), problem, "use a part of the file")
+    })?;
     // On one thread, for it waits for memory: the 47,040,000 bytes of MNIST's training images took
     // 95 ms to convert and to scale, and 86 ms on two threads of rayon.
     let values = (element.decode)(&bytes);

@@ -10,6 +10,7 @@ use crate::data::sampler::{below, generator};
 use crate::data::{Column, Dataset, MAX_CLASSES, MAX_VALUES, refuse};
 use crate::graph::{Graph, NodeId, Role};
 use crate::losses::TargetValues;
+use crate::memory;
 use crate::{Error, Result, Shape, Tensor, describe_shape};
 
 /// The reader's row of the table.
@@ -126,6 +127,12 @@ pub fn synthetic(
                 refuse(&origin, problem, "ask for fewer items or smaller shapes")
             })?;
     }
+
+    memory::check(total.saturating_mul(size_of::<f32>())).map_err(|room| {
+        let bytes = memory::amount(total.saturating_mul(size_of::<f32>()));
+        let problem = format!("memory does not hold {items} items: they take {bytes}, {room}");
+        refuse(&origin, problem, "ask for fewer items or smaller shapes")
+    })?;
 
     let inputs = inputs.iter().zip(0..).map(|((column, shape), place)| {
         let values = normal(&origin, items, shape, &mut generator(*b"inputs  ", seed, place))?;
