@@ -193,7 +193,7 @@ fn other_plans_and_further_runs_are_refused_and_the_pool_goes_on() {
 }
 
 #[test]
-fn a_record_that_is_not_whole_stalls_and_the_run_can_be_used_again() {
+fn a_record_that_is_not_whole_is_refused_by_line_and_the_run_can_be_used_again() {
     let mut run = run_of(&tiny(3), Mode::Prediction, PlanOptions::plain());
     let whole = recorded(&mut run);
     let folder = tempfile::tempdir().unwrap();
@@ -212,9 +212,41 @@ fn a_record_that_is_not_whole_stalls_and_the_run_can_be_used_again() {
         match pool.execute(&mut run) {
             // The last part may have started before others ended.
             Ok(()) => assert!(lines[keep..].iter().all(|line| line.contains("end")), "{keep}"),
-            Err(error) => assert!(matches!(error, Error::Stalled(_)), "{error}"),
+            Err(error) => {
+                let place =
+                    format!("cut.jsonl, line {}: the record of the run is not whole", keep + 1);
+                assert!(error.to_string().contains(&place), "{error}");
+            }
         }
         Pool::new(2, "fifo").unwrap().execute(&mut run).unwrap();
+    }
+}
+
+#[test]
+fn records_that_no_run_can_follow_are_refused_by_line() {
+    let mut run = run_of(&tiny(3), Mode::Prediction, PlanOptions::plain());
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("odd.jsonl");
+    recorded(&mut run).write(&path).unwrap();
+    let text = std::fs::read_to_string(&path).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    let last_start = lines.iter().rposition(|line| line.contains("start")).unwrap();
+    for (place, line, problem) in [
+        (2, lines[1], "`x` (forward) starts for the second time"),
+        (1, lines[last_start], "starts before all that it waits for have ended"),
+        (1, r#"{"end":[0,0,0]}"#, "`x` (forward) ends, but does not run"),
+        (1, r#"{"start":[0,0,7]}"#, "the graph has no part 7 of a task 0"),
+        (1, r#"{"start":[0,900,0]}"#, "the graph has no part 0 of a task 900"),
+        (1, r#"{"start":[2,0,0]}"#, "there is no worker 2, but 2 workers"),
+    ] {
+        let mut lines = lines.clone();
+        lines.insert(place, line);
+        std::fs::write(&path, lines.join("\n")).unwrap();
+        let replay = Replay::new(Schedule::read(&path).unwrap());
+        let mut pool = Pool::with_policy(2, Box::new(replay)).unwrap();
+        let error = pool.execute(&mut run).unwrap_err().to_string();
+        let expected = format!("odd.jsonl, line {}: ", place + 1);
+        assert!(error.contains(&expected) && error.contains(problem), "{error}");
     }
 }
 

@@ -24,12 +24,13 @@
 //! # Ok::<(), caudal::Error>(())
 //! ```
 
+mod check;
 mod recording;
 mod replay;
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -57,10 +58,21 @@ pub enum Event {
 }
 
 /// What one or several runs decided, in order.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Schedule {
     events: Vec<Event>,
+    /// Where it was read from, for messages.
+    file: Option<PathBuf>,
 }
+
+/// Schedules of the same events are equal, wherever they were read.
+impl PartialEq for Schedule {
+    fn eq(&self, other: &Self) -> bool {
+        self.events == other.events
+    }
+}
+
+impl Eq for Schedule {}
 
 impl Schedule {
     /// What happened, in order.
@@ -110,6 +122,6 @@ impl Schedule {
             }
             events.push(event);
         }
-        Ok(Self { events })
+        Ok(Self { events, file: Some(path.to_owned()) })
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use super::check::check;
 use super::{Event, Schedule};
 use crate::error::{Error, Result, count};
 use crate::flow::graph::TaskGraph;
@@ -11,8 +12,8 @@ use crate::flow::policy::{Policy, ReadyPart};
 /// all that had ended before it have ended again, and on the same worker, if there are as many as
 /// there were. What overlapped in time may overlap otherwise.
 ///
-/// A run of another graph than the recorded one is refused, and so is a run after the last. If a run
-/// can't follow its record to the end, as when the record is not whole, it ends as stalled.
+/// It refuses a run of another graph than the recorded one, a run after the last, and a record that can't be
+/// followed to the end, as when it is not whole; the refusal names the line of the file.
 #[derive(Debug)]
 pub struct Replay {
     schedule: Schedule,
@@ -32,6 +33,21 @@ impl Replay {
 
     fn refuse(problem: String, remedy: &str) -> Error {
         Error::Policy { policy: "replay".to_owned(), problem, remedy: remedy.to_owned() }
+    }
+}
+
+impl Replay {
+    /// The event at `place`, or the end of the record there, can't be.
+    fn wrong(&self, place: usize, problem: String) -> Error {
+        let remedy = "record the schedule again";
+        match &self.schedule.file {
+            Some(file) => Error::Data {
+                origin: format!("{}, line {}", file.display(), place + 1),
+                problem,
+                remedy: remedy.to_owned(),
+            },
+            None => Self::refuse(format!("event {place} of the schedule: {problem}"), remedy),
+        }
     }
 }
 
@@ -61,6 +77,11 @@ impl Policy for Replay {
             let remedy = "use the graph, batch size, mode and options of the recorded run";
             return Err(Self::refuse(problem, remedy));
         }
+        let events = &self.schedule.events[at + 1..];
+        let length = events.iter().position(|event| matches!(event, Event::Run { .. }));
+        let events = &events[..length.unwrap_or(events.len())];
+        check(graph, recorded_workers, events)
+            .map_err(|(place, problem)| self.wrong(at + 1 + place, problem))?;
         self.same_workers = recorded_workers == workers;
         self.at = at + 1;
         self.ready.clear();
