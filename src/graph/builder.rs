@@ -18,7 +18,7 @@ pub struct NodeName(Arc<str>);
 
 impl NodeName {
     /// The node of this whole name, its blocks included.
-    pub(super) fn from_path(path: &str) -> Self {
+    pub(crate) fn from_path(path: &str) -> Self {
         Self(path.into())
     }
 }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use super::CustomKinds;
-use crate::attributes::suggest;
+use super::blocks::Content;
+use crate::attributes::{nearest, suggest};
+use crate::blocks::BLOCKS;
 use crate::graph::{DraftRole, TRAINING_ATTRIBUTES, TrainingSettings};
 use crate::layers::LAYERS;
 use crate::losses::LOSSES;
@@ -14,69 +16,98 @@ use crate::tensor::Shape;
 pub(super) const INPUT: &str = "input";
 pub(super) const TARGET: &str = "target";
 
+/// The attribute of losses that stands beside those of the kind, with its meaning.
+pub(super) const LOSS_ATTRIBUTES: &[(&str, &str)] = &[(
+    "weight",
+    "its factor in the sum of all losses, finite; default one over the number of losses",
+)];
+
 /// All kinds of nodes in the tables.
 pub(super) fn built_in() -> impl Iterator<Item = &'static str> {
     let layers = LAYERS.iter().map(|spec| spec.kind);
     let losses = LOSSES.iter().map(|spec| spec.kind);
     let metrics = METRICS.iter().map(|spec| spec.kind);
-    [INPUT, TARGET].into_iter().chain(layers).chain(losses).chain(metrics)
+    let blocks = BLOCKS.iter().map(|spec| spec.kind);
+    [INPUT, TARGET].into_iter().chain(layers).chain(blocks).chain(losses).chain(metrics)
 }
 
 /// What went wrong, and what to do.
 pub(super) type Refusal = (String, String);
 
-fn refusal(kind: &str, attributes: &[(&str, &str)], problem: String) -> Refusal {
-    let remedy = if attributes.is_empty() {
-        format!("`{kind}` has no attributes; remove it")
-    } else {
-        let known = attributes.iter().map(|(name, meaning)| format!("`{name}` ({meaning})"));
-        format!("the attributes of `{kind}` are {}", known.collect::<Vec<_>>().join(", "))
+/// Why attributes were refused: the first that is unknown, or else `problem`. Beside those of the kind, nodes of
+/// its table have the attributes `shared`.
+fn refusal(
+    kind: &str,
+    own: &[(&str, &str)],
+    shared: &[(&str, &str)],
+    given: &[String],
+    problem: String,
+) -> Refusal {
+    let known = || own.iter().chain(shared).map(|(name, _)| *name);
+    // `PARAMETER_regularizer` stands for several.
+    let is_known =
+        |key: &&String| known().any(|name| name == key.as_str()) || key.ends_with("_regularizer");
+    let unknown = given.iter().find(|key| !is_known(key));
+    let list = own.iter().map(|(name, meaning)| format!("`{name}` ({meaning})"));
+    let list = list.collect::<Vec<_>>().join(", ");
+    let more = shared.iter().map(|(name, _)| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let attributes = match (own.is_empty(), shared.is_empty()) {
+        (true, true) => format!("`{kind}` has no attributes"),
+        (true, false) => format!("the attributes of `{kind}` are {more}"),
+        (false, true) => format!("the attributes of `{kind}` are {list}"),
+        (false, false) => format!("the attributes of `{kind}` are {list}; beside these, {more}"),
     };
-    (problem, remedy)
+    let Some(unknown) = unknown else { return (problem, attributes) };
+    let problem = format!("unknown attribute `{}`", unknown.escape_debug());
+    match nearest(unknown, known()) {
+        Some(meant) => (problem, format!("did you mean `{meant}`? {}", capitalized(&attributes))),
+        None if own.is_empty() && shared.is_empty() => {
+            (problem, format!("{attributes}; remove it"))
+        }
+        None => (problem, attributes),
+    }
 }
 
-/// What a node of `kind` with `attributes` computes.
+/// A sentence's first letter, where it is one, in upper case.
+fn capitalized(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+/// What a node of `kind` with `attributes` stands for.
 pub(super) fn parse(
     custom: &CustomKinds,
     kind: &str,
     mut attributes: toml::Table,
-) -> Result<DraftRole, Refusal> {
+) -> Result<Content, Refusal> {
     if kind == INPUT || kind == TARGET {
         let shape = shape(kind, attributes)?;
-        return Ok(if kind == INPUT { DraftRole::Input(shape) } else { DraftRole::Target(shape) });
+        let role = if kind == INPUT { DraftRole::Input(shape) } else { DraftRole::Target(shape) };
+        return Ok(Content::Node(role));
     }
+    let given: Vec<String> = attributes.keys().cloned().collect();
     if let Some(spec) = LAYERS.iter().find(|spec| spec.kind == kind) {
-        let settings = training_settings(kind, &mut attributes)?;
-        return (spec.parse)(attributes).map(|layer| DraftRole::Layer(layer, settings)).map_err(
-            |problem| {
-                let (problem, remedy) = refusal(kind, spec.attributes, problem);
-                let more = TRAINING_ATTRIBUTES.iter().map(|(name, _)| format!("`{name}`"));
-                let more = more.collect::<Vec<_>>().join(", ");
-                (problem, format!("{remedy}; layers with parameters also have {more}"))
-            },
-        );
+        let refuse = |problem| refusal(kind, spec.attributes, TRAINING_ATTRIBUTES, &given, problem);
+        let settings = TrainingSettings::take(&mut attributes).map_err(refuse)?;
+        let layer = (spec.parse)(attributes).map_err(refuse)?;
+        return Ok(Content::Node(DraftRole::Layer(layer, settings)));
+    }
+    if let Some(spec) = BLOCKS.iter().find(|spec| spec.kind == kind) {
+        let refuse = |problem| refusal(kind, spec.attributes, &[], &given, problem);
+        return (spec.parse)(attributes).map(Content::Block).map_err(refuse);
     }
     if let Some(spec) = LOSSES.iter().find(|spec| spec.kind == kind) {
+        let refuse = |problem| refusal(kind, spec.attributes, LOSS_ATTRIBUTES, &given, problem);
         let weight = attributes.remove("weight").map(number).transpose()?;
-        return (spec.parse)(attributes)
-            .map(|loss| DraftRole::Loss(loss, weight))
-            .map_err(|problem| refusal(kind, spec.attributes, problem));
+        let loss = (spec.parse)(attributes).map_err(refuse)?;
+        return Ok(Content::Node(DraftRole::Loss(loss, weight)));
     }
     if let Some(spec) = METRICS.iter().find(|spec| spec.kind == kind) {
-        return (spec.parse)(attributes)
-            .map(DraftRole::Metric)
-            .map_err(|problem| refusal(kind, spec.attributes, problem));
+        let refuse = |problem| refusal(kind, spec.attributes, &[], &given, problem);
+        let metric = (spec.parse)(attributes).map_err(refuse)?;
+        return Ok(Content::Node(DraftRole::Metric(metric)));
     }
-    parse_custom(custom, kind, attributes)
-}
-
-/// Takes what is said of a layer's training out of its attributes.
-fn training_settings(
-    kind: &str,
-    attributes: &mut toml::Table,
-) -> Result<TrainingSettings, Refusal> {
-    TrainingSettings::take(attributes)
-        .map_err(|problem| refusal(kind, TRAINING_ATTRIBUTES, problem))
+    parse_custom(custom, kind, attributes).map(Content::Node)
 }
 
 /// As [`parse`], for kinds that are in no table.
@@ -87,7 +118,9 @@ fn parse_custom(
 ) -> Result<DraftRole, Refusal> {
     let refused = |problem| (problem, format!("`{kind}` is a kind of your own; see what it reads"));
     if let Some(parse) = custom.layers.get(kind) {
-        let settings = training_settings(kind, &mut attributes)?;
+        let given: Vec<String> = attributes.keys().cloned().collect();
+        let settings = TrainingSettings::take(&mut attributes)
+            .map_err(|problem| refusal(kind, TRAINING_ATTRIBUTES, &[], &given, problem))?;
         let layer = parse(attributes).map_err(refused)?;
         return Ok(DraftRole::Layer(layer, settings));
     }
@@ -110,7 +143,9 @@ pub(super) fn parse_optimizer(
     attributes: toml::Table,
 ) -> Result<Arc<dyn Optimizer>, Refusal> {
     if let Some(spec) = OPTIMIZERS.iter().find(|spec| spec.kind == kind) {
-        return (spec.parse)(attributes).map_err(|problem| refusal(kind, spec.attributes, problem));
+        let given: Vec<String> = attributes.keys().cloned().collect();
+        return (spec.parse)(attributes)
+            .map_err(|problem| refusal(kind, spec.attributes, &[], &given, problem));
     }
     if let Some(parse) = custom.optimizers.get(kind) {
         return parse(attributes).map_err(|problem| (problem, "correct it".to_owned()));

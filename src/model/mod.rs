@@ -1,5 +1,6 @@
 //! Models as files hold them: a graph and how it wants to be trained.
 
+mod blocks;
 mod custom_kinds;
 mod kinds;
 mod manual;

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
+use super::blocks::{self, Outputs};
 use super::{CustomKinds, Model, TrainingConfig, kinds, manual};
 use crate::attributes::suggest;
 use crate::error::{Error, Result};
@@ -51,13 +52,22 @@ pub(super) fn read(text: &str, origin: &str, custom: &CustomKinds) -> Result<Mod
             return Err(source.refuse(whole, "it has no nodes", remedy));
         }
     };
+    let mut entries = Vec::new();
     for entry in nodes {
-        let name = source.node(entry, &mut builder)?;
-        lines.insert(name, entry.span().start);
+        let node = source.node(entry)?;
+        lines.insert(node.name, node.place);
+        entries.push(node);
     }
+    let outputs = Outputs::build(entries, &mut builder)
+        .map_err(|(place, problem, remedy)| source.refuse(place, problem, remedy))?;
     if let Some(entry) = file.get("outputs") {
         for output in source.strings(entry, "`outputs`")? {
-            builder.output(output);
+            let found = outputs.resolve(output).map_err(|(problem, remedy)| {
+                source.refuse(entry.span().start, format!("`outputs`: {problem}"), remedy)
+            })?;
+            for node in &found {
+                builder.output(node);
+            }
         }
     }
     let training = match file.get("train") {
@@ -86,7 +96,11 @@ impl Source<'_> {
     fn locate(&self, error: Error, lines: &HashMap<&str, usize>, file: &DeTable<'_>) -> Error {
         match error {
             Error::Node { node, problem, remedy } => {
-                let byte = lines.get(node.as_str()).copied();
+                // A node of a block stands where the block does.
+                let mut within = std::iter::successors(Some(node.as_str()), |name| {
+                    name.rsplit_once('/').map(|(block, _)| block)
+                });
+                let byte = within.find_map(|name| lines.get(name)).copied();
                 let problem = format!("node `{node}`: {problem}");
                 match byte {
                     Some(byte) => self.refuse(byte, problem, remedy),
@@ -164,7 +178,7 @@ impl Source<'_> {
     }
 
     /// Adds one node; gives its name.
-    fn node<'e>(&self, entry: &'e Entry<'_>, builder: &mut GraphBuilder) -> Result<&'e str> {
+    fn node<'e>(&self, entry: &'e Entry<'_>) -> Result<blocks::Entry<'e>> {
         let whole = entry.span().start;
         let table = self.table(entry, "a node")?;
         let Some(name) = table.get("name") else {
@@ -188,14 +202,14 @@ impl Source<'_> {
             None => None,
         };
         let attributes = self.attributes(table, &manual::names(manual::NODE_KEYS))?;
-        let role = kinds::parse(self.custom, kind, attributes).map_err(|(problem, remedy)| {
-            let otherwise =
-                if problem.starts_with("there is no kind") { kind_place } else { whole };
-            let place = Self::place(&problem, table, otherwise);
-            self.refuse(place, named(&problem), remedy)
-        })?;
-        builder.add_sharing(name, role, inputs, shares.map(str::to_owned));
-        Ok(name)
+        let content =
+            kinds::parse(self.custom, kind, attributes).map_err(|(problem, remedy)| {
+                let otherwise =
+                    if problem.starts_with("there is no kind") { kind_place } else { whole };
+                let place = Self::place(&problem, table, otherwise);
+                self.refuse(place, named(&problem), remedy)
+            })?;
+        Ok(blocks::Entry { name, place: whole, inputs, shares, content })
     }
 
     fn training(&self, entry: &Entry<'_>) -> Result<TrainingConfig> {

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use toml::{Table, Value};
 
+use super::blocks::Content;
 use super::{CustomKinds, Model, kinds};
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Node, Role};
@@ -53,7 +54,10 @@ fn attributes(graph: &Graph, node: &Node, custom: &CustomKinds) -> Result<Table>
     let kind = node.role.kind();
     let exact = kinds::attributes(&graph.draft(node));
     let read = |table: &Table| {
-        kinds::parse(custom, kind, table.clone()).map(|role| kinds::attributes(&role))
+        kinds::parse(custom, kind, table.clone()).and_then(|content| match content {
+            Content::Node(role) => Ok(kinds::attributes(&role)),
+            Content::Block(_) => Err((format!("`{kind}` is a block"), String::new())),
+        })
     };
     let unreadable = |problem: String| {
         Error::node(

@@ -12,7 +12,6 @@ use self::sections::sections;
 use self::table::{Key, Line, lines, table};
 use super::{TrainingConfig, write};
 use crate::attributes::suggest;
-use crate::blocks::BLOCKS;
 use crate::error::{Error, Result};
 
 /// The keys at the top of a file, with their type and meaning.
@@ -30,12 +29,16 @@ pub(super) const FILE_KEYS: &[Key] = &[
 /// The keys of a node beside the attributes of its kind, with their type and meaning.
 pub(super) const NODE_KEYS: &[Key] = &[
     ("name", "text", "the node's name; required"),
-    ("kind", "text", "what it computes: `input`, `target`, or a layer, loss or metric; required"),
+    (
+        "kind",
+        "text",
+        "what it computes: `input`, `target`, or a layer, block, loss or metric; required",
+    ),
     ("inputs", "list of names", "the nodes that it computes from, in order; default none"),
     (
         "shares",
         "text",
-        "for a layer: the layer whose parameters it uses; both need parameters of the same names and \
+        "for a layer or block: the one whose parameters it uses; both need parameters of the same names and \
          shapes; default none",
     ),
 ];
@@ -72,7 +75,6 @@ pub fn manual() -> String {
             ..Line::new(name, type_of, meaning)
         })
         .collect();
-    let blocks: Vec<String> = BLOCKS.iter().map(|spec| format!("`{}`", spec.kind)).collect();
     let mut kinds = String::new();
     for section in sections() {
         let _ = writeln!(kinds, "## {}\n\n{}\n", section.title, section.about);
@@ -85,7 +87,6 @@ pub fn manual() -> String {
         .replace("{{node keys}}", table("key", &lines(NODE_KEYS)).trim_end())
         .replace("{{train keys}}", table("key", &train).trim_end())
         .replace("{{kinds}}\n", &kinds)
-        .replace("{{blocks}}", &blocks.join(", "))
 }
 
 /// What [`manual`] says of one kind of node, optimizer, schedule, initializer or regularizer. Of kinds with

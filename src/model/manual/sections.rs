@@ -8,6 +8,7 @@ use toml::{Table, Value};
 
 use super::super::kinds;
 use super::table::{Key, Line, lines, table};
+use crate::blocks::BLOCKS;
 use crate::graph::TRAINING_ATTRIBUTES;
 use crate::initializers::INITIALIZERS;
 use crate::layers::{Arity, LAYERS, Layer, ParameterKind, Sample};
@@ -20,13 +21,6 @@ use crate::regularizers::REGULARIZERS;
 /// The one attribute of inputs and targets.
 const SHAPE: Key =
     ("shape", "list of whole numbers", "the sizes of one item's axes, each at least 1; required");
-
-/// The attribute of losses that stands beside those of the kind.
-const WEIGHT: Key = (
-    "weight",
-    "number",
-    "its factor in the sum of all losses, finite; default one over the number of losses",
-);
 
 /// The attribute of schedules that stands beside those of the kind.
 const WARM_UP: Key = (
@@ -92,6 +86,7 @@ pub(super) fn sections() -> Vec<Section> {
     vec![
         data(),
         layers(),
+        blocks(),
         losses(),
         metrics(),
         optimizers(),
@@ -162,6 +157,36 @@ fn layers() -> Section {
     }
 }
 
+fn blocks() -> Section {
+    let entries = BLOCKS.iter().map(|spec| {
+        let line = |&(name, meaning): &(&'static str, &'static str)| {
+            let samples = spec.samples.iter();
+            let tables = samples.filter_map(|sample| sample.attributes.parse::<Table>().ok());
+            let types: BTreeSet<Type> =
+                tables.filter_map(|table| table.get(name).map(Type::of)).collect();
+            let types: Vec<&str> = types.into_iter().map(Type::name).collect();
+            Line { type_of: types.join(" or "), ..Line::new(name, "", meaning) }
+        };
+        let lines: Vec<Line> = spec.attributes.iter().map(line).collect();
+        let examples = spec.samples.iter().take(2).map(|sample| {
+            let inputs = shapes(sample.inputs, " and ");
+            format!("{}{inputs}", given(sample.attributes))
+        });
+        Entry::new(spec.kind, spec.summary, &[], &lines, &examples.collect::<Vec<_>>())
+    });
+    Section {
+        title: "Blocks",
+        one: "A block:",
+        about: "A block stands for several layers, which are called `BLOCK/NAME` after it. Where it has several \
+                outputs,\nas `steps` has one a step, its name in `inputs` or `outputs` stands for all of them, in \
+                order;\n`steps[0]` is the first of block `steps` and `steps[-1]` the last. With `shares`, a block \
+                uses the\nparameters of another of its kind. `caudal graph MODEL --out FILE.toml` writes the layers \
+                one by one."
+            .to_owned(),
+        entries: entries.collect(),
+    }
+}
+
 /// The names of a layer's parameters.
 fn parameters(layer: &dyn Layer, sample: &Sample) -> Option<String> {
     let specs = layer.parameters(sample.inputs);
@@ -176,6 +201,10 @@ fn parameters(layer: &dyn Layer, sample: &Sample) -> Option<String> {
 }
 
 fn losses() -> Section {
+    let weight: Vec<Line> = kinds::LOSS_ATTRIBUTES
+        .iter()
+        .map(|(name, meaning)| Line::new(name, "number", meaning))
+        .collect();
     let rows = rows!(LOSSES, texts);
     let entries = LOSSES.iter().zip(&rows).map(|(spec, row)| {
         let facts = [against(spec.samples)];
@@ -187,7 +216,7 @@ fn losses() -> Section {
         about: format!(
             "A loss has two inputs: a prediction and a target. Its value for a batch is the mean over the\n\
              items. Every loss has this attribute beside those of its kind.\n\n{}",
-            table("attribute", &lines(&[WEIGHT])).trim_end()
+            table("attribute", &weight).trim_end()
         ),
         entries: entries.collect(),
     }
