@@ -16,6 +16,7 @@ use std::sync::Arc;
 use super::{Plan, chunks, fusion, tasks, values};
 use crate::context::Mode;
 use crate::error::{Error, Result};
+use crate::flow::index::MOST;
 use crate::graph::{Graph, Role};
 use crate::optimizers::Optimizer;
 
@@ -109,6 +110,12 @@ impl Plan {
         };
         if batch == 0 {
             return Err(refuse("the batch is empty", "use at least one item"));
+        }
+        if batch >= MOST {
+            return Err(refuse(
+                &format!("a batch of {batch} has more items than can be told apart"),
+                "use smaller batches",
+            ));
         }
         if mode == Mode::Training {
             if graph.losses().is_empty() {

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use super::{Event, Schedule};
 use crate::error::{Error, Result, count};
 use crate::flow::graph::TaskGraph;
+use crate::flow::index::TaskIndex;
 use crate::flow::policy::{Policy, ReadyPart};
 
 /// A policy that repeats a [`Schedule`], run after run: parts start in the same order, each only when
@@ -33,6 +34,11 @@ impl Replay {
     fn refuse(problem: String, remedy: &str) -> Error {
         Error::Policy { policy: "replay".to_owned(), problem, remedy: remedy.to_owned() }
     }
+}
+
+/// A part as a schedule has it; none if no task can have this number.
+fn ready_part(task: u32, part: u32) -> Option<ReadyPart> {
+    Some(ReadyPart { task: TaskIndex::try_new(task as usize)?, part })
 }
 
 impl Policy for Replay {
@@ -77,13 +83,13 @@ impl Policy for Replay {
             match *self.schedule.events.get(self.at)? {
                 Event::Run { .. } => return None,
                 Event::End(_, task, part) => {
-                    if !self.ended.contains(&ReadyPart { task, part }) {
+                    if !self.ended.contains(&ready_part(task, part)?) {
                         return None;
                     }
                     self.at += 1;
                 }
                 Event::Start(recorded, task, part) => {
-                    let part = ReadyPart { task, part };
+                    let part = ready_part(task, part)?;
                     let mine = !self.same_workers || recorded == worker;
                     if !mine || !self.ready.remove(&part) {
                         return None;
