@@ -110,10 +110,9 @@ impl Tensors {
     /// Where a value's storage starts.
     #[inline]
     pub(crate) fn base(&self, value: ValueIndex) -> *mut f32 {
-        let storage = self.layout.values[value].storage;
-        match storage.and_then(|storage| self.bases.get(storage.index())) {
-            Some(base) => base.load(Ordering::Relaxed),
-            None => panic!("value {value} lies nowhere"),
+        match self.layout.values[value].storage {
+            Some(storage) => self.bases[storage].load(Ordering::Relaxed),
+            None => lies_nowhere(value),
         }
     }
 
@@ -188,6 +187,12 @@ impl Tensors {
         self.holders.reset();
         BufferIndex::below(self.bases.len()).for_each(|storage| self.release_storage(storage));
     }
+}
+
+/// No call uses a value without a storage.
+#[cold]
+fn lies_nowhere(value: ValueIndex) -> ! {
+    panic!("value {value} is used, but has no storage")
 }
 
 // The few lines where a run's buffers are split into the rows that each part may touch.

@@ -301,7 +301,7 @@ impl<M: Message, P: Primitives> Core<M, P> {
 
     /// Empties the task's ports, unless who fired it took all messages out, and readies its counters; says
     /// whether it failed or was skipped.
-    #[inline]
+    #[inline(always)] // one call for every task of a run
     pub(super) fn reset_task(&self, task: TaskIndex, takes_all: bool) -> bool {
         let described = &self.graph.tasks[task];
         let bad = self.tasks[task].reset(described.in_degree, described.parts);

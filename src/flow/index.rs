@@ -86,14 +86,17 @@ macro_rules! index_types {
 
             #[inline]
             fn index(&self, index: $name) -> &T {
-                &self[index.index()]
+                let next = index.0.get() as usize;
+                // The last of the list up to it: so the subtraction costs nothing, as it goes into the address.
+                &self[..next][next - 1]
             }
         }
 
         impl<T> std::ops::IndexMut<$name> for [T] {
             #[inline]
             fn index_mut(&mut self, index: $name) -> &mut T {
-                &mut self[index.index()]
+                let next = index.0.get() as usize;
+                &mut self[..next][next - 1]
             }
         }
 
@@ -102,14 +105,14 @@ macro_rules! index_types {
 
             #[inline]
             fn index(&self, index: $name) -> &T {
-                &self[index.index()]
+                &self.as_slice()[index]
             }
         }
 
         impl<T> std::ops::IndexMut<$name> for Vec<T> {
             #[inline]
             fn index_mut(&mut self, index: $name) -> &mut T {
-                &mut self[index.index()]
+                &mut self.as_mut_slice()[index]
             }
         }
     )+};
