@@ -95,3 +95,21 @@ impl TaskGraphBuilder {
         Ok(self.graph)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_messages_than_can_be_told_apart_are_refused() {
+        let mut tasks = TaskGraphBuilder::new("large");
+        let first = tasks.task("first", 1.0, &[]).unwrap();
+        tasks.graph.slots = MOST - 2;
+        tasks.task("fits", 1.0, &[first]).unwrap();
+        let error = tasks.task("one too many", 1.0, &[first]).unwrap_err().to_string();
+        assert!(
+            error.contains("`one too many`") && error.contains("fewer than 4294967295"),
+            "{error}"
+        );
+    }
+}

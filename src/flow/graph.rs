@@ -3,10 +3,8 @@
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use sha2::{Digest, Sha256};
-
 use super::index::{
-    BufferIndex, ChunkIndex, NodeIndex, SlotIndex, Span, StateIndex, TaskIndex, ValueIndex,
+    BufferIndex, ChunkIndex, MOST, NodeIndex, SlotIndex, Span, StateIndex, TaskIndex, ValueIndex,
 };
 
 /// One unit that the scheduler orders: it fires when a message has come to each of its ports.
@@ -203,7 +201,7 @@ impl TaskGraph {
         self.tasks.push(Task {
             work: Span::append(&mut self.work, [work]),
             parts,
-            first_part: self.tasks.last().map_or(0, |last| last.first_part + last.parts),
+            first_part: self.next_part(),
             in_degree: ports as u32,
             first_slot: SlotIndex::new(self.slots),
             successors: Span::EMPTY,
@@ -217,6 +215,16 @@ impl TaskGraph {
         self.slots += ports;
         self.costs.push(seconds);
         task
+    }
+
+    /// How many parts the tasks so far have, as the next task keeps it.
+    ///
+    /// # Panics
+    /// If that many can't be told apart.
+    pub(crate) fn next_part(&self) -> u32 {
+        let parts = self.part_count();
+        assert!(parts < MOST, "a graph of {parts} parts has more than can be told apart");
+        parts as u32
     }
 
     /// Tells every task its messages, given with their senders.
@@ -377,30 +385,5 @@ impl TaskGraph {
     pub(crate) fn note_run(&self, seconds: f64) {
         let typical = seconds / self.tasks.len().max(1) as f64;
         self.typical.store(typical.to_bits(), Ordering::Relaxed);
-    }
-
-    /// What tells whether two graphs have the same tasks: 16 hexadecimal digits of a SHA-256 over the work,
-    /// parts and messages of every task. Graphs of equal fingerprints can follow the same schedule.
-    pub fn fingerprint(&self) -> String {
-        let mut hash = Sha256::new();
-        let mut numbers = self.variant.clone();
-        numbers.push(self.tasks.len() as u64);
-        for task in &self.tasks {
-            numbers.push(u64::from(task.parts));
-            numbers.extend([task.items.start(), task.items.len()].map(|it| it as u64));
-            numbers.push(u64::from(task.in_degree));
-            numbers.extend([task.work.len(), task.successors.len()].map(|it| it as u64));
-        }
-        numbers.extend(self.edges.iter().map(|edge| u64::from(edge.task.number())));
-        for work in &self.work {
-            let name = &self.nodes[work.node];
-            numbers.extend([u64::from(work.phase), name.len() as u64]);
-            hash.update(name);
-        }
-        for number in numbers {
-            hash.update(number.to_le_bytes());
-        }
-        let digits = hash.finalize();
-        digits[..8].iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
     }
 }

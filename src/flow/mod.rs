@@ -9,6 +9,7 @@
 mod actors;
 mod bare;
 pub(crate) mod core;
+mod fingerprint;
 pub(crate) mod graph;
 pub(crate) mod holders;
 mod inbox;

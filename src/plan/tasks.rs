@@ -178,7 +178,7 @@ impl Writer<'_> {
         self.flow.tasks.push(Task {
             work: Span::new(first_call..self.list.len()),
             parts: parts as u32,
-            first_part: self.flow.tasks.last().map_or(0, |last| last.first_part + last.parts),
+            first_part: self.flow.next_part(),
             in_degree: (self.flow.slots - first_slot) as u32,
             first_slot: SlotIndex::new(first_slot),
             successors: Span::EMPTY,

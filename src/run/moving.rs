@@ -21,7 +21,7 @@ fn rows_before_update(buffer: &Buffer, range: Range<usize>) -> &[f32] {
 }
 
 /// The parameter that an update, a norm or a regularizer is about.
-fn of(call: &Call) -> ParameterIndex {
+fn parameter_of(call: &Call) -> ParameterIndex {
     match call.parameter {
         Some(parameter) => parameter,
         None => panic!("{} is about no parameter", call.phase.name()),
@@ -40,12 +40,12 @@ impl RunState {
     }
 
     pub(super) fn parameter(&self, call: &Call) -> &Parameter {
-        &self.plan.graph.parameters[of(call)]
+        &self.plan.graph.parameters[parameter_of(call)]
     }
 
     /// The weights of a part's rows.
     fn weights(&self, call: &Call, range: Range<usize>) -> &[f32] {
-        rows_before_update(&self.parameters.entries[of(call)].weights, range)
+        rows_before_update(&self.parameters.entries[parameter_of(call)].weights, range)
     }
 
     /// Writes the one number of a part.
@@ -165,7 +165,7 @@ impl RunState {
             let Some(gradient) = self.complete_gradient(call, &range) else { return Ok(()) };
             gradient
         };
-        let entry = &self.parameters.entries[of(call)];
+        let entry = &self.parameters.entries[parameter_of(call)];
         // SAFETY: the buffers are as large as the parameter; this part is the only one with these
         // rows, and all readers of this call are done.
         let rows_of = |buffer: &Buffer| unsafe {
@@ -187,7 +187,7 @@ impl RunState {
     /// Moves a parameter that no optimizer moves.
     pub(super) fn move_statistic(&self, context: &Context<'_>) {
         let Role::Layer(layer) = self.role(context) else { return };
-        let parameter = of(context.call);
+        let parameter = parameter_of(context.call);
         let place = context.node.parameters.iter().position(|&it| it == parameter.index());
         let weights = &self.parameters.entries[parameter].weights;
         // SAFETY: this call is the only one that touches the parameter now: in training, none reads

@@ -156,7 +156,8 @@ fn reversed(parts: &Parts) -> (Vec<bool>, Vec<bool>) {
     (has_reverse, sends_back)
 }
 
-/// The tasks of `copies` runs in flight.
+/// The tasks of `copies` runs in flight. With so many that tasks or messages can't be told apart, the first of them
+/// that is too many panics; memory mostly ends before.
 pub(super) fn shape(parts: &Parts, copies: usize) -> Shape {
     let (has_reverse, sends_back) = reversed(parts);
     let mut writer = Writer {

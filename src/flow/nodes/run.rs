@@ -107,6 +107,9 @@ impl Flow {
     /// `runs` runs that are in flight together: one execution takes each of them once from its sources to its
     /// sinks, as far as there are workers at the same time. A node that keeps a state sees them in order.
     ///
+    /// # Panics
+    /// If all runs together have 2³² - 1 tasks, parts or messages, or more.
+    ///
     /// ```
     /// # use caudal::flow::{Executor, FlowBuilder, Pool};
     /// let mut flow = FlowBuilder::new("running sum");
