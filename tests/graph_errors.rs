@@ -404,6 +404,8 @@ fn training_without_anything_to_train_is_refused() {
     assert!(message.contains("graph `net`: it has no loss to train; add a loss"), "{message}");
     let message = compile_error(&graph, 0, PlanOptions::default());
     assert!(message.contains("graph `net`: the batch is empty; use at least one"), "{message}");
+    let message = compile_error(&graph, u32::MAX as usize, PlanOptions::default());
+    assert!(message.contains("has more items than can be told apart; use smaller"), "{message}");
     let mut network = Network::from_parts(graph, optimizer(), NetworkOptions::default()).unwrap();
     let batch = Tensor::zeros(vec![4, 3]);
     let message = network.train_batch(&[("x", &batch)]).unwrap_err().to_string();

@@ -147,6 +147,17 @@ fn micro_batches_of_different_sizes_change_nothing_but_roundings() {
 }
 
 #[test]
+fn what_only_its_micro_batches_have_is_not_kept() {
+    let options = PlanOptions { micro_batches: Some(2), ..PlanOptions::default() };
+    let plan = Arc::new(plan(branches(1.0), 4, options));
+    let graph = Arc::clone(plan.graph());
+    let parameters = Parameters::initialize(&graph, &Sgd::default(), 3);
+    let run = Run::new(plan, Arc::new(parameters)).unwrap();
+    let kept = |node: &str| run.kept(graph.id(node).unwrap()).map(<[f32]>::len);
+    assert_eq!((kept("loss"), kept("stem"), kept("flat")), (Some(4), None, None));
+}
+
+#[test]
 fn a_batch_has_no_more_micro_batches_than_items() {
     let with = |number| PlanOptions { micro_batches: Some(number), ..PlanOptions::default() };
     let three = task_count(branches(1.0), 3, with(3));

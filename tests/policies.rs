@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use caudal::context::Mode;
 use caudal::flow::policy::{POLICIES, ReadyPart, policy};
-use caudal::flow::{Executor, Observer, PartEvent, Pool, Sequential};
+use caudal::flow::{Executor, Observer, PartEvent, Pool, Sequential, TaskIndex};
 use caudal::graph::{Graph, GraphBuilder};
 use caudal::layers::{Add, Dense, Relu, Scale};
 use caudal::optimizers::{Optimizer, Sgd};
@@ -275,7 +275,7 @@ fn memory_finds_a_cap_below_what_the_plans_own_order_needs() {
 
 #[test]
 fn thieves_take_the_oldest_and_owners_the_newest() {
-    let part = |task| ReadyPart { task, part: 0 };
+    let part = |task| ReadyPart { task: TaskIndex::new(task), part: 0 };
     let plan = run_of(&tiny(2), Mode::Prediction, PlanOptions::plain()).plan().clone();
     let mut steal = policy("steal").unwrap();
     steal.begin(&plan, 3).unwrap();
@@ -283,7 +283,7 @@ fn thieves_take_the_oldest_and_owners_the_newest() {
         steal.push(part(task), worker);
     }
     // Worker 1 looks at 2 before 0, worker 2 at itself.
-    let given = [1, 2, 0, 1, 2].map(|worker| steal.pop(worker).unwrap().task);
+    let given = [1, 2, 0, 1, 2].map(|worker| steal.pop(worker).unwrap().task.index());
     assert_eq!(given, [3, 4, 2, 0, 1]);
     assert_eq!(steal.pop(0), None);
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use caudal::Error;
 use caudal::context::Mode;
 use caudal::flow::policy::{Policy, ReadyPart};
-use caudal::flow::{Executor, Pool};
+use caudal::flow::{Executor, Pool, TaskIndex};
 use caudal::plan::PlanOptions;
 
 use crate::protocol::{run_of, tiny, trained};
@@ -32,13 +32,16 @@ enum Wrong {
     Done,
 }
 
+/// The largest index that there is.
+const LAST: TaskIndex = TaskIndex::new(u32::MAX as usize - 1);
+
 #[derive(Debug)]
 struct Rogue {
     waiting: Vec<ReadyPart>,
     given: usize,
     wrong: Arc<Mutex<Wrong>>,
     supervises: bool,
-    sink: u32,
+    sink: TaskIndex,
 }
 
 impl Rogue {
@@ -72,7 +75,7 @@ impl Policy for Rogue {
         let first = self.waiting.first().copied();
         match self.wrong() {
             Wrong::TooEarly => return Some(ReadyPart { task: self.sink, part: 0 }),
-            Wrong::NoSuchTask => return Some(ReadyPart { task: u32::MAX, part: 0 }),
+            Wrong::NoSuchTask => return Some(ReadyPart { task: LAST, part: 0 }),
             Wrong::NoSuchPart => return first.map(|it| ReadyPart { part: 7, ..it }),
             Wrong::Twice if self.given <= 2 => return first,
             Wrong::Pop => assert!(self.given < 2, "no such part"),
@@ -91,11 +94,11 @@ fn what_a_policy_may_not_give_does_not_run() {
     watch(|scenario| {
         let graph = tiny(4);
         let mut run = run_of(&graph, Mode::Prediction, PlanOptions::plain());
-        let sink = run.plan().task_count() as u32 - 1;
+        let sink = TaskIndex::new(run.plan().task_count() - 1);
         for (wrong, says) in [
             (Wrong::Twice, "it gave part 0 of task"),
             (Wrong::TooEarly, "(`sum`, forward), which it did not hold"),
-            (Wrong::NoSuchTask, "task 4294967295 of 6, which it did not hold"),
+            (Wrong::NoSuchTask, "task 4294967294 of 6, which it did not hold"),
             (Wrong::NoSuchPart, "it gave part 7 of task 0 (`x`, forward)"),
             (Wrong::Push, "it panicked: no room"),
             (Wrong::Pop, "it panicked: no such part"),
@@ -143,7 +146,7 @@ fn what_a_policy_may_not_give_does_not_run() {
 #[derive(Debug)]
 struct GivesUp {
     waiting: Vec<ReadyPart>,
-    commit: u32,
+    commit: TaskIndex,
     committed: bool,
 }
 
@@ -170,7 +173,7 @@ fn an_error_after_the_commit_says_that_parameters_may_have_moved() {
     let mut run = run_of(&graph, Mode::Training, PlanOptions::plain());
     let plan = Arc::clone(run.plan());
     let named = |task: &usize| plan.task(*task).phase.name() == "commit";
-    let commit = (0..plan.task_count()).find(named).unwrap() as u32;
+    let commit = TaskIndex::new((0..plan.task_count()).find(named).unwrap());
     let policy = GivesUp { waiting: Vec::new(), commit, committed: false };
     let mut pool = Pool::with_policy(1, Box::new(policy)).unwrap();
     let error = pool.execute(&mut run).unwrap_err().to_string();

@@ -41,7 +41,7 @@ impl Policy for List {
     }
 
     fn pop(&mut self, _worker: usize) -> Option<ReadyPart> {
-        let places = self.waiting.iter().map(|part| self.places[part.task as usize]);
+        let places = self.waiting.iter().map(|part| self.places[part.task]);
         let (first, _) = places.enumerate().min_by_key(|(_, place)| *place)?;
         Some(self.waiting.remove(first))
     }

@@ -1,6 +1,10 @@
 //! The calls of layers that a plan's tasks make: what each reads and writes.
 
-use crate::flow::graph::{NONE, PhaseSpec, Span};
+use crate::flow::graph::PhaseSpec;
+use crate::flow::index::{NodeIndex, SlotIndex, Span, StateIndex, ValueIndex};
+
+/// A parameter. To the engine it is a piece of data that outlives a run.
+pub(crate) type ParameterIndex = StateIndex;
 
 /// What a plan is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -111,28 +115,26 @@ pub(crate) static PHASES: &[PhaseSpec] = &{
 /// its storage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Operand {
-    pub(crate) value: u32,
-    pub(crate) slot: u32,
+    pub(crate) value: ValueIndex,
+    pub(crate) slot: Option<SlotIndex>,
     /// The call's output already holds it.
     pub(crate) placed: bool,
 }
 
 impl Operand {
-    pub(crate) const ABSENT: Self = Self { value: NONE, slot: NONE, placed: false };
-
-    /// A value that a call writes, as an operand of its own task.
-    pub(crate) fn written(value: u32) -> Self {
-        Self { value, ..Self::ABSENT }
+    /// A value that the same task made, or makes.
+    pub(crate) fn without_message(value: ValueIndex) -> Self {
+        Self { value, slot: None, placed: false }
     }
 }
 
 /// A value that a call writes, for input or parameter number `index`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Target {
-    pub(crate) value: u32,
-    pub(crate) index: u32,
+    pub(crate) value: ValueIndex,
+    pub(crate) index: usize,
     /// For parameter gradients summed over items: the contribution of the task's first part.
-    pub(crate) contribution: u32,
+    pub(crate) contribution: usize,
     /// It lies where the call's gradient of the output lies.
     pub(crate) in_place: bool,
     /// It is a view of what is there already: nothing to compute.
@@ -143,19 +145,19 @@ pub(crate) struct Target {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Call {
     pub(crate) phase: Phase,
-    pub(crate) node: u32,
+    pub(crate) node: NodeIndex,
     /// For updates, norms and regularizers: the parameter.
-    pub(crate) parameter: u32,
+    pub(crate) parameter: Option<ParameterIndex>,
     /// The activations of the inputs; for accumulate, norm and update, the gradients to add, in order;
     /// for combine, the summaries of the blocks; for the commit, the norms of all gradients that are
     /// clipped together.
-    pub(crate) inputs: Span,
-    pub(crate) output: Operand,
-    pub(crate) output_grad: Operand,
-    pub(crate) prepared: Operand,
+    pub(crate) inputs: Span<Operand>,
+    pub(crate) output: Option<Operand>,
+    pub(crate) output_grad: Option<Operand>,
+    pub(crate) prepared: Option<Operand>,
     /// What the forward and the backward pass know of the whole batch.
-    pub(crate) summaries: [Operand; 2],
+    pub(crate) summaries: [Option<Operand>; 2],
     /// For updates: the norms, or the scale, of a gradient that a norm call has completed.
-    pub(crate) norm: Operand,
-    pub(crate) writes: Span,
+    pub(crate) norm: Option<Operand>,
+    pub(crate) writes: Span<Target>,
 }

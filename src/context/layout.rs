@@ -3,12 +3,14 @@
 use std::ops::Range;
 
 use super::call::{Mode, Operand};
+use crate::flow::index::BufferIndex;
 use crate::tensor::Shape;
 
 /// How a value lies in its storage.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Value {
-    pub(crate) storage: u32,
+    /// None, if no call uses the value.
+    pub(crate) storage: Option<BufferIndex>,
     /// Floats from the storage's start.
     pub(crate) offset: usize,
     /// Matrix rows of one item; 0 for values that have no batch axis.

@@ -15,7 +15,7 @@ mod tensors;
 use std::ops::Range;
 use std::sync::atomic::Ordering;
 
-pub(crate) use call::{Call, Operand, PHASES, Target};
+pub(crate) use call::{Call, Operand, PHASES, ParameterIndex, Target};
 pub use call::{Mode, Pass, Phase};
 pub(crate) use layout::{Place, Storage, TensorLayout, Value, part_range};
 pub use parameters::Parameters;
@@ -23,7 +23,6 @@ pub(crate) use parameters::{Entry, Hold, Matrix, read, write};
 pub use signature::Signature;
 pub(crate) use tensors::{Handle, Tensors};
 
-use crate::flow::graph::NONE;
 use crate::kernels::{MatrixMut, MatrixRef, Panels};
 use crate::random;
 
@@ -104,20 +103,20 @@ impl<'a> Context<'a> {
     /// its inputs.
     #[inline(always)] // called for every operand of the smallest layers
     pub fn input(&self, input: usize) -> MatrixRef<'a> {
-        let operands = &self.tensors.layout.operands[self.call.inputs.range()];
+        let operands = self.call.inputs.of(&self.tensors.layout.operands);
         self.tensors.rows(operands[input], &self.items)
     }
 
     /// The part's rows of the node's own activation, in gradients of layers that say so.
     #[inline]
     pub fn output(&self) -> MatrixRef<'a> {
-        self.tensors.rows(self.call.output, &self.items)
+        self.tensors.rows(asked_for(self.call.output), &self.items)
     }
 
     /// The part's rows of the gradient of the node's output.
     #[inline]
     pub fn output_grad(&self) -> MatrixRef<'a> {
-        self.tensors.rows(self.call.output_grad, &self.items)
+        self.tensors.rows(asked_for(self.call.output_grad), &self.items)
     }
 
     /// Whether the output lies over the first input (forward), or the gradient of the input over
@@ -131,7 +130,7 @@ impl<'a> Context<'a> {
     /// Whether input number `input` already lies in the output where it belongs.
     #[inline]
     pub fn is_placed(&self, input: usize) -> bool {
-        self.tensors.layout.operands[self.call.inputs.range()][input].placed
+        self.call.inputs.of(&self.tensors.layout.operands)[input].placed
     }
 
     /// Parameter number `parameter` of the node, as it lies in memory.
@@ -159,19 +158,27 @@ impl<'a> Context<'a> {
     /// What the layer wrote as a form of its weights for this call.
     #[inline]
     pub fn prepared(&self) -> &'a [f32] {
-        self.tensors.flat(self.call.prepared)
+        self.tensors.flat(asked_for(self.call.prepared))
     }
 
     /// What the layer knows of the whole batch: of the forward pass, or, in the gradients, of the backward
     /// pass too. Nothing outside training, and in layers that do not train.
     #[inline]
     pub fn summary(&self, pass: Pass) -> Option<&'a [f32]> {
-        let operand = self.call.summaries[pass as usize];
-        (operand.value != NONE).then(|| self.tensors.flat(operand))
+        self.call.summaries[pass as usize].map(|operand| self.tensors.flat(operand))
     }
 
     #[inline]
     pub(crate) fn target(&self, target: &Target) -> MatrixMut<'a> {
         self.tensors.rows_mut(target.value, &self.items)
+    }
+}
+
+/// What a call reads. A layer that asks for what it does not say that it reads fails its step.
+#[inline]
+fn asked_for(operand: Option<Operand>) -> Operand {
+    match operand {
+        Some(operand) => operand,
+        None => panic!("the layer reads what it does not say that it reads"),
     }
 }

@@ -21,22 +21,21 @@ struct Shelves {
     all: Vec<Buffer>,
     /// By size in floats: buffers that nobody holds; the one given back last goes out first, since
     /// it is the likeliest to be in a cache.
-    free: BTreeMap<usize, Vec<u32>>,
+    free: BTreeMap<usize, Vec<usize>>,
 }
 
 impl Recycler {
     /// A buffer of at least `floats` floats: its number and where it starts. Its content is left
     /// over from its last use.
-    pub(crate) fn take(&self, floats: usize) -> (u32, *mut f32) {
+    pub(crate) fn take(&self, floats: usize) -> (usize, *mut f32) {
         let mut shelves = self.shelves.lock();
         let fits =
             shelves.free.range_mut(floats..=floats + floats / 4).find_map(|(_, shelf)| shelf.pop());
         let number = fits.unwrap_or_else(|| {
             shelves.all.push(Buffer::zeroed(floats));
-            // Fewer than 2^32 buffers: each is at least a page.
-            (shelves.all.len() - 1) as u32
+            shelves.all.len() - 1
         });
-        let buffer = &shelves.all[number as usize];
+        let buffer = &shelves.all[number];
         let bytes = buffer.len() * size_of::<f32>();
         let live = self.live.fetch_add(bytes, Ordering::Relaxed) + bytes;
         self.peak.fetch_max(live, Ordering::Relaxed);
@@ -44,9 +43,9 @@ impl Recycler {
     }
 
     /// Gives a buffer back.
-    pub(crate) fn give_back(&self, number: u32) {
+    pub(crate) fn give_back(&self, number: usize) {
         let mut shelves = self.shelves.lock();
-        let floats = shelves.all[number as usize].len();
+        let floats = shelves.all[number].len();
         shelves.free.entry(floats).or_default().push(number);
         self.live.fetch_sub(floats * size_of::<f32>(), Ordering::Relaxed);
     }

@@ -4,15 +4,16 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 
 use super::call::Operand;
 use super::layout::{Place, TensorLayout, Value};
 use super::parameters::Parameters;
 use super::recycler::Recycler;
 use crate::flow::core::{Core, Delivery};
-use crate::flow::graph::{NONE, TaskGraph};
+use crate::flow::graph::TaskGraph;
 use crate::flow::holders::Holders;
+use crate::flow::index::{BufferIndex, TaskIndex, ValueIndex};
 use crate::flow::message::{Message, Slot};
 use crate::kernels::{Buffer, MatrixMut, MatrixRef};
 
@@ -60,8 +61,8 @@ pub(crate) struct Tensors {
     pub(crate) parameters: Arc<Parameters>,
     /// Where each storage starts; null while a recycled one is not held.
     bases: Vec<AtomicPtr<f32>>,
-    /// The buffer of each recycled storage.
-    buffers: Vec<AtomicU32>,
+    /// The recycler's number of the buffer that each recycled storage has, while it is held.
+    buffers: Vec<AtomicUsize>,
     holders: Holders,
     pub(crate) recycler: Recycler,
     /// Where the fixed storages live; reached through `bases`.
@@ -95,7 +96,7 @@ impl Tensors {
         Self {
             core: Core::new(Arc::clone(graph)),
             bases: bases.collect(),
-            buffers: layout.storages.iter().map(|_| AtomicU32::new(NONE)).collect(),
+            buffers: layout.storages.iter().map(|_| AtomicUsize::new(0)).collect(),
             holders: Holders::new(graph),
             recycler: Recycler::default(),
             _arena: arena,
@@ -108,42 +109,45 @@ impl Tensors {
 
     /// Where a value's storage starts.
     #[inline]
-    pub(crate) fn base(&self, value: u32) -> *mut f32 {
-        let storage = self.layout.values[value as usize].storage;
-        self.bases[storage as usize].load(Ordering::Relaxed)
+    pub(crate) fn base(&self, value: ValueIndex) -> *mut f32 {
+        match self.layout.values[value].storage {
+            Some(storage) => self.bases[storage].load(Ordering::Relaxed),
+            None => lies_nowhere(value),
+        }
     }
 
     /// The message that carries a value.
     #[inline]
-    pub(crate) fn handle(&self, value: u32) -> Handle {
-        if value == NONE { Handle::signal() } else { Handle(self.base(value)) }
+    pub(crate) fn handle(&self, value: Option<ValueIndex>) -> Handle {
+        value.map_or_else(Handle::signal, |value| Handle(self.base(value)))
     }
 
     /// Where an operand's storage starts: what its message says, or, without messages and within
     /// one task, what the run knows.
     #[inline(always)] // called for every operand of the smallest layers
     fn base_of(&self, operand: Operand) -> *mut f32 {
-        if operand.slot != NONE && !self.core.delivers(Delivery::InOrder) {
-            self.core.slot(operand.slot).load(Ordering::Relaxed)
-        } else {
-            self.base(operand.value)
+        match operand.slot {
+            Some(slot) if !self.core.delivers(Delivery::InOrder) => {
+                self.core.slot(slot).load(Ordering::Relaxed)
+            }
+            _ => self.base(operand.value),
         }
     }
 
     #[inline]
-    pub(crate) fn value(&self, value: u32) -> &Value {
-        &self.layout.values[value as usize]
+    pub(crate) fn value(&self, value: ValueIndex) -> &Value {
+        &self.layout.values[value]
     }
 
     /// Lets every buffer exist that a task writes first.
     #[inline]
-    pub(crate) fn acquire(&self, task: usize) {
+    pub(crate) fn acquire(&self, task: TaskIndex) {
         for &storage in self.core.graph().acquired_by(task) {
-            self.acquire_storage(storage as usize);
+            self.acquire_storage(storage);
         }
     }
 
-    fn acquire_storage(&self, storage: usize) {
+    fn acquire_storage(&self, storage: BufferIndex) {
         if !self.bases[storage].load(Ordering::Acquire).is_null() {
             return;
         }
@@ -164,12 +168,12 @@ impl Tensors {
 
     /// Lets go of what a task held.
     #[inline]
-    pub(crate) fn release(&self, task: usize) {
+    pub(crate) fn release(&self, task: TaskIndex) {
         let buffers = self.core.graph().buffers_of(task);
         self.holders.release(buffers, |storage| self.release_storage(storage));
     }
 
-    fn release_storage(&self, storage: usize) {
+    fn release_storage(&self, storage: BufferIndex) {
         if self.layout.storages[storage].place == Place::Recycled {
             let base = self.bases[storage].swap(std::ptr::null_mut(), Ordering::AcqRel);
             if !base.is_null() {
@@ -181,8 +185,14 @@ impl Tensors {
     /// Gives every buffer back, when no task is under way.
     pub(crate) fn release_all(&self) {
         self.holders.reset();
-        (0..self.bases.len()).for_each(|storage| self.release_storage(storage));
+        BufferIndex::below(self.bases.len()).for_each(|storage| self.release_storage(storage));
     }
+}
+
+/// No call uses a value without a storage.
+#[cold]
+fn lies_nowhere(value: ValueIndex) -> ! {
+    panic!("value {value} is used, but has no storage")
 }
 
 // The few lines where a run's buffers are split into the rows that each part may touch.
@@ -203,7 +213,7 @@ impl Tensors {
 
     /// The rows of `items` of a value that a call writes.
     #[inline]
-    pub(crate) fn rows_mut(&self, value: u32, items: &Range<usize>) -> MatrixMut<'_> {
+    pub(crate) fn rows_mut(&self, value: ValueIndex, items: &Range<usize>) -> MatrixMut<'_> {
         let described = *self.value(value);
         let start = described.offset + items.start * described.item_rows * described.stride;
         let rows = items.len() * described.item_rows;

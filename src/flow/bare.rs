@@ -1,6 +1,7 @@
 //! Bare graphs of tasks, for scheduling without anything to compute.
 
-use super::graph::{Edge, NONE, PhaseSpec, TaskGraph, Work};
+use super::graph::{Edge, PhaseSpec, TaskGraph, Work};
+use super::index::{MOST, NodeIndex, SlotIndex, TaskIndex};
 use crate::error::{Error, Result};
 
 static PHASES: &[PhaseSpec] = &[PhaseSpec { name: "task", stage: 0 }];
@@ -28,7 +29,7 @@ static PHASES: &[PhaseSpec] = &[PhaseSpec { name: "task", stage: 0 }];
 #[derive(Debug)]
 pub struct TaskGraphBuilder {
     graph: TaskGraph,
-    sent: Vec<(u32, Edge)>,
+    sent: Vec<(TaskIndex, Edge)>,
 }
 
 impl TaskGraphBuilder {
@@ -61,13 +62,20 @@ impl TaskGraphBuilder {
         let mut after = after.to_vec();
         after.sort_unstable();
         after.dedup();
-        let first_slot = self.graph.slots as u32;
-        for (&before, slot) in after.iter().zip(first_slot..) {
-            self.sent.push((before as u32, Edge { task: number as u32, slot, value: NONE }));
+        if number.max(self.graph.slots + after.len()) >= MOST {
+            return refuse(
+                format!("a graph has fewer than {MOST} tasks and messages"),
+                "divide it into several graphs",
+            );
         }
+        let work = Work { node: NodeIndex::new(number), phase: 0 };
+        let task = self.graph.add_task(work, 1, after.len(), seconds);
+        let slots = self.graph.tasks[task].slots().map(SlotIndex::new);
+        let before = after.into_iter().map(TaskIndex::new);
+        self.sent.extend(
+            before.zip(slots).map(|(before, slot)| (before, Edge { task, slot, value: None })),
+        );
         self.graph.nodes.push(name);
-        let work = Work { node: number as u32, phase: 0 };
-        self.graph.add_task(work, 1, after.len(), seconds);
         Ok(number)
     }
 
@@ -85,5 +93,23 @@ impl TaskGraphBuilder {
         }
         self.graph.connect(self.sent);
         Ok(self.graph)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_messages_than_can_be_told_apart_are_refused() {
+        let mut tasks = TaskGraphBuilder::new("large");
+        let first = tasks.task("first", 1.0, &[]).unwrap();
+        tasks.graph.slots = MOST - 2;
+        tasks.task("fits", 1.0, &[first]).unwrap();
+        let error = tasks.task("one too many", 1.0, &[first]).unwrap_err().to_string();
+        assert!(
+            error.contains("`one too many`") && error.contains("fewer than 4294967295"),
+            "{error}"
+        );
     }
 }

@@ -14,6 +14,7 @@ use parking_lot::{Mutex, RwLock};
 
 use super::graph::{Edge, TaskGraph};
 use super::inbox::Inbox;
+use super::index::{EdgeIndex, NodeIndex, SlotIndex, TaskIndex};
 use super::message::{Message, Slot};
 use super::observer::{CancelToken, Observer};
 use super::stopwatch::Stopwatch;
@@ -50,8 +51,8 @@ pub(super) enum Word<M> {
     Failed,
 }
 
-/// Word on its way to an actor, with the edge by its number.
-pub(super) type Letter<M> = (u32, Word<M>);
+/// Word on its way to an actor, with the edge.
+pub(super) type Letter<M> = (EdgeIndex, Word<M>);
 
 /// Both ends of an actor's channel.
 pub(super) type ActorInbox<M> = (Sender<Letter<M>>, Receiver<Letter<M>>);
@@ -59,16 +60,16 @@ pub(super) type ActorInbox<M> = (Sender<Letter<M>>, Receiver<Letter<M>>);
 /// The channels of nodes that have a thread each.
 pub(super) struct Actors<M> {
     /// By actor: its tasks.
-    pub(super) tasks: Vec<Vec<u32>>,
+    pub(super) tasks: Vec<Vec<TaskIndex>>,
     /// By task: the actor.
-    pub(super) owner: Vec<u32>,
+    pub(super) owner: Vec<usize>,
     /// By actor: room for all messages that it gets in a run, so that sending never blocks.
     pub(super) inboxes: Vec<ActorInbox<M>>,
 }
 
 /// A failure, with what it is sorted by.
 pub(crate) struct Failed {
-    pub(crate) node: u32,
+    pub(crate) node: NodeIndex,
     pub(crate) phase: u8,
     pub(crate) failure: Failure,
 }
@@ -80,7 +81,7 @@ pub(crate) struct Core<M: Message, P: Primitives = Native> {
     /// By port: a place for its message.
     pub(super) slots: Vec<M::Slot>,
     /// By task: its channel, made when the first run asks for them.
-    channels: OnceLock<Vec<P::Channel<(u32, M)>>>,
+    channels: OnceLock<Vec<P::Channel<(SlotIndex, M)>>>,
     /// By task: held by the part that takes the messages out of the channel.
     opening: OnceLock<Vec<P::Monitor<()>>>,
     pub(super) actors: OnceLock<Actors<M>>,
@@ -130,8 +131,8 @@ impl<M: Message, P: Primitives> Core<M, P> {
 
     /// The port's message waits here, once it has come.
     #[inline]
-    pub(crate) fn slot(&self, slot: u32) -> &M::Slot {
-        &self.slots[slot as usize]
+    pub(crate) fn slot(&self, slot: SlotIndex) -> &M::Slot {
+        &self.slots[slot]
     }
 
     /// Whether messages travel so in this run.
@@ -182,7 +183,7 @@ impl<M: Message, P: Primitives> Core<M, P> {
             let now = self.clock.now();
             self.began.store(now, Ordering::Relaxed);
             for &task in &self.graph.sources {
-                self.ready_at[task as usize].store(now, Ordering::Relaxed);
+                self.ready_at[task].store(now, Ordering::Relaxed);
             }
         }
     }
@@ -210,7 +211,7 @@ impl<M: Message, P: Primitives> Core<M, P> {
 
     /// Whether a part of a task may fire: nothing that it waits for failed, and nobody cancelled the run.
     #[inline]
-    pub(super) fn may_fire(&self, task: usize) -> bool {
+    pub(super) fn may_fire(&self, task: TaskIndex) -> bool {
         if self.tasks[task].is_skipped() {
             return false;
         }
@@ -237,7 +238,7 @@ impl<M: Message, P: Primitives> Core<M, P> {
 
     /// Passes the point after which the run can't be cancelled, and a failure comes too late to change
     /// nothing. The task fails if the run is broken or cancelled by then.
-    pub(crate) fn commit(&self, task: usize) {
+    pub(crate) fn commit(&self, task: TaskIndex) {
         if self.change(COMMITTED).is_err() {
             self.tasks[task].fail();
         }
@@ -250,14 +251,14 @@ impl<M: Message, P: Primitives> Core<M, P> {
 
     /// Takes the messages of a task out of its channel, once for all its parts.
     #[inline]
-    pub(super) fn open(&self, task: usize) {
+    pub(super) fn open(&self, task: TaskIndex) {
         if self.delivers(Delivery::Channels)
             && let (Some(channels), Some(opening)) = (self.channels.get(), self.opening.get())
         {
             // Another part may be at it: it has all of them when it lets go.
             let _opening = opening[task].lock();
             while let Some((slot, message)) = channels[task].receive() {
-                self.slots[slot as usize].put(message);
+                self.slots[slot].put(message);
             }
         }
     }
@@ -269,24 +270,24 @@ impl<M: Message, P: Primitives> Core<M, P> {
         if self.delivers(Delivery::Channels)
             && let Some(channels) = self.channels.get()
         {
-            channels[edge.task as usize].send((edge.slot, message));
+            channels[edge.task].send((edge.slot, message));
         } else {
-            self.slots[edge.slot as usize].put(message);
+            self.slots[edge.slot].put(message);
         }
     }
 
     /// Hands a message to its receiver. Says whether it was the last one missing.
     #[inline]
     pub(super) fn deliver(&self, edge: &Edge, word: Word<M>) -> bool {
-        let inbox = &self.tasks[edge.task as usize];
+        let inbox = &self.tasks[edge.task];
         inbox.deliver(|| match word {
             Word::Message(message) => self.lay_down(edge, message),
             Word::Laid => {}
             Word::Failed => {
                 inbox.skip();
                 // A message that was laid down before is still there.
-                if self.slots[edge.slot as usize].is_empty() {
-                    self.slots[edge.slot as usize].put(M::signal());
+                if self.slots[edge.slot].is_empty() {
+                    self.slots[edge.slot].put(M::signal());
                 }
             }
         })
@@ -294,14 +295,14 @@ impl<M: Message, P: Primitives> Core<M, P> {
 
     /// Whether that was the task's last part.
     #[inline]
-    pub(super) fn part_done(&self, task: usize) -> bool {
+    pub(super) fn part_done(&self, task: TaskIndex) -> bool {
         self.tasks[task].part_done(self.graph.tasks[task].parts)
     }
 
     /// Empties the task's ports, unless who fired it took all messages out, and readies its counters; says
     /// whether it failed or was skipped.
-    #[inline]
-    pub(super) fn reset_task(&self, task: usize, takes_all: bool) -> bool {
+    #[inline(always)] // one call for every task of a run
+    pub(super) fn reset_task(&self, task: TaskIndex, takes_all: bool) -> bool {
         let described = &self.graph.tasks[task];
         let bad = self.tasks[task].reset(described.in_degree, described.parts);
         if bad {
@@ -309,8 +310,7 @@ impl<M: Message, P: Primitives> Core<M, P> {
             self.open(task);
         }
         if bad || !takes_all {
-            let first = described.first_slot as usize;
-            for slot in &self.slots[first..first + described.in_degree as usize] {
+            for slot in &self.slots[described.slots()] {
                 slot.clear();
             }
         }
@@ -319,7 +319,7 @@ impl<M: Message, P: Primitives> Core<M, P> {
 
     /// Readies everything for the next run after a stall, when no task is under way.
     pub(super) fn reset(&self) {
-        for task in 0..self.tasks.len() {
+        for task in self.graph.indices() {
             self.open(task);
             self.reset_task(task, false);
         }
@@ -328,7 +328,7 @@ impl<M: Message, P: Primitives> Core<M, P> {
 
     /// The tasks that still wait, with the messages that they lack.
     pub(super) fn waiting(&self) -> Vec<String> {
-        for task in 0..self.tasks.len() {
+        for task in self.graph.indices() {
             self.open(task);
         }
         super::stall::waiting(&self.graph, |slot| !self.slots[slot].is_empty())
@@ -338,8 +338,8 @@ impl<M: Message, P: Primitives> Core<M, P> {
 impl<M> Actors<M> {
     fn new(graph: &TaskGraph) -> Self {
         let (tasks, owner) = graph.tasks_by_node();
-        let depth = |tasks: &Vec<u32>| {
-            tasks.iter().map(|&task| graph.tasks[task as usize].in_degree as usize).sum()
+        let depth = |tasks: &Vec<TaskIndex>| {
+            tasks.iter().map(|&task| graph.tasks[task].in_degree as usize).sum()
         };
         let inboxes = tasks.iter().map(|tasks| bounded(depth(tasks))).collect();
         Self { tasks, owner, inboxes }
@@ -348,18 +348,17 @@ impl<M> Actors<M> {
 
 impl TaskGraph {
     /// By node that has tasks: these; and by task the place in that list.
-    pub(super) fn tasks_by_node(&self) -> (Vec<Vec<u32>>, Vec<u32>) {
-        let mut place_of = vec![u32::MAX; self.nodes.len()];
-        let mut tasks: Vec<Vec<u32>> = Vec::new();
+    pub(super) fn tasks_by_node(&self) -> (Vec<Vec<TaskIndex>>, Vec<usize>) {
+        let mut place_of = vec![None; self.nodes.len()];
+        let mut tasks: Vec<Vec<TaskIndex>> = Vec::new();
         let mut owner = Vec::with_capacity(self.tasks.len());
-        for task in 0..self.tasks.len() {
-            let place = &mut place_of[self.node_of(task)];
-            if *place == u32::MAX {
-                *place = tasks.len() as u32;
+        for task in self.indices() {
+            let place = *place_of[self.node_of(task)].get_or_insert(tasks.len());
+            if place == tasks.len() {
                 tasks.push(Vec::new());
             }
-            tasks[*place as usize].push(task as u32);
-            owner.push(*place);
+            tasks[place].push(task);
+            owner.push(place);
         }
         (tasks, owner)
     }

@@ -4,6 +4,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::graph::TaskGraph;
+use super::index::BufferIndex;
 
 /// By buffer of a graph: how many tasks of a run have yet to end before nobody needs it.
 #[derive(Debug, Default)]
@@ -24,20 +25,20 @@ impl Holders {
     }
 
     /// Whether one task alone still holds a buffer.
-    pub(crate) fn is_last(&self, buffer: u32) -> bool {
-        self.0[buffer as usize].left.load(Ordering::Relaxed) == 1
+    pub(crate) fn is_last(&self, buffer: BufferIndex) -> bool {
+        self.0[buffer].left.load(Ordering::Relaxed) == 1
     }
 
     /// A task has ended that touched `buffers`: `free` gets each that nobody holds any more, which is counted
     /// anew from then on.
     #[inline]
-    pub(crate) fn release(&self, buffers: &[u32], mut free: impl FnMut(usize)) {
+    pub(crate) fn release(&self, buffers: &[BufferIndex], mut free: impl FnMut(BufferIndex)) {
         for &buffer in buffers {
-            let holding = &self.0[buffer as usize];
+            let holding = &self.0[buffer];
             // AcqRel: whoever comes last sees that all others are done with the numbers.
             if holding.left.fetch_sub(1, Ordering::AcqRel) == 1 {
                 holding.left.store(holding.all, Ordering::Relaxed);
-                free(buffer as usize);
+                free(buffer);
             }
         }
     }

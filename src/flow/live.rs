@@ -1,14 +1,15 @@
 //! How many bytes of buffers a run holds as its parts start and end: the counting of buffers, without them.
 
-use super::graph::{Span, TaskGraph};
+use super::graph::TaskGraph;
 use super::holders::Holders;
+use super::index::{BufferIndex, Span, TaskIndex};
 
 /// The buffers of one run that is driven part by part.
 #[derive(Debug, Default)]
 pub(super) struct LiveBytes {
     tasks: Vec<Task>,
     /// What the tasks' spans point into.
-    list: Vec<u32>,
+    list: Vec<BufferIndex>,
     /// By buffer.
     bytes: Vec<usize>,
     exists: Vec<bool>,
@@ -19,8 +20,8 @@ pub(super) struct LiveBytes {
 
 #[derive(Clone, Copy, Debug)]
 struct Task {
-    acquires: Span,
-    buffers: Span,
+    acquires: Span<BufferIndex>,
+    buffers: Span<BufferIndex>,
     parts: u32,
     parts_left: u32,
 }
@@ -65,41 +66,41 @@ impl LiveBytes {
         self.peak
     }
 
-    fn acquired(&self, task: u32) -> &[u32] {
-        &self.list[self.tasks[task as usize].acquires.range()]
+    fn acquired(&self, task: TaskIndex) -> &[BufferIndex] {
+        self.tasks[task].acquires.of(&self.list)
     }
 
     /// Bytes that a part of `task` would take, were it to start now.
-    pub(super) fn takes(&self, task: u32) -> usize {
-        let new = self.acquired(task).iter().filter(|&&buffer| !self.exists[buffer as usize]);
-        new.map(|&buffer| self.bytes[buffer as usize]).sum()
+    pub(super) fn takes(&self, task: TaskIndex) -> usize {
+        let new = self.acquired(task).iter().filter(|&&buffer| !self.exists[buffer]);
+        new.map(|&buffer| self.bytes[buffer]).sum()
     }
 
     /// Bytes that would be given back, were `task` to end now.
-    pub(super) fn frees(&self, task: u32) -> usize {
-        let touched = self.list[self.tasks[task as usize].buffers.range()].iter();
+    pub(super) fn frees(&self, task: TaskIndex) -> usize {
+        let touched = self.tasks[task].buffers.of(&self.list).iter();
         let last = touched.filter(|&&buffer| self.holders.is_last(buffer));
-        last.map(|&buffer| self.bytes[buffer as usize]).sum()
+        last.map(|&buffer| self.bytes[buffer]).sum()
     }
 
     /// A part of `task` starts.
-    pub(super) fn start(&mut self, task: u32) {
+    pub(super) fn start(&mut self, task: TaskIndex) {
         self.now += self.takes(task);
         self.peak = self.peak.max(self.now);
-        for &buffer in &self.list[self.tasks[task as usize].acquires.range()] {
-            self.exists[buffer as usize] = true;
+        for &buffer in self.tasks[task].acquires.of(&self.list) {
+            self.exists[buffer] = true;
         }
     }
 
     /// A part of `task` has ended.
-    pub(super) fn end(&mut self, task: u32) {
-        let left = &mut self.tasks[task as usize].parts_left;
+    pub(super) fn end(&mut self, task: TaskIndex) {
+        let left = &mut self.tasks[task].parts_left;
         *left -= 1;
         if *left > 0 {
             return;
         }
         let Self { tasks, list, bytes, exists, holders, now, .. } = self;
-        holders.release(&list[tasks[task as usize].buffers.range()], |buffer| {
+        holders.release(tasks[task].buffers.of(list), |buffer| {
             if std::mem::take(&mut exists[buffer]) {
                 *now -= bytes[buffer];
             }
@@ -112,8 +113,8 @@ impl TaskGraph {
     /// order, as the sequential executor does it.
     pub fn sequential_peak_bytes(&self) -> usize {
         let mut live = LiveBytes::new(self);
-        for (task, described) in (0..).zip(&self.tasks) {
-            for _ in 0..described.parts {
+        for task in self.indices() {
+            for _ in 0..self.tasks[task].parts {
                 live.start(task);
                 live.end(task);
             }

@@ -9,9 +9,11 @@
 mod actors;
 mod bare;
 pub(crate) mod core;
+mod fingerprint;
 pub(crate) mod graph;
 pub(crate) mod holders;
 mod inbox;
+pub(crate) mod index;
 mod live;
 pub(crate) mod message;
 #[cfg(test)]
@@ -22,6 +24,7 @@ pub mod policy;
 mod pool;
 pub(crate) mod program;
 mod queue;
+mod ranks;
 mod ready_set;
 mod rules;
 pub mod schedule;
@@ -39,6 +42,7 @@ use std::sync::Arc;
 pub use actors::Actors;
 pub use bare::TaskGraphBuilder;
 pub use graph::{TaskGraph, TaskInfo};
+pub use index::TaskIndex;
 pub use nodes::{
     Flow, FlowBuilder, FlowRun, Inputs, Output, Part, Port, Shared, Signal, Sink, Source,
 };

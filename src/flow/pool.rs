@@ -104,8 +104,8 @@ impl Pool {
         let (problem, remedy) = match fault {
             Fault::Panicked(cause) => (format!("it {cause}"), "see what its code says there"),
             Fault::Gave(ReadyPart { task, part }) => {
-                let known = (task as usize) < graph.tasks.len();
-                let task = match known.then(|| graph.task(task as usize)) {
+                let known = task.index() < graph.tasks.len();
+                let task = match known.then(|| graph.task(task.index())) {
                     Some(known) => format!("{task} (`{}`, {})", known.node, known.phase),
                     None => format!("{task} of {}", graph.tasks.len()),
                 };

@@ -2,6 +2,7 @@
 
 use super::core::{Core, Failed};
 use super::graph::Edge;
+use super::index::TaskIndex;
 use super::message::Message;
 use super::policy::ReadyPart;
 use super::sync::Primitives;
@@ -18,11 +19,11 @@ pub(crate) trait Program: Send + Sync + 'static {
     fn core(&self) -> &Core<Self::Message, Self::Primitives>;
 
     /// Computes a part of a task whose messages have all come. `at` is the call under way, for failures.
-    fn fire(&self, part: ReadyPart, at: &mut u32) -> Result<(), String>;
+    fn fire(&self, part: ReadyPart, at: &mut usize) -> Result<(), String>;
 
     /// Lets go of what a task held. All its parts have ended, or none ran; `failed`, if it sends word of a
     /// failure.
-    fn release(&self, _task: usize, _failed: bool) {}
+    fn release(&self, _task: TaskIndex, _failed: bool) {}
 
     /// What travels along an edge of a task that has ended well; nothing if `fire` has
     /// [laid it down](Core::lay_down).
@@ -32,7 +33,7 @@ pub(crate) trait Program: Send + Sync + 'static {
     fn bytes(&self, edge: &Edge) -> usize;
 
     /// Describes a failure in call number `at` of a task; `late`, if the run had been committed.
-    fn failure(&self, task: usize, at: u32, cause: &str, late: bool) -> Failed;
+    fn failure(&self, task: TaskIndex, at: usize, cause: &str, late: bool) -> Failed;
 
     /// Lets go of everything after a stall, when no task is under way.
     fn forget(&self) {}

@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 
 use super::core::describe_panic;
 use super::graph::TaskGraph;
+use super::index::TaskIndex;
 use super::policy::{Policy, ReadyPart};
 use super::program::Program;
 use super::ready_set::ReadySet;
@@ -90,9 +91,9 @@ impl<P: Primitives> State<P> {
     fn pop(&mut self, worker: usize) -> Option<ReadyPart> {
         let part = self.ask(|policy| policy.pop(worker)).flatten()?;
         let graph = self.graph.as_deref()?;
-        if let Some(task) = graph.tasks.get(part.task as usize)
+        if let Some(task) = graph.tasks.get(part.task.index())
             && part.part < task.parts
-            && self.ready.remove(task.first_part as usize + part.part as usize)
+            && self.ready.remove(task.place(part.part))
         {
             return Some(part);
         }
@@ -102,7 +103,7 @@ impl<P: Primitives> State<P> {
 
     /// What a part is estimated at.
     fn seconds(&self, part: ReadyPart) -> f64 {
-        self.graph.as_ref().map_or(0.0, |graph| graph.part_seconds(part.task as usize))
+        self.graph.as_ref().map_or(0.0, |graph| graph.part_seconds(part.task))
     }
 }
 
@@ -206,7 +207,7 @@ impl<P: Primitives> Queue<P> {
         &self,
         worker: usize,
         graph: &TaskGraph,
-        ready: &[u32],
+        ready: &[TaskIndex],
         taken: &mut Vec<ReadyPart>,
     ) -> Option<ReadyPart> {
         let mut state = self.state.lock();
@@ -225,7 +226,7 @@ impl<P: Primitives> Queue<P> {
         part: ReadyPart,
         ended: u64,
         program: &T,
-        ready: &mut Vec<u32>,
+        ready: &mut Vec<TaskIndex>,
     ) -> Option<ReadyPart> {
         let mut state = self.state.lock();
         state.ask(|policy| policy.done(part, worker));
@@ -241,13 +242,13 @@ impl<P: Primitives> Queue<P> {
     }
 
     /// Hands the parts of ready tasks to the policy.
-    fn publish(&self, state: &mut State<P>, graph: &TaskGraph, ready: &[u32], worker: usize) {
+    fn publish(&self, state: &mut State<P>, graph: &TaskGraph, ready: &[TaskIndex], worker: usize) {
         let mut parts = 0;
         for &task in ready {
-            let described = &graph.tasks[task as usize];
+            let described = &graph.tasks[task];
             let count = described.parts;
             for part in 0..count {
-                state.ready.add((described.first_part + part) as usize);
+                state.ready.add(described.place(part));
                 state.ask(|policy| policy.push(ReadyPart { task, part }, worker));
             }
             parts += count as usize;

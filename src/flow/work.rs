@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering;
 use super::core::{BROKEN, COMMITTED, Delivery, Word, describe_panic};
 use super::graph::{Edge, TaskGraph};
 use super::inbox::sink_done;
+use super::index::{EdgeIndex, TaskIndex};
 use super::message::Slot;
 use super::observer::{MessageEvent, Observer, PartEvent};
 use super::policy::ReadyPart;
@@ -73,16 +74,17 @@ impl<T: Program> Work<T::Primitives> for T {
     fn run_in_order(&self) {
         let core = self.core();
         let observed = core.is_observed();
-        for (task, described) in core.graph.tasks.iter().enumerate() {
+        for task in core.graph.indices() {
+            let parts = core.graph.tasks[task].parts;
             let mut ended = 0;
-            for part in 0..described.parts {
-                ended = run_part(self, ReadyPart { task: task as u32, part }, 0);
+            for part in 0..parts {
+                ended = run_part(self, ReadyPart { task, part }, 0);
                 core.part_done(task);
             }
-            let last = ReadyPart { task: task as u32, part: described.parts - 1 };
+            let last = ReadyPart { task, part: parts - 1 };
             let bad = end(self, last, 0);
             for edge in core.graph.edges_of(task) {
-                let receiver = edge.task as usize;
+                let receiver = edge.task;
                 if bad {
                     core.tasks[receiver].skip();
                 }
@@ -97,34 +99,33 @@ impl<T: Program> Work<T::Primitives> for T {
     fn act(&self, actor: usize) {
         let core = self.core();
         let Some(actors) = core.actors.get() else { return };
-        let fire = |task: u32| {
-            for part in 0..core.graph.tasks[task as usize].parts {
+        let fire = |task: TaskIndex| {
+            for part in 0..core.graph.tasks[task].parts {
                 run_part(self, ReadyPart { task, part }, actor);
-                core.part_done(task as usize);
+                core.part_done(task);
             }
             let bad = end(self, ReadyPart { task, part: 0 }, actor);
-            let span = core.graph.tasks[task as usize].successors;
-            for number in span.range() {
+            for number in core.graph.tasks[task].successors.range().map(EdgeIndex::new) {
                 let edge = &core.graph.edges[number];
                 let word = word(self, edge, bad);
-                let inbox = &actors.inboxes[actors.owner[edge.task as usize] as usize].0;
+                let inbox = &actors.inboxes[actors.owner[edge.task]].0;
                 // Its receiving end lives as long as this one.
-                let _ = inbox.send((number as u32, word));
+                let _ = inbox.send((number, word));
             }
         };
         let tasks = &actors.tasks[actor];
         let mut left = tasks.len();
-        let waits_for_nothing = |task: &&u32| core.graph.tasks[**task as usize].in_degree == 0;
+        let waits_for_nothing = |task: &&TaskIndex| core.graph.tasks[**task].in_degree == 0;
         for &task in tasks.iter().filter(waits_for_nothing) {
             fire(task);
             left -= 1;
         }
         while left > 0 {
             let Ok((number, word)) = actors.inboxes[actor].1.recv() else { return };
-            let edge = &core.graph.edges[number as usize];
+            let edge = &core.graph.edges[number];
             if core.deliver(edge, word) {
                 if core.is_observed() {
-                    core.ready_at[edge.task as usize].store(core.clock.now(), Ordering::Relaxed);
+                    core.ready_at[edge.task].store(core.clock.now(), Ordering::Relaxed);
                 }
                 fire(edge.task);
                 left -= 1;
@@ -152,7 +153,7 @@ impl<T: Program> Work<T::Primitives> for T {
 #[inline(always)] // one call of each for every part of a run
 pub(super) fn run_part<T: Program>(program: &T, part: ReadyPart, worker: usize) -> u64 {
     let core = program.core();
-    let task = part.task as usize;
+    let task = part.task;
     if !core.may_fire(task) {
         return 0;
     }
@@ -165,7 +166,8 @@ pub(super) fn run_part<T: Program>(program: &T, part: ReadyPart, worker: usize) 
     let start = core.clock.now().max(ready);
     fire(program, part);
     let end = core.clock.now().max(start);
-    let event = PartEvent { task, part: part.part as usize, worker, ready, start, end };
+    let event =
+        PartEvent { task: task.index(), part: part.part as usize, worker, ready, start, end };
     tell(program, part, |observer| observer.part(event));
     end
 }
@@ -178,10 +180,10 @@ pub(super) fn end_part<T: Program>(
     part: ReadyPart,
     ended: u64,
     worker: usize,
-    ready: &mut Vec<u32>,
+    ready: &mut Vec<TaskIndex>,
 ) -> Ended {
     let core = program.core();
-    let task = part.task as usize;
+    let task = part.task;
     if !core.part_done(task) {
         return Ended::Part;
     }
@@ -195,7 +197,7 @@ pub(super) fn end_part<T: Program>(
     let mut sent = |edge: &Edge, was_last: bool| {
         if was_last {
             if observed {
-                core.ready_at[edge.task as usize].store(ended, Ordering::Relaxed);
+                core.ready_at[edge.task].store(ended, Ordering::Relaxed);
             }
             ready.push(edge.task);
         }
@@ -207,7 +209,7 @@ pub(super) fn end_part<T: Program>(
     } else {
         // The usual way, without a look at each message at what is the same for all.
         for edge in edges {
-            let (inbox, slot) = (&core.tasks[edge.task as usize], &core.slots[edge.slot as usize]);
+            let (inbox, slot) = (&core.tasks[edge.task], &core.slots[edge.slot]);
             let message = program.message(edge);
             let was_last = inbox.deliver(|| {
                 if let Some(message) = message {
@@ -224,7 +226,7 @@ pub(super) fn end_part<T: Program>(
 /// held, and readies its ports and counters for the next run. Says whether it failed or was skipped.
 #[inline(always)] // one call of each for every part of a run
 fn end<T: Program>(program: &T, part: ReadyPart, worker: usize) -> bool {
-    let (core, task) = (program.core(), part.task as usize);
+    let (core, task) = (program.core(), part.task);
     if core.messages_observed.load(Ordering::Relaxed) {
         // Before the counters are ready again: an observer that panics fails this run, and not the next.
         tell_of_messages(program, part, worker);
@@ -257,12 +259,12 @@ fn fire<T: Program>(program: &T, part: ReadyPart) {
 
 /// Notes a failure of one part in its call number `at`.
 #[cold]
-fn fail<T: Program>(program: &T, part: ReadyPart, at: u32, cause: &str) {
+fn fail<T: Program>(program: &T, part: ReadyPart, at: usize, cause: &str) {
     let core = program.core();
     let late = core.change(BROKEN) == Err(COMMITTED);
-    let failed = program.failure(part.task as usize, at, cause, late);
+    let failed = program.failure(part.task, at, cause, late);
     core.failures.lock().push((part.part as usize, failed));
-    core.tasks[part.task as usize].fail();
+    core.tasks[part.task].fail();
 }
 
 /// Hands something to the observer. A panic must not unwind through a worker: the run would never end.
@@ -284,11 +286,10 @@ fn tell<T: Program>(program: &T, part: ReadyPart, report: impl Fn(&dyn Observer)
 fn tell_of_messages<T: Program>(program: &T, part: ReadyPart, worker: usize) {
     let core = program.core();
     let time = core.clock.now();
-    let from = part.task as usize;
-    let failed = core.tasks[from].is_bad();
-    for edge in core.graph.edges_of(from) {
-        let to = edge.task as usize;
-        let port = (edge.slot - core.graph.tasks[to].first_slot) as usize;
+    let failed = core.tasks[part.task].is_bad();
+    for edge in core.graph.edges_of(part.task) {
+        let (from, to) = (part.task.index(), edge.task.index());
+        let port = core.graph.tasks[edge.task].port(edge.slot);
         let bytes = if failed { 0 } else { program.bytes(edge) };
         let event = MessageEvent { from, to, port, bytes, worker, time };
         tell(program, part, |observer| observer.message(event));

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::index::TaskIndex;
 use super::policy::ReadyPart;
 use super::program::Program;
 use super::queue::{Found, Queue};
@@ -13,7 +14,7 @@ pub(super) struct Worker<P: Primitives> {
     pub(super) number: usize,
     pub(super) run: Option<Arc<dyn Work<P>>>,
     /// Tasks made ready by the one just completed.
-    ready: Vec<u32>,
+    ready: Vec<TaskIndex>,
     /// Short parts taken together, last first.
     pub(super) taken: Vec<ReadyPart>,
 }
@@ -75,7 +76,7 @@ impl<P: Primitives> Worker<P> {
         }
         let &first = self.ready.first()?;
         let graph = &*program.core().graph;
-        let alone = self.ready.len() == 1 && graph.tasks[first as usize].parts == 1;
+        let alone = self.ready.len() == 1 && graph.tasks[first].parts == 1;
         if alone && self.taken.is_empty() && queue.is_empty() {
             return Some(ReadyPart { task: first, part: 0 });
         }

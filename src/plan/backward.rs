@@ -3,9 +3,9 @@
 use std::ops::Range;
 
 use super::PlanOptions;
-use super::calls::{CallDraft, Lister, SMALLEST_ROWS, Write, parts, seconds};
+use super::calls::{CallDraft, CallIndex, Lister, SMALLEST_ROWS, Write, parts, seconds};
 use crate::context::Phase;
-use crate::flow::graph::NONE;
+use crate::flow::index::ValueIndex;
 use crate::graph::{NodeId, Role};
 use crate::layers::{Cost, ParameterKind, Pass, Split};
 
@@ -13,12 +13,15 @@ impl Lister<'_> {
     /// The gradients of a node in the chunk at hand.
     pub(super) fn backward(&mut self, id: NodeId) {
         let values = self.values;
-        let gradient = self.here(values.gradients[id]);
-        let received: Vec<u32> = values.received[id].iter().map(|&it| self.here(it)).collect();
-        if gradient != NONE && received.len() > 1 {
+        let gradient = self.output_grad(id);
+        let received: Vec<ValueIndex> =
+            values.received[id].iter().map(|&it| self.here(it)).collect();
+        if let Some(gradient) = gradient
+            && received.len() > 1
+        {
             let mut call = self.draft(Phase::Accumulate, id);
-            let draft = values.drafts[gradient as usize];
-            let first = values.drafts[received[0] as usize];
+            let draft = values.drafts[gradient];
+            let first = values.drafts[received[0]];
             let in_place = draft.root == first.root;
             call.placed = (0..received.len()).map(|number| in_place && number == 0).collect();
             call.writes.push(Write {
@@ -35,12 +38,12 @@ impl Lister<'_> {
             call.inputs = received;
             self.calls.push(call);
         }
-        if gradient != NONE {
+        if gradient.is_some() {
             self.summarize(id, Pass::Backward);
         }
         // The input gradient first: it is what others wait for.
         let input_grad = (!values.contributions[id].is_empty()).then(|| self.input_grad(id));
-        if gradient != NONE
+        if gradient.is_some()
             && self.graph.trains(id)
             && (self.by_chunk(self.param_split(id)) || values.chunks.len() == 1)
         {
@@ -49,18 +52,20 @@ impl Lister<'_> {
             if let (false, Some(input), Some(own)) = (self.options.split_backward, input_grad, own)
             {
                 // One after the other, as within one task.
-                self.calls.list[own as usize].after.push(input);
-                self.joined.resize(input as usize + 1, NONE);
-                self.joined[input as usize] = own;
+                self.calls.list[own].after.push(input);
+                self.joined.resize(input.index() + 1, None);
+                self.joined[input] = Some(own);
             }
         }
     }
 
     /// The parameter gradients that are awaited together with these gradients.
-    fn awaited_with(&self, gradients: &[u32]) -> Vec<u32> {
-        let producers = gradients.iter().map(|&value| self.calls.producer[value as usize]);
-        let joined = producers.filter_map(|call| self.joined.get(call as usize).copied());
-        joined.filter(|&call| call != NONE).collect()
+    fn awaited_with<'a>(
+        &self,
+        gradients: impl IntoIterator<Item = &'a ValueIndex>,
+    ) -> Vec<CallIndex> {
+        let producers = gradients.into_iter().filter_map(|&value| self.calls.producer[value]);
+        producers.filter_map(|call| self.joined.get(call.index()).copied().flatten()).collect()
     }
 
     fn param_split(&self, id: NodeId) -> Split {
@@ -79,21 +84,19 @@ impl Lister<'_> {
     /// have come so far.
     pub(super) fn whole_param_grad(&mut self, id: NodeId) {
         if self.graph.trains(id)
-            && self.values.gradients[id] != NONE
+            && self.values.gradients[id].is_some()
             && self.param_split(id) != Split::Items
         {
             self.param_grad(id);
         }
     }
 
-    fn input_grad(&mut self, id: NodeId) -> u32 {
+    fn input_grad(&mut self, id: NodeId) -> CallIndex {
         let node = &self.graph.nodes[id];
         let mut call = self.draft(Phase::InputGrad, id);
         call.output_grad = self.output_grad(id);
         call.summaries = self.summaries[id];
-        if call.output_grad != NONE {
-            call.after = self.awaited_with(&[call.output_grad]);
-        }
+        call.after = self.awaited_with(&call.output_grad);
         match &node.role {
             Role::Layer(layer) => {
                 call.split = layer.split();
@@ -114,7 +117,7 @@ impl Lister<'_> {
         if call.writes.iter().all(|write| write.view) {
             call.seconds = 1e-7;
             call.inputs.clear();
-            call.output = NONE;
+            call.output = None;
         } else {
             let cost = self.cost(id);
             call.seconds = seconds(cost);
@@ -133,12 +136,12 @@ impl Lister<'_> {
         if self.chunk == self.values.chunks.len() {
             self.wait_for_all_chunks(&mut call);
         } else {
-            call.after = self.awaited_with(&[call.output_grad]);
+            call.after = self.awaited_with(&call.output_grad);
         }
         // With a summary of the batch, there is little to be done.
         let cost = match call.summaries[1] {
-            NONE => self.cost(id),
-            _ => Cost::default(),
+            None => self.cost(id),
+            Some(_) => Cost::default(),
         };
         call.seconds = seconds(cost);
         call.flops = cost.flops;
@@ -154,7 +157,7 @@ impl Lister<'_> {
         let by_items = call.split == Split::Items;
         let by_chunk = self.by_chunk(call.split);
         let contributions = match self.calls.param_grads[id].first() {
-            Some(&first) => self.calls.contributions[first as usize],
+            Some(&first) => self.calls.contributions[first],
             None if by_items => {
                 // Every part writes sums as large as the parameter, which are then read and added:
                 // a part must be worth that.
@@ -170,36 +173,29 @@ impl Lister<'_> {
             let chunks = if by_chunk { self.values.chunks.len() } else { 1 };
             for &floats in &floats {
                 let kept = self.options.keep_gradients;
-                let value = match floats {
-                    Some(floats) => self.calls.add_flat(floats, chunks * contributions, kept),
-                    None => NONE,
-                };
+                let value =
+                    floats.map(|floats| self.calls.add_flat(floats, chunks * contributions, kept));
                 self.calls.parameter_gradients[id].push(value);
             }
         }
-        let contribution = if by_chunk { self.chunk * contributions } else { 0 } as u32;
+        let contribution = if by_chunk { self.chunk * contributions } else { 0 };
         let values = self.calls.parameter_gradients[id].iter().enumerate();
-        let values = values.filter(|&(_, &value)| value != NONE);
-        call.writes.extend(values.map(|(index, &value)| Write {
-            value,
-            index: index as u32,
-            contribution,
-            in_place: false,
-            view: false,
+        call.writes.extend(values.filter_map(|(index, &value)| {
+            Some(Write { value: value?, index, contribution, in_place: false, view: false })
         }));
         let index = self.calls.push(call);
-        self.calls.contributions.resize(index as usize + 1, 0);
-        self.calls.contributions[index as usize] = contributions;
+        self.calls.contributions.resize(index.index() + 1, 0);
+        self.calls.contributions[index] = contributions;
         self.calls.param_grads[id].push(index);
     }
 
     /// Values of the whole batch have no call of their own: those of the chunks write them.
     fn wait_for_all_chunks(&self, call: &mut CallDraft) {
-        let values = call.inputs.iter().copied().chain([call.output, call.output_grad]);
-        for value in values.filter(|&value| value != NONE) {
+        let values = [call.output, call.output_grad].into_iter().flatten();
+        for value in call.inputs.iter().copied().chain(values) {
             for chunk in 0..self.values.chunks.len() {
                 let value = self.values.of_chunk(value, chunk);
-                call.after.push(self.calls.producer[value as usize]);
+                call.after.extend(self.calls.producer[value]);
             }
         }
     }

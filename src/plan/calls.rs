@@ -5,31 +5,36 @@ use std::ops::Range;
 
 use super::PlanOptions;
 use super::values::Values;
-use crate::context::{Mode, Phase};
-use crate::flow::graph::NONE;
+use crate::context::{Mode, ParameterIndex, Phase};
+use crate::flow::index::{ValueIndex, index_types};
 use crate::graph::{Graph, NodeId, Role};
 use crate::layers::{Cost, Pass, Reads, Split};
 use crate::optimizers::NormClip;
+
+index_types! {
+    /// A call of a plan that is being made: its place in [`Calls::list`].
+    pub(super) CallIndex;
+}
 
 /// A call before tasks and slots exist. Values are positions in [`Values::drafts`].
 #[derive(Clone, Debug)]
 pub(super) struct CallDraft {
     pub(super) phase: Phase,
     pub(super) node: NodeId,
-    pub(super) parameter: u32,
-    pub(super) inputs: Vec<u32>,
+    pub(super) parameter: Option<ParameterIndex>,
+    pub(super) inputs: Vec<ValueIndex>,
     pub(super) placed: Vec<bool>,
-    pub(super) output: u32,
-    pub(super) output_grad: u32,
-    pub(super) prepared: u32,
+    pub(super) output: Option<ValueIndex>,
+    pub(super) output_grad: Option<ValueIndex>,
+    pub(super) prepared: Option<ValueIndex>,
     /// What the forward and the backward pass know of the whole batch.
-    pub(super) summaries: [u32; 2],
-    pub(super) norm: u32,
+    pub(super) summaries: [Option<ValueIndex>; 2],
+    pub(super) norm: Option<ValueIndex>,
     pub(super) writes: Vec<Write>,
     /// Calls that must end before, beside those whose values it reads.
-    pub(super) after: Vec<u32>,
+    pub(super) after: Vec<CallIndex>,
     /// For updates: the commit.
-    pub(super) commit: u32,
+    pub(super) commit: Option<CallIndex>,
     pub(super) split: Split,
     /// Into how many parts it can be split.
     pub(super) units: usize,
@@ -44,19 +49,18 @@ pub(super) struct CallDraft {
 
 impl CallDraft {
     /// The values that it reads.
-    pub(super) fn reads(&self) -> impl Iterator<Item = u32> + '_ {
+    pub(super) fn reads(&self) -> impl Iterator<Item = ValueIndex> + '_ {
         let others = [self.output, self.output_grad, self.prepared, self.norm].into_iter();
-        let all = self.inputs.iter().copied().chain(others).chain(self.summaries);
-        all.filter(|&value| value != NONE)
+        self.inputs.iter().copied().chain(others.chain(self.summaries).flatten())
     }
 }
 
 /// A value that a call writes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Write {
-    pub(super) value: u32,
-    pub(super) index: u32,
-    pub(super) contribution: u32,
+    pub(super) value: ValueIndex,
+    pub(super) index: usize,
+    pub(super) contribution: usize,
     pub(super) in_place: bool,
     pub(super) view: bool,
 }
@@ -64,21 +68,21 @@ pub(super) struct Write {
 #[derive(Debug)]
 pub(super) struct Calls {
     pub(super) list: Vec<CallDraft>,
-    /// By value: the call that writes it, or [`NONE`].
-    pub(super) producer: Vec<u32>,
+    /// By value: the call that writes it, if one does.
+    pub(super) producer: Vec<Option<CallIndex>>,
     /// Values without a batch axis, added to those of the placement: prepared weights and parameter
     /// gradients.
     pub(super) flat: Vec<FlatValue>,
-    /// By node: its parameter gradients, in the order of its parameters; [`NONE`] for statistics.
-    pub(super) parameter_gradients: Vec<Vec<u32>>,
-    /// By parameter: the cost of its regularizer, or [`NONE`].
-    pub(super) regularization: Vec<u32>,
+    /// By node: its parameter gradients, in the order of its parameters; none for statistics.
+    pub(super) parameter_gradients: Vec<Vec<Option<ValueIndex>>>,
+    /// By parameter: the cost of its regularizer, if it has one.
+    pub(super) regularization: Vec<Option<ValueIndex>>,
     /// Parts of each parameter gradient call, which its values have a place for.
     pub(super) contributions: Vec<usize>,
     /// By node: the calls of its parameter gradients, one a chunk.
-    pub(super) param_grads: Vec<Vec<u32>>,
-    /// By node: the prepared form of its weights, or [`NONE`].
-    prepared: Vec<u32>,
+    pub(super) param_grads: Vec<Vec<CallIndex>>,
+    /// By node: the prepared form of its weights, once it has one.
+    prepared: Vec<Option<ValueIndex>>,
     pub(super) first_flat: usize,
 }
 
@@ -118,13 +122,13 @@ pub(super) struct Lister<'a> {
     pub(super) options: PlanOptions,
     pub(super) calls: Calls,
     /// By call that computes input gradients: the parameter gradient that is awaited together with it,
-    /// or [`NONE`].
-    pub(super) joined: Vec<u32>,
+    /// if one is.
+    pub(super) joined: Vec<Option<CallIndex>>,
     /// Where the lister stands.
     pub(super) chunk: usize,
     pub(super) items: Range<usize>,
-    /// By node: what the forward and the backward pass know of the whole batch, or [`NONE`].
-    pub(super) summaries: Vec<[u32; 2]>,
+    /// By node: what the forward and the backward pass know of the whole batch.
+    pub(super) summaries: Vec<[Option<ValueIndex>; 2]>,
 }
 
 impl Calls {
@@ -139,17 +143,17 @@ impl Calls {
     ) -> Self {
         let calls = Self {
             list: Vec::new(),
-            producer: vec![NONE; values.drafts.len()],
+            producer: vec![None; values.drafts.len()],
             flat: Vec::new(),
             parameter_gradients: vec![Vec::new(); graph.nodes.len()],
-            regularization: vec![NONE; graph.parameters.len()],
+            regularization: vec![None; graph.parameters.len()],
             contributions: Vec::new(),
             param_grads: vec![Vec::new(); graph.nodes.len()],
-            prepared: vec![NONE; graph.nodes.len()],
+            prepared: vec![None; graph.nodes.len()],
             first_flat: values.drafts.len(),
         };
         let (chunk, items) = (0, 0..0);
-        let summaries = vec![[NONE; 2]; graph.nodes.len()];
+        let summaries = vec![[None; 2]; graph.nodes.len()];
         let joined = Vec::new();
         let mut lister =
             Lister { graph, mode, values, options, calls, joined, chunk, items, summaries };
@@ -181,28 +185,30 @@ impl Calls {
         lister.calls
     }
 
-    pub(super) fn push(&mut self, call: CallDraft) -> u32 {
-        let index = self.list.len() as u32;
+    pub(super) fn push(&mut self, call: CallDraft) -> CallIndex {
+        let index = CallIndex::new(self.list.len());
         for write in &call.writes {
-            self.producer[write.value as usize] = index;
+            self.producer[write.value] = Some(index);
         }
         self.list.push(call);
         index
     }
 
-    pub(super) fn add_flat(&mut self, floats: usize, contributions: usize, kept: bool) -> u32 {
+    pub(super) fn add_flat(
+        &mut self,
+        floats: usize,
+        contributions: usize,
+        kept: bool,
+    ) -> ValueIndex {
         self.flat.push(FlatValue { floats, contributions, kept });
-        self.producer.push(NONE);
-        (self.first_flat + self.flat.len() - 1) as u32
+        self.producer.push(None);
+        ValueIndex::new(self.first_flat + self.flat.len() - 1)
     }
 
     /// The calls whose values a call reads, and those that it must follow.
-    pub(super) fn waits_for(&self, call: &CallDraft) -> Vec<u32> {
-        let producers = call
-            .reads()
-            .map(|value| self.producer[value as usize])
-            .filter(|&producer| producer != NONE);
-        let mut all: Vec<u32> = producers.chain(call.after.iter().copied()).collect();
+    pub(super) fn waits_for(&self, call: &CallDraft) -> Vec<CallIndex> {
+        let producers = call.reads().filter_map(|value| self.producer[value]);
+        let mut all: Vec<CallIndex> = producers.chain(call.after.iter().copied()).collect();
         all.sort_unstable();
         all.dedup();
         all
@@ -214,17 +220,17 @@ impl Lister<'_> {
         CallDraft {
             phase,
             node,
-            parameter: NONE,
+            parameter: None,
             inputs: Vec::new(),
             placed: Vec::new(),
-            output: NONE,
-            output_grad: NONE,
-            prepared: NONE,
-            summaries: [NONE; 2],
-            norm: NONE,
+            output: None,
+            output_grad: None,
+            prepared: None,
+            summaries: [None; 2],
+            norm: None,
             writes: Vec::new(),
             after: Vec::new(),
-            commit: NONE,
+            commit: None,
             split: Split::Items,
             units: self.items.len(),
             chunk: self.chunk,
@@ -240,17 +246,22 @@ impl Lister<'_> {
     }
 
     /// The gradient of a node's output.
-    pub(super) fn output_grad(&self, id: NodeId) -> u32 {
-        self.here(self.values.gradients[id])
+    pub(super) fn output_grad(&self, id: NodeId) -> Option<ValueIndex> {
+        self.values.gradients[id].map(|value| self.here(value))
     }
 
-    fn input_values(&self, id: NodeId) -> Vec<u32> {
-        let inputs = &self.graph.nodes[id].inputs;
-        inputs.iter().map(|&input| self.here(self.values.activations[input])).collect()
+    /// The activation of a node.
+    pub(super) fn activation(&self, id: NodeId) -> Option<ValueIndex> {
+        self.values.activations[id].map(|value| self.here(value))
+    }
+
+    /// The activations that a node takes in: a plan that holds a node holds them.
+    fn input_values(&self, id: NodeId) -> Vec<ValueIndex> {
+        self.graph.nodes[id].inputs.iter().filter_map(|&input| self.activation(input)).collect()
     }
 
     /// The chunk's value, given that of the whole batch.
-    pub(super) fn here(&self, value: u32) -> u32 {
+    pub(super) fn here(&self, value: ValueIndex) -> ValueIndex {
         if self.chunk == self.values.chunks.len() {
             value
         } else {
@@ -283,7 +294,7 @@ impl Lister<'_> {
             call.summaries = self.summarize(id, Pass::Forward);
         }
         call.placed.clone_from(&self.values.placed[id]);
-        let value = self.here(self.values.activations[id]);
+        let Some(value) = self.activation(id) else { return };
         let is_source = matches!(node.role, Role::Input | Role::Target);
         let mut view = is_source;
         if let Role::Layer(layer) = &node.role {
@@ -311,18 +322,16 @@ impl Lister<'_> {
             call.placed = vec![false; call.inputs.len()];
         }
         if reads.output {
-            call.output = self.here(self.values.activations[id]);
+            call.output = self.activation(id);
         }
     }
 
     /// Weights are prepared once for all chunks, for layers that ask for it.
-    pub(super) fn prepare(&mut self, id: NodeId, pass: Pass) -> u32 {
-        let Role::Layer(layer) = &self.graph.nodes[id].role else { return NONE };
-        let Some(weights) = layer.prepared_weights().filter(|it| it.read_in() == pass) else {
-            return NONE;
-        };
+    pub(super) fn prepare(&mut self, id: NodeId, pass: Pass) -> Option<ValueIndex> {
+        let Role::Layer(layer) = &self.graph.nodes[id].role else { return None };
+        let weights = layer.prepared_weights().filter(|it| it.read_in() == pass)?;
         let floats = weights.floats(&self.input_shapes(id));
-        if floats == 0 || self.calls.prepared[id] != NONE {
+        if floats == 0 || self.calls.prepared[id].is_some() {
             return self.calls.prepared[id];
         }
         let value = self.calls.add_flat(floats, 1, false);
@@ -331,7 +340,7 @@ impl Lister<'_> {
         call.seconds = seconds(Cost { flops: 0.0, floats: 2.0 * floats as f64 });
         call.writes.push(Write { value, index: 0, contribution: 0, in_place: false, view: false });
         self.calls.push(call);
-        self.calls.prepared[id] = value;
-        value
+        self.calls.prepared[id] = Some(value);
+        Some(value)
     }
 }

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use super::{Plan, chunks, fusion, tasks, values};
 use crate::context::Mode;
 use crate::error::{Error, Result};
+use crate::flow::index::MOST;
 use crate::graph::{Graph, Role};
 use crate::optimizers::Optimizer;
 
@@ -93,7 +94,7 @@ impl Plan {
     /// Compiles `graph` for batches of `batch` items.
     ///
     /// # Errors
-    /// If the batch is empty, if training is asked of a graph without a loss or without a parameter
+    /// If the batch is empty or has 2³² - 1 items or more, if training is asked of a graph without a loss or without a parameter
     /// that a loss depends on, if a tensor does not fit into memory's addresses, or if there are to be
     /// micro-batches, but a layer looks at a batch as a whole.
     pub fn compile(
@@ -109,6 +110,10 @@ impl Plan {
         };
         if batch == 0 {
             return Err(refuse("the batch is empty", "use at least one item"));
+        }
+        if batch >= MOST {
+            let problem = format!("a batch of {batch} has more items than can be told apart");
+            return Err(refuse(&problem, "use smaller batches"));
         }
         if mode == Mode::Training {
             if graph.losses().is_empty() {

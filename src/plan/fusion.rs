@@ -6,20 +6,25 @@
 //! done before anyway, so that joining delays nothing and can't close a cycle.
 
 use super::PlanOptions;
-use super::calls::{CallDraft, Calls, MOST_PARTS, parts};
+use super::calls::{CallDraft, CallIndex, Calls, MOST_PARTS, parts};
 use super::values::Values;
 use crate::context::Phase;
-use crate::flow::graph::NONE;
+use crate::flow::index::index_types;
 use crate::graph::{Graph, Role};
 use crate::layers::Split;
 
 /// With this many parts, a task keeps all cores of a machine busy.
 const ENOUGH_PARTS: usize = 16;
 
+index_types! {
+    /// A group of calls, by the order in which groups are begun.
+    pub(super) GroupIndex;
+}
+
 /// Calls of one task, in order.
 #[derive(Clone, Debug)]
 pub(super) struct Group {
-    pub(super) calls: Vec<u32>,
+    pub(super) calls: Vec<CallIndex>,
     pub(super) seconds: f64,
     pub(super) split: Split,
     pub(super) units: usize,
@@ -30,7 +35,8 @@ struct Fusion<'a> {
     calls: &'a Calls,
     options: PlanOptions,
     groups: Vec<Group>,
-    group_of: Vec<u32>,
+    /// By call, of those that have been put into one.
+    group_of: Vec<GroupIndex>,
 }
 
 /// Calls to groups; every call is in one.
@@ -45,23 +51,22 @@ pub(super) fn fuse(
         calls,
         options,
         groups: Vec::new(),
-        group_of: vec![NONE; calls.list.len()],
+        group_of: Vec::with_capacity(calls.list.len()),
     };
-    for index in 0..calls.list.len() {
-        let target = if options.fusion { fusion.place_for(index, values) } else { None };
-        fusion.put(index, target);
+    for call in CallIndex::below(calls.list.len()) {
+        let target = if options.fusion { fusion.place_for(call, values) } else { None };
+        fusion.put(call, target);
     }
     fusion.groups
 }
 
 impl Fusion<'_> {
-    fn put(&mut self, index: usize, target: Option<u32>) {
+    fn put(&mut self, index: CallIndex, target: Option<GroupIndex>) {
         let call = &self.calls.list[index];
-        let group = target.unwrap_or(self.groups.len() as u32);
-        self.group_of[index] = group;
-        match self.groups.get_mut(group as usize) {
+        self.group_of.push(target.unwrap_or(GroupIndex::new(self.groups.len())));
+        match target.map(|target| &mut self.groups[target]) {
             Some(group) => {
-                group.calls.push(index as u32);
+                group.calls.push(index);
                 group.seconds += call.seconds;
                 // An update takes its parameter gradient's rows, few as its own may be.
                 if call.phase != Phase::Update {
@@ -69,7 +74,7 @@ impl Fusion<'_> {
                 }
             }
             None => self.groups.push(Group {
-                calls: vec![index as u32],
+                calls: vec![index],
                 seconds: call.seconds,
                 split: call.split,
                 units: call.units,
@@ -77,11 +82,11 @@ impl Fusion<'_> {
         }
     }
 
-    fn place_for(&self, index: usize, values: &Values) -> Option<u32> {
+    fn place_for(&self, index: CallIndex, values: &Values) -> Option<GroupIndex> {
         let call = &self.calls.list[index];
         match call.phase {
             // What looks at a batch as a whole waits for all parts of the call before.
-            Phase::Forward | Phase::InputGrad if call.summaries != [NONE; 2] => None,
+            Phase::Forward | Phase::InputGrad if call.summaries != [None; 2] => None,
             Phase::Forward => self.after_only_input(call),
             Phase::InputGrad => self.after_gradient(call, values),
             Phase::Update => self.after_param_grad(call, values),
@@ -98,7 +103,7 @@ impl Fusion<'_> {
     }
 
     /// A forward call after the one computing input, if the input has no other consumer.
-    fn after_only_input(&self, call: &CallDraft) -> Option<u32> {
+    fn after_only_input(&self, call: &CallDraft) -> Option<GroupIndex> {
         let node = &self.graph.nodes[call.node];
         let mut only = None;
         for &input in &node.inputs {
@@ -114,52 +119,51 @@ impl Fusion<'_> {
             return None;
         }
         let producer = self.calls.waits_for(call).into_iter().find(|&producer| {
-            let producer = &self.calls.list[producer as usize];
+            let producer = &self.calls.list[producer];
             producer.phase == Phase::Forward && producer.node == input
         })?;
-        self.if_it_fits(self.group_of[producer as usize], call)
+        self.if_it_fits(self.group_of[producer], call)
     }
 
     /// A combining call after the one that summarises, if that has one block.
-    fn after_only_block(&self, call: &CallDraft) -> Option<u32> {
-        let producer = self.calls.producer[call.inputs[0] as usize];
-        let group = self.group_of[producer as usize];
-        (self.groups[group as usize].units == 1).then_some(group)
+    fn after_only_block(&self, call: &CallDraft) -> Option<GroupIndex> {
+        let producer = self.calls.producer[call.inputs[0]]?;
+        let group = self.group_of[producer];
+        (self.groups[group].units == 1).then_some(group)
     }
 
     /// A gradient call after the one computing the gradient that it passes on; a loss's gradient
     /// after the loss.
-    fn after_gradient(&self, call: &CallDraft, values: &Values) -> Option<u32> {
+    fn after_gradient(&self, call: &CallDraft, values: &Values) -> Option<GroupIndex> {
         if let Role::Loss { .. } = self.graph.nodes[call.node].role {
-            let loss = values.of_chunk(values.activations[call.node], call.chunk);
-            let group = self.group_of[self.calls.producer[loss as usize] as usize];
-            return self.if_it_fits(group, call);
+            let loss = values.of_chunk(values.activations[call.node]?, call.chunk);
+            return self.if_it_fits(self.group_of[self.calls.producer[loss]?], call);
         }
         if !call.after.is_empty() {
             // It waits for more than the gradient, which may wait for the group itself.
             return None;
         }
-        let producer = self.calls.producer[call.output_grad as usize];
-        if self.calls.list[producer as usize].writes.len() > 1 {
+        let producer = self.calls.producer[call.output_grad?]?;
+        if self.calls.list[producer].writes.len() > 1 {
             // Several ways on, which can go side by side.
             return None;
         }
-        self.if_it_fits(self.group_of[producer as usize], call)
+        self.if_it_fits(self.group_of[producer], call)
     }
 
     /// An update after its parameter gradient, if the parameter has only that one, is not clipped by a
     /// norm, and every call that can fail belongs to the forward phase: else the gradient would wait
     /// for the whole backward phase.
-    fn after_param_grad(&self, call: &CallDraft, values: &Values) -> Option<u32> {
+    fn after_param_grad(&self, call: &CallDraft, values: &Values) -> Option<GroupIndex> {
         let &[gradient] = call.inputs.as_slice() else { return None };
-        if call.norm != NONE {
+        if call.norm.is_some() {
             return None;
         }
-        let producer = self.calls.producer[gradient as usize] as usize;
+        let producer = self.calls.producer[gradient]?;
         debug_assert_eq!(self.calls.list[producer].phase, Phase::ParamGrad);
-        let commit = &self.calls.list[call.commit as usize];
+        let commit = &self.calls.list[call.commit?];
         let fails_in_backward = commit.after.iter().any(|&before| {
-            let before = &self.calls.list[before as usize];
+            let before = &self.calls.list[before];
             !matches!(before.phase, Phase::Forward | Phase::Prepare)
         });
         let split = self.calls.list[producer].split;
@@ -169,8 +173,8 @@ impl Fusion<'_> {
         (whole && !fails_in_backward).then_some(self.group_of[producer])
     }
 
-    fn if_it_fits(&self, group: u32, call: &CallDraft) -> Option<u32> {
-        let into = &self.groups[group as usize];
+    fn if_it_fits(&self, group: GroupIndex, call: &CallDraft) -> Option<GroupIndex> {
+        let into = &self.groups[group];
         let alike = into.split == Split::Items && call.split == Split::Items;
         let small = call.seconds <= 0.25 * into.seconds
             || into.seconds <= 0.25 * call.seconds

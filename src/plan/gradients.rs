@@ -2,7 +2,7 @@
 
 use super::PlanOptions;
 use super::values::{Contribution, Values, spread};
-use crate::flow::graph::NONE;
+use crate::flow::index::ValueIndex;
 use crate::graph::{Graph, NodeId, Role};
 use crate::layers::View;
 
@@ -23,10 +23,9 @@ impl Values {
         }
         if options.keep_gradients {
             for id in graph.inputs() {
-                let value = self.gradients[id];
-                if value != NONE {
-                    let root = self.drafts[value as usize].root;
-                    self.drafts[root as usize].kept = true;
+                if let Some(value) = self.gradients[id] {
+                    let root = self.drafts[value].root;
+                    self.drafts[root].kept = true;
                 }
             }
         }
@@ -35,24 +34,24 @@ impl Values {
     /// The gradient of a node's output: the only one received, or a sum of those received.
     fn settle_gradient(&mut self, graph: &Graph, id: NodeId, options: PlanOptions) {
         self.gradients[id] = match self.received[id].as_slice() {
-            [] => NONE,
-            [only] => *only,
+            [] => None,
+            [only] => Some(*only),
             [first, ..] => {
                 let first = *first;
-                if options.in_place && self.drafts[first as usize].exclusive {
+                Some(if options.in_place && self.drafts[first].exclusive {
                     self.add_within(&graph.nodes[id].shape, first, 0)
                 } else {
                     self.add_gradient(graph, id, options)
-                }
+                })
             }
         };
     }
 
     /// A gradient of a node's output, with a storage of its own.
-    fn add_gradient(&mut self, graph: &Graph, id: NodeId, options: PlanOptions) -> u32 {
+    fn add_gradient(&mut self, graph: &Graph, id: NodeId, options: PlanOptions) -> ValueIndex {
         let value = self.add(&graph.nodes[id].shape);
         if options.in_place && !options.keep_gradients && self.may_spread[id] {
-            let draft = &mut self.drafts[value as usize];
+            let draft = &mut self.drafts[value];
             draft.stride = spread(draft.cols);
         }
         value
@@ -85,24 +84,23 @@ impl Values {
                 continue;
             }
             let shape = shapes[number];
-            let mut contribution =
-                Contribution { value: NONE, input: number as u32, in_place: false, view: false };
-            contribution.value = match &node.role {
-                Role::Layer(layer) if options.in_place => match view {
+            let (mut in_place, mut is_view) = (false, false);
+            let value = match (&node.role, own) {
+                (Role::Layer(layer), Some(own)) if options.in_place => match view {
                     View::Columns => {
-                        contribution.view = true;
+                        is_view = true;
                         self.add_within(shape, own, start)
                     }
                     View::Reshape if self.is_contiguous(own) => {
-                        contribution.view = true;
+                        is_view = true;
                         let value = self.add(shape);
                         self.put_reshaped(value, own);
                         value
                     }
                     View::Computed if layer.passes_gradient() => {
-                        contribution.view = true;
+                        is_view = true;
                         let value = self.add_within(shape, own, 0);
-                        self.drafts[value as usize].exclusive &= sole;
+                        self.drafts[value].exclusive &= sole;
                         value
                     }
                     View::Computed
@@ -110,17 +108,22 @@ impl Values {
                             && number == 0
                             && node.inputs.len() == 1
                             && node.parameters.is_empty()
-                            && self.drafts[own as usize].exclusive =>
+                            && self.drafts[own].exclusive =>
                     {
-                        contribution.in_place = true;
+                        in_place = true;
                         self.add_within(shape, own, 0)
                     }
                     View::Computed | View::Reshape => self.add_gradient(graph, input, options),
                 },
                 _ => self.add_gradient(graph, input, options),
             };
-            self.received[input].push(contribution.value);
-            self.contributions[id].push(contribution);
+            self.received[input].push(value);
+            self.contributions[id].push(Contribution {
+                value,
+                input: number,
+                in_place,
+                view: is_view,
+            });
         }
     }
 }

@@ -4,10 +4,9 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use super::PlanOptions;
-use super::calls::{Calls, MOST_PARTS, parts};
-use super::fusion::Group;
+use super::calls::{CallIndex, Calls, MOST_PARTS, parts};
+use super::fusion::{Group, GroupIndex};
 use crate::context::Phase;
-use crate::flow::graph::NONE;
 
 /// Groups of fewer estimated seconds do not count as something to do.
 const NEGLIGIBLE: f64 = 1e-6;
@@ -19,38 +18,38 @@ const SECONDS_ALONE: f64 = 8e-6;
 const ITEMS_ALONE: usize = 16;
 
 /// Kahn's algorithm over groups. Gives their order, and which of them run alone.
-pub(super) fn topological(calls: &Calls, groups: &[Group]) -> (Vec<u32>, Vec<bool>) {
-    let mut group_of = vec![NONE; calls.list.len()];
-    for (group, members) in groups.iter().enumerate() {
+pub(super) fn topological(calls: &Calls, groups: &[Group]) -> (Vec<GroupIndex>, Vec<bool>) {
+    let indices = || GroupIndex::below(groups.len());
+    // Every call is in one.
+    let mut group_of = vec![GroupIndex::new(0); calls.list.len()];
+    for (group, members) in indices().zip(groups) {
         for &call in &members.calls {
-            group_of[call as usize] = group as u32;
+            group_of[call] = group;
         }
     }
     let mut missing = vec![0u32; groups.len()];
-    let mut followers: Vec<Vec<u32>> = vec![Vec::new(); groups.len()];
-    for (group, members) in groups.iter().enumerate() {
+    let mut followers: Vec<Vec<GroupIndex>> = vec![Vec::new(); groups.len()];
+    for (group, members) in indices().zip(groups) {
         for &call in &members.calls {
-            for before in calls.waits_for(&calls.list[call as usize]) {
-                let before = group_of[before as usize];
-                if before as usize != group {
+            for before in calls.waits_for(&calls.list[call]) {
+                let before = group_of[before];
+                if before != group {
                     missing[group] += 1;
-                    followers[before as usize].push(group as u32);
+                    followers[before].push(group);
                 }
             }
         }
     }
     // Of those that are ready, the one listed first: chunk after chunk.
-    let first_call = |group: u32| Reverse((groups[group as usize].calls[0], group));
-    let mut ready: BinaryHeap<Reverse<(u32, u32)>> = (0..groups.len() as u32)
-        .filter(|&group| missing[group as usize] == 0)
-        .map(first_call)
-        .collect();
+    let first_call = |group: GroupIndex| Reverse((groups[group].calls[0], group));
+    let mut ready: BinaryHeap<Reverse<(CallIndex, GroupIndex)>> =
+        indices().filter(|&group| missing[group] == 0).map(first_call).collect();
     let mut order = Vec::with_capacity(groups.len());
     while let Some(Reverse((_, group))) = ready.pop() {
         order.push(group);
-        for &follower in &followers[group as usize] {
-            missing[follower as usize] -= 1;
-            if missing[follower as usize] == 0 {
+        for &follower in &followers[group] {
+            missing[follower] -= 1;
+            if missing[follower] == 0 {
                 ready.push(first_call(follower));
             }
         }
@@ -59,7 +58,7 @@ pub(super) fn topological(calls: &Calls, groups: &[Group]) -> (Vec<u32>, Vec<boo
     // for last, so no cycle can have been closed.
     assert_eq!(order.len(), groups.len(), "fusion closed a cycle");
     let counts = |group: &Group| {
-        group.seconds > NEGLIGIBLE && calls.list[group.calls[0] as usize].phase != Phase::Prepare
+        group.seconds > NEGLIGIBLE && calls.list[group.calls[0]].phase != Phase::Prepare
     };
     let alone = alone(groups, &order, &followers, counts);
     (order, alone)
@@ -73,29 +72,29 @@ pub(super) fn topological(calls: &Calls, groups: &[Group]) -> (Vec<u32>, Vec<boo
 /// to all those after.
 fn alone(
     groups: &[Group],
-    order: &[u32],
-    followers: &[Vec<u32>],
+    order: &[GroupIndex],
+    followers: &[Vec<GroupIndex>],
     counts: impl Fn(&Group) -> bool,
 ) -> Vec<bool> {
     let mut position = vec![0; order.len()];
     for (place, &group) in order.iter().enumerate() {
-        position[group as usize] = place;
+        position[group] = place;
     }
     let mut first_follower = vec![usize::MAX; order.len()];
     let mut last_awaited = vec![None; order.len()];
     for (place, &group) in order.iter().enumerate() {
-        for &follower in &followers[group as usize] {
-            let follower = position[follower as usize];
+        for &follower in &followers[group] {
+            let follower = position[follower];
             first_follower[place] = first_follower[place].min(follower);
             last_awaited[follower] = Some(place);
         }
     }
-    let counts = |place: usize| counts(&groups[order[place] as usize]);
+    let counts = |place: usize| counts(&groups[order[place]]);
     let mut alone = vec![false; order.len()];
     // The last of the first followers of all those before.
     let mut reach = 0;
     for place in 0..order.len() {
-        alone[order[place] as usize] = reach <= place;
+        alone[order[place]] = reach <= place;
         if counts(place) {
             reach = reach.max(first_follower[place]);
         }
@@ -103,7 +102,7 @@ fn alone(
     // The first of those that all those after wait for last.
     let mut reach = Some(usize::MAX);
     for place in (0..order.len()).rev() {
-        alone[order[place] as usize] &= reach >= Some(place);
+        alone[order[place]] &= reach >= Some(place);
         if counts(place) {
             reach = reach.min(last_awaited[place]);
         }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::Plan;
 use crate::context::Phase;
+use crate::flow::TaskIndex;
 use crate::statistics::median;
 
 /// What tells tasks apart that can't be told apart by their costs: the estimate, and phase and kind of
@@ -17,12 +18,12 @@ impl Plan {
     /// Equal tasks never take exactly as long as each other. Ranked by that, their order would be drawn by
     /// chance, where the plan's order uses numbers while they are in a cache.
     pub fn evened_out(&self, seconds: &[f64]) -> Vec<f64> {
-        let mut alike: HashMap<Likeness<'_>, Vec<usize>> = HashMap::new();
-        for number in 0..self.task_count() {
-            let calls = self.calls_of(number).iter();
-            let calls = calls.map(|it| (it.phase, self.graph.nodes[it.node as usize].role.kind()));
-            let likeness = (self.costs[number].to_bits(), calls.collect());
-            alike.entry(likeness).or_default().push(number);
+        let mut alike: HashMap<Likeness<'_>, Vec<TaskIndex>> = HashMap::new();
+        for task in self.indices() {
+            let calls = self.calls_of(task).iter();
+            let calls = calls.map(|it| (it.phase, self.graph.nodes[it.node].role.kind()));
+            let likeness = (self.costs[task].to_bits(), calls.collect());
+            alike.entry(likeness).or_default().push(task);
         }
         let mut evened_out = seconds.to_vec();
         for tasks in alike.values() {

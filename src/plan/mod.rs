@@ -24,6 +24,7 @@ pub use compile::PlanOptions;
 
 use crate::context::{Call, Mode, Operand, Phase, Target, TensorLayout, part_range};
 use crate::flow::TaskGraph;
+use crate::flow::index::{TaskIndex, ValueIndex};
 use crate::graph::Graph;
 use crate::optimizers::Optimizer;
 
@@ -67,15 +68,14 @@ pub struct Plan {
     pub(crate) targets: Vec<Target>,
     /// The calls of all tasks: those of a task stand where its work does in the graph of tasks.
     pub(crate) calls: Vec<Call>,
-    /// The value of each node's activation, [`NONE`](crate::flow::graph::NONE) where the plan leaves the node
-    /// out.
-    pub(crate) activations: Vec<u32>,
+    /// The value of each node's activation; none where the plan leaves the node out.
+    pub(crate) activations: Vec<Option<ValueIndex>>,
     /// The value of each node's gradient where the plan keeps it, else none.
-    pub(crate) kept_gradients: Vec<u32>,
+    pub(crate) kept_gradients: Vec<Option<ValueIndex>>,
     /// The values of each parameter's gradient where the plan keeps them.
-    pub(crate) parameter_gradients: Vec<Vec<u32>>,
+    pub(crate) parameter_gradients: Vec<Vec<ValueIndex>>,
     /// The cost of each parameter's regularizer, in parts; none where there is no regularizer.
-    pub(crate) regularization: Vec<u32>,
+    pub(crate) regularization: Vec<Option<ValueIndex>>,
     pub(crate) flops: f64,
 }
 
@@ -112,7 +112,7 @@ impl Plan {
     ) -> impl Iterator<Item = impl Iterator<Item = (Operand, usize)> + 'a> + 'a {
         (0..self.micro_batches).map(move |micro_batch| {
             gradients.iter().flat_map(move |&gradient| {
-                let value = &self.layout.values[gradient.value as usize];
+                let value = &self.layout.values[gradient.value];
                 let each = value.contributions as usize / self.micro_batches;
                 (micro_batch * each..(micro_batch + 1) * each).map(move |it| (gradient, it))
             })
@@ -127,9 +127,9 @@ impl Plan {
     /// The task at `index`, described.
     pub fn task(&self, index: usize) -> TaskInfo<'_> {
         let calls: Vec<_> = self
-            .calls_of(index)
+            .calls_of(TaskIndex::new(index))
             .iter()
-            .map(|call| (self.graph.nodes[call.node as usize].name.as_str(), call.phase))
+            .map(|call| (self.graph.nodes[call.node].name.as_str(), call.phase))
             .collect();
         let task = &self.flow.tasks[index];
         TaskInfo {
@@ -138,25 +138,25 @@ impl Plan {
             calls,
             parts: task.parts as usize,
             messages: task.in_degree as usize,
-            successors: self.flow.successors(index),
+            successors: self.flow.successors(TaskIndex::new(index)),
             cost: self.flow.costs[index],
         }
     }
 
     /// The calls that a task makes, in order.
     #[inline]
-    pub(crate) fn calls_of(&self, task: usize) -> &[Call] {
+    pub(crate) fn calls_of(&self, task: TaskIndex) -> &[Call] {
         &self.calls[self.flow.tasks[task].work.range()]
     }
 
     /// What the parts of a task divide.
     #[inline]
-    pub(crate) fn split(&self, task: usize) -> TaskSplit {
+    pub(crate) fn split(&self, task: TaskIndex) -> TaskSplit {
         if self.flow.tasks[task].by_items { TaskSplit::Items } else { TaskSplit::Rows }
     }
 
     /// The units of `extent` that a part of a task covers.
-    pub(crate) fn part_range(&self, task: usize, part: u32, extent: usize) -> Range<usize> {
+    pub(crate) fn part_range(&self, task: TaskIndex, part: u32, extent: usize) -> Range<usize> {
         part_range(self.flow.tasks[task].parts as usize, part as usize, extent)
     }
 }

@@ -2,7 +2,8 @@
 
 use super::values::Values;
 use crate::context::{Place, Storage};
-use crate::flow::graph::{BufferUse, NONE};
+use crate::flow::graph::BufferUse;
+use crate::flow::index::{BufferIndex, ValueIndex};
 
 /// Storages up to this size have a fixed place: recycling them would cost more than they hold.
 const ARENA_FLOATS: usize = 4096;
@@ -12,8 +13,8 @@ const LINE: usize = 16;
 
 /// The storages of a plan.
 pub(super) struct Storages {
-    /// By value that is a root: its storage.
-    pub(super) of_root: Vec<u32>,
+    /// By value: its storage, if it is a root with one.
+    pub(super) of_root: Vec<Option<BufferIndex>>,
     pub(super) list: Vec<Storage>,
     /// By storage: tasks that touch it, if it is recycled.
     pub(super) holders: Vec<u32>,
@@ -21,13 +22,13 @@ pub(super) struct Storages {
 
 impl Storages {
     pub(super) fn assign(values: &Values) -> Self {
-        let of_root = vec![NONE; values.drafts.len()];
+        let of_root = vec![None; values.drafts.len()];
         let mut storages = Self { of_root, list: Vec::new(), holders: Vec::new() };
-        for (value, draft) in values.drafts.iter().enumerate() {
-            if values.has_storage(value as u32) {
-                let floats = values.storage_floats(value as u32);
-                let fixed = draft.kept || floats <= ARENA_FLOATS;
-                storages.of_root[value] = storages.list.len() as u32;
+        for value in ValueIndex::below(values.drafts.len()) {
+            if values.has_storage(value) {
+                let floats = values.storage_floats(value);
+                let fixed = values.drafts[value].kept || floats <= ARENA_FLOATS;
+                storages.of_root[value] = Some(BufferIndex::new(storages.list.len()));
                 storages.list.push(Storage {
                     place: if fixed { Place::Arena(0) } else { Place::Recycled },
                     floats,

@@ -4,9 +4,9 @@
 //! combines the summaries in the order of the items. Parts of the first are ranges of blocks, and
 //! blocks follow from shapes alone, so that the numbers do not depend on parts or workers.
 
-use super::calls::{Lister, Write, seconds};
-use crate::context::Phase;
-use crate::flow::graph::NONE;
+use super::calls::{CallIndex, Lister, Write, seconds};
+use crate::context::{ParameterIndex, Phase};
+use crate::flow::index::ValueIndex;
 use crate::graph::{NodeId, Role};
 use crate::layers::{Cost, ParameterKind, Pass, Split};
 
@@ -27,8 +27,8 @@ fn blocks(items: usize, rows: usize, columns: usize) -> usize {
 impl Lister<'_> {
     /// Summarises the batch for one pass, if the node's layer asks for that and trains; what the passes so far
     /// know of the batch.
-    pub(super) fn summarize(&mut self, id: NodeId, pass: Pass) -> [u32; 2] {
-        let Role::Layer(layer) = &self.graph.nodes[id].role else { return [NONE; 2] };
+    pub(super) fn summarize(&mut self, id: NodeId, pass: Pass) -> [Option<ValueIndex>; 2] {
+        let Role::Layer(layer) = &self.graph.nodes[id].role else { return [None; 2] };
         let shapes = self.input_shapes(id);
         let floats = layer.whole_batch().map_or(0, |whole| whole.summary_floats(&shapes, pass));
         if floats == 0 || !self.graph.trains(id) {
@@ -70,33 +70,33 @@ impl Lister<'_> {
         let summary = self.calls.add_flat(floats, 1, false);
         call.writes.push(write(summary));
         self.calls.push(call);
-        self.summaries[id][pass as usize] = summary;
+        self.summaries[id][pass as usize] = Some(summary);
         self.summaries[id]
     }
 
     /// The calls that move statistics: one for every node that has them, in node order where nodes
     /// share them.
-    pub(super) fn statistics(&mut self, commit: u32) {
+    pub(super) fn statistics(&mut self, commit: CallIndex) {
         let graph = self.graph;
-        let mut latest = vec![NONE; graph.parameters.len()];
+        let mut latest = vec![None; graph.parameters.len()];
         for (id, node) in graph.nodes.iter().enumerate() {
             for &parameter in &node.parameters {
                 let spec = &graph.parameters[parameter].spec;
                 if spec.kind != ParameterKind::Statistic
-                    || self.summaries[id][0] == NONE
+                    || self.summaries[id][0].is_none()
                     || !graph.parameters[parameter].trainable
                 {
                     continue;
                 }
                 let mut call = self.draft(Phase::Update, id);
-                call.parameter = parameter as u32;
+                call.parameter = Some(ParameterIndex::new(parameter));
                 call.summaries = self.summaries[id];
                 call.after.push(commit);
-                call.after.extend((latest[parameter] != NONE).then_some(latest[parameter]));
-                call.commit = commit;
+                call.after.extend(latest[parameter]);
+                call.commit = Some(commit);
                 call.split = Split::Whole;
                 call.seconds = seconds(Cost { flops: 0.0, floats: 3.0 * spec.floats() as f64 });
-                latest[parameter] = self.calls.push(call);
+                latest[parameter] = Some(self.calls.push(call));
             }
         }
     }

@@ -3,13 +3,18 @@
 use std::sync::Arc;
 
 use super::PlanOptions;
-use super::calls::{CallDraft, Calls, Write, parts};
+use super::calls::{CallDraft, CallIndex, Calls, Write, parts};
 use super::fusion::Group;
 use super::group_order::{parts_alone, topological};
 use super::storages::Storages;
 use super::values::Values;
-use crate::context::{Call, Mode, Operand, PHASES, Phase, Place, Target, TensorLayout, Value};
-use crate::flow::graph::{Edge, NONE, Span, Task, TaskGraph, Work};
+use crate::context::{
+    Call, Mode, Operand, PHASES, ParameterIndex, Phase, Place, Target, TensorLayout, Value,
+};
+use crate::flow::graph::{Edge, Task, TaskGraph, Work};
+use crate::flow::index::{
+    BufferIndex, ChunkIndex, NodeIndex, SlotIndex, Span, TaskIndex, ValueIndex,
+};
 use crate::graph::Graph;
 use crate::layers::Split;
 use crate::optimizers::Optimizer;
@@ -35,14 +40,11 @@ pub(super) fn assemble(
     }
     let mut storages = Storages::assign(&values);
     let (order, alone) = topological(calls, groups);
-    let mut position = vec![NONE; groups.len()];
-    for (place, &group) in order.iter().enumerate() {
-        position[group as usize] = place as u32;
-    }
-    let mut task_of = vec![NONE; calls.list.len()];
-    for (group, members) in groups.iter().enumerate() {
-        for &call in &members.calls {
-            task_of[call as usize] = position[group];
+    // Every call is in one.
+    let mut task_of = vec![TaskIndex::new(0); calls.list.len()];
+    for (task, &group) in TaskIndex::below(order.len()).zip(&order) {
+        for &call in &groups[group].calls {
+            task_of[call] = task;
         }
     }
     let mut writer = Writer {
@@ -54,12 +56,11 @@ pub(super) fn assemble(
         calls,
         task_of: &task_of,
         sent: Vec::new(),
-        slot_of: vec![(NONE, NONE); values.drafts.len()],
-        sender_of: vec![NONE; groups.len()],
+        slot_of: vec![None; values.drafts.len()],
+        sender_of: vec![None; groups.len()],
     };
     for &group in &order {
-        let alone = alone[group as usize];
-        writer.add_task(&groups[group as usize], alone, &values, &mut storages, request.options);
+        writer.add_task(&groups[group], alone[group], &values, &mut storages, request.options);
     }
     let Writer { mut flow, operands, targets, list, sent, .. } = writer;
     flow.nodes = request.graph.nodes.iter().map(|node| node.name.clone()).collect();
@@ -77,7 +78,7 @@ pub(super) fn assemble(
     let parameter_gradients = parameter_gradients(request.graph, &values, calls);
     let drafts = values.drafts.iter().map(|draft| Value {
         // Values of the whole batch that no call uses have no storage.
-        storage: storages.of_root[draft.root as usize],
+        storage: storages.of_root[draft.root],
         offset: draft.offset,
         item_rows: draft.item_rows,
         cols: draft.cols,
@@ -110,21 +111,17 @@ pub(super) fn assemble(
     }
 }
 
-/// The values whose storage is kept; [`NONE`] for others.
-fn kept(values: &Values, all: &[u32]) -> Vec<u32> {
-    let is_kept = |value: u32| {
-        value != NONE && values.drafts[values.drafts[value as usize].root as usize].kept
-    };
-    all.iter().map(|&value| if is_kept(value) { value } else { NONE }).collect()
+/// The values whose storage is kept; none for others.
+fn kept(values: &Values, all: &[Option<ValueIndex>]) -> Vec<Option<ValueIndex>> {
+    let is_kept = |value: &ValueIndex| values.drafts[values.drafts[*value].root].kept;
+    all.iter().map(|value| value.filter(is_kept)).collect()
 }
 
-fn parameter_gradients(graph: &Graph, values: &Values, calls: &Calls) -> Vec<Vec<u32>> {
+fn parameter_gradients(graph: &Graph, values: &Values, calls: &Calls) -> Vec<Vec<ValueIndex>> {
     let mut all = vec![Vec::new(); graph.parameters.len()];
     for (id, node) in graph.nodes.iter().enumerate() {
         for (&parameter, &value) in node.parameters.iter().zip(&calls.parameter_gradients[id]) {
-            if value != NONE && values.drafts[value as usize].kept {
-                all[parameter].push(value);
-            }
+            all[parameter].extend(value.filter(|&value| values.drafts[value].kept));
         }
     }
     all
@@ -137,13 +134,13 @@ struct Writer<'a> {
     targets: Vec<Target>,
     list: Vec<Call>,
     calls: &'a Calls,
-    task_of: &'a [u32],
+    task_of: &'a [TaskIndex],
     /// Messages, with their senders.
-    sent: Vec<(u32, Edge)>,
+    sent: Vec<(TaskIndex, Edge)>,
     /// By value: the task that a message carries it to, and the slot; the latest such task.
-    slot_of: Vec<(u32, u32)>,
+    slot_of: Vec<Option<(TaskIndex, SlotIndex)>>,
     /// By task: the latest task that it sends a message to.
-    sender_of: Vec<u32>,
+    sender_of: Vec<Option<TaskIndex>>,
 }
 
 impl Writer<'_> {
@@ -155,21 +152,21 @@ impl Writer<'_> {
         storages: &mut Storages,
         options: PlanOptions,
     ) {
-        let task = self.flow.tasks.len() as u32;
-        let first_slot = self.flow.slots as u32;
-        let first_call = self.list.len() as u32;
+        let task = TaskIndex::new(self.flow.tasks.len());
+        let first_slot = self.flow.slots;
+        let first_call = self.list.len();
         for &call in &group.calls {
-            self.add_call(&self.calls.list[call as usize], task);
+            self.add_call(&self.calls.list[call], task);
         }
         self.add_signals(group, task);
         let (buffers, acquires) = self.add_buffers(group, values, storages);
         let contributions = group
             .calls
             .iter()
-            .filter(|&&call| self.calls.list[call as usize].phase == Phase::ParamGrad)
-            .map(|&call| self.calls.contributions[call as usize])
+            .filter(|&&call| self.calls.list[call].phase == Phase::ParamGrad)
+            .map(|&call| self.calls.contributions[call])
             .next();
-        let first = &self.calls.list[group.calls[0] as usize];
+        let first = &self.calls.list[group.calls[0]];
         let parts = match (group.split, contributions) {
             (Split::Whole, _) => 1,
             (Split::Items, Some(contributions)) => contributions,
@@ -178,21 +175,20 @@ impl Writer<'_> {
             }
             _ => parts(group.seconds, group.units, options),
         };
-        let in_degree = self.flow.slots as u32 - first_slot;
         self.flow.tasks.push(Task {
-            work: Span { start: first_call, len: group.calls.len() as u32 },
+            work: Span::new(first_call..self.list.len()),
             parts: parts as u32,
-            first_part: self.flow.tasks.last().map_or(0, |last| last.first_part + last.parts),
-            in_degree,
-            first_slot,
-            successors: Span::default(),
+            first_part: self.flow.next_part(),
+            in_degree: (self.flow.slots - first_slot) as u32,
+            first_slot: SlotIndex::new(first_slot),
+            successors: Span::EMPTY,
             // What holds others up comes first; without chunks, all is one.
-            chunk: match first.phase {
+            chunk: ChunkIndex::new(match first.phase {
                 Phase::Commit => 0,
                 _ if values.chunks.len() == 1 => 0,
-                _ => first.chunk as u32,
-            },
-            items: Span { start: first.items.start as u32, len: first.items.len() as u32 },
+                _ => first.chunk,
+            }),
+            items: Span::new(first.items.clone()),
             unknown_cost: false,
             by_items: group.split != Split::Rows,
             buffers,
@@ -205,40 +201,39 @@ impl Writer<'_> {
 
     /// Whether each item of the batch is computed by itself.
     fn divides_by_items(&self, group: &Group) -> bool {
-        let each = |&call: &u32| {
-            let phase = self.calls.list[call as usize].phase;
+        let each = |&call: &CallIndex| {
+            let phase = self.calls.list[call].phase;
             matches!(phase, Phase::Forward | Phase::Accumulate | Phase::InputGrad)
         };
         group.split == Split::Items && group.calls.iter().all(each)
     }
 
-    fn add_call(&mut self, draft: &CallDraft, task: u32) {
-        let start = self.operands.len() as u32;
+    fn add_call(&mut self, draft: &CallDraft, task: TaskIndex) {
+        let start = self.operands.len();
         for (number, &value) in draft.inputs.iter().enumerate() {
             let placed = draft.placed.get(number).copied().unwrap_or(false);
             let operand = self.operand(value, task);
             self.operands.push(Operand { placed, ..operand });
         }
-        let inputs = Span { start, len: draft.inputs.len() as u32 };
-        let output = self.operand(draft.output, task);
-        let output_grad = self.operand(draft.output_grad, task);
-        let prepared = self.operand(draft.prepared, task);
-        let summaries = draft.summaries.map(|value| self.operand(value, task));
-        let norm = self.operand(draft.norm, task);
-        let start = self.targets.len() as u32;
-        self.targets.extend(draft.writes.iter().map(
-            |&Write { value, index, contribution, in_place, view }| Target {
-                value,
-                index,
-                contribution,
-                in_place,
-                view,
-            },
-        ));
-        self.flow.work.push(Work { node: draft.node as u32, phase: draft.phase as u8 });
+        let inputs = Span::new(start..self.operands.len());
+        let mut operand = |value: Option<ValueIndex>| value.map(|value| self.operand(value, task));
+        let [output, output_grad] = [draft.output, draft.output_grad].map(&mut operand);
+        let prepared = operand(draft.prepared);
+        let summaries = draft.summaries.map(&mut operand);
+        let norm = operand(draft.norm);
+        let target = |&Write { value, index, contribution, in_place, view }: &Write| Target {
+            value,
+            index,
+            contribution,
+            in_place,
+            view,
+        };
+        let writes = Span::append(&mut self.targets, draft.writes.iter().map(target));
+        let node = NodeIndex::new(draft.node);
+        self.flow.work.push(Work { node, phase: draft.phase as u8 });
         self.list.push(Call {
             phase: draft.phase,
-            node: draft.node as u32,
+            node,
             parameter: draft.parameter,
             inputs,
             output,
@@ -246,45 +241,41 @@ impl Writer<'_> {
             prepared,
             summaries,
             norm,
-            writes: Span { start, len: draft.writes.len() as u32 },
+            writes,
         });
     }
 
     /// How the task gets at a value: by a message, one for every value however often it is read, or
     /// from its own call.
-    fn operand(&mut self, value: u32, task: u32) -> Operand {
-        if value == NONE {
-            return Operand::ABSENT;
-        }
-        let producer = self.calls.producer[value as usize];
-        let from = self.task_of.get(producer as usize).copied();
+    fn operand(&mut self, value: ValueIndex, task: TaskIndex) -> Operand {
+        let from = self.calls.producer[value].map(|producer| self.task_of[producer]);
         // From a call of its own task, or, for values of the whole batch, from those of all chunks,
         // for which it waits by signals.
         let Some(from) = from.filter(|&from| from != task) else {
-            return Operand { value, slot: NONE, placed: false };
+            return Operand::without_message(value);
         };
-        let known = &mut self.slot_of[value as usize];
-        if known.0 != task {
-            *known = (task, self.flow.slots as u32);
-            self.flow.slots += 1;
-            self.sent.push((from, Edge { task, slot: known.1, value }));
-            self.sender_of[from as usize] = task;
-        }
-        let slot = known.1;
-        Operand { value, slot, placed: false }
+        let known = self.slot_of[value].filter(|&(receiver, _)| receiver == task);
+        let slot = known.map_or_else(|| self.send(from, task, Some(value)), |(_, slot)| slot);
+        self.slot_of[value] = Some((task, slot));
+        Operand { value, slot: Some(slot), placed: false }
+    }
+
+    /// A message from one task to another, by a port of its own.
+    fn send(&mut self, from: TaskIndex, task: TaskIndex, value: Option<ValueIndex>) -> SlotIndex {
+        let slot = SlotIndex::new(self.flow.slots);
+        self.flow.slots += 1;
+        self.sent.push((from, Edge { task, slot, value }));
+        self.sender_of[from] = Some(task);
+        slot
     }
 
     /// Signals from tasks that must come before, but send nothing.
-    fn add_signals(&mut self, group: &Group, task: u32) {
+    fn add_signals(&mut self, group: &Group, task: TaskIndex) {
         for &call in &group.calls {
-            for &before in &self.calls.list[call as usize].after {
-                let from = self.task_of[before as usize];
-                let known = &mut self.sender_of[from as usize];
-                if from != task && *known != task {
-                    *known = task;
-                    let slot = self.flow.slots as u32;
-                    self.flow.slots += 1;
-                    self.sent.push((from, Edge { task, slot, value: NONE }));
+            for &before in &self.calls.list[call].after {
+                let from = self.task_of[before];
+                if from != task && self.sender_of[from] != Some(task) {
+                    self.send(from, task, None);
                 }
             }
         }
@@ -296,16 +287,14 @@ impl Writer<'_> {
         group: &Group,
         values: &Values,
         storages: &mut Storages,
-    ) -> (Span, Span) {
-        let storage_of = |value: u32| {
-            let storage = storages.of_root[values.drafts[value as usize].root as usize];
-            let recycled = storages.list[storage as usize].place == Place::Recycled;
-            recycled.then_some(storage)
-        };
+    ) -> (Span<BufferIndex>, Span<BufferIndex>) {
+        let recycled = |storage: &BufferIndex| storages.list[*storage].place == Place::Recycled;
+        let storage_of =
+            |value: ValueIndex| storages.of_root[values.drafts[value].root].filter(recycled);
         let mut touched = Vec::new();
         let mut written = Vec::new();
         for &call in &group.calls {
-            let call = &self.calls.list[call as usize];
+            let call = &self.calls.list[call];
             touched.extend(call.reads().filter_map(storage_of));
             written.extend(call.writes.iter().filter_map(|write| storage_of(write.value)));
         }
@@ -315,32 +304,28 @@ impl Writer<'_> {
             list.dedup();
         }
         for &storage in &touched {
-            storages.holders[storage as usize] += 1;
+            storages.holders[storage] += 1;
         }
-        let mut add = |list: &[u32]| {
-            let start = self.flow.buffers.list.len() as u32;
-            self.flow.buffers.list.extend(list);
-            Span { start, len: list.len() as u32 }
-        };
-        (add(&touched), add(&written))
+        let list = &mut self.flow.buffers.list;
+        (Span::append(list, touched), Span::append(list, written))
     }
 
     /// Adds the parameters that a task reads or moves, each once.
-    fn add_parameters(&mut self, group: &Group) -> Span {
+    fn add_parameters(&mut self, group: &Group) -> Span<ParameterIndex> {
         let mut touched = Vec::new();
         for &call in &group.calls {
-            let call = &self.calls.list[call as usize];
+            let call = &self.calls.list[call];
             match call.phase {
-                Phase::Update => touched.push(call.parameter),
+                Phase::Update => touched.extend(call.parameter),
                 Phase::Commit | Phase::Accumulate => {}
-                _ => touched
-                    .extend(self.graph.nodes[call.node].parameters.iter().map(|&it| it as u32)),
+                _ => {
+                    let parameters = self.graph.nodes[call.node].parameters.iter();
+                    touched.extend(parameters.map(|&parameter| ParameterIndex::new(parameter)));
+                }
             }
         }
         touched.sort_unstable();
         touched.dedup();
-        let start = self.flow.state.list.len() as u32;
-        self.flow.state.list.extend(&touched);
-        Span { start, len: touched.len() as u32 }
+        Span::append(&mut self.flow.state.list, touched)
     }
 }

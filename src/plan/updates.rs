@@ -1,9 +1,9 @@
 //! The calls that go over single parameters: what their size costs, the norms of their gradients, the
 //! commit, and the updates.
 
-use super::calls::{CallDraft, Lister, SMALLEST_ROWS, Write, parts, seconds};
-use crate::context::Phase;
-use crate::flow::graph::NONE;
+use super::calls::{CallDraft, CallIndex, Lister, SMALLEST_ROWS, Write, parts, seconds};
+use crate::context::{ParameterIndex, Phase};
+use crate::flow::index::ValueIndex;
 use crate::graph::Role;
 use crate::layers::{Cost, Split};
 use crate::optimizers::NormClip;
@@ -11,8 +11,8 @@ use crate::optimizers::NormClip;
 /// The gradients of one parameter, to be added, and the calls that compute them.
 #[derive(Clone, Debug, Default)]
 struct Gradients {
-    values: Vec<u32>,
-    calls: Vec<u32>,
+    values: Vec<ValueIndex>,
+    calls: Vec<CallIndex>,
 }
 
 impl Lister<'_> {
@@ -20,11 +20,11 @@ impl Lister<'_> {
         let graph = self.graph;
         let readers = self.weight_readers();
         let mut gradients = self.gradients_by_parameter();
-        let mut norms = vec![NONE; graph.parameters.len()];
+        let mut norms = vec![None; graph.parameters.len()];
         if norm_clip.is_some() {
             for (parameter, gradients) in gradients.iter_mut().enumerate() {
                 if !gradients.values.is_empty() {
-                    norms[parameter] = self.grad_norm(parameter, gradients);
+                    norms[parameter] = Some(self.grad_norm(parameter, gradients));
                 }
             }
         }
@@ -40,11 +40,11 @@ impl Lister<'_> {
             let mut call = self.parameter_call(Phase::Update, parameter);
             call.inputs.clone_from(&gradients.values);
             call.after.clone_from(&gradients.calls);
-            call.norm = if scale == NONE { norms[parameter] } else { scale };
+            call.norm = scale.or(norms[parameter]);
             call.placed = vec![false; call.inputs.len()];
             call.after.push(commit);
             call.after.extend(&readers[parameter]);
-            call.commit = commit;
+            call.commit = Some(commit);
             let contributions = self.contributions_of(gradients);
             let floats = ((contributions + 4) * described.spec.floats()) as f64;
             call.seconds = seconds(Cost { flops: 0.0, floats });
@@ -61,9 +61,7 @@ impl Lister<'_> {
             for (&parameter, &value) in
                 node.parameters.iter().zip(&self.calls.parameter_gradients[id])
             {
-                if value == NONE {
-                    continue;
-                }
+                let Some(value) = value else { continue };
                 gradients[parameter].values.push(value);
                 gradients[parameter].calls.extend(&self.calls.param_grads[id]);
             }
@@ -73,7 +71,7 @@ impl Lister<'_> {
 
     /// How many arrays are added to one gradient.
     fn contributions_of(&self, gradients: &Gradients) -> usize {
-        let flat = |&value: &u32| self.calls.flat[value as usize - self.calls.first_flat];
+        let flat = |&value: &ValueIndex| self.calls.flat[value.index() - self.calls.first_flat];
         gradients.values.iter().map(|value| flat(value).contributions).sum()
     }
 
@@ -81,14 +79,14 @@ impl Lister<'_> {
     fn parameter_call(&self, phase: Phase, parameter: usize) -> CallDraft {
         let described = &self.graph.parameters[parameter];
         let mut call = self.draft(phase, described.node);
-        call.parameter = parameter as u32;
+        call.parameter = Some(ParameterIndex::new(parameter));
         call.split = Split::Rows;
         call.units = described.spec.rows() / SMALLEST_ROWS;
         call
     }
 
     /// Lets every part of a call, which is a task of its own, write one number; gives the value.
-    fn push_with_sums(&mut self, mut call: CallDraft, kept: bool) -> u32 {
+    fn push_with_sums(&mut self, mut call: CallDraft, kept: bool) -> ValueIndex {
         let parts = parts(call.seconds, call.units, self.options);
         let value = self.calls.add_flat(1, parts, kept);
         call.writes.push(Write { value, index: 0, contribution: 0, in_place: false, view: false });
@@ -98,7 +96,7 @@ impl Lister<'_> {
 
     /// Adds the gradients of a parameter to one, of which only its update has to know from here on;
     /// gives the norms of its parts.
-    fn grad_norm(&mut self, parameter: usize, gradients: &mut Gradients) -> u32 {
+    fn grad_norm(&mut self, parameter: usize, gradients: &mut Gradients) -> ValueIndex {
         let mut call = self.parameter_call(Phase::GradNorm, parameter);
         call.inputs.clone_from(&gradients.values);
         call.placed = vec![false; call.inputs.len()];
@@ -117,14 +115,14 @@ impl Lister<'_> {
                 let mut call = self.parameter_call(Phase::Regularize, parameter);
                 let floats = described.spec.floats() as f64;
                 call.seconds = seconds(Cost { flops: 2.0 * floats, floats });
-                self.calls.regularization[parameter] = self.push_with_sums(call, true);
+                self.calls.regularization[parameter] = Some(self.push_with_sums(call, true));
             }
         }
     }
 
     /// One call that follows every call that can fail; all updates follow it. With the norms of all
     /// gradients, it also says by what these are scaled.
-    fn commit(&mut self, norms: &[u32]) -> (u32, u32) {
+    fn commit(&mut self, norms: &[Option<ValueIndex>]) -> (CallIndex, Option<ValueIndex>) {
         let graph = self.graph;
         let barrier = !self.options.overlap_updates;
         let can_fail = |call: &CallDraft| match (call.phase, &graph.nodes[call.node].role) {
@@ -138,23 +136,21 @@ impl Lister<'_> {
         };
         // Only those that no other such call waits for: the rest come before anyway.
         let mut last: Vec<bool> = self.calls.list.iter().map(can_fail).collect();
-        for index in 0..self.calls.list.len() {
-            if can_fail(&self.calls.list[index]) {
-                for before in self.calls.waits_for(&self.calls.list[index]) {
-                    last[before as usize] = false;
-                }
+        for call in self.calls.list.iter().filter(|call| can_fail(call)) {
+            for before in self.calls.waits_for(call) {
+                last[before] = false;
             }
         }
         let mut call = self.draft(Phase::Commit, graph.losses()[0]);
-        call.after = (0..last.len() as u32).filter(|&index| last[index as usize]).collect();
+        call.after = CallIndex::below(last.len()).filter(|&call| last[call]).collect();
         call.split = Split::Whole;
         call.seconds = 1e-7;
-        call.inputs = norms.iter().copied().filter(|&norm| norm != NONE).collect();
+        call.inputs = norms.iter().copied().flatten().collect();
         call.placed = vec![false; call.inputs.len()];
-        let mut scale = NONE;
+        let mut scale = None;
         if !call.inputs.is_empty() {
-            scale = self.calls.add_flat(1, 1, false);
-            let value = scale;
+            let value = self.calls.add_flat(1, 1, false);
+            scale = Some(value);
             call.writes.push(Write {
                 value,
                 index: 0,
@@ -168,16 +164,20 @@ impl Lister<'_> {
 
     /// By parameter: the calls that read the weights. Those of the forward phase come before the
     /// commit.
-    fn weight_readers(&self) -> Vec<Vec<u32>> {
+    fn weight_readers(&self) -> Vec<Vec<CallIndex>> {
         let mut readers = vec![Vec::new(); self.graph.parameters.len()];
-        for (index, call) in self.calls.list.iter().enumerate() {
+        for (index, call) in CallIndex::below(self.calls.list.len()).zip(&self.calls.list) {
             match call.phase {
                 Phase::InputGrad | Phase::ParamGrad => {
                     for &parameter in &self.graph.nodes[call.node].parameters {
-                        readers[parameter].push(index as u32);
+                        readers[parameter].push(index);
                     }
                 }
-                Phase::Regularize => readers[call.parameter as usize].push(index as u32),
+                Phase::Regularize => {
+                    if let Some(parameter) = call.parameter {
+                        readers[parameter].push(index);
+                    }
+                }
                 _ => {}
             }
         }

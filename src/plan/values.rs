@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use super::PlanOptions;
 use crate::context::{Mode, part_range};
-use crate::flow::graph::NONE;
+use crate::flow::index::ValueIndex;
 use crate::graph::{Graph, Node, NodeId, Role};
 use crate::layers::{Reads, Split, View};
 
@@ -15,7 +15,7 @@ use crate::layers::{Reads, Split, View};
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Draft {
     /// The value in whose storage it lies: itself, if it has one of its own.
-    pub(super) root: u32,
+    pub(super) root: ValueIndex,
     pub(super) offset: usize,
     pub(super) stride: usize,
     /// Rows of one item; 0 for values without a batch axis.
@@ -37,8 +37,8 @@ pub(super) struct Draft {
 /// The gradient with respect to one input of a node.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Contribution {
-    pub(super) value: u32,
-    pub(super) input: u32,
+    pub(super) value: ValueIndex,
+    pub(super) input: usize,
     pub(super) in_place: bool,
     pub(super) view: bool,
 }
@@ -46,14 +46,14 @@ pub(super) struct Contribution {
 #[derive(Debug)]
 pub(super) struct Values {
     pub(super) drafts: Vec<Draft>,
-    /// By node: its activation.
-    pub(super) activations: Vec<u32>,
-    /// By node: the gradient of its output, or [`NONE`].
-    pub(super) gradients: Vec<u32>,
+    /// By node: its activation, if the plan holds the node.
+    pub(super) activations: Vec<Option<ValueIndex>>,
+    /// By node: the gradient of its output, if it is needed.
+    pub(super) gradients: Vec<Option<ValueIndex>>,
     /// By node: the gradients of its inputs that are needed.
     pub(super) contributions: Vec<Vec<Contribution>>,
     /// By node: the gradients that its consumers send, in edge order.
-    pub(super) received: Vec<Vec<u32>>,
+    pub(super) received: Vec<Vec<ValueIndex>>,
     /// By node: whether each input is already where the output wants it.
     pub(super) placed: Vec<Vec<bool>>,
     /// By node: whether the rows of its output may lie apart.
@@ -123,8 +123,8 @@ impl Values {
         let count = graph.nodes.len();
         let mut values = Self {
             drafts: Vec::new(),
-            activations: vec![NONE; count],
-            gradients: vec![NONE; count],
+            activations: vec![None; count],
+            gradients: vec![None; count],
             contributions: vec![Vec::new(); count],
             received: vec![Vec::new(); count],
             placed: vec![Vec::new(); count],
@@ -139,13 +139,14 @@ impl Values {
         }
         for (id, node) in graph.nodes.iter().enumerate() {
             if included[id] {
-                values.activations[id] = values.add(&node.shape);
+                let activation = values.add(&node.shape);
+                values.activations[id] = Some(activation);
                 values.placed[id] = vec![false; node.inputs.len()];
                 let kept = match node.role {
                     Role::Loss { .. } | Role::Metric(_) | Role::Input | Role::Target => true,
                     Role::Layer(_) => is_output[id],
                 };
-                let draft = &mut values.drafts[values.activations[id] as usize];
+                let draft = &mut values.drafts[activation];
                 draft.kept = kept;
                 if options.in_place && !kept && values.may_spread[id] {
                     draft.stride = spread(draft.cols);
@@ -189,16 +190,16 @@ impl Values {
             }
             whole.push(self.gradients[id]);
         }
-        for value in whole.into_iter().filter(|&value| value != NONE) {
-            let root = self.drafts[value as usize].root;
-            self.drafts[root as usize].whole = true;
+        for value in whole.into_iter().flatten() {
+            let root = self.drafts[value].root;
+            self.drafts[root].whole = true;
         }
     }
 
     /// Marks the storages that are read after the run.
     fn keep_kept_whole(&mut self) {
         for value in 0..self.count {
-            let root = self.drafts[value].root as usize;
+            let root = self.drafts[value].root;
             self.drafts[root].whole |= self.drafts[root].kept;
         }
     }
@@ -208,16 +209,15 @@ impl Values {
     fn divide(&mut self, chunks: usize) {
         self.chunks = (0..chunks).map(|chunk| part_range(chunks, chunk, self.batch)).collect();
         for (chunk, items) in self.chunks.iter().enumerate() {
-            let shift = (self.count * (chunk + 1)) as u32;
             for value in 0..self.count {
                 let mut draft = self.drafts[value];
-                let root = self.drafts[draft.root as usize];
+                let root = self.drafts[draft.root];
                 draft.items = items.len();
                 draft.kept = false;
                 if root.whole {
                     draft.offset += items.start * root.item_rows * root.stride;
                 } else {
-                    draft.root += shift;
+                    draft.root = in_chunk(draft.root, self.count, chunk);
                 }
                 self.drafts.push(draft);
             }
@@ -225,32 +225,29 @@ impl Values {
     }
 
     /// The value of a chunk, given that of the whole batch.
-    pub(super) fn of_chunk(&self, value: u32, chunk: usize) -> u32 {
-        if value == NONE || self.chunks.len() == 1 {
-            value
-        } else {
-            value + (self.count * (chunk + 1)) as u32
-        }
+    pub(super) fn of_chunk(&self, value: ValueIndex, chunk: usize) -> ValueIndex {
+        if self.chunks.len() == 1 { value } else { in_chunk(value, self.count, chunk) }
     }
 
     /// Whether the value has a storage of its own that some call uses.
-    pub(super) fn has_storage(&self, value: u32) -> bool {
-        let draft = self.drafts[value as usize];
-        let unused = self.chunks.len() > 1 && (value as usize) < self.count && !draft.whole;
+    pub(super) fn has_storage(&self, value: ValueIndex) -> bool {
+        let draft = self.drafts[value];
+        let unused = self.chunks.len() > 1 && value.index() < self.count && !draft.whole;
         draft.root == value && !unused
     }
 
-    fn push(&mut self, draft: Draft) -> u32 {
+    fn push(&mut self, draft: Draft) -> ValueIndex {
+        // Plans have far fewer values than there are indices: a graph of that size does not fit into memory.
+        let value = ValueIndex::new(self.drafts.len());
         self.drafts.push(draft);
-        // Plans have fewer than 2^32 values: a graph of that size does not fit into memory.
-        (self.drafts.len() - 1) as u32
+        value
     }
 
     /// A value of one item's `shape` with a storage of its own.
-    pub(super) fn add(&mut self, shape: &[usize]) -> u32 {
+    pub(super) fn add(&mut self, shape: &[usize]) -> ValueIndex {
         let (item_rows, cols) = matrix(shape);
         self.push(Draft {
-            root: self.drafts.len() as u32,
+            root: ValueIndex::new(self.drafts.len()),
             offset: 0,
             stride: cols,
             item_rows,
@@ -265,9 +262,14 @@ impl Values {
     }
 
     /// A value without a batch axis: `contributions` times `floats`, one after another.
-    pub(super) fn add_flat(&mut self, floats: usize, contributions: usize, kept: bool) -> u32 {
+    pub(super) fn add_flat(
+        &mut self,
+        floats: usize,
+        contributions: usize,
+        kept: bool,
+    ) -> ValueIndex {
         self.push(Draft {
-            root: self.drafts.len() as u32,
+            root: ValueIndex::new(self.drafts.len()),
             offset: 0,
             stride: floats,
             item_rows: 0,
@@ -282,15 +284,20 @@ impl Values {
     }
 
     /// A value of `shape` that lies in `parent`, from `column` on.
-    pub(super) fn add_within(&mut self, shape: &[usize], parent: u32, column: usize) -> u32 {
+    pub(super) fn add_within(
+        &mut self,
+        shape: &[usize],
+        parent: ValueIndex,
+        column: usize,
+    ) -> ValueIndex {
         let value = self.add(shape);
         self.put_within(value, parent, column);
         value
     }
 
-    fn put_within(&mut self, value: u32, parent: u32, column: usize) {
-        let outer = self.drafts[parent as usize];
-        let draft = &mut self.drafts[value as usize];
+    fn put_within(&mut self, value: ValueIndex, parent: ValueIndex, column: usize) {
+        let outer = self.drafts[parent];
+        let draft = &mut self.drafts[value];
         draft.root = outer.root;
         draft.offset = outer.offset + column;
         draft.stride = outer.stride;
@@ -298,19 +305,19 @@ impl Values {
     }
 
     /// Whether the rows touch, so that the same numbers can be seen with other axes.
-    pub(super) fn is_contiguous(&self, value: u32) -> bool {
-        let draft = self.drafts[value as usize];
+    pub(super) fn is_contiguous(&self, value: ValueIndex) -> bool {
+        let draft = self.drafts[value];
         draft.offset == 0 && draft.stride == draft.cols
     }
 
-    pub(super) fn put_reshaped(&mut self, value: u32, parent: u32) {
+    pub(super) fn put_reshaped(&mut self, value: ValueIndex, parent: ValueIndex) {
         self.put_within(value, parent, 0);
-        let draft = &mut self.drafts[value as usize];
+        let draft = &mut self.drafts[value];
         draft.stride = draft.cols;
     }
 
-    fn has_own_storage(&self, value: u32) -> bool {
-        self.drafts[value as usize].root == value
+    fn has_own_storage(&self, value: ValueIndex) -> bool {
+        self.drafts[value].root == value
     }
 
     /// Consumers first: when a node is visited, its own place is settled, and it settles that of its
@@ -320,21 +327,18 @@ impl Values {
         for &id in graph.order.iter().rev() {
             let node = &graph.nodes[id];
             let Role::Layer(layer) = &node.role else { continue };
-            if !included[id] {
-                continue;
-            }
             let shapes: Vec<&[usize]> =
                 node.inputs.iter().map(|&input| graph.nodes[input].shape.as_slice()).collect();
-            let own = self.activations[id];
+            let Some(own) = self.activations[id] else { continue };
             match layer.view(&shapes) {
                 View::Reshape => {
                     let input = node.inputs[0];
-                    let value = self.activations[input];
-                    if self.movable(graph, input) && self.is_contiguous(own) {
+                    let Some(value) = self.activations[input] else { continue };
+                    if self.movable(graph, input).is_some() && self.is_contiguous(own) {
                         self.put_reshaped(value, own);
                         self.placed[id][0] = true;
                     } else if self.has_own_storage(own)
-                        && !self.drafts[own as usize].kept
+                        && !self.drafts[own].kept
                         && self.is_contiguous(value)
                         && matches!(graph.nodes[input].role, Role::Input)
                     {
@@ -345,8 +349,8 @@ impl Values {
                 View::Columns => {
                     let mut column = 0;
                     for (number, &input) in node.inputs.iter().enumerate() {
-                        if self.movable(graph, input) {
-                            self.put_within(self.activations[input], own, column);
+                        if let Some(value) = self.movable(graph, input) {
+                            self.put_within(value, own, column);
                             self.placed[id][number] = true;
                         }
                         column += graph.nodes[input].shape.last().copied().unwrap_or(1);
@@ -355,13 +359,12 @@ impl Values {
                 View::Computed => {
                     let Some(&input) = node.inputs.first() else { continue };
                     let may_overwrite = layer.in_place()
-                        && self.movable(graph, input)
                         && uses[input] == 1
                         && graph.nodes[input].shape == node.shape
                         && overwritable(graph, input, mode)
                         && (mode != Mode::Training || !layer.input_grad_reads().inputs);
-                    if may_overwrite {
-                        self.put_within(self.activations[input], own, 0);
+                    if may_overwrite && let Some(value) = self.movable(graph, input) {
+                        self.put_within(value, own, 0);
                         self.placed[id][0] = true;
                     }
                 }
@@ -369,23 +372,27 @@ impl Values {
         }
     }
 
-    /// Whether the node's activation may be put into another storage.
-    fn movable(&self, graph: &Graph, id: NodeId) -> bool {
-        let value = self.activations[id];
-        matches!(graph.nodes[id].role, Role::Layer(_))
-            && self.has_own_storage(value)
-            && !self.drafts[value as usize].kept
+    /// The node's activation, if it may be put into another storage.
+    fn movable(&self, graph: &Graph, id: NodeId) -> Option<ValueIndex> {
+        let is_layer = matches!(graph.nodes[id].role, Role::Layer(_));
+        self.activations[id]
+            .filter(|&value| is_layer && self.has_own_storage(value) && !self.drafts[value].kept)
     }
 
     /// Floats of the storage whose root is `value`.
-    pub(super) fn storage_floats(&self, value: u32) -> usize {
-        let draft = self.drafts[value as usize];
+    pub(super) fn storage_floats(&self, value: ValueIndex) -> usize {
+        let draft = self.drafts[value];
         if draft.item_rows == 0 {
             draft.floats * draft.contributions as usize
         } else {
             draft.items * draft.item_rows * draft.stride
         }
     }
+}
+
+/// The value of a chunk, of which each has `count`, given that of the whole batch.
+fn in_chunk(value: ValueIndex, count: usize, chunk: usize) -> ValueIndex {
+    ValueIndex::new(value.index() + count * (chunk + 1))
 }
 
 /// Whether nobody but the consumer needs the numbers that the node computed.

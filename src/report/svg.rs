@@ -51,7 +51,7 @@ impl NodeCosts {
         let nodes = plan.graph().nodes().len();
         let mut costs =
             Self { seconds: vec![0.0; nodes], tasks: vec![0; nodes], critical: vec![false; nodes] };
-        for (task, parts) in part_seconds.iter().enumerate() {
+        for (task, parts) in plan.indices().zip(part_seconds) {
             costs.seconds[plan.node_of(task)] += parts.iter().sum::<f64>();
             costs.tasks[plan.node_of(task)] += 1;
         }

@@ -159,9 +159,9 @@ fn ranks(inputs: &[Vec<usize>]) -> Vec<usize> {
 /// workers that ran a task stand at its corner.
 fn boxes(plan: &Plan, execution: Option<&Execution>) -> (String, (f64, f64)) {
     let mut inputs = vec![Vec::new(); plan.task_count()];
-    for task in 0..plan.task_count() {
+    for task in plan.indices() {
         for edge in plan.edges_of(task) {
-            inputs[edge.task as usize].push(task);
+            inputs[edge.task].push(task.index());
         }
     }
     let lines: Vec<Vec<(Phase, String)>> =

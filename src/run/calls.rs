@@ -1,6 +1,7 @@
 //! The calls that a part of a task makes.
 
 use crate::context::{Call, Context, Operand, Pass, Phase, Target, part_range};
+use crate::flow::index::TaskIndex;
 use crate::flow::policy::ReadyPart;
 use crate::graph::Role;
 use crate::kernels;
@@ -13,27 +14,26 @@ use super::state::RunState;
 impl RunState {
     /// Makes every call of one part; `at` is the one under way.
     #[inline]
-    pub(super) fn make_calls(&self, part: ReadyPart, at: &mut u32) -> Result<(), String> {
-        let task = part.task as usize;
-        for (number, call) in (0..).zip(self.plan.calls_of(task)) {
+    pub(super) fn make_calls(&self, part: ReadyPart, at: &mut usize) -> Result<(), String> {
+        for (number, call) in self.plan.calls_of(part.task).iter().enumerate() {
             *at = number;
-            self.make(task, part.part, call)?;
+            self.make(part.task, part.part, call)?;
         }
         Ok(())
     }
 
     #[inline]
-    fn make(&self, task: usize, part: u32, call: &Call) -> Result<(), String> {
+    fn make(&self, task: TaskIndex, part: u32, call: &Call) -> Result<(), String> {
         let plan = &*self.plan;
-        let node = &plan.graph.nodes[call.node as usize];
+        let node = &plan.graph.nodes[call.node];
         let described = &plan.flow.tasks[task];
-        let all = described.items.len as usize;
+        let all = described.items.len();
         let items = if described.by_items {
             part_range(described.parts as usize, part as usize, all)
         } else {
             0..all
         };
-        let first_item = described.items.start as usize + items.start;
+        let first_item = described.items.start() + items.start;
         let mut context = Context {
             tensors: &self.tensors,
             call,
@@ -43,7 +43,7 @@ impl RunState {
             in_place: false,
             read_next: &[],
         };
-        let targets = &plan.targets[call.writes.range()];
+        let targets = call.writes.of(&plan.targets);
         match call.phase {
             Phase::Summarize => self.summarize(task, part, &context, Pass::Forward),
             Phase::SummarizeGrad => self.summarize(task, part, &context, Pass::Backward),
@@ -53,7 +53,9 @@ impl RunState {
                 let Some(target) = targets.first().filter(|target| !target.view) else {
                     return Ok(());
                 };
-                context.in_place = plan.layout.operands[call.inputs.range()]
+                context.in_place = call
+                    .inputs
+                    .of(&plan.layout.operands)
                     .first()
                     .is_some_and(|operand| operand.placed);
                 let output = context.target(target);
@@ -66,7 +68,7 @@ impl RunState {
             }
             Phase::Prepare => match &node.role {
                 Role::Layer(layer) => {
-                    let operand = Operand::written(targets[0].value);
+                    let operand = Operand::without_message(targets[0].value);
                     let floats = self.value(operand.value).floats;
                     let weights = layer.prepared_weights().ok_or("it prepares no weights")?;
                     weights.prepare(&context, self.flat_mut(operand, 0..floats))
@@ -81,7 +83,7 @@ impl RunState {
                 for target in targets.iter().filter(|target| !target.view) {
                     context.in_place = target.in_place;
                     let gradient = context.target(target);
-                    let input = target.index as usize;
+                    let input = target.index;
                     match &node.role {
                         Role::Layer(layer) => layer.input_grad(&context, input, gradient)?,
                         Role::Loss { loss, weight } => {
@@ -108,7 +110,7 @@ impl RunState {
                 Ok(())
             }
             Phase::Update => {
-                let spec = &plan.graph.parameters[call.parameter as usize].spec;
+                let spec = &self.parameter(call).spec;
                 match spec.kind {
                     ParameterKind::Learned => self.update(task, part, call),
                     ParameterKind::Statistic => {
@@ -122,12 +124,12 @@ impl RunState {
 
     /// What the node of a call computes.
     pub(super) fn role(&self, context: &Context<'_>) -> &Role {
-        &self.plan.graph.nodes[context.call.node as usize].role
+        &self.plan.graph.nodes[context.call.node].role
     }
 
     /// Adds gradients in the order of the edges that they came by.
     fn accumulate(&self, context: &Context<'_>, target: &Target) {
-        let operands = &self.plan.layout.operands[context.call.inputs.range()];
+        let operands = context.call.inputs.of(&self.plan.layout.operands);
         let onto = operands.first().is_some_and(|first| first.placed);
         let gradients = operands[usize::from(onto)..].iter();
         let gradients = gradients.map(|operand| self.rows(*operand, &context.items));
@@ -136,21 +138,21 @@ impl RunState {
 
     fn param_grad(
         &self,
-        task: usize,
+        task: TaskIndex,
         part: u32,
         context: &Context<'_>,
         targets: &[Target],
     ) -> Result<(), String> {
         let Role::Layer(layer) = self.role(context) else { return Ok(()) };
         for target in targets {
-            let parameter = context.node.parameters[target.index as usize];
+            let parameter = context.node.parameters[target.index];
             let spec = &self.plan.graph.parameters[parameter].spec;
-            let operand = Operand::written(target.value);
+            let operand = Operand::without_message(target.value);
             let floats = self.value(target.value).floats;
-            let start = |contribution: u32| contribution as usize * floats;
+            let start = |contribution: usize| contribution * floats;
             let (rows, floats) = match self.plan.split(task) {
                 TaskSplit::Items => {
-                    let start = start(target.contribution + part);
+                    let start = start(target.contribution + part as usize);
                     (0..spec.rows(), start..start + floats)
                 }
                 TaskSplit::Rows => {
@@ -165,7 +167,7 @@ impl RunState {
                 let read_next = self.read_by_update(task, parameter, &rows, &mut arrays);
                 let context = Context { read_next, items: context.items.clone(), ..*context };
                 let gradient = self.flat_mut(operand, floats);
-                layer.param_grad(&context, target.index as usize, rows, gradient)?;
+                layer.param_grad(&context, target.index, rows, gradient)?;
             }
         }
         Ok(())
@@ -174,14 +176,14 @@ impl RunState {
     /// Summarises the part's blocks of items.
     fn summarize(
         &self,
-        task: usize,
+        task: TaskIndex,
         part: u32,
         context: &Context<'_>,
         pass: Pass,
     ) -> Result<(), String> {
         let Role::Layer(layer) = self.role(context) else { return Ok(()) };
         let whole = layer.whole_batch().ok_or("it summarises no batch")?;
-        let target = self.plan.targets[context.call.writes.range()][0].value;
+        let target = context.call.writes.of(&self.plan.targets)[0].value;
         let value = *self.value(target);
         let blocks = value.contributions as usize;
         for block in self.plan.part_range(task, part, blocks) {
@@ -189,7 +191,11 @@ impl RunState {
             let first_item = items.start;
             let context = Context { items, first_item, ..*context };
             let floats = block * value.floats..(block + 1) * value.floats;
-            whole.summarize(&context, pass, self.flat_mut(Operand::written(target), floats))?;
+            whole.summarize(
+                &context,
+                pass,
+                self.flat_mut(Operand::without_message(target), floats),
+            )?;
         }
         Ok(())
     }
@@ -198,13 +204,13 @@ impl RunState {
     fn combine(&self, context: &Context<'_>, pass: Pass) -> Result<(), String> {
         let Role::Layer(layer) = self.role(context) else { return Ok(()) };
         let whole = layer.whole_batch().ok_or("it summarises no batch")?;
-        let operand = self.plan.layout.operands[context.call.inputs.range()][0];
+        let operand = context.call.inputs.of(&self.plan.layout.operands)[0];
         let value = *self.value(operand.value);
         let blocks = value.contributions as usize;
         let items = |block| part_range(blocks, block, self.plan.layout.batch).len();
         let summaries = self.flat(operand).chunks(value.floats).enumerate();
         let mut summaries = summaries.map(|(block, summary)| (items(block), summary));
-        let target = Operand::written(self.plan.targets[context.call.writes.range()][0].value);
+        let target = Operand::without_message(context.call.writes.of(&self.plan.targets)[0].value);
         let summary = self.flat_mut(target, 0..value.floats);
         whole.combine(context, pass, &mut summaries, summary)
     }

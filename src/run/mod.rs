@@ -11,9 +11,9 @@ use std::sync::atomic::Ordering;
 
 use self::state::RunState;
 pub use crate::context::Parameters;
-use crate::context::{Mode, Operand, Phase, Place};
+use crate::context::{Mode, Operand, ParameterIndex, Phase, Place};
 use crate::error::{Error, Result};
-use crate::flow::graph::NONE;
+use crate::flow::index::ValueIndex;
 use crate::flow::{CancelToken, Execute, Observer, Running, sealed};
 use crate::graph::{NodeId, Role};
 use crate::plan::Plan;
@@ -53,14 +53,14 @@ impl Run {
         let described = &plan.graph.nodes[node];
         let batch = plan.batch();
         let expected = batch * described.shape.iter().product::<usize>();
-        let value = plan.activations[node];
-        if value == NONE || !matches!(described.role, Role::Input | Role::Target) {
+        let takes_data = matches!(described.role, Role::Input | Role::Target);
+        let Some(value) = plan.activations[node].filter(|_| takes_data) else {
             return Err(Error::node(
                 &described.name,
                 "it takes no data in this plan",
                 "bind inputs, and targets where there is a loss",
             ));
-        }
+        };
         if values.len() != expected {
             return Err(Error::Input {
                 node: described.name.clone(),
@@ -108,14 +108,13 @@ impl Run {
     /// inputs and targets.
     pub fn kept(&self, node: NodeId) -> Option<&[f32]> {
         let plan = &self.state.plan;
-        let value = *plan.activations.get(node)?;
-        self.kept_value(value)
+        self.kept_value((*plan.activations.get(node)?)?)
     }
 
-    fn kept_value(&self, value: u32) -> Option<&[f32]> {
+    fn kept_value(&self, value: ValueIndex) -> Option<&[f32]> {
         let plan = &self.state.plan;
-        let described = plan.layout.values.get(value as usize)?;
-        let storage = plan.layout.storages[described.storage as usize];
+        let described = plan.layout.values.get(value.index())?;
+        let storage = plan.layout.storages[described.storage?];
         let own = described.offset == 0 && described.stride == described.cols;
         let Place::Arena(_) = storage.place else { return None };
         let floats = if described.item_rows == 0 {
@@ -131,13 +130,9 @@ impl Run {
     /// The gradient of all losses with respect to an input node, if the plan keeps gradients.
     pub fn input_gradient(&self, node: NodeId) -> Option<Vec<f32>> {
         let plan = &self.state.plan;
-        let value = *plan.kept_gradients.get(node)?;
-        if value == NONE {
-            return None;
-        }
-        let described = plan.layout.values[value as usize];
-        let rows =
-            self.state.rows(Operand { value, slot: NONE, placed: false }, &(0..plan.batch()));
+        let value = (*plan.kept_gradients.get(node)?)?;
+        let described = plan.layout.values[value];
+        let rows = self.state.rows(Operand::without_message(value), &(0..plan.batch()));
         let mut copy = Vec::with_capacity(plan.batch() * described.item_rows * described.cols);
         (0..rows.rows()).for_each(|row| copy.extend_from_slice(rows.row(row)));
         Some(copy)
@@ -146,7 +141,7 @@ impl Run {
     /// What the regularizer of parameter number `parameter` says that its weights cost, before they
     /// were moved; nothing without one, and nothing in predictions.
     pub fn regularization(&self, parameter: usize) -> Option<f64> {
-        let costs = self.kept_value(*self.state.plan.regularization.get(parameter)?)?;
+        let costs = self.kept_value((*self.state.plan.regularization.get(parameter)?)?)?;
         Some(costs.iter().map(|&cost| f64::from(cost)).sum())
     }
 
@@ -160,15 +155,14 @@ impl Run {
         let floats = described.spec.floats();
         let mut sum = vec![0.0f32; floats];
         // An update adds all contributions to the first one.
-        let added = plan
-            .calls
-            .iter()
-            .any(|call| call.phase == Phase::Update && call.parameter as usize == parameter);
+        let added = plan.calls.iter().any(|call| {
+            call.phase == Phase::Update && call.parameter == Some(ParameterIndex::new(parameter))
+        });
         let add = |sum: &mut [f32], more: &[f32]| {
             sum.iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
         };
         let operands: Vec<Operand> =
-            values.iter().map(|&value| Operand { value, ..Operand::ABSENT }).collect();
+            values.iter().map(|&value| Operand::without_message(value)).collect();
         let most = if added { 1 } else { usize::MAX };
         let mut own = vec![0.0f32; floats];
         for contributions in plan.contributions(&operands).take(most) {

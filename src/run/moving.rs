@@ -5,8 +5,8 @@ use std::ops::Range;
 use std::sync::atomic::Ordering;
 
 use super::state::RunState;
-use crate::context::{Call, Context, Operand, Phase};
-use crate::flow::graph::NONE;
+use crate::context::{Call, Context, Operand, ParameterIndex, Phase};
+use crate::flow::index::TaskIndex;
 use crate::graph::{Parameter, Role};
 use crate::kernels::{self, Buffer};
 use crate::optimizers::{MOST_STATE, Moving, NormClip};
@@ -20,9 +20,17 @@ fn rows_before_update(buffer: &Buffer, range: Range<usize>) -> &[f32] {
     unsafe { std::slice::from_raw_parts(buffer.pointer().add(range.start), range.len()) }
 }
 
+/// The parameter that an update, a norm or a regularizer is about.
+fn parameter_of(call: &Call) -> ParameterIndex {
+    match call.parameter {
+        Some(parameter) => parameter,
+        None => panic!("{} is about no parameter", call.phase.name()),
+    }
+}
+
 impl RunState {
     /// The floats of a part's rows of the call's parameter; none where it has no row.
-    fn part_floats(&self, task: usize, part: u32, call: &Call) -> Range<usize> {
+    fn part_floats(&self, task: TaskIndex, part: u32, call: &Call) -> Range<usize> {
         let spec = &self.parameter(call).spec;
         let rows = match self.plan.split(task) {
             TaskSplit::Items => 0..spec.rows(),
@@ -31,24 +39,24 @@ impl RunState {
         if rows.is_empty() { 0..0 } else { spec.floats_of(rows) }
     }
 
-    fn parameter(&self, call: &Call) -> &Parameter {
-        &self.plan.graph.parameters[call.parameter as usize]
+    pub(super) fn parameter(&self, call: &Call) -> &Parameter {
+        &self.plan.graph.parameters[parameter_of(call)]
     }
 
     /// The weights of a part's rows.
     fn weights(&self, call: &Call, range: Range<usize>) -> &[f32] {
-        rows_before_update(&self.parameters.entries[call.parameter as usize].weights, range)
+        rows_before_update(&self.parameters.entries[parameter_of(call)].weights, range)
     }
 
     /// Writes the one number of a part.
     fn write_sum(&self, part: u32, call: &Call, sum: f32) {
-        let target = self.plan.targets[call.writes.start as usize];
+        let target = call.writes.of(&self.plan.targets)[0];
         let at = part as usize;
-        self.flat_mut(Operand::written(target.value), at..at + 1)[0] = sum;
+        self.flat_mut(Operand::without_message(target.value), at..at + 1)[0] = sum;
     }
 
     /// What the part's weights cost.
-    pub(super) fn regularize(&self, task: usize, part: u32, call: &Call) {
+    pub(super) fn regularize(&self, task: TaskIndex, part: u32, call: &Call) {
         let range = self.part_floats(task, part, call);
         let weights = self.weights(call, range);
         let cost = self.parameter(call).regularizer.as_ref().map_or(0.0, |it| it.cost(weights));
@@ -63,9 +71,7 @@ impl RunState {
             self.flat_mut(operand, start + range.start..start + range.end)
         };
         let mut sum: Option<&mut [f32]> = None;
-        for contributions in
-            self.plan.contributions(&self.plan.layout.operands[call.inputs.range()])
-        {
+        for contributions in self.plan.contributions(call.inputs.of(&self.plan.layout.operands)) {
             let mut contributions = contributions.map(rows);
             let Some(own) = contributions.next() else { continue };
             contributions.for_each(|more| kernels::add_slices(own, more));
@@ -83,7 +89,7 @@ impl RunState {
 
     /// Completes the gradient of the part's rows, and writes its norm. A norm rather than a sum of
     /// squares, which could be too large for a float where the gradient is not.
-    pub(super) fn grad_norm(&self, task: usize, part: u32, call: &Call) {
+    pub(super) fn grad_norm(&self, task: TaskIndex, part: u32, call: &Call) {
         let range = self.part_floats(task, part, call);
         let gradient = self.complete_gradient(call, &range).map_or(&[][..], |gradient| gradient);
         let squares = kernels::sum_each(gradient, |number| f64::from(number) * f64::from(number));
@@ -98,7 +104,7 @@ impl RunState {
 
     /// Where all gradients are clipped together: by what they are multiplied.
     pub(super) fn clip_scale(&self, call: &Call) {
-        let norms = &self.plan.layout.operands[call.inputs.range()];
+        let norms = call.inputs.of(&self.plan.layout.operands);
         if let Some(clip) = self.plan.optimizer.norm_clip().filter(|_| !norms.is_empty()) {
             self.write_sum(0, call, clip.scale(self.norm_of(norms)));
         }
@@ -117,13 +123,14 @@ impl RunState {
     /// task, which is split by rows.
     pub(super) fn read_by_update<'a>(
         &'a self,
-        task: usize,
+        task: TaskIndex,
         parameter: usize,
         rows: &Range<usize>,
         arrays: &'a mut [&'a [f32]; 1 + MOST_STATE],
     ) -> &'a [&'a [f32]] {
-        let updates =
-            |call: &Call| call.phase == Phase::Update && call.parameter as usize == parameter;
+        let updates = |call: &Call| {
+            call.phase == Phase::Update && call.parameter == Some(ParameterIndex::new(parameter))
+        };
         let by_rows = self.plan.split(task) == TaskSplit::Rows;
         if !by_rows || !self.plan.calls_of(task).iter().any(updates) {
             return &[];
@@ -139,26 +146,26 @@ impl RunState {
     }
 
     /// Moves the part's rows of a parameter.
-    pub(super) fn update(&self, task: usize, part: u32, call: &Call) -> Result<(), String> {
+    pub(super) fn update(&self, task: TaskIndex, part: u32, call: &Call) -> Result<(), String> {
         let range = self.part_floats(task, part, call);
         if range.is_empty() {
             return Ok(());
         }
-        let gradient = if call.norm.value == NONE {
-            let Some(gradient) = self.complete_gradient(call, &range) else { return Ok(()) };
-            gradient
-        } else {
-            let first = self.plan.layout.operands[call.inputs.start as usize];
+        let gradient = if let Some(norm) = call.norm {
+            let first = call.inputs.of(&self.plan.layout.operands)[0];
             let gradient = self.flat_mut(first, range.clone());
-            let scale = self.scale_of(call.norm);
+            let scale = self.scale_of(norm);
             if scale.to_bits() != 1.0f32.to_bits() {
                 for number in gradient.iter_mut() {
                     *number *= scale;
                 }
             }
             gradient
+        } else {
+            let Some(gradient) = self.complete_gradient(call, &range) else { return Ok(()) };
+            gradient
         };
-        let entry = &self.parameters.entries[call.parameter as usize];
+        let entry = &self.parameters.entries[parameter_of(call)];
         // SAFETY: the buffers are as large as the parameter; this part is the only one with these
         // rows, and all readers of this call are done.
         let rows_of = |buffer: &Buffer| unsafe {
@@ -180,8 +187,8 @@ impl RunState {
     /// Moves a parameter that no optimizer moves.
     pub(super) fn move_statistic(&self, context: &Context<'_>) {
         let Role::Layer(layer) = self.role(context) else { return };
-        let parameter = context.call.parameter as usize;
-        let place = context.node.parameters.iter().position(|&it| it == parameter);
+        let parameter = parameter_of(context.call);
+        let place = context.node.parameters.iter().position(|&it| it == parameter.index());
         let weights = &self.parameters.entries[parameter].weights;
         // SAFETY: this call is the only one that touches the parameter now: in training, none reads
         // it, and those of other nodes that move it come before or after.

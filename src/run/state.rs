@@ -6,7 +6,8 @@ use std::sync::Arc;
 use crate::context::{Handle, Parameters, Phase, Tensors};
 use crate::error::Failure;
 use crate::flow::core::{Core, Failed};
-use crate::flow::graph::{Edge, NONE};
+use crate::flow::graph::Edge;
+use crate::flow::index::TaskIndex;
 use crate::flow::policy::ReadyPart;
 use crate::flow::program::Program;
 use crate::flow::sync::Native;
@@ -49,13 +50,13 @@ impl Program for RunState {
     }
 
     #[inline]
-    fn fire(&self, part: ReadyPart, at: &mut u32) -> Result<(), String> {
-        self.acquire(part.task as usize);
+    fn fire(&self, part: ReadyPart, at: &mut usize) -> Result<(), String> {
+        self.acquire(part.task);
         self.make_calls(part, at)
     }
 
     #[inline]
-    fn release(&self, task: usize, _failed: bool) {
+    fn release(&self, task: TaskIndex, _failed: bool) {
         self.tensors.release(task);
     }
 
@@ -66,10 +67,7 @@ impl Program for RunState {
     }
 
     fn bytes(&self, edge: &Edge) -> usize {
-        if edge.value == NONE {
-            return 0;
-        }
-        let value = self.value(edge.value);
+        let Some(value) = edge.value.map(|value| self.value(value)) else { return 0 };
         let floats = if value.item_rows == 0 {
             value.floats * value.contributions as usize
         } else {
@@ -78,10 +76,10 @@ impl Program for RunState {
         floats * size_of::<f32>()
     }
 
-    fn failure(&self, task: usize, at: u32, cause: &str, late: bool) -> Failed {
+    fn failure(&self, task: TaskIndex, at: usize, cause: &str, late: bool) -> Failed {
         let plan = &self.plan;
-        let call = &plan.calls_of(task)[at as usize];
-        let node = &plan.graph.nodes[call.node as usize];
+        let call = &plan.calls_of(task)[at];
+        let node = &plan.graph.nodes[call.node];
         // An optimizer that can fail has a copy of the weights taken before the step.
         let expected = call.phase == Phase::Update && plan.optimizer.can_fail();
         let late = if late && !expected {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::flow::TaskGraph;
 use crate::flow::holders::Holders;
+use crate::flow::index::TaskIndex;
 
 /// What the run's recycler would have handed out: sizes only.
 #[derive(Debug)]
@@ -38,9 +39,8 @@ impl Buffers {
     }
 
     /// A part begins: what its task writes first gets a buffer.
-    pub(super) fn acquire(&mut self, graph: &TaskGraph, task: usize, now: f64) {
+    pub(super) fn acquire(&mut self, graph: &TaskGraph, task: TaskIndex, now: f64) {
         for &buffer in graph.acquired_by(task) {
-            let buffer = buffer as usize;
             if self.floats[buffer] > 0 {
                 continue;
             }
@@ -59,7 +59,7 @@ impl Buffers {
     }
 
     /// A task ends: buffers that nobody else holds go back.
-    pub(super) fn release(&mut self, graph: &TaskGraph, task: usize, now: f64) {
+    pub(super) fn release(&mut self, graph: &TaskGraph, task: TaskIndex, now: f64) {
         let Self { holders, floats, free, live, history, .. } = self;
         holders.release(graph.buffers_of(task), |buffer| {
             let floats = std::mem::take(&mut floats[buffer]);

@@ -4,7 +4,7 @@ use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
-use crate::flow::{PartEvent, TaskGraph};
+use crate::flow::{PartEvent, TaskGraph, TaskIndex};
 use crate::random;
 use crate::statistics::median;
 
@@ -121,8 +121,8 @@ impl PartCosts {
     }
 
     /// Where a part stands in what [`PartCosts::draw`] gives.
-    pub(super) fn index(&self, task: u32, part: u32) -> usize {
-        self.first[task as usize] + part as usize
+    pub(super) fn index(&self, task: TaskIndex, part: u32) -> usize {
+        self.first[task] + part as usize
     }
 }
 

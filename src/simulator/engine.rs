@@ -15,9 +15,8 @@ use super::buffers::Buffers;
 use super::traffic::{Copies, Traffic};
 use super::{Machine, PartCosts, Simulation};
 use crate::error::Result;
-use crate::flow::PartEvent;
-use crate::flow::TaskGraph;
 use crate::flow::policy::{Policy, ReadyPart};
+use crate::flow::{PartEvent, TaskGraph, TaskIndex};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum State {
@@ -46,7 +45,7 @@ struct Worker {
     /// Seconds that the part still takes alone.
     left: f64,
     started: f64,
-    ready: Vec<u32>,
+    ready: Vec<TaskIndex>,
     taken: Vec<ReadyPart>,
     busy: f64,
     scheduling: f64,
@@ -95,7 +94,7 @@ impl<'a> Engine<'a> {
             scheduling_since: 0.0,
             refused_at: None,
             locked_until: 0.0,
-            part: ReadyPart { task: 0, part: 0 },
+            part: ReadyPart { task: TaskIndex::new(0), part: 0 },
             left: 0.0,
             started: 0.0,
             ready: Vec::new(),
@@ -154,7 +153,7 @@ impl<'a> Engine<'a> {
         caller.state = State::Scheduling;
         caller.scheduling_since = self.clock;
         caller.ready.clone_from(&self.graph.sources);
-        self.graph.sources.iter().for_each(|&task| self.ready_at[task as usize] = self.clock);
+        self.graph.sources.iter().for_each(|&task| self.ready_at[task] = self.clock);
         self.lock(0, self.clock, Event::Begin);
         while self.sinks_left > 0 {
             if !self.advance(policy) {
@@ -179,7 +178,7 @@ impl<'a> Engine<'a> {
         let worker = timed.worker;
         match timed.event {
             Event::Start => self.start(worker),
-            Event::Complete(task) => self.complete(policy, worker, task as usize),
+            Event::Complete(task) => self.complete(policy, worker, task),
             Event::Look => self.lock(worker, self.clock, Event::Take),
             Event::Ended => {
                 self.workers[worker].ready.clear();
@@ -261,7 +260,7 @@ impl<'a> Engine<'a> {
 
     fn start(&mut self, worker: usize) {
         let part = self.workers[worker].part;
-        let task = part.task as usize;
+        let task = part.task;
         self.buffers.acquire(self.graph, task, self.clock - self.began);
         let fetched = self.traffic.fetch(&mut self.copies, task, part.part, worker);
         let taken = self.traffic.write(&mut self.copies, task, part.part, worker);
@@ -288,14 +287,14 @@ impl<'a> Engine<'a> {
         let ReadyPart { task, part } = ended.part;
         let nanoseconds = |time: f64| ((time - self.began) * 1e9).round().max(0.0) as u64;
         self.recorded.push(PartEvent {
-            task: task as usize,
+            task: task.index(),
             part: part as usize,
             worker,
-            ready: nanoseconds(self.ready_at[task as usize]),
+            ready: nanoseconds(self.ready_at[task]),
             start: nanoseconds(ended.started),
             end: nanoseconds(self.clock),
         });
-        let left = &mut self.parts_left[task as usize];
+        let left = &mut self.parts_left[task];
         *left -= 1;
         let overhead = &self.machine.overhead;
         let speed = self.machine.speeds[worker];
@@ -303,28 +302,28 @@ impl<'a> Engine<'a> {
             let event = if self.supervised { Event::Ended } else { Event::Next };
             self.plan_event(self.clock + overhead.part / speed, worker, event);
         } else {
-            let messages = self.graph.tasks[task as usize].successors.len;
-            let took = (overhead.part + f64::from(messages) * overhead.message) / speed;
+            let messages = self.graph.tasks[task].successors.len();
+            let took = (overhead.part + messages as f64 * overhead.message) / speed;
             self.plan_event(self.clock + took, worker, Event::Complete(task));
         }
     }
 
-    fn complete(&mut self, policy: &mut dyn Policy, worker: usize, task: usize) {
+    fn complete(&mut self, policy: &mut dyn Policy, worker: usize, task: TaskIndex) {
         self.buffers.release(self.graph, task, self.clock - self.began);
         let mut ready = std::mem::take(&mut self.workers[worker].ready);
         ready.clear();
         let edges = self.graph.edges_of(task);
         for edge in edges {
-            let pending = &mut self.pending[edge.task as usize];
+            let pending = &mut self.pending[edge.task];
             *pending -= 1;
             if *pending == 0 {
-                self.ready_at[edge.task as usize] = self.clock;
+                self.ready_at[edge.task] = self.clock;
                 ready.push(edge.task);
             }
         }
         self.sinks_left -= u32::from(edges.is_empty());
         let alone = match ready.as_slice() {
-            &[task] if self.graph.tasks[task as usize].parts == 1 => Some(task),
+            &[task] if self.graph.tasks[task].parts == 1 => Some(task),
             _ => None,
         };
         let nothing = ready.is_empty();

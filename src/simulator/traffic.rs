@@ -2,9 +2,10 @@
 
 use std::ops::Range;
 
-use crate::context::{Call, Phase};
+use crate::context::{Call, ParameterIndex, Phase};
 use crate::flow::TaskGraph;
-use crate::flow::graph::{NONE, Task};
+use crate::flow::graph::Task;
+use crate::flow::index::{TaskIndex, ValueIndex};
 use crate::plan::{Plan, TaskSplit};
 
 /// Bits of a word of workers.
@@ -26,7 +27,7 @@ pub struct Traffic {
 /// Bytes that a task reads and another task wrote, in this step or, for parameters, in the one before.
 #[derive(Clone, Copy, Debug)]
 struct Read {
-    writer: u32,
+    writer: TaskIndex,
     bytes: f64,
     share: Share,
     /// Whether they are parameters.
@@ -65,7 +66,7 @@ impl Traffic {
     /// No part reads anything.
     pub(super) fn none(graph: &TaskGraph) -> Self {
         let tasks = graph.tasks.iter();
-        let first = tasks.map(|task| task.first_part as usize).chain([graph.part_count()]);
+        let first = tasks.map(|task| task.place(0)).chain([graph.part_count()]);
         Self {
             reads: vec![Vec::new(); graph.task_count()],
             writes: vec![0.0; graph.task_count()],
@@ -77,24 +78,24 @@ impl Traffic {
     /// Every part reads each message to its task whole; `bytes` are those of the graph's messages.
     pub(super) fn of_messages(graph: &TaskGraph, bytes: &[u32]) -> Self {
         let mut traffic = Self::none(graph);
-        for (writer, task) in graph.tasks.iter().enumerate() {
-            let edges = &graph.edges[task.successors.range()];
-            for (edge, &bytes) in edges.iter().zip(&bytes[task.successors.range()]) {
-                let (writer, bytes) = (writer as u32, f64::from(bytes));
+        for writer in graph.indices() {
+            let bytes = &bytes[graph.tasks[writer].successors.range()];
+            for (edge, &bytes) in graph.edges_of(writer).iter().zip(bytes) {
+                let bytes = f64::from(bytes);
                 let read = Read { writer, bytes, share: Share::All, weights: false };
-                traffic.reads[edge.task as usize].push(read);
+                traffic.reads[edge.task].push(read);
             }
         }
         traffic
     }
 
     /// How many parts a task has.
-    fn parts(&self, task: usize) -> u32 {
-        (self.first[task + 1] - self.first[task]) as u32
+    fn parts(&self, task: TaskIndex) -> u32 {
+        (self.first[task.index() + 1] - self.first[task]) as u32
     }
 
     /// What a part covers.
-    fn extent(&self, task: usize, part: u32) -> Range<f64> {
+    fn extent(&self, task: TaskIndex, part: u32) -> Range<f64> {
         let parts = f64::from(self.parts(task));
         let (start, end) = (f64::from(part) / parts, f64::from(part + 1) / parts);
         let Range { start: first, end: last } = self.extents[task];
@@ -113,13 +114,13 @@ impl Traffic {
     pub(super) fn fetch(
         &self,
         copies: &mut Copies,
-        task: usize,
+        task: TaskIndex,
         part: u32,
         worker: usize,
     ) -> Fetched {
         let mut fetched = Fetched::default();
         for read in &self.reads[task] {
-            let writer = read.writer as usize;
+            let writer = read.writer;
             let parts = self.parts(writer);
             let each = read.bytes / f64::from(parts);
             for number in 0..parts {
@@ -141,7 +142,13 @@ impl Traffic {
 
     /// `worker` alone holds what the part wrote. Gives the bytes that others held before, in the places
     /// to which it writes.
-    pub(super) fn write(&self, copies: &mut Copies, task: usize, part: u32, worker: usize) -> f64 {
+    pub(super) fn write(
+        &self,
+        copies: &mut Copies,
+        task: TaskIndex,
+        part: u32,
+        worker: usize,
+    ) -> f64 {
         let is_held = copies.write(self.first[task] + part as usize, worker);
         if is_held { self.writes[task] } else { 0.0 }
     }
@@ -179,8 +186,8 @@ impl Copies {
 
 /// What all parts of a task cover: items of the batch, or a share of all rows.
 fn extent(task: &Task) -> Range<f64> {
-    let first = f64::from(task.items.start);
-    if task.by_items { first..first + f64::from(task.items.len) } else { 0.0..1.0 }
+    let first = task.items.start() as f64;
+    if task.by_items { first..first + task.items.len() as f64 } else { 0.0..1.0 }
 }
 
 /// How much of `of` lies in `within`.
@@ -191,12 +198,12 @@ fn common(of: &Range<f64>, within: &Range<f64>) -> f64 {
 }
 
 /// Bytes of a value, all contributions together.
-fn bytes(plan: &Plan, value: u32, items: u32) -> f64 {
-    let described = &plan.layout.values[value as usize];
+fn bytes(plan: &Plan, value: ValueIndex, items: usize) -> f64 {
+    let described = &plan.layout.values[value];
     let floats = if described.item_rows == 0 {
         described.floats * described.contributions as usize
     } else {
-        items as usize * described.item_rows * described.cols
+        items * described.item_rows * described.cols
     };
     (floats * size_of::<f32>()) as f64
 }
@@ -205,82 +212,76 @@ fn bytes(plan: &Plan, value: u32, items: u32) -> f64 {
 fn weights_of<'a>(plan: &'a Plan, call: &'a Call) -> &'a [usize] {
     match call.phase {
         Phase::Summarize | Phase::Forward | Phase::Prepare | Phase::InputGrad => {
-            &plan.graph.nodes[call.node as usize].parameters
+            &plan.graph.nodes[call.node].parameters
         }
         Phase::Regularize | Phase::Update => {
-            let node = &plan.graph.nodes[call.node as usize].parameters;
-            let own = node.iter().position(|&it| it == call.parameter as usize);
+            let node = &plan.graph.nodes[call.node].parameters;
+            let own = node.iter().position(|&it| Some(ParameterIndex::new(it)) == call.parameter);
             own.map_or(&[], |place| &node[place..=place])
         }
         _ => &[],
     }
 }
 
-fn floats(plan: &Plan, parameter: usize) -> usize {
+fn floats(plan: &Plan, parameter: ParameterIndex) -> usize {
     plan.graph.parameters[parameter].spec.floats()
 }
 
 fn writes(plan: &Plan) -> Vec<f64> {
-    let of_task = |task: usize| {
+    let of_task = |task: TaskIndex| {
         let mut sum = 0.0;
         for call in plan.calls_of(task) {
-            let targets = plan.targets[call.writes.range()].iter();
-            let items = plan.tasks[task].items.len;
+            let targets = call.writes.of(&plan.targets).iter();
+            let items = plan.tasks[task].items.len();
             sum += targets.map(|target| bytes(plan, target.value, items)).sum::<f64>();
-            if call.phase == Phase::Update {
+            if call.phase == Phase::Update
+                && let Some(parameter) = call.parameter
+            {
                 let arrays = 1 + plan.optimizer.state().len();
-                sum += (arrays * floats(plan, call.parameter as usize) * size_of::<f32>()) as f64;
+                sum += (arrays * floats(plan, parameter) * size_of::<f32>()) as f64;
             }
         }
         sum / f64::from(plan.tasks[task].parts)
     };
-    (0..plan.task_count()).map(of_task).collect()
+    plan.indices().map(of_task).collect()
 }
 
 fn reads(plan: &Plan) -> Vec<Vec<Read>> {
     let mut reads: Vec<Vec<Read>> = vec![Vec::new(); plan.tasks.len()];
-    for writer in 0..plan.task_count() {
+    for writer in plan.indices() {
         for edge in plan.edges_of(writer) {
-            if edge.value == NONE {
-                continue;
-            }
-            let by_items = plan.layout.values[edge.value as usize].item_rows > 0;
-            let share = match (by_items, plan.split(writer), plan.split(edge.task as usize)) {
+            let Some(value) = edge.value else { continue };
+            let by_items = plan.layout.values[value].item_rows > 0;
+            let share = match (by_items, plan.split(writer), plan.split(edge.task)) {
                 (true, TaskSplit::Items, TaskSplit::Items)
                 | (false, TaskSplit::Rows, TaskSplit::Rows) => Share::Same,
                 (false, _, TaskSplit::Rows) => Share::Slice,
                 _ => Share::All,
             };
-            let bytes = bytes(plan, edge.value, plan.tasks[writer].items.len);
-            reads[edge.task as usize].push(Read {
-                writer: writer as u32,
-                bytes,
-                share,
-                weights: false,
-            });
+            let bytes = bytes(plan, value, plan.tasks[writer].items.len());
+            reads[edge.task].push(Read { writer, bytes, share, weights: false });
         }
     }
     // Parameters come from the updates of the step before.
-    let mut update_of = vec![NONE; plan.graph.parameters.len()];
-    for number in 0..plan.task_count() {
-        for call in plan.calls_of(number) {
-            if call.phase == Phase::Update {
-                update_of[call.parameter as usize] = number as u32;
+    let mut update_of = vec![None; plan.graph.parameters.len()];
+    for task in plan.indices() {
+        for call in plan.calls_of(task) {
+            if call.phase == Phase::Update
+                && let Some(parameter) = call.parameter
+            {
+                update_of[parameter] = Some(task);
             }
         }
     }
-    for (number, reads) in reads.iter_mut().enumerate() {
-        for call in plan.calls_of(number) {
+    for (task, reads) in plan.indices().zip(&mut reads) {
+        for call in plan.calls_of(task) {
             for &parameter in weights_of(plan, call) {
-                let writer = update_of[parameter];
-                if writer == NONE {
-                    continue;
-                }
-                let floats = floats(plan, parameter);
+                let Some(writer) = update_of[parameter] else { continue };
+                let floats = floats(plan, ParameterIndex::new(parameter));
                 let arrays =
                     if call.phase == Phase::Update { 1 + plan.optimizer.state().len() } else { 1 };
                 let bytes = (arrays * floats * size_of::<f32>()) as f64;
-                let same = call.phase == Phase::Update && plan.split(number) == TaskSplit::Rows;
+                let same = call.phase == Phase::Update && plan.split(task) == TaskSplit::Rows;
                 let share = if same { Share::Same } else { Share::All };
                 reads.push(Read { writer, bytes, share, weights: true });
             }
@@ -312,9 +313,10 @@ mod tests {
         let flow = flow.build().unwrap();
         for traffic in [Workload::traffic(&flow), Workload::traffic(&flow.run())] {
             let mut copies = traffic.copies(2);
-            traffic.write(&mut copies, 0, 0, 0);
-            assert_eq!(traffic.fetch(&mut copies, 1, 0, 0).values, 0.0, "its own");
-            assert_eq!(traffic.fetch(&mut copies, 1, 1, 1).values, 32.0);
+            let [numbers, parts] = [0, 1].map(TaskIndex::new);
+            traffic.write(&mut copies, numbers, 0, 0);
+            assert_eq!(traffic.fetch(&mut copies, parts, 0, 0).values, 0.0, "its own");
+            assert_eq!(traffic.fetch(&mut copies, parts, 1, 1).values, 32.0);
         }
     }
 
@@ -329,7 +331,7 @@ mod tests {
         let optimizer: Arc<dyn Optimizer> = Arc::new(Sgd::default());
         let options = PlanOptions::plain();
         let plan = Plan::compile(&graph, Mode::Prediction, 4, &optimizer, options).unwrap();
-        let task = |node: &str| (0..plan.task_count()).find(|&it| plan.task(it).node == node);
+        let task = |node: &str| plan.indices().find(|it| plan.task(it.index()).node == node);
         let [x, a, b] = ["x", "a", "b"].map(|node| task(node).unwrap());
         let traffic = plan.traffic();
         let mut copies = traffic.copies(2);

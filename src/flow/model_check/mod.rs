@@ -16,6 +16,7 @@ use primitives::{CountingFirst, Loom, Silent, Token, Unordered};
 
 use super::core::{Core, Delivery, Failed};
 use super::graph::{Edge, PhaseSpec, TaskGraph, Work};
+use super::index::{NodeIndex, SlotIndex, TaskIndex, ValueIndex};
 use super::message::Slot;
 use super::policy::{Policy, ReadyPart, policy};
 use super::program::Program;
@@ -27,7 +28,7 @@ use super::worker::Worker;
 struct Task {
     parts: u32,
     /// The tasks that it waits for; the message of each has a slot.
-    waits_for: &'static [u32],
+    waits_for: &'static [usize],
 }
 
 /// A source, two tasks side by side, one of them in two parts, and a sink.
@@ -59,14 +60,15 @@ fn graph(tasks: &[Task]) -> TaskGraph {
     let mut graph = TaskGraph::new("model", PHASES);
     let mut sent = Vec::new();
     for (number, task) in tasks.iter().enumerate() {
-        let first_slot = graph.slots as u32;
-        for (&from, slot) in task.waits_for.iter().zip(first_slot..) {
-            sent.push((from, Edge { task: number as u32, slot, value: from }));
-        }
         graph.nodes.push(number.to_string());
         let seconds = if task.parts == 1 { 0.0 } else { f64::from(task.parts) };
-        let work = Work { node: number as u32, phase: 0 };
-        graph.add_task(work, task.parts, task.waits_for.len(), seconds);
+        let work = Work { node: NodeIndex::new(number), phase: 0 };
+        let added = graph.add_task(work, task.parts, task.waits_for.len(), seconds);
+        for (port, &from) in task.waits_for.iter().enumerate() {
+            let slot = graph.tasks[added].slot(port);
+            let edge = Edge { task: added, slot, value: Some(ValueIndex::new(from)) };
+            sent.push((TaskIndex::new(from), edge));
+        }
     }
     graph.connect(sent);
     graph
@@ -97,8 +99,8 @@ impl<P: Primitives> ModelRun<P> {
     }
 
     /// How often each part of a task ran; the same for all of them.
-    fn times(&self, task: u32) -> usize {
-        let cells = self.cells[task as usize].iter();
+    fn times(&self, task: usize) -> usize {
+        let cells = self.cells[task].iter();
         // SAFETY: loom fails the test if anybody may write meanwhile.
         let times: Vec<usize> = cells.map(|cell| cell.with(|times| unsafe { *times })).collect();
         assert!(times.iter().all(|&other| other == times[0]), "parts of {task}: {times:?}");
@@ -120,16 +122,16 @@ impl<P: Primitives> Program for ModelRun<P> {
         &self.core
     }
 
-    fn fire(&self, ReadyPart { task, part }: ReadyPart, _at: &mut u32) -> Result<(), String> {
-        let cell = &self.cells[task as usize][part as usize];
+    fn fire(&self, ReadyPart { task, part }: ReadyPart, _at: &mut usize) -> Result<(), String> {
+        let cell = &self.cells[task][part as usize];
         // SAFETY: as in `times`.
         let before = cell.with(|times| unsafe { *times });
-        let first_slot = self.graph.tasks[task as usize].first_slot;
-        for (slot, &sender) in (first_slot..).zip(self.tasks[task as usize].waits_for) {
+        let slots = self.graph.tasks[task].slots().map(SlotIndex::new);
+        for (slot, &sender) in slots.zip(self.tasks[task].waits_for) {
             let message = self.core.slot(slot);
             assert!(!message.is_empty(), "task {task} from {sender}: no message");
             let message = message.0.load(Ordering::Relaxed);
-            assert_eq!(message, sender as usize + 1, "task {task} from {sender}");
+            assert_eq!(message, sender + 1, "task {task} from {sender}");
             assert_eq!(self.times(sender), before + 1, "task {task} from {sender}");
         }
         // SAFETY: as in `times`.
@@ -138,14 +140,14 @@ impl<P: Primitives> Program for ModelRun<P> {
     }
 
     fn message(&self, edge: &Edge) -> Option<Token> {
-        Some(Token(edge.value as usize + 1))
+        edge.value.map(|sender| Token(sender.index() + 1))
     }
 
     fn bytes(&self, _edge: &Edge) -> usize {
         0
     }
 
-    fn failure(&self, task: usize, _at: u32, cause: &str, _late: bool) -> Failed {
+    fn failure(&self, task: TaskIndex, _at: usize, cause: &str, _late: bool) -> Failed {
         // The engine has caught what was asserted.
         panic!("task {task} failed: {cause}");
     }
@@ -203,7 +205,7 @@ impl<P: Primitives> Setting<P> {
                 let policy = queue.with_policy(|policy| format!("{policy:?}"));
                 assert_eq!(policy, "Assigned { ready: [], running: [] }");
             }
-            for task in (0..self.tasks.len() as u32).filter(|_| !self.stalls) {
+            for task in (0..self.tasks.len()).filter(|_| !self.stalls) {
                 assert_eq!(run.times(task), step, "task {task}");
             }
         }
@@ -258,7 +260,7 @@ impl Policy for Assigned {
     }
 
     fn pop(&mut self, worker: usize) -> Option<ReadyPart> {
-        let of = |part: &ReadyPart| (part.task + part.part) as usize % 2;
+        let of = |part: &ReadyPart| (part.task.index() + part.part as usize) % 2;
         let own = self.ready.iter().position(|part| of(part) == worker)?;
         self.running.push(self.ready[own]);
         Some(self.ready.remove(own))
@@ -282,7 +284,7 @@ impl Policy for Losing {
     }
 
     fn push(&mut self, part: ReadyPart, _worker: usize) {
-        if part.task != 1 {
+        if part.task != TaskIndex::new(1) {
             self.ready.push(part);
         }
     }

@@ -7,7 +7,8 @@ use super::builder::{FlowBuilder, SECONDS};
 use super::run::{Flow, Parts, Shape, Wire};
 use super::{Draft, Sender};
 use crate::error::{Error, Result};
-use crate::flow::graph::{Edge, NONE, PhaseSpec, Span, TaskGraph, Work};
+use crate::flow::graph::{Edge, PhaseSpec, TaskGraph, Work};
+use crate::flow::index::{EdgeIndex, MOST, NodeIndex, Span, TaskIndex, ValueIndex};
 use crate::flow::topological::topological_order;
 
 static PHASES: &[PhaseSpec] =
@@ -85,6 +86,12 @@ impl FlowBuilder {
         // What nobody sends is read by nobody, as has just been seen.
         let senders: Vec<usize> =
             senders.into_iter().map(|sender| sender.unwrap_or(usize::MAX)).collect();
+        let parts = self.nodes.iter().map(|node| node.body.parts());
+        let parts = parts.fold(self.nodes.len(), usize::saturating_add);
+        if parts.max(2 * (self.nodes.len() + wires.len())) >= MOST {
+            let problem = format!("it has {MOST} tasks, parts or messages, or more");
+            return Err(refuse(problem, "divide it into several flows, or nodes into fewer parts"));
+        }
         let order = self.in_order(&wires, &senders)?;
         Ok(Flow::new(Parts {
             id: self.id,
@@ -149,14 +156,14 @@ fn reversed(parts: &Parts) -> (Vec<bool>, Vec<bool>) {
     (has_reverse, sends_back)
 }
 
-/// The tasks of `copies` runs in flight.
+/// The tasks of `copies` runs in flight. With so many that tasks or messages can't be told apart, the first of them
+/// that is too many panics; memory mostly ends before.
 pub(super) fn shape(parts: &Parts, copies: usize) -> Shape {
     let (has_reverse, sends_back) = reversed(parts);
     let mut writer = Writer {
         graph: TaskGraph::new(parts.name.clone(), PHASES),
         sent: Vec::new(),
         copy_of: Vec::new(),
-        node_of: Vec::new(),
     };
     writer.graph.nodes = parts.nodes.iter().map(|node| node.name.clone()).collect();
     writer.graph.variant = vec![copies as u64];
@@ -172,12 +179,12 @@ pub(super) fn shape(parts: &Parts, copies: usize) -> Shape {
             hears[parts.senders[wire.output]].push(number);
         }
     }
-    // What the edges are, by the order in which they are added.
-    let mut wire_edges = vec![0; copies * parts.wires.len()];
-    let mut back_edges_of = vec![u32::MAX; copies * parts.wires.len()];
-    let mut kept_edges = vec![u32::MAX; copies * parts.nodes.len()];
-    let mut forward = vec![0u32; copies * parts.nodes.len()];
-    let mut reverse = vec![NONE; copies * parts.nodes.len()];
+    // What travels along the edges, by the order in which these are added. All wires and forward tasks are filled in.
+    let mut on_wires = vec![ValueIndex::new(0); copies * parts.wires.len()];
+    let mut back_on_wires = vec![None; copies * parts.wires.len()];
+    let mut kept = vec![None; copies * parts.nodes.len()];
+    let mut forward = vec![TaskIndex::new(0); copies * parts.nodes.len()];
+    let mut reverse = vec![None; copies * parts.nodes.len()];
     for copy in 0..copies {
         for &node in &parts.order {
             let draft = &parts.nodes[node];
@@ -188,7 +195,7 @@ pub(super) fn shape(parts: &Parts, copies: usize) -> Shape {
             for (port, &connection) in draft.inputs.iter().enumerate() {
                 let wire = parts.wires[connection];
                 let from = forward[copy * parts.nodes.len() + parts.senders[wire.output]];
-                wire_edges[copy * parts.wires.len() + connection] =
+                on_wires[copy * parts.wires.len() + connection] =
                     writer.edge(from, task, port, wire.bytes);
             }
             if after_itself {
@@ -202,29 +209,27 @@ pub(super) fn shape(parts: &Parts, copies: usize) -> Shape {
             let keeps = usize::from(draft.reverse.as_ref().is_some_and(|reverse| reverse.keeps()));
             let ports = keeps + hears[node].len();
             let task = writer.task(copy, node, 1, 1, ports, draft.seconds);
-            reverse[own] = task;
+            reverse[own] = Some(task);
             if keeps == 1 {
-                kept_edges[own] = writer.edge(forward[own], task, 0, 0);
+                kept[own] = Some(writer.edge(forward[own], task, 0, 0));
             }
             for (place, &connection) in hears[node].iter().enumerate() {
                 let consumer = copy * parts.nodes.len() + parts.wires[connection].to;
-                let from =
-                    if reverse[consumer] == NONE { forward[consumer] } else { reverse[consumer] };
+                let from = reverse[consumer].unwrap_or(forward[consumer]);
                 let bytes = parts.wires[connection].bytes;
-                back_edges_of[copy * parts.wires.len() + connection] =
-                    writer.edge(from, task, keeps + place, bytes);
+                back_on_wires[copy * parts.wires.len() + connection] =
+                    Some(writer.edge(from, task, keeps + place, bytes));
             }
         }
     }
-    writer.finish(parts, copies, &leading, [&wire_edges, &back_edges_of, &kept_edges])
+    writer.finish(parts, copies, &leading, &on_wires, [&back_on_wires, &kept])
 }
 
 struct Writer {
     graph: TaskGraph,
     /// Messages with their senders; the value of an edge is its number here, then bytes.
-    sent: Vec<(u32, Edge, u32)>,
-    copy_of: Vec<u32>,
-    node_of: Vec<u32>,
+    sent: Vec<(TaskIndex, Edge, u32)>,
+    copy_of: Vec<usize>,
 }
 
 impl Writer {
@@ -236,22 +241,21 @@ impl Writer {
         parts: usize,
         ports: usize,
         seconds: Option<f64>,
-    ) -> u32 {
-        let work = Work { node: node as u32, phase };
+    ) -> TaskIndex {
+        let work = Work { node: NodeIndex::new(node), phase };
         let expected = seconds.unwrap_or(SECONDS);
         let task = self.graph.add_task(work, parts as u32, ports, expected);
-        self.graph.tasks[task as usize].unknown_cost = seconds.is_none();
-        self.copy_of.push(copy as u32);
-        self.node_of.push(node as u32);
+        self.graph.tasks[task].unknown_cost = seconds.is_none();
+        self.copy_of.push(copy);
         task
     }
 
     /// A message; gives the number by which it was added.
-    fn edge(&mut self, from: u32, task: u32, port: usize, bytes: u32) -> u32 {
-        let number = self.sent.len() as u32;
-        let slot = self.graph.tasks[task as usize].first_slot + port as u32;
-        self.sent.push((from, Edge { task, slot, value: number }, bytes));
-        number
+    fn edge(&mut self, from: TaskIndex, task: TaskIndex, port: usize, bytes: u32) -> ValueIndex {
+        let value = ValueIndex::new(self.sent.len());
+        let slot = self.graph.tasks[task].slot(port);
+        self.sent.push((from, Edge { task, slot, value: Some(value) }, bytes));
+        value
     }
 
     fn finish(
@@ -259,49 +263,48 @@ impl Writer {
         parts: &Parts,
         copies: usize,
         leading: &[Vec<usize>],
-        [wire_edges, back_edges_of, kept_edges]: [&[u32]; 3],
+        on_wires: &[ValueIndex],
+        [back_on_wires, kept]: [&[Option<ValueIndex>]; 2],
     ) -> Shape {
         let bytes_of: Vec<u32> = self.sent.iter().map(|sent| sent.2).collect();
         self.graph.connect(self.sent.iter().map(|&(from, edge, _)| (from, edge)).collect());
-        // From the number by which an edge was added to its place in the graph.
-        let mut place = vec![u32::MAX; bytes_of.len()];
-        let mut bytes = vec![0; bytes_of.len()];
-        let mut sender_of = vec![0; bytes_of.len()];
-        for task in 0..self.graph.tasks.len() {
+        // From the number by which an edge was added to its place in the graph, which then numbers what it carries.
+        let mut place = vec![EdgeIndex::new(0); bytes_of.len()];
+        let mut bytes = Vec::with_capacity(bytes_of.len());
+        let mut sender_of = Vec::with_capacity(bytes_of.len());
+        for task in self.graph.indices() {
             for number in self.graph.tasks[task].successors.range() {
-                let added = self.graph.edges[number].value as usize;
-                place[added] = number as u32;
-                bytes[number] = bytes_of[added];
-                sender_of[number] = task as u32;
-                self.graph.edges[number].value = number as u32;
+                let value = &mut self.graph.edges[number].value;
+                if let Some(added) = value.replace(ValueIndex::new(number)) {
+                    place[added] = EdgeIndex::new(number);
+                    bytes.push(bytes_of[added]);
+                    sender_of.push(task);
+                }
             }
         }
-        let placed = |edge: u32| if edge == u32::MAX { edge } else { place[edge as usize] };
+        let placed = |added: Option<ValueIndex>| added.map(|added| place[added]);
         let mut readers = Vec::with_capacity(copies * leading.len());
         let mut reader_edges = Vec::new();
         for copy in 0..copies {
             for connections in leading {
-                let start = reader_edges.len() as u32;
                 let own = copy * parts.wires.len();
-                reader_edges.extend(connections.iter().map(|&it| placed(wire_edges[own + it])));
-                readers.push(Span { start, len: connections.len() as u32 });
+                let edges = connections.iter().map(|&it| place[on_wires[own + it]]);
+                readers.push(Span::append(&mut reader_edges, edges));
             }
         }
         let mut back_of = Vec::with_capacity(self.graph.tasks.len());
         let mut back_edges = Vec::new();
         let mut kept_edge = Vec::with_capacity(self.graph.tasks.len());
-        for (&copy, &node) in self.copy_of.iter().zip(&self.node_of) {
-            let start = back_edges.len() as u32;
-            let inputs = &parts.nodes[node as usize].inputs;
-            let own = copy as usize * parts.wires.len();
-            back_edges.extend(inputs.iter().map(|&it| placed(back_edges_of[own + it])));
-            back_of.push(Span { start, len: inputs.len() as u32 });
-            kept_edge.push(placed(kept_edges[copy as usize * parts.nodes.len() + node as usize]));
+        for task in self.graph.indices() {
+            let (copy, node) = (self.copy_of[task], self.graph.node_of(task));
+            let own = copy * parts.wires.len();
+            let edges = parts.nodes[node].inputs.iter().map(|&it| placed(back_on_wires[own + it]));
+            back_of.push(Span::append(&mut back_edges, edges));
+            kept_edge.push(placed(kept[copy * parts.nodes.len() + node.index()]));
         }
         Shape {
             graph: Arc::new(self.graph),
             copy_of: self.copy_of,
-            node_of: self.node_of,
             outputs: leading.len(),
             readers,
             reader_edges,

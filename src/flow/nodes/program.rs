@@ -12,6 +12,7 @@ use super::run::Shape;
 use crate::error::Failure;
 use crate::flow::core::{Core, Delivery, Failed};
 use crate::flow::graph::Edge;
+use crate::flow::index::{EdgeIndex, TaskIndex, ValueIndex};
 use crate::flow::policy::ReadyPart;
 use crate::flow::program::Program;
 use crate::flow::sync::Native;
@@ -21,8 +22,8 @@ pub(super) struct Cell {
     pub(super) body: Box<dyn Fire>,
     /// Parts that have yet to end in this run.
     parts_left: AtomicU32,
-    /// For actors: what it sends, with the edges.
-    outbox: Mutex<Vec<(u32, Value)>>,
+    /// For actors: what it sends, with the number by which the edge carries it.
+    outbox: Mutex<Vec<(Option<ValueIndex>, Value)>>,
 }
 
 impl Cell {
@@ -47,7 +48,7 @@ pub(super) struct FlowProgram {
 /// A task that fires, as its body sees it.
 pub struct Firing<'a> {
     program: &'a FlowProgram,
-    task: u32,
+    task: TaskIndex,
     part: u32,
 }
 
@@ -60,7 +61,7 @@ impl Firing<'_> {
     #[inline]
     fn receive(&self, port: usize) -> Result<Value, String> {
         let program = self.program;
-        let slot = program.shape.graph.tasks[self.task as usize].first_slot + port as u32;
+        let slot = program.shape.graph.tasks[self.task].slot(port);
         let message = program.core.slot(slot).lock().take();
         // A task fires when all have come, so that this never happens; nor do the next two, for ports and outputs
         // have the same types.
@@ -93,55 +94,54 @@ impl Firing<'_> {
 
     /// How many ports the task has.
     pub(super) fn ports(&self) -> usize {
-        self.program.shape.graph.tasks[self.task as usize].in_degree as usize
+        self.program.shape.graph.tasks[self.task].in_degree as usize
     }
 
     /// The edges that lead from an output of its node, in its own run.
     #[inline]
-    pub(super) fn edges_from(&self, output: usize) -> &[u32] {
+    pub(super) fn edges_from(&self, output: usize) -> &[EdgeIndex] {
         let shape = &self.program.shape;
-        let copy = shape.copy_of[self.task as usize] as usize;
-        let span = shape.readers[copy * shape.outputs + output];
-        &shape.reader_edges[span.range()]
+        let span = shape.readers[shape.copy_of[self.task] * shape.outputs + output];
+        span.of(&shape.reader_edges)
     }
 
     /// How many producers its node has.
     pub(super) fn producers(&self) -> usize {
         let shape = &self.program.shape;
-        shape.back_edges[shape.back_of[self.task as usize].range()].len()
+        shape.back_of[self.task].len()
     }
 
     /// Sends a message along an edge.
     #[inline]
-    pub(super) fn send(&self, edge: u32, message: Value) {
+    pub(super) fn send(&self, edge: EdgeIndex, message: Value) {
         let core = &self.program.core;
+        let edge = &self.program.shape.graph.edges[edge];
         if core.delivers(Delivery::Actors) {
-            self.program.cells[self.task as usize].outbox.lock().push((edge, message));
+            self.program.cells[self.task].outbox.lock().push((edge.value, message));
         } else {
-            core.lay_down(&self.program.shape.graph.edges[edge as usize], message);
+            core.lay_down(edge, message);
         }
     }
 
     /// Sends a message back to producer number `input`, if that has a reverse.
     pub(super) fn send_back(&self, input: usize, message: Parcel) {
         let shape = &self.program.shape;
-        let edges = &shape.back_edges[shape.back_of[self.task as usize].range()];
-        if let Some(&edge) = edges.get(input).filter(|edge| **edge != u32::MAX) {
+        let edges = shape.back_of[self.task].of(&shape.back_edges);
+        if let Some(&Some(edge)) = edges.get(input) {
             self.send(edge, Value::Own(message));
         }
     }
 
     /// Sends what the reverse of its node will need.
     pub(super) fn keep(&self, kept: Parcel) {
-        let edge = self.program.shape.kept_edge[self.task as usize];
-        if edge != u32::MAX {
+        if let Some(edge) = self.program.shape.kept_edge[self.task] {
             self.send(edge, Value::Own(kept));
         }
     }
 
     /// Where in a list by run in flight something stands of which there are `each` in a run.
     fn place(&self, number: usize, each: usize) -> usize {
-        self.program.shape.copy_of[self.task as usize] as usize * each + number
+        self.program.shape.copy_of[self.task] * each + number
     }
 
     /// The value that a source was fed.
@@ -163,7 +163,7 @@ impl Firing<'_> {
 
     /// Counts the end of a part of several; says whether it was the last.
     pub(super) fn is_last_part(&self) -> bool {
-        let cell = &self.program.cells[self.task as usize];
+        let cell = &self.program.cells[self.task];
         // AcqRel: the last part sees the pieces of all others.
         cell.parts_left.fetch_sub(1, Ordering::AcqRel) == 1
     }
@@ -185,13 +185,13 @@ impl Program for FlowProgram {
     }
 
     #[inline]
-    fn fire(&self, part: ReadyPart, _at: &mut u32) -> Result<(), String> {
+    fn fire(&self, part: ReadyPart, _at: &mut usize) -> Result<(), String> {
         let firing = Firing { program: self, task: part.task, part: part.part };
-        self.cells[part.task as usize].body.fire(&firing)
+        self.cells[part.task].body.fire(&firing)
     }
 
     #[inline]
-    fn release(&self, task: usize, failed: bool) {
+    fn release(&self, task: TaskIndex, failed: bool) {
         let parts = self.shape.graph.tasks[task].parts;
         if parts > 1 {
             self.cells[task].parts_left.store(parts, Ordering::Relaxed);
@@ -208,30 +208,26 @@ impl Program for FlowProgram {
         if !self.core.delivers(Delivery::Actors) {
             return None;
         }
-        let sender = self.shape.sender_of[edge.value as usize] as usize;
+        let sender = self.shape.sender_of[edge.value?];
         let mut outbox = self.cells[sender].outbox.lock();
-        let place = outbox.iter().position(|(number, _)| *number == edge.value)?;
+        let place = outbox.iter().position(|(value, _)| *value == edge.value)?;
         Some(outbox.swap_remove(place).1)
     }
 
     fn bytes(&self, edge: &Edge) -> usize {
-        self.shape.bytes[edge.value as usize] as usize
+        edge.value.map_or(0, |value| self.shape.bytes[value] as usize)
     }
 
-    fn failure(&self, task: usize, _at: u32, cause: &str, _late: bool) -> Failed {
+    fn failure(&self, task: TaskIndex, _at: usize, cause: &str, _late: bool) -> Failed {
         let cell = &self.cells[task];
-        let info = self.shape.graph.task(task);
+        let info = self.shape.graph.task(task.index());
         let failure = Failure {
             node: info.node.to_owned(),
             phase: info.phase,
             shapes: cell.body.signature(),
             cause: cause.to_owned(),
         };
-        Failed {
-            node: self.shape.graph.node_of(task) as u32,
-            phase: self.shape.phase(task),
-            failure,
-        }
+        Failed { node: self.shape.graph.node_of(task), phase: self.shape.phase(task), failure }
     }
 
     fn forget(&self) {

@@ -12,28 +12,28 @@ use super::program::{Cell, FlowProgram};
 use super::{Draft, Sink, Source};
 use crate::error::{Error, Result, count};
 use crate::flow::core::Core;
-use crate::flow::graph::{Span, TaskGraph};
+use crate::flow::graph::TaskGraph;
+use crate::flow::index::{EdgeIndex, Span, TaskIndex};
 use crate::flow::{CancelToken, Execute, Observer, Running, sealed};
 
 /// How the tasks of a flow's runs hang together.
 pub(super) struct Shape {
     pub(super) graph: Arc<TaskGraph>,
-    /// By task: the run in flight that it belongs to, and its node.
-    pub(super) copy_of: Vec<u32>,
-    pub(super) node_of: Vec<u32>,
+    /// By task: the run in flight that it belongs to.
+    pub(super) copy_of: Vec<usize>,
     /// How many outputs the nodes of one run have.
     pub(super) outputs: usize,
     /// By run in flight and output: the edges that lead from it, in `reader_edges`.
-    pub(super) readers: Vec<Span>,
-    pub(super) reader_edges: Vec<u32>,
-    /// By task: the edges by which it sends messages back, one for each producer, in `back_edges`; no edge
-    /// (`u32::MAX`) to a producer without a reverse.
-    pub(super) back_of: Vec<Span>,
-    pub(super) back_edges: Vec<u32>,
+    pub(super) readers: Vec<Span<EdgeIndex>>,
+    pub(super) reader_edges: Vec<EdgeIndex>,
+    /// By task: the edges by which it sends messages back, one for each producer, in `back_edges`; none to a
+    /// producer without a reverse.
+    pub(super) back_of: Vec<Span<Option<EdgeIndex>>>,
+    pub(super) back_edges: Vec<Option<EdgeIndex>>,
     /// By task: the edge to its own reverse, or none.
-    pub(super) kept_edge: Vec<u32>,
-    /// By edge: the task that sends, and the bytes of a message.
-    pub(super) sender_of: Vec<u32>,
+    pub(super) kept_edge: Vec<Option<EdgeIndex>>,
+    /// By what an edge carries, which is numbered as the edge: the task that sends, and the bytes of a message.
+    pub(super) sender_of: Vec<TaskIndex>,
     pub(super) bytes: Vec<u32>,
     pub(super) sources: Arc<[String]>,
     pub(super) sinks: Arc<[String]>,
@@ -41,8 +41,8 @@ pub(super) struct Shape {
 
 impl Shape {
     /// Whether a task belongs to the reversed phase, as a number.
-    pub(super) fn phase(&self, task: usize) -> u8 {
-        self.graph.work[self.graph.tasks[task].work.start as usize].phase
+    pub(super) fn phase(&self, task: TaskIndex) -> u8 {
+        self.graph.first_work(task).phase
     }
 }
 
@@ -107,6 +107,9 @@ impl Flow {
     /// `runs` runs that are in flight together: one execution takes each of them once from its sources to its
     /// sinks, as far as there are workers at the same time. A node that keeps a state sees them in order.
     ///
+    /// # Panics
+    /// If all runs together have 2³² - 1 tasks, parts or messages, or more.
+    ///
     /// ```
     /// # use caudal::flow::{Executor, FlowBuilder, Pool};
     /// let mut flow = FlowBuilder::new("running sum");
@@ -152,13 +155,13 @@ fn empty(count: usize) -> Vec<Mutex<Option<Parcel>>> {
 impl FlowRun {
     fn new(flow: &Flow, runs: usize, shape: Arc<Shape>) -> Self {
         let parts = &flow.parts;
-        let cells = shape.graph.tasks.iter().enumerate().map(|(task, described)| {
-            let node = &parts.nodes[shape.node_of[task] as usize];
+        let cells = shape.graph.indices().map(|task| {
+            let node = &parts.nodes[shape.graph.node_of(task)];
             let body = match (&node.reverse, shape.phase(task)) {
                 (Some(reverse), 1) => Arc::clone(reverse).instance(),
                 _ => Arc::clone(&node.body).instance(),
             };
-            Cell::new(body, described.parts)
+            Cell::new(body, shape.graph.tasks[task].parts)
         });
         let program = FlowProgram {
             cells: cells.collect(),

@@ -3,6 +3,7 @@
 use super::places::Places;
 use super::urgency::Urgency;
 use crate::flow::graph::TaskGraph;
+use crate::flow::index::ChunkIndex;
 
 /// Waiting parts by chunk of the batch, and the chunk that each worker is at.
 ///
@@ -13,27 +14,26 @@ pub(super) struct Chunks {
     /// By chunk; the last one is of tasks that go over all chunks.
     ready: Vec<Places>,
     /// By place: the chunk.
-    chunk: Vec<u32>,
+    chunk: Vec<ChunkIndex>,
     /// By worker: the chunk of the part that it took last.
-    at: Vec<u32>,
+    at: Vec<ChunkIndex>,
     /// By chunk: how many workers are at it.
-    workers: Vec<u32>,
+    workers: Vec<usize>,
 }
 
 impl Chunks {
     /// For runs of `graph`, whose parts come in `urgency`; none where one worker does everything, or the batch
     /// is not divided.
     pub(super) fn new(graph: &TaskGraph, urgency: &Urgency, workers: usize) -> Option<Self> {
-        let last = graph.tasks.iter().map(|task| task.chunk).max().unwrap_or(0);
-        if last < 2 || workers < 2 {
+        let last = graph.last_chunk();
+        if last.index() < 2 || workers < 2 {
             return None;
         }
-        let chunks = last as usize + 1;
-        let chunk =
-            urgency.parts.iter().map(|part| graph.tasks[part.task as usize].chunk).collect();
+        let chunks = last.index() + 1;
+        let chunk = urgency.parts.iter().map(|part| graph.tasks[part.task].chunk).collect();
         // All begin at what goes over all chunks, so that nobody is at any other.
         let mut at = vec![0; chunks];
-        at[last as usize] = workers as u32;
+        at[last] = workers;
         Some(Self {
             ready: vec![Places::new(urgency.parts.len()); chunks],
             chunk,
@@ -43,24 +43,24 @@ impl Chunks {
     }
 
     /// The part at `place` has become ready.
-    pub(super) fn push(&mut self, place: u32) {
-        self.ready[self.chunk[place as usize] as usize].insert(place);
+    pub(super) fn push(&mut self, place: usize) {
+        self.ready[self.chunk[place]].insert(place);
     }
 
     /// Takes a place for `worker`: the first of the chunk that it is at, else of the earliest chunk that nobody
     /// is at, else `first`, which is the first of all.
-    pub(super) fn pop(&mut self, worker: usize, first: u32) -> u32 {
-        let at = self.at[worker] as usize;
+    pub(super) fn pop(&mut self, worker: usize, first: usize) -> usize {
+        let at = self.at[worker];
         let of_nobody = || {
             let chunks = self.ready.iter().zip(&self.workers);
             chunks.filter(|(_, workers)| **workers == 0).find_map(|(ready, _)| ready.first())
         };
         let place = self.ready[at].first().or_else(of_nobody).unwrap_or(first);
-        let chunk = self.chunk[place as usize] as usize;
+        let chunk = self.chunk[place];
         self.ready[chunk].remove(place);
         self.workers[at] -= 1;
         self.workers[chunk] += 1;
-        self.at[worker] = chunk as u32;
+        self.at[worker] = chunk;
         place
     }
 }
@@ -95,15 +95,15 @@ mod tests {
     }
 
     /// By worker: the chunks of the parts that it was given, but for the commit, when workers take turns.
-    fn chunks_of(plan: &Plan, workers: usize) -> Vec<Vec<u32>> {
+    fn chunks_of(plan: &Plan, workers: usize) -> Vec<Vec<usize>> {
         let mut policy = CriticalPath::default();
         policy.begin(plan, workers).unwrap();
         let mut left: usize = plan.tasks.iter().map(|task| task.parts as usize).sum();
         let mut chunks = vec![Vec::new(); workers];
         take_turns(plan, &mut policy, workers, 0, |part, worker| {
             left -= 1;
-            if plan.calls_of(part.task as usize)[0].phase != Phase::Commit {
-                chunks[worker].push(plan.tasks[part.task as usize].chunk);
+            if plan.calls_of(part.task)[0].phase != Phase::Commit {
+                chunks[worker].push(plan.tasks[part.task].chunk.index());
             }
         });
         assert_eq!(left, 0, "all parts ran");
@@ -113,8 +113,7 @@ mod tests {
     #[test]
     fn a_worker_goes_on_with_its_chunk_and_begins_one_of_its_own() {
         let plan = plan();
-        let chunks = plan.tasks.iter().map(|task| task.chunk).max().unwrap();
-        assert_eq!(chunks, 4, "four, and what goes over all");
+        assert_eq!(plan.last_chunk().index(), 4, "four, and what goes over all");
         let mut taken = chunks_of(&plan, 2);
         for chunks in &mut taken {
             chunks.retain(|chunk| *chunk < 4);

@@ -102,12 +102,12 @@ impl Policy for CriticalPath {
             {
                 place = own;
             }
-            homes.pop(place, self.urgency.parts[place as usize], worker);
+            homes.pop(place, self.urgency.parts[place], worker);
         }
         if let Some(chunks) = &mut self.chunks {
             place = chunks.pop(worker, place);
         }
         self.ready.remove(place);
-        Some(self.urgency.parts[place as usize])
+        Some(self.urgency.parts[place])
     }
 }

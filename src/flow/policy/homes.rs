@@ -2,7 +2,13 @@
 
 use super::ReadyPart;
 use super::places::Places;
-use crate::flow::graph::{NONE, Span, TaskGraph};
+use crate::flow::graph::TaskGraph;
+use crate::flow::index::{Span, StateIndex, TaskIndex, index_types};
+
+index_types! {
+    /// A worker.
+    WorkerIndex;
+}
 
 /// The most workers for whom lists are kept.
 const MOST_WORKERS: usize = 64;
@@ -20,52 +26,54 @@ const MOST_WORKERS: usize = 64;
 pub(super) struct Homes {
     /// By worker.
     ready: Vec<Places>,
-    /// By place: the worker, [`NONE`] for nobody.
-    home: Vec<u32>,
+    /// By place: the worker that it belongs to, if it does to any.
+    home: Vec<Option<WorkerIndex>>,
     /// By task.
     ties: Vec<Tie>,
-    touched: Vec<u32>,
+    touched: Vec<StateIndex>,
     /// By piece of data that outlives a run: how much it holds, and who had it last.
     sizes: Vec<usize>,
-    last: Vec<u32>,
+    last: Vec<Option<WorkerIndex>>,
     /// By worker, while a task's is sought: how much of its data this worker had last.
     had: Vec<usize>,
     /// By part, in the order of tasks: who ran it last.
-    ran: Vec<u32>,
+    ran: Vec<Option<WorkerIndex>>,
 }
 
 /// What ties the parts of a task to workers.
 #[derive(Clone, Copy, Debug)]
 enum Tie {
     /// Data that outlive a run, which are listed in `touched`.
-    State(Span),
+    State(Span<StateIndex>),
     /// The parts of a task, its own or an earlier one's, and how many it has itself.
-    Parts { own: Span, like: Span },
+    Parts { own: Span<Option<WorkerIndex>>, like: Span<Option<WorkerIndex>> },
 }
 
 impl Homes {
     /// For runs of `graph`; none where one worker does everything, where there are too many of them, or
     /// where chunks of the batch come one after another.
     pub(super) fn new(graph: &TaskGraph, workers: usize) -> Option<Self> {
-        let chunked = graph.tasks.iter().any(|task| task.chunk > 1);
+        let chunked = graph.last_chunk().index() > 1;
         if !(2..=MOST_WORKERS).contains(&workers) || chunked {
             return None;
         }
         let state = &graph.state;
-        let touched = |task: usize| state.touched.get(task).copied().unwrap_or_default();
-        let mut ties: Vec<Tie> = (0..graph.tasks.len())
+        let touched =
+            |task: TaskIndex| state.touched.get(task.index()).copied().unwrap_or(Span::EMPTY);
+        let mut ties: Vec<Tie> = graph
+            .indices()
             .map(|task| match own_parts(graph, task) {
-                own if own.len > 1 => Tie::Parts { own, like: own },
+                own if own.len() > 1 => Tie::Parts { own, like: own },
                 _ => Tie::State(touched(task)),
             })
             .collect();
-        let is_by_items = |task: u32| graph.tasks[task as usize].by_items;
-        for before in (0..graph.tasks.len()).filter(|&task| is_by_items(task as u32)) {
+        let is_by_items = |task: TaskIndex| graph.tasks[task].by_items;
+        for before in graph.indices().filter(|&task| is_by_items(task)) {
             let before_parts = own_parts(graph, before);
-            for edge in &graph.edges[graph.tasks[before].successors.range()] {
+            for edge in graph.edges_of(before) {
                 // The last of those that it waits for is the one whose results are still in a cache.
-                if let Tie::Parts { like, .. } = &mut ties[edge.task as usize]
-                    && before_parts.len > 1
+                if let Tie::Parts { like, .. } = &mut ties[edge.task]
+                    && before_parts.len() > 1
                     && is_by_items(edge.task)
                 {
                     *like = before_parts;
@@ -75,45 +83,43 @@ impl Homes {
         let parts = graph.part_count();
         Some(Self {
             ready: vec![Places::new(parts); workers],
-            home: vec![NONE; parts],
+            home: vec![None; parts],
             ties,
             touched: state.list.clone(),
-            last: vec![NONE; state.sizes.len()],
+            last: vec![None; state.sizes.len()],
             sizes: state.sizes.clone(),
             had: vec![0; workers],
-            ran: vec![NONE; parts],
+            ran: vec![None; parts],
         })
     }
 
     /// `worker` has made `part` ready, which is at `place`.
-    pub(super) fn push(&mut self, place: u32, part: ReadyPart, worker: usize) {
-        let home = match self.ties[part.task as usize] {
-            Tie::State(Span { len: 0, .. }) => worker as u32,
+    pub(super) fn push(&mut self, place: usize, part: ReadyPart, worker: usize) {
+        let home = match self.ties[part.task] {
+            Tie::State(span) if span.is_empty() => Some(WorkerIndex::new(worker)),
             Tie::State(span) => self.who_had_most(span),
             Tie::Parts { own, like } => {
                 // Whoever had the middle of the range.
-                let same =
-                    u64::from(2 * part.part + 1) * u64::from(like.len) / u64::from(2 * own.len);
-                self.ran[like.start as usize + same as usize]
+                let same = (2 * part.part as usize + 1) * like.len() / (2 * own.len());
+                self.ran[like.start() + same]
             }
         };
-        self.home[place as usize] = home;
-        if home != NONE {
-            self.ready[home as usize].insert(place);
+        self.home[place] = home;
+        if let Some(home) = home {
+            self.ready[home].insert(place);
         }
     }
 
     /// Who had most of some data last.
-    fn who_had_most(&mut self, span: Span) -> u32 {
+    fn who_had_most(&mut self, span: Span<StateIndex>) -> Option<WorkerIndex> {
         self.had.fill(0);
-        let (mut most, mut home) = (0, NONE);
-        for &piece in &self.touched[span.range()] {
-            let last = self.last[piece as usize];
-            if last != NONE {
-                let had = &mut self.had[last as usize];
-                *had += self.sizes[piece as usize];
+        let (mut most, mut home) = (0, None);
+        for &piece in span.of(&self.touched) {
+            if let Some(last) = self.last[piece] {
+                let had = &mut self.had[last];
+                *had += self.sizes[piece];
                 if *had > most {
-                    (most, home) = (*had, last);
+                    (most, home) = (*had, Some(last));
                 }
             }
         }
@@ -121,30 +127,31 @@ impl Homes {
     }
 
     /// The first place of those that belong to `worker`.
-    pub(super) fn first(&self, worker: usize) -> Option<u32> {
+    pub(super) fn first(&self, worker: usize) -> Option<usize> {
         self.ready[worker].first()
     }
 
     /// `worker` takes `part`, which is at `place`.
-    pub(super) fn pop(&mut self, place: u32, part: ReadyPart, worker: usize) {
-        let home = self.home[place as usize];
-        if home != NONE {
-            self.ready[home as usize].remove(place);
+    pub(super) fn pop(&mut self, place: usize, part: ReadyPart, worker: usize) {
+        if let Some(home) = self.home[place] {
+            self.ready[home].remove(place);
         }
-        match self.ties[part.task as usize] {
+        let worker = Some(WorkerIndex::new(worker));
+        match self.ties[part.task] {
             Tie::State(span) => {
-                for &piece in &self.touched[span.range()] {
-                    self.last[piece as usize] = worker as u32;
+                for &piece in span.of(&self.touched) {
+                    self.last[piece] = worker;
                 }
             }
-            Tie::Parts { own, .. } => self.ran[(own.start + part.part) as usize] = worker as u32,
+            Tie::Parts { own, .. } => self.ran[own.start() + part.part as usize] = worker,
         }
     }
 }
 
 /// Where the parts of a task stand among those of all.
-fn own_parts(graph: &TaskGraph, task: usize) -> Span {
-    Span { start: graph.tasks[task].first_part, len: graph.tasks[task].parts }
+fn own_parts<T>(graph: &TaskGraph, task: TaskIndex) -> Span<T> {
+    let described = &graph.tasks[task];
+    Span::new(described.place(0)..described.place(described.parts))
 }
 
 #[cfg(test)]
@@ -152,6 +159,7 @@ mod tests {
     use std::sync::Arc;
 
     use crate::context::Mode;
+    use crate::flow::TaskIndex;
     use crate::flow::policy::turns::take_turns;
     use crate::flow::policy::{CriticalPath, Policy, ReadyPart};
     use crate::graph::GraphBuilder;
@@ -193,7 +201,8 @@ mod tests {
         let plan = Plan::compile(&graph, Mode::Prediction, 64, &optimizer, options).unwrap();
         let of = |node: &str| {
             let task = (0..plan.task_count()).find(|&task| plan.task(task).node == node).unwrap();
-            (0..plan.tasks[task].parts).map(move |part| ReadyPart { task: task as u32, part })
+            let task = TaskIndex::new(task);
+            (0..plan.tasks[task].parts).map(move |part| ReadyPart { task, part })
         };
         let [first, second] = ["first", "second"].map(|node| of(node).collect::<Vec<_>>());
         assert_eq!((first.len(), second.len()), (4, 4));
@@ -223,8 +232,8 @@ mod tests {
         policy.begin(plan, workers).unwrap();
         let mut ran = vec![usize::MAX; plan.tasks.len()];
         take_turns(plan, policy, workers, first, |ReadyPart { task, .. }, worker| {
-            assert_eq!(ran[task as usize], usize::MAX, "task {task} came twice");
-            ran[task as usize] = worker;
+            assert_eq!(ran[task], usize::MAX, "task {task} came twice");
+            ran[task] = worker;
         });
         assert!(ran.iter().all(|&worker| worker < workers), "all tasks ran: {ran:?}");
         ran

@@ -109,10 +109,10 @@ impl Memory {
 
     /// The part that fits and gives back the most; or, if none fits and none runs, whichever adds the
     /// least.
-    fn choose(&self) -> Option<u32> {
+    fn choose(&self) -> Option<usize> {
         let room = self.cap.saturating_sub(self.live.now());
         let all = self.ready.iter().map(|place| {
-            let task = self.urgency.parts[place as usize].task;
+            let task = self.urgency.parts[place].task;
             let (takes, frees) = (self.live.takes(task), self.live.frees(task));
             (takes <= room, frees as i128 - takes as i128, Reverse(place))
         });
@@ -154,14 +154,14 @@ impl Policy for Memory {
 
     fn pop(&mut self, _worker: usize) -> Option<ReadyPart> {
         let first = self.ready.first()?;
-        let urgent = self.urgency.parts[first as usize].task;
+        let urgent = self.urgency.parts[first].task;
         let place = if self.live.now() + self.live.takes(urgent) <= self.cap {
             first
         } else {
             self.choose()?
         };
         self.ready.remove(place);
-        let part = self.urgency.parts[place as usize];
+        let part = self.urgency.parts[place];
         self.live.start(part.task);
         self.running += 1;
         Some(part)

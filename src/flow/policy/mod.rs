@@ -29,6 +29,7 @@ pub use r#static::Static;
 pub use steal::Steal;
 
 use super::graph::TaskGraph;
+use super::index::TaskIndex;
 use crate::error::{Error, Result};
 
 /// Every policy.
@@ -129,8 +130,8 @@ fn nothing_after(argument: Option<&str>) -> Result<(), String> {
 /// A part of a task whose messages have all come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ReadyPart {
-    /// The task, as in [`TaskGraph::task`].
-    pub task: u32,
+    /// The task; its number is that of [`TaskGraph::task`].
+    pub task: TaskIndex,
     /// The part.
     pub part: u32,
 }

@@ -37,24 +37,24 @@ impl Places {
     }
 
     /// All places, the smallest first.
-    pub(super) fn iter(&self) -> impl Iterator<Item = u32> + '_ {
+    pub(super) fn iter(&self) -> impl Iterator<Item = usize> + '_ {
         let words = self.rows.first().into_iter().flatten().enumerate();
         words.filter(|(_, word)| **word != 0).flat_map(|(at, &word)| {
             let bits = (0..WORD).filter(move |bit| word >> bit & 1 == 1);
-            bits.map(move |bit| (at * WORD + bit) as u32)
+            bits.map(move |bit| at * WORD + bit)
         })
     }
 
-    pub(super) fn insert(&mut self, place: u32) {
-        let mut bit = place as usize;
+    pub(super) fn insert(&mut self, place: usize) {
+        let mut bit = place;
         for row in &mut self.rows {
             row[bit / WORD] |= 1 << (bit % WORD);
             bit /= WORD;
         }
     }
 
-    pub(super) fn remove(&mut self, place: u32) {
-        let mut bit = place as usize;
+    pub(super) fn remove(&mut self, place: usize) {
+        let mut bit = place;
         for row in &mut self.rows {
             let word = &mut row[bit / WORD];
             *word &= !(1 << (bit % WORD));
@@ -66,7 +66,7 @@ impl Places {
     }
 
     /// The smallest place.
-    pub(super) fn first(&self) -> Option<u32> {
+    pub(super) fn first(&self) -> Option<usize> {
         let mut place = 0;
         for row in self.rows.iter().rev() {
             let word = row[place];
@@ -75,7 +75,7 @@ impl Places {
             }
             place = place * WORD + word.trailing_zeros() as usize;
         }
-        (!self.rows.is_empty()).then_some(place as u32)
+        (!self.rows.is_empty()).then_some(place)
     }
 }
 
@@ -94,7 +94,7 @@ mod tests {
             let mut places = Places::new(count);
             let mut expected = BTreeSet::new();
             for _ in 0..3000 {
-                let place = random.random_range(0..count as u32);
+                let place = random.random_range(0..count);
                 if random.random_range(0..3) > 0 {
                     places.insert(place);
                     expected.insert(place);
@@ -111,7 +111,7 @@ mod tests {
                 assert!(places.iter().eq(expected.iter().copied()), "of {count}");
             }
             assert_eq!(places.first(), None, "of {count}");
-            places.insert(count as u32 - 1);
+            places.insert(count - 1);
             places.clear(count);
             assert_eq!(places.iter().next(), None, "of {count}");
         }

@@ -8,6 +8,7 @@ use super::urgency::{Ranking, Urgency};
 use super::{Policy, PolicySpec, ReadyPart};
 use crate::error::Result;
 use crate::flow::graph::TaskGraph;
+use crate::flow::index::TaskIndex;
 
 pub(super) static SPEC: PolicySpec = PolicySpec {
     name: "static",
@@ -46,7 +47,7 @@ struct Worker {
     /// Its ready parts, by their turn.
     ready: Places,
     /// Whose turn it is, where turns are kept.
-    next: u32,
+    next: usize,
     /// Whether it runs a part.
     busy: bool,
 }
@@ -71,7 +72,7 @@ impl Static {
         let busy = self.workers.iter().enumerate().filter(|(_, other)| other.busy);
         let first = busy.filter_map(|(number, other)| {
             let turn = other.ready.first()?;
-            Some((self.assignment.lists[number][turn as usize].when, number))
+            Some((self.assignment.lists[number][turn].when, number))
         });
         first.min().map(|(_, number)| number)
     }
@@ -113,7 +114,7 @@ impl Policy for Static {
 
     fn push(&mut self, part: ReadyPart, _worker: usize) {
         let (worker, turn) = self.assignment.turn(part);
-        self.workers[worker as usize].ready.insert(turn);
+        self.workers[worker].ready.insert(turn);
     }
 
     fn pop(&mut self, worker: usize) -> Option<ReadyPart> {
@@ -122,7 +123,7 @@ impl Policy for Static {
         self.workers[source].ready.remove(turn);
         self.workers[source].next = turn + 1;
         self.workers[worker].busy = true;
-        Some(self.assignment.lists[source][turn as usize].part)
+        Some(self.assignment.lists[source][turn].part)
     }
 
     fn done(&mut self, _part: ReadyPart, worker: usize) {
@@ -137,14 +138,14 @@ struct Assignment {
     lists: Vec<Vec<Scheduled>>,
     urgency: Urgency,
     /// By place in the order: the worker, and the turn in its list.
-    turns: Vec<(u32, u32)>,
+    turns: Vec<(usize, usize)>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Scheduled {
     part: ReadyPart,
     /// Its rank among all parts by their start.
-    when: u32,
+    when: usize,
 }
 
 impl Assignment {
@@ -158,22 +159,22 @@ impl Assignment {
         let mut turns = vec![(0, 0); placed.len()];
         for (when, index) in by_start.into_iter().enumerate() {
             let Placed { part, worker, .. } = placed[index];
-            turns[urgency.place(part) as usize] = (worker as u32, lists[worker].len() as u32);
-            lists[worker].push(Scheduled { part, when: when as u32 });
+            turns[urgency.place(part)] = (worker, lists[worker].len());
+            lists[worker].push(Scheduled { part, when });
         }
         Self { lists, urgency, turns }
     }
 
-    fn turn(&self, part: ReadyPart) -> (u32, u32) {
-        self.turns[self.urgency.place(part) as usize]
+    fn turn(&self, part: ReadyPart) -> (usize, usize) {
+        self.turns[self.urgency.place(part)]
     }
 }
 
 /// Tasks by their upward rank, the largest first; among equals, in the graph's order.
-fn by_rank(graph: &TaskGraph, seconds: &[f64]) -> Vec<u32> {
+fn by_rank(graph: &TaskGraph, seconds: &[f64]) -> Vec<TaskIndex> {
     let ranks = graph.upward_ranks(seconds);
-    let mut tasks: Vec<u32> = (0..ranks.len() as u32).collect();
-    tasks.sort_by(|&a, &b| ranks[b as usize].total_cmp(&ranks[a as usize]));
+    let mut tasks: Vec<TaskIndex> = graph.indices().collect();
+    tasks.sort_by(|&a, &b| ranks[b].total_cmp(&ranks[a]));
     tasks
 }
 
@@ -185,26 +186,26 @@ struct Placed {
 }
 
 /// Gives each part of `tasks` in turn to the worker and the gap where it ends first.
-fn place(graph: &TaskGraph, seconds: &[f64], workers: usize, tasks: &[u32]) -> Vec<Placed> {
+fn place(graph: &TaskGraph, seconds: &[f64], workers: usize, tasks: &[TaskIndex]) -> Vec<Placed> {
     let mut gaps = vec![Gaps::default(); workers];
     // When the last message of a task has come.
     let mut ready = vec![0.0f64; graph.tasks.len()];
     let mut placed = Vec::new();
     for &task in tasks {
-        let described = &graph.tasks[task as usize];
+        let described = &graph.tasks[task];
         // Not a number counts as none.
-        let cost = seconds[task as usize].max(0.0) / f64::from(described.parts);
+        let cost = seconds[task].max(0.0) / f64::from(described.parts);
         let mut end = 0.0f64;
         for part in 0..described.parts {
-            let starts = gaps.iter().map(|gaps| gaps.earliest(ready[task as usize], cost));
+            let starts = gaps.iter().map(|gaps| gaps.earliest(ready[task], cost));
             let first = starts.enumerate().min_by(|(_, a), (_, b)| a.total_cmp(b));
             let Some((worker, start)) = first else { continue };
             gaps[worker].fill(start, cost);
             end = end.max(start + cost);
             placed.push(Placed { part: ReadyPart { task, part }, worker, start });
         }
-        for edge in &graph.edges[described.successors.range()] {
-            let ready = &mut ready[edge.task as usize];
+        for edge in graph.edges_of(task) {
+            let ready = &mut ready[edge.task];
             *ready = ready.max(end);
         }
     }

@@ -20,7 +20,7 @@ pub(super) fn take_turns(
     for turn in first.. {
         let worker = turn % workers;
         for task in ready.drain(..) {
-            for part in 0..graph.tasks[task as usize].parts {
+            for part in 0..graph.tasks[task].parts {
                 policy.push(ReadyPart { task, part }, by);
             }
         }
@@ -28,12 +28,12 @@ pub(super) fn take_turns(
         let Some(part) = policy.pop(worker) else { return };
         took(part, worker);
         policy.done(part, worker);
-        let task = part.task as usize;
+        let task = part.task;
         parts_left[task] -= 1;
         if parts_left[task] == 0 {
-            for edge in &graph.edges[graph.tasks[task].successors.range()] {
-                missing[edge.task as usize] -= 1;
-                if missing[edge.task as usize] == 0 {
+            for edge in graph.edges_of(task) {
+                missing[edge.task] -= 1;
+                if missing[edge.task] == 0 {
                     ready.push(edge.task);
                 }
             }

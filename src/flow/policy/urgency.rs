@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 
 use super::ReadyPart;
 use crate::flow::graph::TaskGraph;
+use crate::flow::index::TaskIndex;
 
 /// Over what the longest way is taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,9 +35,9 @@ const MARGIN: f64 = 0.3;
 pub(super) struct Urgency {
     pub(super) parts: Vec<ReadyPart>,
     /// By task: where its parts begin in `places`.
-    first: Vec<u32>,
+    first: Vec<usize>,
     /// By task and part: the place.
-    places: Vec<u32>,
+    places: Vec<usize>,
     /// By task: its group and its rank.
     ranks: Vec<(u8, f64)>,
     /// Seconds by which a part must be more urgent than another to count as such.
@@ -48,26 +49,21 @@ impl Urgency {
     /// in the graph's order; what goes over all chunks comes last, the largest upward rank first.
     pub(super) fn new(graph: &TaskGraph, seconds: &[f64], ranking: Ranking) -> Self {
         let ranks = ranking.ranks(graph, seconds);
-        let chunks = graph.tasks.iter().map(|task| task.chunk).max().unwrap_or(0);
-        let mut tasks: Vec<u32> = (0..ranks.len() as u32).collect();
+        let chunks = graph.last_chunk();
+        let mut tasks: Vec<TaskIndex> = graph.indices().collect();
         tasks.sort_by(|&a, &b| {
-            let [first, second] = [a, b].map(|task| graph.tasks[task as usize].chunk);
-            let [(group_a, rank_a), (group_b, rank_b)] = [a, b].map(|task| ranks[task as usize]);
+            let [first, second] = [a, b].map(|task| graph.tasks[task].chunk);
+            let [(group_a, rank_a), (group_b, rank_b)] = [a, b].map(|task| ranks[task]);
             let by_rank = || group_a.cmp(&group_b).then(rank_b.total_cmp(&rank_a));
             // The sort is stable.
             first.cmp(&second).then(if first == chunks { by_rank() } else { Ordering::Equal })
         });
-        let mut first = Vec::with_capacity(ranks.len());
-        let mut count = 0;
-        for task in &graph.tasks {
-            first.push(count);
-            count += task.parts;
-        }
-        let mut parts = Vec::with_capacity(count as usize);
-        let mut places = vec![0; count as usize];
+        let first: Vec<usize> = graph.tasks.iter().map(|task| task.place(0)).collect();
+        let mut parts = Vec::with_capacity(graph.part_count());
+        let mut places = vec![0; graph.part_count()];
         for task in tasks {
-            for part in 0..graph.tasks[task as usize].parts {
-                places[(first[task as usize] + part) as usize] = parts.len() as u32;
+            for part in 0..graph.tasks[task].parts {
+                places[first[task] + part as usize] = parts.len();
                 parts.push(ReadyPart { task, part });
             }
         }
@@ -76,14 +72,14 @@ impl Urgency {
     }
 
     /// Whether the part at `first` is hardly more urgent than the one at `later`.
-    pub(super) fn are_near(&self, first: u32, later: u32) -> bool {
-        let rank = |place: u32| self.ranks[self.parts[place as usize].task as usize];
+    pub(super) fn are_near(&self, first: usize, later: usize) -> bool {
+        let rank = |place: usize| self.ranks[self.parts[place].task];
         let ((group, rank), (later_group, later_rank)) = (rank(first), rank(later));
         group == later_group && rank - later_rank <= self.margin
     }
 
     /// Where a part stands.
-    pub(super) fn place(&self, ReadyPart { task, part }: ReadyPart) -> u32 {
-        self.places[(self.first[task as usize] + part) as usize]
+    pub(super) fn place(&self, ReadyPart { task, part }: ReadyPart) -> usize {
+        self.places[self.first[task] + part as usize]
     }
 }

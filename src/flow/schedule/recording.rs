@@ -83,13 +83,13 @@ impl Policy for Recording {
         }
         let part = self.policy.pop(worker)?;
         self.running += 1;
-        self.log.note(Event::Start(worker, part.task, part.part));
+        self.log.note(Event::Start(worker, part.task.number(), part.part));
         Some(part)
     }
 
     fn done(&mut self, part: ReadyPart, worker: usize) {
         self.running -= 1;
-        self.log.note(Event::End(worker, part.task, part.part));
+        self.log.note(Event::End(worker, part.task.number(), part.part));
         if self.policy.supervises() {
             self.policy.done(part, worker);
         }

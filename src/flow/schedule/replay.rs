@@ -6,6 +6,7 @@ use super::check::check;
 use super::{Event, Schedule};
 use crate::error::{Error, Result, count};
 use crate::flow::graph::TaskGraph;
+use crate::flow::index::TaskIndex;
 use crate::flow::policy::{Policy, ReadyPart};
 
 /// A policy that repeats a [`Schedule`], run after run: parts start in the same order, each only when
@@ -49,6 +50,11 @@ impl Replay {
             None => Self::refuse(format!("event {place} of the schedule: {problem}"), remedy),
         }
     }
+}
+
+/// A part as a schedule has it; none if no task can have this number.
+fn ready_part(task: u32, part: u32) -> Option<ReadyPart> {
+    Some(ReadyPart { task: TaskIndex::try_new(task as usize)?, part })
 }
 
 impl Policy for Replay {
@@ -98,13 +104,13 @@ impl Policy for Replay {
             match *self.schedule.events.get(self.at)? {
                 Event::Run { .. } => return None,
                 Event::End(_, task, part) => {
-                    if !self.ended.contains(&ReadyPart { task, part }) {
+                    if !self.ended.contains(&ready_part(task, part)?) {
                         return None;
                     }
                     self.at += 1;
                 }
                 Event::Start(recorded, task, part) => {
-                    let part = ReadyPart { task, part };
+                    let part = ready_part(task, part)?;
                     let mine = !self.same_workers || recorded == worker;
                     if !mine || !self.ready.remove(&part) {
                         return None;

@@ -2,14 +2,15 @@
 
 use super::Execution;
 use crate::flow::graph::TaskGraph;
+use crate::flow::index::TaskIndex;
 
 /// The bytes of recycled buffers in use from each time on: from the first task that touches a buffer to
 /// the end of the last. Small values, and those that outlive a run, have fixed places and do not count.
 pub fn live_bytes(graph: &TaskGraph, execution: &Execution) -> Vec<(u64, usize)> {
     let mut spans: Vec<Option<(u64, u64)>> = vec![None; graph.buffers.bytes.len()];
     for event in &execution.events {
-        for &buffer in graph.buffers_of(event.task) {
-            let (first, last) = spans[buffer as usize].get_or_insert((event.start, event.end));
+        for &buffer in graph.buffers_of(TaskIndex::new(event.task)) {
+            let (first, last) = spans[buffer].get_or_insert((event.start, event.end));
             *first = event.start.min(*first);
             *last = event.end.max(*last);
         }

@@ -4,8 +4,8 @@ use super::super::Workload;
 use super::super::least_squares::{Observation, fit};
 use super::super::{Machine, Measurement, Options, Overhead, Slowdown, StepTimes, simulate};
 use crate::error::Result;
-use crate::flow::PartEvent;
 use crate::flow::policy::policy;
+use crate::flow::{PartEvent, TaskIndex};
 use crate::statistics::median;
 
 /// Steps of a network that are looked at.
@@ -99,7 +99,7 @@ fn observe(measurement: &Measurement, times: &StepTimes) -> Observation<5> {
     for (step, trace) in times.traces.iter().take(STEPS).enumerate() {
         let alone = |event: &PartEvent| costs.of_task(event.task)[event.part].mean;
         for (event, beside) in trace.iter().zip(beside(trace)) {
-            let (task, part) = (event.task, event.part as u32);
+            let (task, part) = (TaskIndex::new(event.task), event.part as u32);
             let fetched = traffic.fetch(&mut copies, task, part, event.worker);
             let taken = traffic.write(&mut copies, task, part, event.worker);
             let alone = alone(event);

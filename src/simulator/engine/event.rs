@@ -2,13 +2,15 @@
 
 use std::cmp::Ordering;
 
+use crate::flow::TaskIndex;
+
 /// What happens at some moment.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Event {
     /// The worker begins the part that it has.
     Start,
     /// The worker has ended the last part of this task, and has sent its messages.
-    Complete(u32),
+    Complete(TaskIndex),
     /// The worker goes on with what it took before, or looks for work.
     Next,
     /// The worker has ended a part that is not its task's last, and the policy is to be told.

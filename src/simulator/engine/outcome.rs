@@ -3,6 +3,7 @@
 use super::super::{Simulation, WorkerTime};
 use super::{Engine, State};
 use crate::error::Error;
+use crate::flow::TaskIndex;
 
 impl Engine<'_> {
     /// The last sink has ended: what the step took.
@@ -36,8 +37,8 @@ impl Engine<'_> {
 
     /// Nothing will ever happen again: the policy has lost a part.
     pub(super) fn stalled(&self) -> Error {
-        let left = (0..self.graph.task_count()).filter(|&task| self.parts_left[task] > 0);
-        let name = |task: usize| {
+        let left = self.graph.indices().filter(|&task| self.parts_left[task] > 0);
+        let name = |task: TaskIndex| {
             let lacks = match self.pending[task] {
                 0 => "is ready but was never taken".to_owned(),
                 pending => format!("lacks {}", crate::error::count(pending as usize, "message")),

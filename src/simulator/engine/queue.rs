@@ -2,7 +2,7 @@
 
 use super::{Engine, Event, State};
 use crate::flow::policy::{Policy, ReadyPart};
-use crate::flow::{share, takes_more, to_wake};
+use crate::flow::{TaskIndex, share, takes_more, to_wake};
 
 impl Engine<'_> {
     /// Waits for the lock, first come, first served, and does `event` when it has it.
@@ -10,7 +10,7 @@ impl Engine<'_> {
         let overhead = &self.machine.overhead;
         let handed = if self.locked_by == worker { 0.0 } else { overhead.handover };
         let granted = time.max(self.locked_until) + handed;
-        let parts = |task: &u32| f64::from(self.graph.tasks[*task as usize].parts);
+        let parts = |task: &TaskIndex| f64::from(self.graph.tasks[*task].parts);
         let queued: f64 = match event {
             Event::Publish | Event::Begin => {
                 self.workers[worker].ready.iter().map(parts).sum::<f64>()
@@ -26,7 +26,7 @@ impl Engine<'_> {
     /// Hands the parts of ready tasks to the policy.
     pub(super) fn publish(&mut self, policy: &mut dyn Policy, worker: usize) {
         for &task in &self.workers[worker].ready {
-            for part in 0..self.graph.tasks[task as usize].parts {
+            for part in 0..self.graph.tasks[task].parts {
                 policy.push(ReadyPart { task, part }, worker);
                 self.ready += 1;
             }
@@ -48,10 +48,10 @@ impl Engine<'_> {
         if !self.supervised {
             let share = share(self.ready, self.workers.len());
             let taken = &mut self.workers[worker].taken;
-            let mut seconds = self.graph.part_seconds(first.task as usize);
+            let mut seconds = self.graph.part_seconds(first.task);
             while takes_more(taken.len(), share, seconds) {
                 let Some(part) = policy.pop(worker) else { break };
-                seconds += self.graph.part_seconds(part.task as usize);
+                seconds += self.graph.part_seconds(part.task);
                 taken.push(part);
             }
             self.ready -= taken.len();

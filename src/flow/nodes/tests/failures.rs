@@ -137,6 +137,13 @@ fn misbuilt_flows_are_refused_by_name() {
         "{message}"
     );
 
+    let mut flow = FlowBuilder::new("large");
+    for number in 0..1 << 16 {
+        flow.split(number.to_string(), 1 << 16, (), |(), _| 1u32);
+    }
+    let message = refusal(flow);
+    assert!(message.contains("`large`: it has 4294967295 tasks, parts or messages"), "{message}");
+
     let mut flow = FlowBuilder::new("circle");
     let (port, later) = flow.port::<u32>();
     let (before, start) = flow.source::<u32>("before");

@@ -1,0 +1,52 @@
+//! The longest ways through a graph of tasks.
+
+use super::graph::TaskGraph;
+use super::index::TaskIndex;
+
+impl TaskGraph {
+    /// Upward ranks over the given seconds a task: the longest way from a task's start to the end
+    /// of the run (Topcuoglu, Hariri and Wu 2002, without communication costs).
+    pub fn upward_ranks(&self, costs: &[f64]) -> Vec<f64> {
+        self.ranks_within(costs, |_| 0).into_iter().map(|(_, rank)| rank).collect()
+    }
+
+    /// By task: its group, and the longest way from its start to the end of that.
+    pub(crate) fn ranks_within(
+        &self,
+        costs: &[f64],
+        group: impl Fn(TaskIndex) -> u8,
+    ) -> Vec<(u8, f64)> {
+        let mut ranks = vec![(0, 0.0); self.tasks.len()];
+        for task in self.indices().rev() {
+            let own = group(task);
+            let tail = self
+                .edges_of(task)
+                .iter()
+                .map(|edge| ranks[edge.task])
+                .filter(|&(theirs, _)| theirs == own)
+                .fold(0.0, |longest: f64, (_, rank)| longest.max(rank));
+            ranks[task] = (own, costs[task] + tail);
+        }
+        ranks
+    }
+
+    /// The tasks along the longest way through the graph, first to last, and its length in seconds,
+    /// given the seconds of every task.
+    pub fn critical_path(&self, costs: &[f64]) -> (Vec<usize>, f64) {
+        let ranks = self.upward_ranks(costs);
+        let longest = |tasks: &mut dyn Iterator<Item = TaskIndex>| {
+            tasks.fold(None, |best: Option<TaskIndex>, task| match best {
+                Some(other) if ranks[other] >= ranks[task] => Some(other),
+                _ => Some(task),
+            })
+        };
+        let mut path = Vec::new();
+        let mut next = longest(&mut self.sources.iter().copied());
+        let length = next.map_or(0.0, |task| ranks[task]);
+        while let Some(task) = next {
+            path.push(task.index());
+            next = longest(&mut self.edges_of(task).iter().map(|edge| edge.task));
+        }
+        (path, length)
+    }
+}
