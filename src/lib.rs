@@ -8,7 +8,7 @@ mod error;
 pub mod flow;
 pub mod graph;
 pub mod initializers;
-pub mod kernels;
+mod kernels;
 pub mod layers;
 pub mod losses;
 pub mod measure;

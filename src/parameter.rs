@@ -14,7 +14,9 @@ pub enum Layout {
     /// Row-major.
     Plain,
     /// A matrix of (all axes but the last) x (last axis) in column panels, which the matrix kernels
-    /// read without packing: so many equal ranges of columns, each in panels of its own.
+    /// read without packing: so many equal ranges of columns, each in panels of its own. Only layers of the
+    /// crate ask for it, since only they can read it.
+    #[non_exhaustive]
     Panels {
         /// How many ranges; 1 for most.
         groups: usize,

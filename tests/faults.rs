@@ -8,11 +8,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use caudal::context::MatrixMut;
 use caudal::context::{Context, Mode};
 use caudal::flow::policy::{POLICIES, Policy, ReadyPart};
 use caudal::flow::{Actors, Executor, Observer, PartEvent, Pool, Sequential};
 use caudal::graph::{Graph, GraphBuilder};
-use caudal::kernels::MatrixMut;
 use caudal::layers::{
     Add, Arity, Concat, Conv2d, Cost, Dense, Flatten, GlobalAvgPool, Layer, MaxPool, Misfit,
     ParameterSpec, Pass, PreparedWeights, Reads, Relu, Split, Tanh, View,

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use caudal::context::MatrixMut;
 use caudal::context::{Context, Mode};
 use caudal::flow::Executor;
 use caudal::graph::{Graph, GraphBuilder, NodeName, Role};
-use caudal::kernels::MatrixMut;
 use caudal::layers::{Add, Layer, Misfit, ParameterKind, Pass};
 use caudal::losses::{Loss, TargetValues};
 use caudal::optimizers::{Optimizer, Sgd};

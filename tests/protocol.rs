@@ -5,11 +5,11 @@ use std::sync::{Arc, Barrier, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use caudal::Error;
+use caudal::context::MatrixMut;
 use caudal::context::{Context, Mode};
 use caudal::flow::policy::{POLICIES, Policy, ReadyPart};
 use caudal::flow::{Executor, Observer, PartEvent, Pool, Sequential};
 use caudal::graph::{Graph, GraphBuilder};
-use caudal::kernels::MatrixMut;
 use caudal::layers::{Add, Dense, Layer, Misfit, Relu, Tanh};
 use caudal::losses::MeanSquaredError;
 use caudal::optimizers::{Optimizer, Sgd};

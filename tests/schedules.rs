@@ -3,12 +3,12 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use caudal::Error;
+use caudal::context::MatrixMut;
 use caudal::context::{Context, Mode};
 use caudal::flow::policy::policy;
 use caudal::flow::schedule::{Event, Recording, Replay, Schedule};
 use caudal::flow::{Executor, Pool, Sequential};
 use caudal::graph::{Graph, GraphBuilder};
-use caudal::kernels::MatrixMut;
 use caudal::layers::{Add, Layer, Misfit};
 use caudal::optimizers::Sgd;
 use caudal::plan::{Plan, PlanOptions};

@@ -6,6 +6,7 @@ mod activations;
 mod batch_norm;
 mod convolutions;
 mod functions;
+mod matrix;
 mod pools;
 mod products;
 mod rows;
