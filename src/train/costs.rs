@@ -53,8 +53,7 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
-    use crate::flow::Pool;
-    use crate::flow::{Execute, TaskGraph};
+    use crate::flow::{Execute, Pool, TaskGraph, sealed};
     use crate::model::Model;
     use crate::train::{FitOptions, Network, NetworkOptions};
 
@@ -67,6 +66,8 @@ mod tests {
         steps: usize,
         learned: Learned,
     }
+
+    impl sealed::Sealed for Learner {}
 
     impl Executor for Learner {
         fn name(&self) -> &'static str {

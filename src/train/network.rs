@@ -179,14 +179,32 @@ impl Network {
         self.executor.as_mut()
     }
 
-    /// Runs the plans with another executor from now on.
-    pub fn set_executor(&mut self, executor: Box<dyn Executor>) {
+    /// Runs the plans with another executor from now on, and gives the one before, which another network may use:
+    /// its threads go on living.
+    ///
+    /// ```
+    /// # use caudal::flow::{Pool, Sequential};
+    /// # use caudal::model::Model;
+    /// # use caudal::train::{Network, NetworkOptions};
+    /// # let network = |name| {
+    /// #     let Model { graph, training, .. } = Model::open(Some(name))?;
+    /// #     Network::from_parts(graph, training.optimizer, NetworkOptions::default())
+    /// # };
+    /// let (mut one, mut other) = (network("digits")?, network("towers-small")?);
+    /// one.set_executor(Box::new(Pool::new(3, "fifo")?));
+    /// // ... and after the training of `one`:
+    /// let pool = one.set_executor(Box::new(Sequential::new()));
+    /// other.set_executor(pool);
+    /// assert_eq!(other.executor().workers(), 3);
+    /// # Ok::<(), caudal::Error>(())
+    /// ```
+    pub fn set_executor(&mut self, executor: Box<dyn Executor>) -> Box<dyn Executor> {
         if executor.fuses() != self.executor.fuses() {
             // Their plans have other tasks.
             self.runs.clear();
         }
-        self.executor = executor;
         self.runs.values_mut().for_each(|it| it.costs = CostMeasurement::default());
+        std::mem::replace(&mut self.executor, executor)
     }
 
     /// How it runs.
