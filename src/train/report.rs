@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::batch::kept;
+use super::batch::{cost, kept};
 use crate::error::{Error, Result};
 use crate::graph::{Graph, NodeId, Role};
 use crate::metrics::{Metric, Table};
@@ -140,14 +140,14 @@ impl Totals {
     /// Adds what a run left behind, item by item.
     ///
     /// # Errors
-    /// If its plan does not keep what losses and metrics say of each item.
+    /// If its plan does not keep what losses and metrics say of each item, or what regularizers cost.
     pub(super) fn add(&mut self, run: &Run) -> Result<()> {
         for (id, sum) in &mut self.losses {
             *sum += kept(run, *id)?.iter().map(|&loss| f64::from(loss)).sum::<f64>();
         }
         for (parameter, sum) in &mut self.regularization {
             let items = run.plan().batch() as f64;
-            *sum += items * run.regularization(*parameter).unwrap_or(0.0);
+            *sum += items * cost(run, *parameter)?;
         }
         for MetricTotals { id, metric, statistics, sums } in &mut self.metrics {
             for item in kept(run, *id)?.chunks(*statistics) {
