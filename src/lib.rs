@@ -23,6 +23,7 @@ mod random;
 pub mod regularizers;
 pub mod report;
 pub mod run;
+mod setters;
 pub mod simulator;
 pub mod statistics;
 mod tensor;

@@ -209,6 +209,7 @@ impl Specimen {
             let least = match parameter.spec.kind {
                 ParameterKind::Learned => -1.0,
                 ParameterKind::Statistic => 0.5,
+                other => panic!("no law draws {other:?}"),
             };
             let values = (0..parameter.spec.count()).map(|_| random.random_range(least..1.0));
             let values = Tensor::from_shape_vec(parameter.spec.shape.clone(), values.collect());

@@ -30,7 +30,7 @@ fn family(seed: u64) -> Family {
 
 fn options(seed: u64) -> PlanOptions {
     let grain = [1e-7, 1e-6, 5e-6][seed as usize % 3];
-    PlanOptions { grain, ..PlanOptions::default() }
+    PlanOptions::default().grain(grain)
 }
 
 fn optimizer(seed: u64) -> Sgd {
@@ -58,12 +58,7 @@ fn train(
     plan: PlanOptions,
     executor: &mut Box<dyn Executor>,
 ) -> Trained {
-    let options = NetworkOptions {
-        seed,
-        executor: "sequential".to_owned(),
-        plan,
-        ..NetworkOptions::default()
-    };
+    let options = NetworkOptions::default().seed(seed).executor("sequential").plan(plan);
     let mut network = Network::new(specimen.graph.clone(), optimizer(seed), options).unwrap();
     let before = network.set_executor(mem::replace(executor, Box::new(Sequential::new())));
     let losses = batches.iter().map(|batch| {
@@ -130,14 +125,14 @@ fn compare(seeds: std::ops::Range<u64>) {
             // Neither fusion nor placement changes any number; parts may, since they decide how
             // convolutions sum over items, but not between executors.
             let (_, pool) = &mut executors[2 + seed as usize % 9];
-            let whole = PlanOptions { parts: false, ..plan };
+            let whole = plan.parts(false);
             let whole_expected = run(whole, &mut sequential);
             let number = divisible(&specimen.graph).then_some(3);
-            let divided = PlanOptions { micro_batches: number, ..plan };
+            let divided = plan.micro_batches(number);
             let divided_expected = run(divided, &mut sequential);
             for (name, plan, expected) in [
-                ("no fusion", PlanOptions { fusion: false, ..plan }, &expected),
-                ("not in place", PlanOptions { in_place: false, ..plan }, &expected),
+                ("no fusion", plan.fusion(false), &expected),
+                ("not in place", plan.in_place(false), &expected),
                 ("whole", whole, &whole_expected),
                 ("plain", PlanOptions::plain(), &whole_expected),
                 ("in micro-batches", divided, &divided_expected),

@@ -123,8 +123,8 @@ fn a_training_is_replayed_start_by_start() {
             let family = if seed < 150 { Family::Dense } else { Family::Images };
             let specimen = specimen(seed, family);
             let train = |executor: Box<dyn Executor>| {
-                let plan = PlanOptions { grain: 1e-7, ..PlanOptions::default() };
-                let options = NetworkOptions { plan, ..NetworkOptions::default() };
+                let plan = PlanOptions::default().grain(1e-7);
+                let options = NetworkOptions::default().plan(plan);
                 let optimizer = Sgd::new(0.0005);
                 let mut network = Network::new(specimen.graph.clone(), optimizer, options).unwrap();
                 network.set_executor(executor);

@@ -91,7 +91,7 @@ mod tests {
 
     fn network(measured_costs: bool) -> (Network, Learned) {
         let model = Model::open(Some("towers-small")).unwrap().without_metrics().unwrap();
-        let options = NetworkOptions { measured_costs, ..NetworkOptions::default() };
+        let options = NetworkOptions::default().measured_costs(measured_costs);
         let optimizer = model.training.optimizer;
         let mut network = Network::from_parts(model.graph, optimizer, options).unwrap();
         let learned = Arc::default();
@@ -103,7 +103,7 @@ mod tests {
     #[test]
     fn the_executor_learns_once_what_tasks_took_and_weights_are_the_same_without() {
         let (train, _) = crate::data::digits().unwrap();
-        let fit = FitOptions { batch_size: 32, max_steps: Some(25), ..FitOptions::default() };
+        let fit = FitOptions::default().batch_size(32).max_steps(25);
         let (mut with, learned) = network(true);
         with.fit(&train, &fit).unwrap();
         let (mut without, nothing) = network(false);
@@ -121,7 +121,7 @@ mod tests {
     #[test]
     fn whoever_observes_a_run_goes_on_doing_so() {
         let (train, _) = crate::data::digits().unwrap();
-        let fit = FitOptions { batch_size: 32, max_steps: Some(25), ..FitOptions::default() };
+        let fit = FitOptions::default().batch_size(32).max_steps(25);
         let (mut network, learned) = network(true);
         let run = network.run(crate::context::Mode::Training, 32).unwrap();
         let recorder = Arc::new(Recorder::new());

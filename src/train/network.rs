@@ -16,10 +16,19 @@ use crate::graph::{Graph, NodeId};
 use crate::optimizers::Optimizer;
 use crate::plan::{Plan, PlanOptions};
 use crate::run::{Parameters, Run};
+use crate::setters::setters;
 use crate::tensor::Tensor;
 
 /// How a network runs.
+///
+/// ```
+/// use caudal::train::NetworkOptions;
+///
+/// let options = NetworkOptions::default().seed(7).workers(4).policy("fifo");
+/// assert_eq!((options.workers, options.policy.as_str()), (4, "fifo"));
+/// ```
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct NetworkOptions {
     /// For the first values of the parameters.
     pub seed: u64,
@@ -47,6 +56,17 @@ impl Default for NetworkOptions {
             measured_costs: true,
             plan: PlanOptions::default(),
         }
+    }
+}
+
+impl NetworkOptions {
+    setters! {
+        seed: u64,
+        executor: impl Into<String>,
+        workers: usize,
+        policy: impl Into<String>,
+        measured_costs: bool,
+        plan: PlanOptions,
     }
 }
 
@@ -82,7 +102,7 @@ pub(super) const MOST_RUNS: usize = 8;
 /// let (train, test) = digits()?;
 /// let optimizer = Sgd::new(0.1).momentum(0.9);
 /// let mut network = Network::new(net.build()?, optimizer, NetworkOptions::default())?;
-/// network.fit(&train, &FitOptions { epochs: 3, batch_size: 32, ..FitOptions::default() })?;
+/// network.fit(&train, &FitOptions::default().epochs(3).batch_size(32))?;
 /// let report = network.evaluate(&test, 64)?;
 /// assert!(report.metric("accuracy").unwrap() > 0.9);
 /// # Ok::<(), caudal::Error>(())
@@ -339,7 +359,7 @@ impl Network {
             Entry::Vacant(place) => {
                 // An executor with a thread for every node gets every node as it was written.
                 let fusion = self.options.plan.fusion && self.executor.fuses();
-                let options = PlanOptions { fusion, ..self.options.plan };
+                let options = self.options.plan.fusion(fusion);
                 let plan = Plan::compile(&self.graph, mode, batch, &self.optimizer, options)?;
                 let mut run = Run::new(Arc::new(plan), Arc::clone(&self.parameters))?;
                 run.set_seed(self.options.seed);

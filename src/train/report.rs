@@ -31,6 +31,7 @@ pub struct NamedTable {
 
 /// What came out of some items: exact over all of them, not a mean of means.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Report {
     /// The weighted sum of all losses, and the costs of all regularizers.
     pub loss: f64,

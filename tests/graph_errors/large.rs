@@ -31,7 +31,7 @@ fn a_long_chain_builds_and_trains() {
     net.loss("loss", MeanSquaredError, [&last, &y]);
     let graph = Arc::new(net.build().unwrap());
     assert_eq!(graph.topological_order().len(), LENGTH + 3);
-    let options = NetworkOptions { workers: 2, ..NetworkOptions::default() };
+    let options = NetworkOptions::default().workers(2);
     let mut network = Network::from_parts(graph, optimizer(), options).unwrap();
     let (x, y) = (Tensor::ones(vec![2, 1]), Tensor::ones(vec![2, 1]));
     // Whatever the weights are, they are gone after so many layers.
