@@ -45,7 +45,7 @@ pub const POLICIES: &[&PolicySpec] = &[
 /// Makes a policy from its argument, if there is one, or says what was expected there.
 pub type MakePolicy = fn(Option<&str>) -> Result<Box<dyn Policy>, String>;
 
-/// One row of the [`POLICIES`] table.
+/// One row of the [`POLICIES`] table, or of a policy to [`register`].
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct PolicySpec {

@@ -1,7 +1,5 @@
 //! Every kernel against its definition, with every instruction set of this machine.
 
-#![expect(clippy::float_cmp, reason = "numbers that must be exact are compared exactly")]
-
 mod activations;
 mod batch_norm;
 mod convolutions;
