@@ -23,7 +23,7 @@ impl InstructionSet {
     pub(crate) const ALL: [Self; 3] = [Self::Avx512, Self::Avx2, Self::Portable];
 
     /// The set that kernels called from this thread use: the fastest one the machine has, unless
-    /// [`with_instruction_set`] says otherwise.
+    /// `with_instruction_set` says otherwise.
     pub(crate) fn current() -> Self {
         FORCED.get().unwrap_or_else(fastest)
     }

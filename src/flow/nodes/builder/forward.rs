@@ -91,8 +91,9 @@ impl FlowBuilder {
         self.signal(output)
     }
 
-    /// Adds a node that keeps `state` from run to run. Of several runs [in flight](super::Flow::in_flight), an earlier
-    /// one has the state before a later one; where it fails in an earlier one, the later ones do not reach it.
+    /// Adds a node that keeps `state` from run to run. Of several runs
+    /// [in flight](crate::flow::Flow::in_flight), an earlier one has the state before a later one; where it fails in
+    /// an earlier one, the later ones do not reach it.
     ///
     /// ```
     /// # use caudal::flow::{Executor, FlowBuilder, Sequential};
