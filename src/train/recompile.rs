@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::network::{Network, NetworkOptions};
+use super::network::Network;
+use super::options::NetworkOptions;
 use crate::error::{Error, Result};
 use crate::graph::{Graph, NodeId, Parameter, Role};
 use crate::layers::{Arity, Layer};

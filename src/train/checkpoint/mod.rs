@@ -17,7 +17,8 @@ use serde::{Deserialize, Serialize};
 
 use file::{ENTRY, read, refuse, write_whole};
 
-use super::network::{Network, NetworkOptions};
+use super::network::Network;
+use super::options::NetworkOptions;
 use crate::error::{Error, Result};
 use crate::graph::Graph;
 use crate::model::{CustomKinds, Model, TrainingConfig};
