@@ -2,11 +2,17 @@
 //!
 //! `taskset -c 1 cargo bench --bench kernels -- product` measures the products with each
 //! instruction set of this machine.
+//!
+//! The library hands no kernel on, so their sources are compiled here as a module of this program.
+
+#[allow(unused, unreachable_pub, missing_docs)] // of what the library uses, not all is measured
+#[path = "../src/kernels/mod.rs"]
+mod kernels;
 
 use std::hint::black_box;
 use std::time::Duration;
 
-use caudal::kernels::{
+use crate::kernels::{
     Conv2dShape, InstructionSet, MatrixMut, MatrixRef, Panels, PoolShape, average_pool,
     average_pool_grad, column_sums, conv2d, conv2d_input_grad, conv2d_prepare, conv2d_prepared_len,
     conv2d_weight_grad, depthwise_conv2d, depthwise_conv2d_input_grad,

@@ -108,13 +108,11 @@ fn main() -> Result<()> {
     let batch = [("A", &numbers(0.1)), ("wanted", &numbers(0.03))];
     let mut results = Vec::new();
     for executor in ["actors", "pool"] {
-        let options = NetworkOptions {
-            executor: executor.to_owned(),
-            workers: 2,
+        let options = NetworkOptions::default()
+            .executor(executor)
+            .workers(2)
             // A task for every node and phase, and a gradient for A too.
-            plan: PlanOptions { keep_gradients: true, ..PlanOptions::plain() },
-            ..NetworkOptions::default()
-        };
+            .plan(PlanOptions::plain().keep_gradients(true));
         let mut network = Network::new(article()?, Sgd::new(0.01), options)?;
         let diary = Arc::new(Diary::default());
         let run = network.run(Mode::Training, ITEMS)?;

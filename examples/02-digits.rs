@@ -49,7 +49,7 @@ fn main() -> caudal::Result<()> {
     let mut network = Network::new(network()?, optimizer, NetworkOptions::default())?;
     println!("{} parameters, {} images", network.graph().parameter_count(), train.len());
 
-    let fit = FitOptions { epochs: 8, validation: Some(&test), ..FitOptions::default() };
+    let fit = FitOptions::default().epochs(8).validation(&test);
     let history = network.fit(&train, &fit)?;
     for (epoch, (train, test)) in history.train.iter().zip(&history.validation).enumerate() {
         println!(

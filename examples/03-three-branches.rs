@@ -39,7 +39,7 @@ fn network() -> caudal::Result<Graph> {
 fn main() -> caudal::Result<()> {
     let cores = NetworkOptions::default().workers;
     let data = synthetic_for(&network()?, 256, 1)?;
-    let fit = FitOptions { epochs: 3, batch_size: 64, ..FitOptions::default() };
+    let fit = FitOptions::default().epochs(3).batch_size(64);
     let mut weights = Vec::new();
     println!("{:<12} {:>7}  {:>12}  weights", "executor", "threads", "ms per step");
     let mut ways = vec![("sequential", 1), ("actors", 1)];
@@ -48,13 +48,12 @@ fn main() -> caudal::Result<()> {
     );
     ways.extend([("pool", cores), ("pool", cores + 1)]);
     for (executor, workers) in ways {
-        let options =
-            NetworkOptions { executor: executor.into(), workers, ..NetworkOptions::default() };
+        let options = NetworkOptions::default().executor(executor).workers(workers);
         let mut network = Network::new(network()?, Sgd::new(0.05).momentum(0.9), options)?;
         // The first step also compiles the plan.
-        network.fit(&data, &FitOptions { max_steps: Some(1), ..fit.clone() })?;
+        network.fit(&data, &fit.clone().max_steps(1))?;
         let began = Instant::now();
-        let history = network.fit(&data, &FitOptions { start: 1, ..fit.clone() })?;
+        let history = network.fit(&data, &fit.clone().start(1))?;
         let step = began.elapsed().as_secs_f64() * 1e3 / history.steps as f64;
         let sha256 = network.weights_sha256();
         let threads = network.executor().workers();

@@ -28,12 +28,10 @@ impl Policy for Latest {
     }
 }
 
-static LATEST: PolicySpec = PolicySpec {
-    name: "latest",
-    summary: "a part of the task that stands last in the plan",
-    arguments: &[],
-    make: |_| Ok(Box::new(Latest::default())),
-};
+static LATEST: PolicySpec =
+    PolicySpec::new("latest", "a part of the task that stands last in the plan", |_| {
+        Ok(Box::new(Latest::default()))
+    });
 
 fn main() -> caudal::Result<()> {
     register(&LATEST)?;

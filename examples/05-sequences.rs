@@ -77,7 +77,7 @@ fn network(kind: &str) -> caudal::Result<Graph> {
 
 fn main() -> caudal::Result<()> {
     let (train, test) = (sequences(2000, 1)?, sequences(500, 2)?);
-    let fit = FitOptions { epochs: 20, batch_size: 50, ..FitOptions::default() };
+    let fit = FitOptions::default().epochs(20).batch_size(50);
     println!("root of the mean squared error of the sum; always to say 1 has 0.41");
     for kind in ["lstm", "gru", "attention"] {
         let graph = network(kind)?;

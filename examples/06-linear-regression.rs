@@ -53,7 +53,7 @@ fn network() -> caudal::Result<Graph> {
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (train, test) = (points(2048, 1)?, points(512, 2)?);
-    let mut fit = FitOptions { epochs: 60, ..FitOptions::default() };
+    let mut fit = FitOptions::default().epochs(60);
     let optimizer = Adam::new(0.01).schedule(Cosine::new(fit.steps(train.len())));
     let mut network = Network::new(network()?, optimizer, NetworkOptions::default())?;
     fit.validation = Some(&test);

@@ -117,7 +117,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for (name, kernel) in kernels {
         for (stride, convolutions) in [(1, 1), (2, 1), (1, 2), (2, 2)] {
             let data = images(&kernel, stride, 256)?;
-            let fit = FitOptions { epochs: 30, batch_size: 16, ..FitOptions::default() };
+            let fit = FitOptions::default().epochs(30).batch_size(16);
             let optimizer = Adam::new(0.02).schedule(Cosine::new(fit.steps(data.len())));
             let graph = network(convolutions, stride)?;
             let mut network = Network::new(graph, optimizer, NetworkOptions::default())?;

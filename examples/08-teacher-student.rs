@@ -52,10 +52,10 @@ fn lessons(teacher: &mut Network, items: usize, seed: u64) -> caudal::Result<Dat
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let options = |seed| NetworkOptions { seed, ..NetworkOptions::default() };
+    let options = |seed| NetworkOptions::default().seed(seed);
     let mut teacher = Network::new(network(FILTERS)?, Adam::default(), options(1))?;
     let (train, test) = (lessons(&mut teacher, 4096, 1)?, lessons(&mut teacher, 512, 2)?);
-    let fit = FitOptions { epochs: 20, ..FitOptions::default() };
+    let fit = FitOptions::default().epochs(20);
     for (filters, starts) in [(FILTERS, STARTS), (2 * FILTERS, 1)] {
         let mut best: Option<(f64, Network)> = None;
         for seed in 0..starts {

@@ -84,8 +84,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (train, test) = read_idx_folder(folder)?;
     let mut network = Network::new(network()?, AdaGrad::new(0.01), NetworkOptions::default())?;
     println!("{} parameters, {} images", network.graph().parameter_count(), train.len());
-    let fit =
-        FitOptions { epochs, batch_size: 128, validation: Some(&test), ..FitOptions::default() };
+    let fit = FitOptions::default().epochs(epochs).batch_size(128).validation(&test);
     let history = network.fit_with(&train, &fit, &mut [&mut Lines])?;
 
     let mut times = history.step_seconds;

@@ -67,7 +67,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         Some(epochs) => (epochs.to_string_lossy().parse::<NonZeroUsize>()?.get(), None),
         None => (30, Some(300)),
     };
-    let fit = FitOptions { epochs, batch_size: 128, max_steps, ..FitOptions::default() };
+    let fit = FitOptions::default().epochs(epochs).batch_size(128).max_steps(max_steps);
     println!("{} steps on {}", fit.steps(train.len()), train.name());
     let mut worst: f64 = 1.0;
     for (name, shared) in [("parameters of their own", false), ("shared parameters", true)] {

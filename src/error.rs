@@ -161,6 +161,7 @@ pub enum Error {
 
 /// One failed task of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Failure {
     /// The node whose task failed.
     pub node: String,

@@ -5,16 +5,20 @@ use std::sync::Arc;
 
 use crate::initializers::Initializer;
 use crate::kernels;
+use crate::setters::setters;
 use crate::tensor::Shape;
 
 /// How a parameter's numbers lie in memory while a network runs. Files and
 /// [`crate::train::Network::weights`] always have the plain layout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Layout {
     /// Row-major.
     Plain,
     /// A matrix of (all axes but the last) x (last axis) in column panels, which the matrix kernels
-    /// read without packing: so many equal ranges of columns, each in panels of its own.
+    /// read without packing: so many equal ranges of columns, each in panels of its own. Only layers of the
+    /// crate ask for it, since only they can read it.
+    #[non_exhaustive]
     Panels {
         /// How many ranges; 1 for most.
         groups: usize,
@@ -23,6 +27,7 @@ pub enum Layout {
 
 /// What moves a parameter in training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ParameterKind {
     /// The optimizer, by its gradient.
     Learned,
@@ -32,6 +37,7 @@ pub enum ParameterKind {
 
 /// A parameter that a layer asks for.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct ParameterSpec {
     /// Its name within the node, such as `weight`.
     pub name: &'static str,
@@ -50,6 +56,36 @@ pub struct ParameterSpec {
 }
 
 impl ParameterSpec {
+    setters! {
+        fan_in: usize,
+        fan_out: usize,
+        layout: Layout,
+        kind: ParameterKind,
+    }
+
+    /// A row-major parameter that the optimizer moves. Its last axis counts outputs and the others inputs, unless
+    /// [`fan_in`](Self::fan_in) and [`fan_out`](Self::fan_out) say otherwise; initializers read both.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use caudal::initializers::GlorotUniform;
+    /// use caudal::layers::ParameterSpec;
+    ///
+    /// let weight = ParameterSpec::new("weight", [5, 3], Arc::new(GlorotUniform::default()));
+    /// assert_eq!((weight.fan_in, weight.fan_out, weight.count()), (5, 3, 15));
+    /// ```
+    pub fn new(
+        name: &'static str,
+        shape: impl Into<Shape>,
+        initializer: Arc<dyn Initializer>,
+    ) -> Self {
+        let shape = shape.into();
+        let fan_out = shape.last().copied().unwrap_or(1);
+        let fan_in = shape.iter().rev().skip(1).product();
+        let (layout, kind) = (Layout::Plain, ParameterKind::Learned);
+        Self { name, shape, initializer, fan_in, fan_out, layout, kind }
+    }
+
     /// How many numbers it holds.
     pub fn count(&self) -> usize {
         self.shape.iter().product()

@@ -135,7 +135,7 @@ fn nodes_fire_in_the_order_of_the_article() {
     watch(|scenario| {
         let graph = article();
         let optimizer: Arc<dyn Optimizer> = Arc::new(Sgd::new(0.01));
-        let options = PlanOptions { keep_gradients: true, ..PlanOptions::plain() };
+        let options = PlanOptions::plain().keep_gradients(true);
         let plan = Plan::compile(&graph, Mode::Training, 4, &optimizer, options).unwrap();
         let plan = Arc::new(plan);
         let parameters = Arc::new(Parameters::initialize(&graph, optimizer.as_ref(), 0).unwrap());

@@ -56,12 +56,10 @@ fn model(run: &Run) -> Model {
 }
 
 fn options(executor: &str, grain: f64, fusion: bool) -> NetworkOptions {
-    NetworkOptions {
-        executor: executor.to_owned(),
-        workers: 3,
-        plan: PlanOptions { grain, fusion, ..PlanOptions::default() },
-        ..NetworkOptions::default()
-    }
+    NetworkOptions::default()
+        .executor(executor)
+        .workers(3)
+        .plan(PlanOptions::default().grain(grain).fusion(fusion))
 }
 
 #[test]
@@ -165,8 +163,8 @@ fn clipped_updates_are_scaled_gradients() {
         a.iter().zip(b).map(|(a, b)| f64::from(*a) - f64::from(*b)).collect()
     };
     let norm = |values: &[f64]| values.iter().map(|value| value * value).sum::<f64>().sqrt();
-    let plan = PlanOptions { chunk_bytes: 1 << 16, ..PlanOptions::default() };
-    let options = || NetworkOptions { plan, ..options("pool", 1e-6, true) };
+    let plan = PlanOptions::default().chunk_bytes(1 << 16);
+    let options = || options("pool", 1e-6, true).plan(plan);
     let start = train(&Sgd::new(1.0), options(), 0);
     let moved = |optimizer: &Sgd| -> Vec<Vec<f64>> {
         let after = train(optimizer, options(), 1);
@@ -207,11 +205,12 @@ fn clipping_gives_the_same_bits_whoever_runs_it() {
     ] {
         for (grain, chunk_bytes) in [(60e-6, 6 << 20), (1e-7, 1 << 16)] {
             let run = |executor: &str, workers: usize, policy: &str, fusion: bool| {
-                let plan = PlanOptions { grain, chunk_bytes, fusion, ..PlanOptions::default() };
+                let plan =
+                    PlanOptions::default().grain(grain).chunk_bytes(chunk_bytes).fusion(fusion);
                 let executor = executor.to_owned();
                 let policy = policy.to_owned();
                 let rest = NetworkOptions::default();
-                let options = NetworkOptions { executor, workers, policy, plan, ..rest };
+                let options = rest.executor(executor).workers(workers).policy(policy).plan(plan);
                 let weights = train(&optimizer, options, 3);
                 weights.iter().map(|values| bits(values)).collect::<Vec<_>>()
             };
@@ -245,7 +244,7 @@ fn gradients_that_are_no_numbers_show() {
 #[test]
 fn kept_gradients_hold_those_of_regularizers() {
     let plan = PlanOptions::gradients();
-    let options = NetworkOptions { plan, ..options("sequential", 1e-6, true) };
+    let options = options("sequential", 1e-6, true).plan(plan);
     let mut network = Network::new(wide(), Sgd::new(0.1), options).unwrap();
     let (x, y) = (random(&[4, 12, 12, 3], 1), random(&[4, 5], 2));
     let bias = random(&[160], 3);

@@ -147,7 +147,7 @@ fn saved_networks_hold_registered_kinds() {
     let options = NetworkOptions::default;
     let mut network = Network::from_parts(graph, training.optimizer.clone(), options()).unwrap();
     let data = caudal::data::synthetic_for(network.graph(), 20, 3).unwrap();
-    network.fit(&data, &FitOptions { epochs: 2, ..FitOptions::default() }).unwrap();
+    network.fit(&data, &FitOptions::default().epochs(2)).unwrap();
     let error = network.save(&path, &training).unwrap_err().to_string();
     assert!(error.contains("node `dot`") && !path.exists(), "{error}");
     network.save_with(&path, &training, &kinds()).unwrap();

@@ -50,15 +50,10 @@ fn train_graph(
     plan: PlanOptions,
 ) -> (String, f64) {
     let (data, test) = digits().unwrap();
-    let options = NetworkOptions {
-        executor: executor.into(),
-        workers,
-        policy: policy.into(),
-        plan,
-        ..NetworkOptions::default()
-    };
+    let options =
+        NetworkOptions::default().executor(executor).workers(workers).policy(policy).plan(plan);
     let mut network = Network::new(graph, Sgd::new(0.05).momentum(0.9), options).unwrap();
-    let fit = FitOptions { max_steps: Some(20), ..FitOptions::default() };
+    let fit = FitOptions::default().max_steps(20);
     network.fit(&data, &fit).unwrap();
     let report = network.evaluate(&test, 50).unwrap();
     (network.weights_sha256(), report.loss)
@@ -66,7 +61,7 @@ fn train_graph(
 
 #[test]
 fn every_executor_gives_the_same_bits() {
-    let plan = PlanOptions { grain: 5e-6, ..PlanOptions::default() };
+    let plan = PlanOptions::default().grain(5e-6);
     let expected = train("sequential", 1, "fifo", plan);
     assert!(expected.1 < 2.5, "{}", expected.1);
     for policy in ["fifo", "critical-path"] {
@@ -76,7 +71,7 @@ fn every_executor_gives_the_same_bits() {
     }
     assert_eq!(train("actors", 1, "fifo", plan), expected);
     assert_eq!(train("channels", 3, "fifo", plan), expected);
-    let unparted = PlanOptions { in_place: false, fusion: false, ..plan };
+    let unparted = plan.in_place(false).fusion(false);
     assert_eq!(train("pool", 2, "fifo", unparted), expected, "fusion");
 }
 
@@ -106,8 +101,8 @@ fn gradients(plan: PlanOptions, executor: &mut dyn Executor, batch: usize) -> Gr
 
 #[test]
 fn chunks_of_a_batch_change_nothing_but_the_order_of_sums() {
-    let chunked = PlanOptions { chunk_bytes: 1, grain: 5e-6, ..PlanOptions::gradients() };
-    let undivided = PlanOptions { chunk_bytes: usize::MAX, ..chunked };
+    let chunked = PlanOptions::gradients().chunk_bytes(1).grain(5e-6);
+    let undivided = chunked.chunk_bytes(usize::MAX);
     let tasks = |plan| {
         let optimizer: Arc<dyn Optimizer> = Arc::new(Sgd::default());
         let plan = Plan::compile(&Arc::new(branches()), Mode::Training, 50, &optimizer, plan);
@@ -138,7 +133,7 @@ fn chunks_of_a_batch_change_nothing_but_the_order_of_sums() {
 
 #[test]
 fn every_executor_gives_the_same_bits_in_chunks() {
-    let plan = PlanOptions { chunk_bytes: 1, grain: 5e-6, ..PlanOptions::default() };
+    let plan = PlanOptions::default().chunk_bytes(1).grain(5e-6);
     let expected = train("sequential", 1, "fifo", plan);
     assert!(expected.1 < 2.5, "{}", expected.1);
     for policy in ["fifo", "critical-path"] {
@@ -171,8 +166,8 @@ fn pages() -> Graph {
 
 #[test]
 fn rows_a_page_long_change_nothing() {
-    let plan = PlanOptions { grain: 5e-6, ..PlanOptions::default() };
-    let together = PlanOptions { in_place: false, ..plan };
+    let plan = PlanOptions::default().grain(5e-6);
+    let together = plan.in_place(false);
     let expected = train_graph(pages(), "sequential", 1, "fifo", together);
     assert!(expected.1 < 2.5, "{}", expected.1);
     assert_eq!(train_graph(pages(), "sequential", 1, "fifo", plan), expected);

@@ -8,11 +8,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use caudal::context::MatrixMut;
 use caudal::context::{Context, Mode};
 use caudal::flow::policy::{POLICIES, Policy, ReadyPart};
 use caudal::flow::{Actors, Executor, Observer, PartEvent, Pool, Sequential};
 use caudal::graph::{Graph, GraphBuilder};
-use caudal::kernels::MatrixMut;
 use caudal::layers::{
     Add, Arity, Concat, Conv2d, Cost, Dense, Flatten, GlobalAvgPool, Layer, MaxPool, Misfit,
     ParameterSpec, Pass, PreparedWeights, Reads, Relu, Split, Tanh, View,
@@ -543,8 +543,7 @@ impl Subject {
         executor: Box<dyn Executor>,
         states: &Arc<Vec<Vec<u32>>>,
     ) -> Self {
-        let options =
-            NetworkOptions { executor: "sequential".to_owned(), plan, ..NetworkOptions::default() };
+        let options = NetworkOptions::default().executor("sequential").plan(plan);
         let mut network = Network::new(make(switch), optimizer.clone(), options).unwrap();
         network.set_executor(executor);
         let batch = data(network.graph());
@@ -616,7 +615,7 @@ fn executors() -> Vec<(String, MakeExecutor)> {
 }
 
 fn plans() -> [(&'static str, PlanOptions); 2] {
-    let fine = PlanOptions { grain: 1e-6, ..PlanOptions::default() };
+    let fine = PlanOptions::default().grain(1e-6);
     [("fine", fine), ("plain", PlanOptions::plain())]
 }
 
@@ -753,7 +752,7 @@ impl Policy for LastFirst {
 fn the_first_of_several_bad_parts_is_reported_by_all_executors() {
     watch(|scenario| {
         let switch = Switch::new(true);
-        let plan = PlanOptions { grain: 1e-8, ..PlanOptions::default() };
+        let plan = PlanOptions::default().grain(1e-8);
         let (states, _) = Subject::undisturbed(branching, plan, true, 31);
         let mut reported = None;
         let mut executors = executors();
@@ -797,7 +796,7 @@ fn the_first_of_several_bad_parts_is_reported_by_all_executors() {
 fn a_failing_update_moves_nothing() {
     let _quiet = Quiet::new();
     watch(|scenario| {
-        let plan = PlanOptions { parts: false, ..PlanOptions::default() };
+        let plan = PlanOptions::default().parts(false);
         for (plan_name, plan) in [("whole", plan), ("plain", PlanOptions::plain())] {
             for admits in [false, true] {
                 let (states, _) = Subject::undisturbed(branching, plan, admits, 60);
@@ -873,7 +872,7 @@ fn a_failing_evaluation_names_its_node_and_can_be_repeated() {
 fn a_cancelled_step_is_whole_or_not_there() {
     watch(|scenario| {
         for (name, executor) in executors() {
-            let plan = PlanOptions { grain: 1e-6, ..PlanOptions::default() };
+            let plan = PlanOptions::default().grain(1e-6);
             // The optimizer says that it can't fail: no copy is kept that could hide a torn step.
             let (states, _) = Subject::undisturbed(images, plan, false, 160);
             let switch = Switch::new(false);

@@ -46,5 +46,5 @@ fn for_specimens(batches: &[usize], mut law: impl FnMut(&str, &Specimen)) {
 }
 
 fn sequential(plan: PlanOptions) -> NetworkOptions {
-    NetworkOptions { executor: "sequential".into(), plan, ..NetworkOptions::default() }
+    NetworkOptions::default().executor("sequential").plan(plan)
 }

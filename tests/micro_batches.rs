@@ -103,11 +103,11 @@ fn plan(graph: Graph, batch: usize, options: PlanOptions) -> Plan {
 
 #[test]
 fn gradients_are_those_of_micro_batches_one_after_another() {
-    let fine = PlanOptions { grain: 5e-6, ..PlanOptions::gradients() };
+    let fine = PlanOptions::gradients().grain(5e-6);
     for (number, options) in
         [(1, fine), (2, fine), (3, fine), (5, fine), (3, PlanOptions::gradients())]
     {
-        let whole = PlanOptions { micro_batches: Some(number), ..options };
+        let whole = options.micro_batches(number);
         // A power of two, so that the share of the loss is the same whichever way it is computed.
         let batch = 16 * number;
         let expected = one_after_another(options, number, 16);
@@ -118,10 +118,10 @@ fn gradients_are_those_of_micro_batches_one_after_another() {
             assert_eq!(gradients(branches(1.0), whole, &mut pool, 0..batch), here, "{policy}");
         }
         // An update adds them in the same order.
-        let moving = PlanOptions { updates: true, ..whole };
+        let moving = whole.updates(true);
         assert_eq!(gradients(branches(1.0), moving, &mut Sequential::new(), 0..batch), here);
     }
-    let plan = plan(branches(1.0), 48, PlanOptions { micro_batches: Some(3), ..fine });
+    let plan = plan(branches(1.0), 48, fine.micro_batches(3));
     let tasks = || (0..plan.task_count()).map(|task| plan.task(task));
     let of =
         |node: &str| tasks().filter(|it| it.node == node && it.phase == Phase::ParamGrad).count();
@@ -131,10 +131,10 @@ fn gradients_are_those_of_micro_batches_one_after_another() {
 
 #[test]
 fn micro_batches_of_different_sizes_change_nothing_but_roundings() {
-    let options = PlanOptions { grain: 5e-6, ..PlanOptions::gradients() };
+    let options = PlanOptions::gradients().grain(5e-6);
     let expected = gradients(branches(1.0), options, &mut Sequential::new(), 0..50);
     for number in [4, 7, 50] {
-        let whole = PlanOptions { micro_batches: Some(number), ..options };
+        let whole = options.micro_batches(number);
         let here = gradients(branches(1.0), whole, &mut Sequential::new(), 0..50);
         assert_eq!((&here.0, &here.1), (&expected.0, &expected.1), "{number}");
         for (sum, expected) in here.2.iter().zip(&expected.2) {
@@ -148,10 +148,10 @@ fn micro_batches_of_different_sizes_change_nothing_but_roundings() {
 
 #[test]
 fn what_only_its_micro_batches_have_is_not_kept() {
-    let options = PlanOptions { micro_batches: Some(2), ..PlanOptions::default() };
+    let options = PlanOptions::default().micro_batches(2);
     let plan = Arc::new(plan(branches(1.0), 4, options));
     let graph = Arc::clone(plan.graph());
-    let parameters = Parameters::initialize(&graph, &Sgd::default(), 3);
+    let parameters = Parameters::initialize(&graph, &Sgd::default(), 3).unwrap();
     let run = Run::new(plan, Arc::new(parameters)).unwrap();
     let kept = |node: &str| run.kept(graph.id(node).unwrap()).map(<[f32]>::len);
     assert_eq!((kept("loss"), kept("stem"), kept("flat")), (Some(4), None, None));
@@ -159,7 +159,7 @@ fn what_only_its_micro_batches_have_is_not_kept() {
 
 #[test]
 fn a_batch_has_no_more_micro_batches_than_items() {
-    let with = |number| PlanOptions { micro_batches: Some(number), ..PlanOptions::default() };
+    let with = |number| PlanOptions::default().micro_batches(number);
     let three = task_count(branches(1.0), 3, with(3));
     assert_eq!(task_count(branches(1.0), 3, with(1000)), three);
     assert!(three > task_count(branches(1.0), 3, with(2)));
@@ -167,19 +167,19 @@ fn a_batch_has_no_more_micro_batches_than_items() {
 
 fn train(name: &str, workers: usize, policy: &str, plan: PlanOptions) -> String {
     let (data, _) = digits().unwrap();
-    let options = NetworkOptions { plan, ..NetworkOptions::default() };
+    let options = NetworkOptions::default().plan(plan);
     let optimizer = Sgd::new(0.05).momentum(0.9).clip_global_norm(1.0);
     let mut network = Network::new(branches(1.0), optimizer, options).unwrap();
     network.set_executor(executor(name, workers, policy).unwrap());
     // The last batch of the epoch is smaller: 1437 items are 28 batches of 50, and 37 items.
-    let fit = FitOptions { batch_size: 50, max_steps: Some(30), ..FitOptions::default() };
+    let fit = FitOptions::default().batch_size(50).max_steps(30);
     network.fit(&data, &fit).unwrap();
     network.weights_sha256()
 }
 
 #[test]
 fn every_executor_gives_the_same_bits() {
-    let plan = PlanOptions { grain: 5e-6, micro_batches: Some(4), ..PlanOptions::default() };
+    let plan = PlanOptions::default().grain(5e-6).micro_batches(4);
     let expected = train("sequential", 1, "fifo", plan);
     for policy in POLICIES {
         for workers in [1, 2, 4] {
@@ -194,10 +194,10 @@ fn every_executor_gives_the_same_bits() {
     assert_eq!(train("actors", 1, "fifo", plan), expected);
     assert_eq!(train("channels", 3, "fifo", plan), expected);
     for (fusion, in_place) in [(false, true), (true, false)] {
-        let apart = PlanOptions { fusion, in_place, split_backward: false, ..plan };
+        let apart = plan.fusion(fusion).in_place(in_place).split_backward(false);
         assert_eq!(train("pool", 2, "critical-path", apart), expected, "{apart:?}");
     }
-    let other = PlanOptions { micro_batches: Some(2), ..plan };
+    let other = plan.micro_batches(2);
     assert_ne!(train("sequential", 1, "fifo", other), expected, "sums have another order");
 }
 
@@ -219,7 +219,7 @@ fn chain() -> Graph {
 #[test]
 fn a_chain_has_work_for_several_workers() {
     let span = |micro_batches| {
-        let options = PlanOptions { micro_batches, parts: false, ..PlanOptions::default() };
+        let options = PlanOptions::default().micro_batches(micro_batches).parts(false);
         let plan = plan(chain(), 64, options);
         let costs = plan.estimated_costs().to_vec();
         costs.iter().sum::<f64>() / plan.critical_path(&costs).1
@@ -232,7 +232,7 @@ fn a_chain_has_work_for_several_workers() {
 #[test]
 fn dropout_drops_what_it_drops_without_micro_batches() {
     let losses = |micro_batches| {
-        let options = PlanOptions { micro_batches, ..PlanOptions::gradients() };
+        let options = PlanOptions::gradients().micro_batches(micro_batches);
         gradients(chain(), options, &mut Sequential::new(), 0..48).0
     };
     assert_eq!(losses(Some(6)), losses(None));
@@ -253,7 +253,7 @@ fn layers_that_look_at_a_whole_batch_are_refused_by_name() {
     };
     let optimizer: Arc<dyn Optimizer> = Arc::new(Sgd::default());
     let compile = |graph: &Arc<Graph>, mode, micro_batches| {
-        let options = PlanOptions { micro_batches, ..PlanOptions::default() };
+        let options = PlanOptions::default().micro_batches(micro_batches);
         Plan::compile(graph, mode, 16, &optimizer, options)
     };
     let message = compile(&normal(true), Mode::Training, Some(2)).unwrap_err().to_string();

@@ -16,7 +16,7 @@ use caudal::plan::PlanOptions;
 use caudal::train::{FitOptions, Network, NetworkOptions, checkpoint};
 
 fn sequential() -> NetworkOptions {
-    NetworkOptions { executor: "sequential".to_owned(), workers: 1, ..NetworkOptions::default() }
+    NetworkOptions::default().executor("sequential").workers(1)
 }
 
 /// Two heads on one stem, of which one is only measured, and an auxiliary loss.
@@ -93,7 +93,7 @@ fn a_frozen_network_predicts_the_same_bits_from_a_smaller_file() {
 
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
-    let training = TrainingConfig { batch_size: 4, ..TrainingConfig::default() };
+    let training = TrainingConfig::default().batch_size(4);
     network.save(path("whole"), &training).unwrap();
     frozen.save(path("frozen"), &training).unwrap();
     let size = |name: &str| std::fs::metadata(path(name)).unwrap().len();
@@ -142,7 +142,7 @@ fn recompiling_keeps_weights_and_forgets_the_optimizer() {
 
     // A failed one changes nothing.
     let before = network.weights_sha256();
-    let options = NetworkOptions { policy: "nonsense".to_owned(), ..NetworkOptions::default() };
+    let options = NetworkOptions::default().policy("nonsense");
     let (graph, optimizer) = (network.graph().clone(), network.optimizer().clone());
     assert!(network.recompile(graph, optimizer, options).is_err());
     assert_eq!((network.weights_sha256(), network.step()), (before, 1));
@@ -255,14 +255,12 @@ fn epochs_and_validation_can_be_limited() {
     let (train, test) = digits().unwrap();
     let Model { graph, training } = Model::open(Some("article-dag")).unwrap();
     let mut network = Network::from_parts(graph, training.optimizer, sequential()).unwrap();
-    let options = FitOptions {
-        epochs: 3,
-        batch_size: 16,
-        max_batches: Some(4),
-        validation: Some(&test),
-        max_validation_batches: Some(2),
-        ..FitOptions::default()
-    };
+    let options = FitOptions::default()
+        .epochs(3)
+        .batch_size(16)
+        .max_batches(4)
+        .validation(&test)
+        .max_validation_batches(2);
     let history = network.fit(&train, &options).unwrap();
     assert_eq!((history.steps, history.train.len()), (12, 3));
     assert!(history.train.iter().all(|report| report.items == 4 * 16));
@@ -278,7 +276,7 @@ fn epochs_and_validation_can_be_limited() {
 fn plan_options_can_change_with_a_recompile() {
     let mut network = trained(2);
     let (graph, optimizer) = (network.graph().clone(), network.optimizer().clone());
-    let options = NetworkOptions { plan: PlanOptions::plain(), ..sequential() };
+    let options = sequential().plan(PlanOptions::plain());
     let inputs = &batch()[..2];
     let expected = network.predict(&borrowed(inputs)).unwrap();
     network.recompile(graph, optimizer, options).unwrap();
@@ -322,7 +320,7 @@ fn actors_get_every_node_as_it_was_written() {
             calls.iter().any(|(node, _)| *node != calls[0].0)
         })
     };
-    let options = NetworkOptions { executor: "pool".to_owned(), ..sequential() };
+    let options = sequential().executor("pool");
     let sgd: Arc<dyn Optimizer> = Arc::new(Sgd::new(0.1));
     let mut network = Network::from_parts(graph, sgd, options).unwrap();
     assert!(fused(&mut network));

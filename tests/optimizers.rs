@@ -33,13 +33,7 @@ fn optimizers_move_weights_as_pytorch_does() {
         let mut kept = run.steps.iter();
         for (step, gradient) in oracle.gradients.iter().enumerate() {
             let mut state: Vec<&mut [f32]> = state.iter_mut().map(Vec::as_mut_slice).collect();
-            let moving = Moving {
-                weights: &mut weights,
-                gradient,
-                state: &mut state,
-                step: step as u64,
-                rate_factor: 1.0,
-            };
+            let moving = Moving::new(&mut weights, gradient, &mut state).step(step as u64);
             optimizer.update(moving).unwrap();
             if let Some(expected) = kept.as_slice().first().filter(|it| it.step == step + 1) {
                 kept.next();

@@ -33,7 +33,7 @@ fn parts(graph: &Arc<Graph>, node: &str, batch: usize, options: PlanOptions) -> 
 
 #[test]
 fn a_short_task_is_divided_only_where_nothing_else_can_run() {
-    let options = PlanOptions { fusion: false, ..PlanOptions::default() };
+    let options = PlanOptions::default().fusion(false);
     // 32 x 128 x 128 takes some 13 microseconds, the join of four as much.
     assert_eq!(parts(&branches(4), "branch2", 32, options), 1);
     assert_eq!(parts(&branches(4), "join", 32, options), 2);
@@ -41,7 +41,7 @@ fn a_short_task_is_divided_only_where_nothing_else_can_run() {
     assert_eq!(parts(&branches(1), "branch0", 64, options), 3);
     // Fewer items than two parts should have.
     assert_eq!(parts(&branches(4), "join", 31, options), 1);
-    assert_eq!(parts(&branches(4), "join", 32, PlanOptions { parts: false, ..options }), 1);
+    assert_eq!(parts(&branches(4), "join", 32, options.parts(false)), 1);
 }
 
 /// A chain of three layers; with a fourth beside the second, or without.
@@ -62,7 +62,7 @@ fn chain(with_another: bool) -> Arc<Graph> {
 
 #[test]
 fn a_task_beside_which_another_can_run_is_not_alone() {
-    let options = PlanOptions { fusion: false, ..PlanOptions::default() };
+    let options = PlanOptions::default().fusion(false);
     for layer in ["first", "second", "third"] {
         assert_eq!(parts(&chain(false), layer, 32, options), 2, "{layer}");
         assert_eq!(parts(&chain(true), layer, 32, options), 1, "{layer}");

@@ -59,8 +59,8 @@ const STEPS: usize = 4;
 
 /// Trains on a specimen; asserts that every part ran once a step, and gives the weights.
 fn train(seed: u64, specimen: &Specimen, executor: Box<dyn Executor>, what: &str) -> String {
-    let plan = PlanOptions { grain: 1e-7, ..PlanOptions::default() };
-    let options = NetworkOptions { plan, ..NetworkOptions::default() };
+    let plan = PlanOptions::default().grain(1e-7);
+    let options = NetworkOptions::default().plan(plan);
     let mut network = Network::new(specimen.graph.clone(), Sgd::new(0.0005), options).unwrap();
     network.set_executor(executor);
     let counts = Arc::new(Counts::default());
@@ -237,7 +237,7 @@ fn a_static_schedule_is_followed_in_every_run() {
     watch(|scenario| {
         for workers in [1, 2, 3, 7] {
             let mut expected: Option<BTreeMap<usize, Vec<(usize, usize)>>> = None;
-            let mut run = bottles_run(9, PlanOptions { grain: 1e-6, ..PlanOptions::plain() });
+            let mut run = bottles_run(9, PlanOptions::plain().grain(1e-6));
             let mut pool = Pool::new(workers, "static").unwrap();
             for round in 0..50 {
                 scenario.enter(format!("{workers} workers, round {round}"));
@@ -332,12 +332,10 @@ fn learned_costs_change_what_comes_first_and_no_bit() {
 }
 
 /// As fifo, by another name.
-static REGISTERED: caudal::flow::policy::PolicySpec = caudal::flow::policy::PolicySpec {
-    name: "registered",
-    summary: "as fifo, by another name",
-    arguments: &[],
-    make: |_| Ok(Box::new(caudal::flow::policy::Fifo::default())),
-};
+static REGISTERED: caudal::flow::policy::PolicySpec =
+    caudal::flow::policy::PolicySpec::new("registered", "as fifo, by another name", |_| {
+        Ok(Box::new(caudal::flow::policy::Fifo::default()))
+    });
 
 #[test]
 fn a_registered_policy_is_known_by_its_name_and_its_name_is_its_own() {

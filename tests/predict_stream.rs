@@ -162,7 +162,7 @@ fn the_weights_are_those_from_when_the_stream_was_made() {
     let expected: Vec<_> = (0..6).map(|it| predict(&mut network, &batch(it))).collect();
     let mut stream = network.predict_stream((0..6).map(batch), 2).unwrap();
     let first = stream.next().unwrap().unwrap();
-    let fit = FitOptions { max_steps: Some(5), ..FitOptions::default() };
+    let fit = FitOptions::default().max_steps(5);
     network.fit(&digits().unwrap().0, &fit).unwrap();
     assert_ne!(predict(&mut network, &batch(1)), expected[1]);
     let found: Vec<_> = std::iter::once(first).chain(stream.map(Result::unwrap)).collect();

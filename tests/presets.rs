@@ -20,23 +20,16 @@ fn every_preset_gives_the_same_bits_on_every_executor() {
         let model = spec.model().unwrap();
         let data = synthetic_for(&model.graph, 60, 5).unwrap();
         let train = |executor: &str, workers, policy: &str| {
-            let options = NetworkOptions {
-                seed: 7,
-                executor: executor.to_owned(),
-                workers,
-                policy: policy.to_owned(),
-                ..NetworkOptions::default()
-            };
+            let options = NetworkOptions::default()
+                .seed(7)
+                .executor(executor)
+                .workers(workers)
+                .policy(policy);
             let (graph, optimizer) =
                 (Arc::clone(&model.graph), Arc::clone(&model.training.optimizer));
             let mut network = Network::from_parts(graph, optimizer, options).unwrap();
             // Batches of 8, and of 4 at the end of an epoch.
-            let options = FitOptions {
-                epochs: 3,
-                batch_size: 8,
-                max_steps: Some(20),
-                ..FitOptions::default()
-            };
+            let options = FitOptions::default().epochs(3).batch_size(8).max_steps(20);
             let history = network.fit(&data, &options).unwrap();
             assert_eq!(history.steps, 20, "{}", spec.name);
             (network.weights_sha256(), history.train.last().map(|report| report.loss.to_bits()))
@@ -60,11 +53,7 @@ fn every_idea_switched_off_gives_the_same_bits_on_every_executor() {
         ("fusion", |options| options.fusion = false),
         ("chunks", |options| options.chunk_bytes = usize::MAX),
         ("all", |options| {
-            *options = PlanOptions {
-                split_backward: false,
-                overlap_updates: false,
-                ..PlanOptions::plain()
-            };
+            *options = PlanOptions::plain().split_backward(false).overlap_updates(false);
         }),
     ];
     for name in ["towers-small", "inception:side=12,batch=64", "chain:depth=6,width=256", "nasnet"]
@@ -77,16 +66,14 @@ fn every_idea_switched_off_gives_the_same_bits_on_every_executor() {
             let mut plan = PlanOptions::default();
             set(&mut plan);
             let train = |executor: &str, workers, plan| {
-                let options = NetworkOptions {
-                    seed: 7,
-                    executor: executor.to_owned(),
-                    workers,
-                    plan,
-                    ..NetworkOptions::default()
-                };
+                let options = NetworkOptions::default()
+                    .seed(7)
+                    .executor(executor)
+                    .workers(workers)
+                    .plan(plan);
                 let (graph, optimizer) = (Arc::clone(graph), Arc::clone(optimizer));
                 let mut network = Network::from_parts(graph, optimizer, options).unwrap();
-                let options = FitOptions { epochs: 3, batch_size: 32, ..FitOptions::default() };
+                let options = FitOptions::default().epochs(3).batch_size(32);
                 network.fit(&data, &options).unwrap();
                 network.weights_sha256()
             };
@@ -113,7 +100,7 @@ fn every_idea_switched_off_gives_the_same_bits_on_every_executor() {
 fn joined_gradients_and_barriers_make_the_critical_path_longer() {
     let model = caudal::presets::open("chain:depth=8,width=256").unwrap();
     let longest = |set: Switch| {
-        let mut options = PlanOptions { fusion: false, ..PlanOptions::default() };
+        let mut options = PlanOptions::default().fusion(false);
         set(&mut options);
         let (graph, optimizer) = (&model.graph, &model.training.optimizer);
         let plan = Plan::compile(graph, Mode::Training, 32, optimizer, options).unwrap();

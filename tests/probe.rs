@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use caudal::context::MatrixMut;
 use caudal::context::{Context, Mode};
 use caudal::flow::Executor;
 use caudal::graph::{Graph, GraphBuilder, NodeName, Role};
-use caudal::kernels::MatrixMut;
 use caudal::layers::{Add, Layer, Misfit, ParameterKind, Pass};
 use caudal::losses::{Loss, TargetValues};
 use caudal::optimizers::{Optimizer, Sgd};
@@ -209,6 +209,7 @@ impl Specimen {
             let least = match parameter.spec.kind {
                 ParameterKind::Learned => -1.0,
                 ParameterKind::Statistic => 0.5,
+                other => panic!("no law draws {other:?}"),
             };
             let values = (0..parameter.spec.count()).map(|_| random.random_range(least..1.0));
             let values = Tensor::from_shape_vec(parameter.spec.shape.clone(), values.collect());

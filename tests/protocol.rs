@@ -5,11 +5,11 @@ use std::sync::{Arc, Barrier, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use caudal::Error;
+use caudal::context::MatrixMut;
 use caudal::context::{Context, Mode};
 use caudal::flow::policy::{POLICIES, Policy, ReadyPart};
 use caudal::flow::{Executor, Observer, PartEvent, Pool, Sequential};
 use caudal::graph::{Graph, GraphBuilder};
-use caudal::kernels::MatrixMut;
 use caudal::layers::{Add, Dense, Layer, Misfit, Relu, Tanh};
 use caudal::losses::MeanSquaredError;
 use caudal::optimizers::{Optimizer, Sgd};
@@ -278,13 +278,11 @@ fn any_order_of_ready_parts_gives_the_same_bits() {
             let specimen = specimen(1000 + seed, family);
             let batches = specimen.batches(seed, 3);
             let train = |executor: Box<dyn Executor>| {
-                let plan = PlanOptions {
-                    grain: 1e-7,
-                    fusion: seed.is_multiple_of(2),
-                    in_place: seed % 3 > 0,
-                    ..PlanOptions::default()
-                };
-                let options = NetworkOptions { plan, ..NetworkOptions::default() };
+                let plan = PlanOptions::default()
+                    .grain(1e-7)
+                    .fusion(seed.is_multiple_of(2))
+                    .in_place(seed % 3 > 0);
+                let options = NetworkOptions::default().plan(plan);
                 let mut network =
                     Network::new(specimen.graph.clone(), Sgd::new(0.0005), options).unwrap();
                 network.set_executor(executor);

@@ -3,7 +3,7 @@
 mod coverage;
 mod plan_laws;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::mem;
 
 use caudal::flow::policy::POLICIES;
 use caudal::flow::{Actors, Executor, Pool, Sequential};
@@ -30,7 +30,7 @@ fn family(seed: u64) -> Family {
 
 fn options(seed: u64) -> PlanOptions {
     let grain = [1e-7, 1e-6, 5e-6][seed as usize % 3];
-    PlanOptions { grain, ..PlanOptions::default() }
+    PlanOptions::default().grain(grain)
 }
 
 fn optimizer(seed: u64) -> Sgd {
@@ -43,30 +43,6 @@ fn optimizer(seed: u64) -> Sgd {
     }
 }
 
-/// An executor that several networks use one after another.
-#[derive(Clone)]
-struct Shared(Arc<Mutex<Box<dyn Executor>>>);
-
-impl Shared {
-    fn new(executor: impl Executor + 'static) -> Self {
-        Self(Arc::new(Mutex::new(Box::new(executor))))
-    }
-}
-
-impl Executor for Shared {
-    fn name(&self) -> &'static str {
-        "shared"
-    }
-
-    fn workers(&self) -> usize {
-        0
-    }
-
-    fn execute(&mut self, run: &mut dyn caudal::flow::Execute) -> caudal::Result<()> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).execute(run)
-    }
-}
-
 /// What must agree to the last bit: every loss of every step, and all weights at the end.
 #[derive(PartialEq)]
 struct Trained {
@@ -74,21 +50,17 @@ struct Trained {
     weights: Vec<(String, Vec<u32>)>,
 }
 
+/// Trains a network of its own on an executor that others use before and after it.
 fn train(
     seed: u64,
     specimen: &Specimen,
     batches: &[Batch],
     plan: PlanOptions,
-    executor: Box<dyn Executor>,
+    executor: &mut Box<dyn Executor>,
 ) -> Trained {
-    let options = NetworkOptions {
-        seed,
-        executor: "sequential".to_owned(),
-        plan,
-        ..NetworkOptions::default()
-    };
+    let options = NetworkOptions::default().seed(seed).executor("sequential").plan(plan);
     let mut network = Network::new(specimen.graph.clone(), optimizer(seed), options).unwrap();
-    network.set_executor(executor);
+    let before = network.set_executor(mem::replace(executor, Box::new(Sequential::new())));
     let losses = batches.iter().map(|batch| {
         let report = network.train_batch(&borrowed(batch)).unwrap();
         let values = report.losses.iter().chain(&report.regularization).chain(&report.metrics);
@@ -96,6 +68,7 @@ fn train(
         values.chain([report.loss]).map(f64::to_bits).collect()
     });
     let losses = losses.collect();
+    *executor = network.set_executor(before);
     let weights = specimen.graph.parameters().iter().map(|parameter| {
         let weights = network.weights(&parameter.name).unwrap();
         (parameter.name.clone(), weights.iter().map(|weight| weight.to_bits()).collect())
@@ -116,54 +89,58 @@ fn assert_same(trained: &Trained, expected: &Trained, what: &str) {
 
 fn compare(seeds: std::ops::Range<u64>) {
     watch(move |scenario| {
-        let mut executors = vec![("actors".to_owned(), Shared::new(Actors::new()))];
+        let mut sequential: Box<dyn Executor> = Box::new(Sequential::new());
+        let mut executors: Vec<(String, Box<dyn Executor>)> =
+            vec![("actors".to_owned(), Box::new(Actors::new()))];
         for policy in POLICIES {
             for workers in [1, 2, 3, 4, 8] {
                 let pool = Pool::new(workers, policy.name).unwrap();
-                executors.push((format!("{} x {workers}", policy.name), Shared::new(pool)));
+                executors.push((format!("{} x {workers}", policy.name), Box::new(pool)));
             }
             let channels = Pool::new(3, policy.name).unwrap().with_channels();
-            executors.push((format!("{} over channels", policy.name), Shared::new(channels)));
+            executors.push((format!("{} over channels", policy.name), Box::new(channels)));
         }
         for seed in seeds {
             let specimen = specimen(seed, family(seed));
             let batches = specimen.batches(seed, STEPS);
             let plan = options(seed);
-            let run = |plan, executor| train(seed, &specimen, &batches, plan, executor);
-            let expected = run(plan, Box::new(Sequential::new()));
+            let run = |plan, executor: &mut Box<dyn Executor>| {
+                train(seed, &specimen, &batches, plan, executor)
+            };
+            let expected = run(plan, &mut sequential);
             let finite = |bits: &u64| f64::from_bits(*bits).is_finite();
             assert!(expected.losses.iter().flatten().all(finite), "seed {seed} diverges");
             assert!(
                 expected.losses.iter().any(|losses| *losses != expected.losses[0]),
                 "seed {seed} learns nothing"
             );
-            for (name, executor) in &executors {
+            for (name, executor) in &mut executors {
                 let what = format!("seed {seed} with {name}");
                 scenario.enter(&what);
-                assert_same(&run(plan, Box::new(executor.clone())), &expected, &what);
+                assert_same(&run(plan, executor), &expected, &what);
             }
             if seed % 4 > 0 {
                 continue;
             }
             // Neither fusion nor placement changes any number; parts may, since they decide how
             // convolutions sum over items, but not between executors.
-            let (_, pool) = &executors[2 + seed as usize % 9];
-            let whole = PlanOptions { parts: false, ..plan };
-            let whole_expected = run(whole, Box::new(Sequential::new()));
+            let (_, pool) = &mut executors[2 + seed as usize % 9];
+            let whole = plan.parts(false);
+            let whole_expected = run(whole, &mut sequential);
             let number = divisible(&specimen.graph).then_some(3);
-            let divided = PlanOptions { micro_batches: number, ..plan };
-            let divided_expected = run(divided, Box::new(Sequential::new()));
+            let divided = plan.micro_batches(number);
+            let divided_expected = run(divided, &mut sequential);
             for (name, plan, expected) in [
-                ("no fusion", PlanOptions { fusion: false, ..plan }, &expected),
-                ("not in place", PlanOptions { in_place: false, ..plan }, &expected),
+                ("no fusion", plan.fusion(false), &expected),
+                ("not in place", plan.in_place(false), &expected),
                 ("whole", whole, &whole_expected),
                 ("plain", PlanOptions::plain(), &whole_expected),
                 ("in micro-batches", divided, &divided_expected),
             ] {
                 let what = format!("seed {seed}, {name}");
                 scenario.enter(&what);
-                assert_same(&run(plan, Box::new(Sequential::new())), expected, &what);
-                assert_same(&run(plan, Box::new(pool.clone())), expected, &what);
+                assert_same(&run(plan, &mut sequential), expected, &what);
+                assert_same(&run(plan, pool), expected, &what);
             }
         }
     });

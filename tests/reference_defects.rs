@@ -117,12 +117,7 @@ fn validation_is_on_the_validation_data() {
     };
     let (train, validation) = (data(7, 0.7), data(5, 1.3));
     let mut network = network(Arc::new(Sgd::new(0.1)));
-    let fit = FitOptions {
-        epochs: 2,
-        batch_size: 3,
-        validation: Some(&validation),
-        ..FitOptions::default()
-    };
+    let fit = FitOptions::default().epochs(2).batch_size(3).validation(&validation);
     let history = network.fit(&train, &fit).unwrap();
     assert_eq!(history.validation[1], network.evaluate(&validation, 3).unwrap());
     assert_eq!(history.validation[1].items, 5);

@@ -5,7 +5,7 @@ use caudal::model::Model;
 use caudal::train::{FitOptions, Network, NetworkOptions, checkpoint};
 
 fn network(model: &Model, seed: u64) -> Network {
-    let options = NetworkOptions { seed, workers: 2, ..NetworkOptions::default() };
+    let options = NetworkOptions::default().seed(seed).workers(2);
     let optimizer = model.training.optimizer.clone();
     Network::from_parts(model.graph.clone(), optimizer, options).unwrap()
 }
@@ -20,15 +20,13 @@ fn an_interrupted_training_ends_in_the_same_bytes() {
     for order in
         [Order::Sequential, Order::Shuffled, Order::stratified(["label"]), Order::weighted(weights)]
     {
-        let fit = FitOptions {
-            epochs: 4,
-            batch_size: 16,
-            order,
-            seed: 9,
-            validation: Some(&test),
-            max_validation_batches: Some(1),
-            ..FitOptions::default()
-        };
+        let fit = FitOptions::default()
+            .epochs(4)
+            .batch_size(16)
+            .order(order)
+            .seed(9)
+            .validation(&test)
+            .max_validation_batches(1);
         let path = |name: &str| folder.path().join(name);
         let mut whole = network(&model, 1);
         whole.fit(&data, &fit).unwrap();
@@ -41,7 +39,7 @@ fn an_interrupted_training_ends_in_the_same_bytes() {
             if let Some(path) = &saved {
                 part.resume(&checkpoint::open(path).unwrap().1).unwrap();
             }
-            let options = FitOptions { start: part.step(), max_steps: Some(stop), ..fit.clone() };
+            let options = fit.clone().start(part.step()).max_steps(stop);
             part.fit(&data, &options).unwrap();
             assert_eq!(part.step(), stop);
             part.save(path("part"), &model.training).unwrap();
@@ -58,14 +56,12 @@ fn validation_can_be_limited_to_some_batches() {
     let model = Model::open(Some("article-dag")).unwrap();
     let mut network = network(&model, 1);
     let mut validated = |most| {
-        let fit = FitOptions {
-            max_steps: Some(network.step() + 1),
-            start: network.step(),
-            batch_size: 20,
-            validation: Some(&test),
-            max_validation_batches: most,
-            ..FitOptions::default()
-        };
+        let fit = FitOptions::default()
+            .max_steps(network.step() + 1)
+            .start(network.step())
+            .batch_size(20)
+            .validation(&test)
+            .max_validation_batches(most);
         let report = network.fit(&data, &fit).unwrap().validation.remove(0);
         let first: Vec<usize> = (0..report.items).collect();
         assert_eq!(network.evaluate(&test.subset(&first).unwrap(), 20).unwrap(), report);

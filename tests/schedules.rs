@@ -3,12 +3,12 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use caudal::Error;
+use caudal::context::MatrixMut;
 use caudal::context::{Context, Mode};
 use caudal::flow::policy::policy;
 use caudal::flow::schedule::{Event, Recording, Replay, Schedule};
 use caudal::flow::{Executor, Pool, Sequential};
 use caudal::graph::{Graph, GraphBuilder};
-use caudal::kernels::MatrixMut;
 use caudal::layers::{Add, Layer, Misfit};
 use caudal::optimizers::Sgd;
 use caudal::plan::{Plan, PlanOptions};
@@ -123,8 +123,8 @@ fn a_training_is_replayed_start_by_start() {
             let family = if seed < 150 { Family::Dense } else { Family::Images };
             let specimen = specimen(seed, family);
             let train = |executor: Box<dyn Executor>| {
-                let plan = PlanOptions { grain: 1e-7, ..PlanOptions::default() };
-                let options = NetworkOptions { plan, ..NetworkOptions::default() };
+                let plan = PlanOptions::default().grain(1e-7);
+                let options = NetworkOptions::default().plan(plan);
                 let optimizer = Sgd::new(0.0005);
                 let mut network = Network::new(specimen.graph.clone(), optimizer, options).unwrap();
                 network.set_executor(executor);

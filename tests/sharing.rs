@@ -49,8 +49,7 @@ fn random(shape: &[usize], seed: u64) -> Tensor {
 }
 
 fn network(graph: Graph, plan: PlanOptions) -> Network {
-    let options =
-        NetworkOptions { executor: "sequential".to_owned(), plan, ..NetworkOptions::default() };
+    let options = NetworkOptions::default().executor("sequential").plan(plan);
     Network::new(graph, Sgd::new(0.25), options).unwrap()
 }
 
@@ -127,8 +126,8 @@ fn a_shared_gradient_is_the_sum_of_those_of_all_users() {
 
 #[test]
 fn one_update_moves_shared_weights_once() {
-    let keep = PlanOptions { keep_gradients: true, ..PlanOptions::default() };
-    for plan in [keep, PlanOptions { fusion: false, parts: false, ..keep }] {
+    let keep = PlanOptions::default().keep_gradients(true);
+    for plan in [keep, keep.fusion(false).parts(false)] {
         let mut network = network(siamese(true), plan);
         let names: Vec<String> =
             network.graph().parameters().iter().map(|parameter| parameter.name.clone()).collect();
@@ -171,13 +170,8 @@ fn wide() -> Graph {
 }
 
 fn trained(executor: &str, workers: usize, policy: &str, plan: PlanOptions) -> String {
-    let options = NetworkOptions {
-        executor: executor.to_owned(),
-        workers,
-        policy: policy.to_owned(),
-        plan,
-        ..NetworkOptions::default()
-    };
+    let options =
+        NetworkOptions::default().executor(executor).workers(workers).policy(policy).plan(plan);
     let mut network = Network::new(wide(), Sgd::new(0.05).momentum(0.9), options).unwrap();
     for step in 0..6 {
         let image = [16, 8, 8, 2];
@@ -191,7 +185,7 @@ fn trained(executor: &str, workers: usize, policy: &str, plan: PlanOptions) -> S
 
 #[test]
 fn every_executor_moves_shared_weights_to_the_same_bits() {
-    let plan = PlanOptions { grain: 5e-6, ..PlanOptions::default() };
+    let plan = PlanOptions::default().grain(5e-6);
     let expected = trained("sequential", 1, "fifo", plan);
     for policy in ["fifo", "critical-path"] {
         for workers in [1, 2, 3, 8] {
@@ -200,16 +194,13 @@ fn every_executor_moves_shared_weights_to_the_same_bits() {
     }
     assert_eq!(trained("actors", 1, "fifo", plan), expected);
     assert_eq!(trained("channels", 3, "fifo", plan), expected);
-    let plain = PlanOptions { in_place: false, fusion: false, ..plan };
+    let plain = plan.in_place(false).fusion(false);
     assert_eq!(trained("pool", 2, "fifo", plain), expected, "fusion");
 }
 
 #[test]
 fn files_hold_shared_parameters_once() {
-    let training = TrainingConfig {
-        optimizer: std::sync::Arc::new(Sgd::new(0.25)),
-        ..TrainingConfig::default()
-    };
+    let training = TrainingConfig::default().optimizer(std::sync::Arc::new(Sgd::new(0.25)));
     let model = Model::new(siamese(true), training);
     let text = model.to_toml().unwrap();
     assert_eq!(text.matches("shares = ").count(), 5, "{text}");
@@ -227,7 +218,7 @@ fn files_hold_shared_parameters_once() {
     trained.save(&path, &model.training).unwrap();
     let (opened, checkpoint) = checkpoint::open(&path).unwrap();
     assert_eq!(checkpoint.tensors().count(), 6);
-    let options = NetworkOptions { seed: 5, ..NetworkOptions::default() };
+    let options = NetworkOptions::default().seed(5);
     let optimizer = opened.training.optimizer.clone();
     let mut resumed = Network::from_parts(opened.graph, optimizer, options).unwrap();
     resumed.resume(&checkpoint).unwrap();

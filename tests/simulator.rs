@@ -209,7 +209,7 @@ fn overheads_add_up_on_one_worker_and_slow_workers_take_longer() {
         };
         let scheduling = tasks.task_count() as f64 * 0.5 + tasks.message_count() as f64 * 0.25;
         assert!((took(&machine) - costs.work() - scheduling).abs() < 1e-9);
-        let half = Machine { speeds: vec![0.5], ..Machine::ideal(1) };
+        let half = Machine::ideal(1).speeds(vec![0.5]);
         assert!((took(&half) - 2.0 * costs.work()).abs() < 1e-9);
     }
 }
@@ -221,7 +221,7 @@ fn a_worker_of_half_the_speed_does_half_as_much() {
         tasks.task(number.to_string(), 1.0, &[]).unwrap();
     }
     let tasks = tasks.build().unwrap();
-    let machine = Machine { speeds: vec![1.0, 1.0, 0.5], ..Machine::ideal(3) };
+    let machine = Machine::ideal(3).speeds(vec![1.0, 1.0, 0.5]);
     let simulated = run(&tasks, &mut List::new(0..3000), &machine);
     assert_eq!(simulated.makespan, 1200.0);
     let parts = |worker| simulated.events.iter().filter(|event| event.worker == worker).count();
@@ -258,7 +258,7 @@ fn a_seed_decides_every_draw_and_a_thousand_workers_are_no_problem() {
     }));
     let mut policy = policy("critical-path").unwrap();
     let mut took = |seed, workers| {
-        let options = Options { seed, ..Options::default() };
+        let options = Options::default().seed(seed);
         simulate(&tasks, policy.as_mut(), &Machine::ideal(workers), &varied, options).unwrap()
     };
     assert_eq!(took(Some(1), 4), took(Some(1), 4));
@@ -296,7 +296,7 @@ fn impossible_machines_and_tasks_are_refused_and_lost_parts_are_told() {
     let fifo = &mut *policy("fifo").unwrap();
     assert!(try_on(&Machine::ideal(0), fifo).contains("1 to 1024 workers"));
     assert!(try_on(&Machine::ideal(1025), fifo).contains("1 to 1024 workers"));
-    let stuck = Machine { speeds: vec![1.0, 0.0], ..Machine::ideal(2) };
+    let stuck = Machine::ideal(2).speeds(vec![1.0, 0.0]);
     assert!(try_on(&stuck, fifo).contains("speed 0"));
 
     let message = try_on(&Machine::ideal(2), &mut Lost);

@@ -60,7 +60,7 @@ fn batch(side: usize, items: usize, seed: usize) -> Batch {
 }
 
 fn network(executor: &str, workers: usize, plan: PlanOptions) -> Network {
-    let options = NetworkOptions { executor: executor.into(), workers, plan, ..Default::default() };
+    let options = NetworkOptions::default().executor(executor).workers(workers).plan(plan);
     Network::new(graph(6, 5), Adam::default(), options).unwrap()
 }
 
@@ -96,7 +96,7 @@ fn they_move_in_training_only() {
 #[test]
 fn a_failed_step_leaves_them_as_they_were() {
     for grain in [60e-6, 1e-9] {
-        let plan = PlanOptions { grain, ..PlanOptions::default() };
+        let plan = PlanOptions::default().grain(grain);
         let mut network = network("pool", 2, plan);
         network.train_batch(&borrowed(&batch(6, ITEMS, 1))).unwrap();
         let hash = network.weights_sha256();
@@ -117,7 +117,7 @@ fn a_failed_step_leaves_them_as_they_were() {
 #[test]
 fn executors_and_workers_do_not_matter() {
     for grain in [60e-6, 1e-9] {
-        let plan = PlanOptions { grain, ..PlanOptions::default() };
+        let plan = PlanOptions::default().grain(grain);
         let mut hashes = Vec::new();
         for (executor, workers) in
             [("sequential", 1), ("actors", 1), ("channels", 3), ("pool", 1), ("pool", 3)]
@@ -148,7 +148,7 @@ fn training_resumes_to_the_same_bits() {
     steps(&mut half, 0..3);
     half.save(&path, &TrainingConfig::default()).unwrap();
     let (model, checkpoint) = checkpoint::open(&path).unwrap();
-    let options = NetworkOptions { seed: 99, ..NetworkOptions::default() };
+    let options = NetworkOptions::default().seed(99);
     let mut resumed = Network::from_parts(model.graph, model.training.optimizer, options).unwrap();
     resumed.resume(&checkpoint).unwrap();
     assert_eq!(running(&resumed), running(&half));

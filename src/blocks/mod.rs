@@ -63,6 +63,7 @@ pub const BLOCKS: &[&BlockSpec] = &[
 /// Which keys the queries of attention see.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Mask {
     /// All of them.
     #[default]
@@ -73,6 +74,7 @@ pub enum Mask {
 
 /// One row of the [`BLOCKS`] table.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct BlockSpec {
     /// What it is called.
     pub kind: &'static str,

@@ -4,9 +4,8 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use caudal::kernels::instruction_set_name;
 use caudal::measure::speedup::record;
-use caudal::measure::{prepare, product_peak, time_steps};
+use caudal::measure::{instruction_set_name, prepare, product_peak, time_steps};
 use caudal::model::Model;
 use caudal::presets::WORKLOADS;
 use clap::Args;

@@ -26,11 +26,10 @@ pub(super) struct Freeze {
 impl Freeze {
     pub(super) fn run(self) -> Result<(), Stop> {
         check_writable(&self.out)?;
-        let alone =
-            NetworkOptions { executor: "sequential".to_owned(), ..NetworkOptions::default() };
+        let alone = NetworkOptions::default().executor("sequential");
         let (network, batch_size) = options::saved(&self.file, alone)?;
         let frozen = network.freeze()?;
-        let training = TrainingConfig { batch_size, ..TrainingConfig::default() };
+        let training = TrainingConfig::default().batch_size(batch_size);
         frozen.save(&self.out, &training).map_err(|error| not_written(&error))?;
         let bytes = |path: &PathBuf| std::fs::metadata(path).map_or(0, |there| there.len());
         line(format!(

@@ -49,7 +49,7 @@ impl MicroBatches {
     /// The default options with as many micro-batches.
     pub(super) fn plan(self) -> PlanOptions {
         let micro_batches = self.micro_batches.map(|count| count as usize);
-        PlanOptions { micro_batches, ..PlanOptions::default() }
+        PlanOptions::default().micro_batches(micro_batches)
     }
 
     /// The same option as arguments of another process.
@@ -94,13 +94,11 @@ impl Run {
         if !EXECUTORS.iter().any(|spec| spec.name == self.executor) {
             executor(&self.executor, 1, &self.policy)?;
         }
-        Ok(NetworkOptions {
-            seed,
-            executor: self.executor.clone(),
-            workers: self.workers(),
-            policy: self.policy.clone(),
-            ..NetworkOptions::default()
-        })
+        Ok(NetworkOptions::default()
+            .seed(seed)
+            .executor(self.executor.clone())
+            .workers(self.workers())
+            .policy(self.policy.clone()))
     }
 
     /// The executor.

@@ -94,7 +94,7 @@ impl Simulate {
         };
         let limit = Duration::from_secs_f64(self.seconds);
         note(format_args!("# calibrating on {} networks", calibration::CALIBRATING.len()));
-        let request = Request { machines, policies: self.policies.clone(), limit, seed: self.seed };
+        let request = Request::new(machines, self.policies.clone(), limit).seed(self.seed);
         let prediction = predict(&model, &request)?;
         table(&prediction)?;
         if self.json { json(&prediction) } else { Ok(()) }
@@ -103,7 +103,7 @@ impl Simulate {
     fn run_validation(&self) -> Result<(), Stop> {
         let every = usize::from(self.sittings);
         let limit = Duration::from_secs_f64(self.seconds) / self.sittings.into();
-        let sittings = Sittings { every, more: every };
+        let sittings = Sittings::new(every).more(every);
         let policies: Vec<_> = self.policies.iter().map(String::as_str).collect();
         let overhead = calibration::overhead()?;
         let networks = [calibration::CALIBRATING, calibration::HELD_OUT].concat();
@@ -114,7 +114,7 @@ impl Simulate {
             note(format_args!("# sitting {sitting}: {name}"));
         })?;
         let held_out = calibrating.split_off(calibration::CALIBRATING.len());
-        let machine = Machine { overhead, ..Machine::ideal(1) };
+        let machine = Machine::ideal(1).overhead(overhead);
         let validation = validate(&machine, calibrating, held_out)?;
         validation_table(&validation)?;
         if self.json { json(&validation) } else { Ok(()) }

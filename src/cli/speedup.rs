@@ -146,5 +146,5 @@ fn simulate(
     let seconds =
         prediction::curve(plan, &measured.part_seconds, alone, &machine, policy, &workers)?;
     let step_ms = workers.into_iter().zip(seconds.into_iter().map(|it| it * 1e3)).collect();
-    Ok(Simulated { policy: policy.to_owned(), step_ms })
+    Ok(Simulated::new(policy, step_ms))
 }

@@ -12,9 +12,7 @@ use caudal::measure::speedup::{Speedup, speedup};
 use caudal::model::Model;
 use caudal::optimizers::{self, Optimizer};
 use caudal::report::{Page, loss_page, speedup_page};
-use caudal::train::{
-    Callback, Checkpoint, FitOptions, History, Network, NetworkOptions, Progress, checkpoint,
-};
+use caudal::train::{Callback, Checkpoint, FitOptions, History, Network, Progress, checkpoint};
 use clap::Args;
 
 use super::fitting::{Callbacks, Fitting};
@@ -110,7 +108,7 @@ impl Train {
         }
         let plan = self.micro_batches.plan();
         let measured_costs = !self.estimated_costs;
-        let options = NetworkOptions { plan, measured_costs, ..self.run.network(self.seed)? };
+        let options = self.run.network(self.seed)?.plan(plan).measured_costs(measured_costs);
         let (mut model, checkpoint) = self.model()?;
         self.adjust(&mut model)?;
         let training = &model.training;
@@ -127,15 +125,13 @@ impl Train {
         if let Some(checkpoint) = &checkpoint {
             network.resume(checkpoint)?;
         }
-        let mut fit = FitOptions {
-            epochs: training.epochs,
-            start: network.step(),
-            batch_size,
-            seed: self.seed,
-            max_steps: self.max_steps,
-            validation: Some(&test),
-            ..FitOptions::default()
-        };
+        let mut fit = FitOptions::default()
+            .epochs(training.epochs)
+            .start(network.step())
+            .batch_size(batch_size)
+            .seed(self.seed)
+            .max_steps(self.max_steps)
+            .validation(&test);
         self.fitting.apply(&mut fit)?;
         let mut callbacks = self.fitting.callbacks(&model.graph, training)?;
         let steps = fit.steps(train.len());
@@ -153,7 +149,7 @@ impl Train {
         let began = Instant::now();
         let history = self.fit(&mut network, &train, &fit, &mut callbacks, &mut interrupt);
         self.schedules.write(log.as_ref())?;
-        let history = history?;
+        let mut history = history?;
         let seconds = began.elapsed().as_secs_f64();
         callbacks.finish(self.quiet)?;
         if let Some(path) = &self.save {
@@ -185,7 +181,7 @@ impl Train {
             speedup_page(&mut page, run.plan(), measured, None);
             self.report.write(&page)?;
         }
-        let history = History { validation: vec![tested], ..history };
+        history.validation = vec![tested];
         self.tell(&mut network, &history, measured.as_ref(), seconds)
     }
 

@@ -8,6 +8,7 @@ pub(crate) type ParameterIndex = StateIndex;
 
 /// What a plan is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Mode {
     /// Forward, backward and updates.
     Training,
@@ -28,6 +29,7 @@ pub enum Pass {
 
 /// What a task does for its node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum Phase {
     /// Summarises blocks of the batch that the activation depends on as a whole.
     Summarize,

@@ -23,7 +23,8 @@ pub(crate) use parameters::{Entry, Hold, Matrix, read, write};
 pub use signature::Signature;
 pub(crate) use tensors::{Handle, Tensors};
 
-use crate::kernels::{MatrixMut, MatrixRef, Panels};
+use crate::kernels::Panels;
+pub use crate::kernels::{MatrixMut, MatrixRef};
 use crate::random;
 
 /// What a layer, loss or metric sees of a run: the rows of its part's items, and its parameters.
@@ -143,13 +144,13 @@ impl<'a> Context<'a> {
 
     /// Parameter number `parameter` of the node, which asked for panels in one group.
     #[inline]
-    pub fn panels(&self, parameter: usize) -> Panels<'a> {
+    pub(crate) fn panels(&self, parameter: usize) -> Panels<'a> {
         self.group_panels(parameter, 0)
     }
 
     /// One group of parameter number `parameter` of the node, which asked for panels.
     #[inline]
-    pub fn group_panels(&self, parameter: usize, group: usize) -> Panels<'a> {
+    pub(crate) fn group_panels(&self, parameter: usize, group: usize) -> Panels<'a> {
         let index = self.node.parameters[parameter];
         let matrix = self.tensors.parameters.entries[index].matrix;
         matrix.panels(self.parameter(parameter), group)

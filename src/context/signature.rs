@@ -4,6 +4,7 @@ use crate::tensor::Shape;
 
 /// A node's name, where its values come from, and how large they are.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Signature {
     /// Unique within the graph.
     pub name: String,

@@ -8,6 +8,7 @@ use crate::{Result, Tensor, describe_shape};
 
 /// One named quantity of every item.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Column {
     /// The name, by which a graph's input or target asks for the column.
     pub name: String,

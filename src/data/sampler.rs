@@ -12,6 +12,7 @@ use crate::error::Result;
 
 /// How an epoch orders the items. Cloning one shares what it holds.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub enum Order {
     /// As the data set holds them.
     Sequential,

@@ -58,7 +58,10 @@ use self::work::Work;
 use crate::error::{Error, Result};
 
 /// One way to run a graph of tasks. All of them give the same bits.
-pub trait Executor: Send {
+///
+/// The trait is sealed: [`EXECUTORS`] lists all there are. Whoever wants another order of tasks implements
+/// [`policy::Policy`], and whoever wants to see or count what runs an [`Observer`].
+pub trait Executor: Send + sealed::Sealed {
     /// Its name on the command line.
     fn name(&self) -> &'static str;
 
@@ -111,8 +114,12 @@ impl std::fmt::Debug for Running {
 }
 
 pub(crate) mod sealed {
-    /// Only runs of this crate can be executed.
+    /// Only this crate has executors, and runs that they execute.
     pub trait Sealed {}
+
+    impl Sealed for super::Actors {}
+    impl Sealed for super::Pool {}
+    impl Sealed for super::Sequential {}
 }
 
 impl std::fmt::Debug for dyn Executor {

@@ -31,6 +31,7 @@ impl CancelToken {
 
 /// What ran where and when. Times are nanoseconds on a clock of the run's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PartEvent {
     /// The task, as in [`TaskGraph::task`](super::TaskGraph::task).
     pub task: usize,
@@ -48,6 +49,7 @@ pub struct PartEvent {
 
 /// A message that was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct MessageEvent {
     /// The task that sent it.
     pub from: usize,

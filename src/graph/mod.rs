@@ -31,6 +31,7 @@ pub type NodeId = usize;
 
 /// What a node is for.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum Role {
     /// Receives data from outside.
     Input,
@@ -83,6 +84,7 @@ impl std::ops::Deref for Node {
 
 /// One array of weights that an optimizer moves, or of statistics that its layer moves.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Parameter {
     /// `NODE.weight`, `NODE.bias`, …
     pub name: String,

@@ -64,6 +64,7 @@ pub const INITIALIZERS: &[&InitializerSpec] = &[
 
 /// One row of the [`INITIALIZERS`] table.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct InitializerSpec {
     /// The kind as written in model files.
     pub kind: &'static str,

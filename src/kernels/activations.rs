@@ -14,7 +14,7 @@ use super::{MatrixMut, MatrixRef};
 ///
 /// # Panics
 /// If the sizes differ.
-pub fn leaky_relu(slope: f32, input: Option<MatrixRef<'_>>, output: MatrixMut<'_>) {
+pub(crate) fn leaky_relu(slope: f32, input: Option<MatrixRef<'_>>, output: MatrixMut<'_>) {
     #[derive(Clone, Copy)]
     struct LeakyRelu(f32);
     impl Unary for LeakyRelu {
@@ -31,7 +31,7 @@ pub fn leaky_relu(slope: f32, input: Option<MatrixRef<'_>>, output: MatrixMut<'_
 ///
 /// # Panics
 /// If the sizes differ.
-pub fn leaky_relu_grad(
+pub(crate) fn leaky_relu_grad(
     slope: f32,
     output: MatrixRef<'_>,
     output_grad: Option<MatrixRef<'_>>,
@@ -53,7 +53,7 @@ pub fn leaky_relu_grad(
 ///
 /// # Panics
 /// If the sizes differ.
-pub fn elu(alpha: f32, input: Option<MatrixRef<'_>>, output: MatrixMut<'_>) {
+pub(crate) fn elu(alpha: f32, input: Option<MatrixRef<'_>>, output: MatrixMut<'_>) {
     #[derive(Clone, Copy)]
     struct Elu(f32);
     impl Unary for Elu {
@@ -75,7 +75,7 @@ pub fn elu(alpha: f32, input: Option<MatrixRef<'_>>, output: MatrixMut<'_>) {
 ///
 /// # Panics
 /// If the sizes differ.
-pub fn elu_grad(
+pub(crate) fn elu_grad(
     alpha: f32,
     output: MatrixRef<'_>,
     output_grad: Option<MatrixRef<'_>>,
@@ -101,7 +101,7 @@ pub fn elu_grad(
 ///
 /// # Panics
 /// If the sizes differ.
-pub fn gelu(input: Option<MatrixRef<'_>>, output: MatrixMut<'_>) {
+pub(crate) fn gelu(input: Option<MatrixRef<'_>>, output: MatrixMut<'_>) {
     #[derive(Clone, Copy)]
     struct Gelu;
     impl Unary for Gelu {
@@ -122,7 +122,7 @@ pub fn gelu(input: Option<MatrixRef<'_>>, output: MatrixMut<'_>) {
 ///
 /// # Panics
 /// If the sizes differ.
-pub fn gelu_grad(
+pub(crate) fn gelu_grad(
     input: MatrixRef<'_>,
     output_grad: Option<MatrixRef<'_>>,
     gradient: MatrixMut<'_>,
@@ -149,7 +149,7 @@ pub fn gelu_grad(
 ///
 /// # Panics
 /// If the sizes differ.
-pub fn silu(input: Option<MatrixRef<'_>>, output: MatrixMut<'_>) {
+pub(crate) fn silu(input: Option<MatrixRef<'_>>, output: MatrixMut<'_>) {
     #[derive(Clone, Copy)]
     struct Silu;
     impl Unary for Silu {
@@ -170,7 +170,7 @@ pub fn silu(input: Option<MatrixRef<'_>>, output: MatrixMut<'_>) {
 ///
 /// # Panics
 /// If the sizes differ.
-pub fn silu_grad(
+pub(crate) fn silu_grad(
     input: MatrixRef<'_>,
     output_grad: Option<MatrixRef<'_>>,
     gradient: MatrixMut<'_>,
@@ -196,7 +196,7 @@ pub fn silu_grad(
 ///
 /// # Panics
 /// If the sizes differ.
-pub fn softplus(input: Option<MatrixRef<'_>>, output: MatrixMut<'_>) {
+pub(crate) fn softplus(input: Option<MatrixRef<'_>>, output: MatrixMut<'_>) {
     #[derive(Clone, Copy)]
     struct Softplus;
     impl Unary for Softplus {
@@ -216,7 +216,7 @@ pub fn softplus(input: Option<MatrixRef<'_>>, output: MatrixMut<'_>) {
 ///
 /// # Panics
 /// If the sizes differ.
-pub fn softplus_grad(
+pub(crate) fn softplus_grad(
     input: MatrixRef<'_>,
     output_grad: Option<MatrixRef<'_>>,
     gradient: MatrixMut<'_>,

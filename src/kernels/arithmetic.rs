@@ -8,7 +8,7 @@ use super::{MatrixMut, MatrixRef};
 ///
 /// # Panics
 /// If the sizes differ.
-pub fn subtract(first: Option<MatrixRef<'_>>, second: MatrixRef<'_>, output: MatrixMut<'_>) {
+pub(crate) fn subtract(first: Option<MatrixRef<'_>>, second: MatrixRef<'_>, output: MatrixMut<'_>) {
     #[derive(Clone, Copy)]
     struct Subtract;
     impl Binary for Subtract {
@@ -24,7 +24,7 @@ pub fn subtract(first: Option<MatrixRef<'_>>, second: MatrixRef<'_>, output: Mat
 ///
 /// # Panics
 /// If the sizes differ.
-pub fn multiply(first: Option<MatrixRef<'_>>, second: MatrixRef<'_>, output: MatrixMut<'_>) {
+pub(crate) fn multiply(first: Option<MatrixRef<'_>>, second: MatrixRef<'_>, output: MatrixMut<'_>) {
     #[derive(Clone, Copy)]
     struct Multiply;
     impl Binary for Multiply {
@@ -40,7 +40,7 @@ pub fn multiply(first: Option<MatrixRef<'_>>, second: MatrixRef<'_>, output: Mat
 ///
 /// # Panics
 /// If the sizes differ.
-pub fn divide(first: Option<MatrixRef<'_>>, second: MatrixRef<'_>, output: MatrixMut<'_>) {
+pub(crate) fn divide(first: Option<MatrixRef<'_>>, second: MatrixRef<'_>, output: MatrixMut<'_>) {
     #[derive(Clone, Copy)]
     struct Divide;
     impl Binary for Divide {
@@ -56,7 +56,7 @@ pub fn divide(first: Option<MatrixRef<'_>>, second: MatrixRef<'_>, output: Matri
 ///
 /// # Panics
 /// If the sizes differ.
-pub fn negate(input: MatrixRef<'_>, output: MatrixMut<'_>) {
+pub(crate) fn negate(input: MatrixRef<'_>, output: MatrixMut<'_>) {
     #[derive(Clone, Copy)]
     struct Negate;
     impl Unary for Negate {

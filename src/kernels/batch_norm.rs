@@ -61,7 +61,7 @@ unsafe fn sum_rows<V: Vector, const SUMS: usize>(
 ///
 /// # Panics
 /// If there are no rows, or not two numbers for each column.
-pub fn column_moments(x: MatrixRef<'_>, moments: &mut [f32]) {
+pub(crate) fn column_moments(x: MatrixRef<'_>, moments: &mut [f32]) {
     struct Moments<'a>(MatrixRef<'a>, &'a mut [f32]);
     impl Kernel for Moments<'_> {
         #[inline(always)]
@@ -100,7 +100,7 @@ pub fn column_moments(x: MatrixRef<'_>, moments: &mut [f32]) {
 ///
 /// # Panics
 /// If the lengths differ.
-pub fn merge_moments(moments: &mut [f32], rows: usize, others: &[f32], more: usize) {
+pub(crate) fn merge_moments(moments: &mut [f32], rows: usize, others: &[f32], more: usize) {
     assert_eq!(moments.len(), others.len(), "moments");
     let columns = moments.len() / 2;
     let (means, squares) = moments.split_at_mut(columns);
@@ -118,7 +118,7 @@ pub fn merge_moments(moments: &mut [f32], rows: usize, others: &[f32], more: usi
 ///
 /// # Panics
 /// If the sizes differ.
-pub fn batch_norm(
+pub(crate) fn batch_norm(
     input: Option<MatrixRef<'_>>,
     mean: &[f32],
     factor: &[f32],
@@ -167,7 +167,7 @@ pub fn batch_norm(
 ///
 /// # Panics
 /// If the sizes differ.
-pub fn batch_norm_sums(
+pub(crate) fn batch_norm_sums(
     input: MatrixRef<'_>,
     mean: &[f32],
     scale: &[f32],
@@ -219,7 +219,7 @@ pub fn batch_norm_sums(
 ///
 /// # Panics
 /// If the sizes differ.
-pub fn batch_norm_grad(
+pub(crate) fn batch_norm_grad(
     input: MatrixRef<'_>,
     mean: &[f32],
     output_grad: MatrixRef<'_>,

@@ -11,7 +11,7 @@ pub(super) const LINE: usize = 16;
 
 /// Floats in memory that starts on a cache line. Threads may write disjoint ranges of it at the same
 /// time through [`Buffer::pointer`]; who may touch what, and when, is the executor's plan.
-pub struct Buffer {
+pub(crate) struct Buffer {
     lines: Box<[Line]>,
     len: usize,
 }
@@ -22,28 +22,23 @@ unsafe impl Sync for Buffer {}
 
 impl Buffer {
     /// A buffer of `len` zeros.
-    pub fn zeroed(len: usize) -> Self {
+    pub(crate) fn zeroed(len: usize) -> Self {
         let lines = (0..len.div_ceil(LINE)).map(|_| Line(UnsafeCell::new([0.0; LINE]))).collect();
         Self { lines, len }
     }
 
     /// How many floats it holds.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether it holds none.
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
     /// Where its floats start.
-    pub fn pointer(&self) -> *mut f32 {
+    pub(crate) fn pointer(&self) -> *mut f32 {
         self.lines.as_ptr().cast::<f32>().cast_mut()
     }
 
     /// Its floats.
-    pub fn as_mut_slice(&mut self) -> &mut [f32] {
+    pub(crate) fn as_mut_slice(&mut self) -> &mut [f32] {
         // SAFETY: `lines` holds at least `len` floats in one piece, and `&mut self` is exclusive.
         unsafe { std::slice::from_raw_parts_mut(self.pointer(), self.len) }
     }
@@ -52,7 +47,7 @@ impl Buffer {
     ///
     /// # Safety
     /// Nobody may write to them while the slice lives.
-    pub unsafe fn as_slice(&self) -> &[f32] {
+    pub(crate) unsafe fn as_slice(&self) -> &[f32] {
         // SAFETY: `lines` holds at least `len` floats in one piece; nobody writes, as promised.
         unsafe { std::slice::from_raw_parts(self.pointer(), self.len) }
     }

@@ -264,7 +264,7 @@ fn check(shape: &Conv2dShape, items: usize, input: [usize; 2], output: [usize; 2
 ///
 /// # Panics
 /// If the sizes do not fit the shape.
-pub fn depthwise_conv2d(
+pub(crate) fn depthwise_conv2d(
     shape: &Conv2dShape,
     items: usize,
     input: MatrixRef<'_>,
@@ -322,7 +322,7 @@ fn repeated_image(
 ///
 /// # Panics
 /// If the sizes do not fit the shape.
-pub fn depthwise_conv2d_input_grad(
+pub(crate) fn depthwise_conv2d_input_grad(
     shape: &Conv2dShape,
     items: usize,
     output_grad: MatrixRef<'_>,
@@ -367,7 +367,7 @@ pub fn depthwise_conv2d_input_grad(
 ///
 /// # Panics
 /// If the sizes do not fit the shape.
-pub fn depthwise_conv2d_weight_grad(
+pub(crate) fn depthwise_conv2d_weight_grad(
     shape: &Conv2dShape,
     items: usize,
     input: MatrixRef<'_>,

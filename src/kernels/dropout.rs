@@ -9,7 +9,7 @@ use super::{MatrixMut, MatrixRef};
 ///
 /// # Panics
 /// If the sizes differ.
-pub fn dropout(
+pub(crate) fn dropout(
     drop: f32,
     key: impl Fn(usize) -> u64,
     input: Option<MatrixRef<'_>>,

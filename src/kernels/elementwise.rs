@@ -132,7 +132,7 @@ pub(super) fn zip(
 ///
 /// # Panics
 /// If the sizes differ.
-pub fn relu(input: Option<MatrixRef<'_>>, output: MatrixMut<'_>) {
+pub(crate) fn relu(input: Option<MatrixRef<'_>>, output: MatrixMut<'_>) {
     #[derive(Clone, Copy)]
     struct Relu;
     impl Unary for Relu {
@@ -150,7 +150,7 @@ pub fn relu(input: Option<MatrixRef<'_>>, output: MatrixMut<'_>) {
 ///
 /// # Panics
 /// If the sizes differ.
-pub fn relu_grad(
+pub(crate) fn relu_grad(
     output: MatrixRef<'_>,
     output_grad: Option<MatrixRef<'_>>,
     gradient: MatrixMut<'_>,
@@ -172,7 +172,7 @@ pub fn relu_grad(
 ///
 /// # Panics
 /// If the sizes differ.
-pub fn sigmoid(input: Option<MatrixRef<'_>>, output: MatrixMut<'_>) {
+pub(crate) fn sigmoid(input: Option<MatrixRef<'_>>, output: MatrixMut<'_>) {
     #[derive(Clone, Copy)]
     struct Sigmoid;
     impl Unary for Sigmoid {
@@ -190,7 +190,7 @@ pub fn sigmoid(input: Option<MatrixRef<'_>>, output: MatrixMut<'_>) {
 ///
 /// # Panics
 /// If the sizes differ.
-pub fn sigmoid_grad(
+pub(crate) fn sigmoid_grad(
     output: MatrixRef<'_>,
     output_grad: Option<MatrixRef<'_>>,
     gradient: MatrixMut<'_>,
@@ -212,7 +212,7 @@ pub fn sigmoid_grad(
 ///
 /// # Panics
 /// If the sizes differ.
-pub fn tanh(input: Option<MatrixRef<'_>>, output: MatrixMut<'_>) {
+pub(crate) fn tanh(input: Option<MatrixRef<'_>>, output: MatrixMut<'_>) {
     #[derive(Clone, Copy)]
     struct Tanh;
     impl Unary for Tanh {
@@ -230,7 +230,7 @@ pub fn tanh(input: Option<MatrixRef<'_>>, output: MatrixMut<'_>) {
 ///
 /// # Panics
 /// If the sizes differ.
-pub fn tanh_grad(
+pub(crate) fn tanh_grad(
     output: MatrixRef<'_>,
     output_grad: Option<MatrixRef<'_>>,
     gradient: MatrixMut<'_>,
@@ -252,7 +252,7 @@ pub fn tanh_grad(
 ///
 /// # Panics
 /// If the sizes differ.
-pub fn copy(input: MatrixRef<'_>, mut output: MatrixMut<'_>) {
+pub(crate) fn copy(input: MatrixRef<'_>, mut output: MatrixMut<'_>) {
     let [rows, cols] = [output.rows(), output.cols()];
     assert!(input.rows() == rows && input.cols() == cols, "input and output differ in size");
     if let (Some(input), Some(output)) = (input.contiguous(), output.contiguous_mut()) {
@@ -267,7 +267,7 @@ pub fn copy(input: MatrixRef<'_>, mut output: MatrixMut<'_>) {
 ///
 /// # Panics
 /// If the sizes differ.
-pub fn scale(factor: f32, input: Option<MatrixRef<'_>>, output: MatrixMut<'_>) {
+pub(crate) fn scale(factor: f32, input: Option<MatrixRef<'_>>, output: MatrixMut<'_>) {
     #[derive(Clone, Copy)]
     struct Scale(f32);
     impl Unary for Scale {
@@ -281,7 +281,7 @@ pub fn scale(factor: f32, input: Option<MatrixRef<'_>>, output: MatrixMut<'_>) {
 }
 
 /// Sets the output to one number.
-pub fn fill(mut output: MatrixMut<'_>, number: f32) {
+pub(crate) fn fill(mut output: MatrixMut<'_>, number: f32) {
     for row in 0..output.rows() {
         output.row_mut(row).fill(number);
     }

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 /// A set of vector instructions for which the kernels have a path of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum InstructionSet {
+pub(crate) enum InstructionSet {
     /// 16 floats at a time, 32 registers.
     Avx512,
     /// 8 floats at a time with fused multiply-add, 16 registers.
@@ -20,16 +20,16 @@ thread_local! {
 
 impl InstructionSet {
     /// All of them, fastest first.
-    pub const ALL: [Self; 3] = [Self::Avx512, Self::Avx2, Self::Portable];
+    pub(crate) const ALL: [Self; 3] = [Self::Avx512, Self::Avx2, Self::Portable];
 
     /// The set that kernels called from this thread use: the fastest one the machine has, unless
-    /// [`with_instruction_set`] says otherwise.
-    pub fn current() -> Self {
+    /// `with_instruction_set` says otherwise.
+    pub(crate) fn current() -> Self {
         FORCED.get().unwrap_or_else(fastest)
     }
 
     /// Whether this machine has it.
-    pub fn available(self) -> bool {
+    pub(crate) fn available(self) -> bool {
         match self {
             #[cfg(target_arch = "x86_64")]
             Self::Avx512 => is_x86_feature_detected!("avx512f") && Self::Avx2.available(),
@@ -42,7 +42,7 @@ impl InstructionSet {
     }
 
     /// Its name in reports.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Avx512 => "AVX-512",
             Self::Avx2 => "AVX2",
@@ -59,16 +59,18 @@ fn fastest() -> InstructionSet {
     })
 }
 
-/// The name of the instructions that kernels called from this thread use.
+/// The name of the vector instructions that computing uses on this machine: `AVX-512`, `AVX2` or `portable`.
 pub fn instruction_set_name() -> &'static str {
     InstructionSet::current().name()
 }
 
-/// Runs `work` with the kernels of `set` on this thread, to test and compare them.
+/// Runs `work` with the kernels of `set` on this thread, to test and compare them. Cargo compiles benchmarks for
+/// tests too.
 ///
 /// # Panics
 /// If the machine lacks the instructions.
-pub fn with_instruction_set<R>(set: InstructionSet, work: impl FnOnce() -> R) -> R {
+#[cfg(test)]
+pub(crate) fn with_instruction_set<R>(set: InstructionSet, work: impl FnOnce() -> R) -> R {
     struct Restore(Option<InstructionSet>);
     impl Drop for Restore {
         fn drop(&mut self) {

@@ -33,7 +33,7 @@ unsafe fn statistics<V: Vector>(row: &[f32], epsilon: f32) -> (f32, f32) {
 ///
 /// # Panics
 /// If the sizes differ.
-pub fn layer_norm(
+pub(crate) fn layer_norm(
     epsilon: f32,
     input: MatrixRef<'_>,
     weight: &[f32],
@@ -76,7 +76,7 @@ pub fn layer_norm(
 ///
 /// # Panics
 /// If the sizes differ.
-pub fn layer_norm_grad(
+pub(crate) fn layer_norm_grad(
     epsilon: f32,
     input: MatrixRef<'_>,
     weight: &[f32],
@@ -129,7 +129,7 @@ pub fn layer_norm_grad(
 ///
 /// # Panics
 /// If the sizes differ.
-pub fn layer_norm_weight_grad(
+pub(crate) fn layer_norm_weight_grad(
     epsilon: f32,
     input: MatrixRef<'_>,
     output_grad: MatrixRef<'_>,

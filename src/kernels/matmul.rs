@@ -8,7 +8,7 @@ use super::{MatrixMut, MatrixRef, product, product_transposed, weight_gradient, 
 ///
 /// # Panics
 /// If the sizes do not fit.
-pub fn matmul(a: MatrixRef<'_>, b: MatrixRef<'_>, c: MatrixMut<'_>) {
+pub(crate) fn matmul(a: MatrixRef<'_>, b: MatrixRef<'_>, c: MatrixMut<'_>) {
     with_panels(b, |b| product(a, b, None, c));
 }
 
@@ -16,7 +16,7 @@ pub fn matmul(a: MatrixRef<'_>, b: MatrixRef<'_>, c: MatrixMut<'_>) {
 ///
 /// # Panics
 /// If the sizes do not fit.
-pub fn matmul_transposed(a: MatrixRef<'_>, b: MatrixRef<'_>, c: MatrixMut<'_>) {
+pub(crate) fn matmul_transposed(a: MatrixRef<'_>, b: MatrixRef<'_>, c: MatrixMut<'_>) {
     with_panels(b, |b| product_transposed(a, b, c));
 }
 
@@ -24,7 +24,7 @@ pub fn matmul_transposed(a: MatrixRef<'_>, b: MatrixRef<'_>, c: MatrixMut<'_>) {
 ///
 /// # Panics
 /// If the sizes do not fit.
-pub fn transposed_matmul(a: MatrixRef<'_>, b: MatrixRef<'_>, c: MatrixMut<'_>) {
+pub(crate) fn transposed_matmul(a: MatrixRef<'_>, b: MatrixRef<'_>, c: MatrixMut<'_>) {
     let (k, n) = (a.cols(), b.cols());
     with_scratch(panel_len(k, n), |packed| {
         weight_gradient(a, b, 0..panel_rows(k, n), &[], packed);

@@ -2,6 +2,8 @@
 
 use std::marker::PhantomData;
 
+use ndarray::{ArrayView2, ArrayViewMut2, Ix2, ShapeBuilder, StrideShape};
+
 /// A read-only matrix: `rows` rows of `cols` contiguous floats, `stride` floats from one row to the
 /// next. A tensor is seen as a matrix of (all leading axes) x (last axis); a slice of another
 /// tensor's last axis is a matrix too, with that tensor's stride.
@@ -34,8 +36,13 @@ unsafe impl Send for MatrixMut<'_> {}
 // SAFETY: through a shared reference it only reads.
 unsafe impl Sync for MatrixMut<'_> {}
 
+/// Whether `rows` rows lie one after another within `len` floats.
 fn fits(len: usize, rows: usize, cols: usize, stride: usize) -> bool {
-    rows == 0 || cols == 0 || (stride >= cols && (rows - 1) * stride + cols <= len)
+    if rows == 0 || cols == 0 {
+        return true;
+    }
+    let needed = (rows - 1).checked_mul(stride).and_then(|before| before.checked_add(cols));
+    stride >= cols && needed.is_some_and(|needed| needed <= len)
 }
 
 impl<'a> MatrixRef<'a> {
@@ -49,6 +56,8 @@ impl<'a> MatrixRef<'a> {
             "{rows} x {cols} (stride {stride}) needs more than {} floats",
             data.len()
         );
+        // Rows without a number lie at one place, whatever the stride.
+        let stride = if cols == 0 { 0 } else { stride };
         Self { pointer: data.as_ptr(), rows, cols, stride, life: PhantomData }
     }
 
@@ -64,7 +73,12 @@ impl<'a> MatrixRef<'a> {
     ///
     /// # Safety
     /// The rows must be readable for `'a`, and nobody may write to them during `'a`.
-    pub unsafe fn from_raw(pointer: *const f32, rows: usize, cols: usize, stride: usize) -> Self {
+    pub(crate) unsafe fn from_raw(
+        pointer: *const f32,
+        rows: usize,
+        cols: usize,
+        stride: usize,
+    ) -> Self {
         Self { pointer, rows, cols, stride, life: PhantomData }
     }
 
@@ -84,7 +98,7 @@ impl<'a> MatrixRef<'a> {
     }
 
     /// Where the first row starts.
-    pub fn as_ptr(&self) -> *const f32 {
+    pub(crate) fn as_ptr(&self) -> *const f32 {
         self.pointer
     }
 
@@ -106,8 +120,8 @@ impl<'a> MatrixRef<'a> {
     pub fn slice_rows(&self, range: std::ops::Range<usize>) -> Self {
         assert!(range.start <= range.end && range.end <= self.rows, "{range:?} of {}", self.rows);
         Self {
-            // SAFETY: `start` is at most one past the last row of the view.
-            pointer: unsafe { self.pointer.add(range.start * self.stride) },
+            // Behind the last row this may point behind all floats, where no row is left to be read.
+            pointer: self.pointer.wrapping_add(range.start * self.stride),
             rows: range.len(),
             ..*self
         }
@@ -120,8 +134,8 @@ impl<'a> MatrixRef<'a> {
     #[must_use]
     pub fn slice_cols(&self, range: std::ops::Range<usize>) -> Self {
         assert!(range.start <= range.end && range.end <= self.cols, "{range:?} of {}", self.cols);
-        // SAFETY: the offset stays within a row of the view.
-        Self { pointer: unsafe { self.pointer.add(range.start) }, cols: range.len(), ..*self }
+        // Within a row, if there is one.
+        Self { pointer: self.pointer.wrapping_add(range.start), cols: range.len(), ..*self }
     }
 
     /// All floats as one slice, if the rows touch each other.
@@ -130,6 +144,28 @@ impl<'a> MatrixRef<'a> {
             // SAFETY: the rows touch, so all floats of the view are one readable range.
             unsafe { std::slice::from_raw_parts(self.pointer, self.rows * self.cols) }
         })
+    }
+
+    /// The same matrix as an `ndarray` view of rows x columns.
+    ///
+    /// ```
+    /// use caudal::context::MatrixRef;
+    /// use caudal::ndarray::array;
+    ///
+    /// let numbers = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
+    /// let left = MatrixRef::dense(&numbers, 2, 3).slice_cols(0..2);
+    /// assert_eq!(left.view(), array![[1.0, 2.0], [4.0, 5.0]]);
+    /// ```
+    pub fn view(&self) -> ArrayView2<'a, f32> {
+        // SAFETY: these are the rows of this view, which are readable for 'a; they do not overlap.
+        unsafe { ArrayView2::from_shape_ptr(self.layout(), self.pointer) }
+    }
+
+    /// How `ndarray` says where the numbers lie.
+    fn layout(&self) -> StrideShape<Ix2> {
+        // With one row at most, or none that holds a number, nothing lies a stride further.
+        let step = if self.rows <= 1 || self.cols == 0 { self.cols.max(1) } else { self.stride };
+        (self.rows, self.cols).strides((step, 1))
     }
 }
 
@@ -144,6 +180,8 @@ impl<'a> MatrixMut<'a> {
             "{rows} x {cols} (stride {stride}) needs more than {} floats",
             data.len()
         );
+        // Rows without a number lie at one place, whatever the stride.
+        let stride = if cols == 0 { 0 } else { stride };
         Self { pointer: data.as_mut_ptr(), rows, cols, stride, life: PhantomData }
     }
 
@@ -160,7 +198,12 @@ impl<'a> MatrixMut<'a> {
     /// # Safety
     /// The rows must be writable for `'a`, and nobody else may touch them during `'a`; what lies
     /// between the rows may belong to others.
-    pub unsafe fn from_raw(pointer: *mut f32, rows: usize, cols: usize, stride: usize) -> Self {
+    pub(crate) unsafe fn from_raw(
+        pointer: *mut f32,
+        rows: usize,
+        cols: usize,
+        stride: usize,
+    ) -> Self {
         Self { pointer, rows, cols, stride, life: PhantomData }
     }
 
@@ -180,7 +223,7 @@ impl<'a> MatrixMut<'a> {
     }
 
     /// Where the first row starts.
-    pub fn as_mut_ptr(&mut self) -> *mut f32 {
+    pub(crate) fn as_mut_ptr(&mut self) -> *mut f32 {
         self.pointer
     }
 
@@ -218,8 +261,8 @@ impl<'a> MatrixMut<'a> {
     pub fn slice_rows(self, range: std::ops::Range<usize>) -> MatrixMut<'a> {
         assert!(range.start <= range.end && range.end <= self.rows, "{range:?} of {}", self.rows);
         MatrixMut {
-            // SAFETY: `start` is at most one past the last row of the view.
-            pointer: unsafe { self.pointer.add(range.start * self.stride) },
+            // Behind the last row this may point behind all floats, where no row is left to be read.
+            pointer: self.pointer.wrapping_add(range.start * self.stride),
             rows: range.len(),
             ..self
         }
@@ -232,8 +275,9 @@ impl<'a> MatrixMut<'a> {
     #[must_use]
     pub fn slice_cols(self, range: std::ops::Range<usize>) -> MatrixMut<'a> {
         assert!(range.start <= range.end && range.end <= self.cols, "{range:?} of {}", self.cols);
-        // SAFETY: the offset stays within a row of the view.
-        MatrixMut { pointer: unsafe { self.pointer.add(range.start) }, cols: range.len(), ..self }
+        // Within a row, if there is one.
+        let pointer = self.pointer.wrapping_add(range.start);
+        MatrixMut { pointer, cols: range.len(), ..self }
     }
 
     /// All floats as one slice, if the rows touch each other.
@@ -242,5 +286,20 @@ impl<'a> MatrixMut<'a> {
             // SAFETY: the rows touch, and `self` is the only way to them.
             unsafe { std::slice::from_raw_parts_mut(self.pointer, self.rows * self.cols) }
         })
+    }
+
+    /// The same matrix as an `ndarray` view of rows x columns, to write.
+    ///
+    /// ```
+    /// use caudal::context::{MatrixMut, MatrixRef};
+    ///
+    /// let (x, mut y) = ([1.0, 2.0, 3.0, 4.0], [0.0; 4]);
+    /// let (x, mut y_rows) = (MatrixRef::dense(&x, 2, 2), MatrixMut::dense(&mut y, 2, 2));
+    /// y_rows.view_mut().assign(&x.view().t());
+    /// assert_eq!(y, [1.0, 3.0, 2.0, 4.0]);
+    /// ```
+    pub fn view_mut(&mut self) -> ArrayViewMut2<'_, f32> {
+        // SAFETY: these are the rows of this view, to which `self` is the only way; they do not overlap.
+        unsafe { ArrayViewMut2::from_shape_ptr(self.as_ref().layout(), self.pointer) }
     }
 }

@@ -1,5 +1,9 @@
 //! Numeric kernels: the only place of the crate with SIMD or `unsafe` arithmetic.
 //!
+//! They are no part of the public API, but for the two views of matrices and the name of the instructions, which
+//! `context` and `measure` hand on. So this module names nothing of the crate but itself (tests aside):
+//! `benches/kernels.rs` compiles it as a module of its own and measures it there.
+//!
 //! Every kernel runs on the calling thread, allocates nothing once its thread's scratch has grown,
 //! and returns the same bits however its rows (or items) are split between calls.
 
@@ -42,41 +46,50 @@ mod weight_gradient;
 #[cfg(test)]
 mod tests;
 
-pub use activations::{
+pub(crate) use activations::{
     elu, elu_grad, gelu, gelu_grad, leaky_relu, leaky_relu_grad, silu, silu_grad, softplus,
     softplus_grad,
 };
-pub use arithmetic::{divide, multiply, negate, subtract};
-pub use batch_norm::{batch_norm, batch_norm_grad, batch_norm_sums, column_moments, merge_moments};
-pub use buffer::Buffer;
-pub use conv2d::{
+pub(crate) use arithmetic::{divide, multiply, negate, subtract};
+pub(crate) use batch_norm::{
+    batch_norm, batch_norm_grad, batch_norm_sums, column_moments, merge_moments,
+};
+pub(crate) use buffer::Buffer;
+pub(crate) use conv2d::{
     Conv2dShape, conv2d, conv2d_input_grad, conv2d_prepare, conv2d_prepared_len, conv2d_weight_grad,
 };
-pub use depthwise::{depthwise_conv2d, depthwise_conv2d_input_grad, depthwise_conv2d_weight_grad};
-pub use dropout::dropout;
-pub use elementwise::{copy, fill, relu, relu_grad, scale, sigmoid, sigmoid_grad, tanh, tanh_grad};
-pub use instruction_set::{InstructionSet, instruction_set_name, with_instruction_set};
-pub use layer_norm::{layer_norm, layer_norm_grad, layer_norm_weight_grad};
-pub use matmul::{matmul, matmul_transposed, transposed_matmul};
+pub(crate) use depthwise::{
+    depthwise_conv2d, depthwise_conv2d_input_grad, depthwise_conv2d_weight_grad,
+};
+pub(crate) use dropout::dropout;
+pub(crate) use elementwise::{
+    copy, fill, relu, relu_grad, scale, sigmoid, sigmoid_grad, tanh, tanh_grad,
+};
+pub(crate) use instruction_set::InstructionSet;
+pub use instruction_set::instruction_set_name;
+#[cfg(test)]
+pub(crate) use instruction_set::with_instruction_set;
+pub(crate) use layer_norm::{layer_norm, layer_norm_grad, layer_norm_weight_grad};
+pub(crate) use matmul::{matmul, matmul_transposed, transposed_matmul};
 pub use matrix::{MatrixMut, MatrixRef};
-pub use optimizers::{add_slices, column_sums, move_each, sgd, sgd_momentum, sum_each};
-pub use panels::{
+pub(crate) use optimizers::{add_slices, column_sums, move_each, sgd, sgd_momentum, sum_each};
+pub(crate) use panels::{
     PANEL, Panels, from_panels, panel_len, panel_rows, panel_rows_floats, panels_of_group,
     to_panels,
 };
-pub use pooling::{
+pub(crate) use pooling::{
     PoolShape, average_pool, average_pool_grad, global_average, global_average_grad, max_pool,
     max_pool_grad,
 };
-pub use prelu::{prelu, prelu_slope_grad};
-pub use product::product;
-pub use product_transposed::product_transposed;
-pub use reshape::copy_reshaped;
-pub use scratch::with_scratch;
-pub use softmax::{
+pub(crate) use prelu::{prelu, prelu_slope_grad};
+pub(crate) use product::product;
+pub(crate) use product_transposed::product_transposed;
+pub(crate) use reshape::copy_reshaped;
+pub(crate) use scratch::with_scratch;
+pub(crate) use softmax::{
     soft_cross_entropy, soft_cross_entropy_grad, softmax, softmax_cross_entropy,
     softmax_cross_entropy_grad, softmax_grad,
 };
-pub use sum::sum;
-pub use transpose::transpose_matrix;
-pub use weight_gradient::weight_gradient;
+pub(crate) use sum::sum;
+pub(crate) use transpose::transpose_matrix;
+pub(crate) use weight_gradient::weight_gradient;

@@ -8,7 +8,7 @@ use super::vector::{Kernel, Vector, dispatch};
 ///
 /// # Panics
 /// If the lengths differ.
-pub fn sgd_momentum(
+pub(crate) fn sgd_momentum(
     weights: &mut [f32],
     velocity: &mut [f32],
     gradient: &[f32],
@@ -54,7 +54,7 @@ pub fn sgd_momentum(
 ///
 /// # Panics
 /// If the lengths differ.
-pub fn sgd(weights: &mut [f32], gradient: &[f32], learning_rate: f32) {
+pub(crate) fn sgd(weights: &mut [f32], gradient: &[f32], learning_rate: f32) {
     struct Step<'a> {
         weights: &'a mut [f32],
         gradient: &'a [f32],
@@ -90,7 +90,7 @@ pub fn sgd(weights: &mut [f32], gradient: &[f32], learning_rate: f32) {
 ///
 /// # Panics
 /// If the lengths differ.
-pub fn move_each<const STATE: usize>(
+pub(crate) fn move_each<const STATE: usize>(
     weights: &mut [f32],
     gradient: &[f32],
     state: [&mut [f32]; STATE],
@@ -131,7 +131,7 @@ pub fn move_each<const STATE: usize>(
 
 /// The sum of `term` over all numbers, in an order that depends on their count alone: the same bits
 /// with every instruction set, for the arithmetic is done as it is written.
-pub fn sum_each(numbers: &[f32], term: impl Fn(f32) -> f64) -> f64 {
+pub(crate) fn sum_each(numbers: &[f32], term: impl Fn(f32) -> f64) -> f64 {
     /// Sums side by side, so that an addition need not wait for the one before.
     const SUMS: usize = 16;
     struct Sum<'a, T>(&'a [f32], T, &'a mut [f64; SUMS]);
@@ -159,7 +159,7 @@ pub fn sum_each(numbers: &[f32], term: impl Fn(f32) -> f64) -> f64 {
 ///
 /// # Panics
 /// If the lengths differ.
-pub fn add_slices(sum: &mut [f32], part: &[f32]) {
+pub(crate) fn add_slices(sum: &mut [f32], part: &[f32]) {
     struct Add<'a>(&'a mut [f32], &'a [f32]);
     impl Kernel for Add<'_> {
         #[inline(always)]
@@ -186,7 +186,7 @@ pub fn add_slices(sum: &mut [f32], part: &[f32]) {
 ///
 /// # Panics
 /// If there are not as many sums as columns.
-pub fn column_sums(d: MatrixRef<'_>, sums: &mut [f32]) {
+pub(crate) fn column_sums(d: MatrixRef<'_>, sums: &mut [f32]) {
     struct ColumnSums<'a>(MatrixRef<'a>, &'a mut [f32]);
     impl Kernel for ColumnSums<'_> {
         #[inline(always)]

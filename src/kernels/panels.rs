@@ -9,7 +9,7 @@ use std::ops::Range;
 use super::{MatrixMut, MatrixRef};
 
 /// Columns of a panel.
-pub const PANEL: usize = 32;
+pub(crate) const PANEL: usize = 32;
 
 /// Columns of a narrow last panel.
 const NARROW: usize = 16;
@@ -25,7 +25,7 @@ pub(super) fn panel_columns(cols: usize, panel: usize) -> Range<usize> {
 }
 
 /// Floats that a rows x cols matrix takes as panels.
-pub fn panel_len(rows: usize, cols: usize) -> usize {
+pub(crate) fn panel_len(rows: usize, cols: usize) -> usize {
     rows * cols.next_multiple_of(NARROW)
 }
 
@@ -34,14 +34,14 @@ pub fn panel_len(rows: usize, cols: usize) -> usize {
 ///
 /// # Panics
 /// If there is no such group.
-pub fn panels_of_group(floats: &[f32], rows: usize, cols: usize, group: usize) -> &[f32] {
+pub(crate) fn panels_of_group(floats: &[f32], rows: usize, cols: usize, group: usize) -> &[f32] {
     let len = panel_len(rows, cols);
     &floats[group * len..][..len]
 }
 
 /// Panels x rows: the unit along which weight gradients are split. The panel rows of a matrix are
 /// numbered as they lie in memory, and consecutive ones touch.
-pub fn panel_rows(rows: usize, cols: usize) -> usize {
+pub(crate) fn panel_rows(rows: usize, cols: usize) -> usize {
     rows * cols.div_ceil(PANEL)
 }
 
@@ -49,7 +49,11 @@ pub fn panel_rows(rows: usize, cols: usize) -> usize {
 ///
 /// # Panics
 /// If there are no such panel rows.
-pub fn panel_rows_floats(rows: usize, cols: usize, panel_rows: Range<usize>) -> Range<usize> {
+pub(crate) fn panel_rows_floats(
+    rows: usize,
+    cols: usize,
+    panel_rows: Range<usize>,
+) -> Range<usize> {
     let all = self::panel_rows(rows, cols);
     assert!(
         panel_rows.start <= panel_rows.end && panel_rows.end <= all,
@@ -69,7 +73,7 @@ pub fn panel_rows_floats(rows: usize, cols: usize, panel_rows: Range<usize>) -> 
 ///
 /// # Panics
 /// If the lengths do not fit the matrix.
-pub fn to_panels(plain: &[f32], rows: usize, cols: usize, panels: &mut [f32]) {
+pub(crate) fn to_panels(plain: &[f32], rows: usize, cols: usize, panels: &mut [f32]) {
     assert_eq!(plain.len(), rows * cols, "a {rows} x {cols} matrix");
     pack(MatrixRef::dense(plain, rows, cols), panels);
 }
@@ -93,7 +97,7 @@ pub(super) fn pack(from: MatrixRef<'_>, panels: &mut [f32]) {
 ///
 /// # Panics
 /// If the lengths do not fit the matrix.
-pub fn from_panels(panels: &[f32], rows: usize, cols: usize, plain: &mut [f32]) {
+pub(crate) fn from_panels(panels: &[f32], rows: usize, cols: usize, plain: &mut [f32]) {
     assert_eq!(plain.len(), rows * cols, "a {rows} x {cols} matrix");
     unpack(Panels::new(panels, rows, cols), MatrixMut::dense(plain, rows, cols));
 }
@@ -112,7 +116,7 @@ pub(super) fn unpack(panels: Panels<'_>, mut to: MatrixMut<'_>) {
 
 /// A matrix stored as panels, to read.
 #[derive(Clone, Copy, Debug)]
-pub struct Panels<'a> {
+pub(crate) struct Panels<'a> {
     floats: &'a [f32],
     rows: usize,
     cols: usize,
@@ -123,18 +127,18 @@ impl<'a> Panels<'a> {
     ///
     /// # Panics
     /// If `floats` has another length than [`panel_len`].
-    pub fn new(floats: &'a [f32], rows: usize, cols: usize) -> Self {
+    pub(crate) fn new(floats: &'a [f32], rows: usize, cols: usize) -> Self {
         assert_eq!(floats.len(), panel_len(rows, cols), "a {rows} x {cols} matrix as panels");
         Self { floats, rows, cols }
     }
 
     /// Number of rows.
-    pub fn rows(&self) -> usize {
+    pub(crate) fn rows(&self) -> usize {
         self.rows
     }
 
     /// Number of columns, without padding.
-    pub fn cols(&self) -> usize {
+    pub(crate) fn cols(&self) -> usize {
         self.cols
     }
 

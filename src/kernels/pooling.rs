@@ -7,17 +7,17 @@ use super::{MatrixMut, MatrixRef};
 
 /// The shape of a pooling.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PoolShape {
+pub(crate) struct PoolShape {
     /// Height, width and channels of an input image.
-    pub input: [usize; 3],
+    pub(crate) input: [usize; 3],
     /// Height and width of a window.
-    pub size: [usize; 2],
+    pub(crate) size: [usize; 2],
     /// Rows and columns from one window to the next; at least 1.
-    pub stride: [usize; 2],
+    pub(crate) stride: [usize; 2],
     /// Rows on top of the image and columns on its left that windows reach beyond it.
-    pub padding: [usize; 2],
+    pub(crate) padding: [usize; 2],
     /// Height and width of an output image.
-    pub output: [usize; 2],
+    pub(crate) output: [usize; 2],
 }
 
 impl PoolShape {
@@ -140,7 +140,12 @@ impl Pixels<*mut f32> {
 ///
 /// # Panics
 /// If the sizes do not fit.
-pub fn max_pool(shape: &PoolShape, items: usize, input: MatrixRef<'_>, output: MatrixMut<'_>) {
+pub(crate) fn max_pool(
+    shape: &PoolShape,
+    items: usize,
+    input: MatrixRef<'_>,
+    output: MatrixMut<'_>,
+) {
     struct Max(Pixels<*const f32>, Pixels<*mut f32>);
     impl Visit for Max {
         #[inline(always)]
@@ -171,7 +176,7 @@ pub fn max_pool(shape: &PoolShape, items: usize, input: MatrixRef<'_>, output: M
 ///
 /// # Panics
 /// If the sizes do not fit.
-pub fn max_pool_grad(
+pub(crate) fn max_pool_grad(
     shape: &PoolShape,
     items: usize,
     input: MatrixRef<'_>,
@@ -230,7 +235,7 @@ pub fn max_pool_grad(
 ///
 /// # Panics
 /// If the sizes do not fit.
-pub fn average_pool(
+pub(crate) fn average_pool(
     shape: &PoolShape,
     items: usize,
     input: MatrixRef<'_>,
@@ -267,7 +272,7 @@ pub fn average_pool(
 ///
 /// # Panics
 /// If the sizes do not fit.
-pub fn average_pool_grad(
+pub(crate) fn average_pool_grad(
     shape: &PoolShape,
     items: usize,
     output_grad: MatrixRef<'_>,
@@ -326,7 +331,12 @@ impl Share {
 ///
 /// # Panics
 /// If the sizes do not fit.
-pub fn global_average(items: usize, pixels: usize, input: MatrixRef<'_>, output: MatrixMut<'_>) {
+pub(crate) fn global_average(
+    items: usize,
+    pixels: usize,
+    input: MatrixRef<'_>,
+    output: MatrixMut<'_>,
+) {
     average_pool(&whole(pixels, input.cols()), items, input, output, true);
 }
 
@@ -334,7 +344,7 @@ pub fn global_average(items: usize, pixels: usize, input: MatrixRef<'_>, output:
 ///
 /// # Panics
 /// If the sizes do not fit.
-pub fn global_average_grad(
+pub(crate) fn global_average_grad(
     items: usize,
     pixels: usize,
     output_grad: MatrixRef<'_>,

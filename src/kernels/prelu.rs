@@ -28,7 +28,12 @@ fn check(slopes: &[f32], cols: usize) {
 ///
 /// # Panics
 /// If the sizes differ, or if there is neither one slope nor one for each column.
-pub fn prelu(input: MatrixRef<'_>, slopes: &[f32], numbers: MatrixRef<'_>, output: MatrixMut<'_>) {
+pub(crate) fn prelu(
+    input: MatrixRef<'_>,
+    slopes: &[f32],
+    numbers: MatrixRef<'_>,
+    output: MatrixMut<'_>,
+) {
     struct Prelu<'a>(MatrixRef<'a>, &'a [f32], MatrixRef<'a>, MatrixMut<'a>);
     impl Kernel for Prelu<'_> {
         #[inline(always)]
@@ -63,7 +68,11 @@ pub fn prelu(input: MatrixRef<'_>, slopes: &[f32], numbers: MatrixRef<'_>, outpu
 ///
 /// # Panics
 /// If the sizes differ, or if there is neither one slope nor one for each column.
-pub fn prelu_slope_grad(input: MatrixRef<'_>, output_grad: MatrixRef<'_>, gradient: &mut [f32]) {
+pub(crate) fn prelu_slope_grad(
+    input: MatrixRef<'_>,
+    output_grad: MatrixRef<'_>,
+    gradient: &mut [f32],
+) {
     struct SlopeGrad<'a>(MatrixRef<'a>, MatrixRef<'a>, &'a mut [f32]);
     impl Kernel for SlopeGrad<'_> {
         #[inline(always)]

@@ -20,7 +20,7 @@ const FAR: usize = 128 * 1024;
 ///
 /// # Panics
 /// If the sizes do not fit.
-pub fn product(a: MatrixRef<'_>, b: Panels<'_>, bias: Option<&[f32]>, c: MatrixMut<'_>) {
+pub(crate) fn product(a: MatrixRef<'_>, b: Panels<'_>, bias: Option<&[f32]>, c: MatrixMut<'_>) {
     assert_eq!(a.cols(), b.rows(), "columns of a, rows of b");
     assert_eq!(a.rows(), c.rows(), "rows of a, rows of c");
     assert_eq!(b.cols(), c.cols(), "columns of b, columns of c");

@@ -15,7 +15,7 @@ const TURNED_ROWS: usize = 112;
 ///
 /// # Panics
 /// If the sizes do not fit.
-pub fn product_transposed(d: MatrixRef<'_>, b: Panels<'_>, mut c: MatrixMut<'_>) {
+pub(crate) fn product_transposed(d: MatrixRef<'_>, b: Panels<'_>, mut c: MatrixMut<'_>) {
     assert_eq!(d.cols(), b.cols(), "columns of d, columns of b");
     assert_eq!(d.rows(), c.rows(), "rows of d, rows of c");
     assert_eq!(b.rows(), c.cols(), "rows of b, columns of c");

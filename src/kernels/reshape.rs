@@ -7,7 +7,7 @@ use super::{MatrixMut, MatrixRef};
 ///
 /// # Panics
 /// If the counts differ.
-pub fn copy_reshaped(input: MatrixRef<'_>, mut output: MatrixMut<'_>) {
+pub(crate) fn copy_reshaped(input: MatrixRef<'_>, mut output: MatrixMut<'_>) {
     let (from, to) = (input.cols(), output.cols());
     assert_eq!(input.rows() * from, output.rows() * to, "counts of numbers differ");
     let mut at = 0;

@@ -13,7 +13,7 @@ thread_local! {
 /// Runs `work` with `len` floats of this thread's scratch, which start on a cache line and hold
 /// whatever was left there. Calls may nest; a nested call gets other floats. Nothing is allocated
 /// unless a depth of nesting asks for more than ever before on this thread.
-pub fn with_scratch<R>(len: usize, work: impl FnOnce(&mut [f32]) -> R) -> R {
+pub(crate) fn with_scratch<R>(len: usize, work: impl FnOnce(&mut [f32]) -> R) -> R {
     let mut buffer = FREE
         .with_borrow_mut(Vec::pop)
         .filter(|buffer| buffer.len() >= len)

@@ -9,7 +9,7 @@ use super::{MatrixMut, MatrixRef};
 ///
 /// # Panics
 /// If the sizes differ.
-pub fn softmax(input: Option<MatrixRef<'_>>, mut output: MatrixMut<'_>) {
+pub(crate) fn softmax(input: Option<MatrixRef<'_>>, mut output: MatrixMut<'_>) {
     struct Softmax<'a>(MatrixMut<'a>);
     impl Kernel for Softmax<'_> {
         #[inline(always)]
@@ -43,7 +43,7 @@ pub fn softmax(input: Option<MatrixRef<'_>>, mut output: MatrixMut<'_>) {
 ///
 /// # Panics
 /// If the sizes differ.
-pub fn softmax_grad(
+pub(crate) fn softmax_grad(
     output: MatrixRef<'_>,
     output_grad: Option<MatrixRef<'_>>,
     mut gradient: MatrixMut<'_>,
@@ -87,7 +87,7 @@ pub fn softmax_grad(
 ///
 /// # Panics
 /// If the lengths differ, or if a label names no class.
-pub fn softmax_cross_entropy(logits: MatrixRef<'_>, labels: &[f32], losses: &mut [f32]) {
+pub(crate) fn softmax_cross_entropy(logits: MatrixRef<'_>, labels: &[f32], losses: &mut [f32]) {
     struct Loss<'a>(MatrixRef<'a>, &'a [f32], &'a mut [f32]);
     impl Kernel for Loss<'_> {
         #[inline(always)]
@@ -111,7 +111,7 @@ pub fn softmax_cross_entropy(logits: MatrixRef<'_>, labels: &[f32], losses: &mut
 ///
 /// # Panics
 /// If the sizes differ, or if a label names no class.
-pub fn softmax_cross_entropy_grad(
+pub(crate) fn softmax_cross_entropy_grad(
     logits: MatrixRef<'_>,
     labels: &[f32],
     scale: f32,
@@ -149,7 +149,7 @@ pub fn softmax_cross_entropy_grad(
 ///
 /// # Panics
 /// If the sizes differ.
-pub fn soft_cross_entropy(logits: MatrixRef<'_>, shares: MatrixRef<'_>, losses: &mut [f32]) {
+pub(crate) fn soft_cross_entropy(logits: MatrixRef<'_>, shares: MatrixRef<'_>, losses: &mut [f32]) {
     struct Loss<'a>(MatrixRef<'a>, MatrixRef<'a>, &'a mut [f32]);
     impl Kernel for Loss<'_> {
         #[inline(always)]
@@ -178,7 +178,7 @@ pub fn soft_cross_entropy(logits: MatrixRef<'_>, shares: MatrixRef<'_>, losses: 
 ///
 /// # Panics
 /// If the sizes differ.
-pub fn soft_cross_entropy_grad(
+pub(crate) fn soft_cross_entropy_grad(
     logits: MatrixRef<'_>,
     shares: MatrixRef<'_>,
     scale: f32,

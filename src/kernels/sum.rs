@@ -57,7 +57,7 @@ impl Kernel for Sum<'_> {
 ///
 /// # Panics
 /// If the sizes differ.
-pub fn sum<'a>(
+pub(crate) fn sum<'a>(
     inputs: impl IntoIterator<Item = MatrixRef<'a>>,
     onto: bool,
     mut output: MatrixMut<'_>,

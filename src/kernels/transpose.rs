@@ -7,7 +7,7 @@ use super::{MatrixMut, MatrixRef};
 ///
 /// # Panics
 /// If the sizes do not fit.
-pub fn transpose_matrix(from: MatrixRef<'_>, mut to: MatrixMut<'_>) {
+pub(crate) fn transpose_matrix(from: MatrixRef<'_>, mut to: MatrixMut<'_>) {
     assert_eq!((from.cols(), from.rows()), (to.rows(), to.cols()), "rows and columns");
     let (stride, to_stride) = (from.stride(), to.stride());
     // SAFETY: all rows of both views can be read and written, and have the columns asserted.

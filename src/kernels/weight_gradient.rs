@@ -25,7 +25,7 @@ const ROWS_TO_COPY: usize = 56;
 ///
 /// # Panics
 /// If the sizes do not fit.
-pub fn weight_gradient(
+pub(crate) fn weight_gradient(
     a: MatrixRef<'_>,
     d: MatrixRef<'_>,
     rows: Range<usize>,

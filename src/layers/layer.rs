@@ -10,6 +10,7 @@ use crate::tensor::Shape;
 
 /// How many inputs a node takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Arity {
     /// This many.
     Exactly(usize),
@@ -19,6 +20,7 @@ pub enum Arity {
 
 /// Why input shapes do not fit, before the node's name is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Misfit {
     /// What is wrong.
     pub problem: String,
@@ -35,6 +37,7 @@ impl Misfit {
 
 /// What a gradient task reads beside the gradient of the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Reads {
     /// The activations of the inputs.
     pub inputs: bool,
@@ -56,6 +59,7 @@ impl Reads {
 /// How a layer's output is made of its inputs without computing anything. Gradients go the same way
 /// back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum View {
     /// Not at all: it computes.
     Computed,
@@ -67,6 +71,7 @@ pub enum View {
 
 /// Along which axis the work of a task may be split into parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Split {
     /// Not at all.
     Whole,

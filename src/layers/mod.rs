@@ -158,6 +158,7 @@ pub const LAYERS: &[&LayerSpec] = &[
 
 /// One row of the [`LAYERS`] table.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct LayerSpec {
     /// The kind as written in model files.
     pub kind: &'static str,
@@ -173,6 +174,7 @@ pub struct LayerSpec {
 
 /// A configuration of a layer, loss or metric, with shapes that fit it.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Sample {
     /// Attributes as in a model file.
     pub attributes: &'static str,

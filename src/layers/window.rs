@@ -8,6 +8,7 @@ use crate::tensor::describe_shape;
 /// What happens at the border of an image.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Padding {
     /// Windows stay inside the image: the output has `(in - size) / stride + 1` places, rounded down.
     #[default]

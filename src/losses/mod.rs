@@ -46,6 +46,7 @@ pub const LOSSES: &[&LossSpec] = &[
 
 /// One row of the [`LOSSES`] table.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct LossSpec {
     /// The kind as written in model files.
     pub kind: &'static str,
@@ -142,6 +143,7 @@ fn slope_by_number(
 
 /// What a loss's target holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum TargetValues {
     /// Class indices below this number.
     Classes(usize),

@@ -163,7 +163,7 @@ fn run(
     let graph = Arc::new(net.build()?);
     let optimizer: Arc<dyn Optimizer> = Arc::new(Sgd::default());
     let batch = values[0].len() / shapes[0].iter().product::<usize>();
-    let options = PlanOptions { grain, ..PlanOptions::gradients() };
+    let options = PlanOptions::gradients().grain(grain);
     let plan = Plan::compile(&graph, Mode::Training, batch, &optimizer, options)?;
     let parameters = Parameters::initialize(&graph, optimizer.as_ref(), 0).unwrap();
     let mut run = Run::new(Arc::new(plan), Arc::new(parameters)).unwrap();

@@ -12,3 +12,5 @@ pub use overhead::{Overhead, SHAPES, ShapeSpec, overhead, tiny_nodes};
 pub use peak::product_peak;
 pub use process::{minor_faults, peak_resident_mib, seconds_without_core};
 pub use step::{StepTime, prepare, settle, time_block, time_steps};
+
+pub use crate::kernels::instruction_set_name;

@@ -125,6 +125,7 @@ fn sum(builder: &mut GraphBuilder, name: String, inputs: &[NodeName]) -> NodeNam
 
 /// How long the nodes of a graph took.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Overhead {
     /// Nanoseconds a node in the fastest run.
     pub best: f64,

@@ -58,6 +58,7 @@ pub fn time_block(mut step: impl FnMut() -> Result<()>, seconds: &mut Vec<f64>) 
 
 /// How long steps took, and what they took up.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct StepTime {
     /// Milliseconds of a step: the median.
     pub median_ms: f64,

@@ -59,6 +59,7 @@ pub const METRICS: &[&MetricSpec] = &[
 
 /// One row of the [`METRICS`] table.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct MetricSpec {
     /// The kind as written in model files.
     pub kind: &'static str,

@@ -18,9 +18,11 @@ pub(crate) use write::settings;
 use crate::error::Result;
 use crate::graph::Graph;
 use crate::optimizers::{Optimizer, Sgd};
+use crate::setters::setters;
 
 /// How a model wants to be trained, unless told otherwise.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct TrainingConfig {
     /// Items in a batch.
     pub batch_size: usize,
@@ -34,6 +36,14 @@ impl Default for TrainingConfig {
     /// One pass in batches of 32, with plain descent at a rate of 0.01.
     fn default() -> Self {
         Self { batch_size: 32, epochs: 1, optimizer: Arc::new(Sgd::default()) }
+    }
+}
+
+impl TrainingConfig {
+    setters! {
+        batch_size: usize,
+        epochs: usize,
+        optimizer: Arc<dyn Optimizer>,
     }
 }
 

@@ -29,6 +29,7 @@ pub use sgd::Sgd;
 
 use crate::attributes::from_attributes;
 use crate::error::{Error, Result};
+use crate::setters::setters;
 
 /// Every optimizer kind, in the order of the documentation.
 pub const OPTIMIZERS: &[&OptimizerSpec] =
@@ -36,6 +37,7 @@ pub const OPTIMIZERS: &[&OptimizerSpec] =
 
 /// One row of the [`OPTIMIZERS`] table.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct OptimizerSpec {
     /// The kind as written in model files.
     pub kind: &'static str,
@@ -69,6 +71,7 @@ fn parse<T: Optimizer + DeserializeOwned + 'static>(
 
 /// A range of one parameter's numbers with what belongs to it, handed to [`Optimizer::update`].
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Moving<'a> {
     /// The weights, to move.
     pub weights: &'a mut [f32],
@@ -82,6 +85,31 @@ pub struct Moving<'a> {
     pub rate_factor: f32,
 }
 
+impl<'a> Moving<'a> {
+    setters! {
+        step: u64,
+        rate_factor: f32,
+    }
+
+    /// What an optimizer is handed in the first step, to try one by hand.
+    ///
+    /// ```
+    /// use caudal::optimizers::{Moving, Optimizer, Sgd};
+    ///
+    /// let mut weights = [1.0, 2.0];
+    /// Sgd::new(0.5).update(Moving::new(&mut weights, &[1.0, -1.0], &mut []))?;
+    /// assert_eq!(weights, [0.5, 2.5]);
+    /// # Ok::<(), String>(())
+    /// ```
+    pub fn new(
+        weights: &'a mut [f32],
+        gradient: &'a [f32],
+        state: &'a mut [&'a mut [f32]],
+    ) -> Self {
+        Self { weights, gradient, state, step: 0, rate_factor: 1.0 }
+    }
+}
+
 /// How gradients are scaled down by their Euclidean norm before [`Optimizer::update`] sees them. What
 /// is clipped is the whole gradient: that of the losses, summed over the batch and over all nodes that
 /// share the parameter, and that of its regularizer.
@@ -89,6 +117,7 @@ pub struct Moving<'a> {
 /// A norm above the bound becomes the bound; one below stays as it is. `PyTorch`'s `clip_grad_norm_`
 /// adds 1e-6 to the norm before it divides by it, which is not done here.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum NormClip {
     /// Of each parameter for itself.
     Parameter(f32),

@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-use super::PlanOptions;
 use super::calls::{CallDraft, CallIndex, Lister, SMALLEST_ROWS, Write, parts, seconds};
 use crate::context::Phase;
 use crate::flow::index::ValueIndex;
@@ -165,7 +164,7 @@ impl Lister<'_> {
                 let grain = self.options.grain.max(10.0 * traffic);
                 // The last chunk may have an item less than the first.
                 let least = self.values.chunks.iter().map(Range::len).min().unwrap_or(1);
-                parts(call.seconds, least, PlanOptions { grain, ..self.options })
+                parts(call.seconds, least, self.options.grain(grain))
             }
             None => 1,
         };

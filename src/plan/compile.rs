@@ -19,10 +19,19 @@ use crate::error::{Error, Result};
 use crate::flow::index::MOST;
 use crate::graph::{Graph, Role};
 use crate::optimizers::Optimizer;
+use crate::setters::setters;
 
 /// How a graph is compiled. The defaults are for speed; the others are for study.
+///
+/// ```
+/// use caudal::plan::PlanOptions;
+///
+/// let options = PlanOptions::default().micro_batches(4).fusion(false);
+/// assert_eq!(options.micro_batches, Some(4));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[allow(clippy::struct_excessive_bools)] // each switches one idea off
+#[non_exhaustive]
 pub struct PlanOptions {
     /// Splits tasks above [`PlanOptions::grain`] into parts, and shorter ones beside which no other can run.
     pub parts: bool,
@@ -73,6 +82,19 @@ impl Default for PlanOptions {
 }
 
 impl PlanOptions {
+    setters! {
+        parts: bool,
+        grain: f64,
+        chunk_bytes: usize,
+        micro_batches: impl Into<Option<usize>>,
+        fusion: bool,
+        in_place: bool,
+        split_backward: bool,
+        overlap_updates: bool,
+        updates: bool,
+        keep_gradients: bool,
+    }
+
     /// One task for every node and phase, as the graph's author sees them.
     pub fn plain() -> Self {
         Self {

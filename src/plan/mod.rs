@@ -39,6 +39,7 @@ pub(crate) enum TaskSplit {
 
 /// A task as seen from outside.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct TaskInfo<'a> {
     /// The node of its first call.
     pub node: &'a str,

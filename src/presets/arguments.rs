@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 
 /// An argument of a preset.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Argument {
     /// What it is called.
     pub name: &'static str,
@@ -21,6 +22,7 @@ pub struct Argument {
 
 /// The values that an argument may have.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Values {
     /// Whole numbers from the first to the second.
     Count(usize, usize),

@@ -22,7 +22,7 @@ fn edges(graph: &Graph) -> Vec<(String, String)> {
 }
 
 fn network(model: &Model) -> Network {
-    let options = NetworkOptions { workers: 2, ..NetworkOptions::default() };
+    let options = NetworkOptions::default().workers(2);
     Network::from_parts(model.graph.clone(), model.training.optimizer.clone(), options).unwrap()
 }
 
@@ -176,7 +176,7 @@ fn families_learn() {
     for spec in families.filter(|spec| spec.name != "inception") {
         let model = spec.model().unwrap();
         let mut network = network(&model);
-        let options = FitOptions { epochs: 5, batch_size: 32, ..FitOptions::default() };
+        let options = FitOptions::default().epochs(5).batch_size(32);
         network.fit(&train, &options).unwrap();
         let report = network.evaluate(&test, 60).unwrap();
         let accuracy = report.metrics[0].value;
@@ -198,7 +198,7 @@ fn every_preset_takes_a_step() {
         let data = synthetic("noise", &inputs, &targets, 4, 1).unwrap();
         let mut network = network(&model);
         let before = network.weights_sha256();
-        let options = FitOptions { batch_size: 4, ..FitOptions::default() };
+        let options = FitOptions::default().batch_size(4);
         let history = network.fit(&data, &options).unwrap();
         assert!(history.train[0].loss.is_finite(), "{}", spec.name);
         assert!(!history.train[0].metrics.is_empty(), "{}", spec.name);
@@ -212,11 +212,9 @@ fn the_digits_are_learnt() {
     for (name, accuracy) in [("digits", 0.97), ("article-dag", 0.9)] {
         let model = find(name).unwrap().model().unwrap();
         let mut network = network(&model);
-        let options = FitOptions {
-            epochs: model.training.epochs,
-            batch_size: model.training.batch_size,
-            ..FitOptions::default()
-        };
+        let options = FitOptions::default()
+            .epochs(model.training.epochs)
+            .batch_size(model.training.batch_size);
         network.fit(&train, &options).unwrap();
         let report = network.evaluate(&test, 60).unwrap();
         assert!(report.metric("accuracy").unwrap() >= accuracy, "{name}: {report:?}");

@@ -34,6 +34,7 @@ pub const REGULARIZERS: &[&RegularizerSpec] = &[&l1::SPEC, &l2::SPEC, &l1_l2::SP
 
 /// One row of the [`REGULARIZERS`] table.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct RegularizerSpec {
     /// The kind as written in model files.
     pub kind: &'static str,

@@ -1,6 +1,7 @@
 //! Curves and stacked bars.
 
 use super::canvas::{Anchor, COLOURS, Canvas, INK, PALE, tick_label, ticks};
+use crate::setters::setters;
 
 const LEFT: f64 = 64.0;
 const TOP: f64 = 44.0;
@@ -10,6 +11,7 @@ const LEGEND_ROW: f64 = 18.0;
 
 /// One curve of a chart.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Series {
     /// What it shows.
     pub name: String,
@@ -17,6 +19,17 @@ pub struct Series {
     pub points: Vec<(f64, f64)>,
     /// Drawn with dashes and without dots: a bound or a prediction, nothing measured.
     pub dashed: bool,
+}
+
+impl Series {
+    setters! {
+        dashed: bool,
+    }
+
+    /// A curve through some points, from left to right, as of something measured.
+    pub fn new(name: impl Into<String>, points: Vec<(f64, f64)>) -> Self {
+        Self { name: name.into(), points, dashed: false }
+    }
 }
 
 /// Curves over a common axis as an SVG picture. Axes begin at 0; points that are no numbers are left

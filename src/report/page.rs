@@ -90,11 +90,19 @@ impl Page {
 
 /// What the simulator makes of a measured step.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Simulated {
     /// The policy.
     pub policy: String,
     /// Numbers of workers, and the milliseconds of a step with them.
     pub step_ms: Vec<(usize, f64)>,
+}
+
+impl Simulated {
+    /// Of a policy: numbers of workers, and the milliseconds of a step with them.
+    pub fn new(policy: impl Into<String>, step_ms: Vec<(usize, f64)>) -> Self {
+        Self { policy: policy.into(), step_ms }
+    }
 }
 
 /// Adds everything about a measured speedup: curves, with those of the simulator if there are any, where

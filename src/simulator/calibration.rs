@@ -71,6 +71,7 @@ const FEWEST: usize = 7;
 
 /// The machine at hand, and what was measured together with it.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Calibration {
     /// The machine, with one worker: its overheads, and its slowdown by the networks that calibrate. With
     /// one core, nothing runs side by side, and the slowdown is nothing.
@@ -88,7 +89,7 @@ pub struct Calibration {
 /// # Errors
 /// If threads can't be started, or one of `subjects` can't be trained.
 pub fn calibrate(limit: Duration, subjects: &[Subject<'_>]) -> Result<Calibration> {
-    let machine = Machine { overhead: overhead()?, ..Machine::ideal(1) };
+    let machine = Machine::ideal(1).overhead(overhead()?);
     let calibrating = if cores() == 1 { &[] } else { CALIBRATING };
     let models = open(calibrating)?;
     let two_workers = |model| Subject::on_two_workers(model, POLICIES, limit);

@@ -2,8 +2,11 @@
 
 use serde::Serialize;
 
+use crate::setters::setters;
+
 /// A machine of virtual workers.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Machine {
     /// By worker: how many times as fast as the worker whose parts were timed.
     pub speeds: Vec<f64>,
@@ -15,6 +18,7 @@ pub struct Machine {
 
 /// What the pool's scheduling costs, in seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Overhead {
     /// A part, beside its arithmetic.
     pub part: f64,
@@ -37,6 +41,7 @@ pub struct Overhead {
 /// A part's time grows by `fetch` for each part of another worker whose results it reads, and by
 /// `transfer` for each byte of them, and while other parts run, its speed is divided by 1 + `shared`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Slowdown {
     /// Seconds for each part of another worker whose results are read.
     pub fetch: f64,
@@ -50,7 +55,35 @@ pub struct Slowdown {
     pub shared: f64,
 }
 
+impl Overhead {
+    setters! {
+        part: f64,
+        message: f64,
+        queued: f64,
+        handover: f64,
+        notify: f64,
+        wake: f64,
+        spin: f64,
+    }
+}
+
+impl Slowdown {
+    setters! {
+        fetch: f64,
+        transfer: f64,
+        weights: f64,
+        take: f64,
+        shared: f64,
+    }
+}
+
 impl Machine {
+    setters! {
+        speeds: Vec<f64>,
+        overhead: Overhead,
+        slowdown: Slowdown,
+    }
+
     /// `workers` equal workers that schedule in no time and do not slow each other down.
     pub fn ideal(workers: usize) -> Self {
         let overhead = Overhead { spin: f64::INFINITY, ..Overhead::default() };

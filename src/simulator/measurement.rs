@@ -27,6 +27,7 @@ const PATIENCE: u32 = 5;
 const CERTAIN: f64 = 0.02;
 /// Steps of one executor.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct StepTimes {
     /// Its workers.
     pub workers: usize,
@@ -45,6 +46,7 @@ pub struct StepTimes {
 
 /// Steps on one worker by one policy, whose order and own work make a difference there too.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Alone {
     /// The policy.
     pub policy: String,
@@ -56,6 +58,7 @@ pub struct Alone {
 
 /// What steps of a network took here.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Measurement {
     /// The network's name.
     pub name: String,

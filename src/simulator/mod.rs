@@ -30,12 +30,14 @@ pub use workload::Workload;
 use crate::error::{Error, Result};
 use crate::flow::PartEvent;
 use crate::flow::policy::Policy;
+use crate::setters::setters;
 
 /// The most workers of a virtual machine.
 pub const MOST_WORKERS: usize = 1024;
 
 /// How a simulation goes about it.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Options {
     /// Steps before the one that is reported: they decide which worker holds what, and who sleeps.
     pub warm_up: usize,
@@ -46,6 +48,12 @@ pub struct Options {
 }
 
 impl Options {
+    setters! {
+        warm_up: usize,
+        steps: usize,
+        seed: impl Into<Option<u64>>,
+    }
+
     /// A typical one of several steps with costs drawn by chance. Without chance, a policy may give each
     /// part to another worker than in the step before, or all to the same, forever.
     pub fn drawn(seed: u64) -> Self {
@@ -61,6 +69,7 @@ impl Default for Options {
 
 /// What one simulated step came to.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Simulation {
     /// Seconds from the call to its return.
     pub makespan: f64,
@@ -76,6 +85,7 @@ pub struct Simulation {
 
 /// Where the time of one worker went, in seconds; together they make the makespan.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct WorkerTime {
     /// Running parts.
     pub busy: f64,

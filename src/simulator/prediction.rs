@@ -11,9 +11,11 @@ use crate::error::Result;
 use crate::flow::policy::policy;
 use crate::model::Model;
 use crate::plan::Plan;
+use crate::setters::setters;
 
 /// Predictions for one network.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct Prediction {
     /// The network.
     pub model: String,
@@ -40,6 +42,7 @@ pub struct Prediction {
 
 /// One prediction.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct Row {
     /// Workers.
     pub workers: usize,
@@ -68,6 +71,7 @@ pub struct Row {
 
 /// What is to be predicted.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Request {
     /// The speeds of the workers of each machine.
     pub machines: Vec<Vec<f64>>,
@@ -80,6 +84,16 @@ pub struct Request {
 }
 
 impl Request {
+    setters! {
+        seed: u64,
+    }
+
+    /// A prediction for machines of workers of these speeds, by each policy, from measurements of about `limit`;
+    /// drawn with seed 0.
+    pub fn new(machines: Vec<Vec<f64>>, policies: Vec<String>, limit: Duration) -> Self {
+        Self { machines, policies, limit, seed: 0 }
+    }
+
     /// The rows that can be measured here too: number of workers and policy.
     fn measurable(&self) -> Vec<(usize, &str)> {
         let here = self.machines.iter().filter(|speeds| measurable(speeds));
@@ -114,7 +128,7 @@ pub fn predict(model: &Model, request: &Request) -> Result<Prediction> {
             let costs = measurement.costs_on(machine, policy)?;
             let (work, path) = (costs.work(), costs.critical_path(plan));
             let on = |speeds: Vec<f64>| {
-                let machine = Machine { speeds, ..machine.clone() };
+                let machine = machine.clone().speeds(speeds);
                 run(plan, &costs, &machine, policy, request.seed)
             };
             let simulated = on(speeds.clone())?;

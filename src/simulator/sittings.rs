@@ -7,9 +7,11 @@ use super::calibration::cores;
 use super::probe::Probe;
 use crate::error::Result;
 use crate::model::Model;
+use crate::setters::setters;
 
 /// A network that is to be measured, and on what.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Subject<'a> {
     /// The network.
     pub model: &'a Model,
@@ -27,10 +29,15 @@ impl<'a> Subject<'a> {
         let others = policies.iter().map(|policy| (2, *policy)).collect();
         Self { model, policies, others, limit }
     }
+
+    setters! {
+        others: Vec<(usize, &'a str)>,
+    }
 }
 
 /// How often networks are measured, decided before anything is known of the results.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Sittings {
     /// Sittings of every network. All networks are measured once before any is measured again.
     pub every: usize,
@@ -39,6 +46,15 @@ pub struct Sittings {
 }
 
 impl Sittings {
+    setters! {
+        more: usize,
+    }
+
+    /// `every` sittings of each network, and no further ones.
+    pub fn new(every: usize) -> Self {
+        Self { every, more: 0 }
+    }
+
     /// Measures networks, and gives the calmest sitting of each: that in which steps, each executor's
     /// divided by its shortest in any sitting, add up to the least. `progress` is told of each sitting,
     /// counted from 1, and network.

@@ -13,6 +13,7 @@ const NOISE: (f64, f64) = (3.0, 0.01);
 
 /// Predictions beside measurements.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct Validation {
     /// The machine, its slowdown fitted to the networks that calibrate.
     pub machine: Machine,
@@ -31,6 +32,7 @@ pub struct Validation {
 
 /// One prediction beside its measurement.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct Row {
     /// The network.
     pub model: String,
@@ -60,6 +62,7 @@ pub struct Row {
 
 /// Errors as shares of the measured times.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Errors {
     /// How many predictions.
     pub count: usize,
@@ -75,6 +78,7 @@ pub struct Errors {
 
 /// How well predictions order policies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Ranking {
     /// Pairs whose measured times differ by more than the noise.
     pub pairs: usize,
@@ -148,7 +152,7 @@ fn predict(machine: &Machine, measurement: &Measurement, held_out: bool) -> Resu
             simulate(&measurement.plan, policy.as_mut(), &machine, &costs, Options::drawn(0))
         };
         let simulated = on(machine)?;
-        let apart = on(&Machine { slowdown: super::Slowdown::default(), ..machine.clone() })?;
+        let apart = on(&machine.clone().slowdown(super::Slowdown::default()))?;
         rows.push(Row {
             model: measurement.name.clone(),
             held_out,

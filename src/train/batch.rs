@@ -118,6 +118,18 @@ pub(super) fn kept(run: &Run, id: NodeId) -> Result<&[f32]> {
     })
 }
 
+/// What a run says that a parameter's regularizer costs.
+///
+/// # Errors
+/// If it says nothing: the parameter has no regularizer, or its plan is one for predictions.
+pub(super) fn cost(run: &Run, parameter: usize) -> Result<f64> {
+    run.regularization(parameter).ok_or_else(|| Error::Parameter {
+        parameter: run.plan().graph().parameters()[parameter].name.clone(),
+        problem: "its plan keeps no cost of a regularizer".to_owned(),
+        remedy: "give it a regularizer, and compile the plan for training or evaluation".to_owned(),
+    })
+}
+
 /// The outputs of a prediction run, in the order of [`Graph::outputs`].
 pub(super) fn outputs(run: &Run) -> Result<Vec<Tensor>> {
     let (graph, items) = (run.plan().graph(), run.plan().batch());
@@ -146,7 +158,7 @@ mod tests {
     #[test]
     fn numbers_that_no_plan_keeps_are_an_error() {
         let Model { graph, training } = Model::open(Some("digits")).unwrap();
-        let options = NetworkOptions { workers: 1, ..NetworkOptions::default() };
+        let options = NetworkOptions::default().workers(1);
         let mut network = Network::from_parts(graph, training.optimizer, options).unwrap();
         let graph = std::sync::Arc::clone(network.graph());
         let image = Tensor::zeros(vec![2, 8, 8, 1]);
@@ -157,6 +169,9 @@ mod tests {
         let message = kept(run, loss).unwrap_err().to_string();
         assert!(message.contains(&graph.nodes()[loss].name), "{message}");
         assert!(message.contains("its plan keeps no numbers of it"), "{message}");
+        let message = cost(run, 0).unwrap_err().to_string();
+        assert!(message.contains(&graph.parameters()[0].name), "{message}");
+        assert!(message.contains("its plan keeps no cost of a regularizer"), "{message}");
     }
 
     #[test]

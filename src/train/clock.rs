@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 /// How much longer training takes, if steps go on taking as long as they did so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TimeLeft {
     /// For the other batches of the epoch.
     pub epoch: Duration,

@@ -53,8 +53,7 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
-    use crate::flow::Pool;
-    use crate::flow::{Execute, TaskGraph};
+    use crate::flow::{Execute, Pool, TaskGraph, sealed};
     use crate::model::Model;
     use crate::train::{FitOptions, Network, NetworkOptions};
 
@@ -67,6 +66,8 @@ mod tests {
         steps: usize,
         learned: Learned,
     }
+
+    impl sealed::Sealed for Learner {}
 
     impl Executor for Learner {
         fn name(&self) -> &'static str {
@@ -90,7 +91,7 @@ mod tests {
 
     fn network(measured_costs: bool) -> (Network, Learned) {
         let model = Model::open(Some("towers-small")).unwrap().without_metrics().unwrap();
-        let options = NetworkOptions { measured_costs, ..NetworkOptions::default() };
+        let options = NetworkOptions::default().measured_costs(measured_costs);
         let optimizer = model.training.optimizer;
         let mut network = Network::from_parts(model.graph, optimizer, options).unwrap();
         let learned = Arc::default();
@@ -102,7 +103,7 @@ mod tests {
     #[test]
     fn the_executor_learns_once_what_tasks_took_and_weights_are_the_same_without() {
         let (train, _) = crate::data::digits().unwrap();
-        let fit = FitOptions { batch_size: 32, max_steps: Some(25), ..FitOptions::default() };
+        let fit = FitOptions::default().batch_size(32).max_steps(25);
         let (mut with, learned) = network(true);
         with.fit(&train, &fit).unwrap();
         let (mut without, nothing) = network(false);
@@ -120,7 +121,7 @@ mod tests {
     #[test]
     fn whoever_observes_a_run_goes_on_doing_so() {
         let (train, _) = crate::data::digits().unwrap();
-        let fit = FitOptions { batch_size: 32, max_steps: Some(25), ..FitOptions::default() };
+        let fit = FitOptions::default().batch_size(32).max_steps(25);
         let (mut network, learned) = network(true);
         let run = network.run(crate::context::Mode::Training, 32).unwrap();
         let recorder = Arc::new(Recorder::new());

@@ -158,13 +158,7 @@ mod tests {
 
     #[test]
     fn batches_come_in_the_epochs_order_with_or_without_a_thread() {
-        let options = FitOptions {
-            epochs: 2,
-            batch_size: 3,
-            order: Order::Shuffled,
-            seed: 4,
-            ..FitOptions::default()
-        };
+        let options = FitOptions::default().epochs(2).batch_size(3).order(Order::Shuffled).seed(4);
         let here = batches(1, &options);
         let ahead = batches(WORTH_A_THREAD, &options);
         assert_eq!(here, ahead);
@@ -180,11 +174,11 @@ mod tests {
 
     #[test]
     fn a_feed_can_start_within_any_epoch() {
-        let options = FitOptions { epochs: 2, batch_size: 3, seed: 4, ..FitOptions::default() };
+        let options = FitOptions::default().epochs(2).batch_size(3).seed(4);
         let all = batches(1, &options);
         for width in [1, WORTH_A_THREAD] {
             for start in 0..7 {
-                let rest = batches(width, &FitOptions { start: start as u64, ..options.clone() });
+                let rest = batches(width, &options.clone().start(start as u64));
                 assert_eq!(rest, all[start.min(all.len())..], "from {start}");
             }
         }
@@ -192,15 +186,15 @@ mod tests {
 
     #[test]
     fn epochs_can_be_cut_short() {
-        let options = FitOptions { epochs: 2, batch_size: 3, seed: 4, ..FitOptions::default() };
+        let options = FitOptions::default().epochs(2).batch_size(3).seed(4);
         let all = batches(1, &options);
         for (most, taken) in [(0, 1), (1, 1), (2, 2), (3, 3), (9, 3)] {
-            let short = FitOptions { max_batches: Some(most), ..options.clone() };
+            let short = options.clone().max_batches(most);
             assert_eq!((short.batches(7), short.steps(7)), (taken, 2 * taken as u64));
             let expected: Vec<_> = all.chunks(3).flat_map(|epoch| &epoch[..taken]).collect();
             for width in [1, WORTH_A_THREAD] {
                 for start in 0..2 * taken {
-                    let resumed = FitOptions { start: start as u64, ..short.clone() };
+                    let resumed = short.clone().start(start as u64);
                     let found = batches(width, &resumed);
                     assert_eq!(found.iter().collect::<Vec<_>>(), expected[start..], "{most}");
                 }
@@ -210,7 +204,7 @@ mod tests {
 
     #[test]
     fn a_feed_can_be_dropped_early() {
-        let options = FitOptions { epochs: 100, batch_size: 1, ..FitOptions::default() };
+        let options = FitOptions::default().epochs(100).batch_size(1);
         let values = Tensor::from_elem(vec![3, WORTH_A_THREAD], 1.0);
         let (columns, sampler) = fed(values, &options);
         std::thread::scope(|scope| {

@@ -13,13 +13,25 @@ use super::report::{Report, Totals};
 use crate::context::Mode;
 use crate::data::{Dataset, Order, Sampler};
 use crate::error::{Error, Result};
+use crate::setters::setters;
 
 /// How a network is fitted to a data set.
 ///
 /// A training that was interrupted after some steps goes on to the same bits with the same options and
 /// as [`FitOptions::start`] the steps that were taken, [`Network::step`], even within an epoch: the
 /// order of items follows from the seed and the number of the epoch.
+///
+/// ```
+/// use caudal::data::digits;
+/// use caudal::train::FitOptions;
+///
+/// let (train, test) = digits()?;
+/// let options = FitOptions::default().epochs(20).batch_size(64).max_steps(100).validation(&test);
+/// assert_eq!(options.steps(train.len()), 100);
+/// # Ok::<(), caudal::Error>(())
+/// ```
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct FitOptions<'a> {
     /// Passes over the data, those before [`FitOptions::start`] included.
     pub epochs: usize,
@@ -57,7 +69,19 @@ impl Default for FitOptions<'_> {
     }
 }
 
-impl FitOptions<'_> {
+impl<'a> FitOptions<'a> {
+    setters! {
+        epochs: usize,
+        start: u64,
+        batch_size: usize,
+        order: Order,
+        seed: u64,
+        max_steps: impl Into<Option<u64>>,
+        max_batches: impl Into<Option<usize>>,
+        validation: impl Into<Option<&'a Dataset>>,
+        max_validation_batches: impl Into<Option<usize>>,
+    }
+
     /// Batches in an epoch over `items` items.
     pub fn batches(&self, items: usize) -> usize {
         let all = items.div_ceil(self.batch_size.max(1));
@@ -82,6 +106,7 @@ impl FitOptions<'_> {
 
 /// What training left behind.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct History {
     /// By epoch: the training report, each batch before its update.
     pub train: Vec<Report>,

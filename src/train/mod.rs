@@ -8,6 +8,7 @@ mod costs;
 mod feed;
 mod fit;
 mod network;
+mod options;
 mod passes;
 #[cfg(feature = "progress")]
 mod progress;
@@ -19,7 +20,8 @@ pub use callbacks::callback::{BatchEnd, BatchStart, Callback, Control, EpochEnd,
 pub use checkpoint::Checkpoint;
 pub use clock::TimeLeft;
 pub use fit::{FitOptions, History};
-pub use network::{Network, NetworkOptions};
+pub use network::Network;
+pub use options::NetworkOptions;
 #[cfg(feature = "progress")]
 pub use progress::Progress;
 pub use recompile::Carried;

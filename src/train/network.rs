@@ -8,47 +8,16 @@ use sha2::{Digest, Sha256};
 
 use super::batch::{bind, by_node, outputs, row_major};
 use super::costs::CostMeasurement;
+use super::options::NetworkOptions;
 use super::report::{Report, Totals};
 use crate::context::Mode;
 use crate::error::{Error, Result};
 use crate::flow::{Executor, executor};
 use crate::graph::{Graph, NodeId};
 use crate::optimizers::Optimizer;
-use crate::plan::{Plan, PlanOptions};
+use crate::plan::Plan;
 use crate::run::{Parameters, Run};
 use crate::tensor::Tensor;
-
-/// How a network runs.
-#[derive(Clone, Debug)]
-pub struct NetworkOptions {
-    /// For the first values of the parameters.
-    pub seed: u64,
-    /// One of [`crate::flow::EXECUTORS`].
-    pub executor: String,
-    /// Threads of the pool, the calling one included.
-    pub workers: usize,
-    /// One of [`crate::flow::policy::POLICIES`].
-    pub policy: String,
-    /// Whether a few early steps of training are measured, part by part, so that the policy goes by what
-    /// tasks take; it goes by estimates before, and without. Numbers are the same.
-    pub measured_costs: bool,
-    /// How plans are compiled.
-    pub plan: PlanOptions,
-}
-
-impl Default for NetworkOptions {
-    /// The pool with a worker for every core, and the critical path first.
-    fn default() -> Self {
-        Self {
-            seed: 0,
-            executor: "pool".to_owned(),
-            workers: std::thread::available_parallelism().map_or(1, usize::from),
-            policy: "critical-path".to_owned(),
-            measured_costs: true,
-            plan: PlanOptions::default(),
-        }
-    }
-}
 
 /// Plans are kept for this many combinations of purpose and batch size.
 pub(super) const MOST_RUNS: usize = 8;
@@ -82,7 +51,7 @@ pub(super) const MOST_RUNS: usize = 8;
 /// let (train, test) = digits()?;
 /// let optimizer = Sgd::new(0.1).momentum(0.9);
 /// let mut network = Network::new(net.build()?, optimizer, NetworkOptions::default())?;
-/// network.fit(&train, &FitOptions { epochs: 3, batch_size: 32, ..FitOptions::default() })?;
+/// network.fit(&train, &FitOptions::default().epochs(3).batch_size(32))?;
 /// let report = network.evaluate(&test, 64)?;
 /// assert!(report.metric("accuracy").unwrap() > 0.9);
 /// # Ok::<(), caudal::Error>(())
@@ -159,14 +128,32 @@ impl Network {
         self.executor.as_mut()
     }
 
-    /// Runs the plans with another executor from now on.
-    pub fn set_executor(&mut self, executor: Box<dyn Executor>) {
+    /// Runs the plans with another executor from now on, and gives the one before, which another network may use:
+    /// its threads go on living.
+    ///
+    /// ```
+    /// # use caudal::flow::{Pool, Sequential};
+    /// # use caudal::model::Model;
+    /// # use caudal::train::{Network, NetworkOptions};
+    /// # let network = |name| {
+    /// #     let Model { graph, training, .. } = Model::open(Some(name))?;
+    /// #     Network::from_parts(graph, training.optimizer, NetworkOptions::default())
+    /// # };
+    /// let (mut one, mut other) = (network("digits")?, network("towers-small")?);
+    /// one.set_executor(Box::new(Pool::new(3, "fifo")?));
+    /// // ... and after the training of `one`:
+    /// let pool = one.set_executor(Box::new(Sequential::new()));
+    /// other.set_executor(pool);
+    /// assert_eq!(other.executor().workers(), 3);
+    /// # Ok::<(), caudal::Error>(())
+    /// ```
+    pub fn set_executor(&mut self, executor: Box<dyn Executor>) -> Box<dyn Executor> {
         if executor.fuses() != self.executor.fuses() {
             // Their plans have other tasks.
             self.runs.clear();
         }
-        self.executor = executor;
         self.runs.values_mut().for_each(|it| it.costs = CostMeasurement::default());
+        std::mem::replace(&mut self.executor, executor)
     }
 
     /// How it runs.
@@ -301,7 +288,7 @@ impl Network {
             Entry::Vacant(place) => {
                 // An executor with a thread for every node gets every node as it was written.
                 let fusion = self.options.plan.fusion && self.executor.fuses();
-                let options = PlanOptions { fusion, ..self.options.plan };
+                let options = self.options.plan.fusion(fusion);
                 let plan = Plan::compile(&self.graph, mode, batch, &self.optimizer, options)?;
                 let mut run = Run::new(Arc::new(plan), Arc::clone(&self.parameters))?;
                 run.set_seed(self.options.seed);

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::network::{Network, NetworkOptions};
+use super::network::Network;
+use super::options::NetworkOptions;
 use crate::error::{Error, Result};
 use crate::graph::{Graph, NodeId, Parameter, Role};
 use crate::layers::{Arity, Layer};
@@ -12,6 +13,7 @@ use crate::tensor::describe_shape;
 
 /// What became of the parameters when a network became another.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Carried {
     /// Those of the new network whose weights are those from before.
     pub kept: Vec<String>,
@@ -40,7 +42,7 @@ impl Network {
     /// let (train, _) = caudal::data::digits()?;
     /// let Model { graph, training } = Model::open(Some("article-dag"))?;
     /// let mut network = Network::from_parts(graph, training.optimizer, NetworkOptions::default())?;
-    /// let fit = FitOptions { max_steps: Some(10), ..FitOptions::default() };
+    /// let fit = FitOptions::default().max_steps(10);
     /// network.fit(&train, &fit)?;
     /// let weights = network.weights_sha256();
     ///

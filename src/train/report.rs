@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::batch::kept;
+use super::batch::{cost, kept};
 use crate::error::{Error, Result};
 use crate::graph::{Graph, NodeId, Role};
 use crate::metrics::{Metric, Table};
@@ -31,6 +31,7 @@ pub struct NamedTable {
 
 /// What came out of some items: exact over all of them, not a mean of means.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Report {
     /// The weighted sum of all losses, and the costs of all regularizers.
     pub loss: f64,
@@ -140,14 +141,14 @@ impl Totals {
     /// Adds what a run left behind, item by item.
     ///
     /// # Errors
-    /// If its plan does not keep what losses and metrics say of each item.
+    /// If its plan does not keep what losses and metrics say of each item, or what regularizers cost.
     pub(super) fn add(&mut self, run: &Run) -> Result<()> {
         for (id, sum) in &mut self.losses {
             *sum += kept(run, *id)?.iter().map(|&loss| f64::from(loss)).sum::<f64>();
         }
         for (parameter, sum) in &mut self.regularization {
             let items = run.plan().batch() as f64;
-            *sum += items * run.regularization(*parameter).unwrap_or(0.0);
+            *sum += items * cost(run, *parameter)?;
         }
         for MetricTotals { id, metric, statistics, sums } in &mut self.metrics {
             for item in kept(run, *id)?.chunks(*statistics) {

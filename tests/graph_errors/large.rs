@@ -32,7 +32,7 @@ fn a_long_chain_builds_and_trains() {
     net.loss("loss", MeanSquaredError, [&last, &y]);
     let graph = Arc::new(net.build().unwrap());
     assert_eq!(graph.topological_order().len(), LENGTH + 3);
-    let options = NetworkOptions { workers: 2, ..NetworkOptions::default() };
+    let options = NetworkOptions::default().workers(2);
     let mut network = Network::from_parts(graph, optimizer(), options).unwrap();
     let (x, y) = (Tensor::ones(vec![2, 1]), Tensor::ones(vec![2, 1]));
     // Whatever the weights are, they are gone after so many layers.
@@ -124,7 +124,7 @@ fn a_node_with_very_many_inputs_and_one_with_very_many_readers_train() {
     let scaled = net.layer("scaled", Scale::new(1.0 / WIDTH as f32), [&sum]);
     net.loss("loss", MeanSquaredError, [&scaled, &y]);
     let graph = Arc::new(net.build().unwrap());
-    let options = NetworkOptions { workers: 2, ..NetworkOptions::default() };
+    let options = NetworkOptions::default().workers(2);
     let mut network = Network::from_parts(graph, optimizer(), options).unwrap();
     network.set_weights("stem.weight", &Tensor::ones(vec![1, 1])).unwrap();
     let (x, y) = (Tensor::ones(vec![2, 1]), Tensor::zeros(vec![2, 1]));

@@ -95,14 +95,14 @@ fn parts_chunks_fusion_and_places_do_not_matter() {
     let mut split = BTreeSet::new();
     for_all(|what, specimen| {
         let data = specimen.data(1);
-        let plain = PlanOptions { updates: false, keep_gradients: true, ..PlanOptions::plain() };
-        let finest = PlanOptions { parts: true, grain: FINEST, ..plain };
+        let plain = PlanOptions::plain().updates(false).keep_gradients(true);
+        let finest = plain.parts(true).grain(FINEST);
         let whole = train(specimen, plain, &data);
         let outputs = predict(specimen, plain, &data);
         for (options, chunk_bytes) in
             [(plain, UNDIVIDED), (plain, 1), (finest, UNDIVIDED), (finest, 1)]
         {
-            let options = PlanOptions { chunk_bytes, ..options };
+            let options = options.chunk_bytes(chunk_bytes);
             let cut = train(specimen, options, &data);
             let what = format!("{what} with {options:?}");
             // Parameter gradients are sums over items, which are added in another order.
@@ -114,7 +114,7 @@ fn parts_chunks_fusion_and_places_do_not_matter() {
             assert!(cut.inputs == whole.inputs, "{what}: input gradients");
             assert!(predict(specimen, options, &data) == outputs, "{what}: outputs");
             for (fusion, in_place) in [(false, true), (true, false), (true, true)] {
-                let options = PlanOptions { fusion, in_place, ..options };
+                let options = options.fusion(fusion).in_place(in_place);
                 let what = format!("{what} with {options:?}");
                 train(specimen, options, &data).assert_same(&cut, &what);
                 assert!(predict(specimen, options, &data) == outputs, "{what}: outputs");
@@ -124,7 +124,7 @@ fn parts_chunks_fusion_and_places_do_not_matter() {
             micro_batches_do_not_matter(what, specimen, &data, &whole, finest);
         }
         let plan = Arc::clone(specimen.run(Mode::Training, finest).plan());
-        let chunked = PlanOptions { chunk_bytes: 1, ..plain };
+        let chunked = plain.chunk_bytes(1);
         if specimen.run(Mode::Training, chunked).plan().task_count()
             > specimen.run(Mode::Training, plain).plan().task_count()
         {
@@ -158,7 +158,7 @@ fn micro_batches_do_not_matter(
     options: PlanOptions,
 ) {
     for number in [2, 3] {
-        let options = PlanOptions { micro_batches: Some(number), ..options };
+        let options = options.micro_batches(number);
         let what = format!("{what} in {number} micro-batches");
         let divided = train(specimen, options, data);
         for (found, expected) in divided.parameters.iter().zip(&whole.parameters) {
@@ -167,7 +167,7 @@ fn micro_batches_do_not_matter(
         }
         assert!(divided.losses == whole.losses, "{what}: losses");
         assert!(divided.inputs == whole.inputs, "{what}: input gradients");
-        let options = PlanOptions { fusion: true, in_place: true, ..options };
+        let options = options.fusion(true).in_place(true);
         train(specimen, options, data).assert_same(&divided, &what);
         let mut run = specimen.run(Mode::Training, options);
         execute(&mut run, &mut Pool::new(3, "steal").unwrap(), data);
@@ -191,7 +191,7 @@ fn executors_do_not_matter() {
     for_all(|what, specimen| {
         let data = specimen.data(2);
         for grain in [FINEST, PlanOptions::default().grain] {
-            let options = PlanOptions { grain, ..PlanOptions::gradients() };
+            let options = PlanOptions::gradients().grain(grain);
             let expected = train(specimen, options, &data);
             let mut run = specimen.run(Mode::Training, options);
             for (name, executor) in &mut executors {

@@ -132,7 +132,7 @@ fn blocks_give_the_same_bits_and_go_through_files() {
             [(&model, "sequential", 1), (&again, "pool", 3), (&model, "actors", 1)]
         {
             let executor = executor.to_owned();
-            let options = NetworkOptions { executor, workers, ..NetworkOptions::default() };
+            let options = NetworkOptions::default().executor(executor).workers(workers);
             let sgd = std::sync::Arc::new(Sgd::new(0.1).momentum(0.9));
             let mut network = Network::from_parts(model.graph.clone(), sgd, options).unwrap();
             let data = data(network.graph());

@@ -32,6 +32,7 @@ impl Comparison {
         let classes = match loss.target_values(sample.inputs) {
             TargetValues::Classes(classes) => Some(classes),
             TargetValues::Numbers => None,
+            other => panic!("no law draws {other:?}"),
         };
         Self { graph: Arc::new(net.build().unwrap()), batch, classes }
     }

@@ -32,13 +32,8 @@ fn twenty_steps(optimizer: &dyn Optimizer, ends: &[usize]) -> (Vec<f32>, Vec<Vec
         for &end in ends {
             let mut pieces: Vec<&mut [f32]> =
                 state.iter_mut().map(|array| &mut array[start..end]).collect();
-            let moving = Moving {
-                weights: &mut weights[start..end],
-                gradient: &gradient[start..end],
-                state: &mut pieces,
-                step,
-                rate_factor: 1.0,
-            };
+            let moving = Moving::new(&mut weights[start..end], &gradient[start..end], &mut pieces)
+                .step(step);
             optimizer.update(moving).unwrap();
             start = end;
         }
@@ -113,13 +108,7 @@ fn the_first_step_goes_against_the_gradient() {
         let mut weights = vec![0.0; COUNT];
         let mut state = vec![vec![0.0; COUNT]; optimizer.state().len()];
         let mut state: Vec<&mut [f32]> = state.iter_mut().map(Vec::as_mut_slice).collect();
-        let moving = Moving {
-            weights: &mut weights,
-            gradient: &gradient,
-            state: &mut state,
-            step: 0,
-            rate_factor: 1.0,
-        };
+        let moving = Moving::new(&mut weights, &gradient, &mut state);
         optimizer.update(moving).unwrap();
         for (weight, gradient) in weights.iter().zip(&gradient) {
             assert!(weight * gradient < 0.0, "{what}: {gradient} gives {weight}");

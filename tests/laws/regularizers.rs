@@ -29,8 +29,7 @@ fn graph(settings: &str) -> Graph {
 }
 
 fn network(graph: Graph, plan: PlanOptions) -> Network {
-    let options =
-        NetworkOptions { executor: "sequential".into(), plan, ..NetworkOptions::default() };
+    let options = NetworkOptions::default().executor("sequential").plan(plan);
     Network::new(graph, Sgd::new(0.1), options).unwrap()
 }
 

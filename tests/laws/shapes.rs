@@ -76,6 +76,7 @@ fn arity_fits(arity: Arity, count: usize) -> bool {
     match arity {
         Arity::Exactly(number) => count == number,
         Arity::AtLeast(number) => count >= number,
+        other => panic!("no law counts {other:?}"),
     }
 }
 

@@ -49,7 +49,7 @@ impl Case {
         let factors = net.target("factors", &shape[1..]);
         // The plan divides the weight by the batch, which leaves 1.
         net.weighted_loss("sum", WeightedSum, shape[0] as f32, [&node, &factors]);
-        let options = NetworkOptions { plan, ..NetworkOptions::default() };
+        let options = NetworkOptions::default().plan(plan);
         let optimizer = Sgd::new(self.learning_rate);
         let mut network = Network::new(net.build().unwrap(), optimizer, options).unwrap();
         for (name, values) in &self.parameters {
@@ -93,9 +93,9 @@ fn batch_norm_trains_as_in_pytorch() {
     assert_eq!(cases.len(), 5);
     for case in &cases {
         assert_eq!(case.steps.len(), 5);
-        let plain = PlanOptions { keep_gradients: true, ..PlanOptions::plain() };
-        let kept = PlanOptions { keep_gradients: true, ..PlanOptions::default() };
-        for plan in [kept, plain, PlanOptions { grain: 1e-9, ..kept }] {
+        let plain = PlanOptions::plain().keep_gradients(true);
+        let kept = PlanOptions::default().keep_gradients(true);
+        for plan in [kept, plain, kept.grain(1e-9)] {
             case.compare(plan);
         }
     }

@@ -55,7 +55,7 @@ impl Case {
             let name = format!("sum{number}");
             net.weighted_loss(name, WeightedSum, batch as f32, [output, &factors]);
         }
-        let options = NetworkOptions { plan, ..NetworkOptions::default() };
+        let options = NetworkOptions::default().plan(plan);
         let mut network = Network::new(net.build().unwrap(), Sgd::default(), options).unwrap();
         assert_eq!(network.graph().parameters().len(), self.parameters.len(), "{what}");
         for (name, values) in &self.parameters {
@@ -96,7 +96,7 @@ fn every_block_agrees_with_pytorch() {
     assert!(cases.len() >= 12, "{}", cases.len());
     for case in &cases {
         let plain = PlanOptions::plain();
-        let plain = PlanOptions { updates: false, keep_gradients: true, ..plain };
+        let plain = plain.updates(false).keep_gradients(true);
         for plan in [PlanOptions::gradients(), plain] {
             case.compare(plan);
         }

@@ -109,7 +109,7 @@ impl Case {
                 net.output(&inputs[0]);
             }
         }
-        let options = NetworkOptions { plan, ..NetworkOptions::default() };
+        let options = NetworkOptions::default().plan(plan);
         let mut network = Network::new(net.build().unwrap(), Sgd::default(), options).unwrap();
         for (name, values) in &self.parameters {
             network.set_weights(&format!("case.{name}"), &values.tensor()).unwrap();
@@ -164,12 +164,8 @@ fn every_case_agrees_with_pytorch() {
     assert!(cases.len() >= 188, "{}", cases.len());
     for case in &cases {
         let plain = PlanOptions::plain();
-        let plain = PlanOptions { updates: false, keep_gradients: true, ..plain };
-        for plan in [
-            PlanOptions::gradients(),
-            plain,
-            PlanOptions { grain: 1e-9, ..PlanOptions::gradients() },
-        ] {
+        let plain = plain.updates(false).keep_gradients(true);
+        for plan in [PlanOptions::gradients(), plain, PlanOptions::gradients().grain(1e-9)] {
             case.compare(plan);
         }
     }

@@ -247,11 +247,11 @@ fn compare(name: &str, grains: &[f64]) {
     let oracle = networks.iter().find(|oracle| oracle.name == name).unwrap();
     assert_eq!(oracle.steps.len(), 5);
     for &grain in grains {
-        let options = |executor: &str| NetworkOptions {
-            executor: executor.into(),
-            workers: 2,
-            plan: PlanOptions { grain, ..PlanOptions::default() },
-            ..NetworkOptions::default()
+        let options = |executor: &str| {
+            NetworkOptions::default()
+                .executor(executor)
+                .workers(2)
+                .plan(PlanOptions::default().grain(grain))
         };
         let sequential = oracle.train(options("sequential"));
         let pool = oracle.train(options("pool"));

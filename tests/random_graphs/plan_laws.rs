@@ -124,6 +124,7 @@ impl<'a> Law<'a> {
             Role::Layer(layer) => layer.differentiable(number),
             Role::Loss { loss, .. } => loss.differentiable(number),
             Role::Input | Role::Target | Role::Metric(_) => false,
+            other => panic!("no law knows {other:?}"),
         };
         let (mut upstream, mut reaches) = (vec![false; count], vec![false; count]);
         for &id in graph.topological_order() {
@@ -258,8 +259,8 @@ fn plans_of_random_networks_keep_the_laws() {
         let all = vec![true; graph.nodes().len()];
         for (name, options) in [
             ("default", default),
-            ("no fusion", PlanOptions { fusion: false, ..default }),
-            ("not in place", PlanOptions { in_place: false, ..default }),
+            ("no fusion", default.fusion(false)),
+            ("not in place", default.in_place(false)),
             ("coarse", PlanOptions::default()),
             ("plain", PlanOptions::plain()),
         ] {

@@ -31,6 +31,7 @@ const SPLIT_SEED: u64 = 0;
 
 /// One row of the [`READERS`] table.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct ReaderSpec {
     /// What it is called.
     pub name: &'static str,

@@ -10,6 +10,7 @@ use crate::graph::Graph;
 
 /// What a reader is asked for.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Request<'a> {
     /// What is to be read, without options: a word, or the path of a file or folder.
     pub source: &'a str,

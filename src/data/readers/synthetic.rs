@@ -68,6 +68,7 @@ fn read(request: &Request<'_>) -> Result<(Dataset, Dataset)> {
 
 /// What a target column of [`synthetic`] holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum TargetKind {
     /// Class indices below this number, all equally likely, of shape `[items]`.
     Classes(usize),

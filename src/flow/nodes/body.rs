@@ -163,18 +163,18 @@ impl<I, S, R, F> Stateful<I, S, R, F> {
 
 without_cell!(Body for Stateful<I, S, R, F> where
     I: Inputs, S: Send + 'static, R: Send + 'static,
-    F: Fn(&mut S, I::Values) -> R + Send + Sync + 'static);
+    F: Fn(&mut S, I::Values) -> Result<R, String> + Send + Sync + 'static);
 
 impl<I, S, R, F> Fire for Arc<Stateful<I, S, R, F>>
 where
     I: Inputs,
     S: Send + 'static,
     R: Send + 'static,
-    F: Fn(&mut S, I::Values) -> R + Send + Sync + 'static,
+    F: Fn(&mut S, I::Values) -> Result<R, String> + Send + Sync + 'static,
 {
     fn fire(&self, firing: &Firing<'_>) -> Result<(), String> {
         let values = receive::<I>(firing, self.ports)?;
-        let value = (self.compute)(&mut self.state.lock(), values);
+        let value = (self.compute)(&mut self.state.lock(), values)?;
         self.emitter.emit(value, firing);
         Ok(())
     }
@@ -209,7 +209,7 @@ where
     I: Inputs,
     I::Values: Sync,
     R: Send + 'static,
-    F: Fn(&I::Values, Part) -> R + Send + Sync + 'static,
+    F: Fn(&I::Values, Part) -> Result<R, String> + Send + Sync + 'static,
 {
     fn instance(self: Arc<Self>) -> Box<dyn Fire> {
         let made = (0..self.parts).map(|_| Mutex::new(None)).collect();
@@ -235,7 +235,7 @@ where
     I: Inputs,
     I::Values: Sync,
     R: Send + 'static,
-    F: Fn(&I::Values, Part) -> R + Send + Sync + 'static,
+    F: Fn(&I::Values, Part) -> Result<R, String> + Send + Sync + 'static,
 {
     fn fire(&self, firing: &Firing<'_>) -> Result<(), String> {
         let values = {
@@ -248,7 +248,7 @@ where
             }
         };
         let part = Part { index: firing.part(), count: self.made.len() };
-        let piece = (self.split.compute)(&values, part);
+        let piece = (self.split.compute)(&values, part)?;
         drop(values);
         *self.made[part.index].lock() = Some(piece);
         if firing.is_last_part() {

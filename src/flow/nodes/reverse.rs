@@ -24,17 +24,17 @@ impl<T, B, F> Turn<T, B, F> {
 }
 
 without_cell!(Body for Turn<T, B, F> where
-    T: Send + 'static, B: Send + 'static, F: Fn(&T) -> B + Send + Sync + 'static);
+    T: Send + 'static, B: Send + 'static, F: Fn(&T) -> Result<B, String> + Send + Sync + 'static);
 
 impl<T, B, F> Fire for Arc<Turn<T, B, F>>
 where
     T: Send + 'static,
     B: Send + 'static,
-    F: Fn(&T) -> B + Send + Sync + 'static,
+    F: Fn(&T) -> Result<B, String> + Send + Sync + 'static,
 {
     fn fire(&self, firing: &Firing<'_>) -> Result<(), String> {
         let value: T = firing.take(0)?;
-        firing.send_back(0, Box::new((self.begin)(&value)));
+        firing.send_back(0, Box::new((self.begin)(&value)?));
         firing.result(self.sink, Box::new(value));
         Ok(())
     }
@@ -95,17 +95,17 @@ impl<I, R, K, F> Kept<I, R, K, F> {
 
 without_cell!(Body for Kept<I, R, K, F> where
     I: Inputs, R: Send + 'static, K: Send + 'static,
-    F: Fn(I::Values) -> (R, K) + Send + Sync + 'static);
+    F: Fn(I::Values) -> Result<(R, K), String> + Send + Sync + 'static);
 
 impl<I, R, K, F> Fire for Arc<Kept<I, R, K, F>>
 where
     I: Inputs,
     R: Send + 'static,
     K: Send + 'static,
-    F: Fn(I::Values) -> (R, K) + Send + Sync + 'static,
+    F: Fn(I::Values) -> Result<(R, K), String> + Send + Sync + 'static,
 {
     fn fire(&self, firing: &Firing<'_>) -> Result<(), String> {
-        let (value, kept) = (self.compute)(receive::<I>(firing, self.ports)?);
+        let (value, kept) = (self.compute)(receive::<I>(firing, self.ports)?)?;
         self.emitter.emit(value, firing);
         firing.keep(Box::new(kept));
         Ok(())
@@ -130,20 +130,20 @@ impl<I, K, B, F> Reverse<I, K, B, F> {
 
 without_cell!(ReverseBody for Reverse<I, K, B, F> where
     I: Inputs, K: Send + 'static, B: Send + 'static,
-    F: Fn(K, Vec<B>) -> I::Back + Send + Sync + 'static);
+    F: Fn(K, Vec<B>) -> Result<I::Back, String> + Send + Sync + 'static);
 
 impl<I, K, B, F> Fire for Arc<Reverse<I, K, B, F>>
 where
     I: Inputs,
     K: Send + 'static,
     B: Send + 'static,
-    F: Fn(K, Vec<B>) -> I::Back + Send + Sync + 'static,
+    F: Fn(K, Vec<B>) -> Result<I::Back, String> + Send + Sync + 'static,
 {
     fn fire(&self, firing: &Firing<'_>) -> Result<(), String> {
         let kept: K = firing.take(0)?;
         let messages: Result<Vec<B>, String> =
             (1..firing.ports()).map(|port| firing.take(port)).collect();
-        I::send_back((self.compute)(kept, messages?), firing, &mut 0)
+        I::send_back((self.compute)(kept, messages?)?, firing, &mut 0)
     }
 
     fn signature(&self) -> String {

@@ -90,7 +90,7 @@ mod tests {
         net.loss("loss", MeanSquaredError, [&third, &wanted]);
         let optimizer: Arc<dyn Optimizer> = Arc::new(Sgd::default());
         let graph = Arc::new(net.build().unwrap());
-        let options = PlanOptions { chunk_bytes: 1, fusion: false, ..PlanOptions::default() };
+        let options = PlanOptions::default().chunk_bytes(1).fusion(false);
         Plan::compile(&graph, Mode::Training, 32, &optimizer, options).unwrap()
     }
 

@@ -197,7 +197,7 @@ mod tests {
         net.output(&second);
         let optimizer: Arc<dyn Optimizer> = Arc::new(Sgd::default());
         let graph = Arc::new(net.build().unwrap());
-        let options = PlanOptions { fusion: false, ..PlanOptions::default() };
+        let options = PlanOptions::default().fusion(false);
         let plan = Plan::compile(&graph, Mode::Prediction, 64, &optimizer, options).unwrap();
         let of = |node: &str| {
             let task = (0..plan.task_count()).find(|&task| plan.task(task).node == node).unwrap();

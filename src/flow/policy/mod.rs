@@ -46,8 +46,9 @@ pub const POLICIES: &[&PolicySpec] = &[
 /// Makes a policy from its argument, if there is one, or says what was expected there.
 pub type MakePolicy = fn(Option<&str>) -> Result<Box<dyn Policy>, String>;
 
-/// One row of the [`POLICIES`] table.
+/// One row of the [`POLICIES`] table, or of a policy to [`register`].
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct PolicySpec {
     /// Its name on the command line.
     pub name: &'static str,
@@ -59,6 +60,19 @@ pub struct PolicySpec {
     pub make: MakePolicy,
 }
 
+impl PolicySpec {
+    /// The row of a policy of that name without arguments, which `make` makes.
+    pub const fn new(name: &'static str, summary: &'static str, make: MakePolicy) -> Self {
+        Self { name, summary, arguments: &[], make }
+    }
+
+    /// Says what may follow the name and a colon.
+    #[must_use]
+    pub const fn arguments(self, arguments: &'static [(&'static str, &'static str)]) -> Self {
+        Self { arguments, ..self }
+    }
+}
+
 /// Policies that are in no table of ours.
 static REGISTERED: RwLock<Vec<&'static PolicySpec>> = RwLock::new(Vec::new());
 
@@ -68,12 +82,7 @@ static REGISTERED: RwLock<Vec<&'static PolicySpec>> = RwLock::new(Vec::new());
 /// ```
 /// use caudal::flow::policy::{Fifo, Policy, PolicySpec, policy, register};
 ///
-/// static MINE: PolicySpec = PolicySpec {
-///     name: "mine",
-///     summary: "as fifo, by another name",
-///     arguments: &[],
-///     make: |_| Ok(Box::new(Fifo::default())),
-/// };
+/// static MINE: PolicySpec = PolicySpec::new("mine", "as fifo, by another name", |_| Ok(Box::new(Fifo::default())));
 /// register(&MINE)?;
 /// assert!(policy("mine").is_ok());
 /// assert!(register(&MINE).is_err(), "the name is taken");

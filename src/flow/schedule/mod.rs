@@ -42,6 +42,7 @@ use crate::error::{Error, Result};
 /// One line of a schedule's file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Event {
     /// A run begins.
     Run {

@@ -22,6 +22,7 @@ use super::observer::{MessageEvent, PartEvent};
 
 /// One execution of a graph. Times are nanoseconds on the clock of its run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Execution {
     /// When it began.
     pub began: u64,

@@ -14,7 +14,7 @@ use super::pass::Pass;
 ///
 /// # Panics
 /// If the sizes do not fit the shape.
-pub fn conv2d(
+pub(crate) fn conv2d(
     shape: &Conv2dShape,
     items: usize,
     input: MatrixRef<'_>,

@@ -89,7 +89,7 @@ fn frame_of_output(shape: &Conv2dShape) -> Frame {
 }
 
 /// How many floats [`conv2d_prepare`] writes.
-pub fn conv2d_prepared_len(shape: &Conv2dShape) -> usize {
+pub(crate) fn conv2d_prepared_len(shape: &Conv2dShape) -> usize {
     panel_len(shape.kernel[0] * shape.kernel[1] * shape.filters, shape.input[2])
 }
 
@@ -97,7 +97,7 @@ pub fn conv2d_prepared_len(shape: &Conv2dShape) -> usize {
 ///
 /// # Panics
 /// If the sizes do not fit the shape.
-pub fn conv2d_prepare(shape: &Conv2dShape, weights: Panels<'_>, prepared: &mut [f32]) {
+pub(crate) fn conv2d_prepare(shape: &Conv2dShape, weights: Panels<'_>, prepared: &mut [f32]) {
     assert_eq!((weights.rows(), weights.cols()), shape.weights(), "weights of {shape:?}");
     assert_eq!(prepared.len(), conv2d_prepared_len(shape), "prepared weights of {shape:?}");
     let (channels, filters) = (shape.input[2], shape.filters);
@@ -150,7 +150,7 @@ fn turn_tap(
 ///
 /// # Panics
 /// If the sizes do not fit the shape.
-pub fn conv2d_input_grad(
+pub(crate) fn conv2d_input_grad(
     shape: &Conv2dShape,
     items: usize,
     output_grad: MatrixRef<'_>,

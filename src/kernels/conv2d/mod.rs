@@ -7,9 +7,9 @@ mod input_grad;
 mod pass;
 mod weight_grad;
 
-pub use forward::conv2d;
-pub use input_grad::{conv2d_input_grad, conv2d_prepare, conv2d_prepared_len};
-pub use weight_grad::conv2d_weight_grad;
+pub(crate) use forward::conv2d;
+pub(crate) use input_grad::{conv2d_input_grad, conv2d_prepare, conv2d_prepared_len};
+pub(crate) use weight_grad::conv2d_weight_grad;
 
 pub(super) use input_grad::greatest_divisor;
 
@@ -18,22 +18,22 @@ use super::MatrixRef;
 /// The shape of a convolution. Images are height x width x channels; the weights are a matrix of
 /// (kernel height x kernel width x channels) rows and `filters` columns.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Conv2dShape {
+pub(crate) struct Conv2dShape {
     /// Height, width and channels of an input image.
-    pub input: [usize; 3],
+    pub(crate) input: [usize; 3],
     /// Height and width of the kernel.
-    pub kernel: [usize; 2],
+    pub(crate) kernel: [usize; 2],
     /// Rows and columns from one output to the next; at least 1.
-    pub stride: [usize; 2],
+    pub(crate) stride: [usize; 2],
     /// Rows and columns from one tap of the kernel to the next; at least 1.
-    pub dilation: [usize; 2],
+    pub(crate) dilation: [usize; 2],
     /// Rows of zeros on top of the image and columns of zeros on its left. How many there are below
     /// and on the right follows from the size of the output.
-    pub padding: [usize; 2],
+    pub(crate) padding: [usize; 2],
     /// Height and width of an output image.
-    pub output: [usize; 2],
+    pub(crate) output: [usize; 2],
     /// Channels of an output image.
-    pub filters: usize,
+    pub(crate) filters: usize,
 }
 
 impl Conv2dShape {

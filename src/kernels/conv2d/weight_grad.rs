@@ -14,7 +14,7 @@ use super::frame::{Frame, Frames};
 ///
 /// # Panics
 /// If the sizes do not fit the shape.
-pub fn conv2d_weight_grad(
+pub(crate) fn conv2d_weight_grad(
     shape: &Conv2dShape,
     items: usize,
     input: MatrixRef<'_>,

@@ -1,11 +1,10 @@
 //! Every kernel against its definition, with every instruction set of this machine.
 
-#![expect(clippy::float_cmp, reason = "numbers that must be exact are compared exactly")]
-
 mod activations;
 mod batch_norm;
 mod convolutions;
 mod functions;
+mod matrix;
 mod pools;
 mod products;
 mod rows;

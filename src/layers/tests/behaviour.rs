@@ -62,9 +62,9 @@ fn dropout_has_one_mask_a_step() {
         mask
     };
     let first = masks(&it, PlanOptions::gradients());
-    let tiny = PlanOptions { grain: 1e-9, ..PlanOptions::gradients() };
+    let tiny = PlanOptions::gradients().grain(1e-9);
     assert_eq!(first, masks(&it, tiny));
-    assert_eq!(first, masks(&it, PlanOptions { in_place: false, ..PlanOptions::gradients() }));
+    assert_eq!(first, masks(&it, PlanOptions::gradients().in_place(false)));
     it.seed += 1;
     let second = masks(&it, PlanOptions::gradients());
     assert_ne!(first, second);
@@ -98,7 +98,7 @@ fn indices_out_of_range_are_errors() {
             let mut it = Specimen::new(&layer, &[&[2, 3]], 4, false).unwrap();
             it.data[0].1[3 * 6 + 4] = wrong;
             for grain in [1.0, 1e-9] {
-                let options = PlanOptions { grain, ..PlanOptions::gradients() };
+                let options = PlanOptions::gradients().grain(grain);
                 let error = it.outcome(Mode::Training, options).err().unwrap().to_string();
                 let expected = format!("number 4 of item 3 is {wrong}, but indices are whole");
                 assert!(error.contains(&expected) && error.contains("0 to 4"), "{error}");

@@ -17,6 +17,7 @@ use crate::statistics::{median, quantile};
 
 /// A step with one idea switched off, or, first, with all of them.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct Idea {
     /// What is switched off.
     pub without: &'static str,

@@ -8,6 +8,7 @@ use crate::plan::Plan;
 /// The time of all workers during a step, by what they did. All categories together are the number of
 /// workers times the length of the step, as means over the steps of middle length.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct LostTime {
     /// What the parts take when each runs alone: T1.
     pub useful_ms: f64,

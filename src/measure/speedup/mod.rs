@@ -40,6 +40,7 @@ const OBSERVED: (usize, usize) = (3, 25);
 
 /// What several executors took for the same steps.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct Speedup {
     /// Items in a batch.
     pub batch: usize,
@@ -68,6 +69,7 @@ pub struct Speedup {
 
 /// What one executor took.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct Row {
     /// Its name.
     pub executor: &'static str,

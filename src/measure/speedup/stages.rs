@@ -12,6 +12,7 @@ use crate::plan::Plan;
 /// A stage of a training step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Stage {
     /// Activations and losses.
     Forward,
@@ -52,6 +53,7 @@ impl Stage {
 
 /// One stage on its own: tasks count there by their first step.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct StageWork {
     /// The stage.
     pub stage: Stage,
@@ -65,6 +67,7 @@ pub struct StageWork {
 
 /// One stage while the others run too: means over the steps.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct StageTime {
     /// The stage.
     pub stage: Stage,
@@ -76,6 +79,7 @@ pub struct StageTime {
 
 /// A task on the critical path.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct PathTask {
     /// The task, as in [`Plan::task`].
     pub task: usize,
@@ -87,6 +91,7 @@ pub struct PathTask {
 
 /// The tasks of one phase, or, where tasks were fused, of one run of phases.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct PhaseTime {
     /// The phase, or several joined by `+`.
     pub phase: String,

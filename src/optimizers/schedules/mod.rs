@@ -35,6 +35,7 @@ pub const SCHEDULES: &[&ScheduleSpec] =
 
 /// One row of the [`SCHEDULES`] table.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct ScheduleSpec {
     /// The kind as written in model files.
     pub kind: &'static str,

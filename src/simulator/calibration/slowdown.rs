@@ -54,7 +54,7 @@ pub fn fit_to(machine: &Machine, measurements: &[Measurement]) -> Result<Machine
     let slowdown = Slowdown { fetch, transfer, weights, take, shared };
     let with = |handover| {
         let overhead = Overhead { handover, ..machine.overhead };
-        Machine { overhead, slowdown, ..machine.clone() }
+        machine.clone().overhead(overhead).slowdown(slowdown)
     };
     let mut best = (f64::INFINITY, machine.overhead.handover);
     let mut try_all = |handovers: &[f64]| -> Result<f64> {

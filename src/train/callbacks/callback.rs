@@ -7,6 +7,7 @@ use crate::train::{Network, Report, TimeLeft};
 
 /// Whether training goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Control {
     /// It does.
     Continue,
@@ -23,6 +24,7 @@ impl Control {
 
 /// An epoch is about to begin.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct EpochStart {
     /// The epoch, from 0.
     pub epoch: usize,
@@ -34,6 +36,7 @@ pub struct EpochStart {
 
 /// A batch is about to be trained on.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct BatchStart {
     /// The epoch, from 0.
     pub epoch: usize,
@@ -49,6 +52,7 @@ pub struct BatchStart {
 
 /// A batch has been trained on.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct BatchEnd<'a> {
     /// The epoch, from 0.
     pub epoch: usize,
@@ -68,6 +72,7 @@ pub struct BatchEnd<'a> {
 
 /// An epoch has ended.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct EpochEnd<'a> {
     /// The epoch, from 0.
     pub epoch: usize,

@@ -27,7 +27,7 @@ use crate::train::{Callback, Control, EpochEnd, Network, Report};
 /// let mut network = Network::from_parts(graph, training.optimizer, NetworkOptions::default())?;
 /// # let path = std::env::temp_dir().join(format!("caudal-log-{}.csv", std::process::id()));
 /// let mut log = CsvLog::new(&path);
-/// let fit = FitOptions { epochs: 2, ..FitOptions::default() };
+/// let fit = FitOptions::default().epochs(2);
 /// network.fit_with(&train, &fit, &mut [&mut log])?;
 /// let text = std::fs::read_to_string(&path).unwrap();
 /// assert!(text.starts_with("epoch,seconds,train_loss,train_accuracy,learning_rate\n0,"));

@@ -16,7 +16,7 @@ use crate::train::{Callback, Control, EpochEnd, Network};
 /// let mut network = Network::from_parts(graph, training.optimizer, NetworkOptions::default())?;
 /// // No epoch improves by so much, so the first one is the best.
 /// let mut stopping = EarlyStopping::new(Watch::higher("accuracy").min_delta(0.9), 2).restore_best();
-/// let fit = FitOptions { epochs: 50, validation: Some(&test), ..FitOptions::default() };
+/// let fit = FitOptions::default().epochs(50).validation(&test);
 /// let history = network.fit_with(&train, &fit, &mut [&mut stopping])?;
 /// assert_eq!(history.train.len(), 3);
 /// assert_eq!(stopping.best_epoch(), Some(0));

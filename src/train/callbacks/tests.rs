@@ -32,7 +32,7 @@ fn network(losses: &[&str]) -> Network {
     for loss in losses {
         net.loss(*loss, MeanSquaredError, [&dense, &y]);
     }
-    let options = NetworkOptions { executor: "sequential".to_owned(), ..NetworkOptions::default() };
+    let options = NetworkOptions::default().executor("sequential");
     let optimizer = Sgd::new(0.02).momentum(0.5);
     let mut network = Network::new(net.build().unwrap(), optimizer, options).unwrap();
     network.set_weights("dense.weight", &Tensor::zeros(vec![1, 1])).unwrap();
@@ -41,7 +41,7 @@ fn network(losses: &[&str]) -> Network {
 
 fn options(epochs: usize, validation: Option<&Dataset>) -> FitOptions<'_> {
     let order = Order::Sequential;
-    FitOptions { epochs, batch_size: 2, order, validation, ..FitOptions::default() }
+    FitOptions::default().epochs(epochs).batch_size(2).order(order).validation(validation)
 }
 
 /// Notes every call.
@@ -179,7 +179,7 @@ fn the_file_holds_the_best_epoch() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("best.safetensors");
     let validation = line(0.5);
-    let training = TrainingConfig { batch_size: 2, ..TrainingConfig::default() };
+    let training = TrainingConfig::default().batch_size(2);
     let mut best = BestCheckpoint::new(Watch::lower("loss"), &path, training);
     let mut network = network(&["loss"]);
     let fit = options(60, Some(&validation));
@@ -209,7 +209,7 @@ fn logs_have_a_line_for_every_epoch_and_one_header() {
     // A crash leaves half a line behind.
     let text = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, format!("{text}2,0.0")).unwrap();
-    let fit = FitOptions { start: network.step(), ..options(4, Some(&validation)) };
+    let fit = options(4, Some(&validation)).start(network.step());
     network.fit_with(&line(2.0), &fit, &mut [&mut CsvLog::new(&path)]).unwrap();
 
     assert!(std::fs::read_to_string(&path).unwrap().starts_with(&text));
@@ -294,7 +294,7 @@ fn what_is_left_ends_at_nothing() {
     }
 
     let mut left = Left::default();
-    let fit = FitOptions { max_steps: Some(4), start: 1, ..options(3, None) };
+    let fit = options(3, None).max_steps(4).start(1);
     network(&["loss"]).fit_with(&line(1.0), &fit, &mut [&mut left]).unwrap();
     // Two batches an epoch, of which the first is behind it, and no more than four in all.
     assert_eq!(left.0, [(true, false), (false, false), (true, true)]);

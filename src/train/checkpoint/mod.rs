@@ -17,7 +17,8 @@ use serde::{Deserialize, Serialize};
 
 use file::{ENTRY, read, refuse, write_whole};
 
-use super::network::{Network, NetworkOptions};
+use super::network::Network;
+use super::options::NetworkOptions;
 use crate::error::{Error, Result};
 use crate::graph::Graph;
 use crate::model::{CustomKinds, Model, TrainingConfig};
@@ -107,7 +108,7 @@ impl Network {
     /// let (data, _) = caudal::data::digits()?;
     /// let Model { graph, training } = Model::open(Some("digits"))?;
     /// let mut network = Network::from_parts(graph, training.optimizer, NetworkOptions::default())?;
-    /// network.fit(&data, &FitOptions { max_steps: Some(3), ..FitOptions::default() })?;
+    /// network.fit(&data, &FitOptions::default().max_steps(3))?;
     /// # let folder = std::env::temp_dir().join(format!("caudal-load-{}", std::process::id()));
     /// # std::fs::create_dir_all(&folder).unwrap();
     /// # let path = folder.join("digits.safetensors");
@@ -143,7 +144,7 @@ impl Network {
     /// let Model { graph, training } = Model::open(Some("article-dag"))?;
     /// let options = NetworkOptions::default;
     /// let mut network = Network::from_parts(graph, training.optimizer.clone(), options())?;
-    /// let fit = FitOptions { max_steps: Some(5), ..FitOptions::default() };
+    /// let fit = FitOptions::default().max_steps(5);
     /// network.fit(&data, &fit)?;
     /// # let folder = std::env::temp_dir().join(format!("caudal-doc-{}", std::process::id()));
     /// # std::fs::create_dir_all(&folder).unwrap();
@@ -178,7 +179,7 @@ impl Network {
         kinds: &CustomKinds,
     ) -> Result<()> {
         let path = path.as_ref();
-        let training = TrainingConfig { optimizer: self.optimizer().clone(), ..training.clone() };
+        let training = training.clone().optimizer(self.optimizer().clone());
         let model = Model { graph: self.graph().clone(), training }.to_toml_with(kinds)?;
         let entry = Entry { version: VERSION, step: self.step(), model };
         let entry = serde_json::to_string(&entry)

@@ -35,12 +35,7 @@ fn model() -> Model {
 }
 
 fn network(model: &Model, seed: u64) -> Network {
-    let options = NetworkOptions {
-        seed,
-        executor: "sequential".to_owned(),
-        workers: 1,
-        ..NetworkOptions::default()
-    };
+    let options = NetworkOptions::default().seed(seed).executor("sequential").workers(1);
     let (graph, optimizer) = (model.graph.clone(), model.training.optimizer.clone());
     Network::from_parts(graph, optimizer, options).unwrap()
 }
@@ -50,8 +45,7 @@ fn train(network: &mut Network, data: &Dataset, from: usize, steps: usize) {
     for step in from..from + steps {
         let items: Vec<usize> = (step * 16..(step + 1) * 16).collect();
         let part = data.subset(&items).unwrap();
-        let options =
-            FitOptions { batch_size: 16, order: Order::Sequential, ..FitOptions::default() };
+        let options = FitOptions::default().batch_size(16).order(Order::Sequential);
         assert_eq!(network.fit(&part, &options).unwrap().steps, 1);
     }
 }

@@ -46,6 +46,7 @@ pub(super) fn read_to_predict(request: &Request<'_>) -> Result<Dataset> {
 
 /// Which column of a CSV file holds the class index.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum LabelColumn {
     /// The last one.
     #[default]

@@ -107,6 +107,116 @@ fn a_reverse_that_fails_is_named_and_what_was_sent_before_is_forgotten() {
 }
 
 #[test]
+fn whatever_kind_of_node_returns_an_error_is_named_and_the_next_run_is_whole() {
+    let refuse = |fails: bool, what: &str| if fails { Err(what.to_owned()) } else { Ok(()) };
+    let mut flow = FlowBuilder::new("faults");
+    let (number, output) = flow.source::<u32>("number");
+    let output = flow.share(output);
+    let parts = flow.try_split("parts", 3, output, move |number, part| {
+        refuse(**number == 1 && part.index > 0, &format!("part {}", part.index))?;
+        Ok::<_, String>(part.index)
+    });
+    let count = flow.try_stateful("count", output, 0, move |count, number: Arc<u32>| {
+        refuse(*number == 2, "too early")?;
+        *count += 1;
+        refuse(*number == 3, "too late")?;
+        Ok::<_, String>(*count)
+    });
+    let forth = flow.try_reversible(
+        "forth and back",
+        output,
+        move |number: Arc<u32>| {
+            refuse(*number == 4, "not forth")?;
+            Ok((*number, *number))
+        },
+        move |number, back: Vec<u32>| {
+            refuse(number == 5, "not back")?;
+            Ok::<_, String>(back[0] + 1)
+        },
+    );
+    let end = flow.try_turn("end", forth, move |number| {
+        refuse(*number == 6, "no turn")?;
+        Ok::<_, String>(*number)
+    });
+    let (parts, count) = (flow.sink("all parts", parts), flow.sink("the count", count));
+    let other = flow.node("other", output, |number: Arc<u32>| *number);
+    let other = flow.sink("the other", other);
+    let flow = flow.build().unwrap();
+    let mut calls = 0;
+    for mut executor in executors() {
+        let mut run = flow.run();
+        let name = executor.name();
+        for value in [0, 1, 2, 3, 4, 5, 6, 7] {
+            run.feed(&number, value).unwrap();
+            let result = executor.execute(&mut run);
+            let expected = match value {
+                1 => Some(("parts", "forward part 1")),
+                2 => Some(("count", "forward too early")),
+                3 => Some(("count", "forward too late")),
+                4 => Some(("forth and back", "forward not forth")),
+                5 => Some(("forth and back", "reverse not back")),
+                6 => Some(("end", "forward no turn")),
+                _ => None,
+            };
+            match expected {
+                Some((node, cause)) => {
+                    let found = failures(result);
+                    assert_eq!(found, [(node.to_owned(), cause.to_owned())], "{name}");
+                }
+                None => result.unwrap(),
+            }
+            // What an error has left of the state, later runs find.
+            calls += i32::from(value != 2);
+            let counted = (value != 2 && value != 3).then_some(calls);
+            assert_eq!(run.take(&count).ok(), counted, "{name}: {value}");
+            let all = (value != 1).then(|| vec![0, 1, 2]);
+            assert_eq!(run.take(&parts).ok(), all, "{name}: {value}");
+            let turned = (value != 4 && value != 6).then_some(value);
+            assert_eq!(run.take(&end).ok(), turned, "{name}: {value}");
+            let back = (!(4..=6).contains(&value)).then(|| vec![value + 1]);
+            assert_eq!(run.take_back::<u32>(&number).ok(), back, "{name}: {value}");
+            assert_eq!(run.take(&other).unwrap(), value, "{name}: it depends on none of them");
+        }
+    }
+}
+
+/// Of several runs in flight, those after the one in which a state's node fails do not reach it.
+#[test]
+fn a_state_that_fails_in_one_run_is_not_reached_by_those_after_it() {
+    let mut flow = FlowBuilder::new("in flight");
+    let (number, output) = flow.source::<u32>("number");
+    let sum = flow.try_stateful("sum", output, 0, |sum, number: u32| {
+        *sum += number;
+        if number == 2 { Err("it is 2") } else { Ok(*sum) }
+    });
+    let sum = flow.sink("result", sum);
+    let flow = flow.build().unwrap();
+    let mut total = 0;
+    for mut executor in executors() {
+        let name = executor.name();
+        let mut runs = flow.in_flight(4);
+        for fed in [[1, 2, 3, 4], [5, 6, 7, 8]] {
+            let mut expected = Vec::new();
+            for (run, value) in fed.into_iter().enumerate() {
+                runs.feed_in(run, &number, value).unwrap();
+                if value <= 2 || fed[0] == 5 {
+                    total += value;
+                }
+                expected.push((value == 1 || fed[0] == 5).then_some(total));
+            }
+            let result = executor.execute(&mut runs);
+            if fed[0] == 1 {
+                assert_eq!(failures(result), [("sum".to_owned(), "forward it is 2".to_owned())]);
+            } else {
+                result.unwrap();
+            }
+            let sums: Vec<_> = (0..4).map(|run| runs.take_from(run, &sum).ok()).collect();
+            assert_eq!(sums, expected, "{name}");
+        }
+    }
+}
+
+#[test]
 fn misbuilt_flows_are_refused_by_name() {
     let refusal = |flow: FlowBuilder| flow.build().unwrap_err().to_string();
     assert!(refusal(FlowBuilder::new("nothing")).contains("`nothing`: it has no node"));

@@ -1,0 +1,55 @@
+//! How networks run.
+
+use crate::plan::PlanOptions;
+use crate::setters::setters;
+
+/// How a network runs.
+///
+/// ```
+/// use caudal::train::NetworkOptions;
+///
+/// let options = NetworkOptions::default().seed(7).workers(4).policy("fifo");
+/// assert_eq!((options.workers, options.policy.as_str()), (4, "fifo"));
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct NetworkOptions {
+    /// For the first values of the parameters.
+    pub seed: u64,
+    /// One of [`crate::flow::EXECUTORS`].
+    pub executor: String,
+    /// Threads of the pool, the calling one included.
+    pub workers: usize,
+    /// One of [`crate::flow::policy::POLICIES`].
+    pub policy: String,
+    /// Whether a few early steps of training are measured, part by part, so that the policy goes by what
+    /// tasks take; it goes by estimates before, and without. Numbers are the same.
+    pub measured_costs: bool,
+    /// How plans are compiled.
+    pub plan: PlanOptions,
+}
+
+impl Default for NetworkOptions {
+    /// The pool with a worker for every core, and the critical path first.
+    fn default() -> Self {
+        Self {
+            seed: 0,
+            executor: "pool".to_owned(),
+            workers: std::thread::available_parallelism().map_or(1, usize::from),
+            policy: "critical-path".to_owned(),
+            measured_costs: true,
+            plan: PlanOptions::default(),
+        }
+    }
+}
+
+impl NetworkOptions {
+    setters! {
+        seed: u64,
+        executor: impl Into<String>,
+        workers: usize,
+        policy: impl Into<String>,
+        measured_costs: bool,
+        plan: PlanOptions,
+    }
+}
