@@ -147,6 +147,17 @@ pub enum Error {
         source: std::io::Error,
     },
 
+    /// A file can't be written.
+    #[error("{path}: {problem}; {remedy}", path = path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+        /// What would mend it.
+        remedy: String,
+    },
+
     /// Threads could not be started.
     #[error("could not start {threads} threads: {problem}; {remedy}")]
     Threads {

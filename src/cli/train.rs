@@ -1,27 +1,33 @@
 //! `caudal train`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use caudal::context::Mode;
 use caudal::data::{self, Dataset};
+use caudal::files::beside;
 use caudal::flow::trace::Recorder;
 use caudal::flow::{Executor, Observer, executor};
 use caudal::measure::speedup::{Speedup, speedup};
 use caudal::model::Model;
 use caudal::optimizers::{self, Optimizer};
+use caudal::plan::PlanOptions;
 use caudal::report::{Page, loss_page, speedup_page};
+use caudal::train::checkpoint::FitRecord;
 use caudal::train::{
     Callback, Checkpoint, FitOptions, History, Network, NetworkOptions, Progress, checkpoint,
 };
 use clap::Args;
 
-use super::fitting::{Callbacks, Fitting};
+use super::callbacks::Callbacks;
+use super::fitting::Fitting;
 use super::interrupt::Interrupt;
-use super::output::{check_writable, line, not_written};
+use super::output::{line, note};
+use super::outputs::Outputs;
 use super::record_replay::RecordReplay;
 use super::report::Report;
+use super::resume::Settling;
 use super::{Stop, options, summary, trace};
 
 /// How long each training looks for its speedup afterwards.
@@ -30,7 +36,9 @@ const SPEEDUP_LIMIT: Duration = Duration::from_millis(1500);
 /// Trains a network, tests it, and says how much faster several cores are.
 ///
 /// With no option: the default preset on the embedded handwritten digits, on every core. Ctrl-C ends
-/// the training after the step at hand; --save still takes place.
+/// the training after the step at hand; --save still takes place. All files are tried before the first
+/// step. What can't be written in the end is written beside its place under another name, or into the folder for
+/// temporary files, and the exit code is 1.
 #[derive(Debug, Args)]
 #[command(after_long_help = options::WORDS)]
 pub(super) struct Train {
@@ -38,9 +46,9 @@ pub(super) struct Train {
     /// [default: the default preset, or that of --resume]
     #[arg(value_name = "MODEL")]
     model: Option<String>,
-    #[arg(long, value_name = "DATA", default_value = "digits",
-        help = options::data_help("What to train on, and to test with"))]
-    data: String,
+    #[arg(long, value_name = "DATA",
+        help = options::data_help("What to train on, and to test with, by default digits or what --resume was trained on"))]
+    data: Option<String>,
     /// Passes over the data, those before --resume included [default: the model's]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     epochs: Option<u32>,
@@ -60,9 +68,10 @@ pub(super) struct Train {
     estimated_costs: bool,
     #[command(flatten)]
     schedules: RecordReplay,
-    /// For the first weights, the order of the items, and every other random number
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    seed: u64,
+    /// For the first weights, the order of the items, and every other random number [default: 0, or that
+    /// of --resume]
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
     #[command(flatten)]
     fitting: Fitting,
     /// How weights move (see `caudal optimizers`): the name of an optimizer, which has its default
@@ -79,8 +88,9 @@ pub(super) struct Train {
     /// Saves the model, with all that --resume needs
     #[arg(long, value_name = "FILE")]
     save: Option<PathBuf>,
-    /// Goes on with the weights, the optimizer's state and the step of a saved model; with the same
-    /// options as before, the result is that of a training without a break
+    /// Goes on with a saved model, be it in the middle of an epoch: with its weights, the optimizer's state
+    /// and the step, and with the data, seed, order, limits and patience that it was trained with, so that
+    /// the result is that of a training without a break. What options replace is said
     #[arg(long, value_name = "FILE")]
     resume: Option<PathBuf>,
     /// Writes what ran where and when in the last ten steps on a whole batch: .json for Perfetto
@@ -100,30 +110,15 @@ pub(super) struct Train {
 
 impl Train {
     pub(super) fn run(self) -> Result<(), Stop> {
-        if let Some(path) = &self.save {
-            check_writable(path)?;
-        }
-        self.fitting.check()?;
-        self.report.check()?;
-        if let Some(path) = &self.trace {
-            trace::check(path)?;
-        }
-        let plan = self.micro_batches.plan();
-        let measured_costs = !self.estimated_costs;
-        let options = NetworkOptions { plan, measured_costs, ..self.run.network(self.seed)? };
+        self.check_files()?;
         let (mut model, checkpoint) = self.model()?;
-        self.adjust(&mut model)?;
+        let record = self.settle(&mut model, checkpoint.as_ref())?;
         let training = &model.training;
         let batch_size = training.batch_size;
-        let (train, test) = data::load(&self.data, &model.graph, batch_size)?;
-        let mut network = Network::from_parts(
-            Arc::clone(&model.graph),
-            Arc::clone(&training.optimizer),
-            options,
-        )?;
-        if let Some(path) = &self.init {
-            network.load_weights(path)?;
-        }
+        let data = record.data.as_deref().unwrap_or_default();
+        let (train, test) = data::load(data, &model.graph, batch_size)?;
+        let record = self.with_items(record, train.len(), checkpoint.as_ref());
+        let mut network = self.network(&model, &record)?;
         if let Some(checkpoint) = &checkpoint {
             network.resume(checkpoint)?;
         }
@@ -131,13 +126,15 @@ impl Train {
             epochs: training.epochs,
             start: network.step(),
             batch_size,
-            seed: self.seed,
+            seed: record.seed,
             max_steps: self.max_steps,
             validation: Some(&test),
             ..FitOptions::default()
         };
-        self.fitting.apply(&mut fit)?;
-        let mut callbacks = self.fitting.callbacks(&model.graph, training)?;
+        self.fitting.apply(&record, &mut fit)?;
+        let resumed = checkpoint.as_ref().map(|it| (it.step(), it.fit()));
+        let (save, of) = (self.save.as_deref(), (&*model.graph, training));
+        let mut callbacks = Callbacks::new(&self.fitting, save, of, &record, resumed)?;
         let steps = fit.steps(train.len());
         if fit.start >= steps {
             return Err(Stop::Usage(format!(
@@ -149,44 +146,187 @@ impl Train {
         let log = self.schedules.apply(&self.run, &mut network)?;
         let mut interrupt = Interrupt::watch()?;
         let whole = batch_size.min(train.len());
-        let recorder = self.trace.as_ref().map(|_| record(&mut network, whole)).transpose()?;
+        let recorder = self.trace.as_ref().map(|_| record_steps(&mut network, whole)).transpose()?;
+        if checkpoint.is_some() {
+            let (epoch, batch) = fit.position(train.len());
+            callbacks.cut_log(epoch)?;
+            if batch > 0 && !self.quiet {
+                note(format_args!(
+                    "goes on within epoch {}: what is said of its training data is of its batches \
+                     from {} on",
+                    epoch + 1,
+                    batch + 1
+                ));
+            }
+        }
         let began = Instant::now();
         let history = self.fit(&mut network, &train, &fit, &mut callbacks, &mut interrupt);
-        self.schedules.write(log.as_ref())?;
-        let history = history?;
         let seconds = began.elapsed().as_secs_f64();
-        callbacks.finish(self.quiet)?;
-        if let Some(path) = &self.save {
-            network.save(path, training).map_err(|error| not_written(&error))?;
-        }
+        callbacks.problem(self.schedules.write(log.as_ref()));
+        callbacks.finish();
         if let (Some(path), Some(recorder)) = (&self.trace, recorder) {
             let run = network.run(Mode::Training, whole)?;
             run.observe(None);
-            trace::write(path, run.plan(), &recorder.last_executions(trace::EXECUTIONS))?;
+            let steps = recorder.last_executions(trace::EXECUTIONS);
+            callbacks.problem(trace::write(path, run.plan(), &steps));
         }
+        let history = match history {
+            Ok(history) => history,
+            Err(stop) => {
+                self.save_failed(&network, fit.start, &mut callbacks);
+                return Err(stop);
+            }
+        };
+        if let Some(path) = &self.save {
+            callbacks.save_last(&network, path);
+        }
+        callbacks.tell(self.quiet);
         if interrupt.came() {
             return Err(Stop::Interrupted);
         }
         interrupt.ignore();
         let tested = match history.validation.last() {
-            Some(last) if !self.fitting.needs_test() => last.clone(),
+            Some(last) if !record.restore_best && record.max_validation_batches.is_none() => {
+                last.clone()
+            }
             _ => network.evaluate(&test, batch_size)?,
         };
+        let history = History { validation: vec![tested], ..history };
+        self.conclude(&mut network, &train, &history, (batch_size, seconds), &mut callbacks)?;
+        callbacks.problems()
+    }
+
+    /// Tries every file that is written along the way or in the end.
+    fn check_files(&self) -> Result<(), Stop> {
+        self.report.check()?;
+        if let Some(path) = &self.trace {
+            trace::check(path)?;
+        }
+        let previous = self.fitting.save_every.and(self.save.as_deref()).map(|path| beside(path, "previous"));
+        let outputs = Outputs::default()
+            .reads("MODEL", self.model.as_deref().map(Path::new))
+            .reads("--init", self.init.as_deref())
+            .reads("--resume", self.resume.as_deref())
+            .reads_data(self.data.as_deref().unwrap_or_default())
+            .saves("--save", self.save.as_ref())
+            .saves("--save-every", previous.as_ref());
+        let outputs = self.fitting.outputs(outputs).writes("--trace", self.trace.as_ref());
+        self.schedules.outputs(self.report.outputs(outputs)).check()
+    }
+
+    /// The network with its first weights, or those of `--init`.
+    fn network(&self, model: &Model, record: &FitRecord) -> Result<Network, Stop> {
+        let micro_batches = record.micro_batches;
+        let options = NetworkOptions {
+            plan: PlanOptions { micro_batches, ..PlanOptions::default() },
+            measured_costs: !self.estimated_costs,
+            ..self.run.network(record.seed)?
+        };
+        let optimizer = Arc::clone(&model.training.optimizer);
+        let mut network = Network::from_parts(Arc::clone(&model.graph), optimizer, options)?;
+        if let Some(path) = &self.init {
+            network.load_weights(path)?;
+        }
+        Ok(network)
+    }
+
+    /// What decides the numbers: by the options, the file to resume, and the model.
+    fn settle(
+        &self,
+        model: &mut Model,
+        checkpoint: Option<&Checkpoint>,
+    ) -> Result<FitRecord, Stop> {
+        let before = checkpoint.and_then(Checkpoint::fit);
+        let mut settling = Settling::new(self.resume.as_deref(), before);
+        let mut record = FitRecord {
+            seed: settling.or("--seed", self.seed, |saved| saved.seed, 0),
+            ..FitRecord::default()
+        };
+        let saved = |saved: &FitRecord| saved.data.clone();
+        record.data = settling.some("--data", self.data.clone(), saved);
+        record.data.get_or_insert_with(|| "digits".to_owned());
+        record.micro_batches = settling.some(
+            "--micro-batches",
+            self.micro_batches.count(),
+            |saved| saved.micro_batches,
+        );
+        self.fitting.settle(&mut settling, &mut record)?;
+        let (batch_size, optimizer) = (model.training.batch_size, &model.training.optimizer);
+        let described = |optimizer: &Arc<dyn Optimizer>| {
+            format!("{} {}", optimizer.kind(), optimizer.attributes()).replace('\n', ", ")
+        };
+        let optimizer = described(optimizer);
+        self.adjust(model)?;
+        if before.is_some() {
+            let training = &model.training;
+            if training.batch_size != batch_size {
+                settling.replaced("--batch-size", &training.batch_size, &batch_size);
+            }
+            let own = described(&training.optimizer);
+            if own != optimizer {
+                settling.replaced("the optimizer", &own.trim_end_matches(", "), &optimizer.trim_end_matches(", "));
+            }
+        }
+        settling.tell();
+        Ok(record)
+    }
+
+    /// Puts in how many items the data has, and says so if it is another number than before.
+    fn with_items(
+        &self,
+        mut record: FitRecord,
+        items: usize,
+        checkpoint: Option<&Checkpoint>,
+    ) -> FitRecord {
+        record.items = items;
+        if let Some(before) = checkpoint.and_then(Checkpoint::fit)
+            && before.items != items
+        {
+            note(format_args!(
+                "the training part has {items} items, not {} as before: the result is not that of a \
+                 training without a break",
+                before.items
+            ));
+        }
+        record
+    }
+
+    /// After a failed step, keeps what the steps before it have reached, under a name of its own: what has
+    /// the name of --save may be better.
+    fn save_failed(&self, network: &Network, start: u64, callbacks: &mut Callbacks) {
+        let Some(path) = self.save.as_deref().filter(|_| network.step() > start) else { return };
+        let path = beside(path, &format!("step-{}", network.step()));
+        note(format_args!(
+            "the network as it was after step {} goes to {}",
+            network.step(),
+            path.display()
+        ));
+        callbacks.save_apart(network, &path);
+    }
+
+    /// Measures, draws and tells.
+    fn conclude(
+        &self,
+        network: &mut Network,
+        train: &Dataset,
+        history: &History,
+        (batch_size, seconds): (usize, f64),
+        callbacks: &mut Callbacks,
+    ) -> Result<(), Stop> {
         let measured = if self.json || !self.quiet || self.report.is_wanted() {
-            Some(self.speedup(&network, &train, batch_size)?)
+            Some(self.speedup(network, train, batch_size)?)
         } else {
             None
         };
         if let Some(measured) = measured.as_ref().filter(|_| self.report.is_wanted()) {
             let mut page = Page::new(format!("Training of {}", network.graph().name()));
-            loss_page(&mut page, &history);
+            loss_page(&mut page, history);
             page.table("One training step", &summary::speedup(measured));
             let run = network.run(Mode::Training, measured.batch)?;
             speedup_page(&mut page, run.plan(), measured, None);
-            self.report.write(&page)?;
+            callbacks.problem(self.report.write(&page));
         }
-        let history = History { validation: vec![tested], ..history };
-        self.tell(&mut network, &history, measured.as_ref(), seconds)
+        self.tell(network, history, measured.as_ref(), seconds)
     }
 
     /// The network to train, as its file or preset says, and where it was when it was saved.
@@ -243,7 +383,7 @@ impl Train {
         let mut progress = (!self.quiet).then(|| Progress::new(fit.steps(data.len()), fit.start));
         let mut list: Vec<&mut dyn Callback> = Vec::new();
         list.extend(progress.as_mut().map(|progress| progress as &mut dyn Callback));
-        list.extend(callbacks.list());
+        list.push(callbacks);
         list.push(interrupt);
         let history = network.fit_with(data, fit, &mut list);
         if let Some(progress) = &progress {
@@ -299,7 +439,7 @@ impl Train {
 }
 
 /// Records the steps on whole batches from now on, as many of the last as a trace holds.
-fn record(network: &mut Network, batch_size: usize) -> Result<Arc<Recorder>, Stop> {
+fn record_steps(network: &mut Network, batch_size: usize) -> Result<Arc<Recorder>, Stop> {
     let run = network.run(Mode::Training, batch_size)?;
     let recorder = Arc::new(Recorder::of_executions(run.plan(), trace::EXECUTIONS).with_messages());
     run.observe(Some(Arc::clone(&recorder) as Arc<dyn Observer>));

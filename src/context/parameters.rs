@@ -81,6 +81,13 @@ impl Parameters {
         buffers.map(|buffer| read(buffer, &hold).to_vec()).collect()
     }
 
+    /// Whether [`Parameters::restore`] could take this.
+    pub(crate) fn fits(&self, snapshot: &[Vec<f32>]) -> bool {
+        let buffers =
+            self.entries.iter().flat_map(|entry| [&entry.weights].into_iter().chain(&entry.state));
+        buffers.map(Buffer::len).eq(snapshot.iter().map(Vec::len))
+    }
+
     /// Puts back what [`Parameters::snapshot`] copied.
     pub(crate) fn restore(&self, snapshot: &[Vec<f32>]) {
         let buffers =

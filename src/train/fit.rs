@@ -71,6 +71,12 @@ impl FitOptions<'_> {
         self.max_steps.map_or(steps, |most| most.min(steps))
     }
 
+    /// The epoch, from 0, and the batch within it with which a training over `items` items goes on.
+    pub fn position(&self, items: usize) -> (usize, usize) {
+        let batches = self.batches(items).max(1) as u64;
+        ((self.start / batches) as usize, (self.start % batches) as usize)
+    }
+
     /// Whether training goes on after this many steps since its start.
     fn after(&self, steps: u64) -> Control {
         match self.max_steps {

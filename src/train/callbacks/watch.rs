@@ -22,12 +22,13 @@ pub struct Watch {
     better: Better,
     min_delta: f64,
     best: Option<f64>,
+    not_finite: usize,
 }
 
 impl Watch {
     /// Watches the value called `name`.
     pub fn new(name: impl Into<String>, better: Better) -> Self {
-        Self { name: name.into(), better, min_delta: 0.0, best: None }
+        Self { name: name.into(), better, min_delta: 0.0, best: None, not_finite: 0 }
     }
 
     /// Watches a value that is better when it is lower.
@@ -80,15 +81,28 @@ impl Watch {
         self.best
     }
 
-    pub(super) fn forget(&mut self) {
-        self.best = None;
+    /// The name of the value.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
-    /// Whether the epoch's value is better than all before; it is then the best. What is not a number
-    /// is never better.
+    /// In how many epochs the value was infinite or no number, and so no improvement.
+    pub fn not_finite(&self) -> usize {
+        self.not_finite
+    }
+
+    /// Only what is better than `best` improves from now on.
+    pub(super) fn start_from(&mut self, best: Option<f64>) {
+        self.best = best;
+        self.not_finite = 0;
+    }
+
+    /// Whether the epoch's value is better than all before; it is then the best. What is infinite or not
+    /// a number is never better.
     pub(super) fn improves(&mut self, event: &EpochEnd<'_>) -> Result<bool> {
         let value = event.validation.unwrap_or(event.train).value(&self.name)?;
-        let better = !value.is_nan()
+        self.not_finite += usize::from(!value.is_finite());
+        let better = value.is_finite()
             && self.best.is_none_or(|best| match self.better {
                 Better::Lower => value < best - self.min_delta,
                 Better::Higher => value > best + self.min_delta,
