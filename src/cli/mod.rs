@@ -98,6 +98,7 @@ impl From<Error> for Stop {
             Error::Run(_)
             | Error::Stalled(_)
             | Error::Cancelled
+            | Error::NotFinite { .. }
             | Error::Threads { .. } => {
                 Self::Failed(message)
             }

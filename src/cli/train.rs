@@ -1,5 +1,7 @@
 //! `caudal train`.
 
+mod setup;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,15 +12,9 @@ use caudal::files::beside;
 use caudal::flow::trace::Recorder;
 use caudal::flow::{Executor, Observer, executor};
 use caudal::measure::speedup::{Speedup, speedup};
-use caudal::model::Model;
-use caudal::optimizers::{self, Optimizer};
-use caudal::plan::PlanOptions;
 use caudal::report::{Page, loss_page, speedup_page};
-use caudal::train::checkpoint::FitRecord;
-use caudal::train::{
-    Callback, Checkpoint, FitOptions, History, Network, NetworkOptions, Progress, checkpoint,
-};
-use clap::Args;
+use caudal::train::{Callback, FitOptions, History, Network, Progress, Report as Measured};
+use clap::{Args, ValueEnum};
 
 use super::callbacks::Callbacks;
 use super::fitting::Fitting;
@@ -27,7 +23,6 @@ use super::output::{line, note};
 use super::outputs::Outputs;
 use super::record_replay::RecordReplay;
 use super::report::Report;
-use super::resume::Settling;
 use super::{Stop, options, summary, trace};
 
 /// How long each training looks for its speedup afterwards.
@@ -99,6 +94,10 @@ pub(super) struct Train {
     trace: Option<PathBuf>,
     #[command(flatten)]
     report: Report,
+    /// Whether training ends with an error, which names the node, at the first loss or gradient that is
+    /// infinite or no number
+    #[arg(long, value_name = "on|off", value_enum, default_value = "on")]
+    check_finite: Switch,
     /// Shows no progress, and does not measure the speedup unless --json or --report asks
     /// for it
     #[arg(long)]
@@ -106,6 +105,15 @@ pub(super) struct Train {
     /// Makes the last line of standard output one JSON object
     #[arg(long)]
     json: bool,
+}
+
+/// Whether something takes place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Switch {
+    /// It does
+    On,
+    /// It does not
+    Off,
 }
 
 impl Train {
@@ -126,6 +134,7 @@ impl Train {
             epochs: training.epochs,
             start: network.step(),
             batch_size,
+            smallest_batch: network.smallest_batch(),
             seed: record.seed,
             max_steps: self.max_steps,
             validation: Some(&test),
@@ -142,6 +151,13 @@ impl Train {
                  --epochs or --max-steps, which count from the first step, also with --resume",
                 fit.start
             )));
+        }
+        let rest = train.len() % batch_size;
+        if (1..fit.smallest_batch).contains(&rest) && train.len() > batch_size && !self.quiet {
+            note(format_args!(
+                "the last batch of an epoch would have {rest} item, too few for batch_norm: it joins the one \
+                 before"
+            ));
         }
         let log = self.schedules.apply(&self.run, &mut network)?;
         let mut interrupt = Interrupt::watch()?;
@@ -191,8 +207,10 @@ impl Train {
             }
             _ => network.evaluate(&test, batch_size)?,
         };
+        let page = self.page(&network, &history, &tested);
+        let measured = self.measure(&mut network, (&train, batch_size), page, &mut callbacks)?;
         let history = History { validation: vec![tested], ..history };
-        self.conclude(&mut network, &train, &history, (batch_size, seconds), &mut callbacks)?;
+        self.tell(&mut network, &history, measured.as_ref(), seconds)?;
         callbacks.problems()
     }
 
@@ -214,83 +232,6 @@ impl Train {
         self.schedules.outputs(self.report.outputs(outputs)).check()
     }
 
-    /// The network with its first weights, or those of `--init`.
-    fn network(&self, model: &Model, record: &FitRecord) -> Result<Network, Stop> {
-        let micro_batches = record.micro_batches;
-        let options = NetworkOptions {
-            plan: PlanOptions { micro_batches, ..PlanOptions::default() },
-            measured_costs: !self.estimated_costs,
-            ..self.run.network(record.seed)?
-        };
-        let optimizer = Arc::clone(&model.training.optimizer);
-        let mut network = Network::from_parts(Arc::clone(&model.graph), optimizer, options)?;
-        if let Some(path) = &self.init {
-            network.load_weights(path)?;
-        }
-        Ok(network)
-    }
-
-    /// What decides the numbers: by the options, the file to resume, and the model.
-    fn settle(
-        &self,
-        model: &mut Model,
-        checkpoint: Option<&Checkpoint>,
-    ) -> Result<FitRecord, Stop> {
-        let before = checkpoint.and_then(Checkpoint::fit);
-        let mut settling = Settling::new(self.resume.as_deref(), before);
-        let mut record = FitRecord {
-            seed: settling.or("--seed", self.seed, |saved| saved.seed, 0),
-            ..FitRecord::default()
-        };
-        let saved = |saved: &FitRecord| saved.data.clone();
-        record.data = settling.some("--data", self.data.clone(), saved);
-        record.data.get_or_insert_with(|| "digits".to_owned());
-        record.micro_batches = settling.some(
-            "--micro-batches",
-            self.micro_batches.count(),
-            |saved| saved.micro_batches,
-        );
-        self.fitting.settle(&mut settling, &mut record)?;
-        let (batch_size, optimizer) = (model.training.batch_size, &model.training.optimizer);
-        let described = |optimizer: &Arc<dyn Optimizer>| {
-            format!("{} {}", optimizer.kind(), optimizer.attributes()).replace('\n', ", ")
-        };
-        let optimizer = described(optimizer);
-        self.adjust(model)?;
-        if before.is_some() {
-            let training = &model.training;
-            if training.batch_size != batch_size {
-                settling.replaced("--batch-size", &training.batch_size, &batch_size);
-            }
-            let own = described(&training.optimizer);
-            if own != optimizer {
-                settling.replaced("the optimizer", &own.trim_end_matches(", "), &optimizer.trim_end_matches(", "));
-            }
-        }
-        settling.tell();
-        Ok(record)
-    }
-
-    /// Puts in how many items the data has, and says so if it is another number than before.
-    fn with_items(
-        &self,
-        mut record: FitRecord,
-        items: usize,
-        checkpoint: Option<&Checkpoint>,
-    ) -> FitRecord {
-        record.items = items;
-        if let Some(before) = checkpoint.and_then(Checkpoint::fit)
-            && before.items != items
-        {
-            note(format_args!(
-                "the training part has {items} items, not {} as before: the result is not that of a \
-                 training without a break",
-                before.items
-            ));
-        }
-        record
-    }
-
     /// After a failed step, keeps what the steps before it have reached, under a name of its own: what has
     /// the name of --save may be better.
     fn save_failed(&self, network: &Network, start: u64, callbacks: &mut Callbacks) {
@@ -304,72 +245,38 @@ impl Train {
         callbacks.save_apart(network, &path);
     }
 
-    /// Measures, draws and tells.
-    fn conclude(
-        &self,
-        network: &mut Network,
-        train: &Dataset,
-        history: &History,
-        (batch_size, seconds): (usize, f64),
-        callbacks: &mut Callbacks,
-    ) -> Result<(), Stop> {
-        let measured = if self.json || !self.quiet || self.report.is_wanted() {
-            Some(self.speedup(network, train, batch_size)?)
-        } else {
-            None
-        };
-        if let Some(measured) = measured.as_ref().filter(|_| self.report.is_wanted()) {
+    /// The page of the report as far as training goes, if anybody wants one.
+    fn page(&self, network: &Network, history: &History, tested: &Measured) -> Option<Page> {
+        self.report.is_wanted().then(|| {
             let mut page = Page::new(format!("Training of {}", network.graph().name()));
             loss_page(&mut page, history);
-            page.table("One training step", &summary::speedup(measured));
+            page.table("Losses and metrics by epoch", &summary::epochs(history));
+            let mut lines = vec![summary::tested(tested)];
+            lines.extend(summary::details(tested));
+            page.table("Test", &lines);
+            page
+        })
+    }
+
+    /// Measures the speedup, and writes the page with it.
+    fn measure(
+        &self,
+        network: &mut Network,
+        (train, batch_size): (&Dataset, usize),
+        page: Option<Page>,
+        callbacks: &mut Callbacks,
+    ) -> Result<Option<Speedup>, Stop> {
+        if !self.json && self.quiet && page.is_none() {
+            return Ok(None);
+        }
+        let measured = self.speedup(network, train, batch_size)?;
+        if let Some(mut page) = page {
+            page.table("One training step", &summary::speedup(&measured));
             let run = network.run(Mode::Training, measured.batch)?;
-            speedup_page(&mut page, run.plan(), measured, None);
+            speedup_page(&mut page, run.plan(), &measured, None);
             callbacks.problem(self.report.write(&page));
         }
-        self.tell(network, history, measured.as_ref(), seconds)
-    }
-
-    /// The network to train, as its file or preset says, and where it was when it was saved.
-    fn model(&self) -> Result<(Model, Option<Checkpoint>), Stop> {
-        let Some(path) = &self.resume else {
-            return Ok((Model::open(self.model.as_deref())?, None));
-        };
-        let (saved, checkpoint) = checkpoint::open(path)?;
-        let model = match &self.model {
-            Some(name) => Model::open(Some(name))?,
-            None => saved,
-        };
-        Ok((model, Some(checkpoint)))
-    }
-
-    /// Applies the options that replace what the model says.
-    fn adjust(&self, model: &mut Model) -> Result<(), Stop> {
-        let training = &mut model.training;
-        if let Some(epochs) = self.epochs {
-            training.epochs = epochs as usize;
-        }
-        if let Some(size) = self.batch_size {
-            training.batch_size = size as usize;
-        }
-        if self.optimizer.is_some() || self.learning_rate.is_some() {
-            training.optimizer = self.optimizer(&training.optimizer)?;
-        }
-        Ok(())
-    }
-
-    fn optimizer(&self, before: &Arc<dyn Optimizer>) -> Result<Arc<dyn Optimizer>, Stop> {
-        let asked = self.optimizer.as_deref().unwrap_or(before.kind());
-        let (kind, mut attributes) = match asked.trim_start().starts_with('{') {
-            true => optimizer_table(asked)?,
-            false if asked == before.kind() => (asked.to_owned(), before.attributes()),
-            false => (asked.to_owned(), toml::Table::new()),
-        };
-        let spec = optimizers::find(&kind)?;
-        if let Some(rate) = self.learning_rate {
-            attributes.insert("learning_rate".to_owned(), rate.into());
-        }
-        (spec.parse)(attributes)
-            .map_err(|problem| Stop::Usage(format!("optimizer `{kind}`: {problem}")))
+        Ok(Some(measured))
     }
 
     fn fit(
@@ -425,6 +332,9 @@ impl Train {
     ) -> Result<(), Stop> {
         if let Some(test) = history.validation.last() {
             line(summary::tested(test))?;
+            for text in summary::details(test) {
+                line(text)?;
+            }
         }
         if let Some(measured) = measured.filter(|_| !self.quiet) {
             for text in summary::speedup(measured) {
@@ -444,23 +354,4 @@ fn record_steps(network: &mut Network, batch_size: usize) -> Result<Arc<Recorder
     let recorder = Arc::new(Recorder::of_executions(run.plan(), trace::EXECUTIONS).with_messages());
     run.observe(Some(Arc::clone(&recorder) as Arc<dyn Observer>));
     Ok(recorder)
-}
-
-/// The kind and the attributes of an optimizer written as an inline table.
-fn optimizer_table(text: &str) -> Result<(String, toml::Table), Stop> {
-    let refuse = |problem: &str| {
-        let example = "write it as in { kind = \"sgd\", learning_rate = 0.01 }";
-        Stop::Usage(format!("--optimizer: {problem}; {example}"))
-    };
-    let table = format!("optimizer = {text}").parse::<toml::Table>();
-    let mut table = table.map_err(|error| refuse(error.message()))?;
-    match table.remove("optimizer") {
-        Some(toml::Value::Table(mut attributes)) if table.is_empty() => {
-            match attributes.remove("kind") {
-                Some(toml::Value::String(kind)) => Ok((kind, attributes)),
-                _ => Err(refuse("the table has no `kind`")),
-            }
-        }
-        _ => Err(refuse("it is not one table")),
-    }
 }

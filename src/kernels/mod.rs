@@ -17,6 +17,7 @@ mod depthwise;
 mod dropout;
 mod elementwise;
 mod exponential;
+mod finite;
 mod instruction_set;
 mod layer_norm;
 mod matmul;
@@ -55,6 +56,7 @@ pub use conv2d::{
 pub use depthwise::{depthwise_conv2d, depthwise_conv2d_input_grad, depthwise_conv2d_weight_grad};
 pub use dropout::dropout;
 pub use elementwise::{copy, fill, relu, relu_grad, scale, sigmoid, sigmoid_grad, tanh, tanh_grad};
+pub use finite::all_finite;
 pub use instruction_set::{InstructionSet, instruction_set_name, with_instruction_set};
 pub use layer_norm::{layer_norm, layer_norm_grad, layer_norm_weight_grad};
 pub use matmul::{matmul, matmul_transposed, transposed_matmul};

@@ -1,6 +1,6 @@
 //! The calls that a part of a task makes.
 
-use crate::context::{Call, Context, Operand, Pass, Phase, Target, part_range};
+use crate::context::{Call, Context, Finite, Operand, Pass, Phase, Target, part_range};
 use crate::flow::policy::ReadyPart;
 use crate::graph::Role;
 use crate::kernels;
@@ -15,15 +15,22 @@ impl RunState {
     #[inline]
     pub(super) fn make_calls(&self, part: ReadyPart, at: &mut u32) -> Result<(), String> {
         let task = part.task as usize;
+        let searches = self.finite.is(Finite::Search);
         for (number, call) in (0..).zip(self.plan.calls_of(task)) {
             *at = number;
-            self.make(task, part.part, call)?;
+            if searches {
+                let context = self.context(task, part.part, call);
+                self.make_searching(&context, call, || self.make(task, part.part, call))?;
+            } else {
+                self.make(task, part.part, call)?;
+            }
         }
         Ok(())
     }
 
+    /// What a call of a part sees.
     #[inline]
-    fn make(&self, task: usize, part: u32, call: &Call) -> Result<(), String> {
+    fn context<'a>(&'a self, task: usize, part: u32, call: &'a Call) -> Context<'a> {
         let plan = &*self.plan;
         let node = &plan.graph.nodes[call.node as usize];
         let described = &plan.flow.tasks[task];
@@ -34,7 +41,7 @@ impl RunState {
             0..all
         };
         let first_item = described.items.start as usize + items.start;
-        let mut context = Context {
+        Context {
             tensors: &self.tensors,
             call,
             node,
@@ -42,7 +49,14 @@ impl RunState {
             first_item,
             in_place: false,
             read_next: &[],
-        };
+        }
+    }
+
+    #[inline]
+    fn make(&self, task: usize, part: u32, call: &Call) -> Result<(), String> {
+        let plan = &*self.plan;
+        let node = &plan.graph.nodes[call.node as usize];
+        let mut context = self.context(task, part, call);
         let targets = &plan.targets[call.writes.range()];
         match call.phase {
             Phase::Summarize => self.summarize(task, part, &context, Pass::Forward),
@@ -103,6 +117,7 @@ impl RunState {
                 Ok(())
             }
             Phase::Commit => {
+                self.check_losses()?;
                 self.core.commit(task);
                 self.clip_scale(call);
                 Ok(())
@@ -111,6 +126,7 @@ impl RunState {
                 let spec = &plan.graph.parameters[call.parameter as usize].spec;
                 match spec.kind {
                     ParameterKind::Learned => self.update(task, part, call),
+                    ParameterKind::Statistic if self.finite.is(Finite::Search) => Ok(()),
                     ParameterKind::Statistic => {
                         self.move_statistic(&context);
                         Ok(())

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::atomic::Ordering;
 
 use super::state::RunState;
-use crate::context::{Call, Context, Operand, Phase};
+use crate::context::{Call, Context, Finite, Operand, Phase};
 use crate::flow::graph::NONE;
 use crate::graph::{Parameter, Role};
 use crate::kernels::{self, Buffer};
@@ -158,6 +158,13 @@ impl RunState {
             }
             gradient
         };
+        if self.finite.is(Finite::Search) {
+            self.search_gradient(call, gradient);
+            return Ok(());
+        }
+        if !self.lets_move(gradient) {
+            return Ok(());
+        }
         let entry = &self.parameters.entries[call.parameter as usize];
         // SAFETY: the buffers are as large as the parameter; this part is the only one with these
         // rows, and all readers of this call are done.

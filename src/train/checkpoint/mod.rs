@@ -6,27 +6,28 @@
 //! where a training wrote it, `fit`, a [`FitRecord`]. What early stopping would go back to stands there as
 //! `early_stopping.NUMBER`. Files of other programs, without that entry, can give their weights to a network.
 
+mod checks;
 mod file;
 mod record;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
 
+use checks::{check_state, check_weights, state_name};
 use file::{ENTRY, read, refuse};
 pub use record::{FitRecord, StoppingState};
 
 use super::network::{Network, NetworkOptions};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::files;
-use crate::graph::Graph;
 use crate::model::{CustomKinds, Model, TrainingConfig};
-use crate::tensor::{Tensor, describe_shape};
+use crate::tensor::Tensor;
 
 const VERSION: u32 = 1;
 
@@ -343,6 +344,7 @@ impl Network {
     }
 
     fn take_weights(&mut self, tensors: &BTreeMap<String, Tensor>) -> Result<()> {
+        self.note_change();
         let graph = self.graph().clone();
         for (index, parameter) in graph.parameters().iter().enumerate() {
             if let Some(values) = tensors.get(&parameter.name) {
@@ -350,80 +352,5 @@ impl Network {
             }
         }
         Ok(())
-    }
-}
-
-/// The name of an array of the optimizer's state.
-fn state_name(state: &str, parameter: &str) -> String {
-    format!("optimizer.{state}.{parameter}")
-}
-
-fn misfit(path: &Path, parameter: &str, problem: &str, remedy: &str) -> Error {
-    Error::Parameter {
-        parameter: parameter.to_owned(),
-        problem: format!("in {}, {problem}", path.display()),
-        remedy: remedy.to_owned(),
-    }
-}
-
-/// Looks for one array; its shape must be `shape`.
-fn check_array(
-    path: &Path,
-    name: &str,
-    shape: &[usize],
-    tensors: &BTreeMap<String, Tensor>,
-    remedy: &str,
-) -> Result<()> {
-    let problem = match tensors.get(name) {
-        Some(tensor) if tensor.shape() == shape => return Ok(()),
-        Some(tensor) => format!(
-            "its shape is {}, but the graph needs {}",
-            describe_shape(tensor.shape()),
-            describe_shape(shape)
-        ),
-        None => format!("it is missing; its shape would be {}", describe_shape(shape)),
-    };
-    Err(misfit(path, name, &problem, remedy))
-}
-
-/// Every parameter of the graph must be there, and nothing else but the optimizer's state.
-fn check_weights(path: &Path, graph: &Graph, tensors: &BTreeMap<String, Tensor>) -> Result<()> {
-    let parameters = graph.parameters();
-    for parameter in parameters {
-        let remedy = "use a file of the same graph";
-        check_array(path, &parameter.name, &parameter.spec.shape, tensors, remedy)?;
-    }
-    let names: HashSet<&str> = parameters.iter().map(|parameter| parameter.name.as_str()).collect();
-    let extra = |name: &&String| {
-        let beside = name.starts_with("optimizer.") || name.starts_with(BEST);
-        !names.contains(name.as_str()) && !beside
-    };
-    match tensors.keys().find(extra) {
-        None => Ok(()),
-        Some(name) => Err(misfit(
-            path,
-            name,
-            &format!("it is no parameter of graph `{}`", graph.name()),
-            "use a file of the same graph, or remove this array from the file",
-        )),
-    }
-}
-
-/// Every array of the optimizer's state must be there, and no other.
-fn check_state(path: &Path, network: &Network, tensors: &BTreeMap<String, Tensor>) -> Result<()> {
-    let kind = network.optimizer().kind();
-    let remedy = format!("go on with the optimizer that was saved; this one is `{kind}`");
-    let mut expected = HashSet::new();
-    for parameter in network.graph().parameters() {
-        for state in parameter.state(network.optimizer().as_ref()) {
-            let name = state_name(state, &parameter.name);
-            check_array(path, &name, &parameter.spec.shape, tensors, &remedy)?;
-            expected.insert(name);
-        }
-        expected.insert(parameter.name.clone());
-    }
-    match tensors.keys().find(|name| !expected.contains(*name) && !name.starts_with(BEST)) {
-        None => Ok(()),
-        Some(name) => Err(misfit(path, name, "it is a state that nobody keeps here", &remedy)),
     }
 }
