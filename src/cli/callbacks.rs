@@ -173,8 +173,7 @@ impl Callbacks {
     /// Saves the network to where `kept` says, with how far everything has come.
     fn save(&mut self, network: &Network, mut kept: Kept) -> Kept {
         let (kinds, record) = (CustomKinds::new(), self.record());
-        let written =
-            kept.write(|path| network.save_fit(path, &self.training, &kinds, &record));
+        let written = kept.write(|path| network.save_fit(path, &self.training, &kinds, &record));
         self.problem(written);
         kept
     }

@@ -86,7 +86,11 @@ impl Fitting {
     }
 
     /// Puts what the options or the file to resume say into a record.
-    pub(super) fn settle(&self, settling: &mut Settling, record: &mut FitRecord) -> Result<(), Stop> {
+    pub(super) fn settle(
+        &self,
+        settling: &mut Settling,
+        record: &mut FitRecord,
+    ) -> Result<(), Stop> {
         let given = match self.order {
             _ if self.no_shuffle => Some(ItemOrder::Sequential),
             order => order,
@@ -103,9 +107,10 @@ impl Fitting {
             record.item_weights.clone_from(&saved.item_weights);
         } else {
             record.stratify_by.clone_from(&self.stratify_by);
-            let digest = self.item_weights.as_ref().map(|path| {
-                Ok::<_, Stop>((path.clone(), digest(&read(path)?)))
-            });
+            let digest = self
+                .item_weights
+                .as_ref()
+                .map(|path| Ok::<_, Stop>((path.clone(), digest(&read(path)?))));
             record.item_weights = digest.transpose()?;
             let saved = settling.saved().map(|saved| {
                 (saved.stratify_by.join(","), saved.item_weights.as_ref().map(|it| it.1.clone()))

@@ -99,9 +99,7 @@ impl From<Error> for Stop {
             | Error::Stalled(_)
             | Error::Cancelled
             | Error::NotFinite { .. }
-            | Error::Threads { .. } => {
-                Self::Failed(message)
-            }
+            | Error::Threads { .. } => Self::Failed(message),
             _ => Self::Usage(message),
         }
     }

@@ -127,7 +127,9 @@ mod tests {
         assert_eq!(rescued.parent().unwrap(), std::env::temp_dir());
         assert_eq!(std::fs::read(&rescued).unwrap(), b"all");
         std::fs::remove_file(&rescued).unwrap();
-        let refused = |path: &Path| Err(Error::Io { path: path.to_owned(), source: std::io::Error::other("full") });
+        let refused = |path: &Path| {
+            Err(Error::Io { path: path.to_owned(), source: std::io::Error::other("full") })
+        };
         let message = told(write_or_rescue(&path, refused));
         assert!(message.contains("full; nor could it be written elsewhere"), "{message}");
     }

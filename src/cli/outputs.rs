@@ -76,9 +76,10 @@ impl<'a> Outputs<'a> {
             let same = |other: &Path| is_same(path, other);
             let clash = self.written[..number].iter().find(|other| same(other.path));
             let clash = clash.map(|other| other.option).or_else(|| {
-                let mut read = self.read.iter().filter(|(what, _)| {
-                    !(replaces && ["--resume", "--init"].contains(what))
-                });
+                let mut read = self
+                    .read
+                    .iter()
+                    .filter(|(what, _)| !(replaces && ["--resume", "--init"].contains(what)));
                 read.find(|(_, other)| same(other)).map(|(what, _)| *what)
             });
             if let Some(other) = clash {
@@ -97,8 +98,7 @@ fn is_same(one: &Path, other: &Path) -> bool {
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt;
-        let identity =
-            |path| std::fs::metadata(path).map(|there| (there.dev(), there.ino()));
+        let identity = |path| std::fs::metadata(path).map(|there| (there.dev(), there.ino()));
         if let (Ok(one), Ok(other)) = (identity(one), identity(other)) {
             return one == other;
         }
@@ -138,7 +138,8 @@ mod tests {
         {
             let link = path("link");
             std::os::unix::fs::symlink("a", &link).unwrap();
-            let linked = Outputs::default().writes("--report", Some(&a)).saves("--best", Some(&link));
+            let linked =
+                Outputs::default().writes("--report", Some(&a)).saves("--best", Some(&link));
             assert!(told(&linked).contains("--report"), "{}", told(&linked));
         }
         let with_options = format!("{}:label=class", data.display());

@@ -105,7 +105,9 @@ pub(super) fn epochs(history: &History) -> Vec<String> {
     let before = history.train.len().saturating_sub(history.validation.len());
     for (number, train) in history.train.iter().enumerate() {
         let mut cells: Vec<(String, f64)> = Vec::new();
-        cells.extend(values(train).into_iter().map(|(name, value)| (format!("train {name}"), value)));
+        cells.extend(
+            values(train).into_iter().map(|(name, value)| (format!("train {name}"), value)),
+        );
         if let Some(test) = number.checked_sub(before).and_then(|at| history.validation.get(at)) {
             cells.extend(values(test).into_iter().map(|(name, it)| (format!("test {name}"), it)));
         }

@@ -119,8 +119,9 @@ enum Switch {
 impl Train {
     pub(super) fn run(self) -> Result<(), Stop> {
         self.check_files()?;
-        let (mut model, checkpoint) = self.model()?;
-        let record = self.settle(&mut model, checkpoint.as_ref())?;
+        let (mut model, saved) = self.model()?;
+        let record = self.settle(&mut model, saved.as_ref())?;
+        let checkpoint = saved.map(|(checkpoint, _)| checkpoint);
         let training = &model.training;
         let batch_size = training.batch_size;
         let data = record.data.as_deref().unwrap_or_default();
@@ -162,7 +163,8 @@ impl Train {
         let log = self.schedules.apply(&self.run, &mut network)?;
         let mut interrupt = Interrupt::watch()?;
         let whole = batch_size.min(train.len());
-        let recorder = self.trace.as_ref().map(|_| record_steps(&mut network, whole)).transpose()?;
+        let recorder =
+            self.trace.as_ref().map(|_| record_steps(&mut network, whole)).transpose()?;
         if checkpoint.is_some() {
             let (epoch, batch) = fit.position(train.len());
             callbacks.cut_log(epoch)?;
@@ -220,7 +222,8 @@ impl Train {
         if let Some(path) = &self.trace {
             trace::check(path)?;
         }
-        let previous = self.fitting.save_every.and(self.save.as_deref()).map(|path| beside(path, "previous"));
+        let previous =
+            self.fitting.save_every.and(self.save.as_deref()).map(|path| beside(path, "previous"));
         let outputs = Outputs::default()
             .reads("MODEL", self.model.as_deref().map(Path::new))
             .reads("--init", self.init.as_deref())

@@ -1,5 +1,7 @@
 //! Whether numbers are finite.
 
+use super::vector::{Kernel, Vector, dispatch};
+
 /// Whether none of these is infinite or no number at all.
 ///
 /// ```
@@ -11,20 +13,33 @@
 /// ```
 pub fn all_finite(numbers: &[f32]) -> bool {
     /// Numbers side by side, so that the compiler takes vectors of them.
-    const LANES: usize = 32;
-    /// All bits of the exponent, which only infinity and what is no number have, and one more: they carry
-    /// into the sign.
-    const CARRY: u32 = 1 << 23;
-    let sign = |number: f32| (number.to_bits() & !(1 << 31)) + CARRY;
-    let (chunks, rest) = numbers.as_chunks::<LANES>();
-    let mut seen = [0u32; LANES];
-    for chunk in chunks {
-        for (seen, &number) in seen.iter_mut().zip(chunk) {
-            *seen |= sign(number);
+    const LANES: usize = 64;
+    struct Seen<'a>(&'a [f32], &'a mut [u32; LANES]);
+    impl Kernel for Seen<'_> {
+        #[inline(always)]
+        unsafe fn run<V: Vector>(self) {
+            let Self(numbers, seen) = self;
+            let (chunks, rest) = numbers.as_chunks::<LANES>();
+            for chunk in chunks {
+                for (seen, &number) in seen.iter_mut().zip(chunk) {
+                    *seen |= sign(number);
+                }
+            }
+            for (seen, &number) in seen.iter_mut().zip(rest) {
+                *seen |= sign(number);
+            }
         }
     }
-    let rest = rest.iter().fold(0, |seen, &number| seen | sign(number));
-    seen.iter().fold(rest, |all, seen| all | seen) >> 31 == 0
+    let mut seen = [0; LANES];
+    dispatch(Seen(numbers, &mut seen));
+    seen.iter().fold(0, |all, seen| all | seen) >> 31 == 0
+}
+
+/// The bits of a number without its sign, and one more in the exponent: infinity and what is no number, whose
+/// exponents are all ones, carry into the sign.
+#[inline(always)]
+fn sign(number: f32) -> u32 {
+    (number.to_bits() & !(1 << 31)).wrapping_add(1 << 23)
 }
 
 #[cfg(test)]

@@ -69,7 +69,8 @@ impl Scope {
         let mut empty: Vec<String> = empty.map(|(class, _)| class.to_string()).collect();
         let more = empty.len().saturating_sub(NAMED);
         empty.truncate(NAMED);
-        let (what, count) = if empty.len() == 1 { ("class", "counts") } else { ("classes", "count") };
+        let (what, count) =
+            if empty.len() == 1 { ("class", "counts") } else { ("classes", "count") };
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         let named = empty.join(", ");
         (!empty.is_empty()).then(|| format!("{nothing} {what} {named}{more}, which {count} as 0"))

@@ -58,15 +58,13 @@ impl RunState {
         call: &Call,
         make: impl FnOnce() -> Result<(), String>,
     ) -> Result<(), String> {
-        if self.finite.has_found() || !matches!(
-            call.phase,
-            Phase::Forward | Phase::InputGrad | Phase::Accumulate
-        ) {
+        if self.finite.has_found()
+            || !matches!(call.phase, Phase::Forward | Phase::InputGrad | Phase::Accumulate)
+        {
             return make();
         }
         let plan = &self.plan;
-        let is_metric =
-            matches!(plan.graph.nodes[call.node as usize].role, Role::Metric(_));
+        let is_metric = matches!(plan.graph.nodes[call.node as usize].role, Role::Metric(_));
         let read = |operand: &Operand| largest(self.rows(*operand, &context.items));
         let there = |operand: &&Operand| operand.value != NONE;
         let operands = &plan.layout.operands[call.inputs.range()];

@@ -12,7 +12,7 @@ use crate::run::Run;
 
 /// What helps against numbers that grow beyond all bounds.
 const REMEDY: &str = "lower the learning rate, clip gradients (`clip_norm` of the optimizer), bring the \
-                      inputs to mean 0 and variance 1, or go on regardless (`check_finite` off)";
+                      inputs to mean 0 and variance 1, or go on regardless (`--check-finite off`, `NetworkOptions::check_finite`)";
 
 impl Network {
     /// Runs the step at hand once more, on the weights as they are and the numbers that are bound in the
@@ -53,7 +53,8 @@ impl Network {
         Ok(Error::NotFinite {
             step: number,
             node: loss.to_owned(),
-            problem: "the sum of its losses, or a sum of gradients, is not finite, though every number \
+            problem:
+                "the sum of its losses, or a sum of gradients, is not finite, though every number \
                       is"
                 .to_owned(),
             remedy: REMEDY.to_owned(),
@@ -70,12 +71,14 @@ impl Network {
             (Phase::Accumulate, _) => "the gradient of its output".to_owned(),
             _ => "its output".to_owned(),
         };
-        let place = found.item.map_or_else(String::new, |item| format!(" in item {item} of the batch"));
+        let place =
+            found.item.map_or_else(String::new, |item| format!(" in item {item} of the batch"));
         let mut largest: Vec<String> = Vec::new();
         let size = |name: String, size: f32| format!("{name} {size:.3e}");
         if found.phase == Phase::Forward {
             let inputs = node.inputs.iter().zip(&found.read);
-            largest.extend(inputs.map(|(&id, &it)| size(format!("`{}`", graph.nodes()[id].name), it)));
+            largest
+                .extend(inputs.map(|(&id, &it)| size(format!("`{}`", graph.nodes()[id].name), it)));
         } else {
             let read = found.read.iter();
             largest.extend(read.map(|&it| size("the gradient of its output".to_owned(), it)));
@@ -91,7 +94,8 @@ impl Network {
                 largest.push(size(format!("`{name}`"), most));
             }
         }
-        let mut problem = format!("{what} is the first that is not finite: {}{place}", found.number);
+        let mut problem =
+            format!("{what} is the first that is not finite: {}{place}", found.number);
         if !largest.is_empty() {
             problem += &format!("; the largest numbers that it had were {}", largest.join(", "));
         }
@@ -99,7 +103,9 @@ impl Network {
             Some(name) => {
                 format!("`{name}` was not finite before the step: begin with other weights")
             }
-            None if matches!(node.role, Role::Loss { .. }) => format!("look at its target, {REMEDY}"),
+            None if matches!(node.role, Role::Loss { .. }) => {
+                format!("look at its target, {REMEDY}")
+            }
             None => REMEDY.to_owned(),
         };
         Error::NotFinite { step, node: node.name.clone(), problem, remedy }

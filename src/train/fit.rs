@@ -153,7 +153,8 @@ impl Network {
                 }
                 let at = Epoch { number, batches, clock: &mut clock };
                 let rewind = rewind.as_mut();
-                control = self.epoch(at, &mut feed, options, (&mut callbacks, rewind), &mut history)?;
+                control =
+                    self.epoch(at, &mut feed, options, (&mut callbacks, rewind), &mut history)?;
             }
             Ok::<_, Error>(history)
         })?;

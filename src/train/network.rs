@@ -308,13 +308,13 @@ impl Network {
         let outcome = if measured { costs.execute(run, executor) } else { executor.execute(run) };
         let broken = run.take_broken();
         match (&outcome, before) {
-            (Ok(()), _) if broken => {}
+            (Ok(()), None) if broken => self.torn = true,
+            (Ok(()), Some((copy, parameters))) if broken => parameters.restore(&copy),
             (Ok(()), _) => *step += u64::from(moves),
             (Err(_), Some((copy, parameters))) => parameters.restore(&copy),
             (Err(_), None) => {}
         }
         if broken {
-            self.torn = outcome.is_ok();
             return Err(self.search_not_finite(items));
         }
         outcome?;

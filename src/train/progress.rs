@@ -63,7 +63,10 @@ impl Callback for Progress {
             let now = Instant::now();
             if self.due.is_none_or(|due| due <= now) || event.batch + 1 == event.batches {
                 let (epoch, epochs) = (event.epoch + 1, event.epochs);
-                bar.set_message(format!("epoch {epoch}/{epochs} {}", describe(&event.report(), "")));
+                bar.set_message(format!(
+                    "epoch {epoch}/{epochs} {}",
+                    describe(&event.report(), "")
+                ));
                 self.due = Some(now + (SHOWN * now.elapsed()).max(FRESH));
             }
             bar.set_prefix(format!(

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use caudal::model::Model;
+use caudal::model::{Model, TrainingConfig};
 use caudal::optimizers::{self, Optimizer};
 use caudal::plan::PlanOptions;
 use caudal::train::checkpoint::{self, Checkpoint, FitRecord};
@@ -35,37 +35,34 @@ impl Train {
     pub(super) fn settle(
         &self,
         model: &mut Model,
-        checkpoint: Option<&Checkpoint>,
+        saved: Option<&(Checkpoint, TrainingConfig)>,
     ) -> Result<FitRecord, Stop> {
-        let before = checkpoint.and_then(Checkpoint::fit);
+        let before = saved.and_then(|(checkpoint, _)| checkpoint.fit());
         let mut settling = Settling::new(self.resume.as_deref(), before);
         let mut record = FitRecord {
             seed: settling.or("--seed", self.seed, |saved| saved.seed, 0),
             ..FitRecord::default()
         };
-        let saved = |saved: &FitRecord| saved.data.clone();
-        record.data = settling.some("--data", self.data.clone(), saved);
+        let data = |saved: &FitRecord| saved.data.clone();
+        record.data = settling.some("--data", self.data.clone(), data);
         record.data.get_or_insert_with(|| "digits".to_owned());
-        record.micro_batches = settling.some(
-            "--micro-batches",
-            self.micro_batches.count(),
-            |saved| saved.micro_batches,
-        );
+        record.micro_batches =
+            settling
+                .some("--micro-batches", self.micro_batches.count(), |saved| saved.micro_batches);
         self.fitting.settle(&mut settling, &mut record)?;
-        let (batch_size, optimizer) = (model.training.batch_size, &model.training.optimizer);
+        self.adjust(model)?;
         let described = |optimizer: &Arc<dyn Optimizer>| {
             format!("{} {}", optimizer.kind(), optimizer.attributes()).replace('\n', ", ")
         };
-        let optimizer = described(optimizer);
-        self.adjust(model)?;
-        if before.is_some() {
+        if let Some((_, before)) = saved {
             let training = &model.training;
-            if training.batch_size != batch_size {
-                settling.replaced("--batch-size", &training.batch_size, &batch_size);
+            if training.batch_size != before.batch_size {
+                settling.replaced("--batch-size", &training.batch_size, &before.batch_size);
             }
-            let own = described(&training.optimizer);
-            if own != optimizer {
-                settling.replaced("the optimizer", &own.trim_end_matches(", "), &optimizer.trim_end_matches(", "));
+            let [own, before] = [&training.optimizer, &before.optimizer].map(described);
+            if own != before {
+                let trim = |text: &str| text.trim_end_matches(", ").to_owned();
+                settling.replaced("the optimizer", &trim(&own), &trim(&before));
             }
         }
         settling.tell();
@@ -92,17 +89,19 @@ impl Train {
         record
     }
 
-    /// The network to train, as its file or preset says, and where it was when it was saved.
-    pub(super) fn model(&self) -> Result<(Model, Option<Checkpoint>), Stop> {
+    /// The network to train, as its file or preset says, and where it was when it was saved, with what its
+    /// file says of training.
+    pub(super) fn model(&self) -> Result<(Model, Option<(Checkpoint, TrainingConfig)>), Stop> {
         let Some(path) = &self.resume else {
             return Ok((Model::open(self.model.as_deref())?, None));
         };
         let (saved, checkpoint) = checkpoint::open(path)?;
+        let training = saved.training.clone();
         let model = match &self.model {
             Some(name) => Model::open(Some(name))?,
             None => saved,
         };
-        Ok((model, Some(checkpoint)))
+        Ok((model, Some((checkpoint, training))))
     }
 
     /// Applies the options that replace what the model says.

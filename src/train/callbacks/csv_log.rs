@@ -82,7 +82,10 @@ impl CsvLog {
         let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(bytes.as_slice());
         for record in reader.byte_records() {
             // What can't be read is no row of ours: it stays, and so does all before it.
-            let Ok(record) = record else { rows.push((None, 0)); continue };
+            let Ok(record) = record else {
+                rows.push((None, 0));
+                continue;
+            };
             let number = record.get(0).and_then(|cell| std::str::from_utf8(cell).ok());
             let number: Option<usize> = number.and_then(|cell| cell.parse().ok());
             let start = record.position().map_or(0, |position| position.byte() as usize);
@@ -241,4 +244,56 @@ fn cut_unfinished_line(file: &mut File) -> std::io::Result<()> {
         end = start;
     }
     if end < length { file.set_len(end) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Model;
+
+    #[test]
+    fn rows_that_come_again_are_cut_and_no_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log.csv");
+        let log = CsvLog::new(&path);
+        assert_eq!(log.cut_from(0).unwrap(), 0, "nothing is there");
+        let first = "epoch,\"a\nb\"\n0,1\n1,1\n2,1\n3,1\n";
+        for (text, epoch, cut, left) in [
+            (first.to_owned(), 4, 0, first.to_owned()),
+            (first.to_owned(), 2, 2, "epoch,\"a\nb\"\n0,1\n1,1\n".to_owned()),
+            (first.to_owned(), 0, 4, "epoch,\"a\nb\"\n".to_owned()),
+            // Rows of a training before, which counted from 0 as well, stay.
+            (format!("{first}0,2\n1,2\n2,2\n"), 1, 2, format!("{first}0,2\n")),
+            (format!("{first}0,2\n1,2\n"), 0, 2, first.to_owned()),
+            // A row that was being written is cut with the others.
+            (format!("{first}4,"), 3, 2, "epoch,\"a\nb\"\n0,1\n1,1\n2,1\n".to_owned()),
+            (
+                "epoch,x\n0,1\nnonsense\n5,1\n".to_owned(),
+                0,
+                1,
+                "epoch,x\n0,1\nnonsense\n".to_owned(),
+            ),
+            (String::new(), 0, 0, String::new()),
+        ] {
+            std::fs::write(&path, &text).unwrap();
+            assert_eq!(log.cut_from(epoch).unwrap(), cut, "{text:?} from {epoch}");
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), left, "{text:?} from {epoch}");
+        }
+    }
+
+    #[test]
+    fn columns_are_known_before_the_first_epoch() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log.csv");
+        let graph = Model::open(Some("article-dag")).unwrap().graph;
+        let log = CsvLog::new(&path);
+        log.check(&graph, true).unwrap();
+        std::fs::write(&path, header_of(&path, &graph, false).unwrap()).unwrap();
+        log.check(&graph, false).unwrap();
+        let error = log.check(&graph, true).unwrap_err().to_string();
+        assert!(error.contains("validation_accuracy"), "{error}");
+        // What was never ended is no header.
+        std::fs::write(&path, "epoch,lo").unwrap();
+        log.check(&graph, true).unwrap();
+    }
 }

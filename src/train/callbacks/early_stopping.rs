@@ -117,10 +117,12 @@ impl Callback for EarlyStopping {
             (Some(parameters), Some(step)) if self.restore => {
                 if !network.parameters().fits(&parameters) {
                     return Err(Error::Training {
-                        problem: "the best network of the training to go on with is of another graph \
+                        problem:
+                            "the best network of the training to go on with is of another graph \
                                   or another optimizer"
+                                .to_owned(),
+                        remedy: "resume with the model and the optimizer that were saved"
                             .to_owned(),
-                        remedy: "resume with the model and the optimizer that were saved".to_owned(),
                     });
                 }
                 Some(Best { parameters, step })
@@ -146,9 +148,10 @@ impl Callback for EarlyStopping {
     }
 
     fn after_training(&mut self, network: &mut Network) -> Result<()> {
-        if let Some(best) = self.best.take() {
+        if let Some(best) = &self.best {
             network.parameters().restore(&best.parameters);
             network.set_step(best.step);
+            self.waited = 0;
         }
         Ok(())
     }

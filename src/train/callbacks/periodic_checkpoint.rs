@@ -39,7 +39,8 @@ impl FromStr for Every {
             remedy: "write steps, as in 500, or a time, as in 30s, 10m or 2h".to_owned(),
         };
         let units = [("s", 1), ("m", 60), ("h", 3600)];
-        let unit = units.iter().find_map(|&(unit, seconds)| Some((text.strip_suffix(unit)?, seconds)));
+        let unit =
+            units.iter().find_map(|&(unit, seconds)| Some((text.strip_suffix(unit)?, seconds)));
         let (digits, seconds) = unit.unwrap_or((text, 0));
         let number: u32 = digits.parse().map_err(|_| refuse())?;
         match (number, seconds) {

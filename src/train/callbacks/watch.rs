@@ -113,3 +113,47 @@ impl Watch {
         Ok(better)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::train::Report;
+
+    #[test]
+    fn what_is_not_finite_is_no_improvement() {
+        let nan = f64::NAN;
+        let infinity = f64::INFINITY;
+        for (mut watch, values) in [
+            (Watch::lower("loss"), [nan, infinity, 2.0, -infinity, nan, 1.0, 3.0]),
+            (Watch::higher("loss"), [nan, -infinity, 1.0, infinity, nan, 2.0, 0.0]),
+        ] {
+            let improves: Vec<bool> = values
+                .map(|loss| {
+                    let train = Report {
+                        loss,
+                        losses: Vec::new(),
+                        regularization: Vec::new(),
+                        metrics: Vec::new(),
+                        tables: Vec::new(),
+                        notes: Vec::new(),
+                        items: 1,
+                    };
+                    let (elapsed, left) = (Duration::ZERO, Duration::ZERO);
+                    let event = EpochEnd {
+                        epoch: 0,
+                        epochs: 9,
+                        train: &train,
+                        validation: None,
+                        elapsed,
+                        left,
+                    };
+                    watch.improves(&event).unwrap()
+                })
+                .into();
+            assert_eq!(improves, [false, false, true, false, false, true, false]);
+            assert_eq!((watch.not_finite(), watch.name()), (4, "loss"));
+        }
+    }
+}

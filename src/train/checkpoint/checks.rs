@@ -43,7 +43,11 @@ fn check_array(
 }
 
 /// Every parameter of the graph must be there, and nothing else but the optimizer's state.
-pub(super) fn check_weights(path: &Path, graph: &Graph, tensors: &BTreeMap<String, Tensor>) -> Result<()> {
+pub(super) fn check_weights(
+    path: &Path,
+    graph: &Graph,
+    tensors: &BTreeMap<String, Tensor>,
+) -> Result<()> {
     let parameters = graph.parameters();
     for parameter in parameters {
         let remedy = "use a file of the same graph";
@@ -66,7 +70,11 @@ pub(super) fn check_weights(path: &Path, graph: &Graph, tensors: &BTreeMap<Strin
 }
 
 /// Every array of the optimizer's state must be there, and no other.
-pub(super) fn check_state(path: &Path, network: &Network, tensors: &BTreeMap<String, Tensor>) -> Result<()> {
+pub(super) fn check_state(
+    path: &Path,
+    network: &Network,
+    tensors: &BTreeMap<String, Tensor>,
+) -> Result<()> {
     let kind = network.optimizer().kind();
     let remedy = format!("go on with the optimizer that was saved; this one is `{kind}`");
     let mut expected = HashSet::new();
