@@ -162,7 +162,7 @@ fn a_training_that_is_killed_goes_on_to_the_same_bits() {
     child.kill().unwrap();
     child.wait().unwrap();
     let steps = json(&["evaluate", &save])["steps"].as_u64().unwrap();
-    assert!(steps > 0 && steps % 5 == 0, "{steps}");
+    assert!(steps > 0 && steps.is_multiple_of(5), "{steps}");
     let before = path(&folder, "save.previous.safetensors");
     assert_eq!(json(&["evaluate", &before])["steps"], steps - 5);
 
@@ -175,7 +175,7 @@ fn a_training_that_is_killed_goes_on_to_the_same_bits() {
     assert_eq!(found.len(), expected.len());
     let within = 1 + steps as usize / 7;
     for (number, (found, expected)) in found.iter().zip(&expected).enumerate() {
-        if number == within && steps % 7 > 0 {
+        if number == within && !steps.is_multiple_of(7) {
             assert_eq!((&found[0], &found[3..]), (&expected[0], &expected[3..]));
         } else {
             assert_eq!(found, expected);
@@ -347,12 +347,12 @@ fn a_last_batch_of_one_item_joins_the_one_before_where_it_has_no_variance() {
     "#;
     std::fs::write(&model, text).unwrap();
     // 401 items, of which 321 train: two clouds.
-    let rows = (0..401).map(|item| {
+    let rows = (0..401).fold(String::new(), |text, item| {
         let label = item % 2;
         let noise = |factor: usize| ((item * factor) % 17) as f32 / 17.0;
-        format!("{},{},{label}\n", noise(5) + label as f32, noise(7) - label as f32)
+        text + &format!("{},{},{label}\n", noise(5) + label as f32, noise(7) - label as f32)
     });
-    std::fs::write(&data, rows.collect::<String>()).unwrap();
+    std::fs::write(&data, rows).unwrap();
     let train = ["train", &model, "--data", &data, "--epochs", "10"];
     let (code, line) = refused(&[&train[..], &["--batch-size", "1", "--quiet"]].concat());
     assert!(code == 2 && line.contains("node `n`") && line.contains("at least 2 items"), "{line}");
@@ -398,15 +398,10 @@ fn scores_far_from_zero_have_their_area() {
     "#;
     std::fs::write(&model, text).unwrap();
     let rows = |labels: fn(usize) -> usize| -> String {
-        (0..60)
-            .map(|item| {
-                format!(
-                    "{},{}\n",
-                    200.0 + labels(item) as f32 + (item % 7) as f32 / 8.0,
-                    labels(item)
-                )
-            })
-            .collect()
+        (0..60).fold(String::new(), |text, item| {
+            let score = 200.0 + labels(item) as f32 + (item % 7) as f32 / 8.0;
+            text + &format!("{score},{}\n", labels(item))
+        })
     };
     std::fs::write(&data, rows(|item| item % 2)).unwrap();
     let train = ["train", &model, "--data", &data, "--epochs", "1", "--quiet", "--report", &report];

@@ -179,8 +179,10 @@ fn data_that_are_not_finite_are_named() {
     for (column, at) in [("x", 3 * 4 + 1), ("y", 2 * 4)] {
         let data = data(5.0);
         let spoil = |from: &Column| {
-            let mut values = from.values.to_owned();
-            if from.name == column {}
+            let mut values = from.values.clone();
+            if from.name == column {
+                *values.iter_mut().nth(at).unwrap() = f32::NAN;
+            }
             Column::new(from.name.as_str(), values)
         };
         let inputs = data.inputs().iter().map(spoil).collect();

@@ -145,11 +145,7 @@ impl Fitting {
     }
 
     /// Puts the order and the limits of a record into options.
-    pub(super) fn apply(
-        &self,
-        record: &FitRecord,
-        options: &mut FitOptions<'_>,
-    ) -> Result<(), Stop> {
+    pub(super) fn apply(record: &FitRecord, options: &mut FitOptions<'_>) -> Result<(), Stop> {
         let unused = |option: &str, order: &str| {
             Err(Stop::Usage(format!("{option} needs --order {order}, which was not given")))
         };

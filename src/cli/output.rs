@@ -91,8 +91,11 @@ fn told(error: &Error, path: &Path) -> String {
 fn unused(folder: &Path, path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default();
     let name = |number: u32| files::beside(folder.join(name), &format!("rescued-{number}"));
-    // There are fewer files than numbers.
-    (1..).map(name).find(|path| std::fs::symlink_metadata(path).is_err()).unwrap_or_else(|| name(0))
+    let mut number = 1;
+    while std::fs::symlink_metadata(name(number)).is_ok() {
+        number += 1;
+    }
+    name(number)
 }
 
 #[cfg(test)]

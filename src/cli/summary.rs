@@ -67,9 +67,8 @@ fn grid(table: &Table) -> Vec<String> {
             count && table.values.iter().all(|row| whole(row[column]))
         })
         .collect();
-    let cell = |column: usize, value: f64| match counts[column] {
-        true => format!("{value:.0}"),
-        false => format!("{value:.4}"),
+    let cell = |column: usize, value: f64| {
+        if counts[column] { format!("{value:.0}") } else { format!("{value:.4}") }
     };
     let rows: Vec<Vec<String>> = table
         .values

@@ -126,7 +126,7 @@ impl Train {
         let batch_size = training.batch_size;
         let data = record.data.as_deref().unwrap_or_default();
         let (train, test) = data::load(data, &model.graph, batch_size)?;
-        let record = self.with_items(record, train.len(), checkpoint.as_ref());
+        let record = Self::with_items(record, train.len(), checkpoint.as_ref());
         let mut network = self.network(&model, &record)?;
         if let Some(checkpoint) = &checkpoint {
             network.resume(checkpoint)?;
@@ -141,7 +141,7 @@ impl Train {
             validation: Some(&test),
             ..FitOptions::default()
         };
-        self.fitting.apply(&record, &mut fit)?;
+        Fitting::apply(&record, &mut fit)?;
         let resumed = checkpoint.as_ref().map(|it| (it.step(), it.fit()));
         let (save, of) = (self.save.as_deref(), (&*model.graph, training));
         let mut callbacks = Callbacks::new(&self.fitting, save, of, &record, resumed)?;

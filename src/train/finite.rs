@@ -97,7 +97,8 @@ impl Network {
         let mut problem =
             format!("{what} is the first that is not finite: {}{place}", found.number);
         if !largest.is_empty() {
-            problem += &format!("; the largest numbers that it had were {}", largest.join(", "));
+            problem.push_str("; the largest numbers that it had were ");
+            problem.push_str(&largest.join(", "));
         }
         let remedy = match broken {
             Some(name) => {

@@ -7,7 +7,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::feed::Gatherer;
+use super::feed::{Batch, Gatherer};
 use super::fit::FitOptions;
 use super::network::Network;
 use crate::context::Mode;
@@ -83,7 +83,7 @@ impl Rewind {
         let start = options.start + self.taken;
         let again = FitOptions { start, ..options.clone() };
         let mut gatherer = Gatherer::new(self.columns.clone(), self.sampler.clone(), &again);
-        let mut batch = Some(Default::default());
+        let mut batch = Some(Batch::default());
         for number in self.taken..=taken {
             let next = gatherer.gather(batch.take().unwrap_or_default()).transpose()?;
             let Some(next) = next else { break };

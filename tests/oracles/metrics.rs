@@ -49,15 +49,12 @@ impl Case {
         let in_batches = network.evaluate(&data, 3).unwrap();
         let value = report.metric("it").unwrap();
         assert_eq!(value.to_bits(), in_batches.metric("it").unwrap().to_bits(), "{what}");
-        match self.value {
-            Some(expected) => {
-                let tolerance = TOLERANCE * expected.abs().max(1.0);
-                assert!((value - expected).abs() < tolerance, "{what}: {value} {expected}");
-            }
-            None => {
-                assert!(value.is_nan(), "{what}: {value}");
-                assert!(report.notes[0].note.contains("undefined"), "{what}: {:?}", report.notes);
-            }
+        if let Some(expected) = self.value {
+            let tolerance = TOLERANCE * expected.abs().max(1.0);
+            assert!((value - expected).abs() < tolerance, "{what}: {value} {expected}");
+        } else {
+            assert!(value.is_nan(), "{what}: {value}");
+            assert!(report.notes[0].note.contains("undefined"), "{what}: {:?}", report.notes);
         }
         if let Some(expected) = &self.table {
             let table = &report.table("it").unwrap().values;

@@ -71,7 +71,6 @@ impl Train {
 
     /// Puts in how many items the data has, and says so if it is another number than before.
     pub(super) fn with_items(
-        &self,
         mut record: FitRecord,
         items: usize,
         checkpoint: Option<&Checkpoint>,
