@@ -81,6 +81,21 @@ pub enum Error {
         Vec<String>,
     ),
 
+    /// A loss or a gradient of a training step is infinite or no number at all. The weights are those from
+    /// before the step; after [`Network::train_batch`](crate::train::Network::train_batch), though,
+    /// parameters may have moved whose gradients are finite.
+    #[error("step {step}: node `{node}`: {problem}; {remedy}")]
+    NotFinite {
+        /// The step, counted from 1.
+        step: u64,
+        /// The node that made the first number that is not finite.
+        node: String,
+        /// What that is, where, and of which numbers it was made.
+        problem: String,
+        /// What to try.
+        remedy: String,
+    },
+
     /// A run was cancelled. The weights are those from before the step.
     #[error("the run was cancelled")]
     Cancelled,
@@ -145,6 +160,17 @@ pub enum Error {
         path: PathBuf,
         /// What the system said.
         source: std::io::Error,
+    },
+
+    /// A file can't be written.
+    #[error("{path}: {problem}; {remedy}", path = path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+        /// What would mend it.
+        remedy: String,
     },
 
     /// Threads could not be started.

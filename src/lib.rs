@@ -5,6 +5,7 @@ pub mod blocks;
 pub mod context;
 pub mod data;
 mod error;
+pub mod files;
 pub mod flow;
 pub mod graph;
 pub mod initializers;

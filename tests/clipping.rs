@@ -233,11 +233,16 @@ fn clipping_gives_the_same_bits_whoever_runs_it() {
 #[test]
 fn gradients_that_are_no_numbers_show() {
     for optimizer in [Sgd::new(0.1).clip_norm(1.0), Sgd::new(0.1).clip_global_norm(1.0)] {
-        let mut network = Network::new(wide(), optimizer, options("pool", 1e-6, true)).unwrap();
         let (x, mut y) = (random(&[4, 12, 12, 3], 1), random(&[4, 5], 2));
         y[[1, 1]] = f32::NAN;
-        network.train_batch(&[("x", &x), ("y", &y)]).unwrap();
-        assert!(network.weights("out.bias").unwrap().iter().any(|weight| weight.is_nan()));
+        for check_finite in [true, false] {
+            let options = options("pool", 1e-6, true).check_finite(check_finite);
+            let mut network = Network::new(wide(), optimizer.clone(), options).unwrap();
+            let trained = network.train_batch(&[("x", &x), ("y", &y)]);
+            let bias = network.weights("out.bias").unwrap();
+            assert_eq!(trained.is_err(), check_finite);
+            assert_eq!(bias.iter().any(|weight| weight.is_nan()), !check_finite);
+        }
     }
 }
 

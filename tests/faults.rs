@@ -283,7 +283,7 @@ impl<T: Metric> Metric for Faulty<T> {
         self.inner.sums(inputs)
     }
 
-    fn add(&self, sums: &mut [f64], item: &[f32]) {
+    fn add(&self, sums: &mut Vec<f64>, item: &[f32]) {
         self.inner.add(sums, item);
     }
 

@@ -35,7 +35,8 @@ fn for_specimens(batches: &[usize], mut law: impl FnMut(&str, &Specimen)) {
         for sample in spec.samples {
             let layer = parse_layer(spec, sample);
             for surroundings in Surroundings::ALL.into_iter().filter(|it| it.fits(sample.inputs)) {
-                for &batch in batches {
+                let least = layer.whole_batch().map_or(1, |it| it.least_items(sample.inputs));
+                for &batch in batches.iter().filter(|&&batch| batch >= least) {
                     let what =
                         format!("{layer:?} of {:?}, {surroundings:?}, {batch}", sample.inputs);
                     law(&what, &Specimen::new(&layer, sample.inputs, surroundings, batch).unwrap());

@@ -1,12 +1,13 @@
-//! Comparisons with results that `PyTorch` computed; see the README beside them.
+//! Comparisons with results that `PyTorch` and scikit-learn computed; see the README beside them.
 
 mod batch_norm;
 mod blocks;
 mod layers;
+mod metrics;
 mod training;
 
 use caudal::graph::{GraphBuilder, NodeName};
-use caudal::{Tensor, layers as layer_table, losses, metrics};
+use caudal::{Tensor, layers as layer_table, losses, metrics as metric_table};
 use serde::Deserialize;
 
 use crate::probe::assert_close;
@@ -44,7 +45,7 @@ fn add_node(
         let loss = (spec.parse)(attributes).unwrap();
         return net.shared_loss(name, loss, Some(weight as f32), inputs);
     }
-    if let Ok(spec) = metrics::find(kind) {
+    if let Ok(spec) = metric_table::find(kind) {
         return net.shared_metric(name, (spec.parse)(attributes).unwrap(), inputs);
     }
     let spec = layer_table::find(kind).unwrap();

@@ -4,7 +4,7 @@ mod heads;
 mod mixed;
 
 use caudal::Tensor;
-use caudal::graph::{Graph, GraphBuilder};
+use caudal::graph::{Graph, GraphBuilder, Node, Role};
 use caudal::layers::{
     Add, Concat, Conv2d, Dense, Flatten, GlobalAvgPool, MaxPool, Relu, Sigmoid, Tanh,
 };
@@ -57,9 +57,8 @@ impl Specimen {
 
     /// Kinds and wiring: equal for equal structures only.
     pub(crate) fn signature(&self) -> String {
-        let node = |node: &caudal::graph::Node| {
-            format!("{} {:?} {:?}; ", node.role.kind(), node.inputs, node.shape)
-        };
+        let node =
+            |node: &Node| format!("{} {:?} {:?}; ", node.role.kind(), node.inputs, node.shape);
         self.graph.nodes().iter().map(node).collect()
     }
 }
@@ -123,7 +122,17 @@ pub(crate) fn specimen(seed: u64, family: Family) -> Specimen {
         _ => generator.random.random_range(2..=9),
     };
     let graph = generator.net.build().unwrap_or_else(|error| panic!("seed {seed}: {error}"));
-    Specimen { graph, feeds: generator.feeds, items }
+    Specimen { items: items.max(least_items(&graph)), graph, feeds: generator.feeds }
+}
+
+/// The fewest items that all layers can be trained on.
+fn least_items(graph: &Graph) -> usize {
+    let least = |node: &Node| {
+        let Role::Layer(layer) = &node.role else { return 1 };
+        let shapes = node.inputs.iter().map(|&input| graph.nodes()[input].shape.as_slice());
+        layer.whole_batch().map_or(1, |it| it.least_items(&shapes.collect::<Vec<_>>()))
+    };
+    graph.nodes().iter().map(least).max().unwrap_or(1)
 }
 
 impl Generator {

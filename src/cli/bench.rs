@@ -11,6 +11,7 @@ use caudal::presets::WORKLOADS;
 use clap::Args;
 
 use super::output::{line, note, threads};
+use super::outputs::Outputs;
 use super::{Stop, options, trace};
 
 /// How long the machine's peak is measured.
@@ -68,6 +69,7 @@ impl Bench {
     pub(super) fn run(self) -> Result<(), Stop> {
         if let Some(path) = &self.trace {
             trace::check(path)?;
+            Outputs::default().writes("--trace", Some(path)).check()?;
             if self.workloads.len() != 1 {
                 let problem = "a trace is one of one workload; name it".to_owned();
                 return Err(Stop::Usage(format!("{}: {problem}", path.display())));

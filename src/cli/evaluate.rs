@@ -39,6 +39,9 @@ impl Evaluate {
         let (_, test) = data::load(&self.data, network.graph(), batch_size)?;
         let report = network.evaluate(&test, batch_size)?;
         line(summary::tested(&report))?;
+        for text in summary::details(&report) {
+            line(text)?;
+        }
         if self.json {
             let mut object = summary::fields(&network, &report);
             let more = json!({

@@ -1,18 +1,18 @@
 //! Options of `caudal train` for the order of batches, for limits, and for what happens between steps.
 
-use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use caudal::Error;
 use caudal::data::Order;
-use caudal::graph::Graph;
-use caudal::model::TrainingConfig;
-use caudal::train::callbacks::{BestCheckpoint, CsvLog, EarlyStopping, LearningRateLog, Watch};
-use caudal::train::{Callback, FitOptions};
+use caudal::train::FitOptions;
+use caudal::train::callbacks::Every;
+use caudal::train::checkpoint::FitRecord;
 use clap::{Args, ValueEnum};
+use sha2::{Digest, Sha256};
 
 use super::Stop;
-use super::output::{check_writable, note, write_file};
+use super::outputs::Outputs;
+use super::resume::Settling;
 
 /// How an epoch orders the items.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -30,9 +30,9 @@ enum ItemOrder {
 /// How a training goes through its data, and what happens between its steps.
 #[derive(Debug, Args)]
 pub(super) struct Fitting {
-    /// The order of the items in an epoch
-    #[arg(long, value_name = "ORDER", value_enum, default_value = "shuffled")]
-    order: ItemOrder,
+    /// The order of the items in an epoch [default: shuffled, or that of --resume]
+    #[arg(long, value_name = "ORDER", value_enum)]
+    order: Option<ItemOrder>,
     /// Takes the items in the order of the data: short for --order sequential
     #[arg(long, conflicts_with = "order")]
     no_shuffle: bool,
@@ -48,129 +48,158 @@ pub(super) struct Fitting {
     /// Tests no more than this many batches after each epoch, but all of them in the end
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_validation_batches: Option<u32>,
-    /// The loss or metric of the test part that --patience and --best go by
-    #[arg(long, value_name = "NAME", default_value = "loss")]
-    watch: String,
-    /// Ends training after so many epochs in a row in which the watched value did not improve
+    /// The loss or metric of the test part that --patience and --best go by [default: loss, or that of
+    /// --resume]
+    #[arg(long, value_name = "NAME")]
+    watch: Option<String>,
+    /// Ends training after so many epochs in a row in which the watched value did not improve; what is
+    /// infinite or no number is no improvement
     #[arg(long, value_name = "EPOCHS", value_parser = clap::value_parser!(u32).range(1..))]
     patience: Option<u32>,
     /// Goes back to the best epoch in the end
-    #[arg(long, requires = "patience")]
+    #[arg(long)]
     restore_best: bool,
     /// Saves the model whenever the watched value improves
     #[arg(long, value_name = "FILE")]
-    best: Option<PathBuf>,
-    /// Appends a line for every epoch: losses, metrics, seconds, learning rate
+    pub(super) best: Option<PathBuf>,
+    /// Saves to the --save file every so many steps, as in 500, or as time passes, as in 30s, 10m or 2h: a
+    /// training that is killed loses no more. The save before stays beside it, as NAME.previous.ENDING
+    #[arg(long, value_name = "N|TIME", requires = "save")]
+    pub(super) save_every: Option<Every>,
+    /// Adds a line for every epoch: losses, metrics, seconds, learning rate; with --resume, lines of epochs
+    /// that come again are removed first
     #[arg(long, value_name = "FILE.csv")]
-    log: Option<PathBuf>,
-    /// Writes the learning rate of every step
+    pub(super) log: Option<PathBuf>,
+    /// Writes the learning rate of every step; with --resume, below those of the steps before
     #[arg(long, value_name = "FILE.csv")]
-    learning_rate_log: Option<PathBuf>,
-}
-
-/// What is called between the steps of a training.
-#[derive(Debug)]
-pub(super) struct Callbacks {
-    stopping: Option<EarlyStopping>,
-    best: Option<BestCheckpoint>,
-    log: Option<CsvLog>,
-    rates: Option<(LearningRateLog, PathBuf)>,
+    pub(super) learning_rate_log: Option<PathBuf>,
 }
 
 impl Fitting {
-    /// Refuses files that can't be written, before the work that they are for.
-    pub(super) fn check(&self) -> Result<(), Stop> {
-        let files = [&self.best, &self.learning_rate_log];
-        files.into_iter().flatten().try_for_each(|path| check_writable(path))
+    /// The files among those of a command.
+    pub(super) fn outputs<'a>(&'a self, outputs: Outputs<'a>) -> Outputs<'a> {
+        outputs
+            .reads("--item-weights", self.item_weights.as_deref())
+            .saves("--best", self.best.as_ref())
+            .appends("--log", self.log.as_ref())
+            .writes("--learning-rate-log", self.learning_rate_log.as_ref())
     }
 
-    /// Whether the network or the test part is another after training than in its last epoch.
-    pub(super) fn needs_test(&self) -> bool {
-        self.restore_best || self.max_validation_batches.is_some()
+    /// Puts what the options or the file to resume say into a record.
+    pub(super) fn settle(
+        &self,
+        settling: &mut Settling,
+        record: &mut FitRecord,
+    ) -> Result<(), Stop> {
+        let given = match self.order {
+            _ if self.no_shuffle => Some(ItemOrder::Sequential),
+            order => order,
+        };
+        let word = |order: ItemOrder| {
+            let value = order.to_possible_value();
+            value.map_or_else(String::new, |value| value.get_name().to_owned())
+        };
+        let shuffled = word(ItemOrder::Shuffled);
+        let saved = |record: &FitRecord| record.order.clone();
+        record.order = settling.or("--order", given.map(word), saved, shuffled);
+        if let Some(saved) = settling.saved().filter(|_| given.is_none()) {
+            record.stratify_by.clone_from(&saved.stratify_by);
+            record.item_weights.clone_from(&saved.item_weights);
+        } else {
+            record.stratify_by.clone_from(&self.stratify_by);
+            let digest = self
+                .item_weights
+                .as_ref()
+                .map(|path| Ok::<_, Stop>((path.clone(), digest(&read(path)?))));
+            record.item_weights = digest.transpose()?;
+            let saved = settling.saved().map(|saved| {
+                (saved.stratify_by.join(","), saved.item_weights.as_ref().map(|it| it.1.clone()))
+            });
+            if let Some((columns, weights)) = saved {
+                let own = self.stratify_by.join(",");
+                if own != columns {
+                    settling.replaced("--stratify-by", &own, &columns);
+                }
+                if record.item_weights.as_ref().map(|it| &it.1) != weights.as_ref() {
+                    settling.replaced("--item-weights", &"of its own", &"those before");
+                }
+            }
+        }
+        let number = |option: Option<u32>| option.map(|number| number as usize);
+        record.max_batches =
+            settling.some("--max-batches", number(self.max_batches), |saved| saved.max_batches);
+        let most = number(self.max_validation_batches);
+        record.max_validation_batches =
+            settling.some("--max-validation-batches", most, |saved| saved.max_validation_batches);
+        let watch = |saved: &FitRecord| saved.watch.clone();
+        record.watch = settling.or("--watch", self.watch.clone(), watch, "loss".to_owned());
+        record.patience =
+            settling.some("--patience", number(self.patience), |saved| saved.patience);
+        let restores = self.restore_best.then_some(true);
+        record.restore_best =
+            settling.or("--restore-best", restores, |saved| saved.restore_best, false);
+        if record.restore_best && record.patience.is_none() {
+            return Err(Stop::Usage("--restore-best needs --patience".to_owned()));
+        }
+        Ok(())
     }
 
-    /// Puts the order and the limits into options.
-    pub(super) fn apply(&self, options: &mut FitOptions<'_>) -> Result<(), Stop> {
+    /// Puts the order and the limits of a record into options.
+    pub(super) fn apply(record: &FitRecord, options: &mut FitOptions<'_>) -> Result<(), Stop> {
         let unused = |option: &str, order: &str| {
             Err(Stop::Usage(format!("{option} needs --order {order}, which was not given")))
         };
-        if !self.stratify_by.is_empty() && self.order != ItemOrder::Stratified {
+        let order = ItemOrder::from_str(&record.order, false).map_err(|_| {
+            Stop::Usage(format!(
+                "the file to resume has the order `{}`, which is unknown; give --order",
+                record.order.escape_debug()
+            ))
+        })?;
+        if !record.stratify_by.is_empty() && order != ItemOrder::Stratified {
             return unused("--stratify-by", "stratified");
         }
-        if self.item_weights.is_some() && self.order != ItemOrder::Weighted {
+        if record.item_weights.is_some() && order != ItemOrder::Weighted {
             return unused("--item-weights", "weighted");
         }
-        options.order = match (self.order, &self.item_weights) {
-            _ if self.no_shuffle => Order::Sequential,
+        options.order = match (order, &record.item_weights) {
             (ItemOrder::Shuffled, _) => Order::Shuffled,
             (ItemOrder::Sequential, _) => Order::Sequential,
-            (ItemOrder::Stratified, _) => Order::stratified(self.stratify_by.iter().cloned()),
-            (ItemOrder::Weighted, Some(path)) => Order::weighted(read_weights(path)?),
+            (ItemOrder::Stratified, _) => Order::stratified(record.stratify_by.iter().cloned()),
+            (ItemOrder::Weighted, Some((path, before))) => {
+                let text = read(path)?;
+                if digest(&text) != *before {
+                    return Err(Stop::Usage(format!(
+                        "{}: it holds other weights than those that the training began with; give \
+                         --order weighted and --item-weights to go on with these",
+                        path.display()
+                    )));
+                }
+                Order::weighted(parse_weights(path, &text)?)
+            }
             (ItemOrder::Weighted, None) => {
                 let problem =
                     "--order weighted needs --item-weights, a file with one weight a line";
                 return Err(Stop::Usage(problem.to_owned()));
             }
         };
-        options.max_batches = self.max_batches.map(|most| most as usize);
-        options.max_validation_batches = self.max_validation_batches.map(|most| most as usize);
+        options.max_batches = record.max_batches;
+        options.max_validation_batches = record.max_validation_batches;
         Ok(())
-    }
-
-    /// What to call between the steps of a network of this graph.
-    pub(super) fn callbacks(
-        &self,
-        graph: &Graph,
-        training: &TrainingConfig,
-    ) -> Result<Callbacks, Stop> {
-        let watch = Watch::of(graph, &self.watch)?;
-        let stopping = self.patience.map(|patience| {
-            let stopping = EarlyStopping::new(watch.clone(), patience as usize);
-            if self.restore_best { stopping.restore_best() } else { stopping }
-        });
-        let best = self.best.as_ref();
-        Ok(Callbacks {
-            stopping,
-            best: best.map(|path| BestCheckpoint::new(watch, path, training.clone())),
-            log: self.log.as_ref().map(CsvLog::new),
-            rates: self.learning_rate_log.clone().map(|path| (LearningRateLog::new(), path)),
-        })
     }
 }
 
-impl Callbacks {
-    /// All that were asked for.
-    pub(super) fn list(&mut self) -> Vec<&mut dyn Callback> {
-        let mut list: Vec<&mut dyn Callback> = Vec::new();
-        list.extend(self.log.as_mut().map(|log| log as &mut dyn Callback));
-        list.extend(self.rates.as_mut().map(|(rates, _)| rates as &mut dyn Callback));
-        list.extend(self.best.as_mut().map(|best| best as &mut dyn Callback));
-        list.extend(self.stopping.as_mut().map(|stopping| stopping as &mut dyn Callback));
-        list
-    }
+fn read(path: &Path) -> Result<String, Stop> {
+    let text = std::fs::read_to_string(path);
+    Ok(text.map_err(|source| Error::Io { path: path.to_owned(), source })?)
+}
 
-    /// Writes what is only known in the end; says why training ended early, if it did.
-    pub(super) fn finish(&self, quiet: bool) -> Result<(), Stop> {
-        if let Some((rates, path)) = &self.rates {
-            let mut text = "step,learning_rate\n".to_owned();
-            for (step, rate) in rates.rates() {
-                // Writing to a string can't fail.
-                let _ = writeln!(text, "{step},{rate}");
-            }
-            write_file(path, &text)?;
-        }
-        let stopped = self.stopping.as_ref().filter(|stopping| !quiet && stopping.stopped());
-        if let Some(best) = stopped.and_then(EarlyStopping::best_epoch) {
-            note(format_args!("ended early: no epoch was better than epoch {}", best + 1));
-        }
-        Ok(())
-    }
+fn digest(text: &str) -> String {
+    let hash = Sha256::digest(text.as_bytes());
+    hash.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 /// One number a line.
-fn read_weights(path: &Path) -> Result<Vec<f64>, Stop> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|source| Error::Io { path: path.to_owned(), source })?;
+fn parse_weights(path: &Path, text: &str) -> Result<Vec<f64>, Stop> {
     let weight = |(number, line): (usize, &str)| {
         line.trim().parse().map_err(|_| {
             Stop::Usage(format!(

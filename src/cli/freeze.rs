@@ -6,7 +6,8 @@ use caudal::model::TrainingConfig;
 use caudal::train::NetworkOptions;
 use clap::Args;
 
-use super::output::{check_writable, line, not_written};
+use super::output::{line, write_or_rescue};
+use super::outputs::Outputs;
 use super::{Stop, options};
 
 /// Makes of a saved model one for prediction alone: a smaller file that predicts the same bits.
@@ -25,12 +26,13 @@ pub(super) struct Freeze {
 
 impl Freeze {
     pub(super) fn run(self) -> Result<(), Stop> {
-        check_writable(&self.out)?;
+        let files = Outputs::default().reads("FILE", Some(&self.file));
+        files.writes("--out", Some(&self.out)).check()?;
         let alone = NetworkOptions::default().executor("sequential");
         let (network, batch_size) = options::saved(&self.file, alone)?;
         let frozen = network.freeze()?;
         let training = TrainingConfig::default().batch_size(batch_size);
-        frozen.save(&self.out, &training).map_err(|error| not_written(&error))?;
+        write_or_rescue(&self.out, |path| frozen.save(path, &training))?;
         let bytes = |path: &PathBuf| std::fs::metadata(path).map_or(0, |there| there.len());
         line(format!(
             "{} of {} nodes and {} of {} weights are left, in {} of {} bytes",

@@ -1,7 +1,7 @@
 //! `caudal graph`: the network as a drawing, or as a model file.
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use caudal::context::Mode;
 use caudal::graph::Graph;
@@ -13,6 +13,7 @@ use clap::Args;
 
 use super::Stop;
 use super::output::{line, write_file};
+use super::outputs::Outputs;
 
 /// Draws a graph with its optimizer.
 type Drawing = fn(&Graph, Option<&dyn Optimizer>) -> String;
@@ -53,6 +54,9 @@ impl Draw {
             let problem = "tasks are drawn as .svg; name such a file";
             return Err(Stop::Usage(format!("{}: {problem}", self.out.display())));
         }
+        let out = (!to_output).then_some(&self.out);
+        let model = self.model.as_deref().map(Path::new);
+        Outputs::default().reads("MODEL", model).writes("--out", out).check()?;
         let model = Model::open(self.model.as_deref())?;
         if self.tasks {
             let batch = self.batch.map_or(model.training.batch_size, NonZeroUsize::get);

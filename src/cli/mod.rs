@@ -1,6 +1,7 @@
 //! The command line: one file a command; what they do lives in the library.
 
 mod bench;
+mod callbacks;
 mod evaluate;
 mod fitting;
 mod freeze;
@@ -10,10 +11,12 @@ mod legends;
 mod model_file;
 mod options;
 mod output;
+mod outputs;
 mod overhead;
 mod predict;
 mod record_replay;
 mod report;
+mod resume;
 mod simulate;
 mod speedup;
 mod summary;
@@ -92,9 +95,11 @@ impl From<Error> for Stop {
     fn from(error: Error) -> Self {
         let message = error.to_string();
         match error {
-            Error::Run(_) | Error::Stalled(_) | Error::Cancelled | Error::Threads { .. } => {
-                Self::Failed(message)
-            }
+            Error::Run(_)
+            | Error::Stalled(_)
+            | Error::Cancelled
+            | Error::NotFinite { .. }
+            | Error::Threads { .. } => Self::Failed(message),
             _ => Self::Usage(message),
         }
     }

@@ -46,10 +46,14 @@ pub(super) struct MicroBatches {
 }
 
 impl MicroBatches {
+    /// How many, if anybody said.
+    pub(super) fn count(self) -> Option<usize> {
+        self.micro_batches.map(|count| count as usize)
+    }
+
     /// The default options with as many micro-batches.
     pub(super) fn plan(self) -> PlanOptions {
-        let micro_batches = self.micro_batches.map(|count| count as usize);
-        PlanOptions::default().micro_batches(micro_batches)
+        PlanOptions::default().micro_batches(self.count())
     }
 
     /// The same option as arguments of another process.

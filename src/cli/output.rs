@@ -1,10 +1,10 @@
-//! Writing: lines to standard output and standard error, and files beside their place first.
+//! Writing: lines to standard output and standard error, and files that are not lost.
 
 use std::fmt::Arguments;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use caudal::Error;
+use caudal::{Error, files};
 
 use super::Stop;
 
@@ -28,39 +28,112 @@ pub(super) fn threads(workers: usize) -> String {
     if workers == 1 { "1 worker".to_owned() } else { format!("{workers} workers") }
 }
 
-/// Refuses, before the work that it is for, a file whose folder does not exist, and whatever is there
-/// and no regular file: writing replaces what has the name, so a device would be lost.
-pub(super) fn check_writable(path: &Path) -> Result<(), Stop> {
-    let refuse =
-        |problem: &str| Err(Stop::Usage(format!("{}: {problem}; name a file", path.display())));
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    if folder.is_some_and(|folder| !folder.is_dir()) {
-        return refuse("its folder does not exist");
-    }
-    if path.file_name().is_none() {
-        return refuse("it has no name of a file");
-    }
-    match std::fs::metadata(path) {
-        Ok(there) if there.is_dir() => refuse("it is a folder"),
-        Ok(there) if !there.is_file() => refuse("it is there and no regular file"),
-        _ => Ok(()),
-    }
-}
-
-/// Writes a file beside its place and renames it, so that what was there stays until all is written.
+/// Writes a file at once and whole; elsewhere if that fails, as [`write_or_rescue`] does.
 pub(super) fn write_file(path: &Path, contents: &str) -> Result<(), Stop> {
-    check_writable(path)?;
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(format!(".{}.tmp", std::process::id()));
-    let beside = PathBuf::from(beside);
-    let written = std::fs::write(&beside, contents).and_then(|()| std::fs::rename(&beside, path));
-    written.map_err(|error| {
-        drop(std::fs::remove_file(&beside));
-        Stop::Failed(format!("{}: {error}", path.display()))
-    })
+    write_or_rescue(path, |path| files::replace(path, contents.as_bytes()))
 }
 
-/// As [`Stop::Failed`]: what went wrong while something was written.
-pub(super) fn not_written(error: &Error) -> Stop {
-    Stop::Failed(error.to_string())
+/// Writes a file that work was done for. What can't be written there is written under another name
+/// beside it, else into the folder for temporary files; the error says where it is.
+pub(super) fn write_or_rescue(
+    path: &Path,
+    write: impl Fn(&Path) -> caudal::Result<()>,
+) -> Result<(), Stop> {
+    Kept::new(path).write(write)
+}
+
+/// A file that is written again and again, elsewhere where that fails.
+#[derive(Debug)]
+pub(super) struct Kept {
+    path: PathBuf,
+    elsewhere: Option<PathBuf>,
+}
+
+impl Kept {
+    pub(super) fn new(path: &Path) -> Self {
+        Self { path: path.to_owned(), elsewhere: None }
+    }
+
+    /// Where it should be.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// As [`write_or_rescue`]; what had to be written elsewhere before goes to the same place.
+    pub(super) fn write(
+        &mut self,
+        write: impl Fn(&Path) -> caudal::Result<()>,
+    ) -> Result<(), Stop> {
+        let Err(error) = write(&self.path) else { return Ok(()) };
+        let problem = told(&error, &self.path);
+        let temporary = std::env::temp_dir();
+        let folders = [self.path.parent(), Some(temporary.as_path())].into_iter().flatten();
+        let names = folders.map(|folder| unused(folder, &self.path));
+        for other in self.elsewhere.take().into_iter().chain(names) {
+            if write(&other).is_ok() {
+                let problem = format!("{problem}; it is in {} instead", other.display());
+                self.elsewhere = Some(other);
+                return Err(Stop::Failed(problem));
+            }
+        }
+        Err(Stop::Failed(format!("{problem}; nor could it be written elsewhere")))
+    }
+}
+
+/// What went wrong, with the file that it is about.
+fn told(error: &Error, path: &Path) -> String {
+    let text = error.to_string();
+    let name = path.display().to_string();
+    if text.starts_with(&name) { text } else { format!("{name}: {text}") }
+}
+
+/// A name in `folder` like that of `path` that nothing has.
+fn unused(folder: &Path, path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default();
+    let name = |number: u32| files::beside(folder.join(name), &format!("rescued-{number}"));
+    let mut number = 1;
+    while std::fs::symlink_metadata(name(number)).is_ok() {
+        number += 1;
+    }
+    name(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(ended: Result<(), Stop>) -> String {
+        match ended {
+            Err(Stop::Failed(message)) => message,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_can_not_be_written_is_written_elsewhere() {
+        let folder = tempfile::tempdir().unwrap();
+        // A folder has taken the name.
+        let path = folder.path().join("model.bin");
+        std::fs::create_dir(&path).unwrap();
+        for number in 1..3 {
+            let beside = folder.path().join(format!("model.rescued-{number}.bin"));
+            let message = told(write_file(&path, "all"));
+            assert!(message.contains("it is a folder"), "{message}");
+            assert!(message.ends_with(&format!("it is in {} instead", beside.display())));
+            assert_eq!(std::fs::read(&beside).unwrap(), b"all");
+        }
+        // The folder is gone.
+        let name = format!("caudal-{}", std::process::id());
+        let message = told(write_file(&folder.path().join("gone").join(&name), "all"));
+        let (_, after) = message.split_once("; it is in ").unwrap();
+        let rescued = PathBuf::from(after.strip_suffix(" instead").unwrap());
+        assert_eq!(rescued.parent().unwrap(), std::env::temp_dir());
+        assert_eq!(std::fs::read(&rescued).unwrap(), b"all");
+        std::fs::remove_file(&rescued).unwrap();
+        let refused = |path: &Path| {
+            Err(Error::Io { path: path.to_owned(), source: std::io::Error::other("full") })
+        };
+        let message = told(write_or_rescue(&path, refused));
+        assert!(message.contains("full; nor could it be written elsewhere"), "{message}");
+    }
 }

@@ -10,7 +10,8 @@ use caudal::graph::{Graph, NodeId, Role};
 use caudal::losses::TargetValues;
 use clap::Args;
 
-use super::output::{check_writable, line, write_file};
+use super::output::{line, write_file};
+use super::outputs::Outputs;
 use super::{Stop, options};
 
 /// Writes what a saved model predicts, as CSV: a header, then one line an item.
@@ -39,9 +40,8 @@ pub(super) struct Predict {
 
 impl Predict {
     pub(super) fn run(self) -> Result<(), Stop> {
-        if let Some(path) = &self.out {
-            check_writable(path)?;
-        }
+        let files = Outputs::default().reads("FILE", Some(&self.file)).reads_data(&self.data);
+        files.writes("--out", self.out.as_ref()).check()?;
         let (mut network, batch_size) = self.run.saved(&self.file)?;
         let items = data::load_to_predict(&self.data, network.graph(), batch_size)?;
         let graph = Arc::clone(network.graph());

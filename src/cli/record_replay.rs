@@ -8,7 +8,8 @@ use caudal::flow::schedule::{Log, Recording, Replay, Schedule};
 use caudal::train::Network;
 use clap::Args;
 
-use super::output::{check_writable, not_written};
+use super::output::write_or_rescue;
+use super::outputs::Outputs;
 use super::{Stop, options};
 
 /// Whether decisions are written down, or those of a file repeated.
@@ -24,6 +25,12 @@ pub(super) struct RecordReplay {
 }
 
 impl RecordReplay {
+    /// The files among those of a command.
+    pub(super) fn outputs<'a>(&'a self, outputs: Outputs<'a>) -> Outputs<'a> {
+        let outputs = outputs.reads("--replay", self.replay.as_deref());
+        outputs.writes("--record", self.record.as_ref())
+    }
+
     /// Gives the network the executor that records or replays, if one was asked for.
     pub(super) fn apply(
         &self,
@@ -45,9 +52,6 @@ impl RecordReplay {
             network.set_executor(Box::new(Pool::with_policy(run.workers(), Box::new(replay))?));
             return Ok(None);
         }
-        if let Some(path) = &self.record {
-            check_writable(path)?;
-        }
         let recording = Recording::new(policy(run.policy())?);
         let log = recording.log();
         network.set_executor(Box::new(Pool::with_policy(run.workers(), Box::new(recording))?));
@@ -57,7 +61,8 @@ impl RecordReplay {
     /// Writes what was recorded.
     pub(super) fn write(&self, log: Option<&Log>) -> Result<(), Stop> {
         if let (Some(path), Some(log)) = (&self.record, log) {
-            log.schedule().write(path).map_err(|error| not_written(&error))?;
+            let schedule = log.schedule();
+            write_or_rescue(path, |path| schedule.write(path))?;
         }
         Ok(())
     }

@@ -2,11 +2,13 @@
 
 use std::path::PathBuf;
 
+use caudal::files;
 use caudal::report::Page;
 use clap::Args;
 
 use super::Stop;
-use super::output::{check_writable, write_file};
+use super::output::write_file;
+use super::outputs::Outputs;
 
 /// Where tables and pictures go.
 #[derive(Debug, Args)]
@@ -25,26 +27,30 @@ impl Report {
         self.report.is_some() || self.pictures.is_some()
     }
 
-    /// Refuses, before the work, what could not be written after it.
+    /// The files among those of a command.
+    pub(super) fn outputs<'a>(&'a self, outputs: Outputs<'a>) -> Outputs<'a> {
+        outputs.writes("--report", self.report.as_ref())
+    }
+
+    /// Refuses, before the work, a folder of pictures that could not be filled after it.
     pub(super) fn check(&self) -> Result<(), Stop> {
-        if let Some(path) = &self.report {
-            check_writable(path)?;
+        let Some(folder) = &self.pictures else { return Ok(()) };
+        if !folder.is_dir() {
+            let problem = format!("{}: there is no such folder; make it", folder.display());
+            return Err(Stop::Usage(problem));
         }
-        match &self.pictures {
-            Some(folder) if !folder.is_dir() => {
-                Err(Stop::Usage(format!("{}: there is no such folder; make it", folder.display())))
-            }
-            _ => Ok(()),
-        }
+        Ok(files::check_writable(folder.join("loss.svg"))?)
     }
 
     /// Writes the page, its pictures, or both.
     pub(super) fn write(&self, page: &Page) -> Result<(), Stop> {
+        let page_written =
+            self.report.as_ref().map_or(Ok(()), |path| write_file(path, &page.to_html()));
         if let Some(folder) = &self.pictures {
             for (name, svg) in page.pictures() {
                 write_file(&folder.join(format!("{name}.svg")), svg)?;
             }
         }
-        self.report.as_ref().map_or(Ok(()), |path| write_file(path, &page.to_html()))
+        page_written
     }
 }

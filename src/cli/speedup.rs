@@ -14,6 +14,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::output::{line, note};
+use super::outputs::Outputs;
 use super::report::Report;
 use super::{Stop, options, summary};
 
@@ -58,6 +59,7 @@ pub(super) struct Speedup {
 impl Speedup {
     pub(super) fn run(self) -> Result<(), Stop> {
         self.report.check()?;
+        self.report.outputs(Outputs::default()).check()?;
         let model = Model::open(self.model.as_deref())?.without_metrics()?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let workers: Vec<usize> = if self.workers.is_empty() {

@@ -1,7 +1,8 @@
 //! What is said about a training in the end: lines for people, one JSON object for programs.
 
 use caudal::measure::speedup::{Idea, Speedup};
-use caudal::train::{History, Network, Report};
+use caudal::metrics::Table;
+use caudal::train::{History, NamedTable, Network, Report};
 use serde_json::{Map, Value, json};
 
 use super::legends;
@@ -10,6 +11,114 @@ use super::output::threads;
 /// `test loss 0.0912  accuracy 0.9750  (360 items)`; with regularizers, how much of the loss is theirs.
 pub(super) fn tested(report: &Report) -> String {
     format!("test {report}  ({} items)", report.items)
+}
+
+/// Tables of wider contents than this are left to `--json`.
+const MOST_COLUMNS: usize = 40;
+
+/// What metrics say of their values, and their tables, of which equal ones are shown once.
+pub(super) fn details(report: &Report) -> Vec<String> {
+    let notes = report.notes.iter().map(|note| format!("note: `{}`: {}", note.name, note.note));
+    let mut lines: Vec<String> = notes.collect();
+    for (number, named) in report.tables.iter().enumerate() {
+        let same = |other: &&NamedTable| other.table == named.table || is_same(other, named);
+        if report.tables[..number].iter().any(|other| same(&other)) {
+            continue;
+        }
+        let names: Vec<String> = report.tables[number..]
+            .iter()
+            .filter(same)
+            .map(|other| format!("`{}`", other.name))
+            .collect();
+        lines.push(String::new());
+        lines.push(format!("{} by {}", names.join(", "), named.table.rows));
+        let table = &named.table;
+        if table.columns.len() > MOST_COLUMNS || table.values.len() > MOST_ROWS {
+            lines.push(format!(
+                "{} rows and {} columns are left to --json",
+                table.values.len(),
+                table.columns.len()
+            ));
+            continue;
+        }
+        lines.extend(grid(table));
+    }
+    lines
+}
+
+/// Longer tables are left to `--json`.
+const MOST_ROWS: usize = 200;
+
+/// Tables of one kind over the same rows; no number of them is one, if any.
+fn is_same(one: &NamedTable, other: &NamedTable) -> bool {
+    let bits = |table: &NamedTable| -> Vec<u64> {
+        table.table.values.iter().flatten().map(|value| value.to_bits()).collect()
+    };
+    one.table.columns == other.table.columns && bits(one) == bits(other)
+}
+
+/// A table in columns of one width.
+fn grid(table: &Table) -> Vec<String> {
+    let whole = |value: f64| value.fract() == 0.0 && value.abs() < 1e15;
+    // Counts have no digits behind the point, shares have four.
+    let counts: Vec<bool> = (0..table.columns.len())
+        .map(|column| {
+            let count = table.columns[column] == "support" || table.rows == "right class";
+            count && table.values.iter().all(|row| whole(row[column]))
+        })
+        .collect();
+    let cell = |column: usize, value: f64| {
+        if counts[column] { format!("{value:.0}") } else { format!("{value:.4}") }
+    };
+    let rows: Vec<Vec<String>> = table
+        .values
+        .iter()
+        .map(|row| row.iter().enumerate().map(|(column, &value)| cell(column, value)).collect())
+        .collect();
+    let widths: Vec<usize> = (0..table.columns.len())
+        .map(|column| {
+            let cells = rows.iter().map(|row| row[column].len());
+            cells.chain([table.columns[column].chars().count()]).max().unwrap_or(0)
+        })
+        .collect();
+    let line = |head: &str, cells: &[String]| {
+        let cells = cells.iter().zip(&widths).map(|(cell, &width)| format!("  {cell:>width$}"));
+        format!("{head:>6}{}", cells.collect::<String>())
+    };
+    let head = if table.rows == "right class" { "right" } else { "" };
+    let rows = rows.iter().enumerate().map(|(number, cells)| line(&number.to_string(), cells));
+    [line(head, &table.columns)].into_iter().chain(rows).collect()
+}
+
+/// All that was measured, a line an epoch.
+pub(super) fn epochs(history: &History) -> Vec<String> {
+    let values = |report: &Report| {
+        let named = report.losses.iter().chain(&report.regularization).chain(&report.metrics);
+        let named = named.filter(|value| value.name != "loss");
+        let mut all = vec![("loss".to_owned(), report.loss)];
+        all.extend(named.map(|value| (value.name.clone(), value.value)));
+        all
+    };
+    let mut lines = Vec::new();
+    // Validation of fewer epochs is that of the last ones.
+    let before = history.train.len().saturating_sub(history.validation.len());
+    for (number, train) in history.train.iter().enumerate() {
+        let mut cells: Vec<(String, f64)> = Vec::new();
+        cells.extend(
+            values(train).into_iter().map(|(name, value)| (format!("train {name}"), value)),
+        );
+        if let Some(test) = number.checked_sub(before).and_then(|at| history.validation.get(at)) {
+            cells.extend(values(test).into_iter().map(|(name, it)| (format!("test {name}"), it)));
+        }
+        let width = |name: &str| name.chars().count().max(12);
+        if number == 0 {
+            let names = cells.iter().map(|(name, _)| format!("  {name:>0$}", width(name)));
+            lines.push(format!("epoch{}", names.collect::<String>()));
+        }
+        let cells = cells.iter().map(|(name, value)| format!("  {value:>0$.6}", width(name)));
+        lines.push(format!("{:>5}{}", number + 1, cells.collect::<String>()));
+    }
+    lines
 }
 
 /// The table of executors, and where the time goes.
@@ -210,6 +319,10 @@ pub(super) fn fields(network: &Network, test: &Report) -> Map<String, Value> {
     object.insert("test_accuracy".to_owned(), accuracy.map(|metric| metric.value).into());
     object.insert("test_items".to_owned(), test.items.into());
     object.insert("test_metrics".to_owned(), metrics(test));
+    let tables = test.tables.iter().map(|it| (it.name.clone(), json!(it.table)));
+    object.insert("test_tables".to_owned(), Value::Object(tables.collect()));
+    let notes = test.notes.iter().map(|it| (it.name.clone(), it.note.clone().into()));
+    object.insert("test_notes".to_owned(), Value::Object(notes.collect()));
     let losses = test.losses.iter().map(|loss| (loss.name.clone(), loss.value.into()));
     object.insert("test_losses".to_owned(), Value::Object(losses.collect()));
     let costs = test.regularization.iter().map(|cost| (cost.name.clone(), cost.value.into()));

@@ -1,23 +1,26 @@
 //! `caudal train`.
 
-use std::path::PathBuf;
+mod setup;
+
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use caudal::context::Mode;
 use caudal::data::{self, Dataset};
+use caudal::files::beside;
 use caudal::flow::trace::Recorder;
 use caudal::flow::{Executor, Observer, executor};
 use caudal::measure::speedup::{Speedup, speedup};
-use caudal::model::Model;
-use caudal::optimizers::{self, Optimizer};
 use caudal::report::{Page, loss_page, speedup_page};
-use caudal::train::{Callback, Checkpoint, FitOptions, History, Network, Progress, checkpoint};
-use clap::Args;
+use caudal::train::{Callback, FitOptions, History, Network, Progress, Report as Measured};
+use clap::{Args, ValueEnum};
 
-use super::fitting::{Callbacks, Fitting};
+use super::callbacks::Callbacks;
+use super::fitting::Fitting;
 use super::interrupt::Interrupt;
-use super::output::{check_writable, line, not_written};
+use super::output::{line, note};
+use super::outputs::Outputs;
 use super::record_replay::RecordReplay;
 use super::report::Report;
 use super::{Stop, options, summary, trace};
@@ -28,7 +31,9 @@ const SPEEDUP_LIMIT: Duration = Duration::from_millis(1500);
 /// Trains a network, tests it, and says how much faster several cores are.
 ///
 /// With no option: the default preset on the embedded handwritten digits, on every core. Ctrl-C ends
-/// the training after the step at hand; --save still takes place.
+/// the training after the step at hand; --save still takes place. All files are tried before the first
+/// step. What can't be written in the end is written beside its place under another name, or into the folder for
+/// temporary files, and the exit code is 1.
 #[derive(Debug, Args)]
 #[command(after_long_help = options::WORDS)]
 pub(super) struct Train {
@@ -36,9 +41,9 @@ pub(super) struct Train {
     /// [default: the default preset, or that of --resume]
     #[arg(value_name = "MODEL")]
     model: Option<String>,
-    #[arg(long, value_name = "DATA", default_value = "digits",
-        help = options::data_help("What to train on, and to test with"))]
-    data: String,
+    #[arg(long, value_name = "DATA",
+        help = options::data_help("What to train on, and to test with, by default digits or what --resume was trained on"))]
+    data: Option<String>,
     /// Passes over the data, those before --resume included [default: the model's]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     epochs: Option<u32>,
@@ -58,9 +63,10 @@ pub(super) struct Train {
     estimated_costs: bool,
     #[command(flatten)]
     schedules: RecordReplay,
-    /// For the first weights, the order of the items, and every other random number
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    seed: u64,
+    /// For the first weights, the order of the items, and every other random number [default: 0, or that
+    /// of --resume]
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
     #[command(flatten)]
     fitting: Fitting,
     /// How weights move (see `caudal optimizers`): the name of an optimizer, which has its default
@@ -77,8 +83,9 @@ pub(super) struct Train {
     /// Saves the model, with all that --resume needs
     #[arg(long, value_name = "FILE")]
     save: Option<PathBuf>,
-    /// Goes on with the weights, the optimizer's state and the step of a saved model; with the same
-    /// options as before, the result is that of a training without a break
+    /// Goes on with a saved model, be it in the middle of an epoch: with its weights, the optimizer's state
+    /// and the step, and with the data, seed, order, limits and patience that it was trained with, so that
+    /// the result is that of a training without a break. What options replace is said
     #[arg(long, value_name = "FILE")]
     resume: Option<PathBuf>,
     /// Writes what ran where and when in the last ten steps on a whole batch: .json for Perfetto
@@ -87,6 +94,10 @@ pub(super) struct Train {
     trace: Option<PathBuf>,
     #[command(flatten)]
     report: Report,
+    /// Whether training ends with an error, which names the node, at the first loss or gradient that is
+    /// infinite or no number
+    #[arg(long, value_name = "on|off", value_enum, default_value = "on")]
+    check_finite: Switch,
     /// Shows no progress, and does not measure the speedup unless --json or --report asks
     /// for it
     #[arg(long)]
@@ -96,32 +107,27 @@ pub(super) struct Train {
     json: bool,
 }
 
+/// Whether something takes place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Switch {
+    /// It does
+    On,
+    /// It does not
+    Off,
+}
+
 impl Train {
     pub(super) fn run(self) -> Result<(), Stop> {
-        if let Some(path) = &self.save {
-            check_writable(path)?;
-        }
-        self.fitting.check()?;
-        self.report.check()?;
-        if let Some(path) = &self.trace {
-            trace::check(path)?;
-        }
-        let plan = self.micro_batches.plan();
-        let measured_costs = !self.estimated_costs;
-        let options = self.run.network(self.seed)?.plan(plan).measured_costs(measured_costs);
-        let (mut model, checkpoint) = self.model()?;
-        self.adjust(&mut model)?;
+        self.check_files()?;
+        let (mut model, saved) = self.model()?;
+        let record = self.settle(&mut model, saved.as_ref())?;
+        let checkpoint = saved.map(|(checkpoint, _)| checkpoint);
         let training = &model.training;
         let batch_size = training.batch_size;
-        let (train, test) = data::load(&self.data, &model.graph, batch_size)?;
-        let mut network = Network::from_parts(
-            Arc::clone(&model.graph),
-            Arc::clone(&training.optimizer),
-            options,
-        )?;
-        if let Some(path) = &self.init {
-            network.load_weights(path)?;
-        }
+        let data = record.data.as_deref().unwrap_or_default();
+        let (train, test) = data::load(data, &model.graph, batch_size)?;
+        let record = Self::with_items(record, train.len(), checkpoint.as_ref());
+        let mut network = self.network(&model, &record)?;
         if let Some(checkpoint) = &checkpoint {
             network.resume(checkpoint)?;
         }
@@ -129,11 +135,14 @@ impl Train {
             .epochs(training.epochs)
             .start(network.step())
             .batch_size(batch_size)
-            .seed(self.seed)
+            .smallest_batch(network.smallest_batch())
+            .seed(record.seed)
             .max_steps(self.max_steps)
             .validation(&test);
-        self.fitting.apply(&mut fit)?;
-        let mut callbacks = self.fitting.callbacks(&model.graph, training)?;
+        Fitting::apply(&record, &mut fit)?;
+        let resumed = checkpoint.as_ref().map(|it| (it.step(), it.fit()));
+        let (save, of) = (self.save.as_deref(), (&*model.graph, training));
+        let mut callbacks = Callbacks::new(&self.fitting, save, of, &record, resumed)?;
         let steps = fit.steps(train.len());
         if fit.start >= steps {
             return Err(Stop::Usage(format!(
@@ -142,90 +151,133 @@ impl Train {
                 fit.start
             )));
         }
+        let rest = train.len() % batch_size;
+        if (1..fit.smallest_batch).contains(&rest) && train.len() > batch_size && !self.quiet {
+            note(format_args!(
+                "the last batch of an epoch would have {rest} item, too few for batch_norm: it joins the one \
+                 before"
+            ));
+        }
         let log = self.schedules.apply(&self.run, &mut network)?;
         let mut interrupt = Interrupt::watch()?;
         let whole = batch_size.min(train.len());
-        let recorder = self.trace.as_ref().map(|_| record(&mut network, whole)).transpose()?;
+        let recorder =
+            self.trace.as_ref().map(|_| record_steps(&mut network, whole)).transpose()?;
+        if checkpoint.is_some() {
+            let (epoch, batch) = fit.position(train.len());
+            callbacks.cut_log(epoch)?;
+            if batch > 0 && !self.quiet {
+                note(format_args!(
+                    "goes on within epoch {}: what is said of its training data is of its batches \
+                     from {} on",
+                    epoch + 1,
+                    batch + 1
+                ));
+            }
+        }
         let began = Instant::now();
         let history = self.fit(&mut network, &train, &fit, &mut callbacks, &mut interrupt);
-        self.schedules.write(log.as_ref())?;
-        let mut history = history?;
         let seconds = began.elapsed().as_secs_f64();
-        callbacks.finish(self.quiet)?;
-        if let Some(path) = &self.save {
-            network.save(path, training).map_err(|error| not_written(&error))?;
-        }
+        callbacks.problem(self.schedules.write(log.as_ref()));
+        callbacks.finish();
         if let (Some(path), Some(recorder)) = (&self.trace, recorder) {
             let run = network.run(Mode::Training, whole)?;
             run.observe(None);
-            trace::write(path, run.plan(), &recorder.last_executions(trace::EXECUTIONS))?;
+            let steps = recorder.last_executions(trace::EXECUTIONS);
+            callbacks.problem(trace::write(path, run.plan(), &steps));
         }
+        let mut history = match history {
+            Ok(history) => history,
+            Err(stop) => {
+                self.save_failed(&network, fit.start, &mut callbacks);
+                return Err(stop);
+            }
+        };
+        if let Some(path) = &self.save {
+            callbacks.save_last(&network, path);
+        }
+        callbacks.tell(self.quiet);
         if interrupt.came() {
             return Err(Stop::Interrupted);
         }
         interrupt.ignore();
         let tested = match history.validation.last() {
-            Some(last) if !self.fitting.needs_test() => last.clone(),
+            Some(last) if !record.restore_best && record.max_validation_batches.is_none() => {
+                last.clone()
+            }
             _ => network.evaluate(&test, batch_size)?,
         };
-        let measured = if self.json || !self.quiet || self.report.is_wanted() {
-            Some(self.speedup(&network, &train, batch_size)?)
-        } else {
-            None
-        };
-        if let Some(measured) = measured.as_ref().filter(|_| self.report.is_wanted()) {
-            let mut page = Page::new(format!("Training of {}", network.graph().name()));
-            loss_page(&mut page, &history);
-            page.table("One training step", &summary::speedup(measured));
-            let run = network.run(Mode::Training, measured.batch)?;
-            speedup_page(&mut page, run.plan(), measured, None);
-            self.report.write(&page)?;
-        }
+        let page = self.page(&network, &history, &tested);
+        let measured = self.measure(&mut network, (&train, batch_size), page, &mut callbacks)?;
         history.validation = vec![tested];
-        self.tell(&mut network, &history, measured.as_ref(), seconds)
+        self.tell(&mut network, &history, measured.as_ref(), seconds)?;
+        callbacks.problems()
     }
 
-    /// The network to train, as its file or preset says, and where it was when it was saved.
-    fn model(&self) -> Result<(Model, Option<Checkpoint>), Stop> {
-        let Some(path) = &self.resume else {
-            return Ok((Model::open(self.model.as_deref())?, None));
-        };
-        let (saved, checkpoint) = checkpoint::open(path)?;
-        let model = match &self.model {
-            Some(name) => Model::open(Some(name))?,
-            None => saved,
-        };
-        Ok((model, Some(checkpoint)))
+    /// Tries every file that is written along the way or in the end.
+    fn check_files(&self) -> Result<(), Stop> {
+        self.report.check()?;
+        if let Some(path) = &self.trace {
+            trace::check(path)?;
+        }
+        let previous =
+            self.fitting.save_every.and(self.save.as_deref()).map(|path| beside(path, "previous"));
+        let outputs = Outputs::default()
+            .reads("MODEL", self.model.as_deref().map(Path::new))
+            .reads("--init", self.init.as_deref())
+            .reads("--resume", self.resume.as_deref())
+            .reads_data(self.data.as_deref().unwrap_or_default())
+            .saves("--save", self.save.as_ref())
+            .saves("--save-every", previous.as_ref());
+        let outputs = self.fitting.outputs(outputs).writes("--trace", self.trace.as_ref());
+        self.schedules.outputs(self.report.outputs(outputs)).check()
     }
 
-    /// Applies the options that replace what the model says.
-    fn adjust(&self, model: &mut Model) -> Result<(), Stop> {
-        let training = &mut model.training;
-        if let Some(epochs) = self.epochs {
-            training.epochs = epochs as usize;
-        }
-        if let Some(size) = self.batch_size {
-            training.batch_size = size as usize;
-        }
-        if self.optimizer.is_some() || self.learning_rate.is_some() {
-            training.optimizer = self.optimizer(&training.optimizer)?;
-        }
-        Ok(())
+    /// After a failed step, keeps what the steps before it have reached, under a name of its own: what has
+    /// the name of --save may be better.
+    fn save_failed(&self, network: &Network, start: u64, callbacks: &mut Callbacks) {
+        let Some(path) = self.save.as_deref().filter(|_| network.step() > start) else { return };
+        let path = beside(path, &format!("step-{}", network.step()));
+        note(format_args!(
+            "the network as it was after step {} goes to {}",
+            network.step(),
+            path.display()
+        ));
+        callbacks.save_apart(network, &path);
     }
 
-    fn optimizer(&self, before: &Arc<dyn Optimizer>) -> Result<Arc<dyn Optimizer>, Stop> {
-        let asked = self.optimizer.as_deref().unwrap_or(before.kind());
-        let (kind, mut attributes) = match asked.trim_start().starts_with('{') {
-            true => optimizer_table(asked)?,
-            false if asked == before.kind() => (asked.to_owned(), before.attributes()),
-            false => (asked.to_owned(), toml::Table::new()),
-        };
-        let spec = optimizers::find(&kind)?;
-        if let Some(rate) = self.learning_rate {
-            attributes.insert("learning_rate".to_owned(), rate.into());
+    /// The page of the report as far as training goes, if anybody wants one.
+    fn page(&self, network: &Network, history: &History, tested: &Measured) -> Option<Page> {
+        self.report.is_wanted().then(|| {
+            let mut page = Page::new(format!("Training of {}", network.graph().name()));
+            loss_page(&mut page, history);
+            page.table("Losses and metrics by epoch", &summary::epochs(history));
+            let mut lines = vec![summary::tested(tested)];
+            lines.extend(summary::details(tested));
+            page.table("Test", &lines);
+            page
+        })
+    }
+
+    /// Measures the speedup, and writes the page with it.
+    fn measure(
+        &self,
+        network: &mut Network,
+        (train, batch_size): (&Dataset, usize),
+        page: Option<Page>,
+        callbacks: &mut Callbacks,
+    ) -> Result<Option<Speedup>, Stop> {
+        if !self.json && self.quiet && page.is_none() {
+            return Ok(None);
         }
-        (spec.parse)(attributes)
-            .map_err(|problem| Stop::Usage(format!("optimizer `{kind}`: {problem}")))
+        let measured = self.speedup(network, train, batch_size)?;
+        if let Some(mut page) = page {
+            page.table("One training step", &summary::speedup(&measured));
+            let run = network.run(Mode::Training, measured.batch)?;
+            speedup_page(&mut page, run.plan(), &measured, None);
+            callbacks.problem(self.report.write(&page));
+        }
+        Ok(Some(measured))
     }
 
     fn fit(
@@ -239,7 +291,7 @@ impl Train {
         let mut progress = (!self.quiet).then(|| Progress::new(fit.steps(data.len()), fit.start));
         let mut list: Vec<&mut dyn Callback> = Vec::new();
         list.extend(progress.as_mut().map(|progress| progress as &mut dyn Callback));
-        list.extend(callbacks.list());
+        list.push(callbacks);
         list.push(interrupt);
         let history = network.fit_with(data, fit, &mut list);
         if let Some(progress) = &progress {
@@ -281,6 +333,9 @@ impl Train {
     ) -> Result<(), Stop> {
         if let Some(test) = history.validation.last() {
             line(summary::tested(test))?;
+            for text in summary::details(test) {
+                line(text)?;
+            }
         }
         if let Some(measured) = measured.filter(|_| !self.quiet) {
             for text in summary::speedup(measured) {
@@ -295,28 +350,9 @@ impl Train {
 }
 
 /// Records the steps on whole batches from now on, as many of the last as a trace holds.
-fn record(network: &mut Network, batch_size: usize) -> Result<Arc<Recorder>, Stop> {
+fn record_steps(network: &mut Network, batch_size: usize) -> Result<Arc<Recorder>, Stop> {
     let run = network.run(Mode::Training, batch_size)?;
     let recorder = Arc::new(Recorder::of_executions(run.plan(), trace::EXECUTIONS).with_messages());
     run.observe(Some(Arc::clone(&recorder) as Arc<dyn Observer>));
     Ok(recorder)
-}
-
-/// The kind and the attributes of an optimizer written as an inline table.
-fn optimizer_table(text: &str) -> Result<(String, toml::Table), Stop> {
-    let refuse = |problem: &str| {
-        let example = "write it as in { kind = \"sgd\", learning_rate = 0.01 }";
-        Stop::Usage(format!("--optimizer: {problem}; {example}"))
-    };
-    let table = format!("optimizer = {text}").parse::<toml::Table>();
-    let mut table = table.map_err(|error| refuse(error.message()))?;
-    match table.remove("optimizer") {
-        Some(toml::Value::Table(mut attributes)) if table.is_empty() => {
-            match attributes.remove("kind") {
-                Some(toml::Value::String(kind)) => Ok((kind, attributes)),
-                _ => Err(refuse("the table has no `kind`")),
-            }
-        }
-        _ => Err(refuse("it is not one table")),
-    }
 }

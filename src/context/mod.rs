@@ -6,6 +6,7 @@
 #![allow(clippy::inline_always)]
 
 mod call;
+mod finite;
 mod layout;
 mod parameters;
 mod recycler;
@@ -17,6 +18,7 @@ use std::sync::atomic::Ordering;
 
 pub(crate) use call::{Call, Operand, PHASES, ParameterIndex, Target};
 pub use call::{Mode, Pass, Phase};
+pub(crate) use finite::{Finite, Found};
 pub(crate) use layout::{Place, Storage, TensorLayout, Value, part_range};
 pub use parameters::Parameters;
 pub(crate) use parameters::{Entry, Hold, Matrix, read, write};

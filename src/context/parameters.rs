@@ -81,6 +81,27 @@ impl Parameters {
         buffers.map(|buffer| read(buffer, &hold).to_vec()).collect()
     }
 
+    /// [`Parameters::snapshot`] into memory that is used again.
+    pub(crate) fn snapshot_into(&self, copy: &mut Vec<Vec<f32>>) {
+        if !self.fits(copy) {
+            *copy = self.snapshot();
+            return;
+        }
+        let buffers =
+            self.entries.iter().flat_map(|entry| [&entry.weights].into_iter().chain(&entry.state));
+        let hold = self.hold(false);
+        for (buffer, copy) in buffers.zip(copy) {
+            copy.copy_from_slice(read(buffer, &hold));
+        }
+    }
+
+    /// Whether [`Parameters::restore`] could take this.
+    pub(crate) fn fits(&self, snapshot: &[Vec<f32>]) -> bool {
+        let buffers =
+            self.entries.iter().flat_map(|entry| [&entry.weights].into_iter().chain(&entry.state));
+        buffers.map(Buffer::len).eq(snapshot.iter().map(Vec::len))
+    }
+
     /// Puts back what [`Parameters::snapshot`] copied.
     pub(crate) fn restore(&self, snapshot: &[Vec<f32>]) {
         let buffers =

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 
 use super::call::Operand;
+use super::finite::FiniteCheck;
 use super::layout::{Place, TensorLayout, Value};
 use super::parameters::Parameters;
 use super::recycler::Recycler;
@@ -71,6 +72,7 @@ pub(crate) struct Tensors {
     pub(crate) step: AtomicU64,
     /// Seeds what layers draw at random.
     pub(crate) seed: AtomicU64,
+    pub(crate) finite: FiniteCheck,
 }
 
 impl std::fmt::Debug for Tensors {
@@ -102,6 +104,7 @@ impl Tensors {
             _arena: arena,
             step: AtomicU64::new(0),
             seed: AtomicU64::new(0),
+            finite: FiniteCheck::default(),
             layout: Arc::clone(layout),
             parameters,
         }

@@ -21,6 +21,7 @@ mod depthwise;
 mod dropout;
 mod elementwise;
 mod exponential;
+mod finite;
 mod instruction_set;
 mod layer_norm;
 mod matmul;
@@ -65,6 +66,7 @@ pub(crate) use dropout::dropout;
 pub(crate) use elementwise::{
     copy, fill, relu, relu_grad, scale, sigmoid, sigmoid_grad, tanh, tanh_grad,
 };
+pub(crate) use finite::all_finite;
 pub(crate) use instruction_set::InstructionSet;
 pub use instruction_set::instruction_set_name;
 #[cfg(test)]

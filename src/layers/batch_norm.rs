@@ -39,8 +39,9 @@ pub(super) static SPEC: LayerSpec = LayerSpec {
 /// `(x - mean) / sqrt(variance + epsilon) * weight + bias`. The output has the input's shape.
 ///
 /// In training, `mean` and `variance` (the mean squared distance from the mean) are those of the
-/// batch; a channel of one number has variance 0, and its output is the bias. Every training step also
-/// moves two running averages by `momentum * (batch - running)`, which is `PyTorch`'s convention; a
+/// batch. A channel of one number has no variance: where items have one number a channel, batches of a
+/// single item are refused in training, as in `PyTorch`, and such a last batch of an epoch joins the one
+/// before. Every training step also moves two running averages by `momentum * (batch - running)`, which is `PyTorch`'s convention; a
 /// momentum of 0.1 here is one of 0.9 in Keras. As in `PyTorch`, the variance of the batch goes into
 /// its average times `n / (n - 1)`, for a channel of `n > 1` numbers. Evaluation and prediction use the
 /// averages, and do not move them; so does training where the node does not train (Keras's rule).
@@ -248,6 +249,12 @@ impl Layer for BatchNorm {
 }
 
 impl WholeBatch for BatchNorm {
+    /// One number has no spread: less its mean it is 0, whatever it was.
+    fn least_items(&self, inputs: &[&[usize]]) -> usize {
+        let (_, places) = inputs[0].split_last().unwrap_or((&1, &[]));
+        if places.iter().product::<usize>() == 1 { 2 } else { 1 }
+    }
+
     fn summary_floats(&self, inputs: &[&[usize]], _pass: Pass) -> usize {
         2 * inputs[0].last().copied().unwrap_or(0)
     }

@@ -13,6 +13,12 @@ pub trait WholeBatch {
     /// Floats of what `pass` must know, given the shapes of the inputs; 0 for nothing.
     fn summary_floats(&self, inputs: &[&[usize]], pass: Pass) -> usize;
 
+    /// The fewest items of a batch that it can be trained on, given the shapes of the inputs; batches of
+    /// fewer are refused. At the end of an epoch, they join the batch before.
+    fn least_items(&self, _inputs: &[&[usize]]) -> usize {
+        1
+    }
+
     /// Summarises a block of items. In the backward pass it sees what the parameter gradient reads,
     /// the gradient of the output, and the summary of the forward pass.
     ///

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{minor_faults, peak_resident_mib};
-use crate::context::Mode;
+use crate::context::{Finite, Mode};
 use crate::data::synthetic_for;
 use crate::error::Result;
 use crate::flow::Executor;
@@ -96,6 +96,8 @@ pub fn prepare(
     let plan = Arc::new(Plan::compile(graph, Mode::Training, batch, optimizer, options)?);
     let parameters = Arc::new(Parameters::initialize(graph, optimizer.as_ref(), 0)?);
     let mut run = Run::new(plan, parameters)?;
+    // A training looks too.
+    run.set_finite(Finite::Look);
     let data = synthetic_for(graph, batch, 0)?;
     for column in data.inputs().iter().chain(data.targets()) {
         run.bind(graph.id(&column.name)?, column.values.as_slice().unwrap_or_default())?;

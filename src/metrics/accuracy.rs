@@ -38,14 +38,14 @@ impl Metric for Accuracy {
     }
 
     fn statistics(&self, _inputs: &[&[usize]]) -> usize {
-        1
+        2
     }
 
     fn forward(&self, context: &Context<'_>, statistics: MatrixMut<'_>) -> Result<(), String> {
         super::share_of_rows(context, statistics, |scores, class| largest(scores) == class)
     }
 
-    fn value(&self, sums: &[f64], items: usize) -> f64 {
-        sums[0] / items as f64
+    fn value(&self, sums: &[f64], _items: usize) -> f64 {
+        super::share(sums)
     }
 }

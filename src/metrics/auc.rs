@@ -20,9 +20,6 @@ pub(super) static SPEC: MetricSpec = MetricSpec {
     ],
 };
 
-/// Into how many equal ranges `score / (1 + |score|)`, which lies in -1..1, is divided.
-const BINS: usize = 1 << 16;
-
 /// The chance that a positive example has a larger score than a negative one, half a chance where
 /// they are equal: the area under the receiver operating characteristic (Hanley and `McNeil` 1982).
 ///
@@ -30,9 +27,9 @@ const BINS: usize = 1 << 16;
 /// or probability, and positive where its target is above 0.5. Scores of shape `[…, 2]` and class
 /// indices of shape `[…]`: the score is how far that of class 1 is above that of class 0.
 ///
-/// Scores are counted in a histogram of 65,536 ranges, `(1 + |score|)² / 32768` wide: 3e-5 near 0,
-/// 1e-4 at 1. Two examples within one range count as equal; apart from that the value is exact over
-/// all examples. It is 0.5 where one of the classes does not occur, and NaN with a score of NaN.
+/// The value is exact over all examples, whose scores are kept, 16 bytes for each, and sorted in the end. It
+/// is undefined, NaN, where one of the classes does not occur, and where a score is NaN. (The same as
+/// `roc_auc_score` of scikit-learn.)
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Auc;
 
@@ -47,11 +44,10 @@ impl Auc {
     }
 }
 
-/// The range that a score lies in.
-fn bin(score: f32) -> usize {
-    let score = f64::from(score);
-    let place = if score.is_infinite() { score.signum() } else { score / (1.0 + score.abs()) };
-    (((place + 1.0) * (BINS / 2) as f64) as usize).min(BINS - 1)
+/// How many examples of each class come up among those that `add` has kept: negatives and positives.
+fn classes(kept: &[f64]) -> [f64; 2] {
+    let positives: f64 = kept.chunks_exact(2).map(|example| example[1]).sum();
+    [(kept.len() / 2) as f64 - positives, positives]
 }
 
 impl Metric for Auc {
@@ -78,52 +74,79 @@ impl Metric for Auc {
     }
 
     fn statistics(&self, inputs: &[&[usize]]) -> usize {
-        2 * inputs[1].iter().product::<usize>()
+        3 * inputs[1].iter().product::<usize>()
     }
 
+    /// All examples are kept in place of sums.
     fn sums(&self, _inputs: &[&[usize]]) -> usize {
-        2 * BINS + 1
+        0
     }
 
+    /// Writes the score of class 0, or 0, that of class 1, and the class of every example.
     fn forward(&self, context: &Context<'_>, mut statistics: MatrixMut<'_>) -> Result<(), String> {
-        if Self::two_scores([context.input_shape(0), context.input_shape(1)]) != Some(true) {
-            super::pairs(context, statistics);
+        let (scores, target) = (context.input(0), context.input(1));
+        if Self::two_scores([context.input_shape(0), context.input_shape(1)]) == Some(true) {
+            let rows = super::rows(context.input_shape(0));
+            for row in 0..scores.rows() {
+                let label = target.row(row / target.cols())[row % target.cols()];
+                let class = class_of(label, row, 2)?;
+                let example = [scores.row(row)[0], scores.row(row)[1], class as f32];
+                statistics.row_mut(row / rows)[3 * (row % rows)..][..3].copy_from_slice(&example);
+            }
             return Ok(());
         }
-        let (scores, target) = (context.input(0), context.input(1));
-        let rows = super::rows(context.input_shape(0));
-        for row in 0..scores.rows() {
-            let label = target.row(row / target.cols())[row % target.cols()];
-            let class = class_of(label, row, 2)?;
-            let pair = [scores.row(row)[1] - scores.row(row)[0], class as f32];
-            statistics.row_mut(row / rows)[2 * (row % rows)..][..2].copy_from_slice(&pair);
+        let rows = scores.rows() / context.items().max(1);
+        for item in 0..context.items() {
+            let numbers = (item * rows..(item + 1) * rows)
+                .flat_map(|row| scores.row(row).iter().zip(target.row(row)));
+            let examples = statistics.row_mut(item).chunks_exact_mut(3);
+            for (example, (score, target)) in examples.zip(numbers) {
+                let positive = f32::from(u8::from(*target > 0.5));
+                example.copy_from_slice(&[0.0, *score, positive]);
+            }
         }
         Ok(())
     }
 
-    fn add(&self, sums: &mut [f64], item: &[f32]) {
-        for pair in item.chunks_exact(2) {
-            if pair[0].is_nan() {
-                sums[2 * BINS] += 1.0;
-            } else {
-                sums[2 * bin(pair[0]) + usize::from(pair[1] > 0.5)] += 1.0;
-            }
-        }
+    fn add(&self, sums: &mut Vec<f64>, item: &[f32]) {
+        let score = |example: &[f32]| match f64::from(example[1]) - f64::from(example[0]) {
+            // Both are infinite, and equal.
+            difference if difference.is_nan() && example[0] == example[1] => 0.0,
+            difference => difference,
+        };
+        let kept = |example: &[f32]| [score(example), f64::from(example[2])];
+        sums.extend(item.chunks_exact(3).flat_map(kept));
     }
 
     fn value(&self, sums: &[f64], _items: usize) -> f64 {
-        let (mut negatives, mut positives, mut won) = (0.0, 0.0, 0.0);
-        for bin in sums[..2 * BINS].chunks_exact(2) {
-            won += bin[1] * (negatives + 0.5 * bin[0]);
-            negatives += bin[0];
-            positives += bin[1];
+        let [negatives, positives] = classes(sums);
+        let scores = sums.iter().step_by(2);
+        if negatives * positives == 0.0 || scores.clone().any(|score| score.is_nan()) {
+            return f64::NAN;
         }
-        if sums[2 * BINS] > 0.0 {
-            f64::NAN
-        } else if negatives * positives == 0.0 {
-            0.5
-        } else {
-            won / (negatives * positives)
+        let mut examples: Vec<(f64, f64)> =
+            sums.chunks_exact(2).map(|example| (example[0], example[1])).collect();
+        examples.sort_unstable_by(|one, other| one.0.total_cmp(&other.0));
+        let (mut below, mut won) = (0.0, 0.0);
+        // Equal scores, zeros of both signs among them, stand side by side.
+        for same in examples.chunk_by(|one, other| one.0 == other.0) {
+            let positive: f64 = same.iter().map(|example| example.1).sum();
+            let negative = same.len() as f64 - positive;
+            won += positive * (below + 0.5 * negative);
+            below += negative;
+        }
+        won / (negatives * positives)
+    }
+
+    fn note(&self, sums: &[f64], _items: usize) -> Option<String> {
+        let undefined = |why: &str| Some(format!("it is undefined, since {why}"));
+        match classes(sums) {
+            _ if sums.iter().step_by(2).any(|score| score.is_nan()) => {
+                undefined("a score is no number")
+            }
+            [_, 0.0] => undefined("there is no positive example"),
+            [0.0, _] => undefined("there is no negative example"),
+            _ => None,
         }
     }
 }

@@ -42,13 +42,38 @@ impl Scope {
 
     /// The measure of the class, or the mean over all classes that a target or a prediction names.
     pub(super) fn value(self, sums: &[f64], measure: fn(Counts) -> f64) -> f64 {
-        let counts = |class: usize| Counts::of(&sums[3 * class..]);
-        if let Some(class) = self.class {
-            return measure(counts(class));
-        }
-        let occur = (0..sums.len() / 3).map(counts).filter(|it| it.predicted + it.actual > 0.0);
-        let (sum, number) = occur.fold((0.0, 0.0), |(sum, n), it| (sum + measure(it), n + 1.0));
+        let (sum, number) = self
+            .counted(sums)
+            .fold((0.0, 0.0), |(sum, number), (_, it)| (sum + measure(it), number + 1.0));
         ratio(sum, number)
+    }
+
+    /// The classes that the value is of, with their counts.
+    fn counted(self, sums: &[f64]) -> impl Iterator<Item = (usize, Counts)> + '_ {
+        let all = (0..sums.len() / 3).map(|class| (class, Counts::of(&sums[3 * class..])));
+        all.filter(move |(class, it)| match self.class {
+            Some(only) => *class == only,
+            None => it.predicted + it.actual > 0.0,
+        })
+    }
+
+    /// Which classes count as 0, since `divisor` is 0 for them: `nothing` says what that means.
+    pub(super) fn note(
+        self,
+        sums: &[f64],
+        divisor: fn(Counts) -> f64,
+        nothing: &str,
+    ) -> Option<String> {
+        const NAMED: usize = 10;
+        let empty = self.counted(sums).filter(|(_, it)| divisor(*it) == 0.0);
+        let mut empty: Vec<String> = empty.map(|(class, _)| class.to_string()).collect();
+        let more = empty.len().saturating_sub(NAMED);
+        empty.truncate(NAMED);
+        let (what, count) =
+            if empty.len() == 1 { ("class", "counts") } else { ("classes", "count") };
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let named = empty.join(", ");
+        (!empty.is_empty()).then(|| format!("{nothing} {what} {named}{more}, which {count} as 0"))
     }
 }
 
@@ -57,7 +82,8 @@ impl Scope {
 macro_rules! by_class {
     (
         $(#[doc = $what:literal])+
-        $name:ident, kind: $kind:literal, summary: $summary:literal, measure: $measure:path $(,)?
+        $name:ident, kind: $kind:literal, summary: $summary:literal, measure: $measure:path,
+        divisor: $divisor:path, nothing: $nothing:literal $(,)?
     ) => {
         pub(super) static SPEC: $crate::metrics::MetricSpec = $crate::metrics::MetricSpec {
             kind: $kind,
@@ -72,8 +98,8 @@ macro_rules! by_class {
         /// Scores of shape `[…, classes]`, the largest of which is the prediction, against class indices of
         /// shape `[…]` or one-hot rows of the scores' shape. By default the value is the mean over all
         /// classes that occur among targets or predictions, with [`Self::class`] that of one class. A class
-        /// with nothing to divide by counts as 0. The details have all measures of every class. (The same
-        /// as in scikit-learn, with `average="macro"` and `zero_division=0`.)
+        /// with nothing to divide by counts as 0, and the report notes which. The details have all measures
+        /// of every class. (The same as in scikit-learn, with `average="macro"` and `zero_division=0`.)
         #[derive(Clone, Copy, Debug, Default)]
         pub struct $name($crate::metrics::by_class::Scope);
 
@@ -115,8 +141,12 @@ macro_rules! by_class {
                 $crate::metrics::by_class::forward(context, statistics)
             }
 
-            fn add(&self, sums: &mut [f64], item: &[f32]) {
+            fn add(&self, sums: &mut Vec<f64>, item: &[f32]) {
                 $crate::metrics::by_class::add(sums, item);
+            }
+
+            fn note(&self, sums: &[f64], _items: usize) -> Option<String> {
+                self.0.note(sums, $divisor, $nothing)
             }
 
             fn value(&self, sums: &[f64], _items: usize) -> f64 {
@@ -159,6 +189,21 @@ impl Counts {
 
     pub(super) fn recall(self) -> f64 {
         ratio(self.right, self.actual)
+    }
+
+    /// What precision divides by.
+    pub(super) fn predicted(self) -> f64 {
+        self.predicted
+    }
+
+    /// What recall divides by.
+    pub(super) fn actual(self) -> f64 {
+        self.actual
+    }
+
+    /// What F1 divides by.
+    pub(super) fn either(self) -> f64 {
+        self.predicted + self.actual
     }
 
     /// The harmonic mean of precision and recall.
@@ -206,7 +251,7 @@ pub(super) fn table(sums: &[f64]) -> Table {
     };
     Table {
         rows: "class".to_owned(),
-        columns: ["precision", "recall", "f1", "rows"].map(str::to_owned).to_vec(),
+        columns: ["precision", "recall", "f1", "support"].map(str::to_owned).to_vec(),
         values: sums.chunks_exact(3).map(row).collect(),
     }
 }

@@ -64,7 +64,7 @@ impl Metric for ConfusionMatrix {
         by_class::forward(context, statistics)
     }
 
-    fn add(&self, sums: &mut [f64], item: &[f32]) {
+    fn add(&self, sums: &mut Vec<f64>, item: &[f32]) {
         let classes = side(sums.len());
         for pair in item.chunks_exact(2) {
             sums[pair[1] as usize * classes + pair[0] as usize] += 1.0;

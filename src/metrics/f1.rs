@@ -8,4 +8,6 @@ by_class! {
     kind: "f1",
     summary: "harmonic mean of precision and recall",
     measure: Counts::f1,
+    divisor: Counts::either,
+    nothing: "no row is of, or predicted to be of,",
 }

@@ -138,7 +138,8 @@ fn check_numbers(inputs: &[&[usize]]) -> Result<(), Misfit> {
     ))
 }
 
-/// Writes the share of each item's rows for which `counts`, given scores and class, says so.
+/// Writes for how many of each item's rows `counts`, given scores and class, says so, and how many there
+/// are: 2 numbers, whose sums [`share`] divides.
 fn share_of_rows(
     context: &Context<'_>,
     mut statistics: MatrixMut<'_>,
@@ -151,23 +152,21 @@ fn share_of_rows(
             (last, counted) = (item, 0.0);
         }
         counted += f32::from(u8::from(counts(scores, class)));
-        statistics.row_mut(item)[0] = counted / rows;
+        statistics.row_mut(item)[..2].copy_from_slice(&[counted, rows]);
     })
 }
 
-/// Writes the mean of `error` over the numbers of each item, given one of the prediction less that of the
-/// target.
-fn mean_error(context: &Context<'_>, mut statistics: MatrixMut<'_>, error: impl Fn(f64) -> f64) {
-    let (prediction, target) = (context.input(0), context.input(1));
-    let rows = prediction.rows() / context.items().max(1);
-    for item in 0..context.items() {
-        let mut sum = 0.0f64;
-        for row in item * rows..(item + 1) * rows {
-            for (p, t) in prediction.row(row).iter().zip(target.row(row)) {
-                sum += error(f64::from(p - t));
-            }
-        }
-        statistics.row_mut(item)[0] = (sum / (rows * prediction.cols()) as f64) as f32;
+/// The share of all rows.
+fn share(sums: &[f64]) -> f64 {
+    sums[0] / sums[1].max(1.0)
+}
+
+/// Adds `error` of each difference between an item's predictions and targets, which [`pairs`] wrote, and
+/// their number: 2 sums.
+fn add_errors(sums: &mut [f64], item: &[f32], error: impl Fn(f64) -> f64) {
+    for pair in item.chunks_exact(2) {
+        sums[0] += error(f64::from(pair[0]) - f64::from(pair[1]));
+        sums[1] += 1.0;
     }
 }
 
@@ -212,7 +211,7 @@ pub trait Metric: fmt::Debug + Send + Sync {
     /// How many numbers there are for an item of inputs of these shapes; at least 1.
     fn statistics(&self, inputs: &[&[usize]]) -> usize;
 
-    /// How many sums there are.
+    /// How many sums there are before the first item, all of them 0.
     fn sums(&self, inputs: &[&[usize]]) -> usize {
         self.statistics(inputs)
     }
@@ -220,17 +219,25 @@ pub trait Metric: fmt::Debug + Send + Sync {
     /// Writes the numbers of every item of the part.
     fn forward(&self, context: &Context<'_>, statistics: MatrixMut<'_>) -> Result<(), String>;
 
-    /// Adds the numbers of one item to the sums; as they are, if there are as many.
-    fn add(&self, sums: &mut [f64], item: &[f32]) {
+    /// Adds the numbers of one item to the sums; as they are, if there are as many. What can't be summed may
+    /// be put behind them.
+    fn add(&self, sums: &mut Vec<f64>, item: &[f32]) {
         sums.iter_mut().zip(item).for_each(|(sum, &number)| *sum += f64::from(number));
     }
 
-    /// The value over `items` items, at least 1, given the sums over them.
+    /// The value over `items` items, at least 1, given the sums over them; NaN where it is undefined, of
+    /// which [`Metric::note`] says why.
     fn value(&self, sums: &[f64], items: usize) -> f64;
 
     /// Whether a higher value is a better one, as for an accuracy; an error is better when lower.
     fn higher_is_better(&self) -> bool {
         true
+    }
+
+    /// Why the value is undefined, or by which rule it has one where a quotient has not, from the same
+    /// sums.
+    fn note(&self, _sums: &[f64], _items: usize) -> Option<String> {
+        None
     }
 
     /// A table, from the same sums.

@@ -8,4 +8,6 @@ by_class! {
     kind: "precision",
     summary: "share of the rows predicted to be of a class that are of it",
     measure: Counts::precision,
+    divisor: Counts::predicted,
+    nothing: "no row is predicted to be of",
 }

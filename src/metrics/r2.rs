@@ -20,18 +20,23 @@ pub(super) static SPEC: MetricSpec = MetricSpec {
 /// The coefficient of determination: `1 - Σ(target - prediction)² / Σ(target - mean)²`, where sums
 /// and mean are over all items. Prediction and target have one shape; every place in an item has a
 /// coefficient of its own (see the details), and the value is the mean of them. Where all targets
-/// are the same it is 1 if all predictions are exact, else 0. (The same as in scikit-learn.)
+/// are the same it is 1 if all predictions are exact, else 0; of a single item it is undefined. (The same
+/// as in scikit-learn.)
 #[derive(Clone, Copy, Debug, Default)]
 pub struct R2;
 
-/// The coefficient from the sums of targets, their squares and the squared errors.
-fn coefficient(sums: &[f64], items: f64) -> f64 {
-    let [total, squares, errors] = [sums[0], sums[1], sums[2]];
-    let spread = squares - total * total / items;
-    // What rounding leaves of equal targets is no spread.
-    if spread > 1e-13 * squares {
+/// The sums of a place: how many targets there are, their mean, the sum of squared distances from it, and
+/// that of squared errors.
+const SUMS: usize = 4;
+
+/// The coefficient from the sums of a place.
+fn coefficient(sums: &[f64]) -> f64 {
+    let [number, _, spread, errors] = [sums[0], sums[1], sums[2], sums[3]];
+    if number < 2.0 {
+        f64::NAN
+    } else if spread > 0.0 {
         1.0 - errors / spread
-    } else if errors.is_nan() {
+    } else if errors.is_nan() || spread.is_nan() {
         f64::NAN
     } else {
         f64::from(errors == 0.0)
@@ -56,7 +61,7 @@ impl Metric for R2 {
     }
 
     fn sums(&self, inputs: &[&[usize]]) -> usize {
-        3 * inputs[0].iter().product::<usize>()
+        SUMS * inputs[0].iter().product::<usize>()
     }
 
     fn forward(&self, context: &Context<'_>, statistics: MatrixMut<'_>) -> Result<(), String> {
@@ -64,27 +69,34 @@ impl Metric for R2 {
         Ok(())
     }
 
-    fn add(&self, sums: &mut [f64], item: &[f32]) {
-        for (sums, pair) in sums.chunks_exact_mut(3).zip(item.chunks_exact(2)) {
+    /// Welford's method: no large squares are subtracted from each other.
+    fn add(&self, sums: &mut Vec<f64>, item: &[f32]) {
+        for (sums, pair) in sums.chunks_exact_mut(SUMS).zip(item.chunks_exact(2)) {
             let [prediction, target] = [f64::from(pair[0]), f64::from(pair[1])];
-            sums[0] += target;
-            sums[1] += target * target;
-            sums[2] += (target - prediction) * (target - prediction);
+            sums[0] += 1.0;
+            let apart = target - sums[1];
+            sums[1] += apart / sums[0];
+            sums[2] += apart * (target - sums[1]);
+            sums[3] += (target - prediction) * (target - prediction);
         }
     }
 
-    fn value(&self, sums: &[f64], items: usize) -> f64 {
-        let places = sums.chunks_exact(3);
+    fn value(&self, sums: &[f64], _items: usize) -> f64 {
+        let places = sums.chunks_exact(SUMS);
         let number = places.len().max(1) as f64;
-        places.map(|sums| coefficient(sums, items as f64)).sum::<f64>() / number
+        places.map(coefficient).sum::<f64>() / number
     }
 
-    fn details(&self, sums: &[f64], items: usize) -> Option<Table> {
-        let places = sums.chunks_exact(3);
+    fn note(&self, _sums: &[f64], items: usize) -> Option<String> {
+        (items < 2).then(|| "it is undefined for a single item".to_owned())
+    }
+
+    fn details(&self, sums: &[f64], _items: usize) -> Option<Table> {
+        let places = sums.chunks_exact(SUMS);
         Some(Table {
             rows: "number of an item".to_owned(),
             columns: vec!["r2".to_owned()],
-            values: places.map(|sums| vec![coefficient(sums, items as f64)]).collect(),
+            values: places.map(|sums| vec![coefficient(sums)]).collect(),
         })
     }
 }

@@ -8,4 +8,6 @@ by_class! {
     kind: "recall",
     summary: "share of the rows of a class that are predicted to be of it",
     measure: Counts::recall,
+    divisor: Counts::actual,
+    nothing: "no row is of",
 }

@@ -35,20 +35,28 @@ impl Metric for Rmse {
         super::check_numbers(inputs)
     }
 
-    fn statistics(&self, _inputs: &[&[usize]]) -> usize {
-        1
+    fn statistics(&self, inputs: &[&[usize]]) -> usize {
+        2 * inputs[0].iter().product::<usize>()
+    }
+
+    fn sums(&self, _inputs: &[&[usize]]) -> usize {
+        2
     }
 
     fn forward(&self, context: &Context<'_>, statistics: MatrixMut<'_>) -> Result<(), String> {
-        super::mean_error(context, statistics, |error| error * error);
+        super::pairs(context, statistics);
         Ok(())
+    }
+
+    fn add(&self, sums: &mut Vec<f64>, item: &[f32]) {
+        super::add_errors(sums, item, |error| error * error);
     }
 
     fn higher_is_better(&self) -> bool {
         false
     }
 
-    fn value(&self, sums: &[f64], items: usize) -> f64 {
-        (sums[0] / items as f64).sqrt()
+    fn value(&self, sums: &[f64], _items: usize) -> f64 {
+        super::share(sums).sqrt()
     }
 }

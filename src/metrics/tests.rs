@@ -40,7 +40,7 @@ fn assert_value(
 ) {
     for batch in [1, 2, 3, 1000] {
         let value = report(metric, shapes, values, batch).unwrap().metric("it").unwrap();
-        assert!((value - expected).abs() < 1e-6, "{}: {value} {expected}", metric.kind());
+        assert!((value - expected).abs() < 1e-12, "{}: {value} {expected}", metric.kind());
     }
 }
 
@@ -188,7 +188,19 @@ fn auc_of_odd_scores() {
     let shapes: [&[usize]; 2] = [&[], &[]];
     let infinite = [f32::NEG_INFINITY, f32::INFINITY, 1e30, -1e30];
     assert_value(Auc, shapes, [&infinite, &[0.0, 1.0, 1.0, 0.0]], 1.0);
-    assert_value(Auc, shapes, [&[1.0, 2.0], &[1.0, 1.0]], 0.5);
-    let value = report(Auc, shapes, [&[1.0, f32::NAN], &[1.0, 0.0]], 1).unwrap();
-    assert!(value.metric("it").unwrap().is_nan());
+    for (scores, targets, why) in [
+        ([1.0, 2.0], [1.0, 1.0], "no negative example"),
+        ([1.0, 2.0], [0.0, 0.0], "no positive example"),
+        ([1.0, f32::NAN], [1.0, 0.0], "a score is no number"),
+    ] {
+        let told = report(Auc, shapes, [&scores, &targets], 1).unwrap();
+        assert!(told.metric("it").unwrap().is_nan());
+        assert!(told.notes[0].note.contains(why), "{:?}", told.notes);
+        assert!(told.to_string().ends_with("it undefined"), "{told}");
+    }
+    // Far from 0 as well, where a single-precision difference would be 0.
+    let large = [2e8, 1.0, 2e8, 2.0, 2e8, 3.0, 2e8, 4.0];
+    assert_value(Auc, [&[2], &[]], [&large, &[0.0, 1.0, 0.0, 1.0]], 0.75);
+    assert_value(Auc, shapes, [&[200.0, 200.001, 199.999, 200.002], &[0.0, 1.0, 0.0, 1.0]], 1.0);
+    assert_value(Auc, shapes, [&[0.0, -0.0], &[0.0, 1.0]], 0.5);
 }

@@ -62,7 +62,7 @@ impl Metric for TopK {
     }
 
     fn statistics(&self, _inputs: &[&[usize]]) -> usize {
-        1
+        2
     }
 
     fn forward(&self, context: &Context<'_>, statistics: MatrixMut<'_>) -> Result<(), String> {
@@ -75,7 +75,7 @@ impl Metric for TopK {
         })
     }
 
-    fn value(&self, sums: &[f64], items: usize) -> f64 {
-        sums[0] / items as f64
+    fn value(&self, sums: &[f64], _items: usize) -> f64 {
+        super::share(sums)
     }
 }

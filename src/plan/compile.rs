@@ -15,9 +15,9 @@ use std::sync::Arc;
 
 use super::{Plan, chunks, fusion, tasks, values};
 use crate::context::Mode;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, count};
 use crate::flow::index::MOST;
-use crate::graph::{Graph, Role};
+use crate::graph::{Graph, NodeId, Role};
 use crate::optimizers::Optimizer;
 use crate::setters::setters;
 
@@ -116,9 +116,10 @@ impl Plan {
     /// Compiles `graph` for batches of `batch` items.
     ///
     /// # Errors
-    /// If the batch is empty or has 2³² - 1 items or more, if training is asked of a graph without a loss or without a parameter
-    /// that a loss depends on, if a tensor does not fit into memory's addresses, or if there are to be
-    /// micro-batches, but a layer looks at a batch as a whole.
+    /// If the batch is empty or has 2³² - 1 items or more, if training is asked of a graph without a loss or
+    /// without a parameter that a loss depends on, if the batch is too small for a layer that looks at it as
+    /// a whole, if a tensor does not fit into memory's addresses, or if there are to be micro-batches, but a
+    /// layer looks at a batch as a whole.
     pub fn compile(
         graph: &Arc<Graph>,
         mode: Mode,
@@ -161,6 +162,9 @@ impl Plan {
                 ));
             }
         }
+        if mode == Mode::Training {
+            refuse_small_batch(graph, batch)?;
+        }
         let included = included(graph, mode);
         let chunks = chunks::count(graph, mode, batch, &included, options)?;
         let values = values::Values::place(graph, mode, batch, &included, options, chunks);
@@ -183,6 +187,34 @@ impl Plan {
             &groups,
         ))
     }
+}
+
+/// The fewest items of a batch that node `id` of a graph can be trained on.
+pub(crate) fn least_items(graph: &Graph, id: NodeId) -> usize {
+    let node = &graph.nodes()[id];
+    let Role::Layer(layer) = &node.role else { return 1 };
+    let Some(whole) = layer.whole_batch().filter(|_| graph.trains(id)) else { return 1 };
+    let shapes = node.inputs.iter().map(|&input| graph.nodes()[input].shape.as_slice());
+    whole.least_items(&shapes.collect::<Vec<_>>())
+}
+
+/// Refuses batches that a layer which looks at them as a whole can't be trained on.
+fn refuse_small_batch(graph: &Graph, batch: usize) -> Result<()> {
+    for (id, node) in graph.nodes().iter().enumerate() {
+        let least = least_items(graph, id);
+        if batch < least {
+            return Err(Error::node(
+                &node.name,
+                format!(
+                    "a training batch of {} leaves `{}` one number a channel, which has no variance",
+                    count(batch, "item"),
+                    node.role.kind()
+                ),
+                format!("use at least {least} items a batch, or let the node not train"),
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// The nodes that a plan of this mode holds.

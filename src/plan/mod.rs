@@ -21,6 +21,7 @@ use std::ops::{Deref, Range};
 use std::sync::Arc;
 
 pub use compile::PlanOptions;
+pub(crate) use compile::least_items;
 
 use crate::context::{Call, Mode, Operand, Phase, Target, TensorLayout, part_range};
 use crate::flow::TaskGraph;

@@ -242,11 +242,17 @@ pub fn loss_page(page: &mut Page, history: &History) {
     if !history.validation.is_empty() {
         series.push(curve("test, after the epoch", &history.validation));
     }
+    let reports = history.train.iter().chain(&history.validation);
+    let left_out = match reports.filter(|report| !report.loss.is_finite()).count() {
+        0 => String::new(),
+        1 => " One loss is infinite or no number, and left out.".to_owned(),
+        many => format!(" {many} losses are infinite or no numbers, and left out."),
+    };
     page.picture(
         "loss",
         "Loss by epoch",
         &chart("loss", "epoch", "loss", &series),
-        &format!("{} steps in {} epochs.", history.steps, history.train.len()),
+        &format!("{} steps in {} epochs.{left_out}", history.steps, history.train.len()),
     );
 }
 
@@ -296,6 +302,7 @@ mod tests {
             losses: Vec::new(),
             metrics: Vec::new(),
             tables: Vec::new(),
+            notes: Vec::new(),
             regularization: Vec::new(),
             items: 1,
         };
@@ -310,6 +317,7 @@ mod tests {
         let text = page.to_html();
         assert!(!text.contains("NaN"));
         assert_eq!(text.matches("<circle").count(), 3);
+        assert!(text.contains("One loss is infinite or no number, and left out."), "{text}");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The calls that a part of a task makes.
 
-use crate::context::{Call, Context, Operand, Pass, Phase, Target, part_range};
+use crate::context::{Call, Context, Finite, Operand, Pass, Phase, Target, part_range};
 use crate::flow::index::TaskIndex;
 use crate::flow::policy::ReadyPart;
 use crate::graph::Role;
@@ -15,15 +15,23 @@ impl RunState {
     /// Makes every call of one part; `at` is the one under way.
     #[inline]
     pub(super) fn make_calls(&self, part: ReadyPart, at: &mut usize) -> Result<(), String> {
+        let searches = self.finite.is(Finite::Search);
         for (number, call) in self.plan.calls_of(part.task).iter().enumerate() {
             *at = number;
-            self.make(part.task, part.part, call)?;
+            if searches {
+                let context = self.context(part.task, part.part, call);
+                let make = || self.make(part.task, part.part, call);
+                self.make_searching(&context, call, make)?;
+            } else {
+                self.make(part.task, part.part, call)?;
+            }
         }
         Ok(())
     }
 
+    /// What a call of a part sees.
     #[inline]
-    fn make(&self, task: TaskIndex, part: u32, call: &Call) -> Result<(), String> {
+    fn context<'a>(&'a self, task: TaskIndex, part: u32, call: &'a Call) -> Context<'a> {
         let plan = &*self.plan;
         let node = &plan.graph.nodes[call.node];
         let described = &plan.flow.tasks[task];
@@ -34,7 +42,7 @@ impl RunState {
             0..all
         };
         let first_item = described.items.start() + items.start;
-        let mut context = Context {
+        Context {
             tensors: &self.tensors,
             call,
             node,
@@ -42,7 +50,14 @@ impl RunState {
             first_item,
             in_place: false,
             read_next: &[],
-        };
+        }
+    }
+
+    #[inline]
+    fn make(&self, task: TaskIndex, part: u32, call: &Call) -> Result<(), String> {
+        let plan = &*self.plan;
+        let node = &plan.graph.nodes[call.node];
+        let mut context = self.context(task, part, call);
         let targets = call.writes.of(&plan.targets);
         match call.phase {
             Phase::Summarize => self.summarize(task, part, &context, Pass::Forward),
@@ -105,6 +120,7 @@ impl RunState {
                 Ok(())
             }
             Phase::Commit => {
+                self.check_losses()?;
                 self.core.commit(task);
                 self.clip_scale(call);
                 Ok(())
@@ -113,6 +129,7 @@ impl RunState {
                 let spec = &self.parameter(call).spec;
                 match spec.kind {
                     ParameterKind::Learned => self.update(task, part, call),
+                    ParameterKind::Statistic if self.finite.is(Finite::Search) => Ok(()),
                     ParameterKind::Statistic => {
                         self.move_statistic(&context);
                         Ok(())

@@ -1,6 +1,7 @@
 //! One execution of a plan, as its user sees it. A run is used again for every step.
 
 mod calls;
+mod finite;
 mod memory;
 mod moving;
 mod parameters;
@@ -11,7 +12,7 @@ use std::sync::atomic::Ordering;
 
 use self::state::RunState;
 pub use crate::context::Parameters;
-use crate::context::{Mode, Operand, ParameterIndex, Phase, Place};
+use crate::context::{Finite, Found, Mode, Operand, ParameterIndex, Phase, Place};
 use crate::error::{Error, Result};
 use crate::flow::index::ValueIndex;
 use crate::flow::{CancelToken, Execute, Observer, Running, sealed};
@@ -87,6 +88,21 @@ impl Run {
     /// Seeds what layers draw at random in training.
     pub fn set_seed(&mut self, seed: u64) {
         self.state.seed.store(seed, Ordering::Relaxed);
+    }
+
+    /// Says how closely to look whether numbers are finite.
+    pub(crate) fn set_finite(&mut self, level: Finite) {
+        self.state.finite.set(level);
+    }
+
+    /// Whether a loss or a gradient was not finite since the last time.
+    pub(crate) fn take_broken(&mut self) -> bool {
+        self.state.finite.take_broken()
+    }
+
+    /// What a search has found first.
+    pub(crate) fn take_found(&mut self) -> Option<Found> {
+        self.state.finite.take_found()
     }
 
     /// Reports every part to `observer`, or to nobody.

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::atomic::Ordering;
 
 use super::state::RunState;
-use crate::context::{Call, Context, Operand, ParameterIndex, Phase};
+use crate::context::{Call, Context, Finite, Operand, ParameterIndex, Phase};
 use crate::flow::index::TaskIndex;
 use crate::graph::{Parameter, Role};
 use crate::kernels::{self, Buffer};
@@ -165,6 +165,13 @@ impl RunState {
             let Some(gradient) = self.complete_gradient(call, &range) else { return Ok(()) };
             gradient
         };
+        if self.finite.is(Finite::Search) {
+            self.search_gradient(call, gradient);
+            return Ok(());
+        }
+        if !self.lets_move(gradient) {
+            return Ok(());
+        }
         let entry = &self.parameters.entries[parameter_of(call)];
         // SAFETY: the buffers are as large as the parameter; this part is the only one with these
         // rows, and all readers of this call are done.

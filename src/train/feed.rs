@@ -29,6 +29,8 @@ pub(super) struct Gatherer {
     sampler: Sampler,
     batch_size: usize,
     batches: usize,
+    /// Without a limit.
+    all_batches: usize,
     epochs: usize,
     epoch: usize,
     next: usize,
@@ -36,17 +38,39 @@ pub(super) struct Gatherer {
 }
 
 impl Gatherer {
+    /// Of the columns' items, from the batch on with which the options begin.
+    pub(super) fn new(
+        columns: Vec<(NodeId, Column)>,
+        sampler: Sampler,
+        options: &FitOptions<'_>,
+    ) -> Self {
+        let items = sampler.items();
+        let (epoch, batch) = options.position(items);
+        Self {
+            columns,
+            sampler,
+            batch_size: options.batch_size,
+            batches: options.batches(items),
+            all_batches: options.all_batches(items),
+            epochs: options.epochs,
+            epoch,
+            next: batch * options.batch_size,
+            sequence: Vec::new(),
+        }
+    }
+
     /// The next batch, in the memory of `spare`; [`None`] after the last epoch.
-    fn gather(&mut self, mut spare: Batch) -> Option<Result<Batch>> {
+    pub(super) fn gather(&mut self, mut spare: Batch) -> Option<Result<Batch>> {
         if self.epoch >= self.epochs {
             return None;
         }
         if self.next == 0 || self.sequence.is_empty() {
             self.sampler.epoch_into(self.epoch as u64, &mut self.sequence);
         }
-        let end = (self.next + self.batch_size).min(self.sequence.len());
-        let items = &self.sequence[self.next..end];
         spare.number = self.next / self.batch_size;
+        let is_last = spare.number + 1 >= self.all_batches;
+        let end = if is_last { self.sequence.len() } else { self.next + self.batch_size };
+        let items = &self.sequence[self.next..end];
         if let Err(error) = spare.gathered.gather(&self.columns, items) {
             return Some(Err(error));
         }
@@ -76,17 +100,7 @@ impl Feed {
     ) -> Self {
         let items = sampler.items();
         let numbers: usize = columns.iter().map(|(_, column)| column.values.len() / items).sum();
-        let batches = options.batches(items);
-        let mut gatherer = Gatherer {
-            columns,
-            sampler,
-            batch_size: options.batch_size,
-            batches,
-            epochs: options.epochs,
-            epoch: (options.start / batches as u64) as usize,
-            next: (options.start % batches as u64) as usize * options.batch_size,
-            sequence: Vec::new(),
-        };
+        let mut gatherer = Gatherer::new(columns, sampler, options);
         if numbers * options.batch_size < WORTH_A_THREAD {
             return Self::Now(Box::new(gatherer), Batch::default());
         }
@@ -200,6 +214,29 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_small_last_batch_joins_the_one_before() {
+        let base = FitOptions { epochs: 2, batch_size: 3, seed: 4, ..FitOptions::default() };
+        let all = batches(1, &base);
+        for (smallest, sizes) in [(1, &[3, 3, 1][..]), (2, &[3, 4])] {
+            let options = FitOptions { smallest_batch: smallest, ..base.clone() };
+            assert_eq!(options.batches(7), sizes.len());
+            for width in [1, WORTH_A_THREAD] {
+                let found = batches(width, &options);
+                let taken: Vec<usize> = found.iter().map(|batch| batch.1).collect();
+                assert_eq!(taken, [sizes, sizes].concat());
+                let items = |of: &[(usize, usize, Vec<f32>)]| -> Vec<f32> {
+                    of.iter().flat_map(|batch| batch.2.clone()).collect()
+                };
+                assert_eq!(items(&found), items(&all), "all items, in the same order");
+                let start = FitOptions { start: sizes.len() as u64 + 1, ..options.clone() };
+                assert_eq!(batches(width, &start), found[sizes.len() + 1..]);
+            }
+        }
+        let alone = FitOptions { smallest_batch: 5, batch_size: 9, ..base.clone() };
+        assert_eq!((alone.batches(4), alone.batches(18), alone.batches(19)), (1, 2, 2));
     }
 
     #[test]

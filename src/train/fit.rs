@@ -1,5 +1,6 @@
 //! Training over a data set.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::callbacks::callback::{
@@ -10,6 +11,7 @@ use super::feed::Feed;
 use super::network::Network;
 use super::passes::require_items;
 use super::report::{Report, Totals};
+use super::rewind::Rewind;
 use crate::context::Mode;
 use crate::data::{Dataset, Order, Sampler};
 use crate::error::{Error, Result};
@@ -39,6 +41,9 @@ pub struct FitOptions<'a> {
     pub start: u64,
     /// Items in a batch; the last batch of an epoch may be smaller.
     pub batch_size: usize,
+    /// A last batch of fewer items joins the one before. Training uses [`Network::smallest_batch`] if that
+    /// is more.
+    pub smallest_batch: usize,
     /// The order of items in an epoch.
     pub order: Order,
     /// For the order: each epoch has its own, which follows from this and the epoch's number.
@@ -59,6 +64,7 @@ impl Default for FitOptions<'_> {
             epochs: 1,
             start: 0,
             batch_size: 32,
+            smallest_batch: 1,
             order: Order::Shuffled,
             seed: 0,
             max_steps: None,
@@ -74,6 +80,7 @@ impl<'a> FitOptions<'a> {
         epochs: usize,
         start: u64,
         batch_size: usize,
+        smallest_batch: usize,
         order: Order,
         seed: u64,
         max_steps: impl Into<Option<u64>>,
@@ -84,8 +91,16 @@ impl<'a> FitOptions<'a> {
 
     /// Batches in an epoch over `items` items.
     pub fn batches(&self, items: usize) -> usize {
-        let all = items.div_ceil(self.batch_size.max(1));
+        let all = self.all_batches(items);
         self.max_batches.map_or(all, |most| all.min(most.max(1)))
+    }
+
+    /// The same, without a limit.
+    pub(super) fn all_batches(&self, items: usize) -> usize {
+        let size = self.batch_size.max(1);
+        let (whole, rest) = (items / size, items % size);
+        let joins = rest < self.smallest_batch && whole > 0;
+        whole + usize::from(rest > 0 && !joins)
     }
 
     /// Steps of the whole training over `items` items, those before [`FitOptions::start`] included,
@@ -93,6 +108,12 @@ impl<'a> FitOptions<'a> {
     pub fn steps(&self, items: usize) -> u64 {
         let steps = (self.epochs as u64).saturating_mul(self.batches(items) as u64);
         self.max_steps.map_or(steps, |most| most.min(steps))
+    }
+
+    /// The epoch, from 0, and the batch within it with which a training over `items` items goes on.
+    pub fn position(&self, items: usize) -> (usize, usize) {
+        let batches = self.batches(items).max(1) as u64;
+        ((self.start / batches) as usize, (self.start % batches) as usize)
     }
 
     /// Whether training goes on after this many steps since its start.
@@ -138,8 +159,11 @@ impl Network {
         callbacks: &mut [&mut dyn Callback],
     ) -> Result<History> {
         require_items(options.batch_size)?;
+        let smallest_batch = options.smallest_batch.max(self.smallest_batch());
+        let options = &FitOptions { smallest_batch, ..options.clone() };
         let columns = self.columns(Mode::Training, data)?;
         let sampler = Sampler::new(data, &options.order, options.batch_size, options.seed)?;
+        let mut rewind = Rewind::new(self, &columns, &sampler);
         let mut callbacks = Callbacks::new(callbacks);
         callbacks.before_training(self)?;
         let history = std::thread::scope(|scope| {
@@ -154,7 +178,9 @@ impl Network {
                     break;
                 }
                 let at = Epoch { number, batches, clock: &mut clock };
-                control = self.epoch(at, &mut feed, options, &mut callbacks, &mut history)?;
+                let rewind = rewind.as_mut();
+                control =
+                    self.epoch(at, &mut feed, options, (&mut callbacks, rewind), &mut history)?;
             }
             Ok::<_, Error>(history)
         })?;
@@ -168,7 +194,7 @@ impl Network {
         at: Epoch<'_>,
         feed: &mut Feed,
         options: &FitOptions<'_>,
-        callbacks: &mut Callbacks<'_, '_>,
+        (callbacks, mut rewind): (&mut Callbacks<'_, '_>, Option<&mut Rewind>),
         history: &mut History,
     ) -> Result<Control> {
         let mut control = Control::Continue;
@@ -176,7 +202,8 @@ impl Network {
         let epochs = options.epochs;
         let event = EpochStart { epoch, epochs, elapsed: clock.elapsed() };
         callbacks.before_epoch(self, &event)?;
-        let mut totals = Totals::new(self.graph());
+        let graph = Arc::clone(self.graph());
+        let mut totals = Totals::new(&graph);
         let mut step_began = Instant::now();
         while control == Control::Continue {
             let Some(batch) = feed.next() else { break };
@@ -187,7 +214,15 @@ impl Network {
                 let event = BatchStart { epoch, epochs, batch: number, batches, elapsed };
                 callbacks.before_batch(self, &event)?;
             }
-            self.pass(Mode::Training, &batch.gathered, &mut totals)?;
+            if let Some(rewind) = &mut rewind {
+                rewind.before_step(self, history.steps);
+            }
+            if let Err(error) = self.pass(Mode::Training, &batch.gathered, &mut totals) {
+                return Err(match rewind.filter(|_| self.is_torn()) {
+                    Some(rewind) => rewind.go_back(self, options, history.steps).unwrap_or(error),
+                    None => error,
+                });
+            }
             feed.give_back(batch);
             let seconds = step_began.elapsed().as_secs_f64();
             clock.step(seconds);
@@ -195,13 +230,13 @@ impl Network {
             history.steps += 1;
             control = options.after(history.steps);
             if !callbacks.is_empty() {
-                let report = totals.report(self.graph());
                 let event = BatchEnd {
                     epoch,
                     epochs,
                     batch: number,
                     batches,
-                    report: &report,
+                    totals: &totals,
+                    graph: &graph,
                     elapsed: clock.elapsed(),
                     left: clock.left(batches - number - 1),
                 };

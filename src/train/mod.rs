@@ -6,6 +6,7 @@ pub mod checkpoint;
 mod clock;
 mod costs;
 mod feed;
+mod finite;
 mod fit;
 mod network;
 mod options;
@@ -14,7 +15,9 @@ mod passes;
 mod progress;
 mod recompile;
 mod report;
+mod rewind;
 mod stream;
+mod weights;
 
 pub use callbacks::callback::{BatchEnd, BatchStart, Callback, Control, EpochEnd, EpochStart};
 pub use checkpoint::Checkpoint;
@@ -25,5 +28,5 @@ pub use options::NetworkOptions;
 #[cfg(feature = "progress")]
 pub use progress::Progress;
 pub use recompile::Carried;
-pub use report::{NamedTable, NamedValue, Report};
+pub use report::{NamedNote, NamedTable, NamedValue, Report};
 pub use stream::PredictStream;

@@ -4,18 +4,16 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
-
 use super::batch::{bind, by_node, outputs, row_major};
 use super::costs::CostMeasurement;
 use super::options::NetworkOptions;
 use super::report::{Report, Totals};
-use crate::context::Mode;
+use crate::context::{Finite, Mode};
 use crate::error::{Error, Result};
 use crate::flow::{Executor, executor};
 use crate::graph::{Graph, NodeId};
 use crate::optimizers::Optimizer;
-use crate::plan::Plan;
+use crate::plan::{Plan, least_items};
 use crate::run::{Parameters, Run};
 use crate::tensor::Tensor;
 
@@ -65,6 +63,10 @@ pub struct Network {
     options: NetworkOptions,
     runs: HashMap<(Mode, usize), MeasuredRun>,
     step: u64,
+    /// How often weights or the optimizer's state were changed from outside.
+    changes: u64,
+    /// Whether the last step was broken off after some parameters had moved.
+    torn: bool,
 }
 
 /// A run, and what is known of the costs of its tasks.
@@ -108,6 +110,8 @@ impl Network {
             options,
             runs: HashMap::new(),
             step: 0,
+            changes: 0,
+            torn: false,
             graph,
             optimizer,
         })
@@ -171,40 +175,11 @@ impl Network {
         self.step = step;
     }
 
-    /// The weights called `name`, such as `logits.weight`, row-major.
-    ///
-    /// # Errors
-    /// If there is no such parameter.
-    pub fn weights(&self, name: &str) -> Result<Tensor> {
-        Ok(self.parameters.weights(&self.graph, self.parameter(name)?))
-    }
-
-    /// Replaces the weights called `name`.
-    ///
-    /// # Errors
-    /// If there is no such parameter, or if it has another shape.
-    pub fn set_weights(&mut self, name: &str, values: &Tensor) -> Result<()> {
-        self.parameters.set_weights(&self.graph, self.parameter(name)?, values)
-    }
-
-    /// Array number `state` of [`Optimizer::state`] for the parameter called `name`.
-    ///
-    /// # Errors
-    /// If there is no such parameter or array. Statistics and parameters that are not trained have none.
-    pub fn optimizer_state(&self, name: &str, state: &str) -> Result<Tensor> {
-        let parameter = self.parameter(name)?;
-        let state = self.state_array(parameter, state)?;
-        Ok(self.parameters.state(&self.graph, parameter, state))
-    }
-
-    /// Replaces an array of the optimizer's state.
-    ///
-    /// # Errors
-    /// If there is no such parameter or array, or if it has another shape.
-    pub fn set_optimizer_state(&mut self, name: &str, state: &str, values: &Tensor) -> Result<()> {
-        let parameter = self.parameter(name)?;
-        let state = self.state_array(parameter, state)?;
-        self.parameters.set_state(&self.graph, parameter, state, values)
+    /// The fewest items of a batch that it can be trained on: two where `batch_norm` has one number a channel
+    /// of each item, else one.
+    pub fn smallest_batch(&self) -> usize {
+        let nodes = 0..self.graph.nodes().len();
+        nodes.map(|id| least_items(&self.graph, id)).max().unwrap_or(1)
     }
 
     /// The weights and the optimizer's state, by the parameter's number.
@@ -212,57 +187,32 @@ impl Network {
         &self.parameters
     }
 
+    /// The same, to share them with a run.
+    pub(super) fn shared_parameters(&self) -> Arc<Parameters> {
+        Arc::clone(&self.parameters)
+    }
+
+    /// Notes that weights or the optimizer's state were changed from outside.
+    pub(super) fn note_change(&mut self) {
+        self.changes += 1;
+    }
+
+    /// How often that was.
+    pub(super) fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// Whether the last step was broken off after some parameters had moved.
+    pub(super) fn is_torn(&self) -> bool {
+        self.torn
+    }
+
     /// Goes on with another graph and its parameters; plans are compiled anew.
     pub(super) fn replace(&mut self, graph: Arc<Graph>, parameters: Parameters) {
         self.runs.clear();
+        self.note_change();
         self.parameters = Arc::new(parameters);
         self.graph = graph;
-    }
-
-    fn parameter(&self, name: &str) -> Result<usize> {
-        let parameters = self.graph.parameters();
-        parameters.iter().position(|parameter| parameter.name == name).ok_or_else(|| {
-            if let Some(own) = self.name_at_owner(name) {
-                return Error::Parameter {
-                    parameter: name.to_owned(),
-                    problem: "its node shares the parameters of another".to_owned(),
-                    remedy: format!("ask for `{own}`"),
-                };
-            }
-            let known = parameters.iter().map(|parameter| parameter.name.as_str());
-            Error::unknown("parameter", name, known)
-        })
-    }
-
-    /// What a shared parameter is called, given the name that it would have at one of the other nodes.
-    fn name_at_owner(&self, name: &str) -> Option<&str> {
-        let (node, last) = name.rsplit_once('.')?;
-        let node = self.graph.node(node).ok()?;
-        let mut used = node.parameters.iter().map(|&index| &self.graph.parameters()[index]);
-        used.find(|parameter| parameter.spec.name == last).map(|parameter| parameter.name.as_str())
-    }
-
-    fn state_array(&self, parameter: usize, name: &str) -> Result<usize> {
-        let known = self.graph.parameters()[parameter].state(self.optimizer.as_ref());
-        let unknown = || Error::unknown("optimizer state", name, known.iter().copied());
-        known.iter().position(|&state| state == name).ok_or_else(unknown)
-    }
-
-    /// SHA-256 over all weights in the order of their names, as little-endian 32-bit floats, in
-    /// hexadecimal.
-    pub fn weights_sha256(&self) -> String {
-        let mut order: Vec<usize> = (0..self.graph.parameters().len()).collect();
-        order.sort_by(|&a, &b| {
-            let parameters = self.graph.parameters();
-            parameters[a].name.cmp(&parameters[b].name)
-        });
-        let mut hash = Sha256::new();
-        for index in order {
-            for value in self.parameters.weights(&self.graph, index) {
-                hash.update(value.to_le_bytes());
-            }
-        }
-        hash.finalize().iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
     }
 
     /// The run for batches of `batch` items, compiled at its first use.
@@ -311,17 +261,36 @@ impl Network {
         let measured = mode == Mode::Training && self.options.measured_costs;
         let can_fail = moves && self.optimizer.can_fail();
         let parameters = can_fail.then(|| Arc::clone(&self.parameters));
+        let watches = moves && self.options.check_finite;
+        self.torn = false;
         let (MeasuredRun { run, costs }, executor, step) = self.step_parts(mode, items)?;
         bind(run, batch)?;
         run.set_step(*step);
+        run.set_finite(if watches { Finite::Watch } else { Finite::Off });
         let before = parameters.map(|parameters| (parameters.snapshot(), parameters));
         let outcome = if measured { costs.execute(run, executor) } else { executor.execute(run) };
+        let broken = run.take_broken();
         match (&outcome, before) {
+            (Ok(()), None) if broken => self.torn = true,
+            (Ok(()), Some((copy, parameters))) if broken => parameters.restore(&copy),
             (Ok(()), _) => *step += u64::from(moves),
             (Err(_), Some((copy, parameters))) => parameters.restore(&copy),
             (Err(_), None) => {}
         }
-        outcome.map(|()| &*run)
+        if broken {
+            return Err(self.search_not_finite(items));
+        }
+        outcome?;
+        Ok(self.run(mode, items)?)
+    }
+
+    /// Binds a batch to the run that trains on so many items.
+    pub(super) fn bind_training<N: AsRef<[f32]>>(
+        &mut self,
+        items: usize,
+        batch: impl IntoIterator<Item = (NodeId, N)>,
+    ) -> Result<()> {
+        bind(self.run(Mode::Training, items)?, batch)
     }
 
     /// One training step: forward, backward and the updates. The report is from before the update.

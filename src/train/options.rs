@@ -25,6 +25,10 @@ pub struct NetworkOptions {
     /// Whether a few early steps of training are measured, part by part, so that the policy goes by what
     /// tasks take; it goes by estimates before, and without. Numbers are the same.
     pub measured_costs: bool,
+    /// Whether a training step ends in an error, [`Error::NotFinite`](crate::Error::NotFinite), where a loss or
+    /// a gradient is infinite or no number. [`Network::fit`](super::Network::fit) then keeps a second copy of the
+    /// parameters.
+    pub check_finite: bool,
     /// How plans are compiled.
     pub plan: PlanOptions,
 }
@@ -38,6 +42,7 @@ impl Default for NetworkOptions {
             workers: std::thread::available_parallelism().map_or(1, usize::from),
             policy: "critical-path".to_owned(),
             measured_costs: true,
+            check_finite: true,
             plan: PlanOptions::default(),
         }
     }
@@ -50,6 +55,7 @@ impl NetworkOptions {
         workers: usize,
         policy: impl Into<String>,
         measured_costs: bool,
+        check_finite: bool,
         plan: PlanOptions,
     }
 }

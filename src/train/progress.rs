@@ -1,12 +1,18 @@
 //! How far training has come, for people to watch.
 
 use std::io::{IsTerminal, Write};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{BatchEnd, Callback, Control, EpochEnd, Network, Report};
 use crate::error::Result;
+
+/// Values in the bar are not computed anew before this has passed.
+const FRESH: Duration = Duration::from_millis(50);
+
+/// Nor before this many times as long as that took.
+const SHOWN: u32 = 50;
 
 /// Shows training on standard error: a line for every epoch, and, on a terminal, a bar with the
 /// epoch, the losses and metrics so far, the time gone, and the time left for the epoch and for all of
@@ -14,6 +20,8 @@ use crate::error::Result;
 #[derive(Debug)]
 pub struct Progress {
     bar: Option<ProgressBar>,
+    /// When losses and metrics so far are shown again.
+    due: Option<Instant>,
 }
 
 impl Progress {
@@ -29,7 +37,7 @@ impl Progress {
             bar.set_position(done);
             bar
         });
-        Self { bar }
+        Self { bar, due: None }
     }
 
     /// Takes the bar away.
@@ -52,12 +60,15 @@ impl Progress {
 impl Callback for Progress {
     fn batch_end(&mut self, _network: &mut Network, event: &BatchEnd<'_>) -> Result<Control> {
         if let Some(bar) = &self.bar {
-            bar.set_message(format!(
-                "epoch {}/{} {}",
-                event.epoch + 1,
-                event.epochs,
-                describe(event.report, ""),
-            ));
+            let now = Instant::now();
+            if self.due.is_none_or(|due| due <= now) || event.batch + 1 == event.batches {
+                let (epoch, epochs) = (event.epoch + 1, event.epochs);
+                bar.set_message(format!(
+                    "epoch {epoch}/{epochs} {}",
+                    describe(&event.report(), "")
+                ));
+                self.due = Some(now + (SHOWN * now.elapsed()).max(FRESH));
+            }
             bar.set_prefix(format!(
                 "{}, {} left in the epoch, {} in all",
                 describe_duration(event.elapsed),
@@ -92,7 +103,8 @@ impl Callback for Progress {
 /// `loss 0.1234  accuracy 0.9876`.
 fn describe(report: &Report, prefix: &str) -> String {
     let metrics = report.metrics.iter();
-    let metrics = metrics.map(|metric| format!("  {prefix}{} {:.4}", metric.name, metric.value));
+    let metrics =
+        metrics.map(|metric| format!("  {prefix}{} {}", metric.name, report.shown(metric)));
     format!("{prefix}loss {:.4}{}", report.loss, metrics.collect::<String>())
 }
 

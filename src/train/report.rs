@@ -29,6 +29,15 @@ pub struct NamedTable {
     pub table: Table,
 }
 
+/// What a metric has to say of its value.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct NamedNote {
+    /// The node's name.
+    pub name: String,
+    /// Why its value is undefined, or by which rule it has one.
+    pub note: String,
+}
+
 /// What came out of some items: exact over all of them, not a mean of means.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
@@ -46,6 +55,9 @@ pub struct Report {
     /// The details of those metrics that have some.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tables: Vec<NamedTable>,
+    /// What those metrics say of their values that are undefined, or have one by a rule alone.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<NamedNote>,
     /// How many items went in.
     pub items: usize,
 }
@@ -73,6 +85,15 @@ impl Report {
         self.metrics.iter().find(|metric| metric.name == name).map(|metric| metric.value)
     }
 
+    /// A metric's value in words of people: with four digits, or `undefined`.
+    pub(super) fn shown(&self, metric: &NamedValue) -> String {
+        if metric.value.is_nan() && self.notes.iter().any(|note| note.name == metric.name) {
+            "undefined".to_owned()
+        } else {
+            format!("{:.4}", metric.value)
+        }
+    }
+
     /// The details of the metric called `name`.
     pub fn table(&self, name: &str) -> Option<&Table> {
         self.tables.iter().find(|table| table.name == name).map(|table| &table.table)
@@ -88,7 +109,7 @@ impl fmt::Display for Report {
             write!(f, ", {:.4} of it regularization", costs.sum::<f64>())?;
         }
         for metric in &self.metrics {
-            write!(f, "  {} {:.4}", metric.name, metric.value)?;
+            write!(f, "  {} {}", metric.name, self.shown(metric))?;
         }
         Ok(())
     }
@@ -179,15 +200,19 @@ impl Totals {
             regularization.push(NamedValue { name, value });
         }
         let mut metrics = Vec::new();
-        let mut tables = Vec::new();
+        let (mut tables, mut notes) = (Vec::new(), Vec::new());
         for MetricTotals { id, metric, sums, .. } in &self.metrics {
             let name = graph.nodes()[*id].name.clone();
             let items = self.items.max(1);
             if let Some(table) = metric.details(sums, items) {
                 tables.push(NamedTable { name: name.clone(), table });
             }
+            if let Some(note) = metric.note(sums, items) {
+                notes.push(NamedNote { name: name.clone(), note });
+            }
             metrics.push(NamedValue { name, value: metric.value(sums, items) });
         }
-        Report { loss, losses, regularization, metrics, tables, items: self.items }
+        let items = self.items;
+        Report { loss, losses, regularization, metrics, tables, notes, items }
     }
 }

@@ -29,7 +29,7 @@ mod recording;
 mod replay;
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -38,6 +38,7 @@ pub use recording::{Log, Recording};
 pub use replay::Replay;
 
 use crate::error::{Error, Result};
+use crate::files;
 
 /// One line of a schedule's file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,13 +92,13 @@ impl Schedule {
     /// # Errors
     /// If the file can't be written.
     pub fn write(&self, path: &Path) -> Result<()> {
-        let failed = |source| Error::io(path, source);
-        let mut file = BufWriter::new(File::create(path).map_err(failed)?);
+        let failed = |error: serde_json::Error| Error::io(path, error.into());
+        let mut text = Vec::new();
         for event in &self.events {
-            serde_json::to_writer(&mut file, event).map_err(|error| failed(error.into()))?;
-            file.write_all(b"\n").map_err(failed)?;
+            serde_json::to_writer(&mut text, event).map_err(failed)?;
+            text.push(b'\n');
         }
-        file.flush().map_err(failed)
+        files::replace(path, &text)
     }
 
     /// Reads what [`Schedule::write`] wrote.

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use crate::error::Result;
+use crate::graph::Graph;
+use crate::train::report::Totals;
 use crate::train::{Network, Report, TimeLeft};
 
 /// Whether training goes on.
@@ -62,12 +64,20 @@ pub struct BatchEnd<'a> {
     pub batch: usize,
     /// Batches in an epoch.
     pub batches: usize,
-    /// Losses and metrics of the epoch so far.
-    pub report: &'a Report,
+    pub(in crate::train) totals: &'a Totals,
+    pub(in crate::train) graph: &'a Graph,
     /// Since `fit` began.
     pub elapsed: Duration,
     /// Until the end of the epoch, and of training.
     pub left: TimeLeft,
+}
+
+impl BatchEnd<'_> {
+    /// Losses and metrics of the epoch so far. Some metrics take time that grows with the items: it is
+    /// better not asked for after every batch.
+    pub fn report(&self) -> Report {
+        self.totals.report(self.graph)
+    }
 }
 
 /// An epoch has ended.

@@ -1,7 +1,10 @@
 //! Ends training when it no longer helps.
 
+use std::sync::Arc;
+
 use super::Watch;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::train::checkpoint::StoppingState;
 use crate::train::{Callback, Control, EpochEnd, Network};
 
 /// Ends training after some epochs in a row in which the watched value did not improve.
@@ -33,12 +36,14 @@ pub struct EarlyStopping {
     best_epoch: Option<usize>,
     stopped: bool,
     best: Option<Best>,
+    /// What the next training goes on from.
+    resumed: Option<StoppingState>,
 }
 
 /// A network at its best.
 #[derive(Clone, Debug)]
 struct Best {
-    parameters: Vec<Vec<f32>>,
+    parameters: Arc<Vec<Vec<f32>>>,
     step: u64,
 }
 
@@ -53,6 +58,7 @@ impl EarlyStopping {
             best_epoch: None,
             stopped: false,
             best: None,
+            resumed: None,
         }
     }
 
@@ -74,6 +80,26 @@ impl EarlyStopping {
         self.best_epoch
     }
 
+    /// How far it has come, for [`EarlyStopping::resume`]; a [`FitRecord`] keeps it in a file.
+    ///
+    /// [`FitRecord`]: crate::train::checkpoint::FitRecord
+    pub fn state(&self) -> StoppingState {
+        StoppingState {
+            best: self.watch.best(),
+            best_epoch: self.best_epoch,
+            waited: self.waited,
+            best_step: self.best.as_ref().map(|best| best.step),
+            parameters: self.best.as_ref().map(|best| Arc::clone(&best.parameters)),
+        }
+    }
+
+    /// The next training goes on from where another one was.
+    #[must_use]
+    pub fn resume(mut self, state: StoppingState) -> Self {
+        self.resumed = Some(state);
+        self
+    }
+
     /// Whether it has ended the latest training.
     pub fn stopped(&self) -> bool {
         self.stopped
@@ -81,12 +107,28 @@ impl EarlyStopping {
 }
 
 impl Callback for EarlyStopping {
-    fn before_training(&mut self, _network: &mut Network) -> Result<()> {
-        self.watch.forget();
-        self.waited = 0;
-        self.best_epoch = None;
+    fn before_training(&mut self, network: &mut Network) -> Result<()> {
+        let state = self.resumed.take().unwrap_or_default();
+        self.watch.start_from(state.best);
+        self.waited = state.waited;
+        self.best_epoch = state.best_epoch;
         self.stopped = false;
-        self.best = None;
+        self.best = match (state.parameters, state.best_step) {
+            (Some(parameters), Some(step)) if self.restore => {
+                if !network.parameters().fits(&parameters) {
+                    return Err(Error::Training {
+                        problem:
+                            "the best network of the training to go on with is of another graph \
+                                  or another optimizer"
+                                .to_owned(),
+                        remedy: "resume with the model and the optimizer that were saved"
+                            .to_owned(),
+                    });
+                }
+                Some(Best { parameters, step })
+            }
+            _ => None,
+        };
         Ok(())
     }
 
@@ -95,7 +137,7 @@ impl Callback for EarlyStopping {
             self.waited = 0;
             self.best_epoch = Some(event.epoch);
             if self.restore {
-                let parameters = network.parameters().snapshot();
+                let parameters = Arc::new(network.parameters().snapshot());
                 self.best = Some(Best { parameters, step: network.step() });
             }
             return Ok(Control::Continue);
@@ -106,9 +148,10 @@ impl Callback for EarlyStopping {
     }
 
     fn after_training(&mut self, network: &mut Network) -> Result<()> {
-        if let Some(best) = self.best.take() {
+        if let Some(best) = &self.best {
             network.parameters().restore(&best.parameters);
             network.set_step(best.step);
+            self.waited = 0;
         }
         Ok(())
     }

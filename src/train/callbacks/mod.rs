@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | [`EarlyStopping`] | ends training when a value no longer improves |
 //! | [`BestCheckpoint`] | saves the network whenever a value improves |
+//! | [`PeriodicCheckpoint`] | saves the network every so many steps or minutes |
 //! | [`CsvLog`] | writes a line for every epoch; with the feature `csv` |
 //! | [`LearningRateLog`] | collects the learning rate of every step |
 //!
@@ -15,6 +16,7 @@ pub(super) mod callback;
 mod csv_log;
 mod early_stopping;
 mod learning_rate_log;
+mod periodic_checkpoint;
 #[cfg(test)]
 mod tests;
 mod watch;
@@ -24,4 +26,5 @@ pub use best_checkpoint::BestCheckpoint;
 pub use csv_log::CsvLog;
 pub use early_stopping::EarlyStopping;
 pub use learning_rate_log::LearningRateLog;
+pub use periodic_checkpoint::{Every, PeriodicCheckpoint};
 pub use watch::{Better, Watch};

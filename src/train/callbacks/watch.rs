@@ -22,12 +22,13 @@ pub struct Watch {
     better: Better,
     min_delta: f64,
     best: Option<f64>,
+    not_finite: usize,
 }
 
 impl Watch {
     /// Watches the value called `name`.
     pub fn new(name: impl Into<String>, better: Better) -> Self {
-        Self { name: name.into(), better, min_delta: 0.0, best: None }
+        Self { name: name.into(), better, min_delta: 0.0, best: None, not_finite: 0 }
     }
 
     /// Watches a value that is better when it is lower.
@@ -80,15 +81,28 @@ impl Watch {
         self.best
     }
 
-    pub(super) fn forget(&mut self) {
-        self.best = None;
+    /// The name of the value.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
-    /// Whether the epoch's value is better than all before; it is then the best. What is not a number
-    /// is never better.
+    /// In how many epochs the value was infinite or no number, and so no improvement.
+    pub fn not_finite(&self) -> usize {
+        self.not_finite
+    }
+
+    /// Only what is better than `best` improves from now on.
+    pub(super) fn start_from(&mut self, best: Option<f64>) {
+        self.best = best;
+        self.not_finite = 0;
+    }
+
+    /// Whether the epoch's value is better than all before; it is then the best. What is infinite or not
+    /// a number is never better.
     pub(super) fn improves(&mut self, event: &EpochEnd<'_>) -> Result<bool> {
         let value = event.validation.unwrap_or(event.train).value(&self.name)?;
-        let better = !value.is_nan()
+        self.not_finite += usize::from(!value.is_finite());
+        let better = value.is_finite()
             && self.best.is_none_or(|best| match self.better {
                 Better::Lower => value < best - self.min_delta,
                 Better::Higher => value > best + self.min_delta,
@@ -97,5 +111,49 @@ impl Watch {
             self.best = Some(value);
         }
         Ok(better)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::train::Report;
+
+    #[test]
+    fn what_is_not_finite_is_no_improvement() {
+        let nan = f64::NAN;
+        let infinity = f64::INFINITY;
+        for (mut watch, values) in [
+            (Watch::lower("loss"), [nan, infinity, 2.0, -infinity, nan, 1.0, 3.0]),
+            (Watch::higher("loss"), [nan, -infinity, 1.0, infinity, nan, 2.0, 0.0]),
+        ] {
+            let improves: Vec<bool> = values
+                .map(|loss| {
+                    let train = Report {
+                        loss,
+                        losses: Vec::new(),
+                        regularization: Vec::new(),
+                        metrics: Vec::new(),
+                        tables: Vec::new(),
+                        notes: Vec::new(),
+                        items: 1,
+                    };
+                    let (elapsed, left) = (Duration::ZERO, Duration::ZERO);
+                    let event = EpochEnd {
+                        epoch: 0,
+                        epochs: 9,
+                        train: &train,
+                        validation: None,
+                        elapsed,
+                        left,
+                    };
+                    watch.improves(&event).unwrap()
+                })
+                .into();
+            assert_eq!(improves, [false, false, true, false, false, true, false]);
+            assert_eq!((watch.not_finite(), watch.name()), (4, "loss"));
+        }
     }
 }

@@ -1,10 +1,7 @@
-//! Safetensors files: read without trust, written at once.
+//! Safetensors files, read without trust.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Write;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use safetensors::tensor::{Dtype, Metadata};
 
@@ -81,39 +78,4 @@ pub(super) fn parse(
     }
     let entry = metadata.metadata().as_ref().and_then(|entries| entries.get(ENTRY)).cloned();
     Ok((entry, tensors))
-}
-
-/// Writes a file under another name, waits until it is on the disk, and then renames it.
-pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    static SAVES: AtomicU64 = AtomicU64::new(0);
-    let io = |source| Error::io(path, source);
-    let Some(name) = path.file_name() else {
-        return Err(refuse(path, "it is no name of a file", "add a file's name"));
-    };
-    // The rename would put a file in the place of a device or a pipe.
-    if std::fs::metadata(path).is_ok_and(|there| !there.is_file()) {
-        return Err(refuse(path, "it is there and no regular file", "name another file"));
-    }
-    let mut temporary = std::ffi::OsString::from(".");
-    temporary.push(name);
-    let save = SAVES.fetch_add(1, Ordering::Relaxed);
-    temporary.push(format!(".{}-{save}.part", std::process::id()));
-    let temporary = path.with_file_name(temporary);
-    let written = (|| {
-        let mut file = File::create(&temporary)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        std::fs::rename(&temporary, path)
-    })();
-    if let Err(error) = written {
-        // It may never have been made.
-        let _ = std::fs::remove_file(&temporary);
-        return Err(io(error));
-    }
-    // The new name is in the folder; not every system can be asked to write that down at once.
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    if let Ok(folder) = File::open(folder.unwrap_or(Path::new("."))) {
-        let _ = folder.sync_all();
-    }
-    Ok(())
 }

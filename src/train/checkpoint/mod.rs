@@ -2,27 +2,33 @@
 //!
 //! A file holds every parameter under its name, row-major, and every array of the optimizer's state
 //! as `optimizer.STATE.PARAMETER`, as 32-bit floats. Its metadata holds one entry, `caudal`, which is
-//! a JSON object: the `version` of the format, the `step`, and the `model` as the text of a model
-//! file. Files of other programs, without that entry, can give their weights to a network.
+//! a JSON object: the `version` of the format, the `step`, the `model` as the text of a model file and,
+//! where a training wrote it, `fit`, a [`FitRecord`]. What early stopping would go back to stands there as
+//! `early_stopping.NUMBER`. Files of other programs, without that entry, can give their weights to a network.
 
+mod checks;
 mod file;
+mod record;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
 
-use file::{ENTRY, read, refuse, write_whole};
+use checks::{check_state, check_weights, state_name};
+use file::{ENTRY, read, refuse};
+pub use record::{FitRecord, StoppingState};
 
 use super::network::Network;
 use super::options::NetworkOptions;
-use crate::error::{Error, Result};
-use crate::graph::Graph;
+use crate::error::Result;
+use crate::files;
 use crate::model::{CustomKinds, Model, TrainingConfig};
-use crate::tensor::{Tensor, describe_shape};
+use crate::tensor::Tensor;
 
 const VERSION: u32 = 1;
 
@@ -31,7 +37,12 @@ struct Entry {
     version: u32,
     step: u64,
     model: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    fit: Option<FitRecord>,
 }
+
+/// What the arrays of the best network of early stopping are called, before their numbers.
+const BEST: &str = "early_stopping.";
 
 /// What a file holds: weights, the optimizer's state and the step.
 #[derive(Clone, Debug)]
@@ -39,6 +50,7 @@ pub struct Checkpoint {
     path: PathBuf,
     step: u64,
     tensors: BTreeMap<String, Tensor>,
+    fit: Option<FitRecord>,
 }
 
 impl Checkpoint {
@@ -50,6 +62,11 @@ impl Checkpoint {
     /// The file that it was read from.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// What decides the training's numbers beside the model, if [`Network::save_fit`] wrote the file.
+    pub fn fit(&self) -> Option<&FitRecord> {
+        self.fit.as_ref()
     }
 
     /// All arrays by their names in the file.
@@ -93,7 +110,19 @@ pub fn open_with(path: impl AsRef<Path>, kinds: &CustomKinds) -> Result<(Model, 
     let origin = format!("the model in {}", path.display());
     let model = Model::from_toml_with(&entry.model, &origin, kinds)?;
     check_weights(path, &model.graph, &tensors)?;
-    Ok((model, Checkpoint { path: path.to_owned(), step: entry.step, tensors }))
+    let mut fit = entry.fit;
+    if let Some(stopping) = fit.as_mut().and_then(|fit| fit.stopping.as_mut()) {
+        stopping.parameters = best_of(&tensors);
+    }
+    Ok((model, Checkpoint { path: path.to_owned(), step: entry.step, tensors, fit }))
+}
+
+/// The best network of early stopping, if the file has one.
+fn best_of(tensors: &BTreeMap<String, Tensor>) -> Option<Arc<Vec<Vec<f32>>>> {
+    let array = |number: usize| tensors.get(&format!("{BEST}{number}"));
+    let arrays = (0..).map_while(array).map(|array| array.iter().copied().collect());
+    let arrays: Vec<Vec<f32>> = arrays.collect();
+    (!arrays.is_empty()).then(|| Arc::new(arrays))
 }
 
 impl Network {
@@ -134,7 +163,7 @@ impl Network {
     /// `training` holds.
     ///
     /// The file appears at `path` at once and whole, in place of what was there: a crash leaves
-    /// either the old one or the new one.
+    /// either the old one or the new one ([`files::replace`]).
     ///
     /// ```
     /// use caudal::model::Model;
@@ -178,16 +207,71 @@ impl Network {
         training: &TrainingConfig,
         kinds: &CustomKinds,
     ) -> Result<()> {
-        let path = path.as_ref();
+        self.write(path.as_ref(), training, kinds, None)
+    }
+
+    /// As [`Network::save_with`], with what decides the training's numbers beside the model:
+    /// [`Checkpoint::fit`] has it again.
+    ///
+    /// ```
+    /// use caudal::model::{CustomKinds, Model};
+    /// use caudal::train::checkpoint::{self, FitRecord};
+    /// use caudal::train::{Network, NetworkOptions};
+    ///
+    /// let Model { graph, training } = Model::open(Some("article-dag"))?;
+    /// let optimizer = training.optimizer.clone();
+    /// let network = Network::from_parts(graph, optimizer, NetworkOptions::default())?;
+    /// # let folder = std::env::temp_dir().join(format!("caudal-record-{}", std::process::id()));
+    /// # std::fs::create_dir_all(&folder).unwrap();
+    /// # let path = folder.join("article.safetensors");
+    /// let record = FitRecord { seed: 7, order: "shuffled".to_owned(), ..FitRecord::default() };
+    /// network.save_fit(&path, &training, &CustomKinds::new(), &record)?;
+    /// let (_, checkpoint) = checkpoint::open(&path)?;
+    /// assert_eq!(checkpoint.fit(), Some(&record));
+    /// # std::fs::remove_dir_all(&folder).unwrap();
+    /// # Ok::<(), caudal::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Network::save_with`].
+    pub fn save_fit(
+        &self,
+        path: impl AsRef<Path>,
+        training: &TrainingConfig,
+        kinds: &CustomKinds,
+        record: &FitRecord,
+    ) -> Result<()> {
+        self.write(path.as_ref(), training, kinds, Some(record))
+    }
+
+    fn write(
+        &self,
+        path: &Path,
+        training: &TrainingConfig,
+        kinds: &CustomKinds,
+        record: Option<&FitRecord>,
+    ) -> Result<()> {
         let training = training.clone().optimizer(self.optimizer().clone());
         let model = Model { graph: self.graph().clone(), training }.to_toml_with(kinds)?;
-        let entry = Entry { version: VERSION, step: self.step(), model };
+        let fit = record.cloned();
+        let entry = Entry { version: VERSION, step: self.step(), model, fit };
         let entry = serde_json::to_string(&entry)
             .map_err(|error| refuse(path, error.to_string(), "rename the model"))?;
 
+        let stopping = record.and_then(|record| record.stopping.as_ref());
+        let best = stopping.and_then(|stopping| stopping.parameters.as_deref());
+        let best_shapes: Vec<[usize; 1]> =
+            best.into_iter().flatten().map(|array| [array.len()]).collect();
         let mut arrays: BTreeMap<String, (&[usize], Vec<u8>)> = BTreeMap::new();
+        let bytes = |values: &mut dyn Iterator<Item = &f32>| -> Vec<u8> {
+            values.flat_map(|value| value.to_le_bytes()).collect()
+        };
+        for (number, array) in best.into_iter().flatten().enumerate() {
+            let array = (&best_shapes[number][..], bytes(&mut array.iter()));
+            arrays.insert(format!("{BEST}{number}"), array);
+        }
         let mut add = |name: String, shape, values: &Tensor| {
-            let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+            let bytes = bytes(&mut values.iter());
             match arrays.insert(name.clone(), (shape, bytes)) {
                 None => Ok(()),
                 Some(_) => Err(refuse(
@@ -220,7 +304,7 @@ impl Network {
             .map_err(unfit)?;
         let metadata = HashMap::from([(ENTRY.to_owned(), entry)]);
         let bytes = safetensors::serialize(views, Some(metadata)).map_err(unfit)?;
-        write_whole(path, &bytes)
+        files::replace(path, &bytes)
     }
 
     /// Takes the weights from a file: of this crate, or of another program that writes safetensors.
@@ -261,6 +345,7 @@ impl Network {
     }
 
     fn take_weights(&mut self, tensors: &BTreeMap<String, Tensor>) -> Result<()> {
+        self.note_change();
         let graph = self.graph().clone();
         for (index, parameter) in graph.parameters().iter().enumerate() {
             if let Some(values) = tensors.get(&parameter.name) {
@@ -268,77 +353,5 @@ impl Network {
             }
         }
         Ok(())
-    }
-}
-
-/// The name of an array of the optimizer's state.
-fn state_name(state: &str, parameter: &str) -> String {
-    format!("optimizer.{state}.{parameter}")
-}
-
-fn misfit(path: &Path, parameter: &str, problem: &str, remedy: &str) -> Error {
-    Error::Parameter {
-        parameter: parameter.to_owned(),
-        problem: format!("in {}, {problem}", path.display()),
-        remedy: remedy.to_owned(),
-    }
-}
-
-/// Looks for one array; its shape must be `shape`.
-fn check_array(
-    path: &Path,
-    name: &str,
-    shape: &[usize],
-    tensors: &BTreeMap<String, Tensor>,
-    remedy: &str,
-) -> Result<()> {
-    let problem = match tensors.get(name) {
-        Some(tensor) if tensor.shape() == shape => return Ok(()),
-        Some(tensor) => format!(
-            "its shape is {}, but the graph needs {}",
-            describe_shape(tensor.shape()),
-            describe_shape(shape)
-        ),
-        None => format!("it is missing; its shape would be {}", describe_shape(shape)),
-    };
-    Err(misfit(path, name, &problem, remedy))
-}
-
-/// Every parameter of the graph must be there, and nothing else but the optimizer's state.
-fn check_weights(path: &Path, graph: &Graph, tensors: &BTreeMap<String, Tensor>) -> Result<()> {
-    let parameters = graph.parameters();
-    for parameter in parameters {
-        let remedy = "use a file of the same graph";
-        check_array(path, &parameter.name, &parameter.spec.shape, tensors, remedy)?;
-    }
-    let names: HashSet<&str> = parameters.iter().map(|parameter| parameter.name.as_str()).collect();
-    let extra = |name: &&String| !names.contains(name.as_str()) && !name.starts_with("optimizer.");
-    match tensors.keys().find(extra) {
-        None => Ok(()),
-        Some(name) => Err(misfit(
-            path,
-            name,
-            &format!("it is no parameter of graph `{}`", graph.name()),
-            "use a file of the same graph, or remove this array from the file",
-        )),
-    }
-}
-
-/// Every array of the optimizer's state must be there, and no other.
-fn check_state(path: &Path, network: &Network, tensors: &BTreeMap<String, Tensor>) -> Result<()> {
-    let kind = network.optimizer().kind();
-    let remedy = format!("go on with the optimizer that was saved; this one is `{kind}`");
-    let mut expected = HashSet::new();
-    for parameter in network.graph().parameters() {
-        for state in parameter.state(network.optimizer().as_ref()) {
-            let name = state_name(state, &parameter.name);
-            check_array(path, &name, &parameter.spec.shape, tensors, &remedy)?;
-            expected.insert(name);
-        }
-        expected.insert(parameter.name.clone());
-    }
-    match tensors.keys().find(|name| !expected.contains(*name)) {
-        None => Ok(()),
-        Some(name) => Err(misfit(path, name, "it is a state that nobody keeps here", &remedy)),
     }
 }

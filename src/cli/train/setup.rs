@@ -1,0 +1,153 @@
+//! What is trained, and how: by the options, the file to resume, and the model.
+
+use std::sync::Arc;
+
+use caudal::model::{Model, TrainingConfig};
+use caudal::optimizers::{self, Optimizer};
+use caudal::plan::PlanOptions;
+use caudal::train::checkpoint::{self, Checkpoint, FitRecord};
+use caudal::train::Network;
+
+use super::Train;
+use crate::cli::Stop;
+use crate::cli::output::note;
+use crate::cli::resume::Settling;
+
+impl Train {
+    /// The network with its first weights, or those of `--init`.
+    pub(super) fn network(&self, model: &Model, record: &FitRecord) -> Result<Network, Stop> {
+        let micro_batches = record.micro_batches;
+        let network = self.run.network(record.seed)?;
+        let options = network
+            .plan(PlanOptions::default().micro_batches(micro_batches))
+            .measured_costs(!self.estimated_costs)
+            .check_finite(self.check_finite == super::Switch::On);
+        let optimizer = Arc::clone(&model.training.optimizer);
+        let mut network = Network::from_parts(Arc::clone(&model.graph), optimizer, options)?;
+        if let Some(path) = &self.init {
+            network.load_weights(path)?;
+        }
+        Ok(network)
+    }
+
+    /// What decides the numbers: by the options, the file to resume, and the model.
+    pub(super) fn settle(
+        &self,
+        model: &mut Model,
+        saved: Option<&(Checkpoint, TrainingConfig)>,
+    ) -> Result<FitRecord, Stop> {
+        let before = saved.and_then(|(checkpoint, _)| checkpoint.fit());
+        let mut settling = Settling::new(self.resume.as_deref(), before);
+        let mut record = FitRecord {
+            seed: settling.or("--seed", self.seed, |saved| saved.seed, 0),
+            ..FitRecord::default()
+        };
+        let data = |saved: &FitRecord| saved.data.clone();
+        record.data = settling.some("--data", self.data.clone(), data);
+        record.data.get_or_insert_with(|| "digits".to_owned());
+        record.micro_batches =
+            settling
+                .some("--micro-batches", self.micro_batches.count(), |saved| saved.micro_batches);
+        self.fitting.settle(&mut settling, &mut record)?;
+        self.adjust(model)?;
+        let described = |optimizer: &Arc<dyn Optimizer>| {
+            format!("{} {}", optimizer.kind(), optimizer.attributes()).replace('\n', ", ")
+        };
+        if let Some((_, before)) = saved {
+            let training = &model.training;
+            if training.batch_size != before.batch_size {
+                settling.replaced("--batch-size", &training.batch_size, &before.batch_size);
+            }
+            let [own, before] = [&training.optimizer, &before.optimizer].map(described);
+            if own != before {
+                let trim = |text: &str| text.trim_end_matches(", ").to_owned();
+                settling.replaced("the optimizer", &trim(&own), &trim(&before));
+            }
+        }
+        settling.tell();
+        Ok(record)
+    }
+
+    /// Puts in how many items the data has, and says so if it is another number than before.
+    pub(super) fn with_items(
+        mut record: FitRecord,
+        items: usize,
+        checkpoint: Option<&Checkpoint>,
+    ) -> FitRecord {
+        record.items = items;
+        if let Some(before) = checkpoint.and_then(Checkpoint::fit)
+            && before.items != items
+        {
+            note(format_args!(
+                "the training part has {items} items, not {} as before: the result is not that of a \
+                 training without a break",
+                before.items
+            ));
+        }
+        record
+    }
+
+    /// The network to train, as its file or preset says, and where it was when it was saved, with what its
+    /// file says of training.
+    pub(super) fn model(&self) -> Result<(Model, Option<(Checkpoint, TrainingConfig)>), Stop> {
+        let Some(path) = &self.resume else {
+            return Ok((Model::open(self.model.as_deref())?, None));
+        };
+        let (saved, checkpoint) = checkpoint::open(path)?;
+        let training = saved.training.clone();
+        let model = match &self.model {
+            Some(name) => Model::open(Some(name))?,
+            None => saved,
+        };
+        Ok((model, Some((checkpoint, training))))
+    }
+
+    /// Applies the options that replace what the model says.
+    fn adjust(&self, model: &mut Model) -> Result<(), Stop> {
+        let training = &mut model.training;
+        if let Some(epochs) = self.epochs {
+            training.epochs = epochs as usize;
+        }
+        if let Some(size) = self.batch_size {
+            training.batch_size = size as usize;
+        }
+        if self.optimizer.is_some() || self.learning_rate.is_some() {
+            training.optimizer = self.optimizer(&training.optimizer)?;
+        }
+        Ok(())
+    }
+
+    fn optimizer(&self, before: &Arc<dyn Optimizer>) -> Result<Arc<dyn Optimizer>, Stop> {
+        let asked = self.optimizer.as_deref().unwrap_or(before.kind());
+        let (kind, mut attributes) = match asked.trim_start().starts_with('{') {
+            true => optimizer_table(asked)?,
+            false if asked == before.kind() => (asked.to_owned(), before.attributes()),
+            false => (asked.to_owned(), toml::Table::new()),
+        };
+        let spec = optimizers::find(&kind)?;
+        if let Some(rate) = self.learning_rate {
+            attributes.insert("learning_rate".to_owned(), rate.into());
+        }
+        (spec.parse)(attributes)
+            .map_err(|problem| Stop::Usage(format!("optimizer `{kind}`: {problem}")))
+    }
+}
+
+/// The kind and the attributes of an optimizer written as an inline table.
+fn optimizer_table(text: &str) -> Result<(String, toml::Table), Stop> {
+    let refuse = |problem: &str| {
+        let example = "write it as in { kind = \"sgd\", learning_rate = 0.01 }";
+        Stop::Usage(format!("--optimizer: {problem}; {example}"))
+    };
+    let table = format!("optimizer = {text}").parse::<toml::Table>();
+    let mut table = table.map_err(|error| refuse(error.message()))?;
+    match table.remove("optimizer") {
+        Some(toml::Value::Table(mut attributes)) if table.is_empty() => {
+            match attributes.remove("kind") {
+                Some(toml::Value::String(kind)) => Ok((kind, attributes)),
+                _ => Err(refuse("the table has no `kind`")),
+            }
+        }
+        _ => Err(refuse("it is not one table")),
+    }
+}

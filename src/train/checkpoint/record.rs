@@ -1,0 +1,65 @@
+//! What decides a training's numbers beside the model, kept with its weights.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+/// How a training goes through its data and when it ends: what [`Network::save_fit`] keeps in the file
+/// beside model, optimizer and step, so that whoever resumes need not say it again.
+///
+/// Epochs and batch size are the model's, [`TrainingConfig`].
+///
+/// [`Network::save_fit`]: crate::train::Network::save_fit
+/// [`TrainingConfig`]: crate::model::TrainingConfig
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FitRecord {
+    /// What was trained on, as whoever reads it knows it: a file, say.
+    pub data: Option<String>,
+    /// Items of the training part.
+    pub items: usize,
+    /// For the order of items and what layers draw at random.
+    pub seed: u64,
+    /// The order of items: the word that `caudal train --order` takes.
+    pub order: String,
+    /// The columns of a stratified order; all without any.
+    pub stratify_by: Vec<String>,
+    /// The file of the weights of a weighted order, and the SHA-256 of what it held.
+    pub item_weights: Option<(PathBuf, String)>,
+    /// The most batches of an epoch.
+    pub max_batches: Option<usize>,
+    /// The most batches of the validation data.
+    pub max_validation_batches: Option<usize>,
+    /// Into how many micro-batches a batch is divided.
+    pub micro_batches: Option<usize>,
+    /// The loss or metric that early stopping and the best checkpoint go by.
+    pub watch: String,
+    /// Epochs without improvement after which training ends.
+    pub patience: Option<usize>,
+    /// Whether training goes back to its best epoch in the end.
+    pub restore_best: bool,
+    /// How far early stopping has come.
+    pub stopping: Option<StoppingState>,
+    /// The best value that a best checkpoint has seen.
+    pub best: Option<f64>,
+}
+
+/// How far [`EarlyStopping`] has come.
+///
+/// [`EarlyStopping`]: crate::train::callbacks::EarlyStopping
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct StoppingState {
+    /// The best value so far.
+    pub best: Option<f64>,
+    /// The epoch that had it, from 0.
+    pub best_epoch: Option<usize>,
+    /// Epochs since then.
+    pub waited: usize,
+    /// The steps that the network had then taken, if training goes back to it.
+    pub best_step: Option<u64>,
+    /// The network of that epoch: weights and the optimizer's state as they lie in memory.
+    #[serde(skip)]
+    pub(crate) parameters: Option<Arc<Vec<Vec<f32>>>>,
+}
