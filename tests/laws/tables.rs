@@ -77,7 +77,7 @@ fn every_file_is_a_row() {
     );
     assert_table("data/readers", &["request"], READERS.iter().map(|row| (row.name, row.summary)));
     let policies = POLICIES.iter().map(|row| (row.name, row.summary));
-    assert_table("flow/policy", &["chunks", "homes", "order", "places", "turns"], policies);
+    assert_table("flow/policy", &["chunks", "homes", "places", "turns", "urgency"], policies);
 }
 
 #[test]
