@@ -134,10 +134,6 @@ impl Plan {
         if batch == 0 {
             return Err(refuse("the batch is empty", "use at least one item"));
         }
-        if batch >= MOST {
-            let problem = format!("a batch of {batch} has more items than can be told apart");
-            return Err(refuse(&problem, "use smaller batches"));
-        }
         if mode == Mode::Training {
             if graph.losses().is_empty() {
                 return Err(refuse("it has no loss to train", "add a loss node and its target"));
@@ -161,6 +157,10 @@ impl Plan {
                     "use smaller batches",
                 ));
             }
+        }
+        if batch >= MOST {
+            let problem = format!("a batch of {batch} has more items than can be told apart");
+            return Err(refuse(&problem, "use smaller batches"));
         }
         if mode == Mode::Training {
             refuse_small_batch(graph, batch)?;
