@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use caudal::Error;
-use caudal::data::Order;
+use caudal::data::{Item, Loaded, Order, Part};
 use caudal::graph::Graph;
 use caudal::model::TrainingConfig;
 use caudal::train::callbacks::{BestCheckpoint, CsvLog, EarlyStopping, LearningRateLog, Watch};
@@ -39,16 +39,17 @@ pub(super) struct Fitting {
     /// Whose classes --order stratified goes by [default: all targets that hold classes]
     #[arg(long, value_name = "COLUMN,...", value_delimiter = ',', requires = "order")]
     stratify_by: Vec<String>,
-    /// A weight for every item of the training part, one a line, for --order weighted
-    #[arg(long, value_name = "FILE", requires = "order")]
-    item_weights: Option<PathBuf>,
+    /// For --order weighted: a file with a weight for every item of the data, one a line, of which those of
+    /// the training part count; or, where there is no such file, the column of a table that holds them
+    #[arg(long, value_name = "FILE|COLUMN", requires = "order")]
+    item_weights: Option<String>,
     /// Trains on no more than this many batches of each epoch
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_batches: Option<u32>,
-    /// Tests no more than this many batches after each epoch, but all of them in the end
+    /// Tests no more than this many batches of the validation part after each epoch
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_validation_batches: Option<u32>,
-    /// The loss or metric of the test part that --patience and --best go by
+    /// The loss or metric of the validation part that --patience and --best go by
     #[arg(long, value_name = "NAME", default_value = "loss")]
     watch: String,
     /// Ends training after so many epochs in a row in which the watched value did not improve
@@ -84,13 +85,18 @@ impl Fitting {
         files.into_iter().flatten().try_for_each(|path| check_writable(path))
     }
 
-    /// Whether the network or the test part is another after training than in its last epoch.
-    pub(super) fn needs_test(&self) -> bool {
-        self.restore_best || self.max_validation_batches.is_some()
+    /// Whether something is chosen by the validation part.
+    pub(super) fn chooses(&self) -> bool {
+        self.patience.is_some() || self.best.is_some()
+    }
+
+    /// The column of a table that holds the weights of the items.
+    pub(super) fn weights_column(&self) -> Option<&str> {
+        self.item_weights.as_deref().filter(|name| !Path::new(name).exists())
     }
 
     /// Puts the order and the limits into options.
-    pub(super) fn apply(&self, options: &mut FitOptions<'_>) -> Result<(), Stop> {
+    pub(super) fn apply(&self, options: &mut FitOptions<'_>, data: &Loaded) -> Result<(), Stop> {
         let unused = |option: &str, order: &str| {
             Err(Stop::Usage(format!("{option} needs --order {order}, which was not given")))
         };
@@ -100,12 +106,15 @@ impl Fitting {
         if self.item_weights.is_some() && self.order != ItemOrder::Weighted {
             return unused("--item-weights", "weighted");
         }
-        options.order = match (self.order, &self.item_weights) {
+        options.order = match (self.order, self.item_weights.as_deref()) {
             _ if self.no_shuffle => Order::Sequential,
             (ItemOrder::Shuffled, _) => Order::Shuffled,
             (ItemOrder::Sequential, _) => Order::Sequential,
             (ItemOrder::Stratified, _) => Order::stratified(self.stratify_by.iter().cloned()),
-            (ItemOrder::Weighted, Some(path)) => Order::weighted(read_weights(path)?),
+            (ItemOrder::Weighted, Some(name)) => Order::weighted(match &data.weights {
+                Some(weights) => weights.clone(),
+                None => weights_of_training(Path::new(name), &data.items)?,
+            }),
             (ItemOrder::Weighted, None) => {
                 let problem =
                     "--order weighted needs --item-weights, a file with one weight a line";
@@ -165,6 +174,22 @@ impl Callbacks {
         }
         Ok(())
     }
+}
+
+/// The weights of the training items, in a file with those of all items.
+fn weights_of_training(path: &Path, items: &[Item]) -> Result<Vec<f64>, Stop> {
+    let weights = read_weights(path)?;
+    if weights.len() != items.len() {
+        return Err(Stop::Usage(format!(
+            "{}: it has {} weights for {} items; give every item of the data one, those of a test part \
+             that the data bring with them left out",
+            path.display(),
+            weights.len(),
+            items.len()
+        )));
+    }
+    let train = weights.into_iter().zip(items).filter(|(_, item)| item.part == Part::Train);
+    Ok(train.map(|(weight, _)| weight).collect())
 }
 
 /// One number a line.

@@ -1,6 +1,8 @@
 //! The command line: one file a command; what they do lives in the library.
 
 mod bench;
+mod cross_validation;
+mod dividing;
 mod evaluate;
 mod fitting;
 mod freeze;
@@ -112,7 +114,7 @@ pub(crate) fn main() -> ExitCode {
         Err(Stop::Failed(message)) => (1, message),
         Err(Stop::Usage(message)) => (2, message),
     };
-    output::note(format_args!("caudal: {}", message.replace('\n', "; ")));
+    output::note(format_args!("caudal: {}", output::printable(&message.replace('\n', "; "))));
     ExitCode::from(code)
 }
 

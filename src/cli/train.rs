@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use caudal::context::Mode;
-use caudal::data::{self, Dataset};
+use caudal::data::{self, Dataset, LoadOptions};
 use caudal::flow::trace::Recorder;
 use caudal::flow::{Executor, Observer, executor};
 use caudal::measure::speedup::{Speedup, speedup};
@@ -17,9 +17,10 @@ use caudal::train::{
 };
 use clap::Args;
 
+use super::dividing::Dividing;
 use super::fitting::{Callbacks, Fitting};
 use super::interrupt::Interrupt;
-use super::output::{check_writable, line, not_written};
+use super::output::{check_writable, line, not_written, notes};
 use super::record_replay::RecordReplay;
 use super::report::Report;
 use super::{Stop, options, summary, trace};
@@ -40,13 +41,13 @@ pub(super) struct Train {
     model: Option<String>,
     #[arg(long, value_name = "DATA", default_value = "digits",
         help = options::data_help("What to train on, and to test with"))]
-    data: String,
+    pub(super) data: String,
     /// Passes over the data, those before --resume included [default: the model's]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     epochs: Option<u32>,
     /// Ends after this many steps, those before --resume included
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    max_steps: Option<u64>,
+    pub(super) max_steps: Option<u64>,
     /// Items in a batch [default: the model's]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     batch_size: Option<u32>,
@@ -62,9 +63,11 @@ pub(super) struct Train {
     schedules: RecordReplay,
     /// For the first weights, the order of the items, and every other random number
     #[arg(long, value_name = "N", default_value_t = 0)]
-    seed: u64,
+    pub(super) seed: u64,
     #[command(flatten)]
-    fitting: Fitting,
+    dividing: Dividing,
+    #[command(flatten)]
+    pub(super) fitting: Fitting,
     /// How weights move (see `caudal optimizers`): the name of an optimizer, which has its default
     /// settings if it is another than the model's, or all in TOML, as in
     /// `{ kind = "sgd", momentum = 0.9, clip_norm = 1.0 }`
@@ -75,7 +78,7 @@ pub(super) struct Train {
     learning_rate: Option<f64>,
     /// Starts with the weights of a saved model
     #[arg(long, value_name = "FILE", conflicts_with = "resume")]
-    init: Option<PathBuf>,
+    pub(super) init: Option<PathBuf>,
     /// Saves the model, with all that --resume needs
     #[arg(long, value_name = "FILE")]
     save: Option<PathBuf>,
@@ -95,7 +98,7 @@ pub(super) struct Train {
     quiet: bool,
     /// Makes the last line of standard output one JSON object
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
 }
 
 impl Train {
@@ -104,6 +107,7 @@ impl Train {
             check_writable(path)?;
         }
         self.fitting.check()?;
+        self.dividing.check()?;
         self.report.check()?;
         if let Some(path) = &self.trace {
             trace::check(path)?;
@@ -113,9 +117,27 @@ impl Train {
         let options = NetworkOptions { plan, measured_costs, ..self.run.network(self.seed)? };
         let (mut model, checkpoint) = self.model()?;
         self.adjust(&mut model)?;
+        // Only what is resumed goes on with what was fitted before.
+        model.data = match &checkpoint {
+            Some(checkpoint) => checkpoint.data().clone(),
+            None => model.data.unfitted(),
+        };
+        self.dividing.set_columns(&mut model.data, checkpoint.is_some())?;
         let training = &model.training;
         let batch_size = training.batch_size;
-        let (train, test) = data::load(&self.data, &model.graph, batch_size)?;
+        let load = LoadOptions {
+            batch: batch_size,
+            split: self.dividing.split(checkpoint.as_ref().map(Checkpoint::data))?,
+            chooses: self.fitting.chooses(),
+            weights: self.fitting.weights_column(),
+            ..LoadOptions::new(&model.graph, &model.data)
+        };
+        if let Some(folds) = self.dividing.folds {
+            return self.cross_validate(&model, &load, folds.into(), &options);
+        }
+        let loaded = data::load(&self.data, &load)?;
+        notes(&loaded.notes);
+        self.dividing.write(&loaded.items)?;
         let mut network = Network::from_parts(
             Arc::clone(&model.graph),
             Arc::clone(&training.optimizer),
@@ -127,16 +149,18 @@ impl Train {
         if let Some(checkpoint) = &checkpoint {
             network.resume(checkpoint)?;
         }
+        network.set_data(loaded.config.clone());
+        let train = &loaded.train;
         let mut fit = FitOptions {
             epochs: training.epochs,
             start: network.step(),
             batch_size,
             seed: self.seed,
             max_steps: self.max_steps,
-            validation: Some(&test),
+            validation: loaded.validation.as_ref(),
             ..FitOptions::default()
         };
-        self.fitting.apply(&mut fit)?;
+        self.fitting.apply(&mut fit, &loaded)?;
         let mut callbacks = self.fitting.callbacks(&model.graph, training)?;
         let steps = fit.steps(train.len());
         if fit.start >= steps {
@@ -151,7 +175,7 @@ impl Train {
         let whole = batch_size.min(train.len());
         let recorder = self.trace.as_ref().map(|_| record(&mut network, whole)).transpose()?;
         let began = Instant::now();
-        let history = self.fit(&mut network, &train, &fit, &mut callbacks, &mut interrupt);
+        let history = self.fit(&mut network, train, &fit, &mut callbacks, &mut interrupt);
         self.schedules.write(log.as_ref())?;
         let history = history?;
         let seconds = began.elapsed().as_secs_f64();
@@ -168,12 +192,11 @@ impl Train {
             return Err(Stop::Interrupted);
         }
         interrupt.ignore();
-        let tested = match history.validation.last() {
-            Some(last) if !self.fitting.needs_test() => last.clone(),
-            _ => network.evaluate(&test, batch_size)?,
-        };
+        // The test part is touched here alone: nothing was chosen by it.
+        let tested = loaded.test.as_ref().map(|test| network.evaluate(test, batch_size));
+        let tested = tested.transpose()?;
         let measured = if self.json || !self.quiet || self.report.is_wanted() {
-            Some(self.speedup(&network, &train, batch_size)?)
+            Some(self.speedup(&network, train, batch_size)?)
         } else {
             None
         };
@@ -185,7 +208,7 @@ impl Train {
             speedup_page(&mut page, run.plan(), measured, None);
             self.report.write(&page)?;
         }
-        let history = History { validation: vec![tested], ..history };
+        let history = History { validation: tested.into_iter().collect(), ..history };
         self.tell(&mut network, &history, measured.as_ref(), seconds)
     }
 
@@ -284,7 +307,7 @@ impl Train {
         seconds: f64,
     ) -> Result<(), Stop> {
         if let Some(test) = history.validation.last() {
-            line(summary::tested(test))?;
+            line(summary::tested("test", test))?;
         }
         if let Some(measured) = measured.filter(|_| !self.quiet) {
             for text in summary::speedup(measured) {

@@ -9,6 +9,7 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use super::{CustomKinds, Model, TrainingConfig, kinds, manual};
 use crate::attributes::suggest;
+use crate::data::{DataConfig, NodeColumns};
 use crate::error::{Error, Result};
 use crate::graph::GraphBuilder;
 use crate::optimizers::Optimizer;
@@ -37,6 +38,7 @@ pub(super) fn read(text: &str, origin: &str, custom: &CustomKinds) -> Result<Mod
     };
     let mut builder = GraphBuilder::new(name);
     let mut lines = HashMap::new();
+    let mut data = DataConfig::default();
     let nodes = match file.get("node").map(|entry| (entry, entry.get_ref().as_array())) {
         Some((_, Some(nodes))) => nodes.iter(),
         Some((entry, None)) => {
@@ -52,8 +54,9 @@ pub(super) fn read(text: &str, origin: &str, custom: &CustomKinds) -> Result<Mod
         }
     };
     for entry in nodes {
-        let name = source.node(entry, &mut builder)?;
+        let (name, columns) = source.node(entry, &mut builder)?;
         lines.insert(name, entry.span().start);
+        data.nodes.extend(columns.map(|columns| (name.to_owned(), columns)));
     }
     if let Some(entry) = file.get("outputs") {
         for output in source.strings(entry, "`outputs`")? {
@@ -65,7 +68,7 @@ pub(super) fn read(text: &str, origin: &str, custom: &CustomKinds) -> Result<Mod
         None => TrainingConfig::default(),
     };
     let graph = builder.build().map_err(|error| source.locate(error, &lines, file))?;
-    Ok(Model::new(graph, training))
+    Ok(Model { data, ..Model::new(graph, training) })
 }
 
 impl Source<'_> {
@@ -163,8 +166,12 @@ impl Source<'_> {
         table.keys().find(named).map_or(whole, |key| key.span().start)
     }
 
-    /// Adds one node; gives its name.
-    fn node<'e>(&self, entry: &'e Entry<'_>, builder: &mut GraphBuilder) -> Result<&'e str> {
+    /// Adds one node; gives its name and the columns that it takes, if it says so.
+    fn node<'e>(
+        &self,
+        entry: &'e Entry<'_>,
+        builder: &mut GraphBuilder,
+    ) -> Result<(&'e str, Option<NodeColumns>)> {
         let whole = entry.span().start;
         let table = self.table(entry, "a node")?;
         let Some(name) = table.get("name") else {
@@ -187,7 +194,16 @@ impl Source<'_> {
             Some(entry) => Some(self.string(entry, &named("its `shares`"))?),
             None => None,
         };
-        let attributes = self.attributes(table, &manual::names(manual::NODE_KEYS))?;
+        let mut attributes = self.attributes(table, &manual::names(manual::NODE_KEYS))?;
+        let columns = if [kinds::INPUT, kinds::TARGET].contains(&kind) {
+            NodeColumns::take(&mut attributes).map_err(|problem| {
+                let place = Self::place(&problem, table, whole);
+                let remedy = format!("`caudal model-file {kind}` says what can be written there");
+                self.refuse(place, named(&problem), remedy)
+            })?
+        } else {
+            None
+        };
         let role = kinds::parse(self.custom, kind, attributes).map_err(|(problem, remedy)| {
             let otherwise =
                 if problem.starts_with("there is no kind") { kind_place } else { whole };
@@ -195,7 +211,7 @@ impl Source<'_> {
             self.refuse(place, named(&problem), remedy)
         })?;
         builder.add_sharing(name, role, inputs, shares.map(str::to_owned));
-        Ok(name)
+        Ok((name, columns))
     }
 
     fn training(&self, entry: &Entry<'_>) -> Result<TrainingConfig> {

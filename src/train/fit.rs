@@ -114,6 +114,9 @@ impl Network {
     ) -> Result<History> {
         require_items(options.batch_size)?;
         let columns = self.columns(Mode::Training, data)?;
+        if let Some(validation) = options.validation {
+            self.columns(Mode::Evaluation, validation)?;
+        }
         let sampler = Sampler::new(data, &options.order, options.batch_size, options.seed)?;
         let mut callbacks = Callbacks::new(callbacks);
         callbacks.before_training(self)?;

@@ -10,6 +10,7 @@ use super::batch::{bind, by_node, outputs, row_major};
 use super::costs::CostMeasurement;
 use super::report::{Report, Totals};
 use crate::context::Mode;
+use crate::data::DataConfig;
 use crate::error::{Error, Result};
 use crate::flow::{Executor, executor};
 use crate::graph::{Graph, NodeId};
@@ -96,6 +97,7 @@ pub struct Network {
     options: NetworkOptions,
     runs: HashMap<(Mode, usize), MeasuredRun>,
     step: u64,
+    data: DataConfig,
 }
 
 /// A run, and what is known of the costs of its tasks.
@@ -159,6 +161,7 @@ impl Network {
             options,
             runs: HashMap::new(),
             step: 0,
+            data: DataConfig::default(),
             graph,
             optimizer,
         })
@@ -197,6 +200,17 @@ impl Network {
     /// Training steps taken so far.
     pub fn step(&self) -> u64 {
         self.step
+    }
+
+    /// Which columns of tables feed it, and what training fitted to them. Saved files hold it.
+    pub fn data(&self) -> &DataConfig {
+        &self.data
+    }
+
+    /// Says which columns of tables feed it, and what training fitted to them, as
+    /// [`Loaded::config`](crate::data::Loaded::config) does.
+    pub fn set_data(&mut self, data: DataConfig) {
+        self.data = data;
     }
 
     /// Counts training steps from `step` on.

@@ -38,7 +38,7 @@ impl Network {
     /// use caudal::train::{FitOptions, Network, NetworkOptions};
     ///
     /// let (train, _) = caudal::data::digits()?;
-    /// let Model { graph, training } = Model::open(Some("article-dag"))?;
+    /// let Model { graph, training, .. } = Model::open(Some("article-dag"))?;
     /// let mut network = Network::from_parts(graph, training.optimizer, NetworkOptions::default())?;
     /// let fit = FitOptions { max_steps: Some(10), ..FitOptions::default() };
     /// network.fit(&train, &fit)?;
@@ -60,7 +60,8 @@ impl Network {
         optimizer: Arc<dyn Optimizer>,
         options: NetworkOptions,
     ) -> Result<Carried> {
-        let new = Self::from_parts(graph, optimizer, options)?;
+        let mut new = Self::from_parts(graph, optimizer, options)?;
+        new.set_data(self.data().clone());
         let carried = carry(self, new.graph(), new.parameters(), false)?;
         *self = new;
         Ok(carried)
@@ -75,7 +76,7 @@ impl Network {
     /// use caudal::model::Model;
     /// use caudal::train::{Network, NetworkOptions};
     ///
-    /// let Model { graph, training } = Model::open(Some("digits"))?;
+    /// let Model { graph, training, .. } = Model::open(Some("digits"))?;
     /// let relu = graph.nodes().iter().find(|node| node.role.kind() == "relu").unwrap();
     /// let name = relu.name.clone();
     /// let mut network = Network::from_parts(graph, training.optimizer, NetworkOptions::default())?;
@@ -131,7 +132,7 @@ impl Network {
     /// use caudal::train::{Network, NetworkOptions};
     ///
     /// let (_, test) = caudal::data::digits()?;
-    /// let Model { graph, training } = Model::open(Some("digits"))?;
+    /// let Model { graph, training, .. } = Model::open(Some("digits"))?;
     /// let mut network = Network::from_parts(graph, training.optimizer, NetworkOptions::default())?;
     /// let mut frozen = network.freeze()?;
     /// assert!(frozen.graph().losses().is_empty() && frozen.graph().targets().is_empty());
@@ -146,6 +147,7 @@ impl Network {
         let mut frozen = Self::new(graph, Sgd::default(), self.options().clone())?;
         carry(self, frozen.graph(), frozen.parameters(), false)?;
         frozen.set_step(self.step());
+        frozen.set_data(self.data().clone());
         Ok(frozen)
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! A file holds every parameter under its name, row-major, and every array of the optimizer's state
 //! as `optimizer.STATE.PARAMETER`, as 32-bit floats. Its metadata holds one entry, `caudal`, which is
-//! a JSON object: the `version` of the format, the `step`, and the `model` as the text of a model
-//! file. Files of other programs, without that entry, can give their weights to a network.
+//! a JSON object: the `version` of the format, the `step`, the `model` as the text of a model
+//! file, and since version 2 as `data` what training fitted to its data, if it did. Files of other programs, without that entry, can give their weights to a network.
 
 mod file;
 #[cfg(test)]
@@ -11,6 +11,7 @@ mod tests;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
@@ -18,18 +19,22 @@ use serde::{Deserialize, Serialize};
 use file::{ENTRY, read, refuse, write_whole};
 
 use super::network::{Network, NetworkOptions};
+use crate::data::{DataConfig, Fitted};
 use crate::error::{Error, Result};
 use crate::graph::Graph;
 use crate::model::{CustomKinds, Model, TrainingConfig};
 use crate::tensor::{Tensor, describe_shape};
 
-const VERSION: u32 = 1;
+/// The version of the format; those before it can be read.
+const VERSION: u32 = 2;
 
 #[derive(Serialize, Deserialize)]
 struct Entry {
     version: u32,
     step: u64,
     model: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    data: Option<Fitted>,
 }
 
 /// What a file holds: weights, the optimizer's state and the step.
@@ -37,6 +42,7 @@ struct Entry {
 pub struct Checkpoint {
     path: PathBuf,
     step: u64,
+    data: DataConfig,
     tensors: BTreeMap<String, Tensor>,
 }
 
@@ -49,6 +55,11 @@ impl Checkpoint {
     /// The file that it was read from.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Which columns of tables feed the network, and what its training fitted to them.
+    pub fn data(&self) -> &DataConfig {
+        &self.data
     }
 
     /// All arrays by their names in the file.
@@ -82,17 +93,19 @@ pub fn open_with(path: impl AsRef<Path>, kinds: &CustomKinds) -> Result<(Model, 
     let entry: Entry = serde_json::from_str(&entry).map_err(|error| {
         refuse(path, format!("its metadata can't be read: {error}"), "save it again")
     })?;
-    if entry.version != VERSION {
+    if !(1..=VERSION).contains(&entry.version) {
         return Err(refuse(
             path,
-            format!("its format has version {}, not {VERSION}", entry.version),
+            format!("its format has version {}, not one from 1 to {VERSION}", entry.version),
             "use the version of caudal that wrote it",
         ));
     }
     let origin = format!("the model in {}", path.display());
-    let model = Model::from_toml_with(&entry.model, &origin, kinds)?;
+    let mut model = Model::from_toml_with(&entry.model, &origin, kinds)?;
+    model.data.fitted = entry.data.map(Arc::new);
     check_weights(path, &model.graph, &tensors)?;
-    Ok((model, Checkpoint { path: path.to_owned(), step: entry.step, tensors }))
+    let data = model.data.clone();
+    Ok((model, Checkpoint { path: path.to_owned(), step: entry.step, data, tensors }))
 }
 
 impl Network {
@@ -105,7 +118,7 @@ impl Network {
     /// use caudal::train::{FitOptions, Network, NetworkOptions};
     ///
     /// let (data, _) = caudal::data::digits()?;
-    /// let Model { graph, training } = Model::open(Some("digits"))?;
+    /// let Model { graph, training, .. } = Model::open(Some("digits"))?;
     /// let mut network = Network::from_parts(graph, training.optimizer, NetworkOptions::default())?;
     /// network.fit(&data, &FitOptions { max_steps: Some(3), ..FitOptions::default() })?;
     /// # let folder = std::env::temp_dir().join(format!("caudal-load-{}", std::process::id()));
@@ -122,7 +135,7 @@ impl Network {
     /// # Errors
     /// As [`open`], and as [`Network::from_parts`].
     pub fn load(path: impl AsRef<Path>, options: NetworkOptions) -> Result<Self> {
-        let (Model { graph, training }, checkpoint) = open(path)?;
+        let (Model { graph, training, .. }, checkpoint) = open(path)?;
         let mut network = Self::from_parts(graph, training.optimizer, options)?;
         network.resume(&checkpoint)?;
         Ok(network)
@@ -140,7 +153,7 @@ impl Network {
     /// use caudal::train::{FitOptions, Network, NetworkOptions, checkpoint};
     ///
     /// let (data, _) = caudal::data::digits()?;
-    /// let Model { graph, training } = Model::open(Some("article-dag"))?;
+    /// let Model { graph, training, .. } = Model::open(Some("article-dag"))?;
     /// let options = NetworkOptions::default;
     /// let mut network = Network::from_parts(graph, training.optimizer.clone(), options())?;
     /// let fit = FitOptions { max_steps: Some(5), ..FitOptions::default() };
@@ -179,8 +192,11 @@ impl Network {
     ) -> Result<()> {
         let path = path.as_ref();
         let training = TrainingConfig { optimizer: self.optimizer().clone(), ..training.clone() };
-        let model = Model { graph: self.graph().clone(), training }.to_toml_with(kinds)?;
-        let entry = Entry { version: VERSION, step: self.step(), model };
+        let data = self.data();
+        let fitted = data.fitted.as_deref().cloned();
+        let model = Model { graph: self.graph().clone(), training, data: data.clone() };
+        let model = model.to_toml_with(kinds)?;
+        let entry = Entry { version: VERSION, step: self.step(), model, data: fitted };
         let entry = serde_json::to_string(&entry)
             .map_err(|error| refuse(path, error.to_string(), "rename the model"))?;
 
@@ -235,8 +251,8 @@ impl Network {
         self.take_weights(&tensors)
     }
 
-    /// Goes on where a network of the same graph was saved: takes the weights, the optimizer's state
-    /// and the step.
+    /// Goes on where a network of the same graph was saved: takes the weights, the optimizer's state,
+    /// the step, and what is known of the data.
     ///
     /// # Errors
     /// [`Error::Parameter`] if the graph or the optimizer's state is another. Nothing has then
@@ -256,6 +272,7 @@ impl Network {
             }
         }
         self.set_step(checkpoint.step);
+        self.set_data(checkpoint.data.clone());
         Ok(())
     }
 
