@@ -38,4 +38,5 @@ mod simulator;
 mod statistics;
 mod study_commands;
 mod support_graphs;
+mod tables;
 mod watchdog;

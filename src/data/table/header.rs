@@ -79,9 +79,9 @@ pub(super) fn first_line(first: &[&str], second: Option<&[&str]>) -> FirstLine {
     }
 }
 
-/// What separates the fields of these lines: the first of tab, `;`, `|` and `,` that every line has as
-/// often, outside quotes, and at least once; or else the first one that the first line has; or else a
-/// comma.
+/// What separates the fields of these lines: of tab, `;`, `|` and `,` the one that stands outside quotes
+/// most often in a line, and in every line as often; or else the one that the first line has most often;
+/// or else a comma. Among equals, the first one in this order goes first.
 pub(super) fn separator(lines: &[&[u8]]) -> u8 {
     let count = |line: &[u8], separator: u8| {
         let mut quoted = false;
@@ -93,13 +93,16 @@ pub(super) fn separator(lines: &[&[u8]]) -> u8 {
             .count()
     };
     let Some((first, others)) = lines.split_first() else { return b',' };
-    let even = |&&separator: &&u8| {
-        let here = count(first, separator);
+    let here = |separator: u8| count(first, separator);
+    let even = |&separator: &u8| {
+        let here = here(separator);
         here > 0 && others.iter().all(|line| count(line, separator) == here)
     };
-    let there = |&&separator: &&u8| count(first, separator) > 0;
-    let found = SEPARATORS.iter().find(even).or_else(|| SEPARATORS.iter().find(there));
-    found.copied().unwrap_or(b',')
+    // Of equals, this gives the last one.
+    let most = |separators: Vec<u8>| separators.into_iter().rev().max_by_key(|&it| here(it));
+    let even = most(SEPARATORS.into_iter().filter(even).collect());
+    let there = most(SEPARATORS.into_iter().filter(|&it| here(it) > 0).collect());
+    even.or(there).unwrap_or(b',')
 }
 
 #[cfg(test)]
@@ -160,12 +163,14 @@ mod tests {
         for (lines, expected) in [
             (&["a,b", "1,2"][..], b','),
             (&["a;b", "1,5;2"], b';'),
-            (&["1,5;2,5", "1,5;3,5"], b';'),
+            // Decimal commas without a header: the numbers are then refused.
+            (&["1,5;2,5", "1,5;3,5"], b','),
             (&["a\tb", "x, y\t2"], b'\t'),
             (&["a|b", "1|2"], b'|'),
             (&["\"a;b\",c", "1,2"], b','),
             (&["a", "1"], b','),
             (&["a,b;c", "1,2"], b','),
+            (&["1,x;y,0"], b','),
             (&["1,2,0", "1,0"], b','),
             (&["a;b;c", "1;2"], b';'),
             (&[], b','),
