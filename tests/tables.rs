@@ -22,7 +22,13 @@ fn flats() -> String {
         let city = ["Rome", "Paris", "Berlin", "Porto"][(id as usize * 7) % 4];
         let heating = ["gas", "oil", ""][(id as usize * 5) % 3];
         let price = area * 3000 + rooms * 10_000 + (year - 1900) * 500;
-        let kind = if area > 100 { "house" } else if rooms > 2 { "flat" } else { "studio" };
+        let kind = if area > 100 {
+            "house"
+        } else if rooms > 2 {
+            "flat"
+        } else {
+            "studio"
+        };
         let year = if id % 11 == 3 { String::new() } else { year.to_string() };
         let _ = writeln!(text, "{id},{area},{rooms},{year},{city},{heating},{price},{kind}");
     }
@@ -58,7 +64,8 @@ fn object(folder: &TempDir, arguments: &[&str]) -> Value {
 #[test]
 fn a_table_for_two_inputs_and_two_targets_from_training_to_prediction() {
     let folder = folder_with(&[("flats.toml", FLATS), ("flats.csv", &flats())]);
-    let train = ["train", "flats.toml", "--data", "flats.csv", "--epochs", "40", "--validation", "0.2"];
+    let train =
+        ["train", "flats.toml", "--data", "flats.csv", "--epochs", "40", "--validation", "0.2"];
     let whole = object(&folder, &[&train[..], &["--quiet", "--workers", "1"]].concat());
     assert_eq!(whole["test_items"], 24);
     let two = object(&folder, &[&train[..], &["--quiet", "--workers", "2"]].concat());
@@ -75,10 +82,19 @@ fn a_table_for_two_inputs_and_two_targets_from_training_to_prediction() {
     }
 
     // Half of it, saved; the other half, killed on its way; and again from what was saved.
-    let half = [&train[..], &["--quiet", "--max-steps", "97", "--save", "half.safetensors"]].concat();
+    let half =
+        [&train[..], &["--quiet", "--max-steps", "97", "--save", "half.safetensors"]].concat();
     object(&folder, &half);
     let mut child = Command::new(env!("CARGO_BIN_EXE_caudal"))
-        .args(["train", "--resume", "half.safetensors", "--data", "flats.csv", "--epochs", "1000000"])
+        .args([
+            "train",
+            "--resume",
+            "half.safetensors",
+            "--data",
+            "flats.csv",
+            "--epochs",
+            "1000000",
+        ])
         .args(["--save", "never.safetensors"])
         .current_dir(folder.path())
         .stdout(Stdio::null())
@@ -104,7 +120,8 @@ fn a_table_for_two_inputs_and_two_targets_from_training_to_prediction() {
     // New flats, their columns in another order, one more column, and no targets.
     let new = "city;year;floor;rooms;area;heating\nPorto;1950;3;2;60;gas\nRome;;1;6;160;\n";
     std::fs::write(folder.path().join("new.csv"), new).unwrap();
-    let (code, out, notes) = within(&folder, &["predict", "flats.safetensors", "--data", "new.csv"]);
+    let (code, out, notes) =
+        within(&folder, &["predict", "flats.safetensors", "--data", "new.csv"]);
     assert_eq!(code, 0, "{notes}");
     assert_eq!(notes, "note: new.csv: column `floor` is passed over, for no node takes it\n");
     let lines: Vec<Vec<&str>> = out.lines().map(|line| line.split(',').collect()).collect();
@@ -123,16 +140,29 @@ fn a_table_for_two_inputs_and_two_targets_from_training_to_prediction() {
 
     // What does not fit is refused by name or by line.
     for (name, text, problem) in [
-        ("lacks.csv", "city,year,rooms,area\nPorto,1950,2,60\n", "lacks column `heating` of node `place`"),
-        ("word.csv", "city,year,rooms,area,heating\nPorto,1950,2,big,gas\n", "line 2, column `area`"),
-        ("town.csv", "city,year,rooms,area,heating\nOslo,1950,2,60,gas\n", "`Oslo` is none of the words"),
+        (
+            "lacks.csv",
+            "city,year,rooms,area\nPorto,1950,2,60\n",
+            "lacks column `heating` of node `place`",
+        ),
+        (
+            "word.csv",
+            "city,year,rooms,area,heating\nPorto,1950,2,big,gas\n",
+            "line 2, column `area`",
+        ),
+        (
+            "town.csv",
+            "city,year,rooms,area,heating\nOslo,1950,2,60,gas\n",
+            "`Oslo` is none of the words",
+        ),
     ] {
         std::fs::write(folder.path().join(name), text).unwrap();
         let (code, _, told) = within(&folder, &["predict", "flats.safetensors", "--data", name]);
         assert!(code == 2 && told.contains(problem) && told.contains(name), "{told}");
     }
     // Other flats with targets are all tested.
-    let other: String = flats().lines().take(31).fold(String::new(), |text, line| text + line + "\n");
+    let other: String =
+        flats().lines().take(31).fold(String::new(), |text, line| text + line + "\n");
     std::fs::write(folder.path().join("other.csv"), other).unwrap();
     let all = object(&folder, &["evaluate", "flats.safetensors", "--data", "other.csv"]);
     assert_eq!(all["test_items"], 30);
@@ -160,7 +190,10 @@ fn the_index_of_pandas_is_no_feature() {
     let folder = folder_with(&[("m.toml", TWO), ("three.toml", &classifier(3, 2)), ("d.csv", csv)]);
     let (code, out, notes) = within(&folder, &["train", "m.toml", "--data", "d.csv", "--quiet"]);
     assert!(code == 0 && out.contains("(2 items)"), "{out}{notes}");
-    assert!(notes.contains("its first column has no name") && notes.contains("left out"), "{notes}");
+    assert!(
+        notes.contains("its first column has no name") && notes.contains("left out"),
+        "{notes}"
+    );
     let (code, _, told) = within(&folder, &["train", "three.toml", "--data", "d.csv", "--quiet"]);
     assert!(code == 2 && told.contains("its 2 columns give 2: `a`, `b`"), "{told}");
 }
@@ -238,7 +271,8 @@ fn two_numbers_are_a_target_by_default() {
 #[test]
 fn what_a_terminal_obeys_stays_in_the_file() {
     let hostile = "1,\u{1b}[31mX\u{1b}]0;title\u{7},0\n";
-    let folder = folder_with(&[("m.toml", TWO), ("d.csv", hostile), ("two.csv", &hostile.repeat(2))]);
+    let folder =
+        folder_with(&[("m.toml", TWO), ("d.csv", hostile), ("two.csv", &hostile.repeat(2))]);
     for data in ["d.csv", "two.csv"] {
         let (code, _, told) = within(&folder, &["train", "m.toml", "--data", data, "--quiet"]);
         assert_eq!(code, 2, "{told}");
@@ -267,7 +301,10 @@ fn parts_are_divided_as_asked_and_written_down() {
     let count = |parts: &[String], part: &str| parts.iter().filter(|it| *it == part).count();
 
     let plain = parts(&["--validation", "0.25", "--test", "0.1"]);
-    assert_eq!([count(&plain, "train"), count(&plain, "validation"), count(&plain, "test")], [39, 15, 6]);
+    assert_eq!(
+        [count(&plain, "train"), count(&plain, "validation"), count(&plain, "test")],
+        [39, 15, 6]
+    );
     let even = |part: &str| (0..60).filter(|&it| plain[it] == part && it % 2 == 0).count();
     assert_eq!((even("test"), even("validation").abs_diff(7) <= 1), (3, true));
     assert_eq!(plain, parts(&["--validation", "0.25", "--test", "0.1", "--seed", "9"]));
@@ -296,9 +333,15 @@ fn parts_are_divided_as_asked_and_written_down() {
         (&["--validation", "nowhere.csv"], "nowhere.csv"),
         (&["--split-by", "who"], "line 2, column `who`: expected `train`, `validation` or `test`"),
         (&["--split-by", "part"], "lacks column `part`"),
-        (&["--columns", "feature=a"], "columns are given for `feature`, which is no input or target"),
+        (
+            &["--columns", "feature=a"],
+            "columns are given for `feature`, which is no input or target",
+        ),
         (&["--columns", "features"], "names no node"),
-        (&["--order", "weighted", "--item-weights", "who"], "line 2, column `who`: expected a weight"),
+        (
+            &["--order", "weighted", "--item-weights", "who"],
+            "line 2, column `who`: expected a weight",
+        ),
         (&["--test", "0.999"], "none would be left to train on"),
     ] {
         let (code, _, told) = within(&folder, &[&train[..], &columns, more].concat());
@@ -320,19 +363,42 @@ fn parts_may_come_from_files_of_their_own() {
         ("v.csv", "label,b,a\n0,0.1,0.2\n1,0.7,0.2\n1,0.8,0.1\n"),
     ]);
     let train = ["train", "m.toml", "--quiet", "--data", "d.csv", "--test", "v.csv"];
-    let told = object(&folder, &[&train[..], &["--log", "log.csv", "--validation", "v.csv"]].concat());
+    let told =
+        object(&folder, &[&train[..], &["--log", "log.csv", "--validation", "v.csv"]].concat());
     assert_eq!(told["test_items"], 3);
     let log = std::fs::read_to_string(folder.path().join("log.csv")).unwrap();
     assert!(log.lines().next().unwrap().contains("validation_loss"), "{log}");
+    // A file of another part may be gone.
+    let parts = ["--test", "v.csv", "--validation", "w.csv", "--save", "m.safetensors", "--quiet"];
+    std::fs::copy(folder.path().join("v.csv"), folder.path().join("w.csv")).unwrap();
+    object(&folder, &[&["train", "m.toml", "--data", "d.csv"], &parts[..]].concat());
+    std::fs::remove_file(folder.path().join("w.csv")).unwrap();
+    let evaluate = ["evaluate", "m.safetensors", "--data", "d.csv"];
+    assert_eq!(object(&folder, &evaluate)["test_items"], 3);
+    let (code, _, told) = within(&folder, &[&evaluate[..], &["--part", "validation"]].concat());
+    assert!(code == 2 && told.contains("w.csv"), "{told}");
 }
 
 #[test]
 fn nothing_is_chosen_by_the_test_part() {
     let folder = tempfile::tempdir().unwrap();
     let log = path(&folder, "log.csv");
-    let output = caudal(&["train", "article-dag", "--max-steps", "3", "--quiet", "--patience", "1", "--log", &log]);
+    let output = caudal(&[
+        "train",
+        "article-dag",
+        "--max-steps",
+        "3",
+        "--quiet",
+        "--patience",
+        "1",
+        "--log",
+        &log,
+    ]);
     let notes = String::from_utf8(output.stderr).unwrap();
-    assert!(notes.contains("note: digits: no validation part is given, so 0.1 of the items"), "{notes}");
+    assert!(
+        notes.contains("note: digits: no validation part is given, so 0.1 of the items"),
+        "{notes}"
+    );
     // Without a choice there is no such part, and the test part is touched in the end alone.
     let log = path(&folder, "other.csv");
     told(&["train", "article-dag", "--max-steps", "3", "--quiet", "--log", &log]);
@@ -343,7 +409,8 @@ fn nothing_is_chosen_by_the_test_part() {
 #[test]
 fn folds_give_mean_and_spread() {
     let folder = folder_with(&[("flats.toml", FLATS), ("flats.csv", &flats())]);
-    let train = ["train", "flats.toml", "--data", "flats.csv", "--epochs", "3", "--folds", "4", "--quiet"];
+    let train =
+        ["train", "flats.toml", "--data", "flats.csv", "--epochs", "3", "--folds", "4", "--quiet"];
     let told = object(&folder, &train);
     assert_eq!(told["folds"], 4);
     assert!(told["test"]["right_sorts"]["standard_deviation"].as_f64().unwrap() >= 0.0, "{told}");

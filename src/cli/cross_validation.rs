@@ -62,9 +62,9 @@ impl Train {
             reports.push(report);
         }
         let spread = spread(&reports);
-        let told = spread.iter().map(|(name, (mean, deviation))| {
-            format!("{name} {mean:.4} ± {deviation:.4}")
-        });
+        let told = spread
+            .iter()
+            .map(|(name, (mean, deviation))| format!("{name} {mean:.4} ± {deviation:.4}"));
         line(format!("{folds} folds  {}", told.collect::<Vec<_>>().join("  ")))?;
         if self.json {
             let spread = spread.iter().map(|(name, (mean, deviation))| {

@@ -46,8 +46,7 @@ impl Predict {
         }
         let (mut network, batch_size) = self.run.saved(&self.file)?;
         let graph = Arc::clone(network.graph());
-        let (items, more) =
-            data::load_to_predict(&self.data, &graph, batch_size, network.data())?;
+        let (items, more) = data::load_to_predict(&self.data, &graph, batch_size, network.data())?;
         notes(&more);
         let encoder = network.data().encoder().cloned();
         let writer = Writer { graph: &graph, encoder: encoder.as_ref() };

@@ -34,8 +34,8 @@ pub(crate) use load::check_classes;
 pub use load::{Item, LoadOptions, Loaded, load, load_folds, load_to_evaluate, load_to_predict};
 pub use parts::{Part, Share, Split};
 pub use readers::{
-    READERS, ReaderSpec, Request, Source, TargetKind, digits, forms, read_idx, read_idx_folder, reader,
-    synthetic, synthetic_for,
+    READERS, ReaderSpec, Request, Source, TargetKind, digits, forms, read_idx, read_idx_folder,
+    reader, synthetic, synthetic_for,
 };
 pub use sampler::{Order, Sampler, batches};
 pub(crate) use table::DATA_ATTRIBUTES;
@@ -67,7 +67,10 @@ fn refuse(origin: impl Display, problem: impl Into<String>, remedy: impl Into<St
 
 /// A text with its control characters, and those that change the direction of writing, spelt out.
 pub(crate) fn escaped(text: &str) -> String {
-    let bad = |c: char| c.is_control() || matches!(c, '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let bad = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
     if !text.contains(bad) {
         return text.to_owned();
     }

@@ -70,7 +70,8 @@ impl Callback for Progress {
     }
 
     fn epoch_end(&mut self, _network: &mut Network, event: &EpochEnd<'_>) -> Result<Control> {
-        let validation = event.validation.map(|report| format!("  {}", describe(report, "validation ")));
+        let validation =
+            event.validation.map(|report| format!("  {}", describe(report, "validation ")));
         let left = match event.left {
             Duration::ZERO => String::new(),
             left => format!(", {} left", describe_duration(left)),

@@ -82,7 +82,10 @@ pub(super) fn build(
             if let Some(name) = options.weights {
                 return Err(refuse(
                     escaped(text),
-                    format!("column `{}` should hold weights, but the data are no table", escaped(name)),
+                    format!(
+                        "column `{}` should hold weights, but the data are no table",
+                        escaped(name)
+                    ),
                     "give a file of weights",
                 ));
             }
@@ -125,11 +128,7 @@ pub(super) fn build(
 }
 
 /// All items of another file, as numbers.
-fn read_whole(
-    text: &str,
-    options: &LoadOptions<'_>,
-    encoder: Option<&Encoder>,
-) -> Result<Dataset> {
+fn read_whole(text: &str, options: &LoadOptions<'_>, encoder: Option<&Encoder>) -> Result<Dataset> {
     let (spec, request) = Request::parse(text, Some((options.graph, options.batch)))?;
     match ((spec.read)(&request)?, encoder) {
         (Source::Table(table), Some(encoder)) => {
@@ -151,7 +150,12 @@ pub(super) fn note_unused(table: &Table, encoder: &Encoder, reserved: &[&str]) -
     unused.retain(|name| !reserved.contains(name));
     let (is, it) = if unused.len() == 1 { ("column", "is") } else { ("columns", "are") };
     (!unused.is_empty()).then(|| {
-        format!("{}: {is} {} {it} passed over, for no node takes {}", table.origin(), Table::list(&unused), if unused.len() == 1 { "it" } else { "them" })
+        format!(
+            "{}: {is} {} {it} passed over, for no node takes {}",
+            table.origin(),
+            Table::list(&unused),
+            if unused.len() == 1 { "it" } else { "them" }
+        )
     })
 }
 

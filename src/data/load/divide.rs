@@ -20,7 +20,12 @@ impl Source {
 }
 
 /// What holds the items together or apart.
-pub(super) fn units(text: &str, source: &Source, options: &LoadOptions<'_>, split: &Split) -> Result<Units> {
+pub(super) fn units(
+    text: &str,
+    source: &Source,
+    options: &LoadOptions<'_>,
+    split: &Split,
+) -> Result<Units> {
     let graph = options.graph;
     let mut keys: Vec<Vec<usize>> = vec![Vec::new(); source.len()];
     match source {
@@ -71,13 +76,18 @@ fn class_columns(table: &Table, options: &LoadOptions<'_>, split: &Split) -> Res
     let mut targets = graph.targets();
     targets.retain(|&id| target_classes(graph, id).is_some());
     if let Some(encoder) = options.config.encoder() {
-        let is_target =
-            |name: &str| targets.iter().any(|&id| graph.nodes()[id].name == name);
+        let is_target = |name: &str| targets.iter().any(|&id| graph.nodes()[id].name == name);
         let nodes = encoder.nodes.iter().filter(|node| is_target(&node.node));
         let columns = nodes.flat_map(|node| &node.columns);
         return Ok(columns.filter_map(|it| table.column(&it.column)).collect());
     }
-    crate::data::table::columns_of(table, graph, options.config, &reserved(split, options), &targets)
+    crate::data::table::columns_of(
+        table,
+        graph,
+        options.config,
+        &reserved(split, options),
+        &targets,
+    )
 }
 
 /// The columns that no node takes by default.

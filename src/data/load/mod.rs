@@ -3,13 +3,15 @@
 mod build;
 mod divide;
 
+use std::sync::Arc;
+
 use build::{build, note_unused};
 use divide::{divide, units, validate};
 
 use super::parts::{self, Units};
 use super::readers::Request;
 use super::table::{DataConfig, Encoder};
-use super::{Dataset, Part, Source, Split, class_index, escaped, refuse, target_classes};
+use super::{Dataset, Part, Share, Source, Split, class_index, escaped, refuse, target_classes};
 use crate::error::{Result, count};
 use crate::graph::Graph;
 use crate::tensor::Tensor;
@@ -200,8 +202,17 @@ pub fn load_to_evaluate(
     // What was not trained on a table has nothing to say of one.
     let fresh = config.unfitted();
     let is_table = matches!(source, Source::Table(_));
-    let config = if is_table && config.encoder().is_none() { &fresh } else { config };
-    let options = LoadOptions { batch, ..LoadOptions::new(graph, config) };
+    let mut config = if is_table && config.encoder().is_none() { fresh } else { config.clone() };
+    // Files of other parts may be gone.
+    if let Some(fitted) = config.fitted.as_mut().map(Arc::make_mut) {
+        if part != Part::Validation && matches!(fitted.split.validation, Some(Share::File(_))) {
+            fitted.split.validation = None;
+        }
+        if part != Part::Test && matches!(fitted.split.test, Some(Share::File(_))) {
+            fitted.split.test = Some(Share::Fraction(0.0));
+        }
+    }
+    let options = LoadOptions { batch, ..LoadOptions::new(graph, &config) };
     let loaded = load(text, &options)?;
     let found = match part {
         Part::Train => Some(loaded.train),

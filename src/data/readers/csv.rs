@@ -53,7 +53,8 @@ fn read(request: &Request<'_>) -> Result<Source> {
         Some(other) => match other.as_bytes() {
             [byte] if !matches!(byte, b'"' | b'\r' | b'\n') => Some(*byte),
             _ => {
-                let remedy = "write comma, semicolon, tab, pipe or one character of ASCII, no quote";
+                let remedy =
+                    "write comma, semicolon, tab, pipe or one character of ASCII, no quote";
                 return refused("separator", other, remedy);
             }
         },

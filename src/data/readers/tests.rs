@@ -70,7 +70,8 @@ fn synthetic_parts_differ_and_hold_a_batch() {
 #[test]
 fn predictions_take_every_line_with_or_without_labels() {
     let folder = tempfile::tempdir().unwrap();
-    for (name, text) in [("with.csv", "1,2,0\n3,4,1\n5,6,1\n"), ("without.csv", "1,2\n3,4\n5,6\n")] {
+    for (name, text) in [("with.csv", "1,2,0\n3,4,1\n5,6,1\n"), ("without.csv", "1,2\n3,4\n5,6\n")]
+    {
         let path = folder.path().join(name);
         std::fs::write(&path, text).unwrap();
         let config = DataConfig::default();
@@ -141,9 +142,8 @@ fn options_follow_a_colon() {
     let path = folder.path().join("points.csv");
     std::fs::write(&path, "3;2;0\n3;4;1\n5;6;1\n7;8;0\n9;9;1\n").unwrap();
     let path = path.to_str().unwrap();
-    let items = |options: &str| {
-        loaded(&format!("{path}{options}"), &graph(), 1).unwrap().items.len()
-    };
+    let items =
+        |options: &str| loaded(&format!("{path}{options}"), &graph(), 1).unwrap().items.len();
     assert_eq!(items(""), 5);
     assert_eq!(items(":header=yes"), 4);
     assert_eq!(items(":header=no,separator=semicolon"), 5);

@@ -226,7 +226,13 @@ fn unbound(
         let kind = node.role.kind();
         let shape = describe_shape(&node.shape);
         let taken = bound.iter().find(|(bound, _)| *bound == other).map(|(_, columns)| {
-            names(&columns.iter().map(|(at, _)| *at).filter(|&at| at < free.len()).collect::<Vec<_>>())
+            names(
+                &columns
+                    .iter()
+                    .map(|(at, _)| *at)
+                    .filter(|&at| at < free.len())
+                    .collect::<Vec<_>>(),
+            )
         });
         let taken = taken.unwrap_or_else(|| "nothing yet".to_owned());
         format!("{kind} `{}` ({shape}) takes {taken}", node.name)

@@ -261,7 +261,8 @@ fn selector(value: Value) -> Result<Selector, String> {
             };
             let options = ColumnOptions::take(&mut table)?;
             if let Some(key) = table.keys().next() {
-                let names = [COLUMN].into_iter().chain(DATA_ATTRIBUTES[1..].iter().map(|row| row.0));
+                let names =
+                    [COLUMN].into_iter().chain(DATA_ATTRIBUTES[1..].iter().map(|row| row.0));
                 let advice = suggest(key, names, "keys here");
                 return Err(format!("unknown key `{key}` in an item of `columns`; {advice}"));
             }
@@ -293,7 +294,9 @@ impl ColumnOptions {
             categories: get("categories")
                 .map(|value| word("categories", &value, Categories::ALL))
                 .transpose()?,
-            unknown: get("unknown").map(|value| word("unknown", &value, Unknown::ALL)).transpose()?,
+            unknown: get("unknown")
+                .map(|value| word("unknown", &value, Unknown::ALL))
+                .transpose()?,
         })
     }
 

@@ -143,7 +143,9 @@ impl Encoding {
                 if !value.is_finite() {
                     let shown = shorten(field);
                     return Err((
-                        format!("expected a finite 32-bit float, found `{shown}`, which becomes {value}"),
+                        format!(
+                            "expected a finite 32-bit float, found `{shown}`, which becomes {value}"
+                        ),
                         "correct the number, or leave the line out".to_owned(),
                     ));
                 }
@@ -249,7 +251,8 @@ pub(super) fn class(field: &str, classes: usize) -> Result<usize, (String, Strin
                 .to_owned(),
         )
     };
-    let found = if field.is_empty() { "nothing".to_owned() } else { format!("`{}`", shorten(field)) };
+    let found =
+        if field.is_empty() { "nothing".to_owned() } else { format!("`{}`", shorten(field)) };
     match field.parse::<f32>().ok().and_then(class_index) {
         Some(class) if class < classes => Ok(class),
         Some(_) => Err(refused(&format!("a class below {classes}"), &found)),

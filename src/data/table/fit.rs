@@ -62,7 +62,14 @@ impl Encoder {
             for (column, options) in &columns {
                 let field = Field { table, column: *column, node: &node.name, options };
                 let encoding = field.fit(rows, target, classes)?;
-                if let Encoding::Word { words, one_hot, .. } = &encoding {
+                if let Encoding::Word { words, one_hot, own_category, .. } = &encoding {
+                    if !target && !one_hot {
+                        field.check_embedding(
+                            graph,
+                            id,
+                            words.len() + usize::from(*own_category),
+                        )?;
+                    }
                     notes.push(field.vocabulary(words, *one_hot, target));
                 }
                 fitted.push(ColumnEncoder { column: table.columns[*column].clone(), encoding });
@@ -184,7 +191,8 @@ impl Field<'_> {
                     return Err(self.misfit("classes can't be scaled", "leave `scale` out"));
                 }
                 for &row in rows {
-                    class(self.text(row), classes).map_err(|refused| self.refuse_at(row, refused))?;
+                    class(self.text(row), classes)
+                        .map_err(|refused| self.refuse_at(row, refused))?;
                 }
                 return Ok(Encoding::Class(classes));
             }
@@ -200,6 +208,26 @@ impl Field<'_> {
         refuse_field(self.table, row, self.column, self.node, refused)
     }
 
+    /// Refuses more words than an embedding of the node has entries.
+    fn check_embedding(&self, graph: &Graph, id: usize, words: usize) -> Result<()> {
+        for (user, _) in graph.consumers(id) {
+            let node = &graph.nodes()[*user];
+            let Role::Layer(layer) = &node.role else { continue };
+            let entries = layer.attributes().get("entries").and_then(toml::Value::as_integer);
+            if layer.kind() == "embedding" && entries.is_some_and(|most| most < words as i64) {
+                return Err(self.misfit(
+                    format!(
+                        "its {words} words are more than the {} entries of node `{}`",
+                        entries.unwrap_or_default(),
+                        node.name
+                    ),
+                    &format!("write `entries = {words}` at node `{}`", node.name),
+                ));
+            }
+        }
+        Ok(())
+    }
+
     /// Whether any item has something that is neither a number nor missing.
     fn holds_words(&self) -> bool {
         let word = |field: &str| !is_missing(field) && field.parse::<f64>().is_err();
@@ -209,7 +237,8 @@ impl Field<'_> {
     fn fit_numbers(&self, rows: &[usize]) -> Result<Encoding> {
         let how = self.options.missing.as_ref().unwrap_or(&Missing::Refuse);
         if let Missing::Word(word) = how {
-            let problem = format!("`missing` is the word \"{}\", for a column of numbers", escaped(word));
+            let problem =
+                format!("`missing` is the word \"{}\", for a column of numbers", escaped(word));
             return Err(self.misfit(problem, "give a number"));
         }
         let mut values = Vec::with_capacity(rows.len());
@@ -305,7 +334,11 @@ impl Field<'_> {
         if words.len() > most {
             let shown: Vec<&str> = words.iter().map(String::as_str).collect();
             return Err(self.misfit(
-                format!("expected at most {most} classes, found {}: {}", words.len(), Table::list(&shown)),
+                format!(
+                    "expected at most {most} classes, found {}: {}",
+                    words.len(),
+                    Table::list(&shown)
+                ),
                 "give the prediction as many units, or mend the column",
             ));
         }

@@ -25,6 +25,5 @@ pub use encoder::{ColumnEncoder, Encoder, Encoding, NodeEncoder};
 pub use read::{TableOptions, read_table};
 pub use text::Table;
 
-
 pub(crate) use bind::columns_of;
 pub(crate) use fit::sort_words;

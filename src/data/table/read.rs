@@ -64,11 +64,7 @@ pub(super) fn parse(
     let read = stream.by_ref().take(SAMPLE_BYTES).read_to_end(&mut sample);
     read.map_err(|source| stream::read_error(path, source))?;
     if sample.starts_with(&[0xff, 0xfe]) || sample.starts_with(&[0xfe, 0xff]) {
-        return Err(refuse(
-            &origin,
-            "expected UTF-8 text, found UTF-16",
-            "save the file as UTF-8",
-        ));
+        return Err(refuse(&origin, "expected UTF-8 text, found UTF-16", "save the file as UTF-8"));
     }
     let text = sample.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&sample);
     let separator = options.separator.unwrap_or_else(|| sniff(text));
@@ -166,7 +162,11 @@ fn add(table: &mut Table, line: u64, record: &ByteRecord) -> Result<()> {
                           separator into quotes";
         return Err(refuse(
             format!("{}, line {line}", table.origin),
-            format!("expected {} as in the first line, found {}", count(width, "field"), record.len()),
+            format!(
+                "expected {} as in the first line, found {}",
+                count(width, "field"),
+                record.len()
+            ),
             separators,
         ));
     }
@@ -243,10 +243,11 @@ struct Records<'p, R> {
 impl<R: Read> Records<'_, R> {
     /// Reads the next record and gives its line; nothing at the end.
     fn next(&mut self, record: &mut ByteRecord) -> Result<Option<u64>> {
-        let found = self.reader.read_byte_record(record).map_err(|error| match error.into_kind() {
-            ErrorKind::Io(source) => stream::read_error(self.path, source),
-            other => refuse(self.path.display(), format!("{other:?}"), "write it as plain CSV"),
-        })?;
+        let found =
+            self.reader.read_byte_record(record).map_err(|error| match error.into_kind() {
+                ErrorKind::Io(source) => stream::read_error(self.path, source),
+                other => refuse(self.path.display(), format!("{other:?}"), "write it as plain CSV"),
+            })?;
         if !found {
             return Ok(None);
         }

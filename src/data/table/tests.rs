@@ -29,7 +29,8 @@ fn rows(table: &Table) -> Vec<Vec<&str>> {
 /// A model of one input and one target with these lines at their nodes; the target has three classes if
 /// `classes`, or else `size` numbers.
 fn model(input: &str, target: &str, classes: bool) -> Model {
-    let (units, loss) = if classes { (3, "softmax_cross_entropy") } else { (1, "mean_squared_error") };
+    let (units, loss) =
+        if classes { (3, "softmax_cross_entropy") } else { (1, "mean_squared_error") };
     let shape = if classes { "[]" } else { "[1]" };
     let text = format!(
         "[[node]]\nname = 'x'\nkind = 'input'\n{input}\n\
@@ -113,11 +114,17 @@ fn what_is_no_table_is_refused_with_its_place() {
         (b"1,2,0\n1,0\n", "t.csv, line 2: expected 3 fields as in the first line, found 2"),
         (b"a,b\n1,0\n1,2,3\n", "t.csv, line 3: expected 2 fields as in the first line, found 3"),
         (b"a,b\r\n1,0\r\n \r\n\r\n1\r\n", "t.csv, line 5: expected 2 fields"),
-        (b"1,2\ncaf\xe9,0\n", "t.csv, line 2, column 1: expected UTF-8 text, found byte e9 in `caf"),
+        (
+            b"1,2\ncaf\xe9,0\n",
+            "t.csv, line 2, column 1: expected UTF-8 text, found byte e9 in `caf",
+        ),
         (b"na\xefve,b\n1,0\n", "t.csv, line 1, column 1: expected UTF-8"),
         (b"\xff\xfea\0,\0", "t.csv: expected UTF-8 text, found UTF-16"),
         (b"a,b,a\n1,2,3\n", "t.csv: columns 1 and 3 are both called `a`"),
-        (b"a,2,0\n1,2,0\n", "t.csv, line 1: expected names of columns or an item, and it may be either"),
+        (
+            b"a,2,0\n1,2,0\n",
+            "t.csv, line 1: expected names of columns or an item, and it may be either",
+        ),
         (b"a,b\n1,\"x\n2,3\n", "t.csv, line 2: expected the end of a quoted field"),
     ] {
         let message = refusal(text);
@@ -172,7 +179,10 @@ fn missing_values_are_filled_in_as_told() {
     assert_eq!(filled(2, "'indicator'"), [1., 0., 2., 0., 6., 0., 3., 1., 3., 1.]);
     let told = misfit(text, &[0, 1], "shape = [1]");
     assert!(told.contains("t.csv, line 5, column `a`, for node `x`"), "{told}");
-    assert!(told.contains("found nothing, a missing value") && told.contains("`missing = "), "{told}");
+    assert!(
+        told.contains("found nothing, a missing value") && told.contains("`missing = "),
+        "{told}"
+    );
     let told = misfit("a,y\n,0\n,0\n", &[0, 1], "shape = [1]\nmissing = 'mean'");
     assert!(told.contains("no training item has a value"), "{told}");
     let told = misfit("a,y\n1,0\n", &[0], "shape = [1]\nmissing = { constant = 'w' }");
@@ -202,6 +212,16 @@ fn words_become_one_hot_rows_or_indices() {
     // Numbers that stand for categories are in their order.
     let numbers = input("a,y\n10,0\n9,0\n", &[0, 1], "shape = [1]\ncategories = 'index'");
     assert_eq!(numbers.unwrap(), [1.0, 0.0]);
+}
+
+#[test]
+fn an_embedding_must_have_an_entry_for_every_word() {
+    let text = "[[node]]\nname = 'x'\nkind = 'input'\nshape = [1]\ncategories = 'index'\n\
+                [[node]]\nname = 'e'\nkind = 'embedding'\nentries = 2\nfeatures = 3\ninputs = ['x']\n";
+    let model = Model::from_toml(&format!("outputs = ['e']\n{text}"), "test").unwrap();
+    assert!(fit(&table("x\na\nb\n"), &[0, 1], &model).is_ok());
+    let told = fit(&table("x\na\nb\nc\n"), &[0, 1, 2], &model).unwrap_err().to_string();
+    assert!(told.contains("3 words are more than the 2 entries of node `e`"), "{told}");
 }
 
 #[test]
@@ -267,7 +287,10 @@ fn columns_are_bound_by_name_range_and_rest() {
     let lines = "shape = [3]\ncolumns = ['id', { column = 'px0..px1', scale = 'standard' }]";
     assert_eq!(bound(lines, &[]).unwrap(), "id,px0,px1");
     for (lines, expected) in [
-        ("shape = [1]\ncolumns = ['px9']", "it lacks column `px9` of node `x`; its columns are `id`"),
+        (
+            "shape = [1]\ncolumns = ['px9']",
+            "it lacks column `px9` of node `x`; its columns are `id`",
+        ),
         ("shape = [1]\ncolumns = ['px2..px0']", "ends before it begins"),
         ("shape = [1]\ncolumns = ['px2..q']", "it lacks column `q`"),
         ("shape = [7]", "node `x` has the shape 7, 7 numbers, but its 5 columns give 5"),
@@ -289,7 +312,8 @@ fn what_a_table_cannot_say_is_asked_for() {
     .unwrap();
     let abc = table("a,b,c\n1,2,3\n");
     let told = fit(&abc, &[0], &two).unwrap_err().to_string();
-    for words in ["node `left`", "input `right` (1)", "`a`, `b`, `c`", "`columns = [\"a\", \"b\"]`"] {
+    for words in ["node `left`", "input `right` (1)", "`a`, `b`, `c`", "`columns = [\"a\", \"b\"]`"]
+    {
         assert!(told.contains(words), "{told}\nlacks\n{words}");
     }
     let mut said = two.clone();
@@ -306,7 +330,8 @@ fn what_a_table_cannot_say_is_asked_for() {
 
 #[test]
 fn another_table_may_have_its_columns_in_any_order_and_more() {
-    let model = model("shape = [3]\ncolumns = ['a', { column = 'c', categories = 'one_hot' }]", "", false);
+    let model =
+        model("shape = [3]\ncolumns = ['a', { column = 'c', categories = 'one_hot' }]", "", false);
     let (encoder, _) = fit(&table("a,c,y\n1,u,0\n2,v,1\n"), &[0, 1], &model).unwrap();
     let other = table("z,c,a\n9,v,5\n");
     let data = encoder.transform(&other, &[0], false).unwrap();
@@ -329,14 +354,20 @@ fn what_model_files_say_of_columns_goes_round_and_mistakes_are_found() {
     let text = said.to_toml().unwrap();
     assert_eq!(Model::from_toml(&text, "again").unwrap().data, said.data);
     for (line, expected) in [
-        ("scale = 'normal'", "test:4: node `x`: `scale` is \"normal\", not one of \"none\", \"standard\""),
+        (
+            "scale = 'normal'",
+            "test:4: node `x`: `scale` is \"normal\", not one of \"none\", \"standard\"",
+        ),
         ("columns = []", "test:4: node `x`: `columns` is [], not a list"),
         ("columns = [1]", "`columns` holds 1, not a column's name"),
         ("columns = [{ scale = 'none' }]", "a table in `columns` has no name"),
         ("columns = [{ column = 'a', scael = 'none' }]", "did you mean `scale`?"),
         ("missing = {}", "without one `constant`"),
         ("missing = 'maen'", "`missing` is \"maen\""),
-        ("mising = 'mean'", "test:4: node `x`: unknown attribute `mising`; did you mean `missing`?"),
+        (
+            "mising = 'mean'",
+            "test:4: node `x`: unknown attribute `mising`; did you mean `missing`?",
+        ),
     ] {
         let text = format!("[[node]]\nname = 'x'\nkind = 'input'\n{line}\nshape = [1]\n");
         let told = Model::from_toml(&text, "test").unwrap_err().to_string();

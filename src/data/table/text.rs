@@ -174,14 +174,17 @@ impl Table {
     /// the same contents, however they are written.
     pub fn digest(&self) -> String {
         let mut hash = Sha256::new();
-        let mut add = |text: &str| {
-            hash.update((text.len() as u64).to_le_bytes());
-            hash.update(text);
-        };
-        add(&self.columns.len().to_string());
-        self.columns.iter().for_each(|name| add(name));
-        for row in 0..self.len() {
-            (0..self.columns.len()).for_each(|column| add(self.field(row, column)));
+        hash.update((self.columns.len() as u64).to_le_bytes());
+        for name in &self.columns {
+            hash.update((name.len() as u64).to_le_bytes());
+            hash.update(name);
+        }
+        hash.update(&self.text);
+        let mut bytes = Vec::new();
+        for ends in self.ends.chunks(1024) {
+            bytes.clear();
+            bytes.extend(ends.iter().flat_map(|&end| (end as u64).to_le_bytes()));
+            hash.update(&bytes);
         }
         hash.finalize().iter().fold(String::new(), |mut text, byte| {
             // Writing to a string can't fail.
