@@ -176,6 +176,23 @@ fn a_table_for_two_inputs_and_two_targets_from_training_to_prediction() {
     }
 }
 
+#[test]
+fn the_example_of_the_page_trains() {
+    let page = include_str!("../docs/data.md");
+    let example = page.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+    let folder = folder_with(&[("m.toml", example), ("d.csv", &flats())]);
+    let told = object(&folder, &["train", "m.toml", "--data", "d.csv", "--quiet"]);
+    assert_eq!(told["test_items"], 24);
+    let page = page.split_once("What is read").unwrap().1.split_once("How a table").unwrap().0;
+    let all = json(&["readers"]);
+    for reader in all["readers"].as_array().unwrap() {
+        for option in reader["attributes"].as_array().unwrap() {
+            let name = option["name"].as_str().unwrap();
+            assert!(page.contains(&format!("`{name}`")), "{name}");
+        }
+    }
+}
+
 const TWO: &str = include_str!("tables/two-features.toml");
 
 /// A model of `features` of this length and as many classes.

@@ -51,8 +51,9 @@ impl Dividing {
         self.write_split.as_ref().map_or(Ok(()), |path| check_writable(path))
     }
 
-    /// How the data are divided. What was saved with a model that is resumed stays as it is.
-    pub(super) fn split(&self, resumed: Option<&DataConfig>) -> Result<Split, Stop> {
+    /// How the data are divided. What was fitted before, when a model that is resumed was saved, stays as it
+    /// is.
+    pub(super) fn split(&self, data: &DataConfig) -> Result<Split, Stop> {
         let asked = Split {
             test: self.test.as_deref().map(|text| share("--test", text)).transpose()?,
             validation: self
@@ -64,7 +65,7 @@ impl Dividing {
             group: self.group.clone(),
             seed: self.split_seed.unwrap_or(0),
         };
-        let Some(fitted) = resumed.and_then(|data| data.fitted.as_ref()) else { return Ok(asked) };
+        let Some(fitted) = &data.fitted else { return Ok(asked) };
         let saved = &fitted.split;
         let others = [
             ("--test", asked.test.is_some() && asked.test != saved.test),

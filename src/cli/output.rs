@@ -25,7 +25,9 @@ pub(super) fn note(text: Arguments<'_>) {
 
 /// Writes what a user should know of the data, a line each.
 pub(super) fn notes(notes: &[String]) {
-    notes.iter().for_each(|text| note(format_args!("note: {}", printable(text))));
+    for text in notes {
+        note(format_args!("note: {}", printable(text)));
+    }
 }
 
 /// A text without what a terminal obeys: files may hold such.

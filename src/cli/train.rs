@@ -116,22 +116,10 @@ impl Train {
         let measured_costs = !self.estimated_costs;
         let options = NetworkOptions { plan, measured_costs, ..self.run.network(self.seed)? };
         let (mut model, checkpoint) = self.model()?;
-        self.adjust(&mut model)?;
-        // Only what is resumed goes on with what was fitted before.
-        model.data = match &checkpoint {
-            Some(checkpoint) => checkpoint.data().clone(),
-            None => model.data.unfitted(),
-        };
-        self.dividing.set_columns(&mut model.data, checkpoint.is_some())?;
+        self.adjust(&mut model, checkpoint.as_ref())?;
         let training = &model.training;
         let batch_size = training.batch_size;
-        let load = LoadOptions {
-            batch: batch_size,
-            split: self.dividing.split(checkpoint.as_ref().map(Checkpoint::data))?,
-            chooses: self.fitting.chooses(),
-            weights: self.fitting.weights_column(),
-            ..LoadOptions::new(&model.graph, &model.data)
-        };
+        let load = self.load_options(&model)?;
         if let Some(folds) = self.dividing.folds {
             return self.cross_validate(&model, &load, folds.into(), &options);
         }
@@ -225,8 +213,25 @@ impl Train {
         Ok((model, Some(checkpoint)))
     }
 
+    /// How the data are divided and bound to nodes.
+    fn load_options<'a>(&'a self, model: &'a Model) -> Result<LoadOptions<'a>, Stop> {
+        Ok(LoadOptions {
+            batch: model.training.batch_size,
+            split: self.dividing.split(&model.data)?,
+            chooses: self.fitting.chooses(),
+            weights: self.fitting.weights_column(),
+            ..LoadOptions::new(&model.graph, &model.data)
+        })
+    }
+
     /// Applies the options that replace what the model says.
-    fn adjust(&self, model: &mut Model) -> Result<(), Stop> {
+    fn adjust(&self, model: &mut Model, resumed: Option<&Checkpoint>) -> Result<(), Stop> {
+        // Only what is resumed goes on with what was fitted before.
+        model.data = match resumed {
+            Some(checkpoint) => checkpoint.data().clone(),
+            None => model.data.unfitted(),
+        };
+        self.dividing.set_columns(&mut model.data, resumed.is_some())?;
         let training = &mut model.training;
         if let Some(epochs) = self.epochs {
             training.epochs = epochs as usize;

@@ -146,7 +146,9 @@ pub(super) fn take(
                 let nearer = (taken + size).abs_diff(wanted) < taken.abs_diff(wanted);
                 if number == 0 || nearer {
                     taken += size;
-                    std::mem::take(&mut groups[group]).into_iter().for_each(|it| parts[it] = to);
+                    for item in std::mem::take(&mut groups[group]) {
+                        parts[item] = to;
+                    }
                 }
             }
         }

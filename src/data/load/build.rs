@@ -8,7 +8,10 @@ use crate::data::readers::Request;
 use crate::data::{
     DataConfig, Dataset, Encoder, Fitted, Part, Share, Source, Split, Table, escaped, refuse,
 };
-use crate::error::{Error, Result};
+use crate::error::Result;
+
+/// The parts that may be divided, in the order of this list.
+const PARTS: [Part; 3] = [Part::Train, Part::Validation, Part::Test];
 
 /// The items of every part as numbers.
 pub(super) fn build(
@@ -16,115 +19,106 @@ pub(super) fn build(
     source: &Source,
     options: &LoadOptions<'_>,
     split: Split,
-    parts: Vec<Part>,
+    parts: &[Part],
     mut notes: Vec<String>,
 ) -> Result<Loaded> {
-    let of = |part: Part| -> Vec<usize> {
-        (0..parts.len()).filter(|&item| parts[item] == part).collect()
-    };
-    let train_items = of(Part::Train);
-    let reserved = reserved(&split, options);
-    let (mut encoder, mut digest) = (None, None);
-    let mut weights = None;
-    // The chosen items of the data as numbers, if there are any.
-    let mut chosen: Vec<Option<Dataset>> = Vec::new();
-    let all = [Part::Train, Part::Validation, Part::Test];
-    let named = |data: Dataset, part: Part| {
-        let name = format!("{} {}", data.name(), part.name());
-        data.renamed(name)
-    };
-    match source {
+    let of = PARTS
+        .map(|part| (0..parts.len()).filter(|&item| parts[item] == part).collect::<Vec<usize>>());
+    let (mut encoder, mut digest, mut weights) = (None, None, None);
+    let [train, validation, test] = match source {
         Source::Table(table) => {
             notes.splice(0..0, table.notes().iter().cloned());
             let here = table.digest();
-            let fitted = match (options.config.encoder(), &options.config.fitted) {
-                (Some(encoder), Some(fitted)) => {
-                    if fitted.digest.as_ref() != Some(&here) {
-                        notes.push(format!(
-                            "{}: it holds other items than the table that the model was trained on",
-                            table.origin()
-                        ));
-                    }
-                    encoder.clone()
-                }
-                _ => {
-                    let graph = options.graph;
-                    let (encoder, more) =
-                        Encoder::fit(table, &train_items, graph, options.config, &reserved)?;
-                    notes.extend(more);
-                    encoder
-                }
-            };
-            notes.extend(note_unused(table, &fitted, &reserved));
-            for part in all {
-                let rows = of(part);
-                let data = (!rows.is_empty()).then(|| fitted.transform(table, &rows, true));
-                chosen.push(data.transpose()?.map(|data| named(data, part)));
-            }
+            let reserved = reserved(&split, options);
+            let fitted = encoder_of(table, &here, &of[0], options, &reserved, &mut notes)?;
             if let Some(name) = options.weights {
                 let column = find(table, name, "the weights")?;
-                weights = Some(read_weights(table, column, &train_items)?);
+                weights = Some(read_weights(table, column, &of[0])?);
             }
+            let chosen = each(&of, |items| fitted.transform(table, items, true))?;
             (encoder, digest) = (Some(fitted), Some(here));
+            chosen
         }
         Source::Items(data) | Source::Parts { train: data, .. } => {
-            for part in all {
-                let items = of(part);
-                let whole = items.len() == data.len();
-                let data = match items.as_slice() {
-                    [] => None,
-                    // Not a copy of all that there is.
-                    _ if whole => Some(data.clone()),
-                    items => Some(named(data.subset(items)?, part)),
-                };
-                chosen.push(data);
-            }
             if let Some(name) = options.weights {
-                return Err(refuse(
-                    escaped(text),
-                    format!(
-                        "column `{}` should hold weights, but the data are no table",
-                        escaped(name)
-                    ),
-                    "give a file of weights",
-                ));
+                let name = escaped(name);
+                let problem =
+                    format!("column `{name}` should hold weights, but the data are no table");
+                return Err(refuse(escaped(text), problem, "give a file of weights"));
+            }
+            if of[0].len() == data.len() {
+                // Not a copy of all that there is.
+                [Some(data.clone()), None, None]
+            } else {
+                each(&of, |items| data.subset(items))?
             }
         }
-    }
-    let lines = |item: usize| match source {
-        Source::Table(table) => table.line(item),
-        _ => None,
     };
-    let items =
-        parts.iter().enumerate().map(|(item, &part)| Item { part, line: lines(item) }).collect();
-    let other = |share: &Option<Share>, encoder: Option<&Encoder>, part: Part| match share {
+    let line = |item| if let Source::Table(table) = source { table.line(item) } else { None };
+    let items = parts.iter().enumerate().map(|(item, &part)| Item { part, line: line(item) });
+    let items = items.collect();
+    let file = |share: &Option<Share>, part: Part| match share {
         Some(Share::File(file)) => {
-            let data = read_whole(file, options, encoder)?;
-            Ok(Some(named(data, part)))
+            read_whole(file, options, encoder.as_ref()).map(|data| Some(named(data, part)))
         }
-        _ => Ok::<_, Error>(None),
+        _ => Ok(None),
     };
-    let mut chosen = chosen.into_iter();
-    let mut next = || chosen.next().flatten();
-    let (train, validation, test) = (next(), next(), next());
-    let validation = match other(&split.validation, encoder.as_ref(), Part::Validation)? {
-        None => validation,
-        some => some,
-    };
-    let own_test = match source {
-        Source::Parts { test, .. } => Some(test.clone()),
-        _ => None,
-    };
-    let test = match other(&split.test, encoder.as_ref(), Part::Test)? {
-        None => test.or(own_test),
-        some => some,
-    };
+    let validation = file(&split.validation, Part::Validation)?.or(validation);
+    let own_test = if let Source::Parts { test, .. } = source { Some(test.clone()) } else { None };
+    let test = file(&split.test, Part::Test)?.or(test).or(own_test);
     let train = train.ok_or_else(|| {
         refuse(escaped(text), "nothing is left to train on", "ask for smaller parts")
     })?;
     let fitted = Some(Arc::new(Fitted { encoder, split, digest }));
     let config = DataConfig { nodes: options.config.nodes.clone(), fitted };
     Ok(Loaded { train, validation, test, config, notes, items, weights })
+}
+
+/// The data named after a part.
+fn named(data: Dataset, part: Part) -> Dataset {
+    let name = format!("{} {}", data.name(), part.name());
+    data.renamed(name)
+}
+
+/// The data of every part that has items.
+fn each(
+    items: &[Vec<usize>; 3],
+    choose: impl Fn(&[usize]) -> Result<Dataset>,
+) -> Result<[Option<Dataset>; 3]> {
+    let mut chosen = [None, None, None];
+    for ((into, items), part) in chosen.iter_mut().zip(items).zip(PARTS) {
+        if !items.is_empty() {
+            *into = Some(named(choose(items)?, part));
+        }
+    }
+    Ok(chosen)
+}
+
+/// The encoder that was fitted before, or else one that is fitted to the training items.
+fn encoder_of(
+    table: &Table,
+    digest: &str,
+    train: &[usize],
+    options: &LoadOptions<'_>,
+    reserved: &[&str],
+    notes: &mut Vec<String>,
+) -> Result<Encoder> {
+    let before = options.config.fitted.as_ref();
+    let encoder = if let (Some(encoder), Some(fitted)) = (options.config.encoder(), before) {
+        if fitted.digest.as_deref() != Some(digest) {
+            notes.push(format!(
+                "{}: it holds other items than the table that the model was trained on",
+                table.origin()
+            ));
+        }
+        encoder.clone()
+    } else {
+        let (encoder, more) = Encoder::fit(table, train, options.graph, options.config, reserved)?;
+        notes.extend(more);
+        encoder
+    };
+    notes.extend(note_unused(table, &encoder, reserved));
+    Ok(encoder)
 }
 
 /// All items of another file, as numbers.
@@ -148,14 +142,11 @@ fn read_whole(text: &str, options: &LoadOptions<'_>, encoder: Option<&Encoder>) 
 pub(super) fn note_unused(table: &Table, encoder: &Encoder, reserved: &[&str]) -> Option<String> {
     let mut unused = encoder.unused(table);
     unused.retain(|name| !reserved.contains(name));
-    let (is, it) = if unused.len() == 1 { ("column", "is") } else { ("columns", "are") };
+    let (columns, are, them) =
+        if unused.len() == 1 { ("column", "is", "it") } else { ("columns", "are", "them") };
     (!unused.is_empty()).then(|| {
-        format!(
-            "{}: {is} {} {it} passed over, for no node takes {}",
-            table.origin(),
-            Table::list(&unused),
-            if unused.len() == 1 { "it" } else { "them" }
-        )
+        let (origin, list) = (table.origin(), Table::list(&unused));
+        format!("{origin}: {columns} {list} {are} passed over, for no node takes {them}")
     })
 }
 

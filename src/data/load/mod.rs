@@ -100,7 +100,7 @@ pub fn load(text: &str, options: &LoadOptions<'_>) -> Result<Loaded> {
         None => options.split.clone(),
     };
     let parts = divide(text, &source, options, &mut split, &mut notes)?;
-    build(text, &source, options, split, parts, notes)
+    build(text, &source, options, split, &parts, notes)
 }
 
 /// The data of [`load`] for cross-validation: `number` times, each time another fold is the test part, and
@@ -144,7 +144,7 @@ pub fn load_folds(text: &str, options: &LoadOptions<'_>, number: usize) -> Resul
             .collect();
         let (mut notes, mut split) = (Vec::new(), split.clone());
         validate(text, options, &mut split, &units, &mut parts, &mut notes)?;
-        build(text, &source, options, split, parts, notes)
+        build(text, &source, options, split, &parts, notes)
     };
     (0..number).map(one).collect()
 }

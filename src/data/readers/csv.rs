@@ -37,14 +37,13 @@ fn read(request: &Request<'_>) -> Result<Source> {
         let problem = format!("option `{option}` can't be `{}`", escaped(value));
         Err(refuse(format!("data `{}`", escaped(request.source)), problem, remedy))
     };
-    let mut options = TableOptions::default();
-    options.header = match request.option("header") {
+    let header = match request.option("header") {
         None => None,
         Some("yes") => Some(true),
         Some("no") => Some(false),
         Some(other) => return refused("header", other, "write yes or no"),
     };
-    options.separator = match request.option("separator") {
+    let separator = match request.option("separator") {
         None => None,
         Some("comma") => Some(b','),
         Some("semicolon") => Some(b';'),
@@ -59,6 +58,7 @@ fn read(request: &Request<'_>) -> Result<Source> {
             }
         },
     };
+    let options = TableOptions { separator, header };
     Ok(Source::Table(read_table(request.path(), &options)?))
 }
 

@@ -63,11 +63,11 @@ pub(super) fn bind(
                 }
             }
         }
-        columns.iter().for_each(|(at, _)| {
+        for (at, _) in &columns {
             if let Some(free) = free.get_mut(*at) {
                 *free = false;
             }
-        });
+        }
         bound.push((id, columns));
     }
     let size = |id: NodeId| graph.nodes()[id].shape.iter().product::<usize>();
@@ -94,7 +94,9 @@ pub(super) fn bind(
         let inputs_left = open.len() > 1 || !others.is_empty();
         let left = free.iter().filter(|free| **free).count() - last.len();
         if last.len() == count && (left > 0 || !inputs_left) {
-            last.iter().for_each(|&at| free[at] = false);
+            for &at in &last {
+                free[at] = false;
+            }
             bound.push((id, last.into_iter().rev().map(|at| (at, options.clone())).collect()));
             open.retain(|&other| other != id);
         }

@@ -17,8 +17,7 @@ pub(crate) const DATA_ATTRIBUTES: &[(&str, &str, &str)] = &[
         "list of names",
         "the columns of a table that feed the node, in order: names, ranges such as \"px0..px63\", \
          \"others\" for all that no other node takes, and tables such as { column = \"age\", scale = \"standard\" }; \
-         default the column of the node's name; for the last target without columns the last ones of the table; \
-         for the last input without columns all others",
+         default the column of the node's name, or else the last columns for a target and all others for an input",
     ),
     (
         "scale",

@@ -126,11 +126,11 @@ fn predictions(graph: &Graph, target: usize) -> Vec<String> {
 
 /// Refuses columns that are more or fewer numbers than their node has.
 fn check_width(table: &Table, encoder: &NodeEncoder) -> Result<()> {
+    const SHOWN: usize = 8;
     let (wanted, width) = (encoder.shape.iter().product::<usize>(), encoder.width());
     if wanted == width {
         return Ok(());
     }
-    const SHOWN: usize = 8;
     let mut list = String::new();
     for it in encoder.columns.iter().take(SHOWN) {
         let between = if list.is_empty() { "" } else { ", " };
@@ -214,7 +214,8 @@ impl Field<'_> {
             let node = &graph.nodes()[*user];
             let Role::Layer(layer) = &node.role else { continue };
             let entries = layer.attributes().get("entries").and_then(toml::Value::as_integer);
-            if layer.kind() == "embedding" && entries.is_some_and(|most| most < words as i64) {
+            let entries = entries.and_then(|entries| usize::try_from(entries).ok());
+            if layer.kind() == "embedding" && entries.is_some_and(|most| most < words) {
                 return Err(self.misfit(
                     format!(
                         "its {words} words are more than the {} entries of node `{}`",

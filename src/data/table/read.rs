@@ -87,13 +87,12 @@ pub(super) fn parse(
     let (mut first, mut second) = (ByteRecord::new(), ByteRecord::new());
     let first_at = records.next(&mut first)?.ok_or_else(|| no_items("the file is empty"))?;
     let second_at = records.next(&mut second)?;
-    let header = match options.header {
-        Some(header) => header,
-        None => {
-            let first = fields(&origin, first_at, &first)?;
-            let second = second_at.map(|line| fields(&origin, line, &second)).transpose()?;
-            is_header(&mut table, first_at, first_line(&first, second.as_deref()))?
-        }
+    let header = if let Some(header) = options.header {
+        header
+    } else {
+        let first = fields(&origin, first_at, &first)?;
+        let second = second_at.map(|line| fields(&origin, line, &second)).transpose()?;
+        is_header(&mut table, first_at, first_line(&first, second.as_deref()))?
     };
     if header && second_at.is_none() {
         return Err(no_items("the file holds only a header"));
@@ -329,7 +328,7 @@ impl<R: Read> Read for Lines<R> {
             if !self.begun {
                 (self.begun, self.first) = (true, self.number);
             }
-            self.quotes += self.line.iter().filter(|&&byte| byte == b'"').count();
+            self.quotes += self.line.split(|&byte| byte == b'"').count() - 1;
         }
         let size = (&self.line[self.given..]).read(buffer)?;
         self.given += size;

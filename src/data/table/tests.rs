@@ -423,7 +423,9 @@ proptest! {
     ) {
         let mut writer = csv::WriterBuilder::new().delimiter(separator).from_writer(Vec::new());
         writer.write_record(["first", "second", "third"]).unwrap();
-        cells.iter().for_each(|row| writer.write_record(row).unwrap());
+        for row in &cells {
+            writer.write_record(row).unwrap();
+        }
         let text = writer.into_inner().unwrap();
         let options = TableOptions { separator: Some(separator), header: Some(true) };
         let table = parse("t", Path::new("t.csv"), text.as_slice(), &options).unwrap();
