@@ -70,12 +70,12 @@ fn training_reports_every_field() {
 
 #[test]
 fn training_without_a_terminal_shows_epochs_and_a_table() {
-    let output = caudal(&["train", "--epochs", "2", "--max-steps", "50"]);
+    let output = caudal(&["train", "--epochs", "2", "--max-steps", "50", "--validation", "0.1"]);
     assert_eq!(output.status.code(), Some(0));
     let errors = String::from_utf8(output.stderr).unwrap();
     let lines: Vec<&str> = errors.lines().collect();
     assert!(
-        lines[0].starts_with("epoch 1/2  loss ") && lines[0].contains("test accuracy"),
+        lines[0].starts_with("epoch 1/2  loss ") && lines[0].contains("validation accuracy"),
         "{errors}"
     );
     // Nothing is left after the last step.

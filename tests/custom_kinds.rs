@@ -143,7 +143,7 @@ fn files_hold_registered_kinds_and_refuse_others() {
 fn saved_networks_hold_registered_kinds() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("own.safetensors");
-    let Model { graph, training } = model();
+    let Model { graph, training, .. } = model();
     let options = NetworkOptions::default;
     let mut network = Network::from_parts(graph, training.optimizer.clone(), options()).unwrap();
     let data = caudal::data::synthetic_for(network.graph(), 20, 3).unwrap();

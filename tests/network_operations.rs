@@ -253,7 +253,7 @@ fn an_edit_without_changes_is_the_same_graph() {
 #[test]
 fn epochs_and_validation_can_be_limited() {
     let (train, test) = digits().unwrap();
-    let Model { graph, training } = Model::open(Some("article-dag")).unwrap();
+    let Model { graph, training, .. } = Model::open(Some("article-dag")).unwrap();
     let mut network = Network::from_parts(graph, training.optimizer, sequential()).unwrap();
     let options = FitOptions::default()
         .epochs(3)

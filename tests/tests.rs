@@ -41,4 +41,5 @@ mod statistics;
 mod study_commands;
 mod support_graphs;
 mod surface;
+mod tables;
 mod watchdog;

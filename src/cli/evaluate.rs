@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use caudal::data;
-use clap::Args;
+use caudal::data::{self, Part};
+use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
-use super::output::line;
+use super::output::{line, notes};
 use super::{Stop, options, summary};
 
 /// Tests a saved model: its loss and metrics on the test part of the data.
@@ -16,13 +16,37 @@ pub(super) struct Evaluate {
     #[arg(value_name = "FILE")]
     file: PathBuf,
     #[arg(long, value_name = "DATA", default_value = "digits",
-        help = options::data_help("What to test with, the same part as after training"))]
+        help = options::data_help("What to test with: the same part as after training, or every item of another table"))]
     data: String,
+    /// Which part of the data that the model was trained on
+    #[arg(long, value_name = "PART", value_enum, default_value = "test")]
+    part: PartName,
     #[command(flatten)]
     run: options::Run,
     /// Makes the last line of standard output one JSON object
     #[arg(long)]
     json: bool,
+}
+
+/// A part of the data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum PartName {
+    /// What it was trained on
+    Train,
+    /// What --patience and --best chose by
+    Validation,
+    /// What was tested in the end
+    Test,
+}
+
+impl PartName {
+    fn part(self) -> Part {
+        match self {
+            Self::Train => Part::Train,
+            Self::Validation => Part::Validation,
+            Self::Test => Part::Test,
+        }
+    }
 }
 
 impl Evaluate {
@@ -36,9 +60,13 @@ impl Evaluate {
                 self.file.display()
             )));
         }
-        let (_, test) = data::load(&self.data, network.graph(), batch_size)?;
-        let report = network.evaluate(&test, batch_size)?;
-        line(summary::tested(&report))?;
+        let part = self.part.part();
+        let graph = network.graph();
+        let (items, more) =
+            data::load_to_evaluate(&self.data, graph, batch_size, network.data(), part)?;
+        notes(&more);
+        let report = network.evaluate(&items, batch_size)?;
+        line(summary::tested(part.name(), &report))?;
         for text in summary::details(&report) {
             line(text)?;
         }

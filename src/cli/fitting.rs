@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use caudal::Error;
-use caudal::data::Order;
+use caudal::data::{Item, Loaded, Order, Part};
 use caudal::train::FitOptions;
 use caudal::train::callbacks::Every;
 use caudal::train::checkpoint::FitRecord;
@@ -39,16 +39,17 @@ pub(super) struct Fitting {
     /// Whose classes --order stratified goes by [default: all targets that hold classes]
     #[arg(long, value_name = "COLUMN,...", value_delimiter = ',', requires = "order")]
     stratify_by: Vec<String>,
-    /// A weight for every item of the training part, one a line, for --order weighted
-    #[arg(long, value_name = "FILE", requires = "order")]
-    item_weights: Option<PathBuf>,
+    /// For --order weighted: a file with a weight for every item of the data, one a line, of which those of
+    /// the training part count; or, where there is no such file, the column of a table that holds them
+    #[arg(long, value_name = "FILE|COLUMN", requires = "order")]
+    item_weights: Option<String>,
     /// Trains on no more than this many batches of each epoch
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_batches: Option<u32>,
-    /// Tests no more than this many batches after each epoch, but all of them in the end
+    /// Tests no more than this many batches of the validation part after each epoch
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_validation_batches: Option<u32>,
-    /// The loss or metric of the test part that --patience and --best go by [default: loss, or that of
+    /// The loss or metric of the validation part that --patience and --best go by [default: loss, or that of
     /// --resume]
     #[arg(long, value_name = "NAME")]
     watch: Option<String>,
@@ -79,7 +80,10 @@ impl Fitting {
     /// The files among those of a command.
     pub(super) fn outputs<'a>(&'a self, outputs: Outputs<'a>) -> Outputs<'a> {
         outputs
-            .reads("--item-weights", self.item_weights.as_deref())
+            .reads(
+                "--item-weights",
+                self.item_weights.as_deref().map(Path::new).filter(|path| path.exists()),
+            )
             .saves("--best", self.best.as_ref())
             .appends("--log", self.log.as_ref())
             .writes("--learning-rate-log", self.learning_rate_log.as_ref())
@@ -107,10 +111,12 @@ impl Fitting {
             record.item_weights.clone_from(&saved.item_weights);
         } else {
             record.stratify_by.clone_from(&self.stratify_by);
-            let digest = self
-                .item_weights
-                .as_ref()
-                .map(|path| Ok::<_, Stop>((path.clone(), digest(&read(path)?))));
+            // A name that is no file is a column of the data.
+            let digest = self.item_weights.as_deref().map(|name| {
+                let path = Path::new(name);
+                let digest = if path.exists() { digest(&read(path)?) } else { String::new() };
+                Ok::<_, Stop>((path.to_owned(), digest))
+            });
             record.item_weights = digest.transpose()?;
             let saved = settling.saved().map(|saved| {
                 (saved.stratify_by.join(","), saved.item_weights.as_ref().map(|it| it.1.clone()))
@@ -144,8 +150,23 @@ impl Fitting {
         Ok(())
     }
 
-    /// Puts the order and the limits of a record into options.
-    pub(super) fn apply(record: &FitRecord, options: &mut FitOptions<'_>) -> Result<(), Stop> {
+    /// Whether something is chosen by the validation part.
+    pub(super) fn chooses(&self, record: &FitRecord) -> bool {
+        record.patience.is_some() || self.best.is_some()
+    }
+
+    /// The column of a table that holds the weights of the items.
+    pub(super) fn weights_column(record: &FitRecord) -> Option<&str> {
+        let (name, digest) = record.item_weights.as_ref()?;
+        if digest.is_empty() { name.to_str() } else { None }
+    }
+
+    /// Puts the order and the limits of a record into options for these data.
+    pub(super) fn apply(
+        record: &FitRecord,
+        options: &mut FitOptions<'_>,
+        data: &Loaded,
+    ) -> Result<(), Stop> {
         let unused = |option: &str, order: &str| {
             Err(Stop::Usage(format!("{option} needs --order {order}, which was not given")))
         };
@@ -165,17 +186,10 @@ impl Fitting {
             (ItemOrder::Shuffled, _) => Order::Shuffled,
             (ItemOrder::Sequential, _) => Order::Sequential,
             (ItemOrder::Stratified, _) => Order::stratified(record.stratify_by.iter().cloned()),
-            (ItemOrder::Weighted, Some((path, before))) => {
-                let text = read(path)?;
-                if digest(&text) != *before {
-                    return Err(Stop::Usage(format!(
-                        "{}: it holds other weights than those that the training began with; give \
-                         --order weighted and --item-weights to go on with these",
-                        path.display()
-                    )));
-                }
-                Order::weighted(parse_weights(path, &text)?)
-            }
+            (ItemOrder::Weighted, Some((path, before))) => match &data.weights {
+                Some(weights) => Order::weighted(weights.clone()),
+                None => Order::weighted(weights_of_training(path, before, &data.items)?),
+            },
             (ItemOrder::Weighted, None) => {
                 let problem =
                     "--order weighted needs --item-weights, a file with one weight a line";
@@ -196,6 +210,31 @@ fn read(path: &Path) -> Result<String, Stop> {
 fn digest(text: &str) -> String {
     let hash = Sha256::digest(text.as_bytes());
     hash.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+}
+
+/// The weights of the training items, in a file with those of all items, which has not changed since its
+/// digest was `before`.
+fn weights_of_training(path: &Path, before: &str, items: &[Item]) -> Result<Vec<f64>, Stop> {
+    let text = read(path)?;
+    if digest(&text) != before {
+        return Err(Stop::Usage(format!(
+            "{}: it holds other weights than those that the training began with; give --order weighted \
+             and --item-weights to go on with these",
+            path.display()
+        )));
+    }
+    let weights = parse_weights(path, &text)?;
+    if weights.len() != items.len() {
+        return Err(Stop::Usage(format!(
+            "{}: it has {} weights for {} items; give every item of the data one, those of a test part \
+             that the data bring with them left out",
+            path.display(),
+            weights.len(),
+            items.len()
+        )));
+    }
+    let train = weights.into_iter().zip(items).filter(|(_, item)| item.part == Part::Train);
+    Ok(train.map(|(weight, _)| weight).collect())
 }
 
 /// One number a line.

@@ -2,6 +2,8 @@
 
 mod bench;
 mod callbacks;
+mod cross_validation;
+mod dividing;
 mod evaluate;
 mod fitting;
 mod freeze;
@@ -117,7 +119,7 @@ pub(crate) fn main() -> ExitCode {
         Err(Stop::Failed(message)) => (1, message),
         Err(Stop::Usage(message)) => (2, message),
     };
-    output::note(format_args!("caudal: {}", message.replace('\n', "; ")));
+    output::note(format_args!("caudal: {}", output::printable(&message.replace('\n', "; "))));
     ExitCode::from(code)
 }
 

@@ -23,6 +23,22 @@ pub(super) fn note(text: Arguments<'_>) {
     drop(writeln!(std::io::stderr().lock(), "{text}"));
 }
 
+/// Writes what a user should know of the data, a line each.
+pub(super) fn notes(notes: &[String]) {
+    for text in notes {
+        note(format_args!("note: {}", printable(text)));
+    }
+}
+
+/// A text without what a terminal obeys: files may hold such.
+pub(super) fn printable(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() { safe.extend(c.escape_default()) } else { safe.push(c) }
+    }
+    safe
+}
+
 /// `1 worker`, `2 workers`.
 pub(super) fn threads(workers: usize) -> String {
     if workers == 1 { "1 worker".to_owned() } else { format!("{workers} workers") }

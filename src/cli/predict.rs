@@ -5,26 +5,28 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use caudal::Tensor;
-use caudal::data;
+use caudal::data::{self, Encoder};
 use caudal::graph::{Graph, NodeId, Role};
 use caudal::losses::TargetValues;
 use clap::Args;
 
-use super::output::{line, write_file};
+use super::output::{line, notes, write_file};
 use super::outputs::Outputs;
 use super::{Stop, options};
 
 /// Writes what a saved model predicts, as CSV: a header, then one line an item.
 ///
 /// The columns are the item's number, and for every output its values; before these, where a loss
-/// wants classes, the likeliest class. A frozen model has no loss, and so its outputs alone.
+/// wants classes, the likeliest class, as the word that stood for it in a table. Where a target was
+/// scaled, the values are in the unit of the table. A frozen model has no loss, and so no classes but
+/// those of words.
 #[derive(Debug, Args)]
 pub(super) struct Predict {
     /// A model that `caudal train --save` or `caudal freeze` wrote
     #[arg(value_name = "FILE")]
     file: PathBuf,
     #[arg(long, value_name = "DATA", default_value = "digits",
-        help = options::data_help("What to predict for, the test part or every line of a CSV file"))]
+        help = options::data_help("What to predict for, the test part or every line of a table"))]
     data: String,
     #[command(flatten)]
     run: options::Run,
@@ -43,15 +45,18 @@ impl Predict {
         let files = Outputs::default().reads("FILE", Some(&self.file)).reads_data(&self.data);
         files.writes("--out", self.out.as_ref()).check()?;
         let (mut network, batch_size) = self.run.saved(&self.file)?;
-        let items = data::load_to_predict(&self.data, network.graph(), batch_size)?;
         let graph = Arc::clone(network.graph());
-        let mut text = header(&graph);
+        let (items, more) = data::load_to_predict(&self.data, &graph, batch_size, network.data())?;
+        notes(&more);
+        let encoder = network.data().encoder().cloned();
+        let writer = Writer { graph: &graph, encoder: encoder.as_ref() };
+        let mut text = writer.header();
         match self.in_flight {
-            None => lines(&graph, 0, &network.predict_data(&items, batch_size)?, &mut text),
+            None => writer.lines(0, &network.predict_data(&items, batch_size)?, &mut text),
             Some(in_flight) => {
                 let batches = network.predict_data_stream(&items, batch_size, in_flight.into())?;
                 for (number, outputs) in batches.enumerate() {
-                    lines(&graph, number * batch_size, &outputs?, &mut text);
+                    writer.lines(number * batch_size, &outputs?, &mut text);
                 }
             }
         }
@@ -62,55 +67,84 @@ impl Predict {
     }
 }
 
-/// The names of all columns, and the end of the line.
-fn header(graph: &Graph) -> String {
-    let mut text = "item".to_owned();
-    for &id in graph.outputs() {
-        let node = &graph.nodes()[id];
-        if has_classes(graph, id) {
-            text.push_str(&quoted(&format!("{}.class", node.name)));
-        }
-        for number in 0..node.shape.iter().product() {
-            text.push_str(&quoted(&format!("{}.{number}", node.name)));
-        }
-    }
-    text.push('\n');
-    text
+/// Writes outputs as CSV.
+struct Writer<'a> {
+    graph: &'a Graph,
+    encoder: Option<&'a Encoder>,
 }
 
 /// One output as columns.
-struct Columns {
+struct Columns<'a> {
+    name: &'a str,
     classes: bool,
+    words: Option<&'a [String]>,
     numbers: Vec<f32>,
     width: usize,
 }
 
-/// Adds a line for every item of `outputs`, which are counted from `first`.
-fn lines(graph: &Graph, first: usize, outputs: &[Tensor], text: &mut String) {
-    let all: Vec<Columns> = graph
-        .outputs()
-        .iter()
-        .zip(outputs)
-        .map(|(&id, output)| Columns {
-            classes: has_classes(graph, id),
-            numbers: output.iter().copied().collect(),
-            width: graph.nodes()[id].shape.iter().product(),
-        })
-        .collect();
-    let items = outputs.first().and_then(|output| output.shape().first()).copied().unwrap_or(0);
-    for item in 0..items {
-        // Writing to a string can't fail.
-        let _ = write!(text, "{}", first + item);
-        for columns in &all {
-            let numbers = &columns.numbers[item * columns.width..(item + 1) * columns.width];
-            if columns.classes {
-                let _ = write!(text, ",{}", largest(numbers));
+impl Writer<'_> {
+    /// The words that the classes of an output stand for.
+    fn words(&self, id: NodeId) -> Option<&[String]> {
+        let node = &self.graph.nodes()[id];
+        let words = self.encoder.and_then(|encoder| encoder.words(&node.name));
+        // One number may stand for two words: it has no class of its own.
+        words.filter(|words| matches!(node.shape[..], [width] if width >= words.len().max(2)))
+    }
+
+    fn has_classes(&self, id: NodeId) -> bool {
+        has_classes(self.graph, id) || self.words(id).is_some()
+    }
+
+    /// The names of all columns, and the end of the line.
+    fn header(&self) -> String {
+        let mut text = "item".to_owned();
+        for &id in self.graph.outputs() {
+            let node = &self.graph.nodes()[id];
+            if self.has_classes(id) {
+                text.push_str(&quoted(&format!("{}.class", node.name)));
             }
-            for number in numbers {
-                let _ = write!(text, ",{number}");
+            for number in 0..node.shape.iter().product() {
+                text.push_str(&quoted(&format!("{}.{number}", node.name)));
             }
         }
         text.push('\n');
+        text
+    }
+
+    /// Adds a line for every item of `outputs`, which are counted from `first`.
+    fn lines(&self, first: usize, outputs: &[Tensor], text: &mut String) {
+        let columns = |(&id, output): (&NodeId, &Tensor)| Columns {
+            name: &self.graph.nodes()[id].name,
+            classes: self.has_classes(id),
+            words: self.words(id),
+            numbers: output.iter().copied().collect(),
+            width: self.graph.nodes()[id].shape.iter().product(),
+        };
+        let mut all: Vec<Columns<'_>> =
+            self.graph.outputs().iter().zip(outputs).map(columns).collect();
+        let items = outputs.first().and_then(|output| output.shape().first()).copied();
+        for item in 0..items.unwrap_or(0) {
+            // Writing to a string can't fail.
+            let _ = write!(text, "{}", first + item);
+            for columns in &mut all {
+                let here = item * columns.width..(item + 1) * columns.width;
+                let numbers = &mut columns.numbers[here];
+                if columns.classes {
+                    let class = largest(numbers);
+                    match columns.words.and_then(|words| words.get(class)) {
+                        Some(word) => text.push_str(&quoted(word)),
+                        None => drop(write!(text, ",{class}")),
+                    }
+                }
+                if let Some(encoder) = self.encoder {
+                    encoder.unscale(columns.name, numbers);
+                }
+                for number in numbers {
+                    let _ = write!(text, ",{number}");
+                }
+            }
+            text.push('\n');
+        }
     }
 }
 

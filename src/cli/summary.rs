@@ -8,9 +8,10 @@ use serde_json::{Map, Value, json};
 use super::legends;
 use super::output::threads;
 
-/// `test loss 0.0912  accuracy 0.9750  (360 items)`; with regularizers, how much of the loss is theirs.
-pub(super) fn tested(report: &Report) -> String {
-    format!("test {report}  ({} items)", report.items)
+/// `test loss 0.0912  accuracy 0.9750  (360 items)`, for the part called `part`; with regularizers, how much
+/// of the loss is theirs.
+pub(super) fn tested(part: &str, report: &Report) -> String {
+    format!("{part} {report}  ({} items)", report.items)
 }
 
 /// Tables of wider contents than this are left to `--json`.

@@ -121,7 +121,7 @@ impl List {
         if self.json {
             return Ok(());
         }
-        line("Options follow the data and a colon, as in --data points.csv:label=class.")
+        line("Options follow the data and a colon, as in --data points.csv:header=no.")
     }
 
     pub(super) fn policies(&self) -> Result<(), Stop> {

@@ -7,19 +7,22 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use caudal::context::Mode;
-use caudal::data::{self, Dataset};
+use caudal::data::{self, Dataset, LoadOptions};
 use caudal::files::beside;
 use caudal::flow::trace::Recorder;
 use caudal::flow::{Executor, Observer, executor};
 use caudal::measure::speedup::{Speedup, speedup};
+use caudal::model::Model;
 use caudal::report::{Page, loss_page, speedup_page};
+use caudal::train::checkpoint::FitRecord;
 use caudal::train::{Callback, FitOptions, History, Network, Progress, Report as Measured};
 use clap::{Args, ValueEnum};
 
 use super::callbacks::Callbacks;
+use super::dividing::Dividing;
 use super::fitting::Fitting;
 use super::interrupt::Interrupt;
-use super::output::{line, note};
+use super::output::{line, note, notes};
 use super::outputs::Outputs;
 use super::record_replay::RecordReplay;
 use super::report::Report;
@@ -49,7 +52,7 @@ pub(super) struct Train {
     epochs: Option<u32>,
     /// Ends after this many steps, those before --resume included
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    max_steps: Option<u64>,
+    pub(super) max_steps: Option<u64>,
     /// Items in a batch [default: the model's]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     batch_size: Option<u32>,
@@ -68,7 +71,9 @@ pub(super) struct Train {
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
     #[command(flatten)]
-    fitting: Fitting,
+    dividing: Dividing,
+    #[command(flatten)]
+    pub(super) fitting: Fitting,
     /// How weights move (see `caudal optimizers`): the name of an optimizer, which has its default
     /// settings if it is another than the model's, or all in TOML, as in
     /// `{ kind = "sgd", momentum = 0.9, clip_norm = 1.0 }`
@@ -104,7 +109,7 @@ pub(super) struct Train {
     quiet: bool,
     /// Makes the last line of standard output one JSON object
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
 }
 
 /// Whether something takes place.
@@ -124,13 +129,21 @@ impl Train {
         let checkpoint = saved.map(|(checkpoint, _)| checkpoint);
         let training = &model.training;
         let batch_size = training.batch_size;
+        let load = self.load_options(&model, &record)?;
+        if let Some(folds) = self.dividing.folds {
+            return self.cross_validate(&model, &record, &load, folds.into());
+        }
         let data = record.data.as_deref().unwrap_or_default();
-        let (train, test) = data::load(data, &model.graph, batch_size)?;
-        let record = Self::with_items(record, train.len(), checkpoint.as_ref());
+        let loaded = data::load(data, &load)?;
+        notes(&loaded.notes);
+        self.dividing.write(&loaded.items)?;
+        let train = &loaded.train;
+        let record = Self::with_items(record.clone(), train.len(), checkpoint.as_ref());
         let mut network = self.network(&model, &record)?;
         if let Some(checkpoint) = &checkpoint {
             network.resume(checkpoint)?;
         }
+        network.set_data(loaded.config.clone());
         let mut fit = FitOptions::default()
             .epochs(training.epochs)
             .start(network.step())
@@ -138,8 +151,8 @@ impl Train {
             .smallest_batch(network.smallest_batch())
             .seed(record.seed)
             .max_steps(self.max_steps)
-            .validation(&test);
-        Fitting::apply(&record, &mut fit)?;
+            .validation(loaded.validation.as_ref());
+        Fitting::apply(&record, &mut fit, &loaded)?;
         let resumed = checkpoint.as_ref().map(|it| (it.step(), it.fit()));
         let (save, of) = (self.save.as_deref(), (&*model.graph, training));
         let mut callbacks = Callbacks::new(&self.fitting, save, of, &record, resumed)?;
@@ -176,7 +189,7 @@ impl Train {
             }
         }
         let began = Instant::now();
-        let history = self.fit(&mut network, &train, &fit, &mut callbacks, &mut interrupt);
+        let history = self.fit(&mut network, train, &fit, &mut callbacks, &mut interrupt);
         let seconds = began.elapsed().as_secs_f64();
         callbacks.problem(self.schedules.write(log.as_ref()));
         callbacks.finish();
@@ -201,17 +214,27 @@ impl Train {
             return Err(Stop::Interrupted);
         }
         interrupt.ignore();
-        let tested = match history.validation.last() {
-            Some(last) if !record.restore_best && record.max_validation_batches.is_none() => {
-                last.clone()
-            }
-            _ => network.evaluate(&test, batch_size)?,
-        };
-        let page = self.page(&network, &history, &tested);
-        let measured = self.measure(&mut network, (&train, batch_size), page, &mut callbacks)?;
-        history.validation = vec![tested];
+        // The test part is touched here alone: nothing was chosen by it.
+        let tested = loaded.test.as_ref().map(|test| network.evaluate(test, batch_size));
+        let tested = tested.transpose()?;
+        let page = self.page(&network, &history, tested.as_ref());
+        let measured = self.measure(&mut network, (train, batch_size), page, &mut callbacks)?;
+        history.validation = tested.into_iter().collect();
         self.tell(&mut network, &history, measured.as_ref(), seconds)?;
         callbacks.problems()
+    }
+
+    /// How the data are divided and bound to nodes.
+    fn load_options<'a>(
+        &self,
+        model: &'a Model,
+        record: &'a FitRecord,
+    ) -> Result<LoadOptions<'a>, Stop> {
+        Ok(LoadOptions::new(&model.graph, &model.data)
+            .batch(model.training.batch_size)
+            .split(self.dividing.split(&model.data)?)
+            .chooses(self.fitting.chooses(record))
+            .weights(Fitting::weights_column(record)))
     }
 
     /// Tries every file that is written along the way or in the end.
@@ -229,7 +252,8 @@ impl Train {
             .reads_data(self.data.as_deref().unwrap_or_default())
             .saves("--save", self.save.as_ref())
             .saves("--save-every", previous.as_ref());
-        let outputs = self.fitting.outputs(outputs).writes("--trace", self.trace.as_ref());
+        let outputs = self.dividing.outputs(self.fitting.outputs(outputs));
+        let outputs = outputs.writes("--trace", self.trace.as_ref());
         self.schedules.outputs(self.report.outputs(outputs)).check()
     }
 
@@ -247,14 +271,21 @@ impl Train {
     }
 
     /// The page of the report as far as training goes, if anybody wants one.
-    fn page(&self, network: &Network, history: &History, tested: &Measured) -> Option<Page> {
+    fn page(
+        &self,
+        network: &Network,
+        history: &History,
+        tested: Option<&Measured>,
+    ) -> Option<Page> {
         self.report.is_wanted().then(|| {
             let mut page = Page::new(format!("Training of {}", network.graph().name()));
             loss_page(&mut page, history);
             page.table("Losses and metrics by epoch", &summary::epochs(history));
-            let mut lines = vec![summary::tested(tested)];
-            lines.extend(summary::details(tested));
-            page.table("Test", &lines);
+            if let Some(tested) = tested {
+                let mut lines = vec![summary::tested("test", tested)];
+                lines.extend(summary::details(tested));
+                page.table("Test", &lines);
+            }
             page
         })
     }
@@ -332,7 +363,7 @@ impl Train {
         seconds: f64,
     ) -> Result<(), Stop> {
         if let Some(test) = history.validation.last() {
-            line(summary::tested(test))?;
+            line(summary::tested("test", test))?;
             for text in summary::details(test) {
                 line(text)?;
             }

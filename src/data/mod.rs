@@ -6,35 +6,49 @@
 //! | 8 x 8 handwritten digits, embedded in the crate | [`digits()`] |
 //! | a folder of IDX files named as MNIST's are | [`read_idx_folder`] |
 //! | one IDX file | [`read_idx`] |
-//! | a CSV file | `read_csv`, with the feature `csv` |
+//! | a CSV file, as a [`Table`] of text | `read_table`, with the feature `csv` |
+//! | a table, as the numbers that a graph takes | [`Encoder`] |
 //! | random numbers of given shapes | [`synthetic()`] |
 //! | random numbers that fit a graph | [`synthetic_for`] |
-//! | a folder or file at some path | [`open`] |
-//! | any of these, by what a user writes | [`load`] |
+//! | any of these, by what a user writes, divided into parts | [`load()`] |
 //!
-//! Files may be gzipped, where the crate is built with its feature `gzip`. [`READERS`] is the table of what [`open`] and [`load`] read.
+//! Files may be gzipped, where the crate is built with its feature `gzip`. [`READERS`] is the table of what
+//! [`load()`] reads. `docs/data.md` has all rules.
 
 mod dataset;
+mod load;
+mod parts;
 mod readers;
 mod sampler;
 mod split;
 mod strata;
 mod stream;
+mod table;
 mod weights;
 
 use std::fmt::Display;
 use std::path::Path;
 
 pub use dataset::{Column, Dataset, gather};
-#[cfg(feature = "csv")]
-pub use readers::{LabelColumn, read_csv};
+pub(crate) use load::check_classes;
+pub use load::{Item, LoadOptions, Loaded, load, load_folds, load_to_evaluate, load_to_predict};
+pub use parts::{Part, Share, Split};
 pub use readers::{
-    READERS, ReaderSpec, Request, TargetKind, digits, forms, load, load_to_predict, open, read_idx,
-    read_idx_folder, reader, synthetic, synthetic_for,
+    READERS, ReaderSpec, Request, Source, TargetKind, digits, forms, read_idx, read_idx_folder,
+    reader, synthetic, synthetic_for,
 };
 pub use sampler::{Order, Sampler, batches};
+pub(crate) use table::DATA_ATTRIBUTES;
+pub use table::{
+    Categories, ColumnEncoder, ColumnOptions, DataConfig, Encoder, Encoding, Fitted, Missing,
+    NodeColumns, NodeEncoder, Scale, Selector, Table, Unknown,
+};
+#[cfg(feature = "csv")]
+pub use table::{TableOptions, read_table};
 
 use crate::Error;
+use crate::graph::{Graph, NodeId, Role};
+use crate::losses::TargetValues;
 
 /// More values than this in one data set are taken for a mistake: as floats they fill 64 GiB.
 const MAX_VALUES: usize = 1 << 34;
@@ -42,9 +56,29 @@ const MAX_VALUES: usize = 1 << 34;
 /// Floats count exactly up to here, so a class index must stay below.
 const MAX_CLASSES: usize = 1 << 24;
 
-/// An [`Error::Data`].
+/// An [`Error::Data`]. Files may hold what a terminal obeys: none of it reaches a message.
 fn refuse(origin: impl Display, problem: impl Into<String>, remedy: impl Into<String>) -> Error {
-    Error::Data { origin: origin.to_string(), problem: problem.into(), remedy: remedy.into() }
+    Error::Data {
+        origin: escaped(&origin.to_string()),
+        problem: escaped(&problem.into()),
+        remedy: escaped(&remedy.into()),
+    }
+}
+
+/// A text with its control characters, and those that change the direction of writing, spelt out.
+pub(crate) fn escaped(text: &str) -> String {
+    let bad = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    if !text.contains(bad) {
+        return text.to_owned();
+    }
+    let mut safe = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        if bad(c) { safe.extend(c.escape_default()) } else { safe.push(c) }
+    }
+    safe
 }
 
 /// The refusal of a file that this build of the crate can't read, for want of a Cargo feature.
@@ -67,6 +101,20 @@ fn file_name(path: &Path) -> String {
 fn class_index(value: f32) -> Option<usize> {
     let whole = value.fract() == 0.0 && (0.0..MAX_CLASSES as f32).contains(&value);
     whole.then_some(value as usize)
+}
+
+/// How many classes a target has, if a loss wants it to have classes.
+fn target_classes(graph: &Graph, target: NodeId) -> Option<usize> {
+    let mut users = graph.consumers(target).iter();
+    users.find_map(|&(user, input)| {
+        let Role::Loss { loss, .. } = &graph.nodes()[user].role else { return None };
+        let shapes =
+            graph.nodes()[user].inputs.iter().map(|&id| graph.nodes()[id].shape.as_slice());
+        match loss.target_values(&shapes.collect::<Vec<_>>()) {
+            TargetValues::Classes(classes) if input == 1 => Some(classes),
+            _ => None,
+        }
+    })
 }
 
 #[cfg(test)]

@@ -83,7 +83,7 @@ fn items_by_class(origin: &str, column: &Column) -> Result<BTreeMap<usize, Vec<u
 
 /// Divides `seats`, fewer than the sum of `sizes`, among the sizes by largest remainder. No share
 /// passes its size.
-fn apportion(sizes: impl Iterator<Item = usize> + Clone, seats: usize) -> Vec<usize> {
+pub(super) fn apportion(sizes: impl Iterator<Item = usize> + Clone, seats: usize) -> Vec<usize> {
     let total = sizes.clone().sum::<usize>() as u128;
     let quotas: Vec<u128> = sizes.map(|size| size as u128 * seats as u128).collect();
     let mut shares: Vec<usize> = quotas.iter().map(|quota| (quota / total) as usize).collect();

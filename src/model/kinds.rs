@@ -6,6 +6,7 @@ use super::CustomKinds;
 use super::blocks::Content;
 use crate::attributes::{nearest, suggest};
 use crate::blocks::BLOCKS;
+use crate::data::DATA_ATTRIBUTES;
 use crate::graph::{DraftRole, TRAINING_ATTRIBUTES, TrainingSettings};
 use crate::layers::LAYERS;
 use crate::losses::LOSSES;
@@ -164,9 +165,10 @@ fn shape(kind: &str, mut attributes: toml::Table) -> Result<Shape, Refusal> {
         return Err((format!("a node of kind `{kind}` needs a `shape`"), remedy()));
     };
     if let Some(key) = attributes.keys().next() {
+        let known = ["shape"].into_iter().chain(DATA_ATTRIBUTES.iter().map(|row| row.0));
         return Err((
             format!("unknown attribute `{key}`"),
-            format!("a node of kind `{kind}` has `shape` and nothing else; remove it"),
+            suggest(key, known, &format!("attributes of `{kind}`")),
         ));
     }
     let sizes = match &value {

@@ -15,6 +15,7 @@ pub use custom_kinds::CustomKinds;
 pub use manual::{manual, manual_of};
 pub(crate) use write::settings;
 
+use crate::data::DataConfig;
 use crate::error::Result;
 use crate::graph::Graph;
 use crate::optimizers::{Optimizer, Sgd};
@@ -47,19 +48,22 @@ impl TrainingConfig {
     }
 }
 
-/// A graph and how it wants to be trained.
+/// A graph, how it wants to be trained, and which columns of tables feed it.
 #[derive(Clone, Debug)]
 pub struct Model {
     /// The network.
     pub graph: Arc<Graph>,
     /// How it wants to be trained.
     pub training: TrainingConfig,
+    /// Which columns of tables feed its inputs and targets; of a saved network also what its training
+    /// fitted to them.
+    pub data: DataConfig,
 }
 
 impl Model {
-    /// A model of a graph just built.
+    /// A model of a graph just built, which has the columns of tables by default.
     pub fn new(graph: Graph, training: TrainingConfig) -> Self {
-        Self { graph: Arc::new(graph), training }
+        Self { graph: Arc::new(graph), training, data: DataConfig::default() }
     }
 
     /// Reads the text of a model file. `origin` stands in errors for where the text is from.
@@ -67,7 +71,8 @@ impl Model {
     /// Every kind of [`LAYERS`](crate::layers::LAYERS), [`LOSSES`](crate::losses::LOSSES) and
     /// [`METRICS`](crate::metrics::METRICS) can be used, beside `input` and `target`, which have a
     /// `shape`. A node's attributes stand beside its `name`, `kind` and `inputs`. Nodes may stand in
-    /// any order. A layer with `shares = "NODE"` uses the parameters of that node.
+    /// any order. A layer with `shares = "NODE"` uses the parameters of that node. An `input` or `target`
+    /// may say which `columns` of a table feed it, and how: see [`DataConfig`].
     ///
     /// Every layer with parameters may also have [`TRAINING_ATTRIBUTES`]: `trainable = false` keeps
     /// its weights as they are, `learning_rate_factor = 0.1` moves them more slowly, and
@@ -186,6 +191,7 @@ impl Model {
     /// # Errors
     /// If nothing is left, for lack of outputs and losses.
     pub fn without_metrics(&self) -> Result<Self> {
-        Ok(Self::new(self.graph.without_metrics()?, self.training.clone()))
+        let model = Self::new(self.graph.without_metrics()?, self.training.clone());
+        Ok(Self { data: self.data.clone(), ..model })
     }
 }

@@ -10,6 +10,7 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 use super::blocks::{self, Outputs};
 use super::{CustomKinds, Model, TrainingConfig, kinds, manual};
 use crate::attributes::suggest;
+use crate::data::{DataConfig, NodeColumns};
 use crate::error::{Error, Result};
 use crate::graph::GraphBuilder;
 use crate::optimizers::Optimizer;
@@ -38,6 +39,7 @@ pub(super) fn read(text: &str, origin: &str, custom: &CustomKinds) -> Result<Mod
     };
     let mut builder = GraphBuilder::new(name);
     let mut lines = HashMap::new();
+    let mut data = DataConfig::default();
     let nodes = match file.get("node").map(|entry| (entry, entry.get_ref().as_array())) {
         Some((_, Some(nodes))) => nodes.iter(),
         Some((entry, None)) => {
@@ -54,8 +56,9 @@ pub(super) fn read(text: &str, origin: &str, custom: &CustomKinds) -> Result<Mod
     };
     let mut entries = Vec::new();
     for entry in nodes {
-        let node = source.node(entry)?;
+        let (node, columns) = source.node(entry)?;
         lines.insert(node.name, node.place);
+        data.nodes.extend(columns.map(|columns| (node.name.to_owned(), columns)));
         entries.push(node);
     }
     let outputs = Outputs::build(entries, &mut builder)
@@ -75,7 +78,7 @@ pub(super) fn read(text: &str, origin: &str, custom: &CustomKinds) -> Result<Mod
         None => TrainingConfig::default(),
     };
     let graph = builder.build().map_err(|error| source.locate(error, &lines, file))?;
-    Ok(Model::new(graph, training))
+    Ok(Model { data, ..Model::new(graph, training) })
 }
 
 impl Source<'_> {
@@ -177,8 +180,8 @@ impl Source<'_> {
         table.keys().find(named).map_or(whole, |key| key.span().start)
     }
 
-    /// Adds one node; gives its name.
-    fn node<'e>(&self, entry: &'e Entry<'_>) -> Result<blocks::Entry<'e>> {
+    /// One node, and the columns that it takes, if it says so.
+    fn node<'e>(&self, entry: &'e Entry<'_>) -> Result<(blocks::Entry<'e>, Option<NodeColumns>)> {
         let whole = entry.span().start;
         let table = self.table(entry, "a node")?;
         let Some(name) = table.get("name") else {
@@ -201,7 +204,16 @@ impl Source<'_> {
             Some(entry) => Some(self.string(entry, &named("its `shares`"))?),
             None => None,
         };
-        let attributes = self.attributes(table, &manual::names(manual::NODE_KEYS))?;
+        let mut attributes = self.attributes(table, &manual::names(manual::NODE_KEYS))?;
+        let columns = if [kinds::INPUT, kinds::TARGET].contains(&kind) {
+            NodeColumns::take(&mut attributes).map_err(|problem| {
+                let place = Self::place(&problem, table, whole);
+                let remedy = format!("`caudal model-file {kind}` says what can be written there");
+                self.refuse(place, named(&problem), remedy)
+            })?
+        } else {
+            None
+        };
         let content =
             kinds::parse(self.custom, kind, attributes).map_err(|(problem, remedy)| {
                 let otherwise =
@@ -209,7 +221,7 @@ impl Source<'_> {
                 let place = Self::place(&problem, table, otherwise);
                 self.refuse(place, named(&problem), remedy)
             })?;
-        Ok(blocks::Entry { name, place: whole, inputs, shares, content })
+        Ok((blocks::Entry { name, place: whole, inputs, shares, content }, columns))
     }
 
     fn training(&self, entry: &Entry<'_>) -> Result<TrainingConfig> {

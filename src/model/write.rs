@@ -32,6 +32,11 @@ pub(super) fn write(model: &Model, custom: &CustomKinds) -> Result<String> {
         for (name, value) in &attributes(graph, node, custom)? {
             line(&mut text, name, value);
         }
+        if let Some(columns) = model.data.nodes.get(&node.name) {
+            for (name, value) in &columns.attributes() {
+                line(&mut text, name, value);
+            }
+        }
         if let Role::Loss { weight, .. } = node.role
             && weight.to_bits() != default_weight.to_bits()
         {

@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn numbers_that_no_plan_keeps_are_an_error() {
-        let Model { graph, training } = Model::open(Some("digits")).unwrap();
+        let Model { graph, training, .. } = Model::open(Some("digits")).unwrap();
         let options = NetworkOptions::default().workers(1);
         let mut network = Network::from_parts(graph, training.optimizer, options).unwrap();
         let graph = std::sync::Arc::clone(network.graph());

@@ -162,6 +162,9 @@ impl Network {
         let smallest_batch = options.smallest_batch.max(self.smallest_batch());
         let options = &FitOptions { smallest_batch, ..options.clone() };
         let columns = self.columns(Mode::Training, data)?;
+        if let Some(validation) = options.validation {
+            self.columns(Mode::Evaluation, validation)?;
+        }
         let sampler = Sampler::new(data, &options.order, options.batch_size, options.seed)?;
         let mut rewind = Rewind::new(self, &columns, &sampler);
         let mut callbacks = Callbacks::new(callbacks);

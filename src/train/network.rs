@@ -9,6 +9,7 @@ use super::costs::CostMeasurement;
 use super::options::NetworkOptions;
 use super::report::{Report, Totals};
 use crate::context::{Finite, Mode};
+use crate::data::DataConfig;
 use crate::error::{Error, Result};
 use crate::flow::{Executor, executor};
 use crate::graph::{Graph, NodeId};
@@ -67,6 +68,7 @@ pub struct Network {
     changes: u64,
     /// Whether the last step was broken off after some parameters had moved.
     torn: bool,
+    data: DataConfig,
 }
 
 /// A run, and what is known of the costs of its tasks.
@@ -112,6 +114,7 @@ impl Network {
             step: 0,
             changes: 0,
             torn: false,
+            data: DataConfig::default(),
             graph,
             optimizer,
         })
@@ -168,6 +171,17 @@ impl Network {
     /// Training steps taken so far.
     pub fn step(&self) -> u64 {
         self.step
+    }
+
+    /// Which columns of tables feed it, and what training fitted to them. Saved files hold it.
+    pub fn data(&self) -> &DataConfig {
+        &self.data
+    }
+
+    /// Says which columns of tables feed it, and what training fitted to them, as
+    /// [`Loaded::config`](crate::data::Loaded::config) does.
+    pub fn set_data(&mut self, data: DataConfig) {
+        self.data = data;
     }
 
     /// Counts training steps from `step` on.

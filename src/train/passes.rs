@@ -8,7 +8,7 @@ use super::network::Network;
 use super::report::{Report, Totals};
 use super::stream::PredictStream;
 use crate::context::Mode;
-use crate::data::{Column, Dataset, batches, gather};
+use crate::data::{Column, Dataset, batches, check_classes, gather};
 use crate::error::{Error, Result};
 use crate::graph::NodeId;
 use crate::run::Run;
@@ -110,6 +110,9 @@ impl Network {
                         });
                     }
                 };
+                if mode != Mode::Prediction {
+                    check_classes(self.graph(), id, data, &column.values)?;
+                }
                 columns.push((id, column.clone()));
             }
         }

@@ -81,7 +81,8 @@ impl Callback for Progress {
     }
 
     fn epoch_end(&mut self, _network: &mut Network, event: &EpochEnd<'_>) -> Result<Control> {
-        let test = event.validation.map(|report| format!("  {}", describe(report, "test ")));
+        let validation =
+            event.validation.map(|report| format!("  {}", describe(report, "validation ")));
         let left = match event.left {
             Duration::ZERO => String::new(),
             left => format!(", {} left", describe_duration(left)),
@@ -91,7 +92,7 @@ impl Callback for Progress {
             event.epoch + 1,
             event.epochs,
             describe(event.train, ""),
-            test.unwrap_or_default(),
+            validation.unwrap_or_default(),
             describe_duration(event.elapsed),
             left,
             width = event.epochs.to_string().len(),

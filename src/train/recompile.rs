@@ -40,7 +40,7 @@ impl Network {
     /// use caudal::train::{FitOptions, Network, NetworkOptions};
     ///
     /// let (train, _) = caudal::data::digits()?;
-    /// let Model { graph, training } = Model::open(Some("article-dag"))?;
+    /// let Model { graph, training, .. } = Model::open(Some("article-dag"))?;
     /// let mut network = Network::from_parts(graph, training.optimizer, NetworkOptions::default())?;
     /// let fit = FitOptions::default().max_steps(10);
     /// network.fit(&train, &fit)?;
@@ -62,7 +62,8 @@ impl Network {
         optimizer: Arc<dyn Optimizer>,
         options: NetworkOptions,
     ) -> Result<Carried> {
-        let new = Self::from_parts(graph, optimizer, options)?;
+        let mut new = Self::from_parts(graph, optimizer, options)?;
+        new.set_data(self.data().clone());
         let carried = carry(self, new.graph(), new.parameters(), false)?;
         *self = new;
         Ok(carried)
@@ -77,7 +78,7 @@ impl Network {
     /// use caudal::model::Model;
     /// use caudal::train::{Network, NetworkOptions};
     ///
-    /// let Model { graph, training } = Model::open(Some("digits"))?;
+    /// let Model { graph, training, .. } = Model::open(Some("digits"))?;
     /// let relu = graph.nodes().iter().find(|node| node.role.kind() == "relu").unwrap();
     /// let name = relu.name.clone();
     /// let mut network = Network::from_parts(graph, training.optimizer, NetworkOptions::default())?;
@@ -133,7 +134,7 @@ impl Network {
     /// use caudal::train::{Network, NetworkOptions};
     ///
     /// let (_, test) = caudal::data::digits()?;
-    /// let Model { graph, training } = Model::open(Some("digits"))?;
+    /// let Model { graph, training, .. } = Model::open(Some("digits"))?;
     /// let mut network = Network::from_parts(graph, training.optimizer, NetworkOptions::default())?;
     /// let mut frozen = network.freeze()?;
     /// assert!(frozen.graph().losses().is_empty() && frozen.graph().targets().is_empty());
@@ -148,6 +149,7 @@ impl Network {
         let mut frozen = Self::new(graph, Sgd::default(), self.options().clone())?;
         carry(self, frozen.graph(), frozen.parameters(), false)?;
         frozen.set_step(self.step());
+        frozen.set_data(self.data().clone());
         Ok(frozen)
     }
 }

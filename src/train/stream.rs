@@ -86,7 +86,7 @@ impl Network {
     /// use caudal::model::Model;
     /// use caudal::train::{Network, NetworkOptions};
     ///
-    /// let Model { graph, training } = Model::open(Some("digits"))?;
+    /// let Model { graph, training, .. } = Model::open(Some("digits"))?;
     /// let mut network = Network::from_parts(graph, training.optimizer, NetworkOptions::default())?;
     /// let image = |number: usize| Tensor::from_elem(vec![4, 8, 8, 1], number as f32);
     /// let batches = (0..6).map(|number| vec![("image".to_owned(), image(number))]);

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use caudal::model::{Model, TrainingConfig};
 use caudal::optimizers::{self, Optimizer};
 use caudal::plan::PlanOptions;
-use caudal::train::checkpoint::{self, Checkpoint, FitRecord};
 use caudal::train::Network;
+use caudal::train::checkpoint::{self, Checkpoint, FitRecord};
 
 use super::Train;
 use crate::cli::Stop;
@@ -15,7 +15,11 @@ use crate::cli::resume::Settling;
 
 impl Train {
     /// The network with its first weights, or those of `--init`.
-    pub(super) fn network(&self, model: &Model, record: &FitRecord) -> Result<Network, Stop> {
+    pub(in crate::cli) fn network(
+        &self,
+        model: &Model,
+        record: &FitRecord,
+    ) -> Result<Network, Stop> {
         let micro_batches = record.micro_batches;
         let network = self.run.network(record.seed)?;
         let options = network
@@ -49,7 +53,7 @@ impl Train {
             settling
                 .some("--micro-batches", self.micro_batches.count(), |saved| saved.micro_batches);
         self.fitting.settle(&mut settling, &mut record)?;
-        self.adjust(model)?;
+        self.adjust(model, saved.map(|(checkpoint, _)| checkpoint))?;
         let described = |optimizer: &Arc<dyn Optimizer>| {
             format!("{} {}", optimizer.kind(), optimizer.attributes()).replace('\n', ", ")
         };
@@ -103,7 +107,13 @@ impl Train {
     }
 
     /// Applies the options that replace what the model says.
-    fn adjust(&self, model: &mut Model) -> Result<(), Stop> {
+    fn adjust(&self, model: &mut Model, resumed: Option<&Checkpoint>) -> Result<(), Stop> {
+        // Only what is resumed goes on with what was fitted before.
+        model.data = match resumed {
+            Some(checkpoint) => checkpoint.data().clone(),
+            None => model.data.unfitted(),
+        };
+        self.dividing.set_columns(&mut model.data, resumed.is_some())?;
         let training = &mut model.training;
         if let Some(epochs) = self.epochs {
             training.epochs = epochs as usize;

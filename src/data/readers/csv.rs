@@ -1,45 +1,68 @@
-//! CSV files: one item a line, separated by commas.
-
-#[cfg(feature = "csv")]
-mod table;
+//! CSV files: one item a line.
 
 use std::path::Path;
 
-#[cfg(feature = "csv")]
-pub use table::{LabelColumn, read_csv};
-
-use super::ReaderSpec;
+use super::{ReaderSpec, Request, Source};
 use crate::data::file_name;
+use crate::error::Result;
 
 /// The reader's row of the table.
 pub(super) static SPEC: ReaderSpec = ReaderSpec {
     name: "csv",
-    summary: "a file that ends in .csv or .csv.gz, one item a line; one in five makes the test part",
+    summary: "a table in a file that ends in .csv, .tsv, .csv.gz or .tsv.gz, one item a line",
     form: "a CSV file",
-    options: &[(
-        "label",
-        "the column of the class index: a name from the header, a number from 0, `last` or `none`; default last",
-    )],
+    options: &[
+        (
+            "header",
+            "whether the first line names the columns: yes or no; default by the rule of docs/data.md",
+        ),
+        (
+            "separator",
+            "what separates fields: comma, semicolon, tab, pipe or any one character; default the one of these that \
+             all lines have as often",
+        ),
+    ],
     recognizes: |source| {
         let name = file_name(Path::new(source)).to_lowercase();
-        [".csv", ".csv.gz"].iter().any(|ending| name.ends_with(ending))
+        [".csv", ".csv.gz", ".tsv", ".tsv.gz"].iter().any(|ending| name.ends_with(ending))
     },
-    read: table::read,
-    read_to_predict: Some(table::read_to_predict),
+    read,
 };
 
-/// Stands for the reader in a build without it.
+#[cfg(feature = "csv")]
+fn read(request: &Request<'_>) -> Result<Source> {
+    use crate::data::{TableOptions, escaped, read_table, refuse};
+
+    let refused = |option: &str, value: &str, remedy: &str| {
+        let problem = format!("option `{option}` can't be `{}`", escaped(value));
+        Err(refuse(format!("data `{}`", escaped(request.source)), problem, remedy))
+    };
+    let header = match request.option("header") {
+        None => None,
+        Some("yes") => Some(true),
+        Some("no") => Some(false),
+        Some(other) => return refused("header", other, "write yes or no"),
+    };
+    let separator = match request.option("separator") {
+        None => None,
+        Some("comma") => Some(b','),
+        Some("semicolon") => Some(b';'),
+        Some("tab") => Some(b'\t'),
+        Some("pipe") => Some(b'|'),
+        Some(other) => match other.as_bytes() {
+            [byte] if !matches!(byte, b'"' | b'\r' | b'\n') => Some(*byte),
+            _ => {
+                let remedy =
+                    "write comma, semicolon, tab, pipe or one character of ASCII, no quote";
+                return refused("separator", other, remedy);
+            }
+        },
+    };
+    let options = TableOptions { separator, header };
+    Ok(Source::Table(read_table(request.path(), &options)?))
+}
+
 #[cfg(not(feature = "csv"))]
-mod table {
-    use crate::data::readers::Request;
-    use crate::data::{Dataset, without_feature};
-    use crate::error::Result;
-
-    pub(super) fn read(request: &Request<'_>) -> Result<(Dataset, Dataset)> {
-        Err(without_feature(request.source, "a CSV file", "csv"))
-    }
-
-    pub(super) fn read_to_predict(request: &Request<'_>) -> Result<Dataset> {
-        Err(without_feature(request.source, "a CSV file", "csv"))
-    }
+fn read(request: &Request<'_>) -> Result<Source> {
+    Err(crate::data::without_feature(request.source, "a CSV file", "csv"))
 }

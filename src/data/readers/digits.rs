@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use super::ReaderSpec;
+use super::{ReaderSpec, Source};
 use crate::data::{Column, Dataset, refuse};
 use crate::{Result, Tensor};
 
@@ -13,8 +13,7 @@ pub(super) static SPEC: ReaderSpec = ReaderSpec {
     form: "`digits`",
     options: &[],
     recognizes: |source| source == "digits",
-    read: |_| digits(),
-    read_to_predict: None,
+    read: |_| digits().map(Source::from),
 };
 
 /// The images, each 64 grey values from 0 to 16 and the digit. See `digits/README.md` for the source and

@@ -7,7 +7,7 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::ReaderSpec;
+use super::{ReaderSpec, Source};
 use crate::data::{Column, Dataset, MAX_VALUES, file_name, refuse, stream};
 use crate::error::count;
 use crate::memory;
@@ -26,8 +26,7 @@ pub(super) static SPEC: ReaderSpec = ReaderSpec {
         let files = || FILES.iter().filter_map(|file| file.find(Path::new(source)));
         files().next().is_some()
     },
-    read: |request| read_idx_folder(request.path()),
-    read_to_predict: None,
+    read: |request| read_idx_folder(request.path()).map(Source::from),
 };
 
 /// One of the four files of a folder.

@@ -18,16 +18,13 @@ pub struct Request<'a> {
     pub options: Vec<(&'static str, &'a str)>,
     /// The network that the data is for, and the items in a batch of it, if there is one.
     pub network: Option<(&'a Graph, usize)>,
-    /// Chooses the items of the test part, where the data is in one piece.
-    pub seed: u64,
 }
 
 impl<'a> Request<'a> {
-    /// Reads `text`, such as `points.csv:label=class`, and finds its reader.
-    pub(super) fn parse(
+    /// Reads `text`, such as `points.csv:header=no`, and finds its reader.
+    pub(in crate::data) fn parse(
         text: &'a str,
         network: Option<(&'a Graph, usize)>,
-        seed: u64,
     ) -> Result<(&'static ReaderSpec, Self)> {
         let (source, given) = divide(text);
         let spec = reader(source)?;
@@ -53,7 +50,7 @@ impl<'a> Request<'a> {
             }
             options.push((name, value));
         }
-        Ok((spec, Self { source, options, network, seed }))
+        Ok((spec, Self { source, options, network }))
     }
 
     /// The path of what is to be read.

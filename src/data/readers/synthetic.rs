@@ -5,11 +5,10 @@ use std::f64::consts::TAU;
 use rand::RngCore;
 use rand_chacha::ChaCha8Rng;
 
-use super::{ReaderSpec, Request};
+use super::{ReaderSpec, Request, Source};
 use crate::data::sampler::{below, generator};
-use crate::data::{Column, Dataset, MAX_CLASSES, MAX_VALUES, refuse};
-use crate::graph::{Graph, NodeId, Role};
-use crate::losses::TargetValues;
+use crate::data::{Column, Dataset, MAX_CLASSES, MAX_VALUES, refuse, target_classes};
+use crate::graph::{Graph, NodeId};
 use crate::memory;
 use crate::{Error, Result, Shape, Tensor, describe_shape};
 
@@ -27,7 +26,6 @@ pub(super) static SPEC: ReaderSpec = ReaderSpec {
     ],
     recognizes: |source| source == "synthetic",
     read,
-    read_to_predict: None,
 };
 
 /// Items for training and for testing, as long as they are small.
@@ -40,7 +38,7 @@ const MOST_NUMBERS: usize = 1 << 26;
 const LARGEST_BATCH: usize = 1 << 30;
 
 /// Data for the network of the request.
-fn read(request: &Request<'_>) -> Result<(Dataset, Dataset)> {
+fn read(request: &Request<'_>) -> Result<Source> {
     let Some((graph, batch)) = request.network else {
         return Err(refuse(
             "synthetic data",
@@ -63,7 +61,8 @@ fn read(request: &Request<'_>) -> Result<(Dataset, Dataset)> {
     let seed = request.number("seed", 0)?.unwrap_or(0).wrapping_mul(2);
     let train = synthetic_for(graph, asked.unwrap_or(train.min(most).max(batch)), seed)?;
     let test = synthetic_for(graph, test.min(most), seed.wrapping_add(1))?;
-    Ok((train.renamed("synthetic train"), test.renamed("synthetic test")))
+    let (train, test) = (train.renamed("synthetic train"), test.renamed("synthetic test"));
+    Ok(Source::Parts { train, test })
 }
 
 /// What a target column of [`synthetic`] holds.
@@ -177,7 +176,7 @@ pub fn synthetic_for(graph: &Graph, items: usize, seed: u64) -> Result<Dataset> 
     let mut targets = Vec::new();
     for (place, id) in graph.targets().into_iter().enumerate() {
         let (name, shape) = column(id);
-        let kind = match classes(graph, id) {
+        let kind = match target_classes(graph, id) {
             Some(classes) => TargetKind::Classes(classes),
             None => TargetKind::Values(shape.clone()),
         };
@@ -200,20 +199,6 @@ pub fn synthetic_for(graph: &Graph, items: usize, seed: u64) -> Result<Dataset> 
     }
     let made = synthetic("synthetic", &inputs, &[], items, seed)?;
     Dataset::new("synthetic", made.inputs().to_vec(), targets)
-}
-
-/// How many classes a target has, if it has classes.
-fn classes(graph: &Graph, target: NodeId) -> Option<usize> {
-    let mut users = graph.consumers(target).iter();
-    users.find_map(|&(user, input)| {
-        let Role::Loss { loss, .. } = &graph.nodes()[user].role else { return None };
-        let shapes =
-            graph.nodes()[user].inputs.iter().map(|&id| graph.nodes()[id].shape.as_slice());
-        match loss.target_values(&shapes.collect::<Vec<_>>()) {
-            TargetValues::Classes(classes) if input == 1 => Some(classes),
-            _ => None,
-        }
-    })
 }
 
 /// Standard normal values by Box and Muller's method.

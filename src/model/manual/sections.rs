@@ -9,6 +9,7 @@ use toml::{Table, Value};
 use super::super::kinds;
 use super::table::{Key, Line, lines, table};
 use crate::blocks::BLOCKS;
+use crate::data::DATA_ATTRIBUTES;
 use crate::graph::TRAINING_ATTRIBUTES;
 use crate::initializers::INITIALIZERS;
 use crate::layers::{Arity, LAYERS, Layer, ParameterKind, Sample};
@@ -18,7 +19,7 @@ use crate::optimizers::OPTIMIZERS;
 use crate::optimizers::schedules::SCHEDULES;
 use crate::regularizers::REGULARIZERS;
 
-/// The one attribute of inputs and targets.
+/// The attribute that inputs and targets must have.
 const SHAPE: Key =
     ("shape", "list of whole numbers", "the sizes of one item's axes, each at least 1; required");
 
@@ -97,12 +98,15 @@ pub(super) fn sections() -> Vec<Section> {
 }
 
 fn data() -> Section {
-    let entry = |kind, summary| Entry::new(kind, summary, &[], &lines(&[SHAPE]), &[]);
+    let keys = [&[SHAPE], DATA_ATTRIBUTES].concat();
+    let entry = |kind, summary| Entry::new(kind, summary, &[], &lines(&keys), &[]);
     Section {
         title: "Data",
         one: "A node for data:",
         about:
-            "These nodes have no `inputs`: what is trained, tested or predicted with feeds them."
+            "These nodes have no `inputs`: what is trained, tested or predicted with feeds them. All\n\
+             attributes but the shape say how columns of tables do so; `docs/data.md` has the rules and\n\
+             examples. They may stand in an item of `columns` too, for its columns alone."
                 .to_owned(),
         entries: vec![
             entry(kinds::INPUT, "items that the network computes from"),

@@ -26,7 +26,7 @@ use crate::train::{Callback, Control, EpochEnd, Network, Report};
 /// use caudal::train::{FitOptions, Network, NetworkOptions};
 ///
 /// let (train, _) = caudal::data::digits()?;
-/// let Model { graph, training } = Model::open(Some("article-dag"))?;
+/// let Model { graph, training, .. } = Model::open(Some("article-dag"))?;
 /// let mut network = Network::from_parts(graph, training.optimizer, NetworkOptions::default())?;
 /// # let path = std::env::temp_dir().join(format!("caudal-log-{}.csv", std::process::id()));
 /// let mut log = CsvLog::new(&path);

@@ -15,7 +15,7 @@ use crate::train::{Callback, Control, EpochEnd, Network};
 /// use caudal::train::{FitOptions, Network, NetworkOptions};
 ///
 /// let (train, test) = caudal::data::digits()?;
-/// let Model { graph, training } = Model::open(Some("article-dag"))?;
+/// let Model { graph, training, .. } = Model::open(Some("article-dag"))?;
 /// let mut network = Network::from_parts(graph, training.optimizer, NetworkOptions::default())?;
 /// // No epoch improves by so much, so the first one is the best.
 /// let mut stopping = EarlyStopping::new(Watch::higher("accuracy").min_delta(0.9), 2).restore_best();

@@ -2,9 +2,10 @@
 //!
 //! A file holds every parameter under its name, row-major, and every array of the optimizer's state
 //! as `optimizer.STATE.PARAMETER`, as 32-bit floats. Its metadata holds one entry, `caudal`, which is
-//! a JSON object: the `version` of the format, the `step`, the `model` as the text of a model file and,
-//! where a training wrote it, `fit`, a [`FitRecord`]. What early stopping would go back to stands there as
-//! `early_stopping.NUMBER`. Files of other programs, without that entry, can give their weights to a network.
+//! a JSON object: the `version` of the format, the `step`, the `model` as the text of a model file, where a
+//! training wrote it `fit`, a [`FitRecord`], and since version 2 as `data` what training fitted to its data, if
+//! it did. What early stopping would go back to stands there as `early_stopping.NUMBER`. Files of other programs,
+//! without that entry, can give their weights to a network.
 
 mod checks;
 mod file;
@@ -25,12 +26,14 @@ pub use record::{FitRecord, StoppingState};
 
 use super::network::Network;
 use super::options::NetworkOptions;
+use crate::data::{DataConfig, Fitted};
 use crate::error::Result;
 use crate::files;
 use crate::model::{CustomKinds, Model, TrainingConfig};
 use crate::tensor::Tensor;
 
-const VERSION: u32 = 1;
+/// The version of the format; those before it can be read.
+const VERSION: u32 = 2;
 
 #[derive(Serialize, Deserialize)]
 struct Entry {
@@ -39,6 +42,8 @@ struct Entry {
     model: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     fit: Option<FitRecord>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    data: Option<Fitted>,
 }
 
 /// What the arrays of the best network of early stopping are called, before their numbers.
@@ -49,6 +54,7 @@ const BEST: &str = "early_stopping.";
 pub struct Checkpoint {
     path: PathBuf,
     step: u64,
+    data: DataConfig,
     tensors: BTreeMap<String, Tensor>,
     fit: Option<FitRecord>,
 }
@@ -67,6 +73,11 @@ impl Checkpoint {
     /// What decides the training's numbers beside the model, if [`Network::save_fit`] wrote the file.
     pub fn fit(&self) -> Option<&FitRecord> {
         self.fit.as_ref()
+    }
+
+    /// Which columns of tables feed the network, and what its training fitted to them.
+    pub fn data(&self) -> &DataConfig {
+        &self.data
     }
 
     /// All arrays by their names in the file.
@@ -100,21 +111,23 @@ pub fn open_with(path: impl AsRef<Path>, kinds: &CustomKinds) -> Result<(Model, 
     let entry: Entry = serde_json::from_str(&entry).map_err(|error| {
         refuse(path, format!("its metadata can't be read: {error}"), "save it again")
     })?;
-    if entry.version != VERSION {
+    if !(1..=VERSION).contains(&entry.version) {
         return Err(refuse(
             path,
-            format!("its format has version {}, not {VERSION}", entry.version),
+            format!("its format has version {}, not one from 1 to {VERSION}", entry.version),
             "use the version of caudal that wrote it",
         ));
     }
     let origin = format!("the model in {}", path.display());
-    let model = Model::from_toml_with(&entry.model, &origin, kinds)?;
+    let mut model = Model::from_toml_with(&entry.model, &origin, kinds)?;
+    model.data.fitted = entry.data.map(Arc::new);
     check_weights(path, &model.graph, &tensors)?;
     let mut fit = entry.fit;
     if let Some(stopping) = fit.as_mut().and_then(|fit| fit.stopping.as_mut()) {
         stopping.parameters = best_of(&tensors);
     }
-    Ok((model, Checkpoint { path: path.to_owned(), step: entry.step, tensors, fit }))
+    let data = model.data.clone();
+    Ok((model, Checkpoint { path: path.to_owned(), step: entry.step, data, tensors, fit }))
 }
 
 /// The best network of early stopping, if the file has one.
@@ -135,7 +148,7 @@ impl Network {
     /// use caudal::train::{FitOptions, Network, NetworkOptions};
     ///
     /// let (data, _) = caudal::data::digits()?;
-    /// let Model { graph, training } = Model::open(Some("digits"))?;
+    /// let Model { graph, training, .. } = Model::open(Some("digits"))?;
     /// let mut network = Network::from_parts(graph, training.optimizer, NetworkOptions::default())?;
     /// network.fit(&data, &FitOptions::default().max_steps(3))?;
     /// # let folder = std::env::temp_dir().join(format!("caudal-load-{}", std::process::id()));
@@ -152,7 +165,7 @@ impl Network {
     /// # Errors
     /// As [`open`], and as [`Network::from_parts`].
     pub fn load(path: impl AsRef<Path>, options: NetworkOptions) -> Result<Self> {
-        let (Model { graph, training }, checkpoint) = open(path)?;
+        let (Model { graph, training, .. }, checkpoint) = open(path)?;
         let mut network = Self::from_parts(graph, training.optimizer, options)?;
         network.resume(&checkpoint)?;
         Ok(network)
@@ -170,7 +183,7 @@ impl Network {
     /// use caudal::train::{FitOptions, Network, NetworkOptions, checkpoint};
     ///
     /// let (data, _) = caudal::data::digits()?;
-    /// let Model { graph, training } = Model::open(Some("article-dag"))?;
+    /// let Model { graph, training, .. } = Model::open(Some("article-dag"))?;
     /// let options = NetworkOptions::default;
     /// let mut network = Network::from_parts(graph, training.optimizer.clone(), options())?;
     /// let fit = FitOptions::default().max_steps(5);
@@ -218,7 +231,7 @@ impl Network {
     /// use caudal::train::checkpoint::{self, FitRecord};
     /// use caudal::train::{Network, NetworkOptions};
     ///
-    /// let Model { graph, training } = Model::open(Some("article-dag"))?;
+    /// let Model { graph, training, .. } = Model::open(Some("article-dag"))?;
     /// let optimizer = training.optimizer.clone();
     /// let network = Network::from_parts(graph, optimizer, NetworkOptions::default())?;
     /// # let folder = std::env::temp_dir().join(format!("caudal-record-{}", std::process::id()));
@@ -252,9 +265,10 @@ impl Network {
         record: Option<&FitRecord>,
     ) -> Result<()> {
         let training = training.clone().optimizer(self.optimizer().clone());
-        let model = Model { graph: self.graph().clone(), training }.to_toml_with(kinds)?;
-        let fit = record.cloned();
-        let entry = Entry { version: VERSION, step: self.step(), model, fit };
+        let (data, fit) = (self.data().clone(), record.cloned());
+        let fitted = data.fitted.as_deref().cloned();
+        let model = Model { graph: self.graph().clone(), training, data }.to_toml_with(kinds)?;
+        let entry = Entry { version: VERSION, step: self.step(), model, fit, data: fitted };
         let entry = serde_json::to_string(&entry)
             .map_err(|error| refuse(path, error.to_string(), "rename the model"))?;
 
@@ -320,8 +334,8 @@ impl Network {
         self.take_weights(&tensors)
     }
 
-    /// Goes on where a network of the same graph was saved: takes the weights, the optimizer's state
-    /// and the step.
+    /// Goes on where a network of the same graph was saved: takes the weights, the optimizer's state,
+    /// the step, and what is known of the data.
     ///
     /// # Errors
     /// [`Error::Parameter`] if the graph or the optimizer's state is another. Nothing has then
@@ -341,6 +355,7 @@ impl Network {
             }
         }
         self.set_step(checkpoint.step);
+        self.set_data(checkpoint.data.clone());
         Ok(())
     }
 

@@ -308,7 +308,8 @@ fn metadata_that_lies_is_refused() {
     };
     for (entry, expected) in [
         ("no JSON".to_owned(), "its metadata can't be read"),
-        (entry(2, huge), "its format has version 2, not 1"),
+        (entry(3, huge), "its format has version 3, not one from 1 to 2"),
+        (entry(0, huge), "its format has version 0"),
         (entry(1, "name = 3"), "the model in "),
         (entry(1, huge), "`d.weight`"),
     ] {

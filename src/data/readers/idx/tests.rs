@@ -165,7 +165,7 @@ fn folders_are_read_under_all_usual_names() {
         [".idx3-ubyte.gz", "-idx1-ubyte"],
     ] {
         let folder = folder(endings, |_, bytes| bytes);
-        let (train, test) = super::super::open(folder.path(), 0).unwrap();
+        let (train, test) = super::read_idx_folder(folder.path()).unwrap();
         assert_eq!(train.column("image").unwrap().values.shape(), [3, 2, 3, 1]);
         assert_eq!(train.targets()[0].values.as_slice().unwrap(), [0., 1., 2.]);
         let image = test.inputs()[0].values.as_slice().unwrap();

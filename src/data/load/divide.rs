@@ -1,0 +1,195 @@
+//! Which item of some data is for what.
+
+use std::collections::HashMap;
+
+use super::LoadOptions;
+use crate::data::parts::{TEST_FRACTION, Units, VALIDATION_FRACTION, ranks, take};
+use crate::data::{
+    Part, Share, Source, Split, Table, class_index, escaped, refuse, target_classes,
+};
+use crate::error::Result;
+
+impl Source {
+    /// The items that may be divided.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Table(table) => table.len(),
+            Self::Items(data) | Self::Parts { train: data, .. } => data.len(),
+        }
+    }
+}
+
+/// What holds the items together or apart.
+pub(super) fn units(
+    text: &str,
+    source: &Source,
+    options: &LoadOptions<'_>,
+    split: &Split,
+) -> Result<Units> {
+    let graph = options.graph;
+    let mut keys: Vec<Vec<usize>> = vec![Vec::new(); source.len()];
+    match source {
+        Source::Table(table) => {
+            let values = |column: usize| (0..table.len()).map(move |row| table.field(row, column));
+            if let Some(group) = &split.group {
+                let column = find(table, group, "the groups")?;
+                return Ok(Units::Groups(ranks(&values(column).collect::<Vec<_>>())));
+            }
+            for column in class_columns(table, options, split)? {
+                let mut words: Vec<String> = values(column).map(str::to_owned).collect();
+                words.sort_unstable();
+                words.dedup();
+                crate::data::table::sort_words(&mut words);
+                let places: HashMap<&str, usize> =
+                    words.iter().enumerate().map(|(at, word)| (word.as_str(), at)).collect();
+                values(column).zip(&mut keys).for_each(|(word, key)| key.push(places[word]));
+            }
+        }
+        Source::Items(data) | Source::Parts { train: data, .. } => {
+            if let Some(column) = split.columns().first() {
+                return Err(refuse(
+                    escaped(text),
+                    format!("column `{}` is asked for, but the data are no table", escaped(column)),
+                    "divide the data by fractions",
+                ));
+            }
+            let classes = |id: &usize| target_classes(graph, *id).is_some();
+            let names = graph.targets().into_iter().filter(classes);
+            let names: Vec<&str> = names.map(|id| graph.nodes()[id].name.as_str()).collect();
+            let alone = data.targets().len() == 1;
+            let columns = data.targets().iter().filter(|column| {
+                names.contains(&column.name.as_str()) || (alone && !names.is_empty())
+            });
+            for column in columns.filter(|column| column.class_count().is_some()) {
+                for (key, value) in keys.iter_mut().zip(&column.values) {
+                    key.push(class_index(*value).unwrap_or(0));
+                }
+            }
+        }
+    }
+    Ok(Units::Strata(ranks(&keys)))
+}
+
+/// The columns of a table that hold classes.
+fn class_columns(table: &Table, options: &LoadOptions<'_>, split: &Split) -> Result<Vec<usize>> {
+    let graph = options.graph;
+    let mut targets = graph.targets();
+    targets.retain(|&id| target_classes(graph, id).is_some());
+    if let Some(encoder) = options.config.encoder() {
+        let is_target = |name: &str| targets.iter().any(|&id| graph.nodes()[id].name == name);
+        let nodes = encoder.nodes.iter().filter(|node| is_target(&node.node));
+        let columns = nodes.flat_map(|node| &node.columns);
+        return Ok(columns.filter_map(|it| table.column(&it.column)).collect());
+    }
+    crate::data::table::columns_of(
+        table,
+        graph,
+        options.config,
+        &reserved(split, options),
+        &targets,
+    )
+}
+
+/// The columns that no node takes by default.
+pub(super) fn reserved<'a>(split: &'a Split, options: &LoadOptions<'a>) -> Vec<&'a str> {
+    split.columns().into_iter().chain(options.weights).collect()
+}
+
+pub(super) fn find(table: &Table, name: &str, what: &str) -> Result<usize> {
+    table.column(name).ok_or_else(|| {
+        refuse(
+            table.origin(),
+            format!(
+                "it lacks column `{}`, which should hold {what}; its columns are {}",
+                escaped(name),
+                table.list_columns()
+            ),
+            "name one of them",
+        )
+    })
+}
+
+/// The part of every item. What the split lacks and is needed is added to it.
+pub(super) fn divide(
+    text: &str,
+    source: &Source,
+    options: &LoadOptions<'_>,
+    split: &mut Split,
+    notes: &mut Vec<String>,
+) -> Result<Vec<Part>> {
+    let mut parts = vec![Part::Train; source.len()];
+    let units = units(text, source, options, split)?;
+    let refused = |problem: String| {
+        refuse(escaped(text), problem, "use more items, or ask for a smaller part")
+    };
+    if let (Source::Table(table), Some(by)) = (source, &split.by) {
+        let column = find(table, by, "`train`, `validation` or `test`")?;
+        for (row, part) in parts.iter_mut().enumerate() {
+            *part = Part::read(table.field(row, column)).ok_or_else(|| {
+                refuse(
+                    format!("{}, column `{}`", table.place(row), escaped(by)),
+                    format!(
+                        "expected `train`, `validation` or `test`, found `{}`",
+                        escaped(table.field(row, column))
+                    ),
+                    "say in every line what the item is for",
+                )
+            })?;
+        }
+        if !parts.contains(&Part::Train) {
+            return Err(refused(format!("column `{}` leaves nothing to train on", escaped(by))));
+        }
+    } else {
+        let fraction = match (&split.test, source) {
+            (Some(Share::Fraction(_)), Source::Parts { .. }) => {
+                return Err(refuse(
+                    escaped(text),
+                    "a fraction is asked for as test part, but the data have one of their own",
+                    "leave --test out",
+                ));
+            }
+            (Some(Share::Fraction(fraction)), _) => *fraction,
+            (Some(Share::File(_)), _) | (None, Source::Parts { .. }) => 0.0,
+            (None, _) => TEST_FRACTION,
+        };
+        take(&mut parts, &units, Part::Test, fraction, split.seed).map_err(refused)?;
+    }
+    validate(text, options, split, &units, &mut parts, notes)?;
+    Ok(parts)
+}
+
+/// Takes the validation part from the training part, if there is to be one.
+pub(super) fn validate(
+    text: &str,
+    options: &LoadOptions<'_>,
+    split: &mut Split,
+    units: &Units,
+    parts: &mut [Part],
+    notes: &mut Vec<String>,
+) -> Result<()> {
+    if parts.contains(&Part::Validation) {
+        return Ok(());
+    }
+    if split.validation.is_none() && options.chooses && options.config.fitted.is_none() {
+        notes.push(format!(
+            "{}: no validation part is given, so {VALIDATION_FRACTION} of the items are taken from the \
+             training part, to choose by; --validation says otherwise",
+            escaped(text)
+        ));
+        split.validation = Some(Share::Fraction(VALIDATION_FRACTION));
+    }
+    if split.validation.is_none() && options.chooses && options.config.fitted.is_some() {
+        return Err(refuse(
+            escaped(text),
+            "something is to be chosen by a validation part, but the model was saved without one",
+            "go on without --patience and --best, or begin anew with --validation",
+        ));
+    }
+    if let Some(Share::Fraction(fraction)) = split.validation {
+        let taken = take(parts, units, Part::Validation, fraction, split.seed);
+        taken.map_err(|problem| {
+            refuse(escaped(text), problem, "use more items, or ask for a smaller part")
+        })?;
+    }
+    Ok(())
+}

@@ -1,0 +1,29 @@
+//! Tables: named columns of text, which of them feed which node, and how text becomes numbers.
+//!
+//! A [`Table`] holds what a file says. A [`DataConfig`] says which columns feed which node, as model files do.
+//! An [`Encoder`] is fitted to the training items of a table and turns any table with these columns into
+//! a [`Dataset`](super::Dataset): statistics, vocabularies and classes come from the items that it was
+//! fitted to, and it finds columns by their names.
+
+mod bind;
+mod config;
+mod encoder;
+mod fit;
+mod header;
+#[cfg(feature = "csv")]
+mod read;
+#[cfg(test)]
+mod tests;
+mod text;
+
+pub(crate) use config::DATA_ATTRIBUTES;
+pub use config::{
+    Categories, ColumnOptions, DataConfig, Fitted, Missing, NodeColumns, Scale, Selector, Unknown,
+};
+pub use encoder::{ColumnEncoder, Encoder, Encoding, NodeEncoder};
+#[cfg(feature = "csv")]
+pub use read::{TableOptions, read_table};
+pub use text::Table;
+
+pub(crate) use bind::columns_of;
+pub(crate) use fit::sort_words;

@@ -1,0 +1,212 @@
+//! A table as text.
+
+use std::fmt::Write;
+
+use sha2::{Digest, Sha256};
+
+use crate::data::{escaped, refuse};
+use crate::error::{Result, count};
+
+/// Named columns of text, one item a row.
+///
+/// ```
+/// use caudal::data::Table;
+///
+/// let rows = [["63", "Paris"], ["41", ""]];
+/// let table = Table::new("people", ["age", "city"], rows)?;
+/// assert_eq!((table.len(), table.columns().len()), (2, 2));
+/// assert_eq!(table.field(0, table.column("city").unwrap()), "Paris");
+/// # Ok::<(), caudal::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Table {
+    name: String,
+    /// What stands in messages: a path, or the name.
+    pub(super) origin: String,
+    pub(super) columns: Vec<String>,
+    /// All fields, one after the other.
+    pub(super) text: String,
+    /// Where each field ends, row by row.
+    pub(super) ends: Vec<usize>,
+    /// The line of each row in its file; without a file there are none.
+    pub(super) lines: Vec<u64>,
+    /// What a user should know of how the file was read.
+    pub(super) notes: Vec<String>,
+}
+
+impl Table {
+    /// A table of rows that all have a field for every column.
+    ///
+    /// # Errors
+    /// [`Error::Data`](crate::Error::Data) if there are no columns or no rows, if two columns share a
+    /// name, or if a row has another number of fields.
+    pub fn new<C: Into<String>, F: AsRef<str>>(
+        name: impl Into<String>,
+        columns: impl IntoIterator<Item = C>,
+        rows: impl IntoIterator<Item = impl IntoIterator<Item = F>>,
+    ) -> Result<Self> {
+        let name = name.into();
+        let mut table = Self::empty(name.clone(), format!("table `{name}`"));
+        table.columns = columns.into_iter().map(Into::into).collect();
+        let width = table.columns.len();
+        for (row, fields) in rows.into_iter().enumerate() {
+            let before = table.ends.len();
+            fields.into_iter().for_each(|field| table.push(field.as_ref()));
+            let found = table.ends.len() - before;
+            if found != width {
+                return Err(refuse(
+                    format!("{}, item {row}", table.origin),
+                    format!("expected {}, found {found}", count(width, "field")),
+                    "give every item a field for every column",
+                ));
+            }
+        }
+        table.check()?;
+        Ok(table)
+    }
+
+    /// A table without columns and rows, to be filled.
+    pub(super) fn empty(name: String, origin: String) -> Self {
+        Self {
+            name,
+            origin,
+            columns: Vec::new(),
+            text: String::new(),
+            ends: Vec::new(),
+            lines: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+
+    /// Adds a field to the row at hand.
+    pub(super) fn push(&mut self, field: &str) {
+        self.text.push_str(field);
+        self.ends.push(self.text.len());
+    }
+
+    /// Refuses what is no table.
+    pub(super) fn check(&self) -> Result<()> {
+        if self.columns.is_empty() || self.ends.is_empty() {
+            return Err(refuse(&self.origin, "expected items, found none", "give one item a line"));
+        }
+        for (place, column) in self.columns.iter().enumerate() {
+            if let Some(first) = self.columns[..place].iter().position(|other| other == column) {
+                return Err(refuse(
+                    &self.origin,
+                    format!(
+                        "columns {} and {} are both called `{}`",
+                        first + 1,
+                        place + 1,
+                        escaped(column)
+                    ),
+                    "give every column a name of its own",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// What stands for it in messages: its path, or its name.
+    pub(crate) fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// The name, for data sets and reports.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The names of the columns, in their order.
+    pub fn columns(&self) -> &[String] {
+        &self.columns
+    }
+
+    /// Where the column called `name` stands.
+    pub fn column(&self, name: &str) -> Option<usize> {
+        self.columns.iter().position(|column| column == name)
+    }
+
+    /// The number of items, at least 1.
+    pub fn len(&self) -> usize {
+        self.ends.len() / self.columns.len().max(1)
+    }
+
+    /// Always false: a table without items can't be made.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The text of an item in a column, both counted from 0.
+    ///
+    /// # Panics
+    /// If the table has no such item or column.
+    pub fn field(&self, row: usize, column: usize) -> &str {
+        assert!(column < self.columns.len(), "column {column} of {}", self.columns.len());
+        let at = row * self.columns.len() + column;
+        let start = if at == 0 { 0 } else { self.ends[at - 1] };
+        &self.text[start..self.ends[at]]
+    }
+
+    /// The line of an item in its file, if there is one.
+    pub fn line(&self, row: usize) -> Option<u64> {
+        self.lines.get(row).copied()
+    }
+
+    /// What a user should know of how the file was read, a line each.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// Where an item stands, for messages.
+    pub(crate) fn place(&self, row: usize) -> String {
+        match self.line(row) {
+            Some(line) => format!("{}, line {line}", self.origin),
+            None => format!("{}, item {row}", self.origin),
+        }
+    }
+
+    /// Where a field stands, for messages.
+    pub(super) fn place_of(&self, row: usize, column: usize) -> String {
+        format!("{}, column `{}`", self.place(row), escaped(&self.columns[column]))
+    }
+
+    /// SHA-256 over the names of the columns and all fields, in hexadecimal: the same for files with
+    /// the same contents, however they are written.
+    pub fn digest(&self) -> String {
+        let mut hash = Sha256::new();
+        hash.update((self.columns.len() as u64).to_le_bytes());
+        for name in &self.columns {
+            hash.update((name.len() as u64).to_le_bytes());
+            hash.update(name);
+        }
+        hash.update(&self.text);
+        let mut bytes = Vec::new();
+        for ends in self.ends.chunks(1024) {
+            bytes.clear();
+            bytes.extend(ends.iter().flat_map(|&end| (end as u64).to_le_bytes()));
+            hash.update(&bytes);
+        }
+        hash.finalize().iter().fold(String::new(), |mut text, byte| {
+            // Writing to a string can't fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+    }
+
+    /// The names of some columns as a list for messages, the first ones where there are many.
+    pub(crate) fn list(names: &[&str]) -> String {
+        const SHOWN: usize = 12;
+        let shown = names.iter().take(SHOWN).map(|name| format!("`{}`", escaped(name)));
+        let shown = shown.collect::<Vec<_>>().join(", ");
+        match names.len().checked_sub(SHOWN) {
+            Some(more @ 1..) => format!("{shown} and {more} more"),
+            _ if names.is_empty() => "none".to_owned(),
+            _ => shown,
+        }
+    }
+
+    /// All columns as a list for messages.
+    pub(crate) fn list_columns(&self) -> String {
+        Self::list(&self.columns.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+}
