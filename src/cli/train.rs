@@ -164,9 +164,12 @@ impl Train {
         let recorder = self.trace.as_ref().map(|_| record(&mut network, whole)).transpose()?;
         let began = Instant::now();
         let history = self.fit(&mut network, train, &fit, &mut callbacks, &mut interrupt);
+        let seconds = began.elapsed().as_secs_f64();
+        // The test part is touched here alone: nothing was chosen by it. A recorded schedule holds it too.
+        let test = loaded.test.as_ref().filter(|_| history.is_ok() && !interrupt.came());
+        let tested = test.map(|test| network.evaluate(test, batch_size));
         self.schedules.write(log.as_ref())?;
         let history = history?;
-        let seconds = began.elapsed().as_secs_f64();
         callbacks.finish(self.quiet)?;
         if let Some(path) = &self.save {
             network.save(path, training).map_err(|error| not_written(&error))?;
@@ -180,8 +183,6 @@ impl Train {
             return Err(Stop::Interrupted);
         }
         interrupt.ignore();
-        // The test part is touched here alone: nothing was chosen by it.
-        let tested = loaded.test.as_ref().map(|test| network.evaluate(test, batch_size));
         let tested = tested.transpose()?;
         let measured = if self.json || !self.quiet || self.report.is_wanted() {
             Some(self.speedup(&network, train, batch_size)?)

@@ -108,6 +108,3 @@ pub fn forms() -> String {
         _ => all.concat(),
     }
 }
-
-#[cfg(test)]
-mod tests;
