@@ -191,6 +191,9 @@ impl Train {
         let began = Instant::now();
         let history = self.fit(&mut network, train, &fit, &mut callbacks, &mut interrupt);
         let seconds = began.elapsed().as_secs_f64();
+        // The test part is touched here alone: nothing was chosen by it. A recorded schedule holds it too.
+        let test = loaded.test.as_ref().filter(|_| history.is_ok() && !interrupt.came());
+        let tested = test.map(|test| network.evaluate(test, batch_size));
         callbacks.problem(self.schedules.write(log.as_ref()));
         callbacks.finish();
         if let (Some(path), Some(recorder)) = (&self.trace, recorder) {
@@ -214,8 +217,6 @@ impl Train {
             return Err(Stop::Interrupted);
         }
         interrupt.ignore();
-        // The test part is touched here alone: nothing was chosen by it.
-        let tested = loaded.test.as_ref().map(|test| network.evaluate(test, batch_size));
         let tested = tested.transpose()?;
         let page = self.page(&network, &history, tested.as_ref());
         let measured = self.measure(&mut network, (train, batch_size), page, &mut callbacks)?;

@@ -2,6 +2,8 @@
 
 mod build;
 mod divide;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

@@ -109,6 +109,3 @@ pub fn forms() -> String {
         _ => all.concat(),
     }
 }
-
-#[cfg(test)]
-mod tests;

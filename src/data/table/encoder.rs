@@ -5,8 +5,7 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 
 use super::bind::lacks;
-use super::header::is_missing;
-use super::text::Table;
+use super::text::{Table, is_missing};
 use crate::data::{Column, Dataset, MAX_VALUES, class_index, escaped, refuse};
 use crate::error::{Error, Result, count};
 use crate::tensor::{Shape, Tensor};

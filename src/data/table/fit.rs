@@ -8,8 +8,7 @@ use super::config::{Categories, ColumnOptions, DataConfig, Missing, Scale, Unkno
 use super::encoder::{
     ColumnEncoder, Encoder, Encoding, NodeEncoder, class, number, refuse_field, shorten,
 };
-use super::header::is_missing;
-use super::text::Table;
+use super::text::{Table, is_missing};
 use crate::data::{MAX_CLASSES, escaped, refuse, target_classes};
 use crate::error::{Error, Result, count};
 use crate::graph::{Graph, Role};

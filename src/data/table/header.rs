@@ -1,19 +1,10 @@
 //! Whether the first line of a table names its columns, and what separates its fields.
 
+use super::text::is_missing;
 use crate::data::escaped;
 
 /// What separates fields, in the order in which they are tried.
-pub(super) const SEPARATORS: [u8; 4] = [b'\t', b';', b'|', b','];
-
-/// Words that stand for a missing number, in any case; so does an empty field.
-const MISSING: [&str; 6] = ["na", "n/a", "#n/a", "nan", "null", "none"];
-
-/// Whether a field of a column of numbers stands for a missing value.
-pub(super) fn is_missing(field: &str) -> bool {
-    field.is_empty()
-        || field == "?"
-        || (field.len() <= 4 && MISSING.iter().any(|word| field.eq_ignore_ascii_case(word)))
-}
+const SEPARATORS: [u8; 4] = [b'\t', b';', b'|', b','];
 
 fn is_number(field: &str) -> bool {
     field.parse::<f64>().is_ok() && !is_missing(field)

@@ -9,10 +9,11 @@ mod bind;
 mod config;
 mod encoder;
 mod fit;
+#[cfg(feature = "csv")]
 mod header;
 #[cfg(feature = "csv")]
 mod read;
-#[cfg(test)]
+#[cfg(all(test, feature = "csv"))]
 mod tests;
 mod text;
 

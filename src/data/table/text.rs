@@ -210,3 +210,13 @@ impl Table {
         Self::list(&self.columns.iter().map(String::as_str).collect::<Vec<_>>())
     }
 }
+
+/// Words that stand for a missing number, in any case; so does an empty field.
+const MISSING: [&str; 6] = ["na", "n/a", "#n/a", "nan", "null", "none"];
+
+/// Whether a field of a column of numbers stands for a missing value.
+pub(super) fn is_missing(field: &str) -> bool {
+    field.is_empty()
+        || field == "?"
+        || (field.len() <= 4 && MISSING.iter().any(|word| field.eq_ignore_ascii_case(word)))
+}

@@ -1,9 +1,9 @@
-//! The table of readers, and what users write as data.
+//! What users write as data, and what comes of it.
 
 use std::fmt::Write;
 
 use super::*;
-use crate::data::{DataConfig, LoadOptions, Loaded, Part, load, load_to_predict};
+use crate::data::synthetic_for;
 use crate::graph::{Graph, GraphBuilder};
 use crate::layers::Dense;
 use crate::losses::{MeanSquaredError, SoftmaxCrossEntropy};
