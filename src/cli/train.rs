@@ -164,6 +164,9 @@ impl Train {
                 fit.start
             )));
         }
+        // A network that can't be trained is refused before anything is said or removed.
+        let whole = batch_size.min(train.len());
+        network.run(Mode::Training, whole)?;
         let rest = train.len() % batch_size;
         if (1..fit.smallest_batch).contains(&rest) && train.len() > batch_size && !self.quiet {
             note(format_args!(
@@ -173,7 +176,6 @@ impl Train {
         }
         let log = self.schedules.apply(&self.run, &mut network)?;
         let mut interrupt = Interrupt::watch()?;
-        let whole = batch_size.min(train.len());
         let recorder =
             self.trace.as_ref().map(|_| record_steps(&mut network, whole)).transpose()?;
         if checkpoint.is_some() {

@@ -37,7 +37,8 @@ impl RunState {
         Ok(())
     }
 
-    fn watches(&self) -> bool {
+    /// Whether losses and gradients are looked at in every step.
+    pub(super) fn watches(&self) -> bool {
         self.finite.is(Finite::Watch) || self.finite.is(Finite::Look)
     }
 

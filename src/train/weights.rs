@@ -24,7 +24,7 @@ impl Network {
         self.parameters().set_weights(self.graph(), self.parameter(name)?, values)
     }
 
-    /// Array number `state` of [`Optimizer::state`] for the parameter called `name`.
+    /// Array number `state` of [`Optimizer::state`](crate::optimizers::Optimizer::state) for the parameter called `name`.
     ///
     /// # Errors
     /// If there is no such parameter or array. Statistics and parameters that are not trained have none.

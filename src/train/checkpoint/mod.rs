@@ -90,7 +90,7 @@ impl Checkpoint {
 /// [`Network::resume`].
 ///
 /// # Errors
-/// [`Error::Io`] if the file can't be read, and [`Error::Model`] if it is damaged, if another program
+/// [`Error::Io`](crate::Error::Io) if the file can't be read, and [`Error::Model`](crate::Error::Model) if it is damaged, if another program
 /// wrote it, or if its arrays are not those of its model.
 pub fn open(path: impl AsRef<Path>) -> Result<(Model, Checkpoint)> {
     open_with(path, &CustomKinds::new())
@@ -204,8 +204,8 @@ impl Network {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Io`] if the system refuses, [`Error::Model`] if two arrays would have one name, and
-    /// [`Error::Node`] if a node is of a kind that is in no table.
+    /// [`Error::Io`](crate::Error::Io) if the system refuses, [`Error::Model`](crate::Error::Model) if two arrays would have one name, and
+    /// [`Error::Node`](crate::Error::Node) if a node is of a kind that is in no table.
     pub fn save(&self, path: impl AsRef<Path>, training: &TrainingConfig) -> Result<()> {
         self.save_with(path, training, &CustomKinds::new())
     }
@@ -325,7 +325,7 @@ impl Network {
     /// The optimizer's state and the step stay as they are.
     ///
     /// # Errors
-    /// [`Error::Io`] and [`Error::Model`] for files that can't be read, [`Error::Parameter`] if a
+    /// [`Error::Io`](crate::Error::Io) and [`Error::Model`](crate::Error::Model) for files that can't be read, [`Error::Parameter`](crate::Error::Parameter) if a
     /// parameter is missing, has another shape, or is not of this graph. No weight has then changed.
     pub fn load_weights(&mut self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
@@ -338,7 +338,7 @@ impl Network {
     /// the step, and what is known of the data.
     ///
     /// # Errors
-    /// [`Error::Parameter`] if the graph or the optimizer's state is another. Nothing has then
+    /// [`Error::Parameter`](crate::Error::Parameter) if the graph or the optimizer's state is another. Nothing has then
     /// changed.
     pub fn resume(&mut self, checkpoint: &Checkpoint) -> Result<()> {
         let tensors = &checkpoint.tensors;
