@@ -2,6 +2,7 @@
 
 mod build;
 mod divide;
+#[cfg(feature = "csv")]
 #[cfg(test)]
 mod tests;
 

@@ -13,7 +13,8 @@ mod fit;
 mod header;
 #[cfg(feature = "csv")]
 mod read;
-#[cfg(all(test, feature = "csv"))]
+#[cfg(feature = "csv")]
+#[cfg(test)]
 mod tests;
 mod text;
 
