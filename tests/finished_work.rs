@@ -164,7 +164,9 @@ fn a_training_that_is_killed_goes_on_to_the_same_bits() {
     let steps = json(&["evaluate", &save])["steps"].as_u64().unwrap();
     assert!(steps > 0 && steps.is_multiple_of(5), "{steps}");
     let before = path(&folder, "save.previous.safetensors");
-    assert_eq!(json(&["evaluate", &before])["steps"], steps - 5);
+    // Where it was killed between the two files, both hold the same save.
+    let earlier = json(&["evaluate", &before])["steps"].as_u64().unwrap();
+    assert!(earlier == steps - 5 || earlier == steps, "{earlier} before {steps}");
 
     // Nothing but where to go on from, and where to write.
     let resumed = json(&["train", "--quiet", "--resume", &save, "--save", &save, "--log", &log]);
@@ -211,13 +213,14 @@ fn what_a_resumed_training_puts_in_place_of_the_file_is_said() {
         (&["--max-batches", "7"], "--max-batches 7 in place of 6"),
         (&["--batch-size", "16"], "--batch-size 16 in place of"),
         (&["--learning-rate", "0.125"], "the optimizer sgd"),
-        (&["--patience", "3"], "--patience 3 in place of nothing"),
     ] {
         let (sha, errors) = goes_on(options);
         assert!(errors.contains(said), "{options:?}: {errors}");
         assert!(errors.contains("not that of a training without a break"), "{errors}");
-        assert!(sha != whole["weights_sha256"] || options[0] == "--patience", "{options:?}");
+        assert_ne!(sha, whole["weights_sha256"], "{options:?}");
     }
+    let (code, line) = refused(&["train", "--quiet", "--resume", &save, "--patience", "3"]);
+    assert!(code == 2 && line.contains("was saved without one"), "{line}");
     std::fs::write(&weights, "1\n".repeat(items)).unwrap();
     let (code, line) = refused(&["train", "--quiet", "--resume", &save]);
     assert!(code == 2 && line.contains("other weights than those"), "{line}");

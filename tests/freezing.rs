@@ -279,7 +279,7 @@ fn settings_that_make_no_sense_are_refused() {
         ("learning_rate_factor = -1", "`learning_rate_factor` is -1"),
         ("weight_regularizer = 'l3'", "`weight_regularizer`: unknown regularizer `l3`"),
         ("slope_regularizer = { kind = 'l2', rate = 1 }", "`slope`"),
-        ("trainble = false", "layers with parameters also have `trainable`"),
+        ("trainble = false", "unknown attribute `trainble`; did you mean `trainable`?"),
     ] {
         let text = text.replacen("name = \"a\"", &format!("name = \"a\"\n{setting}"), 1);
         let error = Model::from_toml(&text, "m.toml").unwrap_err().to_string();

@@ -97,11 +97,10 @@ impl Callbacks {
 
     /// What a file to go on from holds beside the model, as of now.
     pub(super) fn record(&self) -> FitRecord {
-        FitRecord {
-            stopping: self.stopping.as_ref().map(EarlyStopping::state),
-            best: self.best.as_ref().and_then(|(best, _)| best.watch().best()),
-            ..self.record.clone()
-        }
+        let mut record = self.record.clone();
+        record.stopping = self.stopping.as_ref().map(EarlyStopping::state);
+        record.best = self.best.as_ref().and_then(|(best, _)| best.watch().best());
+        record
     }
 
     /// Writes what is only known in the end, also where the training failed.

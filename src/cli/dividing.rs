@@ -61,17 +61,15 @@ impl Dividing {
     /// How the data are divided. What was fitted before, when a model that is resumed was saved, stays as it
     /// is.
     pub(super) fn split(&self, data: &DataConfig) -> Result<Split, Stop> {
-        let asked = Split {
-            test: self.test.as_deref().map(|text| share("--test", text)).transpose()?,
-            validation: self
-                .validation
-                .as_deref()
-                .map(|text| share("--validation", text))
-                .transpose()?,
-            by: self.split_by.clone(),
-            group: self.group.clone(),
-            seed: self.split_seed.unwrap_or(0),
+        let part = |option: &str, text: &Option<String>| {
+            text.as_deref().map(|text| share(option, text)).transpose()
         };
+        let asked = Split::default()
+            .test(part("--test", &self.test)?)
+            .validation(part("--validation", &self.validation)?)
+            .by(self.split_by.clone())
+            .group(self.group.clone())
+            .seed(self.split_seed.unwrap_or(0));
         let Some(fitted) = &data.fitted else { return Ok(asked) };
         let saved = &fitted.split;
         let others = [

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::sampler::{generator, shuffle};
 use super::split::apportion;
 
+use crate::setters::setters;
+
 /// Items of a data set in one piece that make its test part, unless told otherwise.
 pub(super) const TEST_FRACTION: f64 = 0.2;
 
@@ -45,6 +47,7 @@ impl Part {
 /// Where the items of a part come from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Share {
     /// So many of the items, from 0 to 1.
     Fraction(f64),
@@ -54,6 +57,7 @@ pub enum Share {
 
 /// How data are divided into parts. The same data with the same split have the same parts.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Split {
     /// The test part; nothing: that of the data or, where they are one piece, a fifth.
     pub test: Option<Share>,
@@ -69,6 +73,14 @@ pub struct Split {
 }
 
 impl Split {
+    setters! {
+        test: impl Into<Option<Share>>,
+        validation: impl Into<Option<Share>>,
+        by: impl Into<Option<String>>,
+        group: impl Into<Option<String>>,
+        seed: u64,
+    }
+
     /// The columns that it reads.
     pub(super) fn columns(&self) -> Vec<&str> {
         self.by.iter().chain(&self.group).map(String::as_str).collect()

@@ -3,14 +3,6 @@
 use super::vector::{Kernel, Vector, dispatch};
 
 /// Whether none of these is infinite or no number at all.
-///
-/// ```
-/// use caudal::kernels::all_finite;
-///
-/// assert!(all_finite(&[0.0, -1e38, f32::MIN_POSITIVE]));
-/// assert!(!all_finite(&[0.0, f32::NEG_INFINITY]));
-/// assert!(!all_finite(&[f32::NAN; 100]));
-/// ```
 pub(crate) fn all_finite(numbers: &[f32]) -> bool {
     /// Numbers side by side, so that the compiler takes vectors of them.
     const LANES: usize = 64;

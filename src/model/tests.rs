@@ -199,7 +199,7 @@ fn without_metrics_drops_what_only_metrics_use() {
 #[test]
 fn errors_name_line_node_and_remedy() {
     let cases = [
-        ("filters = 4", "filter = 4", "m.toml:14: node `stem`: unknown field `filter`"),
+        ("filters = 4", "filter = 4", "m.toml:14: node `stem`: unknown attribute `filter`"),
         ("filters = 4", "filters = -4", "m.toml:14: node `stem`: invalid value"),
         ("filters = 4\n", "", "m.toml:10: node `stem`: missing field `filters`"),
         (
@@ -258,7 +258,11 @@ fn errors_name_line_node_and_remedy() {
             "m.toml:53: optimizer `sdg`: there is no such kind; did you mean `sgd`?",
         ),
         ("momentum = 0.9", "momentum = 1.9", "m.toml:53: optimizer `sgd`: `momentum` is 1.9"),
-        ("momentum = 0.9", "moment = 0.9", "m.toml:53: optimizer `sgd`: unknown field `moment`"),
+        (
+            "momentum = 0.9",
+            "moment = 0.9",
+            "m.toml:53: optimizer `sgd`: unknown attribute `moment`",
+        ),
         ("[train]", "[train", "m.toml:51: "),
         ("units = 10", "units = 10\nunits = 11", "m.toml:39: duplicate key"),
     ];
@@ -407,7 +411,11 @@ fn outputs_of_blocks_go_where_their_names_say() {
         ("first[-1]", "first[-5]", "and no `first[-5]`"),
         ("first[-1]", "first[one]", "and no `first[one]`"),
         ("first[-1]", "first", "m.toml:11: node `last`: "),
-        ("[\"sequence\"]", "[\"second\"]", "m.toml:4: the graph has a cycle: "),
+        (
+            "[\"sequence\"]",
+            "[\"second\"]",
+            "m.toml:23: the graph has a cycle: second -> s -> second",
+        ),
         ("shares = \"first\"", "shares = \"last\"", "the parameters of `last`, which is no block"),
         ("shares = \"first\"", "shares = \"second\"", "the graph has a cycle: second -> second"),
         ("length = 4", "length = 9", "m.toml:23: node `s/slice"),

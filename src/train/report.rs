@@ -31,6 +31,7 @@ pub struct NamedTable {
 
 /// What a metric has to say of its value.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct NamedNote {
     /// The node's name.
     pub name: String,

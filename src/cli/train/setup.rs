@@ -42,10 +42,8 @@ impl Train {
     ) -> Result<FitRecord, Stop> {
         let before = saved.and_then(|(checkpoint, _)| checkpoint.fit());
         let mut settling = Settling::new(self.resume.as_deref(), before);
-        let mut record = FitRecord {
-            seed: settling.or("--seed", self.seed, |saved| saved.seed, 0),
-            ..FitRecord::default()
-        };
+        let mut record = FitRecord::default();
+        record.seed = settling.or("--seed", self.seed, |saved| saved.seed, 0);
         let data = |saved: &FitRecord| saved.data.clone();
         record.data = settling.some("--data", self.data.clone(), data);
         record.data.get_or_insert_with(|| "digits".to_owned());

@@ -55,6 +55,7 @@ impl<'a> LoadOptions<'a> {
 
 /// Where an item of the data fell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Item {
     /// What it is for.
     pub part: Part,
@@ -64,6 +65,7 @@ pub struct Item {
 
 /// Data, divided and turned into numbers.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Loaded {
     /// What to train on.
     pub train: Dataset,

@@ -24,6 +24,7 @@ pub const READERS: &[&ReaderSpec] = &[&digits::SPEC, &synthetic::SPEC, &idx::SPE
 
 /// What a reader found.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum Source {
     /// A table of text, whose columns nodes take by name.
     Table(Table),

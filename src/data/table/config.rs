@@ -97,6 +97,7 @@ words! {
 
 /// What stands in for a missing value.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Missing {
     /// Nothing: the item is refused.
     Refuse,
@@ -114,6 +115,7 @@ pub enum Missing {
 
 /// How columns become numbers. What is not set is as by default.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct ColumnOptions {
     /// What is done to numbers.
     pub scale: Option<Scale>,
@@ -127,6 +129,7 @@ pub struct ColumnOptions {
 
 /// Some columns of a table.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Selector {
     /// A column's name, a range as in `px0..px63`, or `others`.
     pub columns: String,
@@ -136,6 +139,7 @@ pub struct Selector {
 
 /// Which columns feed a node.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct NodeColumns {
     /// The columns in order; with none, those by default.
     pub columns: Vec<Selector>,
@@ -146,6 +150,7 @@ pub struct NodeColumns {
 /// Which columns of tables feed the inputs and targets of a graph; and, once a network has been trained,
 /// what was fitted to the training items.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct DataConfig {
     /// By the name of the node. Nodes that are not here have the columns by default.
     pub nodes: BTreeMap<String, NodeColumns>,
@@ -156,6 +161,7 @@ pub struct DataConfig {
 /// What training fitted to its data, and how it divided them: what other data need to be treated in the
 /// same way.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Fitted {
     /// How columns become numbers; nothing for data that are no table.
     pub encoder: Option<Encoder>,

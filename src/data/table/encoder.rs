@@ -51,6 +51,7 @@ use crate::tensor::{Shape, Tensor};
 /// # Ok::<(), caudal::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Encoder {
     /// In node order.
     pub nodes: Vec<NodeEncoder>,
@@ -58,6 +59,7 @@ pub struct Encoder {
 
 /// How columns become the numbers of one node.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct NodeEncoder {
     /// The node's name.
     pub node: String,
@@ -73,6 +75,7 @@ pub struct NodeEncoder {
 
 /// How one column becomes numbers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ColumnEncoder {
     /// The column's name.
     pub column: String,
@@ -83,6 +86,7 @@ pub struct ColumnEncoder {
 /// What the text of a column stands for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Encoding {
     /// Numbers: `(number - offset) / scale`.
     Number {

@@ -22,6 +22,7 @@ use crate::train::{BatchEnd, Callback, Control, EpochEnd, Network};
 /// # Ok::<(), caudal::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Every {
     /// After every step whose number, counted from the first of all, is a multiple of this.
     Steps(u64),
@@ -65,7 +66,7 @@ impl FromStr for Every {
 /// use caudal::train::{FitOptions, Network, NetworkOptions, checkpoint};
 ///
 /// let (data, _) = caudal::data::digits()?;
-/// let Model { graph, training } = Model::open(Some("article-dag"))?;
+/// let Model { graph, training, .. } = Model::open(Some("article-dag"))?;
 /// let optimizer = training.optimizer.clone();
 /// let mut network = Network::from_parts(graph, optimizer, NetworkOptions::default())?;
 /// # let folder = std::env::temp_dir().join(format!("caudal-every-{}", std::process::id()));
@@ -73,7 +74,7 @@ impl FromStr for Every {
 /// # let path = folder.join("article.safetensors");
 /// let every = Every::Steps(4);
 /// let mut saving = PeriodicCheckpoint::new(every, &path, training, FitRecord::default());
-/// let fit = FitOptions { max_steps: Some(10), ..FitOptions::default() };
+/// let fit = FitOptions::default().max_steps(10);
 /// network.fit_with(&data, &fit, &mut [&mut saving])?;
 /// assert_eq!(checkpoint::open(&path)?.1.step(), 8);
 /// assert_eq!(checkpoint::open(saving.previous())?.1.step(), 4);

@@ -237,7 +237,7 @@ impl Network {
     /// # let folder = std::env::temp_dir().join(format!("caudal-record-{}", std::process::id()));
     /// # std::fs::create_dir_all(&folder).unwrap();
     /// # let path = folder.join("article.safetensors");
-    /// let record = FitRecord { seed: 7, order: "shuffled".to_owned(), ..FitRecord::default() };
+    /// let record = FitRecord::default().seed(7).order("shuffled");
     /// network.save_fit(&path, &training, &CustomKinds::new(), &record)?;
     /// let (_, checkpoint) = checkpoint::open(&path)?;
     /// assert_eq!(checkpoint.fit(), Some(&record));

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::setters::setters;
+
 /// How a training goes through its data and when it ends: what [`Network::save_fit`] keeps in the file
 /// beside model, optimizer and step, so that whoever resumes need not say it again.
 ///
@@ -14,6 +16,7 @@ use serde::{Deserialize, Serialize};
 /// [`TrainingConfig`]: crate::model::TrainingConfig
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct FitRecord {
     /// What was trained on, as whoever reads it knows it: a file, say.
     pub data: Option<String>,
@@ -43,6 +46,25 @@ pub struct FitRecord {
     pub stopping: Option<StoppingState>,
     /// The best value that a best checkpoint has seen.
     pub best: Option<f64>,
+}
+
+impl FitRecord {
+    setters! {
+        data: impl Into<Option<String>>,
+        items: usize,
+        seed: u64,
+        order: impl Into<String>,
+        stratify_by: Vec<String>,
+        item_weights: impl Into<Option<(PathBuf, String)>>,
+        max_batches: impl Into<Option<usize>>,
+        max_validation_batches: impl Into<Option<usize>>,
+        micro_batches: impl Into<Option<usize>>,
+        watch: impl Into<String>,
+        patience: impl Into<Option<usize>>,
+        restore_best: bool,
+        stopping: impl Into<Option<StoppingState>>,
+        best: impl Into<Option<f64>>,
+    }
 }
 
 /// How far [`EarlyStopping`] has come.
