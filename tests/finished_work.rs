@@ -164,7 +164,9 @@ fn a_training_that_is_killed_goes_on_to_the_same_bits() {
     let steps = json(&["evaluate", &save])["steps"].as_u64().unwrap();
     assert!(steps > 0 && steps.is_multiple_of(5), "{steps}");
     let before = path(&folder, "save.previous.safetensors");
-    assert_eq!(json(&["evaluate", &before])["steps"], steps - 5);
+    // The kill may fall between the two: then both are the same.
+    let before = json(&["evaluate", &before])["steps"].as_u64().unwrap();
+    assert!(before == steps - 5 || before == steps, "{before} {steps}");
 
     // Nothing but where to go on from, and where to write.
     let resumed = json(&["train", "--quiet", "--resume", &save, "--save", &save, "--log", &log]);
