@@ -167,7 +167,7 @@ impl Rewind {
             return Ok(None);
         };
         network.bind_training(batch.gathered.items(), batch.gathered.by_node())?;
-        Ok(network.first_not_finite(batch.gathered.items())?)
+        network.first_not_finite(batch.gathered.items())
     }
 
     fn gatherer(&self, options: &FitOptions<'_>, taken: u64) -> Gatherer {
