@@ -83,7 +83,7 @@ pub enum Error {
 
     /// A loss or a gradient of a training step is infinite or no number at all. The weights are those from
     /// before the step; after [`Network::train_batch`](crate::train::Network::train_batch), though,
-    /// parameters may have moved whose gradients are finite.
+    /// parameters whose gradients are finite may have moved.
     #[error("step {step}: node `{node}`: {problem}; {remedy}")]
     NotFinite {
         /// The step, counted from 1.

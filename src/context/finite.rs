@@ -11,10 +11,11 @@ use super::call::Phase;
 pub(crate) enum Finite {
     /// Not at all.
     Off,
-    /// At losses before any parameter moves, and at each gradient before it moves one; nothing follows from
-    /// what is seen.
+    /// At losses before any parameter moves; nothing follows from what is seen.
     Look,
-    /// The same; what is not finite moves nothing.
+    /// The same; losses that are not finite fail the step.
+    Losses,
+    /// The same, and at each gradient before it moves a parameter; what is not finite moves nothing.
     Watch,
     /// At everything that every call computes; nothing moves.
     Search,

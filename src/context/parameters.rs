@@ -95,6 +95,15 @@ impl Parameters {
         }
     }
 
+    /// The first parameter that `counts` whose numbers, or whose state, are not all finite.
+    pub(crate) fn first_not_finite(&self, counts: impl Fn(usize) -> bool) -> Option<usize> {
+        let hold = self.hold(false);
+        let finite = |buffer: &Buffer| kernels::all_finite(read(buffer, &hold));
+        let mut entries = self.entries.iter().enumerate().filter(|(index, _)| counts(*index));
+        let broken = |entry: &Entry| !finite(&entry.weights) || !entry.state.iter().all(finite);
+        entries.find(|(_, entry)| broken(entry)).map(|(index, _)| index)
+    }
+
     /// Whether [`Parameters::restore`] could take this.
     pub(crate) fn fits(&self, snapshot: &[Vec<f32>]) -> bool {
         let buffers =

@@ -18,7 +18,7 @@ impl RunState {
     /// # Errors
     /// If there is one.
     pub(super) fn check_losses(&self) -> Result<(), String> {
-        if !self.watches() {
+        if self.finite.is(Finite::Off) || self.finite.is(Finite::Search) {
             return Ok(());
         }
         let plan = &self.plan;
@@ -29,7 +29,7 @@ impl RunState {
             let sum: f64 = sum.map(|&number| f64::from(number)).sum();
             if !sum.is_finite() {
                 self.finite.break_off();
-                if self.finite.is(Finite::Watch) {
+                if !self.finite.is(Finite::Look) {
                     return Err("a loss is not finite".to_owned());
                 }
             }
@@ -37,18 +37,13 @@ impl RunState {
         Ok(())
     }
 
-    /// Whether losses and gradients are looked at in every step.
-    pub(super) fn watches(&self) -> bool {
-        self.finite.is(Finite::Watch) || self.finite.is(Finite::Look)
-    }
-
     /// Whether a parameter moves by this gradient.
     pub(super) fn lets_move(&self, gradient: &[f32]) -> bool {
-        if self.watches() && !kernels::all_finite(gradient) {
+        let broken = self.finite.is(Finite::Watch) && !kernels::all_finite(gradient);
+        if broken {
             self.finite.break_off();
-            return !self.finite.is(Finite::Watch);
         }
-        true
+        !broken
     }
 
     /// Makes a call as ever, and looks at what it read and wrote, unless something was found.

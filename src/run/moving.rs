@@ -12,9 +12,6 @@ use crate::kernels::{self, Buffer};
 use crate::optimizers::{MOST_STATE, Moving, NormClip};
 use crate::plan::TaskSplit;
 
-/// So many numbers of a gradient are looked at, and then moved by.
-const LOOKED_AT: usize = 2048;
-
 /// A part's rows of the weights of its parameter, or of what the optimizer keeps beside them, before it
 /// moves them.
 fn rows_before_update(buffer: &Buffer, range: Range<usize>) -> &[f32] {
@@ -172,6 +169,9 @@ impl RunState {
             self.search_gradient(call, gradient);
             return Ok(());
         }
+        if !self.lets_move(gradient) {
+            return Ok(());
+        }
         let entry = &self.parameters.entries[parameter_of(call)];
         // SAFETY: the buffers are as large as the parameter; this part is the only one with these
         // rows, and all readers of this call are done.
@@ -182,25 +182,13 @@ impl RunState {
         for (rows, buffer) in state.iter_mut().zip(&entry.state) {
             *rows = rows_of(buffer);
         }
-        let (step, rate_factor) =
-            (self.step.load(Ordering::Relaxed), self.parameter(call).learning_rate_factor);
-        let (weights, count) = (rows_of(&entry.weights), entry.state.len().min(MOST_STATE));
-        // What was just looked at is in the nearest cache when the optimizer reads it.
-        let size = if self.watches() { LOOKED_AT } else { gradient.len().max(1) };
-        for start in (0..gradient.len()).step_by(size) {
-            let rows = start..gradient.len().min(start + size);
-            let gradient = &mut gradient[rows.clone()];
-            if !self.lets_move(gradient) {
-                return Ok(());
-            }
-            let mut own: [&mut [f32]; MOST_STATE] = Default::default();
-            for (own, state) in own.iter_mut().zip(&mut state[..count]) {
-                *own = &mut state[rows.clone()];
-            }
-            let (weights, state) = (&mut weights[rows], &mut own[..count]);
-            self.plan.optimizer.update(Moving { weights, gradient, state, step, rate_factor })?;
-        }
-        Ok(())
+        self.plan.optimizer.update(Moving {
+            weights: rows_of(&entry.weights),
+            gradient,
+            state: &mut state[..entry.state.len().min(MOST_STATE)],
+            step: self.step.load(Ordering::Relaxed),
+            rate_factor: self.parameter(call).learning_rate_factor,
+        })
     }
 
     /// Moves a parameter that no optimizer moves.

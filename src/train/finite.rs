@@ -19,12 +19,39 @@ impl Network {
     /// run for batches of `items` items, looks at everything that it computes, and moves nothing. The error
     /// is the same whatever executor found that something is wrong.
     pub(super) fn search_not_finite(&mut self, items: usize) -> Error {
+        let step = self.step() + 1;
         match self.first_not_finite(items) {
-            Ok(error) | Err(error) => error,
+            Ok(Some(error)) | Err(error) => error,
+            Ok(None) => {
+                let graph = self.graph();
+                let loss = graph.losses().first().map(|&id| graph.nodes()[id].name.clone());
+                Error::NotFinite {
+                    step,
+                    node: loss.unwrap_or_default(),
+                    problem: "the sum of its losses is not finite, though every number is"
+                        .to_owned(),
+                    remedy: REMEDY.to_owned(),
+                }
+            }
         }
     }
 
-    fn first_not_finite(&mut self, items: usize) -> Result<Error> {
+    /// Whether all that training moves is finite, the optimizer's state included.
+    pub(super) fn is_finite(&self) -> bool {
+        self.parameter_not_finite().is_none()
+    }
+
+    fn parameter_not_finite(&self) -> Option<usize> {
+        let graph = self.graph();
+        let moves = |index: usize| graph.parameters()[index].trainable;
+        self.parameters().first_not_finite(moves)
+    }
+
+    /// The same, if anything is not finite.
+    ///
+    /// # Errors
+    /// If the step can't be executed for another reason.
+    pub(super) fn first_not_finite(&mut self, items: usize) -> Result<Option<Error>> {
         let graph = Arc::clone(self.graph());
         let step = self.step();
         let number = step + 1;
@@ -38,7 +65,7 @@ impl Network {
         for id in graph.inputs().iter().copied().chain(graph.targets()) {
             let Some(numbers) = bound.kept(id) else { continue };
             if let Some(at) = numbers.iter().position(|number| !number.is_finite()) {
-                return Ok(not_finite_data(&graph, id, number, at, numbers[at]));
+                return Ok(Some(not_finite_data(&graph, id, number, at, numbers[at])));
             }
             search.bind(id, numbers)?;
         }
@@ -46,19 +73,9 @@ impl Network {
         // Whatever else goes wrong, what was found before stands.
         let outcome = Sequential::new().execute(&mut search);
         if let Some(found) = search.take_found() {
-            return Ok(self.describe(&graph, number, &found));
+            return Ok(Some(self.describe(&graph, number, &found)));
         }
-        outcome?;
-        let loss = graph.losses().first().map_or("", |&id| graph.nodes()[id].name.as_str());
-        Ok(Error::NotFinite {
-            step: number,
-            node: loss.to_owned(),
-            problem:
-                "the sum of its losses, or a sum of gradients, is not finite, though every number \
-                      is"
-                .to_owned(),
-            remedy: REMEDY.to_owned(),
-        })
+        outcome.map(|()| None)
     }
 
     fn describe(&self, graph: &Graph, step: u64, found: &Found) -> Error {
@@ -121,5 +138,23 @@ fn not_finite_data(graph: &Graph, id: NodeId, step: u64, at: usize, number: f32)
         node: node.name.clone(),
         problem: format!("its data are not finite: {number} in item {} of the batch", at / each),
         remedy: "take such items out of the data, or put numbers in their place".to_owned(),
+    }
+}
+
+/// What the last step has made of a parameter, or of the optimizer's state, though no gradient was to blame.
+pub(super) fn parameter_not_finite(network: &Network) -> Error {
+    let graph = network.graph();
+    let parameter = network.parameter_not_finite().map(|index| &graph.parameters()[index]);
+    let node = parameter.map_or("", |it| graph.nodes()[it.node].name.as_str());
+    let name = parameter.map_or("", |it| it.name.as_str());
+    Error::NotFinite {
+        step: network.step(),
+        node: node.to_owned(),
+        problem: format!(
+            "`{name}`, or what optimizer `{}` keeps beside it, is no longer finite after the step, \
+             though its gradient was",
+            network.optimizer().kind()
+        ),
+        remedy: REMEDY.to_owned(),
     }
 }

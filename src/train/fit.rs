@@ -13,8 +13,9 @@ use super::passes::require_items;
 use super::report::{Report, Totals};
 use super::rewind::Rewind;
 use crate::context::Mode;
-use crate::data::{Dataset, Order, Sampler};
+use crate::data::{Column, Dataset, Order, Sampler};
 use crate::error::{Error, Result};
+use crate::graph::NodeId;
 use crate::setters::setters;
 
 /// How a network is fitted to a data set.
@@ -166,14 +167,28 @@ impl Network {
             self.columns(Mode::Evaluation, validation)?;
         }
         let sampler = Sampler::new(data, &options.order, options.batch_size, options.seed)?;
-        let mut rewind = Rewind::new(self, &columns, &sampler);
+        let rewind = Rewind::new(self, &columns, &sampler);
+        self.look_at_losses_alone(rewind.is_some());
+        let history = self.fit_epochs((columns, sampler), rewind, data.len(), options, callbacks);
+        self.look_at_losses_alone(false);
+        history
+    }
+
+    fn fit_epochs(
+        &mut self,
+        (columns, sampler): (Vec<(NodeId, Column)>, Sampler),
+        mut rewind: Option<Rewind>,
+        items: usize,
+        options: &FitOptions<'_>,
+        callbacks: &mut [&mut dyn Callback],
+    ) -> Result<History> {
         let mut callbacks = Callbacks::new(callbacks);
         callbacks.before_training(self)?;
         let history = std::thread::scope(|scope| {
             let mut feed = Feed::new(scope, columns, sampler, options);
             let mut history = History::default();
-            let mut clock = Clock::new(options.steps(data.len()).saturating_sub(options.start));
-            let batches = options.batches(data.len());
+            let mut clock = Clock::new(options.steps(items).saturating_sub(options.start));
+            let batches = options.batches(items);
             let first = (options.start / batches as u64) as usize;
             let mut control = options.after(0);
             for number in first..options.epochs {
@@ -218,13 +233,14 @@ impl Network {
                 callbacks.before_batch(self, &event)?;
             }
             if let Some(rewind) = &mut rewind {
-                rewind.before_step(self, history.steps);
+                rewind.before_step(self, options, history.steps)?;
             }
             if let Err(error) = self.pass(Mode::Training, &batch.gathered, &mut totals) {
-                return Err(match rewind.filter(|_| self.is_torn()) {
-                    Some(rewind) => rewind.go_back(self, options, history.steps).unwrap_or(error),
-                    None => error,
-                });
+                // A loss may only show what a gradient has done before.
+                if let Some(rewind) = &rewind {
+                    rewind.check(self, options, history.steps)?;
+                }
+                return Err(error);
             }
             feed.give_back(batch);
             let seconds = step_began.elapsed().as_secs_f64();
@@ -249,6 +265,9 @@ impl Network {
             if number + 1 == batches {
                 break;
             }
+        }
+        if let Some(rewind) = &rewind {
+            rewind.check(self, options, history.steps)?;
         }
         let train = totals.report(self.graph());
         let validation = options

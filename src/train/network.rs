@@ -66,9 +66,9 @@ pub struct Network {
     step: u64,
     /// How often weights or the optimizer's state were changed from outside.
     changes: u64,
-    /// Whether the last step was broken off after some parameters had moved.
-    torn: bool,
     data: DataConfig,
+    /// How closely training looks at its numbers.
+    level: Finite,
 }
 
 /// A run, and what is known of the costs of its tasks.
@@ -113,8 +113,8 @@ impl Network {
             runs: HashMap::new(),
             step: 0,
             changes: 0,
-            torn: false,
             data: DataConfig::default(),
+            level: Finite::Watch,
             graph,
             optimizer,
         })
@@ -216,11 +216,6 @@ impl Network {
         self.changes
     }
 
-    /// Whether the last step was broken off after some parameters had moved.
-    pub(super) fn is_torn(&self) -> bool {
-        self.torn
-    }
-
     /// Goes on with another graph and its parameters; plans are compiled anew.
     pub(super) fn replace(&mut self, graph: Arc<Graph>, parameters: Parameters) {
         self.runs.clear();
@@ -275,18 +270,17 @@ impl Network {
         let measured = mode == Mode::Training && self.options.measured_costs;
         let can_fail = moves && self.optimizer.can_fail();
         let parameters = can_fail.then(|| Arc::clone(&self.parameters));
-        let watches = moves && self.options.check_finite;
-        self.torn = false;
+        let level = if moves && self.options.check_finite { self.level } else { Finite::Off };
         let (MeasuredRun { run, costs }, executor, step) = self.step_parts(mode, items)?;
         bind(run, batch)?;
         run.set_step(*step);
-        run.set_finite(if watches { Finite::Watch } else { Finite::Off });
+        run.set_finite(level);
         let before = parameters.map(|parameters| (parameters.snapshot(), parameters));
         let outcome = if measured { costs.execute(run, executor) } else { executor.execute(run) };
         let broken = run.take_broken();
         match (&outcome, before) {
-            (Ok(()), None) if broken => self.torn = true,
             (Ok(()), Some((copy, parameters))) if broken => parameters.restore(&copy),
+            (Ok(()), None) if broken => {}
             (Ok(()), _) => *step += u64::from(moves),
             (Err(_), Some((copy, parameters))) => parameters.restore(&copy),
             (Err(_), None) => {}
@@ -296,6 +290,23 @@ impl Network {
         }
         outcome?;
         Ok(self.run(mode, items)?)
+    }
+
+    /// A training step that looks at every gradient.
+    pub(super) fn execute_watching<N: AsRef<[f32]>>(
+        &mut self,
+        items: usize,
+        batch: impl IntoIterator<Item = (NodeId, N)>,
+    ) -> Result<()> {
+        let before = std::mem::replace(&mut self.level, Finite::Watch);
+        let outcome = self.execute(Mode::Training, items, batch).map(drop);
+        self.level = before;
+        outcome
+    }
+
+    /// Looks at losses alone in every step, or at every gradient as well.
+    pub(super) fn look_at_losses_alone(&mut self, alone: bool) {
+        self.level = if alone { Finite::Losses } else { Finite::Watch };
     }
 
     /// Binds a batch to the run that trains on so many items.

@@ -1,13 +1,15 @@
-//! Back to the step at which a gradient was not finite.
+//! Back to the step at which something was first not finite.
 //!
-//! A loss is known before parameters move, a gradient is not: by the time that one is seen, others have
-//! moved. So a training keeps a copy of its parameters from a while ago, from which it takes the steps up to
-//! that one again: they give the same bits. What is then known is exact, and the network is left as it was
-//! before the step.
+//! A loss is known before parameters move, a gradient is not; and to look at every gradient takes longer than
+//! the loss of a training step is worth in small networks. So a training looks at its losses in every step, and
+//! at its parameters and the optimizer's state now and then, when it copies them. Where one of these is not
+//! finite, it takes the steps from the last copy on again, looking at every gradient: they give the same
+//! bits. What is then known is exact, and the network is left as it was before the step.
 
 use std::time::{Duration, Instant};
 
 use super::feed::{Batch, Gatherer};
+use super::finite::parameter_not_finite;
 use super::fit::FitOptions;
 use super::network::Network;
 use crate::context::Mode;
@@ -35,13 +37,15 @@ pub(super) struct Rewind {
 }
 
 impl Rewind {
-    /// Keeps copies of `network`, if it looks for what is not finite.
+    /// Keeps copies of `network`, if it looks for what is not finite, and is finite now: otherwise every
+    /// gradient is looked at.
     pub(super) fn new(
         network: &Network,
         columns: &[(NodeId, Column)],
         sampler: &Sampler,
     ) -> Option<Self> {
-        network.options().check_finite.then(|| Self {
+        let keeps = network.options().check_finite && network.is_finite();
+        keeps.then(|| Self {
             columns: columns.to_vec(),
             sampler: sampler.clone(),
             parameters: Vec::new(),
@@ -54,50 +58,121 @@ impl Rewind {
     }
 
     /// Makes a copy before step number `taken` of the training if it is time for one.
-    pub(super) fn before_step(&mut self, network: &Network, taken: u64) {
-        let same = !self.parameters.is_empty()
-            && network.changes() == self.changes
-            && network.step() - self.step.min(network.step()) == taken - self.taken
-            && taken - self.taken < MOST_STEPS
-            && self.made.elapsed() < self.took * APART;
-        if same {
-            return;
+    ///
+    /// # Errors
+    /// If parameters are no longer finite: says since when.
+    pub(super) fn before_step(
+        &mut self,
+        network: &mut Network,
+        options: &FitOptions<'_>,
+        taken: u64,
+    ) -> Result<()> {
+        let changed =
+            network.changes() != self.changes || network.step() != self.step + taken - self.taken;
+        let is_new = self.parameters.is_empty() || changed;
+        let is_old = taken - self.taken >= MOST_STEPS || self.made.elapsed() >= self.took * APART;
+        if !is_new && !is_old {
+            return Ok(());
         }
         let began = Instant::now();
+        if !is_new {
+            self.check(network, options, taken)?;
+        }
         network.parameters().snapshot_into(&mut self.parameters);
         (self.step, self.changes, self.taken) = (network.step(), network.changes(), taken);
         self.made = Instant::now();
         self.took = began.elapsed();
+        Ok(())
     }
 
-    /// After step number `taken` broke and left parameters moved: brings the network back to where it was
-    /// before that step, and finds out what the step was about.
-    pub(super) fn go_back(
+    /// Looks at the parameters after `taken` steps.
+    ///
+    /// # Errors
+    /// If they are no longer finite: says since when. The network is then as it was before.
+    pub(super) fn check(
+        &self,
+        network: &mut Network,
+        options: &FitOptions<'_>,
+        taken: u64,
+    ) -> Result<()> {
+        // Of what callbacks have changed, nothing is known.
+        if network.changes() != self.changes || network.is_finite() {
+            return Ok(());
+        }
+        Err(self.find(network, options, taken)?)
+    }
+
+    /// What went wrong first in the steps up to number `taken`, and the network as it was before.
+    pub(super) fn find(
         &self,
         network: &mut Network,
         options: &FitOptions<'_>,
         taken: u64,
     ) -> Result<Error> {
+        let last = self.replay(network, options, taken + 1, |network, items, batch| {
+            let ended = network.execute_watching(items, batch.gathered.by_node());
+            match ended {
+                Err(error) => Some(error),
+                Ok(()) if network.is_finite() => None,
+                Ok(()) => Some(parameter_not_finite(network)),
+            }
+        })?;
+        let Some((step, error)) = last else {
+            return Err(Error::Training {
+                problem: "parameters were not finite, but not when their steps were taken again"
+                    .to_owned(),
+                remedy: "take no part in the steps from a callback".to_owned(),
+            });
+        };
+        // Parts of that step may have moved something.
+        self.replay(network, options, step, |network, items, batch| {
+            network.execute(Mode::Training, items, batch.gathered.by_node()).err()
+        })?;
+        // What a gradient was about is known exactly from what was there before.
+        let asked = self.replay_last(network, options, step)?;
+        Ok(if matches!(error, Error::NotFinite { .. }) { asked.unwrap_or(error) } else { error })
+    }
+
+    /// Takes the steps from the copy on up to number `end` of the training, which is not taken, until `take`
+    /// gives an error; gives that with its step.
+    fn replay(
+        &self,
+        network: &mut Network,
+        options: &FitOptions<'_>,
+        end: u64,
+        mut take: impl FnMut(&mut Network, usize, &Batch) -> Option<Error>,
+    ) -> Result<Option<(u64, Error)>> {
         network.parameters().restore(&self.parameters);
         network.set_step(self.step);
-        let start = options.start + self.taken;
-        let again = FitOptions { start, ..options.clone() };
-        let mut gatherer = Gatherer::new(self.columns.clone(), self.sampler.clone(), &again);
-        let mut batch = Some(Batch::default());
-        for number in self.taken..=taken {
-            let next = gatherer.gather(batch.take().unwrap_or_default()).transpose()?;
-            let Some(next) = next else { break };
-            let items = next.gathered.items();
-            if number == taken {
-                network.bind_training(items, next.gathered.by_node())?;
-                return Ok(network.search_not_finite(items));
+        let mut gatherer = self.gatherer(options, self.taken);
+        let mut batch = Batch::default();
+        for number in self.taken..end {
+            let Some(next) = gatherer.gather(batch).transpose()? else { break };
+            if let Some(error) = take(network, next.gathered.items(), &next) {
+                return Ok(Some((number, error)));
             }
-            network.execute(Mode::Training, items, next.gathered.by_node())?;
-            batch = Some(next);
+            batch = next;
         }
-        Err(Error::Training {
-            problem: "a gradient was not finite, but not when its step was taken again".to_owned(),
-            remedy: "take no part in the steps from a callback".to_owned(),
-        })
+        Ok(None)
+    }
+
+    /// Searches the batch of step number `step`, before which the network is.
+    fn replay_last(
+        &self,
+        network: &mut Network,
+        options: &FitOptions<'_>,
+        step: u64,
+    ) -> Result<Option<Error>> {
+        let Some(batch) = self.gatherer(options, step).gather(Batch::default()).transpose()? else {
+            return Ok(None);
+        };
+        network.bind_training(batch.gathered.items(), batch.gathered.by_node())?;
+        network.first_not_finite(batch.gathered.items())
+    }
+
+    fn gatherer(&self, options: &FitOptions<'_>, taken: u64) -> Gatherer {
+        let start = options.start + taken;
+        let again = FitOptions { start, ..options.clone() };
+        Gatherer::new(self.columns.clone(), self.sampler.clone(), &again)
     }
 }

@@ -136,6 +136,10 @@ impl PeriodicCheckpoint {
     fn save(&mut self, network: &Network) -> Result<()> {
         self.due = false;
         self.last = Some(Instant::now());
+        if network.options().check_finite && !network.is_finite() {
+            // The training is about to find out, and to end.
+            return Ok(());
+        }
         files::keep_copy(&self.path, self.previous())?;
         network.save_fit(&self.path, &self.training, &self.kinds, &self.record)
     }
