@@ -219,8 +219,10 @@ fn what_a_resumed_training_puts_in_place_of_the_file_is_said() {
         assert!(errors.contains("not that of a training without a break"), "{errors}");
         assert_ne!(sha, whole["weights_sha256"], "{options:?}");
     }
-    let (code, line) = refused(&["train", "--quiet", "--resume", &save, "--patience", "3"]);
-    assert!(code == 2 && line.contains("was saved without one"), "{line}");
+    let chooses = caudal(&["train", "--quiet", "--resume", &save, "--patience", "3"]);
+    let errors = String::from_utf8(chooses.stderr).unwrap();
+    assert_eq!(chooses.status.code(), Some(2), "{errors}");
+    assert!(errors.contains("was saved without one"), "{errors}");
     std::fs::write(&weights, "1\n".repeat(items)).unwrap();
     let (code, line) = refused(&["train", "--quiet", "--resume", &save]);
     assert!(code == 2 && line.contains("other weights than those"), "{line}");

@@ -39,13 +39,15 @@ struct Rates {
 }
 
 impl Callbacks {
-    /// Those of a network of this graph. `resumed` is the step and the record of a training that goes on.
+    /// Those of a network of this graph. `resumed` is the step and the record of a training that goes on,
+    /// `validates` whether there is a validation part.
     pub(super) fn new(
         fitting: &Fitting,
         save: Option<&Path>,
         (graph, training): (&Graph, &TrainingConfig),
         record: &FitRecord,
         resumed: Option<(u64, Option<&FitRecord>)>,
+        validates: bool,
     ) -> Result<Self, Stop> {
         let watch = Watch::of(graph, &record.watch)?;
         let before = resumed.and_then(|(_, before)| before).filter(|it| it.watch == record.watch);
@@ -66,7 +68,7 @@ impl Callbacks {
             (best, Kept::new(path))
         });
         if let Some(path) = &fitting.log {
-            CsvLog::new(path).check(graph, true)?;
+            CsvLog::new(path).check(graph, validates)?;
         }
         let log = fitting.log.as_ref().map(|path| Kept::new(path));
         let rates = fitting.learning_rate_log.as_ref().map(|path| Rates {

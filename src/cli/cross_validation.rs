@@ -46,7 +46,8 @@ impl Train {
                 .validation(loaded.validation.as_ref());
             Fitting::apply(record, &mut fit, loaded)?;
             let of = (&*model.graph, training);
-            let mut callbacks = Callbacks::new(&self.fitting, None, of, record, None)?;
+            let mut callbacks =
+                Callbacks::new(&self.fitting, None, of, record, None, loaded.validation.is_some())?;
             let mut list: Vec<&mut dyn Callback> = vec![&mut callbacks, &mut interrupt];
             network.fit_with(&loaded.train, &fit, &mut list)?;
             callbacks.finish();

@@ -155,7 +155,8 @@ impl Train {
         Fitting::apply(&record, &mut fit, &loaded)?;
         let resumed = checkpoint.as_ref().map(|it| (it.step(), it.fit()));
         let (save, of) = (self.save.as_deref(), (&*model.graph, training));
-        let mut callbacks = Callbacks::new(&self.fitting, save, of, &record, resumed)?;
+        let validates = loaded.validation.is_some();
+        let mut callbacks = Callbacks::new(&self.fitting, save, of, &record, resumed, validates)?;
         let steps = fit.steps(train.len());
         if fit.start >= steps {
             return Err(Stop::Usage(format!(
