@@ -82,11 +82,13 @@ pub fn manual() -> String {
             kinds.push_str(&entry.text);
         }
     }
-    PAGE.replace("{{example}}", EXAMPLE)
+    let page = PAGE
+        .replace("{{example}}", EXAMPLE)
         .replace("{{file keys}}", table("key", &lines(FILE_KEYS)).trim_end())
         .replace("{{node keys}}", table("key", &lines(NODE_KEYS)).trim_end())
         .replace("{{train keys}}", table("key", &train).trim_end())
-        .replace("{{kinds}}\n", &kinds)
+        .replace("{{kinds}}\n", &kinds);
+    format!("{}\n", page.trim_end())
 }
 
 /// What [`manual`] says of one kind of node, optimizer, schedule, initializer or regularizer. Of kinds with
