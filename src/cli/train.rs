@@ -180,16 +180,7 @@ impl Train {
         let recorder =
             self.trace.as_ref().map(|_| record_steps(&mut network, whole)).transpose()?;
         if checkpoint.is_some() {
-            let (epoch, batch) = fit.position(train.len());
-            callbacks.cut_log(epoch)?;
-            if batch > 0 && !self.quiet {
-                note(format_args!(
-                    "goes on within epoch {}: what is said of its training data is of its batches \
-                     from {} on",
-                    epoch + 1,
-                    batch + 1
-                ));
-            }
+            self.go_on(fit.position(train.len()), &mut callbacks)?;
         }
         let began = Instant::now();
         let history = self.fit(&mut network, train, &fit, &mut callbacks, &mut interrupt);
@@ -226,6 +217,19 @@ impl Train {
         history.validation = tested.into_iter().collect();
         self.tell(&mut network, &history, measured.as_ref(), seconds)?;
         callbacks.problems()
+    }
+
+    /// Takes the log back to the batch of an epoch at which a training goes on.
+    fn go_on(&self, (epoch, batch): (usize, usize), callbacks: &mut Callbacks) -> Result<(), Stop> {
+        callbacks.cut_log(epoch)?;
+        if batch > 0 && !self.quiet {
+            note(format_args!(
+                "goes on within epoch {}: what is said of its training data is of its batches from {} on",
+                epoch + 1,
+                batch + 1
+            ));
+        }
+        Ok(())
     }
 
     /// How the data are divided and bound to nodes.
