@@ -204,6 +204,11 @@ impl Graph {
         Ok(&self.nodes[self.id(name)?])
     }
 
+    /// The shapes of what a node computes from.
+    pub(crate) fn input_shapes(&self, node: &Node) -> Vec<&[usize]> {
+        node.inputs.iter().map(|&input| self.nodes[input].shape.as_slice()).collect()
+    }
+
     /// The ids of all nodes of one role, in node order.
     pub(crate) fn ids_where(&self, test: impl Fn(&Role) -> bool) -> Vec<NodeId> {
         (0..self.nodes.len()).filter(|&id| test(&self.nodes[id].role)).collect()

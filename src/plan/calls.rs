@@ -241,8 +241,7 @@ impl Lister<'_> {
     }
 
     pub(super) fn input_shapes(&self, id: NodeId) -> Vec<&[usize]> {
-        let inputs = &self.graph.nodes[id].inputs;
-        inputs.iter().map(|&input| self.graph.nodes[input].shape.as_slice()).collect()
+        self.graph.input_shapes(&self.graph.nodes[id])
     }
 
     /// The gradient of a node's output.

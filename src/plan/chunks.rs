@@ -41,8 +41,7 @@ pub(super) fn count(
         if !included[id] {
             continue;
         }
-        let shapes: Vec<&[usize]> =
-            node.inputs.iter().map(|&input| graph.nodes[input].shape.as_slice()).collect();
+        let shapes = graph.input_shapes(node);
         let whole = layer.whole_batch();
         let as_a_whole = whole.is_some_and(|it| it.summary_floats(&shapes, Pass::Forward) > 0)
             && graph.trains(id);

@@ -65,8 +65,7 @@ impl Values {
         options: PlanOptions,
     ) {
         let node = &graph.nodes[id];
-        let shapes: Vec<&[usize]> =
-            node.inputs.iter().map(|&input| graph.nodes[input].shape.as_slice()).collect();
+        let shapes = graph.input_shapes(node);
         let needed: Vec<bool> = (0..node.inputs.len())
             .map(|number| wants[node.inputs[number]] && differentiable(&node.role, number))
             .collect();

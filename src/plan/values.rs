@@ -81,8 +81,7 @@ pub(super) fn spread(cols: usize) -> usize {
 fn may_spread(graph: &Graph) -> Vec<bool> {
     let reshapes = |node: &Node| {
         let Role::Layer(layer) = &node.role else { return false };
-        let shapes: Vec<&[usize]> =
-            node.inputs.iter().map(|&input| graph.nodes[input].shape.as_slice()).collect();
+        let shapes = graph.input_shapes(node);
         layer.view(&shapes) == View::Reshape
     };
     let reshapes: Vec<bool> = graph.nodes.iter().map(reshapes).collect();
@@ -175,8 +174,7 @@ impl Values {
         let mut whole = Vec::new();
         for (id, node) in graph.nodes.iter().enumerate() {
             let Role::Layer(layer) = &node.role else { continue };
-            let shapes: Vec<&[usize]> =
-                node.inputs.iter().map(|&input| graph.nodes[input].shape.as_slice()).collect();
+            let shapes = graph.input_shapes(node);
             let by_items = layer.param_split(&shapes) == Split::Items;
             if mode != Mode::Training || !graph.trains(id) || by_items {
                 continue;
@@ -327,8 +325,7 @@ impl Values {
         for &id in graph.order.iter().rev() {
             let node = &graph.nodes[id];
             let Role::Layer(layer) = &node.role else { continue };
-            let shapes: Vec<&[usize]> =
-                node.inputs.iter().map(|&input| graph.nodes[input].shape.as_slice()).collect();
+            let shapes = graph.input_shapes(node);
             let Some(own) = self.activations[id] else { continue };
             match layer.view(&shapes) {
                 View::Reshape => {
@@ -399,8 +396,7 @@ fn in_chunk(value: ValueIndex, count: usize, chunk: usize) -> ValueIndex {
 fn overwritable(graph: &Graph, id: NodeId, mode: Mode) -> bool {
     let node = &graph.nodes[id];
     let Role::Layer(layer) = &node.role else { return false };
-    let shapes: Vec<&[usize]> =
-        node.inputs.iter().map(|&input| graph.nodes[input].shape.as_slice()).collect();
+    let shapes = graph.input_shapes(node);
     if layer.view(&shapes) != View::Computed {
         return false;
     }

@@ -1,6 +1,7 @@
 //! What model files can say, as a page: written by hand where it explains, and for the rest made of the
 //! tables that the reader of model files goes by.
 
+mod rows;
 mod sections;
 mod table;
 #[cfg(test)]

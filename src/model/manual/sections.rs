@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::sync::Arc;
 
-use toml::{Table, Value};
+use toml::Table;
 
 use super::super::kinds;
+use super::rows::{Row, Type};
 use super::table::{Key, Line, lines, table};
 use crate::blocks::BLOCKS;
 use crate::data::DATA_ATTRIBUTES;
@@ -309,81 +310,6 @@ fn regularizers() -> Section {
                 parameter's name and `_regularizer`. Its cost is added to the loss once a step."
                 .to_owned(),
         entries: plain!(REGULARIZERS, "weight_regularizer"),
-    }
-}
-
-/// A row of any of the tables.
-struct Row {
-    attributes: &'static [(&'static str, &'static str)],
-    samples: Vec<&'static str>,
-    /// The attributes of what it reads from attributes.
-    rewrite: Box<dyn Fn(Table) -> Result<Table, String>>,
-}
-
-impl Row {
-    /// The lines of its attributes; `rows` are those of its table.
-    fn lines(&self, rows: &[Self]) -> Vec<Line> {
-        let line = |attribute: &(&'static str, &'static str)| {
-            // Attributes that several kinds have in common stand in the samples of some.
-            let same = rows.iter().filter(|row| row.attributes.contains(attribute));
-            let mut types: BTreeSet<Type> = same.flat_map(|row| row.types(attribute.0)).collect();
-            let mut line = Line::new(attribute.0, "", attribute.1);
-            if line.default.starts_with('"') {
-                types.insert(Type::Text);
-            }
-            let types: Vec<&str> = types.into_iter().map(Type::name).collect();
-            line.type_of = types.join(" or ");
-            line
-        };
-        self.attributes.iter().map(line).collect()
-    }
-
-    /// The types of an attribute's values, in samples and as they are written.
-    fn types(&self, name: &str) -> BTreeSet<Type> {
-        let mut types = BTreeSet::new();
-        for sample in &self.samples {
-            let Ok(given) = sample.parse::<Table>() else { continue };
-            types.extend(given.get(name).map(Type::of));
-            types.extend(
-                (self.rewrite)(given).ok().as_ref().and_then(|it| it.get(name)).map(Type::of),
-            );
-        }
-        types
-    }
-}
-
-/// A type of attributes, in the order in which the page lists several.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Type {
-    Whole,
-    Number,
-    Choice,
-    List,
-    Text,
-    Table,
-}
-
-impl Type {
-    fn of(value: &Value) -> Self {
-        match value {
-            Value::Integer(_) => Self::Whole,
-            Value::Float(_) => Self::Number,
-            Value::Boolean(_) => Self::Choice,
-            Value::Array(_) => Self::List,
-            Value::Table(_) => Self::Table,
-            Value::String(_) | Value::Datetime(_) => Self::Text,
-        }
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Whole => "whole number",
-            Self::Number => "number",
-            Self::Choice => "true or false",
-            Self::List => "list of whole numbers",
-            Self::Text => "text",
-            Self::Table => "table",
-        }
     }
 }
 
