@@ -1,7 +1,8 @@
 //! Who needs a gradient, and where it lies.
 
 use super::PlanOptions;
-use super::values::{Contribution, Values, spread};
+use super::spreading::spread;
+use super::values::{Contribution, Values};
 use crate::flow::index::ValueIndex;
 use crate::graph::{Graph, NodeId, Role};
 use crate::layers::View;

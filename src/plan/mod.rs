@@ -11,6 +11,7 @@ mod fusion;
 mod gradients;
 mod group_order;
 mod measured;
+mod spreading;
 mod storages;
 mod summaries;
 mod tasks;
