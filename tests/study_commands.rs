@@ -143,3 +143,109 @@ fn tables_say_what_their_words_mean() {
         assert!(simulated.contains(word), "{word}: {simulated}");
     }
 }
+
+#[test]
+fn learning_rates_are_tried_on_a_copy_and_drawn() {
+    let folder = tempfile::tempdir().unwrap();
+    let page = path(&folder, "rates.html");
+    let arguments = ["find-rate", "--from", "1e-4", "--steps", "60", "--report", &page];
+    let [one, two] =
+        ["1", "2"].map(|workers| json(&[&arguments[..], &["--workers", workers]].concat()));
+    assert_eq!(one, two, "the same bits at any number of workers");
+    let points = one["points"].as_array().unwrap();
+    assert!((10..=60).contains(&points.len()), "{}", points.len());
+    let (suggested, lowest) = (one["suggested"].as_f64().unwrap(), one["lowest"].as_f64().unwrap());
+    assert!(1e-3 < suggested && suggested < lowest && lowest < 10.0, "{suggested} {lowest}");
+    let text = std::fs::read_to_string(&page).unwrap();
+    assert!(text.contains("<svg ") && text.contains("learning rate"), "{text}");
+    assert!(refused(&["find-rate", "--from", "-1"]).1.contains("can't grow from -1 to 10"));
+    assert!(
+        refused(&["find-rate", "--learning-rate", "0"]).1.contains("no learning rate to replace")
+    );
+}
+
+#[test]
+fn a_summary_counts_what_the_graph_holds() {
+    let model = Model::open(Some("digits")).unwrap();
+    let object = json(&["summary", "digits", "--batch-size", "10"]);
+    assert_eq!(object["parameters"], model.graph.parameter_count());
+    let nodes = object["nodes"].as_array().unwrap();
+    assert_eq!(nodes.len(), model.graph.nodes().len());
+    let sum: u64 = nodes.iter().map(|node| node["parameters"].as_u64().unwrap()).sum();
+    assert_eq!(sum as usize, model.graph.parameter_count());
+    let logits = nodes.iter().find(|node| node["name"] == "logits").unwrap();
+    assert_eq!(
+        (&logits["bytes"], &logits["flops"]),
+        (&(10 * 10 * 4).into(), &(384.0 * 10.0 * 20.0).into())
+    );
+    let shown = told(&["summary", "digits"]);
+    assert!(shown.contains("30 nodes, 68682 parameters, 68682 of them trained"), "{shown}");
+    // What shares or freezes parameters is said.
+    let folder = tempfile::tempdir().unwrap();
+    let file = path(&folder, "shared.toml");
+    std::fs::write(
+        &file,
+        "name = 'shared'\noutputs = ['b']\n[[node]]\nname = 'x'\nkind = 'input'\nshape = [3]\n\
+         [[node]]\nname = 'a'\nkind = 'dense'\ninputs = ['x']\nunits = 3\ntrainable = false\n\
+         [[node]]\nname = 'b'\nkind = 'dense'\ninputs = ['a']\nunits = 3\nshares = 'a'\n",
+    )
+    .unwrap();
+    let shown = told(&["summary", &file]);
+    assert!(shown.contains("a: its parameters are not trained"), "{shown}");
+    assert!(shown.contains("b: uses the parameters of a"), "{shown}");
+    assert!(shown.contains("3 nodes, 12 parameters, 0 of them trained"), "{shown}");
+    assert!(shown.contains("one prediction:"), "{shown}");
+    assert!(refused(&["summary", "digit"]).1.contains("did you mean `digits`"));
+}
+
+#[test]
+fn a_saved_model_is_shown_with_what_it_was_trained_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let [model, table, file] = ["m.safetensors", "t.csv", "t.toml"].map(|name| path(&folder, name));
+    let rows: String = (0..40)
+        .map(|row| format!("{},{},{}\n", row, ["red", "blue"][row % 2], ["yes", "no"][row / 20]))
+        .collect();
+    std::fs::write(&table, format!("size,colour,answer\n{rows}")).unwrap();
+    std::fs::write(
+        &file,
+        "name = 'answers'\n[[node]]\nname = 'x'\nkind = 'input'\nshape = [3]\n\
+         columns = [{ column = 'size', scale = 'min_max' }, { column = 'colour', categories = 'one_hot' }]\n\
+         [[node]]\nname = 'answer'\nkind = 'target'\nshape = []\n\
+         [[node]]\nname = 'scores'\nkind = 'dense'\ninputs = ['x']\nunits = 2\n\
+         [[node]]\nname = 'loss'\nkind = 'softmax_cross_entropy'\ninputs = ['scores', 'answer']\n\
+         [[node]]\nname = 'matrix'\nkind = 'confusion_matrix'\ninputs = ['scores', 'answer']\n",
+    )
+    .unwrap();
+    let arguments =
+        ["train", &file, "--data", &table, "--epochs", "2", "--quiet", "--save", &model];
+    told(&[&arguments[..], &["--patience", "5", "--validation", "0.2"]].concat());
+    let shown = told(&["inspect", &model]);
+    for words in [
+        "answers: 5 nodes, 8 parameters",
+        "x (3)",
+        "one-hot of blue, red",
+        "answer takes answer: index of no, yes",
+        "validation 0.2",
+        "watches loss, patience 5, best ",
+        "x takes size: (number - ",
+        "scores.weight  3 x 2",
+    ] {
+        assert!(shown.contains(words), "{words}: {shown}");
+    }
+    let object = json(&["inspect", &model, "--all"]);
+    let arrays = object["arrays"].as_array().unwrap();
+    let weight = arrays.iter().find(|array| array["name"] == "scores.weight").unwrap();
+    assert_eq!(weight["shape"], serde_json::json!([3, 2]));
+    assert!(weight["least"].as_f64() <= weight["largest"].as_f64());
+    // Words name the classes of tables and pictures.
+    let picture = folder.path().join("confusion-matrix.svg");
+    let pictures = folder.path().to_str().unwrap();
+    let shown = told(&["evaluate", &model, "--data", &table, "--pictures", pictures]);
+    assert!(shown.contains("\n right  no  yes\n    no "), "{shown}");
+    let svg = std::fs::read_to_string(&picture).unwrap();
+    assert!(svg.contains("no taken for itself: "), "{svg}");
+    let object = json(&["evaluate", &model, "--data", &table]);
+    assert_eq!(object["test_tables"]["matrix"]["classes"], serde_json::json!(["no", "yes"]));
+    let (_, message) = refused(&["inspect", &table]);
+    assert!(message.contains("t.csv"), "{message}");
+}

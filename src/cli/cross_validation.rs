@@ -13,7 +13,7 @@ use super::callbacks::Callbacks;
 use super::fitting::Fitting;
 use super::interrupt::Interrupt;
 use super::output::{line, notes};
-use super::summary;
+use super::results;
 use super::train::Train;
 
 impl Train {
@@ -55,7 +55,7 @@ impl Train {
                 return Err(Stop::Interrupted);
             }
             let report = network.evaluate(test, training.batch_size)?;
-            line(format!("fold {}/{folds}  {}", number + 1, summary::tested("test", &report)))?;
+            line(format!("fold {}/{folds}  {}", number + 1, results::tested("test", &report)))?;
             reports.push(report);
         }
         let spread = spread(&reports);

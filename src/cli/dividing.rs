@@ -26,7 +26,7 @@ pub(super) struct Dividing {
     #[arg(long, value_name = "FRACTION|FILE")]
     test: Option<String>,
     /// A column that holds `train`, `validation` or `test` for every item
-    #[arg(long, value_name = "COLUMN", conflicts_with_all = ["validation", "test", "group", "folds"])]
+    #[arg(long, value_name = "COLUMN", conflicts_with_all = ["validation", "test", "group"])]
     split_by: Option<String>,
     /// A column whose groups stay together: all items of a group are in one part. Without it, parts have
     /// their share of every class
@@ -38,12 +38,6 @@ pub(super) struct Dividing {
     /// Writes which item is for what: its number, its line in the file, and its part
     #[arg(long, value_name = "FILE.csv")]
     write_split: Option<PathBuf>,
-    /// Cross-validates: trains K times, each time without another K-th of the items, tests with these, and
-    /// prints mean and spread
-    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u16).range(2..),
-        conflicts_with_all = ["test", "resume", "save", "best", "write_split", "trace", "report", "log",
-            "record", "replay", "learning_rate_log"])]
-    pub(super) folds: Option<u16>,
 }
 
 impl Dividing {

@@ -3,11 +3,14 @@
 use std::path::PathBuf;
 
 use caudal::data::{self, Part};
+use caudal::report::Page;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use super::output::{line, notes};
-use super::{Stop, options, summary};
+use super::outputs::Outputs;
+use super::report::Report;
+use super::{Stop, options, results};
 
 /// Tests a saved model: its loss and metrics on the test part of the data.
 #[derive(Debug, Args)]
@@ -23,6 +26,8 @@ pub(super) struct Evaluate {
     part: PartName,
     #[command(flatten)]
     run: options::Run,
+    #[command(flatten)]
+    report: Report,
     /// Makes the last line of standard output one JSON object
     #[arg(long)]
     json: bool,
@@ -51,6 +56,9 @@ impl PartName {
 
 impl Evaluate {
     pub(super) fn run(self) -> Result<(), Stop> {
+        self.report.check()?;
+        let files = Outputs::default().reads("FILE", Some(&self.file)).reads_data(&self.data);
+        self.report.outputs(files).check()?;
         let (mut network, batch_size) = self.run.saved(&self.file)?;
         let graph = network.graph();
         if graph.losses().is_empty() && graph.metrics().is_empty() {
@@ -66,12 +74,19 @@ impl Evaluate {
             data::load_to_evaluate(&self.data, graph, batch_size, network.data(), part)?;
         notes(&more);
         let report = network.evaluate(&items, batch_size)?;
-        line(summary::tested(part.name(), &report))?;
-        for text in summary::details(&report) {
+        let mut lines = vec![results::tested(part.name(), &report)];
+        lines.extend(results::details(&network, &report));
+        for text in &lines {
             line(text)?;
         }
+        if self.report.is_wanted() {
+            let mut page = Page::new(format!("Test of {}", network.graph().name()));
+            page.table("Losses and metrics", &lines);
+            results::confusion_page(&mut page, &network, &report);
+            self.report.write(&page)?;
+        }
         if self.json {
-            let mut object = summary::fields(&network, &report);
+            let mut object = results::fields(&network, &report);
             let more = json!({
                 "model": network.graph().name(),
                 "steps": network.step(),

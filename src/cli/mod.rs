@@ -5,12 +5,15 @@ mod callbacks;
 mod cross_validation;
 mod dividing;
 mod evaluate;
+mod find_rate;
 mod fitting;
 mod freeze;
 mod graph;
+mod inspect;
 mod interrupt;
 mod legends;
 mod model_file;
+mod optimizing;
 mod options;
 mod output;
 mod outputs;
@@ -18,6 +21,7 @@ mod overhead;
 mod predict;
 mod record_replay;
 mod report;
+mod results;
 mod resume;
 mod simulate;
 mod speedup;
@@ -50,6 +54,7 @@ struct Arguments {
 enum Command {
     Train(Box<train::Train>),
     Evaluate(evaluate::Evaluate),
+    FindRate(Box<find_rate::FindRate>),
     Predict(predict::Predict),
     Freeze(freeze::Freeze),
     Bench(bench::Bench),
@@ -57,6 +62,8 @@ enum Command {
     Simulate(simulate::Simulate),
     Speedup(speedup::Speedup),
     Graph(graph::Draw),
+    Summary(summary::Summary),
+    Inspect(inspect::Inspect),
     ModelFile(model_file::ModelFile),
     /// Lists the preset networks, and the arguments of those that are families.
     Models(tables::List),
@@ -127,6 +134,7 @@ fn run(command: Command) -> Result<(), Stop> {
     match command {
         Command::Train(train) => train.run(),
         Command::Evaluate(evaluate) => evaluate.run(),
+        Command::FindRate(test) => test.run(),
         Command::Predict(predict) => predict.run(),
         Command::Freeze(freeze) => freeze.run(),
         Command::Bench(bench) => bench.run(),
@@ -134,6 +142,8 @@ fn run(command: Command) -> Result<(), Stop> {
         Command::Simulate(simulate) => simulate.run(),
         Command::Speedup(speedup) => speedup.run(),
         Command::Graph(graph) => graph.run(),
+        Command::Summary(summary) => summary.run(),
+        Command::Inspect(inspect) => inspect.run(),
         Command::ModelFile(page) => page.run(),
         Command::Models(list) => list.models(),
         Command::Layers(list) => list.layers(),

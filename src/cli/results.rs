@@ -2,11 +2,12 @@
 
 use caudal::measure::speedup::{Idea, Speedup};
 use caudal::metrics::Table;
+use caudal::report::{Page, confusion};
 use caudal::train::{History, NamedTable, Network, Report};
 use serde_json::{Map, Value, json};
 
 use super::legends;
-use super::output::threads;
+use super::output::{printable, threads};
 
 /// `test loss 0.0912  accuracy 0.9750  (360 items)`, for the part called `part`; with regularizers, how much
 /// of the loss is theirs.
@@ -17,8 +18,38 @@ pub(super) fn tested(part: &str, report: &Report) -> String {
 /// Tables of wider contents than this are left to `--json`.
 const MOST_COLUMNS: usize = 40;
 
+/// The words that the classes of a metric's table stand for, if a table of data gave them such.
+pub(super) fn class_names<'a>(network: &'a Network, metric: &str) -> Option<&'a [String]> {
+    let graph = network.graph();
+    let scores = *graph.node(metric).ok()?.inputs.first()?;
+    network.data().encoder()?.words(&graph.nodes()[scores].name)
+}
+
+/// Adds a picture of every confusion matrix, of which equal ones are shown once.
+pub(super) fn confusion_page(page: &mut Page, network: &Network, report: &Report) {
+    let is_matrix = |table: &&NamedTable| table.table.rows == RIGHT_CLASS;
+    let mut seen: Vec<&NamedTable> = Vec::new();
+    for named in report.tables.iter().filter(is_matrix) {
+        if seen.iter().any(|other| is_same(other, named)) {
+            continue;
+        }
+        seen.push(named);
+        let names = class_names(network, &named.name).unwrap_or_default();
+        let caption = "Every row is shaded by the shares of its items.";
+        let name = match seen.len() {
+            1 => "confusion-matrix".to_owned(),
+            number => format!("confusion-matrix-{number}"),
+        };
+        let heading = format!("Confusion matrix `{}`", named.name);
+        page.picture(&name, &heading, &confusion(names, &named.table.values), caption);
+    }
+}
+
+/// What a row of a confusion matrix stands for.
+const RIGHT_CLASS: &str = "right class";
+
 /// What metrics say of their values, and their tables, of which equal ones are shown once.
-pub(super) fn details(report: &Report) -> Vec<String> {
+pub(super) fn details(network: &Network, report: &Report) -> Vec<String> {
     let notes = report.notes.iter().map(|note| format!("note: `{}`: {}", note.name, note.note));
     let mut lines: Vec<String> = notes.collect();
     for (number, named) in report.tables.iter().enumerate() {
@@ -42,7 +73,7 @@ pub(super) fn details(report: &Report) -> Vec<String> {
             ));
             continue;
         }
-        lines.extend(grid(table));
+        lines.extend(grid(table, class_names(network, &named.name).unwrap_or_default()));
     }
     lines
 }
@@ -58,13 +89,13 @@ fn is_same(one: &NamedTable, other: &NamedTable) -> bool {
     one.table.columns == other.table.columns && bits(one) == bits(other)
 }
 
-/// A table in columns of one width.
-fn grid(table: &Table) -> Vec<String> {
+/// A table in columns of one width; its rows, and the columns of a confusion matrix, have the names of the classes.
+fn grid(table: &Table, classes: &[String]) -> Vec<String> {
     let whole = |value: f64| value.fract() == 0.0 && value.abs() < 1e15;
     // Counts have no digits behind the point, shares have four.
     let counts: Vec<bool> = (0..table.columns.len())
         .map(|column| {
-            let count = table.columns[column] == "support" || table.rows == "right class";
+            let count = table.columns[column] == "support" || table.rows == RIGHT_CLASS;
             count && table.values.iter().all(|row| whole(row[column]))
         })
         .collect();
@@ -76,19 +107,31 @@ fn grid(table: &Table) -> Vec<String> {
         .iter()
         .map(|row| row.iter().enumerate().map(|(column, &value)| cell(column, value)).collect())
         .collect();
-    let widths: Vec<usize> = (0..table.columns.len())
+    let is_matrix = table.rows == RIGHT_CLASS;
+    let class = |number: usize| {
+        classes.get(number).map_or_else(|| number.to_string(), |word| printable(word))
+    };
+    let columns: Vec<String> = if is_matrix {
+        (0..table.columns.len()).map(class).collect()
+    } else {
+        table.columns.clone()
+    };
+    let letters = |text: &str| text.chars().count();
+    let widths: Vec<usize> = (0..columns.len())
         .map(|column| {
             let cells = rows.iter().map(|row| row[column].len());
-            cells.chain([table.columns[column].chars().count()]).max().unwrap_or(0)
+            cells.chain([letters(&columns[column])]).max().unwrap_or(0)
         })
         .collect();
+    let head = if is_matrix { "right" } else { "" };
+    let heads = (0..rows.len()).map(class).chain([head.to_owned()]);
+    let widest = heads.map(|head| letters(&head)).max().unwrap_or(0).max(6);
     let line = |head: &str, cells: &[String]| {
         let cells = cells.iter().zip(&widths).map(|(cell, &width)| format!("  {cell:>width$}"));
-        format!("{head:>6}{}", cells.collect::<String>())
+        format!("{head:>widest$}{}", cells.collect::<String>())
     };
-    let head = if table.rows == "right class" { "right" } else { "" };
-    let rows = rows.iter().enumerate().map(|(number, cells)| line(&number.to_string(), cells));
-    [line(head, &table.columns)].into_iter().chain(rows).collect()
+    let rows = rows.iter().enumerate().map(|(number, cells)| line(&class(number), cells));
+    [line(head, &columns)].into_iter().chain(rows).collect()
 }
 
 /// All that was measured, a line an epoch.
@@ -320,7 +363,13 @@ pub(super) fn fields(network: &Network, test: &Report) -> Map<String, Value> {
     object.insert("test_accuracy".to_owned(), accuracy.map(|metric| metric.value).into());
     object.insert("test_items".to_owned(), test.items.into());
     object.insert("test_metrics".to_owned(), metrics(test));
-    let tables = test.tables.iter().map(|it| (it.name.clone(), json!(it.table)));
+    let tables = test.tables.iter().map(|it| {
+        let mut table = json!(it.table);
+        if let (Value::Object(table), Some(words)) = (&mut table, class_names(network, &it.name)) {
+            table.insert("classes".to_owned(), json!(words));
+        }
+        (it.name.clone(), table)
+    });
     object.insert("test_tables".to_owned(), Value::Object(tables.collect()));
     let notes = test.notes.iter().map(|it| (it.name.clone(), it.note.clone().into()));
     object.insert("test_notes".to_owned(), Value::Object(notes.collect()));

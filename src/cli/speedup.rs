@@ -16,7 +16,7 @@ use serde_json::json;
 use super::output::{line, note};
 use super::outputs::Outputs;
 use super::report::Report;
-use super::{Stop, options, summary};
+use super::{Stop, options, results};
 
 /// Simulated curves go on to at least so many workers.
 const FEWEST_SIMULATED: usize = 16;
@@ -92,10 +92,10 @@ impl Speedup {
         let mut pool = executor("pool", most, policies[0])?;
         let ideas = ideas(&model.graph, batch, optimizer, pool.as_mut(), limit)?;
         let tables = [
-            summary::speedup(&measured),
-            summary::lost_time(&measured),
-            summary::stages(&measured),
-            summary::ideas(&ideas, most),
+            results::speedup(&measured),
+            results::lost_time(&measured),
+            results::stages(&measured),
+            results::ideas(&ideas, most),
         ];
         for text in tables.iter().flatten() {
             line(text)?;

@@ -22,11 +22,12 @@ use super::callbacks::Callbacks;
 use super::dividing::Dividing;
 use super::fitting::Fitting;
 use super::interrupt::Interrupt;
+use super::optimizing::Optimizing;
 use super::output::{line, note, notes};
 use super::outputs::Outputs;
 use super::record_replay::RecordReplay;
 use super::report::Report;
-use super::{Stop, options, summary, trace};
+use super::{Stop, options, results, trace};
 
 /// How long each training looks for its speedup afterwards.
 const SPEEDUP_LIMIT: Duration = Duration::from_millis(1500);
@@ -72,16 +73,16 @@ pub(super) struct Train {
     seed: Option<u64>,
     #[command(flatten)]
     dividing: Dividing,
+    /// Cross-validates: trains K times, each time without another K-th of the items, tests with these, and
+    /// prints mean and spread
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u16).range(2..),
+        conflicts_with_all = ["test", "resume", "save", "best", "write_split", "trace", "report", "log",
+            "record", "replay", "learning_rate_log", "split_by"])]
+    folds: Option<u16>,
     #[command(flatten)]
     pub(super) fitting: Fitting,
-    /// How weights move (see `caudal optimizers`): the name of an optimizer, which has its default
-    /// settings if it is another than the model's, or all in TOML, as in
-    /// `{ kind = "sgd", momentum = 0.9, clip_norm = 1.0 }`
-    #[arg(long, value_name = "NAME|TOML")]
-    optimizer: Option<String>,
-    /// Replaces the optimizer's learning rate
-    #[arg(long, value_name = "X", allow_negative_numbers = true)]
-    learning_rate: Option<f64>,
+    #[command(flatten)]
+    optimizing: Optimizing,
     /// Starts with the weights of a saved model
     #[arg(long, value_name = "FILE", conflicts_with = "resume")]
     init: Option<PathBuf>,
@@ -130,7 +131,7 @@ impl Train {
         let training = &model.training;
         let batch_size = training.batch_size;
         let load = self.load_options(&model, &record)?;
-        if let Some(folds) = self.dividing.folds {
+        if let Some(folds) = self.folds {
             return self.cross_validate(&model, &record, &load, folds.into());
         }
         let data = record.data.as_deref().unwrap_or_default();
@@ -288,11 +289,12 @@ impl Train {
         self.report.is_wanted().then(|| {
             let mut page = Page::new(format!("Training of {}", network.graph().name()));
             loss_page(&mut page, history);
-            page.table("Losses and metrics by epoch", &summary::epochs(history));
+            page.table("Losses and metrics by epoch", &results::epochs(history));
             if let Some(tested) = tested {
-                let mut lines = vec![summary::tested("test", tested)];
-                lines.extend(summary::details(tested));
+                let mut lines = vec![results::tested("test", tested)];
+                lines.extend(results::details(network, tested));
                 page.table("Test", &lines);
+                results::confusion_page(&mut page, network, tested);
             }
             page
         })
@@ -311,7 +313,7 @@ impl Train {
         }
         let measured = self.speedup(network, train, batch_size)?;
         if let Some(mut page) = page {
-            page.table("One training step", &summary::speedup(&measured));
+            page.table("One training step", &results::speedup(&measured));
             let run = network.run(Mode::Training, measured.batch)?;
             speedup_page(&mut page, run.plan(), &measured, None);
             callbacks.problem(self.report.write(&page));
@@ -371,18 +373,18 @@ impl Train {
         seconds: f64,
     ) -> Result<(), Stop> {
         if let Some(test) = history.validation.last() {
-            line(summary::tested("test", test))?;
-            for text in summary::details(test) {
+            line(results::tested("test", test))?;
+            for text in results::details(network, test) {
                 line(text)?;
             }
         }
         if let Some(measured) = measured.filter(|_| !self.quiet) {
-            for text in summary::speedup(measured) {
+            for text in results::speedup(measured) {
                 line(text)?;
             }
         }
         if self.json {
-            line(summary::training(network, history, measured, seconds).to_string())?;
+            line(results::training(network, history, measured, seconds).to_string())?;
         }
         Ok(())
     }

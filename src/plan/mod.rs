@@ -127,6 +127,13 @@ impl Plan {
         self.flops
     }
 
+    /// Bytes that a run takes beside the parameters, for activations, gradients and what else calls write, if
+    /// tasks run one after another; several workers may take more.
+    pub fn run_bytes(&self) -> usize {
+        let fixed = self.layout.arena_floats.saturating_mul(size_of::<f32>());
+        fixed.saturating_add(self.sequential_peak_bytes())
+    }
+
     /// The task at `index`, described.
     pub fn task(&self, index: usize) -> TaskInfo<'_> {
         let calls: Vec<_> = self

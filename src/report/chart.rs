@@ -32,43 +32,84 @@ impl Series {
     }
 }
 
+/// Where a number stands on the horizontal axis.
+struct Axis {
+    /// Shares of the axis' length, each with its label.
+    marks: Vec<(f64, String)>,
+    /// From a number to a share of the axis' length.
+    share: Box<dyn Fn(f64) -> f64>,
+}
+
+/// The points of a series that can be drawn.
+fn finite(series: &Series) -> impl Iterator<Item = (f64, f64)> {
+    series.points.iter().copied().filter(|(x, y)| x.is_finite() && y.is_finite())
+}
+
+fn all_points(series: &[Series]) -> impl Iterator<Item = (f64, f64)> {
+    series.iter().flat_map(finite)
+}
+
 /// Curves over a common axis as an SVG picture. Axes begin at 0; points that are no numbers are left
 /// out.
 pub fn chart(title: &str, x_label: &str, y_label: &str, series: &[Series]) -> String {
-    let finite = |&&(x, y): &&(f64, f64)| x.is_finite() && y.is_finite();
-    let all = || series.iter().flat_map(|series| series.points.iter().filter(finite));
-    let largest = |values: &mut dyn Iterator<Item = f64>| values.fold(0.0, f64::max);
-    let mut x_marks = ticks(largest(&mut all().map(|point| point.0)), 8);
-    if all().all(|point| point.0.fract() == 0.0) {
+    let largest = all_points(series).map(|point| point.0).fold(0.0, f64::max);
+    let mut marks = ticks(largest, 8);
+    if all_points(series).all(|point| point.0.fract() == 0.0) {
         // Nothing lies between two workers or two epochs.
-        x_marks.retain(|mark| mark.fract() == 0.0);
+        marks.retain(|mark| mark.fract() == 0.0);
     }
-    let y_marks = ticks(largest(&mut all().map(|point| point.1)), 6);
-    let last = |marks: &[f64]| marks.last().copied().unwrap_or(1.0);
-    let (right, top) = (last(&x_marks), last(&y_marks));
-    let place = |(x, y): (f64, f64)| (LEFT + x / right * WIDTH, TOP + HEIGHT - y / top * HEIGHT);
+    let right = marks.last().copied().unwrap_or(1.0);
+    let labelled = marks.iter().map(|&mark| (mark / right, tick_label(mark, &marks)));
+    let axis = Axis { marks: labelled.collect(), share: Box::new(move |x| x / right) };
+    draw(title, x_label, y_label, series, &axis)
+}
+
+/// As [`chart`], with a horizontal axis of powers of ten around the points; those at 0 and below are left out.
+pub fn logarithmic_chart(title: &str, x_label: &str, y_label: &str, series: &[Series]) -> String {
+    let series: Vec<Series> = series
+        .iter()
+        .map(|series| {
+            let points = series.points.iter().filter(|point| point.0 > 0.0).copied().collect();
+            Series { points, ..series.clone() }
+        })
+        .collect();
+    let powers = || all_points(&series).map(|point| point.0.log10());
+    let first = powers().fold(f64::INFINITY, f64::min).floor();
+    let last = powers().fold(f64::NEG_INFINITY, f64::max).ceil();
+    let (first, last) = if first.is_finite() { (first, last.max(first + 1.0)) } else { (0.0, 1.0) };
+    let length = last - first;
+    let step = (length / 10.0).ceil().max(1.0);
+    let marks = (0..=(length / step) as u32).map(|number| first + f64::from(number) * step);
+    let marks = marks.map(|power| ((power - first) / length, format!("1e{power:.0}"))).collect();
+    let axis = Axis { marks, share: Box::new(move |x| (x.log10() - first) / length) };
+    draw(title, x_label, y_label, &series, &axis)
+}
+
+fn draw(title: &str, x_label: &str, y_label: &str, series: &[Series], axis: &Axis) -> String {
+    let y_marks = ticks(all_points(series).map(|point| point.1).fold(0.0, f64::max), 6);
+    let top = y_marks.last().copied().unwrap_or(1.0);
+    let at = |share: f64, y: f64| (LEFT + share * WIDTH, TOP + HEIGHT - y / top * HEIGHT);
     let below = TOP + HEIGHT + 58.0;
     let height = below + LEGEND_ROW * series.len() as f64;
     let mut canvas = Canvas::new(LEFT + WIDTH + 30.0, height, title);
     canvas.text((LEFT, 20.0), Anchor::Start, 14.0, title);
-    for &mark in &x_marks {
-        let (x, y) = place((mark, 0.0));
+    for (share, label) in &axis.marks {
+        let (x, y) = at(*share, 0.0);
         canvas.line((x, TOP), (x, y), "#e4e7ec", 1.0);
-        canvas.text((x, y + 18.0), Anchor::Middle, 12.0, tick_label(mark, &x_marks));
+        canvas.text((x, y + 18.0), Anchor::Middle, 12.0, label);
     }
     for &mark in &y_marks {
-        let (x, y) = place((0.0, mark));
+        let (x, y) = at(0.0, mark);
         canvas.line((x, y), (x + WIDTH, y), "#e4e7ec", 1.0);
         canvas.text((x - 8.0, y + 4.0), Anchor::End, 12.0, tick_label(mark, &y_marks));
     }
-    canvas.line(place((0.0, 0.0)), place((right, 0.0)), INK, 1.0);
-    canvas.line(place((0.0, 0.0)), place((0.0, top)), INK, 1.0);
+    canvas.line(at(0.0, 0.0), at(1.0, 0.0), INK, 1.0);
+    canvas.line(at(0.0, 0.0), at(0.0, top), INK, 1.0);
     canvas.text((LEFT + WIDTH, TOP + HEIGHT + 36.0), Anchor::End, 12.0, x_label);
     canvas.text((LEFT, TOP - 8.0), Anchor::Start, 12.0, y_label);
     for (number, series) in series.iter().enumerate() {
         let colour = COLOURS[number % COLOURS.len()];
-        let points: Vec<_> =
-            series.points.iter().filter(finite).map(|&point| place(point)).collect();
+        let points: Vec<_> = finite(series).map(|(x, y)| at((axis.share)(x), y)).collect();
         canvas.curve(&points, colour, !series.dashed && points.len() <= 64, series.dashed);
         let y = below + LEGEND_ROW * number as f64;
         canvas.curve(&[(LEFT, y - 4.0), (LEFT + 24.0, y - 4.0)], colour, false, series.dashed);

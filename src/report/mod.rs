@@ -3,16 +3,20 @@
 
 mod canvas;
 mod chart;
+mod confusion;
 mod dot;
 mod layout;
+mod learning_rates;
 mod page;
 mod states;
 mod svg;
 mod tasks;
 mod timeline;
 
-pub use chart::{Bar, Series, breakdown, chart};
+pub use chart::{Bar, Series, breakdown, chart, logarithmic_chart};
+pub use confusion::confusion;
 pub use dot::dot;
+pub use learning_rates::rate_page;
 pub use page::{Page, Simulated, loss_page, speedup_page};
 pub use states::task_states;
 pub use svg::{NodeCosts, svg, svg_with_costs};

@@ -9,8 +9,7 @@ use crate::tensor::describe_shape;
 
 /// Refuses a run whose activations and gradients pass the machine's memory.
 pub(super) fn check_run(plan: &Plan) -> Result<()> {
-    let fixed = plan.layout.arena_floats.saturating_mul(size_of::<f32>());
-    let bytes = fixed.saturating_add(plan.sequential_peak_bytes());
+    let bytes = plan.run_bytes();
     check(bytes).map_err(|room| {
         let graph = plan.graph();
         let size = |shape: &[usize]| shape.iter().product::<usize>();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use caudal::model::{Model, TrainingConfig};
-use caudal::optimizers::{self, Optimizer};
+use caudal::optimizers::Optimizer;
 use caudal::plan::PlanOptions;
 use caudal::train::Network;
 use caudal::train::checkpoint::{self, Checkpoint, FitRecord};
@@ -119,43 +119,7 @@ impl Train {
         if let Some(size) = self.batch_size {
             training.batch_size = size as usize;
         }
-        if self.optimizer.is_some() || self.learning_rate.is_some() {
-            training.optimizer = self.optimizer(&training.optimizer)?;
-        }
+        self.optimizing.apply(&mut training.optimizer)?;
         Ok(())
-    }
-
-    fn optimizer(&self, before: &Arc<dyn Optimizer>) -> Result<Arc<dyn Optimizer>, Stop> {
-        let asked = self.optimizer.as_deref().unwrap_or(before.kind());
-        let (kind, mut attributes) = match asked.trim_start().starts_with('{') {
-            true => optimizer_table(asked)?,
-            false if asked == before.kind() => (asked.to_owned(), before.attributes()),
-            false => (asked.to_owned(), toml::Table::new()),
-        };
-        let spec = optimizers::find(&kind)?;
-        if let Some(rate) = self.learning_rate {
-            attributes.insert("learning_rate".to_owned(), rate.into());
-        }
-        (spec.parse)(attributes)
-            .map_err(|problem| Stop::Usage(format!("optimizer `{kind}`: {problem}")))
-    }
-}
-
-/// The kind and the attributes of an optimizer written as an inline table.
-fn optimizer_table(text: &str) -> Result<(String, toml::Table), Stop> {
-    let refuse = |problem: &str| {
-        let example = "write it as in { kind = \"sgd\", learning_rate = 0.01 }";
-        Stop::Usage(format!("--optimizer: {problem}; {example}"))
-    };
-    let table = format!("optimizer = {text}").parse::<toml::Table>();
-    let mut table = table.map_err(|error| refuse(error.message()))?;
-    match table.remove("optimizer") {
-        Some(toml::Value::Table(mut attributes)) if table.is_empty() => {
-            match attributes.remove("kind") {
-                Some(toml::Value::String(kind)) => Ok((kind, attributes)),
-                _ => Err(refuse("the table has no `kind`")),
-            }
-        }
-        _ => Err(refuse("it is not one table")),
     }
 }
