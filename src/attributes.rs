@@ -58,31 +58,3 @@ pub(crate) fn kind_and_attributes(
         other => Err(format!("it is {other}, not the name of {what}")),
     }
 }
-
-/// The nearest known name, and all of them.
-pub(crate) fn suggest<'a>(
-    wanted: &str,
-    known: impl Iterator<Item = &'a str>,
-    what: &str,
-) -> String {
-    let known: Vec<&str> = known.collect();
-    let distance = |name: &&&str| strsim::damerau_levenshtein(&wanted.to_lowercase(), name);
-    let near = |name: &&&str| {
-        distance(name) <= 2.max(wanted.chars().count() / 3)
-            || (wanted.len() >= 3 && name.starts_with(wanted))
-    };
-    let list = known.join(", ");
-    match known.iter().filter(near).min_by_key(distance) {
-        Some(nearest) => format!("did you mean `{nearest}`? The {what} are {list}"),
-        None => format!("the {what} are {list}"),
-    }
-}
-
-/// The known name nearest to `wanted`, to suggest it.
-pub(crate) fn nearest<'a>(wanted: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    known
-        .map(|name| (strsim::damerau_levenshtein(wanted, name), name))
-        .filter(|(distance, _)| *distance <= 3)
-        .min()
-        .map(|(_, name)| name)
-}

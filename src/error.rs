@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::names::nearest;
+
 /// What every fallible function of the crate returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -132,7 +134,7 @@ pub enum Error {
     },
 
     /// A name stands in no table.
-    #[error("unknown {what} `{name}`; known are: {known}")]
+    #[error("unknown {what} `{name}`; {}known are: {known}", meant(nearest.as_deref()))]
     Unknown {
         /// What kind of thing was looked up.
         what: &'static str,
@@ -140,6 +142,8 @@ pub enum Error {
         name: String,
         /// The names that exist.
         known: String,
+        /// The one that may be meant.
+        nearest: Option<String>,
     },
 
     /// A policy can't be made, or can't order a plan.
@@ -214,6 +218,11 @@ pub(crate) fn count(number: usize, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 
+/// The question for a name that may be meant.
+fn meant(nearest: Option<&str>) -> String {
+    nearest.map_or_else(String::new, |name| format!("did you mean `{name}`? "))
+}
+
 impl Error {
     /// An error about one node.
     pub(crate) fn node(
@@ -235,6 +244,8 @@ impl Error {
         name: &str,
         known: impl Iterator<Item = &'a str>,
     ) -> Self {
-        Self::Unknown { what, name: name.to_owned(), known: known.collect::<Vec<_>>().join(", ") }
+        let known: Vec<&str> = known.collect();
+        let nearest = nearest(name, known.iter().copied()).map(str::to_owned);
+        Self::Unknown { what, name: name.to_owned(), known: known.join(", "), nearest }
     }
 }

@@ -16,6 +16,7 @@ pub mod measure;
 mod memory;
 pub mod metrics;
 pub mod model;
+mod names;
 mod open;
 pub mod optimizers;
 mod parameter;

@@ -42,7 +42,10 @@ fn orders_and_limits_of_batches_are_obeyed() {
         (&["--order", "sequential", "--stratify-by", "label"], "needs --order stratified"),
         (&["--order", "stratified", "--stratify-by", "nonsense"], "nonsense"),
         (&["--no-shuffle", "--order", "sequential"], "cannot be used with"),
-        (&["--watch", "acuracy"], "unknown loss or metric `acuracy`; known are: loss, accuracy"),
+        (
+            &["--watch", "acuracy"],
+            "unknown loss or metric `acuracy`; did you mean `accuracy`? known are: loss, accuracy",
+        ),
         (&["--best", "/nonsense/file"], "its folder does not exist"),
         (&["--max-batches", "0"], "--max-batches"),
     ] {

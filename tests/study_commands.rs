@@ -202,10 +202,10 @@ fn a_summary_counts_what_the_graph_holds() {
 fn a_saved_model_is_shown_with_what_it_was_trained_on() {
     let folder = tempfile::tempdir().unwrap();
     let [model, table, file] = ["m.safetensors", "t.csv", "t.toml"].map(|name| path(&folder, name));
-    let rows: String = (0..40)
-        .map(|row| format!("{},{},{}\n", row, ["red", "blue"][row % 2], ["yes", "no"][row / 20]))
-        .collect();
-    std::fs::write(&table, format!("size,colour,answer\n{rows}")).unwrap();
+    let row =
+        |row: usize| format!("{row},{},{}", ["red", "blue"][row % 2], ["yes", "no"][row / 20]);
+    let rows: Vec<String> = (0..40).map(row).collect();
+    std::fs::write(&table, format!("size,colour,answer\n{}\n", rows.join("\n"))).unwrap();
     std::fs::write(
         &file,
         "name = 'answers'\n[[node]]\nname = 'x'\nkind = 'input'\nshape = [3]\n\

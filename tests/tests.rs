@@ -41,5 +41,6 @@ mod statistics;
 mod study_commands;
 mod support_graphs;
 mod surface;
+mod sweeps;
 mod tables;
 mod watchdog;

@@ -52,6 +52,16 @@ impl Dividing {
             .writes("--write-split", self.write_split.as_ref())
     }
 
+    /// Whether a file with the parts is written.
+    pub(super) fn writes(&self) -> bool {
+        self.write_split.is_some()
+    }
+
+    /// Whether they ask for a validation part.
+    pub(super) fn has_validation(&self) -> bool {
+        self.validation.is_some() || self.split_by.is_some()
+    }
+
     /// How the data are divided. What was fitted before, when a model that is resumed was saved, stays as it
     /// is.
     pub(super) fn split(&self, data: &DataConfig) -> Result<Split, Stop> {

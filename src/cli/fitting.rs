@@ -155,6 +155,11 @@ impl Fitting {
         record.patience.is_some() || self.best.is_some()
     }
 
+    /// Whether the options alone say that something is chosen by the validation part.
+    pub(super) fn chooses_by_options(&self) -> bool {
+        self.patience.is_some() || self.best.is_some()
+    }
+
     /// The column of a table that holds the weights of the items.
     pub(super) fn weights_column(record: &FitRecord) -> Option<&str> {
         let (name, digest) = record.item_weights.as_ref()?;

@@ -26,6 +26,7 @@ mod resume;
 mod simulate;
 mod speedup;
 mod summary;
+mod sweep;
 mod tables;
 mod trace;
 mod train;
@@ -55,6 +56,7 @@ enum Command {
     Train(Box<train::Train>),
     Evaluate(evaluate::Evaluate),
     FindRate(Box<find_rate::FindRate>),
+    Sweep(sweep::Sweep),
     Predict(predict::Predict),
     Freeze(freeze::Freeze),
     Bench(bench::Bench),
@@ -135,6 +137,7 @@ fn run(command: Command) -> Result<(), Stop> {
         Command::Train(train) => train.run(),
         Command::Evaluate(evaluate) => evaluate.run(),
         Command::FindRate(test) => test.run(),
+        Command::Sweep(sweep) => sweep.run(),
         Command::Predict(predict) => predict.run(),
         Command::Freeze(freeze) => freeze.run(),
         Command::Bench(bench) => bench.run(),

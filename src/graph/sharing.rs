@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use super::builder::{Draft, DraftRole};
 use super::{GraphBuilder, NodeId, NodeName};
-use crate::attributes::nearest;
 use crate::error::{Error, Result};
 use crate::layers::{Layer, ParameterSpec};
+use crate::names::nearest;
 use crate::tensor::describe_shape;
 
 impl GraphBuilder {

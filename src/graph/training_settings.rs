@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use super::builder::{Draft, DraftRole};
 use super::{GraphBuilder, NodeId, Parameter};
-use crate::attributes::nearest;
 use crate::error::{Error, Result};
 use crate::layers::ParameterKind;
+use crate::names::nearest;
 use crate::regularizers::{self, Regularizer};
 
 /// The attributes that layers with parameters have in model files beside those of their kind.

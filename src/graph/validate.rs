@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use super::builder::{Draft, DraftRole};
 use super::{Graph, Node, NodeId, Parameter, sharing, training_settings};
-use crate::attributes::nearest;
 use crate::context::Signature;
 use crate::error::{Error, Result, count};
 use crate::flow::topological::topological_order;
 use crate::layers::{Arity, Misfit, ParameterSpec};
+use crate::names::nearest;
 use crate::tensor::{Shape, describe_shape};
 
 /// Items larger than this many numbers are refused: they are mistakes, and products of such sizes

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use crate::attributes::suggest;
 use crate::error::count;
 use crate::graph::{Block, DraftRole, GraphBuilder, NodeName};
+use crate::names::suggest;
 
 /// One `[[node]]` of a file.
 pub(super) struct Entry<'t> {

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use super::CustomKinds;
 use super::blocks::Content;
-use crate::attributes::{nearest, suggest};
 use crate::blocks::BLOCKS;
 use crate::data::DATA_ATTRIBUTES;
 use crate::graph::{DraftRole, TRAINING_ATTRIBUTES, TrainingSettings};
 use crate::layers::LAYERS;
 use crate::losses::LOSSES;
 use crate::metrics::METRICS;
+use crate::names::{nearest, suggest};
 use crate::optimizers::{OPTIMIZERS, Optimizer};
 use crate::tensor::Shape;
 

@@ -9,10 +9,10 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use super::blocks::{self, Outputs};
 use super::{CustomKinds, Model, TrainingConfig, kinds, manual};
-use crate::attributes::suggest;
 use crate::data::{DataConfig, NodeColumns};
 use crate::error::{Error, Result};
 use crate::graph::GraphBuilder;
+use crate::names::suggest;
 use crate::optimizers::Optimizer;
 
 type Entry<'t> = Spanned<DeValue<'t>>;

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::PresetSpec;
-use crate::attributes::suggest;
 use crate::error::{Error, Result};
+use crate::names::suggest;
 
 /// An argument of a preset.
 #[derive(Debug)]

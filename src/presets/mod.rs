@@ -22,13 +22,13 @@ use std::sync::Arc;
 pub use arguments::{Argument, ArgumentValues, Values};
 pub(crate) use wiring::Wiring;
 
-use crate::attributes::suggest;
 use crate::error::{Error, Result};
 use crate::graph::{GraphBuilder, NodeName};
 use crate::layers::{Conv2d, Dense, Flatten, MaxPool, Relu};
 use crate::losses::SoftmaxCrossEntropy;
 use crate::metrics::Accuracy;
 use crate::model::{Model, TrainingConfig};
+use crate::names::suggest;
 use crate::optimizers::Sgd;
 
 /// The preset for those who name none.

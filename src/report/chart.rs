@@ -74,8 +74,9 @@ pub fn logarithmic_chart(title: &str, x_label: &str, y_label: &str, series: &[Se
         })
         .collect();
     let powers = || all_points(&series).map(|point| point.0.log10());
-    let first = powers().fold(f64::INFINITY, f64::min).floor();
-    let last = powers().fold(f64::NEG_INFINITY, f64::max).ceil();
+    // Powers of ten that are no numbers of the machine are next to some.
+    let first = (powers().fold(f64::INFINITY, f64::min) + 1e-6).floor();
+    let last = (powers().fold(f64::NEG_INFINITY, f64::max) - 1e-6).ceil();
     let (first, last) = if first.is_finite() { (first, last.max(first + 1.0)) } else { (0.0, 1.0) };
     let length = last - first;
     let step = (length / 10.0).ceil().max(1.0);

@@ -350,7 +350,7 @@ mod tests {
         assert_eq!((rates[0], rates[20]), (1e-4, 1e-2));
         assert!((rates[10] - 1e-3).abs() < 1e-8, "{}", rates[10]);
         let losses: Vec<f64> = test.points.iter().map(|point| point.loss).collect();
-        assert_eq!(test.points[0].smoothed, (losses[0] + losses[1]) / 2.0);
+        assert_eq!(test.points[0].smoothed, f64::midpoint(losses[0], losses[1]));
         assert_eq!(test.points[9].smoothed, losses[8..11].iter().sum::<f64>() / 3.0);
     }
 

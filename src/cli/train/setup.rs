@@ -34,6 +34,35 @@ impl Train {
         Ok(network)
     }
 
+    /// The data, if the options name them.
+    pub(in crate::cli) fn data(&self) -> Option<&str> {
+        self.data.as_deref()
+    }
+
+    /// Whether the options bring about a validation part.
+    pub(in crate::cli) fn has_validation(&self) -> bool {
+        self.dividing.has_validation() || self.fitting.chooses_by_options()
+    }
+
+    /// What no two trainings can share, if an option names such.
+    pub(in crate::cli) fn not_for_sweeps(&self) -> Option<&'static str> {
+        let given = [
+            (self.model.is_some(), "a second model"),
+            (self.save.is_some(), "--save"),
+            (self.resume.is_some(), "--resume"),
+            (self.folds.is_some(), "--folds"),
+            (self.trace.is_some(), "--trace"),
+            (self.report.is_wanted(), "--report or --pictures"),
+            (self.json, "--json"),
+            (self.quiet, "--quiet"),
+            (self.fitting.best.is_some(), "--best"),
+            (self.fitting.log.is_some(), "--log"),
+            (self.fitting.learning_rate_log.is_some(), "--learning-rate-log"),
+            (self.dividing.writes(), "--write-split"),
+        ];
+        given.iter().find(|(given, _)| *given).map(|(_, name)| *name)
+    }
+
     /// What decides the numbers: by the options, the file to resume, and the model.
     pub(super) fn settle(
         &self,

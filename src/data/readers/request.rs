@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use super::{ReaderSpec, reader};
-use crate::attributes::suggest;
 use crate::data::refuse;
 use crate::error::Result;
 use crate::graph::Graph;
+use crate::names::suggest;
 
 /// What a reader is asked for.
 #[derive(Debug)]

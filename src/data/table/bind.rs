@@ -197,7 +197,7 @@ fn select(table: &Table, node: &str, selector: &str) -> Result<Selected> {
 
 /// The refusal of a table that has no such column.
 pub(super) fn lacks(table: &Table, node: &str, column: &str) -> Error {
-    let near = crate::attributes::nearest(column, table.columns.iter().map(String::as_str));
+    let near = crate::names::nearest(column, table.columns.iter().map(String::as_str));
     let near = near.map(|near| format!("; did you mean `{}`?", escaped(near))).unwrap_or_default();
     refuse(
         &table.origin,

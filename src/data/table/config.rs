@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use toml::{Table as Toml, Value};
 
 use super::Encoder;
-use crate::attributes::suggest;
 use crate::data::{Split, escaped};
+use crate::names::suggest;
 
 /// The attributes of inputs and targets beside their shape: name, type, and meaning.
 pub(crate) const DATA_ATTRIBUTES: &[(&str, &str, &str)] = &[

@@ -12,8 +12,8 @@ use std::fmt::Write;
 use self::sections::sections;
 use self::table::{Key, Line, lines, table};
 use super::{TrainingConfig, write};
-use crate::attributes::suggest;
 use crate::error::{Error, Result};
+use crate::names::suggest;
 
 /// The keys at the top of a file, with their type and meaning.
 pub(super) const FILE_KEYS: &[Key] = &[

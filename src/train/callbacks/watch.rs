@@ -86,6 +86,11 @@ impl Watch {
         &self.name
     }
 
+    /// Which of two values is better.
+    pub fn better(&self) -> Better {
+        self.better
+    }
+
     /// In how many epochs the value was infinite or no number, and so no improvement.
     pub fn not_finite(&self) -> usize {
         self.not_finite
