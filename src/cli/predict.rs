@@ -16,7 +16,7 @@ use super::{Stop, options};
 
 /// Writes what a saved model predicts, as CSV: a header, then one line an item.
 ///
-/// The columns are the item's number, and for every output its values; before these, where a loss
+/// The columns are the item's number, of images their file, and for every output its values; before these, where a loss
 /// wants classes, the likeliest class, as the word that stood for it in a table. Where a target was
 /// scaled, the values are in the unit of the table. A frozen model has no loss, and so no classes but
 /// those of words.
@@ -49,7 +49,8 @@ impl Predict {
         let (items, more) = data::load_to_predict(&self.data, &graph, batch_size, network.data())?;
         notes(&more);
         let encoder = network.data().encoder().cloned();
-        let writer = Writer { graph: &graph, encoder: encoder.as_ref() };
+        let names = items.item_names().map(<[String]>::to_vec);
+        let writer = Writer { graph: &graph, encoder: encoder.as_ref(), names };
         let mut text = writer.header();
         match self.in_flight {
             None => writer.lines(0, &network.predict_data(&items, batch_size)?, &mut text),
@@ -71,6 +72,8 @@ impl Predict {
 struct Writer<'a> {
     graph: &'a Graph,
     encoder: Option<&'a Encoder>,
+    /// The files of the items, where each has one.
+    names: Option<Vec<String>>,
 }
 
 /// One output as columns.
@@ -98,6 +101,9 @@ impl Writer<'_> {
     /// The names of all columns, and the end of the line.
     fn header(&self) -> String {
         let mut text = "item".to_owned();
+        if self.names.is_some() {
+            text.push_str(",file");
+        }
         for &id in self.graph.outputs() {
             let node = &self.graph.nodes()[id];
             if self.has_classes(id) {
@@ -126,6 +132,9 @@ impl Writer<'_> {
         for item in 0..items.unwrap_or(0) {
             // Writing to a string can't fail.
             let _ = write!(text, "{}", first + item);
+            if let Some(name) = self.names.as_ref().and_then(|names| names.get(first + item)) {
+                text.push_str(&quoted(name));
+            }
             for columns in &mut all {
                 let here = item * columns.width..(item + 1) * columns.width;
                 let numbers = &mut columns.numbers[here];

@@ -1,6 +1,7 @@
 //! Named columns with one entry per item.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use super::{class_index, refuse};
 use crate::error::count;
@@ -68,6 +69,7 @@ pub struct Dataset {
     name: String,
     inputs: Vec<Column>,
     targets: Vec<Column>,
+    item_names: Option<Arc<[String]>>,
 }
 
 impl Dataset {
@@ -128,7 +130,7 @@ impl Dataset {
                 column.values = column.values.as_standard_layout().into_owned().into_shared();
             }
         }
-        Ok(Self { name, inputs, targets })
+        Ok(Self { name, inputs, targets, item_names: None })
     }
 
     /// The name, for messages and reports.
@@ -141,6 +143,18 @@ impl Dataset {
     pub fn renamed(mut self, name: impl Into<String>) -> Self {
         self.name = name.into();
         self
+    }
+
+    /// The same items, with a name for each. Names that are more or fewer than items are left out.
+    #[must_use]
+    pub fn with_item_names(mut self, names: Vec<String>) -> Self {
+        self.item_names = (names.len() == self.len()).then(|| names.into());
+        self
+    }
+
+    /// What the items are called, if they have names: the files of images, say.
+    pub fn item_names(&self) -> Option<&[String]> {
+        self.item_names.as_deref()
     }
 
     /// The number of items, at least 1.
@@ -190,6 +204,10 @@ impl Dataset {
             name: self.name.clone(),
             inputs: self.inputs.iter().map(choose).collect::<Result<_>>()?,
             targets: self.targets.iter().map(choose).collect::<Result<_>>()?,
+            item_names: self
+                .item_names
+                .as_ref()
+                .map(|names| items.iter().map(|&item| names[item].clone()).collect()),
         })
     }
 }

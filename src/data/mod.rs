@@ -7,15 +7,20 @@
 //! | a folder of IDX files named as MNIST's are | [`read_idx_folder`] |
 //! | one IDX file | [`read_idx`] |
 //! | a CSV file, as a [`Table`] of text | `read_table`, with the feature `csv` |
+//! | a folder of images by class, or a table with paths of images | [`load()`], with the feature `images` |
 //! | a table, as the numbers that a graph takes | [`Encoder`] |
 //! | random numbers of given shapes | [`synthetic()`] |
 //! | random numbers that fit a graph | [`synthetic_for`] |
 //! | any of these, by what a user writes, divided into parts | [`load()`] |
 //!
+//! [`AUGMENTATIONS`] is the table of random changes of the items that a network is trained on.
+//!
 //! Files may be gzipped, where the crate is built with its feature `gzip`. [`READERS`] is the table of what
 //! [`load()`] reads. `docs/data.md` has all rules.
 
+mod augmentations;
 mod dataset;
+mod images;
 mod load;
 mod parts;
 mod readers;
@@ -29,6 +34,11 @@ mod weights;
 use std::fmt::Display;
 use std::path::Path;
 
+pub use augmentations::{
+    AUGMENTATIONS, Augmentation, AugmentationSpec, Crop, Direction, Flip, ItemRandom, Noise, Shift,
+    parse_augmentations,
+};
+pub(crate) use augmentations::{augmentation, check_mix_up, mix, value as augmentation_value};
 pub use dataset::{Column, Dataset, gather};
 pub(crate) use load::check_classes;
 pub use load::{Item, LoadOptions, Loaded, load, load_folds, load_to_evaluate, load_to_predict};
@@ -40,8 +50,8 @@ pub use readers::{
 pub use sampler::{Order, Sampler, batches};
 pub(crate) use table::DATA_ATTRIBUTES;
 pub use table::{
-    Categories, ColumnEncoder, ColumnOptions, DataConfig, Encoder, Encoding, Fitted, Missing,
-    NodeColumns, NodeEncoder, Scale, Selector, Table, Unknown,
+    Categories, ColumnEncoder, ColumnOptions, DataConfig, Encoder, Encoding, Fitted, ImageFit,
+    Missing, NodeColumns, NodeEncoder, Scale, Selector, Table, Unknown,
 };
 #[cfg(feature = "csv")]
 pub use table::{TableOptions, read_table};

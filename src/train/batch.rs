@@ -98,6 +98,11 @@ impl Gathered {
         self.items
     }
 
+    /// The numbers of all items, column by column, to be changed.
+    pub(super) fn numbers_mut(&mut self) -> impl Iterator<Item = &mut Vec<f32>> {
+        self.numbers.iter_mut().map(|(_, numbers)| numbers)
+    }
+
     /// The numbers of all items, for [`bind`].
     pub(super) fn by_node(&self) -> impl Iterator<Item = (NodeId, &[f32])> {
         self.numbers.iter().map(|(id, numbers)| (*id, numbers.as_slice()))

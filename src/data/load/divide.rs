@@ -140,17 +140,23 @@ pub(super) fn divide(
             return Err(refused(format!("column `{}` leaves nothing to train on", escaped(by))));
         }
     } else {
-        let fraction = match (&split.test, source) {
-            (Some(Share::Fraction(_)), Source::Parts { .. }) => {
+        let own = if let Source::Table(table) = source { table.own_parts() } else { None };
+        if let Some(own) = own {
+            parts.copy_from_slice(own);
+        }
+        let brings_test = parts.contains(&Part::Test) || matches!(source, Source::Parts { .. });
+        let fraction = match &split.test {
+            Some(Share::Fraction(_)) if brings_test => {
                 return Err(refuse(
                     escaped(text),
                     "a fraction is asked for as test part, but the data have one of their own",
                     "leave --test out",
                 ));
             }
-            (Some(Share::Fraction(fraction)), _) => *fraction,
-            (Some(Share::File(_)), _) | (None, Source::Parts { .. }) => 0.0,
-            (None, _) => TEST_FRACTION,
+            Some(Share::Fraction(fraction)) => *fraction,
+            Some(Share::File(_)) => 0.0,
+            None if brings_test => 0.0,
+            None => TEST_FRACTION,
         };
         take(&mut parts, &units, Part::Test, fraction, split.seed).map_err(refused)?;
     }
@@ -168,7 +174,14 @@ pub(super) fn validate(
     notes: &mut Vec<String>,
 ) -> Result<()> {
     if parts.contains(&Part::Validation) {
-        return Ok(());
+        return match split.validation {
+            Some(Share::Fraction(_)) => Err(refuse(
+                escaped(text),
+                "a fraction is asked for as validation part, but the data have one of their own",
+                "leave --validation out",
+            )),
+            _ => Ok(()),
+        };
     }
     if split.validation.is_none() && options.chooses && options.config.fitted.is_none() {
         notes.push(format!(

@@ -14,7 +14,9 @@ use divide::{divide, units, validate};
 use super::parts::{self, Units};
 use super::readers::Request;
 use super::table::{DataConfig, Encoder};
-use super::{Dataset, Part, Share, Source, Split, class_index, escaped, refuse, target_classes};
+use super::{
+    Dataset, Part, Share, Source, Split, Table, class_index, escaped, refuse, target_classes,
+};
 use crate::error::{Result, count};
 use crate::graph::Graph;
 use crate::setters::setters;
@@ -129,6 +131,12 @@ pub fn load_folds(text: &str, options: &LoadOptions<'_>, number: usize) -> Resul
         other => other,
     };
     let split = &options.split;
+    if let Source::Table(table) = &source
+        && table.own_parts().is_some()
+    {
+        let problem = "folds make the test parts, but the data have parts of their own";
+        return Err(refuse(escaped(text), problem, "name the folder of the training part"));
+    }
     if split.test.is_some() || split.by.is_some() {
         return Err(refuse(
             escaped(text),
@@ -181,13 +189,19 @@ pub fn load_to_predict(
         Source::Items(data) | Source::Parts { test: data, .. } => return Ok((data, Vec::new())),
     };
     let mut notes = table.notes().to_vec();
-    let all: Vec<usize> = (0..table.len()).collect();
+    let all = of_part(&table, Part::Test);
     if let Some(encoder) = config.encoder() {
         notes.extend(note_unused(&table, encoder, &[]));
         return Ok((encoder.transform(&table, &all, false)?, notes));
     }
     let encoder = Encoder::without_training(&table, graph, config)?;
     Ok((encoder.transform(&table, &all, false)?, notes))
+}
+
+/// The items of a table that are for `part`, where it says so itself; otherwise all.
+fn of_part(table: &Table, part: Part) -> Vec<usize> {
+    let own = table.own_parts().filter(|own| own.contains(&part));
+    (0..table.len()).filter(|&row| own.is_none_or(|own| own[row] == part)).collect()
 }
 
 /// The items that a user writes as `text` to test a saved model with, and what the user should know:
@@ -209,8 +223,7 @@ pub fn load_to_evaluate(
         if digest != Some(&table.digest()) {
             let mut notes = table.notes().to_vec();
             notes.extend(note_unused(table, encoder, &[]));
-            let all: Vec<usize> = (0..table.len()).collect();
-            return Ok((encoder.transform(table, &all, true)?, notes));
+            return Ok((encoder.transform(table, &of_part(table, part), true)?, notes));
         }
     }
     // What was not trained on a table has nothing to say of one.

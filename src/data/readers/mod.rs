@@ -6,6 +6,7 @@
 mod csv;
 mod digits;
 mod idx;
+mod images;
 mod request;
 mod synthetic;
 
@@ -20,7 +21,8 @@ use super::{Dataset, Table, refuse};
 use crate::error::Result;
 
 /// Every reader, in the order in which they are asked whether some data is theirs.
-pub const READERS: &[&ReaderSpec] = &[&digits::SPEC, &synthetic::SPEC, &idx::SPEC, &csv::SPEC];
+pub const READERS: &[&ReaderSpec] =
+    &[&digits::SPEC, &synthetic::SPEC, &idx::SPEC, &csv::SPEC, &images::SPEC];
 
 /// What a reader found.
 #[derive(Clone, Debug)]

@@ -74,6 +74,21 @@ pub(super) fn bind(
     let options_of = |id: NodeId| {
         config.nodes.get(&graph.nodes()[id].name).map(|it| it.options.clone()).unwrap_or_default()
     };
+    // Inputs of a folder of images.
+    if let Some(file) = table.file_column() {
+        let is_input = |id: &NodeId| !target_ids.contains(id);
+        let inputs = open.iter().copied().filter(is_input).collect::<Vec<_>>();
+        bound.extend(inputs.iter().map(|&id| (id, vec![(file, options_of(id))])));
+        open.retain(|id| !is_input(id));
+        free[file] = false;
+        if table.lacks_classes() && !open.is_empty() {
+            return Err(refuse(
+                &table.origin,
+                "its images have no classes, which the targets need",
+                "put the images of every class into a folder of its own, as in cats/1.png",
+            ));
+        }
+    }
     // Nodes that are called like a column.
     open.retain(|&id| {
         let options = options_of(id);
