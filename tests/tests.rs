@@ -15,6 +15,7 @@ mod floors;
 mod flow_api;
 mod freezing;
 mod graph_errors;
+mod item_sources;
 mod laws;
 mod micro_batches;
 mod network_operations;

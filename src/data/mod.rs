@@ -15,11 +15,13 @@
 //! Files may be gzipped, where the crate is built with its feature `gzip`. [`READERS`] is the table of what
 //! [`load()`] reads. `docs/data.md` has all rules.
 
+mod column;
 mod dataset;
 mod load;
 mod parts;
 mod readers;
 mod sampler;
+mod source;
 mod split;
 mod strata;
 mod stream;
@@ -29,7 +31,8 @@ mod weights;
 use std::fmt::Display;
 use std::path::Path;
 
-pub use dataset::{Column, Dataset, gather};
+pub use column::Column;
+pub use dataset::Dataset;
 pub(crate) use load::check_classes;
 pub use load::{Item, LoadOptions, Loaded, load, load_folds, load_to_evaluate, load_to_predict};
 pub use parts::{Part, Share, Split};
@@ -38,6 +41,7 @@ pub use readers::{
     reader, synthetic, synthetic_for,
 };
 pub use sampler::{Order, Sampler, batches};
+pub use source::ItemSource;
 pub(crate) use table::DATA_ATTRIBUTES;
 pub use table::{
     Categories, ColumnEncoder, ColumnOptions, DataConfig, Encoder, Encoding, Fitted, Missing,
