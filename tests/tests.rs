@@ -16,6 +16,7 @@ mod flow_api;
 mod freezing;
 mod graph_errors;
 mod images;
+mod item_sources;
 mod laws;
 mod micro_batches;
 mod network_operations;

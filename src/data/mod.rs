@@ -19,12 +19,14 @@
 //! [`load()`] reads. `docs/data.md` has all rules.
 
 mod augmentations;
+mod column;
 mod dataset;
 mod images;
 mod load;
 mod parts;
 mod readers;
 mod sampler;
+mod source;
 mod split;
 mod strata;
 mod stream;
@@ -39,7 +41,8 @@ pub use augmentations::{
     parse_augmentations,
 };
 pub(crate) use augmentations::{augmentation, check_mix_up, mix, value as augmentation_value};
-pub use dataset::{Column, Dataset, gather};
+pub use column::Column;
+pub use dataset::Dataset;
 pub(crate) use load::check_classes;
 pub use load::{Item, LoadOptions, Loaded, load, load_folds, load_to_evaluate, load_to_predict};
 pub use parts::{Part, Share, Split};
@@ -48,6 +51,7 @@ pub use readers::{
     reader, synthetic, synthetic_for,
 };
 pub use sampler::{Order, Sampler, batches};
+pub use source::ItemSource;
 pub(crate) use table::DATA_ATTRIBUTES;
 pub use table::{
     Categories, ColumnEncoder, ColumnOptions, DataConfig, Encoder, Encoding, Fitted, ImageFit,

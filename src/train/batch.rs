@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use crate::context::Mode;
-use crate::data::{Column, gather};
+use crate::data::Column;
 use crate::error::{Error, Result};
 use crate::graph::{Graph, NodeId};
 use crate::run::Run;
@@ -88,7 +88,7 @@ impl Gathered {
         self.numbers.resize_with(columns.len(), Default::default);
         for ((id, column), (node, numbers)) in columns.iter().zip(&mut self.numbers) {
             *node = *id;
-            gather(&column.values, items, numbers)?;
+            column.gather(items, numbers)?;
         }
         Ok(())
     }

@@ -15,6 +15,10 @@ use crate::graph::NodeId;
 /// another thread.
 const WORTH_A_THREAD: usize = 1 << 16;
 
+/// So many batches of a source that is not in memory are read ahead, by a thread whatever their size: the time of
+/// a reading varies. Of data in memory it is one.
+const READ_AHEAD: usize = 4;
+
 /// One batch, ready to be bound.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
@@ -97,22 +101,23 @@ pub(super) enum Feed {
 }
 
 impl Feed {
-    /// A feed of the columns' items, epoch after epoch in the order of the sampler; large batches are
-    /// gathered by a thread of `scope`.
+    /// A feed of the columns' items, epoch after epoch in the order of the sampler; large batches, and
+    /// those of sources that are not in memory, are gathered by a thread of `scope`.
     pub(super) fn new<'scope>(
         scope: &'scope Scope<'scope, '_>,
         from: Items,
         options: &FitOptions<'_>,
     ) -> Self {
-        let items = from.sampler.items();
-        let numbers: usize =
-            from.columns.iter().map(|(_, column)| column.values.len() / items).sum();
+        let numbers: usize = from.columns.iter().map(|(_, column)| column.item_size()).sum();
+        let numbers = numbers.saturating_mul(options.batch_size.min(from.sampler.items()));
+        let in_memory = from.columns.iter().all(|(_, column)| column.tensor().is_some());
         let mut gatherer = Gatherer::new(from, options);
-        if numbers * options.batch_size < WORTH_A_THREAD {
+        if in_memory && numbers < WORTH_A_THREAD {
             return Self::Now(Box::new(gatherer), Batch::default());
         }
-        let (send, batches) = bounded(1);
-        let (give_back, spares) = bounded::<Batch>(2);
+        let ahead = if in_memory { 1 } else { READ_AHEAD };
+        let (send, batches) = bounded(ahead);
+        let (give_back, spares) = bounded::<Batch>(ahead + 1);
         scope.spawn(move || {
             // Ends after the last epoch, or when the feed is dropped.
             while let Some(batch) = gatherer.gather(spares.try_recv().unwrap_or_default()) {

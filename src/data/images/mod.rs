@@ -7,14 +7,17 @@ mod decode;
 mod tests;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
 use super::table::ImageFit;
-use super::{Column, escaped, refuse};
+use super::{Column, ItemSource, escaped, refuse};
 use crate::error::{Error, Result};
-use crate::memory;
 use crate::tensor::{Shape, Tensor, describe_shape};
+
+/// Images of a node that take more bytes as numbers are not kept in memory.
+pub(super) const MOST_IN_MEMORY: usize = 1 << 30;
 
 /// Images that are decoded beside each other before errors are looked for.
 const AT_ONCE: usize = 256;
@@ -77,44 +80,17 @@ impl ImageFiles {
         Self { frame, shape, files }
     }
 
-    pub(super) fn items(&self) -> usize {
-        self.files.len()
-    }
-
-    /// The shape of one image.
-    pub(super) fn item_shape(&self) -> &[usize] {
-        &self.shape
-    }
-
-    /// Decodes some of the images, several beside each other.
+    /// All of them as the column of a node: in memory where they take no more than `most` bytes, or else decoded as
+    /// they are used.
     ///
     /// # Errors
-    /// [`Error::Data`] of the first that can't be decoded.
-    pub(super) fn read(&self, items: &[usize], into: &mut [f32]) -> Result<()> {
-        let size = self.shape.iter().product::<usize>().max(1);
-        for (items, into) in items.chunks(AT_ONCE).zip(into.chunks_mut(AT_ONCE * size)) {
-            let decoded: Vec<Result<()>> = items
-                .par_iter()
-                .zip(into.par_chunks_mut(size))
-                .map(|(&item, numbers)| self.decode(item, numbers))
-                .collect();
-            decoded.into_iter().collect::<Result<()>>()?;
-        }
-        Ok(())
-    }
-
-    /// All of them as the column of a node.
-    ///
-    /// # Errors
-    /// [`Error::Data`] if memory does not hold them, or of the first that can't be decoded.
-    pub(super) fn column(self, node: &str) -> Result<Column> {
+    /// [`Error::Data`] of the first that can't be decoded, if they are decoded now.
+    pub(super) fn column(self, node: &str, most: usize) -> Result<Column> {
         let shape = [&[self.items()], self.item_shape()].concat();
         let numbers = shape.iter().product::<usize>();
-        memory::check(numbers.saturating_mul(size_of::<f32>())).map_err(|room| {
-            let bytes = memory::amount(numbers * size_of::<f32>());
-            let problem = format!("memory does not hold its images: they take {bytes}, {room}");
-            refuse(format!("node `{}`", escaped(node)), problem, "use fewer or smaller images")
-        })?;
+        if numbers.saturating_mul(size_of::<f32>()) > most {
+            return Ok(Column::from_source(node, Arc::new(self)));
+        }
         let mut values = vec![0.0; numbers];
         let all: Vec<usize> = (0..self.items()).collect();
         self.read(&all, &mut values)?;
@@ -143,6 +119,30 @@ impl ImageFiles {
             ),
             "build it with its Cargo feature `images`".to_owned(),
         ))
+    }
+}
+
+impl ItemSource for ImageFiles {
+    fn items(&self) -> usize {
+        self.files.len()
+    }
+
+    fn item_shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// Decodes several beside each other. The error is that of the first that can't be decoded.
+    fn read(&self, items: &[usize], into: &mut [f32]) -> Result<()> {
+        let size = self.shape.iter().product::<usize>().max(1);
+        for (items, into) in items.chunks(AT_ONCE).zip(into.chunks_mut(AT_ONCE * size)) {
+            let decoded: Vec<Result<()>> = items
+                .par_iter()
+                .zip(into.par_chunks_mut(size))
+                .map(|(&item, numbers)| self.decode(item, numbers))
+                .collect();
+            decoded.into_iter().collect::<Result<()>>()?;
+        }
+        Ok(())
     }
 }
 

@@ -135,10 +135,18 @@ fn the_first_broken_image_is_named_however_many_there_are() {
         (0..700).map(|item| (file(item), format!("item {item}"))).collect()
     };
     let frame = || Frame::new("x", &[9, 12, 3], ImageFit::Exact).unwrap();
-    let message = ImageFiles::new(frame(), files(&[699, 300, 301])).column("x").unwrap_err();
+    let message =
+        ImageFiles::new(frame(), files(&[699, 300, 301])).column("x", usize::MAX).unwrap_err();
     assert!(message.to_string().contains("item 300: "), "{message}");
-    let column = ImageFiles::new(frame(), files(&[])).column("x").unwrap();
-    assert_eq!(column.values.shape(), [700, 9, 12, 3]);
+    let memory = ImageFiles::new(frame(), files(&[])).column("x", usize::MAX).unwrap();
+    assert_eq!(memory.tensor().unwrap().shape(), [700, 9, 12, 3]);
+    // What is decoded as it is used has its errors there.
+    let source = ImageFiles::new(frame(), files(&[699, 300, 301])).column("x", 1 << 20).unwrap();
+    assert!(source.tensor().is_none());
+    let mut numbers = Vec::new();
+    source.gather(&[4, 2], &mut numbers).unwrap();
+    let message = source.gather(&[3, 301, 300], &mut numbers).unwrap_err().to_string();
+    assert!(message.contains("item 301: "), "{message}");
 }
 
 #[test]
@@ -148,4 +156,39 @@ fn shapes_that_no_image_has_are_refused() {
         assert!(problem.contains("node `x` has the shape"), "{problem}");
         assert!(remedy.contains("[32, 32, 3]"), "{remedy}");
     }
+}
+
+/// The bytes of a network that was trained on images in three sizes of files, in memory or decoded as they are used.
+fn trained(most: usize) -> String {
+    use crate::data::Dataset;
+    use crate::graph::GraphBuilder;
+    use crate::layers::{Dense, Flatten};
+    use crate::losses::SoftmaxCrossEntropy;
+    use crate::optimizers::Sgd;
+    use crate::train::{FitOptions, Network, NetworkOptions};
+
+    let names = ["rgb.png", "rgb.jpg", "grey.png", "palette.png", "turned.jpg", "rgba.png"];
+    let file = |name: &&str| (Path::new(FOLDER).join(name), String::new());
+    let files: Vec<(PathBuf, String)> = names.iter().cycle().take(50).map(file).collect();
+    let frame = Frame::new("image", &[6, 6, 3], ImageFit::Crop).unwrap();
+    let images = ImageFiles::new(frame, files).column("image", most).unwrap();
+    assert_eq!(images.tensor().is_some(), most > 0);
+    let labels: Vec<f32> = (0..50).map(|item| (item % 6) as f32).collect();
+    let labels = Column::new("label", Tensor::from_shape_vec(vec![50], labels).unwrap());
+    let data = Dataset::new("images", vec![images], vec![labels]).unwrap();
+    let mut net = GraphBuilder::new("small");
+    let (image, label) = (net.input("image", [6, 6, 3]), net.target("label", []));
+    let flat = net.layer("flat", Flatten, [&image]);
+    let scores = net.layer("scores", Dense::new(6), [&flat]);
+    net.loss("loss", SoftmaxCrossEntropy, [&scores, &label]);
+    let graph = Arc::new(net.build().unwrap());
+    let options = NetworkOptions::default().seed(4);
+    let mut network = Network::from_parts(graph, Arc::new(Sgd::new(0.1)), options).unwrap();
+    network.fit(&data, &FitOptions::default().epochs(3).batch_size(7)).unwrap();
+    network.weights_sha256()
+}
+
+#[test]
+fn bytes_are_the_same_from_memory_and_decoded_as_used() {
+    assert_eq!(trained(usize::MAX), trained(0));
 }

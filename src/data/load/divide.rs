@@ -60,9 +60,11 @@ pub(super) fn units(
             let columns = data.targets().iter().filter(|column| {
                 names.contains(&column.name.as_str()) || (alone && !names.is_empty())
             });
-            for column in columns.filter(|column| column.class_count().is_some()) {
-                for (key, value) in keys.iter_mut().zip(&column.values) {
-                    key.push(class_index(*value).unwrap_or(0));
+            for column in columns {
+                if column.class_count()?.is_some() {
+                    for (key, &value) in keys.iter_mut().zip(column.all()?.iter()) {
+                        key.push(class_index(value).unwrap_or(0));
+                    }
                 }
             }
         }

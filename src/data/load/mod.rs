@@ -14,13 +14,10 @@ use divide::{divide, units, validate};
 use super::parts::{self, Units};
 use super::readers::Request;
 use super::table::{DataConfig, Encoder};
-use super::{
-    Dataset, Part, Share, Source, Split, Table, class_index, escaped, refuse, target_classes,
-};
+use super::{Column, Dataset, Part, Share, Source, Split, Table, escaped, refuse, target_classes};
 use crate::error::{Result, count};
 use crate::graph::Graph;
 use crate::setters::setters;
-use crate::tensor::Tensor;
 
 /// What data are loaded for.
 #[derive(Clone, Debug)]
@@ -262,21 +259,14 @@ pub(crate) fn check_classes(
     graph: &Graph,
     target: usize,
     data: &Dataset,
-    values: &Tensor,
+    column: &Column,
 ) -> Result<()> {
     let Some(classes) = target_classes(graph, target) else { return Ok(()) };
-    let fits = |value: f32| class_index(value).is_some_and(|class| class < classes);
-    let per_item = (values.len() / data.len().max(1)).max(1);
-    match values.iter().position(|&value| !fits(value)) {
-        None => Ok(()),
-        Some(place) => {
-            let value = values.iter().nth(place).copied().unwrap_or_default();
-            let node = &graph.nodes()[target].name;
-            Err(refuse(
-                format!("data set `{}`, item {}, for node `{node}`", data.name(), place / per_item),
-                format!("expected a class below {classes}, found {value}"),
-                "number the classes 0, 1, 2 and so on, or give the prediction more units",
-            ))
-        }
-    }
+    let Some((item, value)) = column.first_no_class(classes)? else { return Ok(()) };
+    let node = &graph.nodes()[target].name;
+    Err(refuse(
+        format!("data set `{}`, item {item}, for node `{node}`", data.name()),
+        format!("expected a class below {classes}, found {value}"),
+        "number the classes 0, 1, 2 and so on, or give the prediction more units",
+    ))
 }

@@ -49,7 +49,7 @@ use crate::tensor::{Shape, Tensor};
 /// // Another table: its columns are found by name, and it needs no targets.
 /// let table = Table::new("others", ["city", "height"], [["Paris", "200"]])?;
 /// let data = encoder.transform(&table, &[0], false)?;
-/// assert_eq!(data.inputs()[0].values.as_slice().unwrap(), [2.0, 1.0, 0.0]);
+/// assert_eq!(data.inputs()[0].tensor().unwrap().as_slice().unwrap(), [2.0, 1.0, 0.0]);
 /// # Ok::<(), caudal::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -8,9 +8,10 @@ use super::field::refuse_field;
 use super::fit::Field;
 use super::text::Table;
 use super::words::{Categories, ImageFit};
-use crate::data::images::{Frame, ImageFiles};
-use crate::data::{Column, MAX_VALUES, Part, refuse};
+use crate::data::images::{Frame, ImageFiles, MOST_IN_MEMORY};
+use crate::data::{Column, ItemSource, MAX_VALUES, Part, refuse};
 use crate::error::Result;
+use crate::memory;
 
 /// The column of a folder of images with their paths, and the one with the names of their folders.
 const FILE: &str = "file";
@@ -167,6 +168,7 @@ impl NodeEncoder {
             let problem = format!("node `{}` would have more than {MAX_VALUES} numbers", self.node);
             return Err(refuse(&table.origin, problem, "use fewer or smaller images"));
         }
-        images.column(&self.node).map(Some)
+        let most = if memory::check(MOST_IN_MEMORY).is_ok() { MOST_IN_MEMORY } else { 0 };
+        images.column(&self.node, most).map(Some)
     }
 }

@@ -167,9 +167,9 @@ fn folders_are_read_under_all_usual_names() {
     ] {
         let folder = folder(endings, |_, bytes| bytes);
         let (train, test) = super::read_idx_folder(folder.path()).unwrap();
-        assert_eq!(train.column("image").unwrap().values.shape(), [3, 2, 3, 1]);
-        assert_eq!(train.targets()[0].values.as_slice().unwrap(), [0., 1., 2.]);
-        let image = test.inputs()[0].values.as_slice().unwrap();
+        assert_eq!(train.column("image").unwrap().shape(), [3, 2, 3, 1]);
+        assert_eq!(train.targets()[0].tensor().unwrap().as_slice().unwrap(), [0., 1., 2.]);
+        let image = test.inputs()[0].tensor().unwrap().as_slice().unwrap();
         assert_eq!((test.len(), image.len(), image[1]), (2, 12, 3.0 / 255.0));
         assert!(test.name().ends_with(" test"), "{}", test.name());
     }
@@ -257,8 +257,8 @@ fn floats_and_colours_stay_as_they_are() {
         panic!("there is no test part");
     };
     assert_eq!(data.inputs()[0].item_shape(), [2, 2, 3]);
-    assert_eq!(data.inputs()[0].values.as_slice().unwrap(), floats);
-    assert_eq!(data.targets()[0].values.as_slice().unwrap(), &floats[..4]);
+    assert_eq!(data.inputs()[0].tensor().unwrap().as_slice().unwrap(), floats);
+    assert_eq!(data.targets()[0].tensor().unwrap().as_slice().unwrap(), &floats[..4]);
     assert_eq!(data.targets()[0].item_shape(), [2]);
 }
 
@@ -278,7 +278,7 @@ fn one_of_several_sets_is_chosen_by_name() {
     let Source::Parts { train, .. } = read_data(folder.path(), ":only=letters").unwrap() else {
         panic!("there is a test part");
     };
-    assert_eq!(train.targets()[0].values.as_slice().unwrap(), [3.0]);
+    assert_eq!(train.targets()[0].tensor().unwrap().as_slice().unwrap(), [3.0]);
     assert!(read_data(folder.path(), ":only=byclass").is_err());
 }
 
@@ -330,7 +330,10 @@ fn mnist_is_found_where_torchvision_puts_it() {
     }
     let (train, test) = read_idx_folder(root.path()).unwrap();
     assert_eq!((train.len(), test.len()), (60_000, 10_000));
-    assert_eq!(train.targets()[0].values, read_idx_folder(mnist).unwrap().0.targets()[0].values);
+    assert_eq!(
+        train.targets()[0].tensor(),
+        read_idx_folder(mnist).unwrap().0.targets()[0].tensor()
+    );
 }
 
 #[test]
@@ -340,13 +343,14 @@ fn mnist_is_read_whole() {
     assert_eq!((train.len(), test.len()), (60_000, 10_000));
     for part in [&train, &test] {
         assert_eq!(part.inputs()[0].item_shape(), [28, 28, 1]);
-        assert_eq!(part.targets()[0].class_count(), Some(10));
-        let values = &part.inputs()[0].values;
+        assert_eq!(part.targets()[0].class_count().unwrap(), Some(10));
+        let values = part.inputs()[0].tensor().unwrap();
         assert!(values.iter().all(|value| (0.0..=1.0).contains(value)));
         assert!(values.iter().any(|&value| value >= 1.0));
     }
-    let first =
-        |part: &Dataset| part.targets()[0].values.iter().take(5).copied().collect::<Vec<_>>();
+    let first = |part: &Dataset| {
+        part.targets()[0].tensor().unwrap().iter().take(5).copied().collect::<Vec<_>>()
+    };
     assert_eq!(first(&train), [5., 0., 4., 1., 9.]);
     assert_eq!(first(&test), [7., 2., 1., 0., 4.]);
 }
