@@ -134,7 +134,7 @@ fn a_folder_of_colour_images_from_training_to_prediction() {
     put(folder.path(), "new/green/b.png", &colour(1, 70));
     put(folder.path(), "new/red/a.png", &colour(0, 71));
     let tested = object(&folder, &["evaluate", "photos.safetensors", "--data", "new"]);
-    assert_eq!((&tested["test_items"], &tested["metrics"]["right"]), (&2.into(), &1.0.into()));
+    assert_eq!((&tested["test_items"], &tested["test_metrics"]["right"]), (&2.into(), &1.0.into()));
     let predict = |data: &str| within(&folder, &["predict", "photos.safetensors", "--data", data]);
     let (code, out, notes) = predict("new");
     assert_eq!(code, 0, "{notes}");
@@ -208,7 +208,7 @@ fn folders_of_parts_are_the_parts() {
     let tested = object(&folder, &evaluate);
     assert_eq!((&tested["loss"], &tested["test_items"]), (&told["loss"], &6.into()));
     let chosen = object(&folder, &[&evaluate[..], &["--part", "train"]].concat());
-    assert_eq!(chosen["train_items"], 18, "{chosen}");
+    assert_eq!(chosen["test_items"], 18, "{chosen}");
     let (_, out, _) = within(&folder, &["predict", "p.safetensors", "--data", "parts"]);
     assert!(out.lines().count() == 7 && out.contains(",test/red/0.png,"), "{out}");
     for (option, problem) in [

@@ -119,7 +119,10 @@ fn what_no_reader_recognizes_is_refused() {
     std::fs::write(&path, "PK").unwrap();
     let message = refusal(path.to_str().unwrap(), &graph());
     assert!(message.contains("weights.npz: expected `digits`, `synthetic`"), "{message}");
-    assert!(message.contains("a folder of IDX files or a CSV file, found a file"), "{message}");
+    assert!(
+        message.contains("a folder of IDX files, a CSV file or a folder of images, found a file"),
+        "{message}"
+    );
     let message = refusal(folder.path().to_str().unwrap(), &graph());
     assert!(message.contains("found a folder that no reader knows"), "{message}");
     let message = refusal("digit", &graph());

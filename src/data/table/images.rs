@@ -77,9 +77,9 @@ impl Table {
         self.images.as_ref().and_then(|_| self.column(FILE))
     }
 
-    /// Whether it is a folder of images without classes.
-    pub(super) fn lacks_classes(&self) -> bool {
-        self.images.is_some() && self.column(CLASS).is_none()
+    /// The column with the classes of a folder of images.
+    pub(super) fn class_column(&self) -> Option<usize> {
+        self.images.as_ref().and_then(|_| self.column(CLASS))
     }
 
     /// The files of some items of a folder of images.
@@ -120,8 +120,7 @@ impl Field<'_> {
     /// How the names of folders become numbers, unless the model file says so: as class indices, or as one-hot rows
     /// where a row has as many numbers as there are classes.
     pub(super) fn folder_categories(&self, classes: Option<usize>) -> Option<Categories> {
-        let images = self.table.images.is_some();
-        let is_class = images && self.table.column(CLASS) == Some(self.column);
+        let is_class = self.table.class_column() == Some(self.column);
         let single = classes.is_some() || self.shape.iter().product::<usize>() == 1;
         let categories = if single { Categories::Index } else { Categories::OneHot };
         is_class.then_some(categories)
