@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // a failed unwrap is a failed test
 
+mod arrays;
 mod article;
 mod clipping;
 mod command_line;
@@ -16,6 +17,7 @@ mod flow_api;
 mod freezing;
 mod graph_errors;
 mod item_sources;
+mod larger_than_memory;
 mod laws;
 mod micro_batches;
 mod network_operations;

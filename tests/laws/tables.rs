@@ -124,7 +124,10 @@ fn every_row_is_found_by_its_kind_and_makes_that_kind() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("t10k-labels.idx1-ubyte.gz"), "").unwrap();
     let images = folder.path().to_str().unwrap();
-    let named = ["digits", "synthetic", images, "no/such/points.CSV.gz"];
+    let files = ["points.CSV.gz", "points.npy", "points.Npz", "points.safetensors"];
+    let files = files.map(|file| format!("no/such/{file}"));
+    let mut named = vec!["digits", "synthetic", images];
+    named.extend(files.iter().map(String::as_str));
     assert_eq!(named.len(), READERS.len(), "name something that each reader reads");
     for (row, named) in READERS.iter().zip(named) {
         assert!(std::ptr::eq(*row, reader(named).unwrap()), "{named}");
