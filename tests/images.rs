@@ -92,6 +92,10 @@ fn a_folder_of_colour_images_from_training_to_prediction() {
     assert_eq!(whole["test_metrics"]["right"], 1.0, "{whole}");
     let two = object(&folder, &[&train[..], &["--quiet", "--workers", "2"]].concat());
     assert_eq!(two["weights_sha256"], whole["weights_sha256"], "by the number of workers");
+    let streamed = "photos:memory=no";
+    let decoded = train.map(|word| if word == "photos" { streamed } else { word });
+    let decoded = object(&folder, &[&decoded[..], &["--quiet"]].concat());
+    assert_eq!(decoded["weights_sha256"], whole["weights_sha256"], "decoded as they are used");
     let plain = object(&folder, &[&train[..], &["--quiet", "--augment", "picture=none"]].concat());
     assert_ne!(plain["weights_sha256"], whole["weights_sha256"], "without random changes");
     let (_, _, notes) = within(&folder, &[&train[..], &["--quiet", "--max-steps", "1"]].concat());

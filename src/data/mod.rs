@@ -8,6 +8,7 @@
 //! | one IDX file | [`read_idx`] |
 //! | a CSV file, as a [`Table`] of text | `read_table`, with the feature `csv` |
 //! | a folder of images by class, or a table with paths of images | [`load()`], with the feature `images` |
+//! | arrays by name, in `.npy`, `.npz` and `.safetensors` files | [`load()`] |
 //! | a table, as the numbers that a graph takes | [`Encoder`] |
 //! | random numbers of given shapes | [`synthetic()`] |
 //! | random numbers that fit a graph | [`synthetic_for`] |
@@ -96,7 +97,7 @@ pub(crate) fn escaped(text: &str) -> String {
 }
 
 /// The refusal of a file that this build of the crate can't read, for want of a Cargo feature.
-#[cfg(not(all(feature = "csv", feature = "gzip")))]
+#[cfg(not(all(feature = "csv", feature = "gzip", feature = "npz")))]
 fn without_feature(origin: impl Display, found: &str, feature: &str) -> Error {
     refuse(
         origin,

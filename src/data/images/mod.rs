@@ -14,10 +14,8 @@ use rayon::prelude::*;
 use super::table::ImageFit;
 use super::{Column, ItemSource, escaped, refuse};
 use crate::error::{Error, Result};
+use crate::memory;
 use crate::tensor::{Shape, Tensor, describe_shape};
-
-/// Images of a node that take more bytes as numbers are not kept in memory.
-pub(super) const MOST_IN_MEMORY: usize = 1 << 30;
 
 /// Images that are decoded beside each other before errors are looked for.
 const AT_ONCE: usize = 256;
@@ -80,17 +78,22 @@ impl ImageFiles {
         Self { frame, shape, files }
     }
 
-    /// All of them as the column of a node: in memory where they take no more than `most` bytes, or else decoded as
-    /// they are used.
+    /// All of them as the column of a node, in memory, or decoded as they are used.
     ///
     /// # Errors
-    /// [`Error::Data`] of the first that can't be decoded, if they are decoded now.
-    pub(super) fn column(self, node: &str, most: usize) -> Result<Column> {
-        let shape = [&[self.items()], self.item_shape()].concat();
-        let numbers = shape.iter().product::<usize>();
-        if numbers.saturating_mul(size_of::<f32>()) > most {
+    /// If they are to be in memory: [`Error::Data`] if that does not hold them, or of the first that can't be decoded.
+    pub(super) fn column(self, node: &str, streams: bool) -> Result<Column> {
+        if streams {
             return Ok(Column::from_source(node, Arc::new(self)));
         }
+        let shape = [&[self.items()], self.item_shape()].concat();
+        let numbers = shape.iter().product::<usize>();
+        let bytes = numbers.saturating_mul(size_of::<f32>());
+        memory::check(bytes).map_err(|room| {
+            let amount = memory::amount(bytes);
+            let problem = format!("memory does not hold its images: they take {amount}, {room}");
+            refuse(format!("node `{}`", escaped(node)), problem, "leave `memory=yes` out")
+        })?;
         let mut values = vec![0.0; numbers];
         let all: Vec<usize> = (0..self.items()).collect();
         self.read(&all, &mut values)?;

@@ -27,7 +27,11 @@ pub(super) fn units(
     split: &Split,
 ) -> Result<Units> {
     let graph = options.graph;
-    let mut keys: Vec<Vec<usize>> = vec![Vec::new(); source.len()];
+    // Items with the same classes in the columns so far have the same key.
+    let mut keys = vec![0; source.len()];
+    let add = |keys: &mut Vec<usize>, classes: &mut dyn Iterator<Item = usize>| {
+        *keys = ranks(&keys.iter().copied().zip(classes).collect::<Vec<_>>());
+    };
     match source {
         Source::Table(table) => {
             let values = |column: usize| (0..table.len()).map(move |row| table.field(row, column));
@@ -42,7 +46,7 @@ pub(super) fn units(
                 crate::data::table::sort_words(&mut words);
                 let places: HashMap<&str, usize> =
                     words.iter().enumerate().map(|(at, word)| (word.as_str(), at)).collect();
-                values(column).zip(&mut keys).for_each(|(word, key)| key.push(places[word]));
+                add(&mut keys, &mut values(column).map(|word| places[word]));
             }
         }
         Source::Items(data) | Source::Parts { train: data, .. } => {
@@ -62,14 +66,14 @@ pub(super) fn units(
             });
             for column in columns {
                 if column.class_count()?.is_some() {
-                    for (key, &value) in keys.iter_mut().zip(column.all()?.iter()) {
-                        key.push(class_index(value).unwrap_or(0));
-                    }
+                    let all = column.all()?;
+                    let classes = all.iter().map(|&value| class_index(value).unwrap_or(0));
+                    add(&mut keys, &mut { classes });
                 }
             }
         }
     }
-    Ok(Units::Strata(ranks(&keys)))
+    Ok(Units::Strata(keys))
 }
 
 /// The columns of a table that hold classes.

@@ -8,7 +8,7 @@ mod tests;
 
 use std::sync::Arc;
 
-use build::{build, note_unused};
+use build::{build, note_read_as_used, note_unused};
 use divide::{divide, units, validate};
 
 use super::parts::{self, Units};
@@ -105,7 +105,8 @@ pub struct Loaded {
 /// [`Error::Io`](crate::Error::Io) if a file can't be read; [`Error::Data`](crate::Error::Data) if no reader recognizes the data, if it has no
 /// such option, if its contents are refused, if they do not fit the graph, or if they can't be divided so.
 pub fn load(text: &str, options: &LoadOptions<'_>) -> Result<Loaded> {
-    let (spec, request) = Request::parse(text, Some((options.graph, options.batch)))?;
+    let (spec, request) =
+        Request::parse(text, (options.graph, options.batch), options.config, true)?;
     let source = (spec.read)(&request)?;
     let mut notes = Vec::new();
     let mut split = match &options.config.fitted {
@@ -122,7 +123,8 @@ pub fn load(text: &str, options: &LoadOptions<'_>) -> Result<Loaded> {
 /// # Errors
 /// As [`load`]; further [`Error::Data`](crate::Error::Data) if there are fewer items than folds.
 pub fn load_folds(text: &str, options: &LoadOptions<'_>, number: usize) -> Result<Vec<Loaded>> {
-    let (spec, request) = Request::parse(text, Some((options.graph, options.batch)))?;
+    let (spec, request) =
+        Request::parse(text, (options.graph, options.batch), options.config, true)?;
     let source = match (spec.read)(&request)? {
         Source::Parts { train, .. } => Source::Items(train),
         other => other,
@@ -180,10 +182,13 @@ pub fn load_to_predict(
     batch: usize,
     config: &DataConfig,
 ) -> Result<(Dataset, Vec<String>)> {
-    let (spec, request) = Request::parse(text, Some((graph, batch)))?;
+    let (spec, request) = Request::parse(text, (graph, batch), config, false)?;
     let table = match (spec.read)(&request)? {
         Source::Table(table) => table,
-        Source::Items(data) | Source::Parts { test: data, .. } => return Ok((data, Vec::new())),
+        Source::Items(data) | Source::Parts { test: data, .. } => {
+            let notes = note_read_as_used(&data).into_iter().collect();
+            return Ok((data, notes));
+        }
     };
     let mut notes = table.notes().to_vec();
     let all = of_part(&table, Part::Test);
@@ -213,7 +218,7 @@ pub fn load_to_evaluate(
     config: &DataConfig,
     part: Part,
 ) -> Result<(Dataset, Vec<String>)> {
-    let (spec, request) = Request::parse(text, Some((graph, batch)))?;
+    let (spec, request) = Request::parse(text, (graph, batch), config, true)?;
     let source = (spec.read)(&request)?;
     if let (Source::Table(table), Some(encoder)) = (&source, config.encoder()) {
         let digest = config.fitted.as_ref().and_then(|fitted| fitted.digest.as_ref());

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use folder::{holds_images, is_image, list};
 
+use super::array::{MEMORY_OPTION, streams};
 use super::{ReaderSpec, Request, Source};
 use crate::data::table::{ImageFolder, ImageRow};
 use crate::data::{ImageFit, Table, escaped, file_name, refuse};
@@ -20,11 +21,14 @@ pub(super) static SPEC: ReaderSpec = ReaderSpec {
     summary: "a folder of PNG and JPEG images with a folder for every class, as in cats/1.png, perhaps below train, \
               validation and test; a folder of images without classes, or a single one, to predict for",
     form: "a folder of images",
-    options: &[(
-        "resize",
-        "how images become as large as the node: exact, stretch, crop or pad; default the `image` of the node, or \
+    options: &[
+        MEMORY_OPTION,
+        (
+            "resize",
+            "how images become as large as the node: exact, stretch, crop or pad; default the `image` of the node, or \
          else exact",
-    )],
+        ),
+    ],
     recognizes: |source| {
         let path = Path::new(source);
         if path.is_dir() { holds_images(path) } else { is_image(path) && path.is_file() }
@@ -51,15 +55,16 @@ fn read(request: &Request<'_>) -> Result<Source> {
         })
     });
     let fit = fit.transpose()?;
+    let streams = streams(request)?;
     let name = file_name(path);
     let table = if path.is_dir() {
         let listed = list(path)?;
-        let images = ImageFolder { fit, parts: listed.parts };
+        let images = ImageFolder { fit, streams, parts: listed.parts };
         Table::of_images(name, path, listed.rows, images, listed.notes)?
     } else {
         let row = ImageRow { file: name.clone(), class: None };
         let folder = path.parent().unwrap_or(Path::new(""));
-        let images = ImageFolder { fit, parts: None };
+        let images = ImageFolder { fit, streams, parts: None };
         Table::of_images(name, folder, vec![row], images, Vec::new())?
     };
     Ok(Source::Table(table))

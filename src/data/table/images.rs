@@ -8,7 +8,7 @@ use super::field::refuse_field;
 use super::fit::Field;
 use super::text::Table;
 use super::words::{Categories, ImageFit};
-use crate::data::images::{Frame, ImageFiles, MOST_IN_MEMORY};
+use crate::data::images::{Frame, ImageFiles};
 use crate::data::{Column, ItemSource, MAX_VALUES, Part, refuse};
 use crate::error::Result;
 use crate::memory;
@@ -22,6 +22,8 @@ const CLASS: &str = "class";
 pub(in crate::data) struct ImageFolder {
     /// How images become as large as their node, where whoever reads the folder says so.
     pub(in crate::data) fit: Option<ImageFit>,
+    /// Whether images are decoded as they are used, where whoever reads the folder says so.
+    pub(in crate::data) streams: Option<bool>,
     /// What every item is for, where folders say so; otherwise nothing.
     pub(in crate::data) parts: Option<Vec<Part>>,
 }
@@ -162,12 +164,14 @@ impl NodeEncoder {
             files.push((table.path(field), place));
         }
         let images = ImageFiles::new(frame, files);
-        let all = images.items().checked_mul(images.item_shape().iter().product());
-        if all.is_none_or(|all| all > MAX_VALUES) {
+        let item: usize = images.item_shape().iter().product();
+        let all = images.items().saturating_mul(item);
+        if all > MAX_VALUES {
             let problem = format!("node `{}` would have more than {MAX_VALUES} numbers", self.node);
             return Err(refuse(&table.origin, problem, "use fewer or smaller images"));
         }
-        let most = if memory::check(MOST_IN_MEMORY).is_ok() { MOST_IN_MEMORY } else { 0 };
-        images.column(&self.node, most).map(Some)
+        let streams = table.images.as_ref().and_then(|images| images.streams);
+        let bytes = all.saturating_mul(size_of::<f32>());
+        images.column(&self.node, streams.unwrap_or_else(|| memory::is_large(bytes))).map(Some)
     }
 }

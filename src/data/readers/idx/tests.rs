@@ -231,7 +231,9 @@ fn missing_files_are_named() {
 /// What `--data` reads from a folder.
 fn read_data(folder: &Path, options: &str) -> Result<Source> {
     let text = format!("{}{options}", folder.display());
-    let (spec, request) = Request::parse(&text, None)?;
+    let graph = crate::model::Model::open(None).unwrap().graph;
+    let config = crate::data::DataConfig::default();
+    let (spec, request) = Request::parse(&text, (&graph, 1), &config, true)?;
     assert_eq!(spec.name, "idx");
     (spec.read)(&request)
 }

@@ -21,7 +21,9 @@ fn folder(files: &[&str]) -> tempfile::TempDir {
 
 fn table(folder: &Path, options: &str) -> Result<Table> {
     let text = format!("{}{options}", folder.display());
-    let (spec, request) = Request::parse(&text, None)?;
+    let graph = crate::model::Model::open(None).unwrap().graph;
+    let config = crate::data::DataConfig::default();
+    let (spec, request) = Request::parse(&text, (&graph, 1), &config, true)?;
     assert_eq!(spec.name, "images");
     match (spec.read)(&request)? {
         Source::Table(table) => Ok(table),
