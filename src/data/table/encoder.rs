@@ -228,7 +228,7 @@ impl Encoder {
     /// table are found by name, in any order; others are passed over. Targets may be left out.
     ///
     /// # Errors
-    /// [`Error::Data`] with file, line and column, if the table lacks a column or if a field does not
+    /// [`Error::Data`](crate::Error::Data) with file, line and column, if the table lacks a column or if a field does not
     /// stand for what was fitted.
     pub fn transform(&self, table: &Table, rows: &[usize], targets: bool) -> Result<Dataset> {
         if rows.is_empty() {
