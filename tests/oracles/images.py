@@ -100,6 +100,8 @@ def main():
     Image.fromarray(grey).save(FOLDER / "grey.jpg", quality=95)
     case("grey.jpg", np.asarray(Image.open(FOLDER / "grey.jpg"))[..., None] / 255, 2.5 / 255)
 
+    Image.fromarray(rgb).convert("CMYK").save(FOLDER / "cmyk.jpg", quality=95)
+
     # As a camera held upright writes it: to be turned by 90 degrees.
     exif = Image.Exif()
     exif[0x0112] = 6

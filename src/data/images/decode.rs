@@ -85,6 +85,10 @@ fn open(path: &Path, frame: &Frame) -> Result<DynamicImage, Refusal> {
     if reader.format() == Some(ImageFormat::Jpeg) && !ends(&bytes) {
         return Err(broken("the JPEG image ends before its last line".to_owned()));
     }
+    if reader.format() == Some(ImageFormat::Jpeg) && components(&bytes) == Some(4) {
+        let problem = "the JPEG image has the colours of a printer, CMYK".to_owned();
+        return Err((problem, "save it with the colours of a screen, RGB".to_owned()));
+    }
     let mut limits = Limits::default();
     limits.max_alloc = Some(MAX_ALLOCATED);
     reader.limits(limits);
@@ -107,6 +111,23 @@ fn ends(bytes: &[u8]) -> bool {
     const END: [u8; 2] = [0xff, 0xd9];
     let last = bytes.windows(2).rposition(|mark| mark == SCAN);
     last.is_some_and(|last| bytes[last..].windows(2).any(|mark| mark == END))
+}
+
+/// How many colours a JPEG image is made of, as the head of its frame says (ITU-T T.81, B.2.2).
+fn components(bytes: &[u8]) -> Option<u8> {
+    let mut rest = bytes.get(2..)?;
+    loop {
+        let (&[mark, kind, high, low], _) = rest.split_first_chunk::<4>()?;
+        match (mark, kind) {
+            (0xff, 0xff) => rest = &rest[1..],
+            // All frames but those marks that mean other things.
+            (0xff, 0xc0..=0xcf) if ![0xc4, 0xc8, 0xcc].contains(&kind) => {
+                return rest.get(9).copied();
+            }
+            (0xff, _) => rest = rest.get(2 + usize::from(u16::from_be_bytes([high, low]))..)?,
+            _ => return None,
+        }
+    }
 }
 
 fn turns(orientation: Orientation) -> bool {

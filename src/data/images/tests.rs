@@ -94,6 +94,8 @@ fn broken_files_are_refused_with_their_path() {
             drop(decoded(&path, &[9, 12, 3], ImageFit::Crop));
         }
     }
+    let message = refusal(&Path::new(FOLDER).join("cmyk.jpg"));
+    assert!(message.contains("the colours of a printer, CMYK"), "{message}");
     let missing = refusal(&folder.path().join("missing.png"));
     assert!(missing.contains("missing.png: it can't be read: "), "{missing}");
     let folder = refusal(folder.path());
