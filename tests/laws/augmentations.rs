@@ -183,3 +183,22 @@ fn what_does_not_fit_is_refused_before_the_first_step() {
     assert!(message.contains("it holds class indices, and mix-up needs a share"), "{message}");
     assert!(message.contains("shape = [10]"), "{message}");
 }
+
+#[test]
+fn steps_that_are_taken_again_see_the_same_items() {
+    for (what, augmentation) in cases() {
+        let fit = options(augmentation.as_ref());
+        let errors: Vec<String> = ["sequential", "pool"]
+            .map(|executor| {
+                let options = NetworkOptions::default().executor(executor).seed(3);
+                let optimizer = Arc::new(Sgd::new(1e18));
+                let mut network =
+                    Network::from_parts(Arc::new(graph()), optimizer, options).unwrap();
+                let error = network.fit(&data(), &fit).unwrap_err();
+                assert!(matches!(error, caudal::Error::NotFinite { .. }), "{what}: {error}");
+                format!("{error} {}", network.weights_sha256())
+            })
+            .into();
+        assert_eq!(errors[0], errors[1], "{what}");
+    }
+}
