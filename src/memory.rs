@@ -22,6 +22,11 @@ pub(crate) fn check(bytes: usize) -> Result<(), String> {
     whole.map_err(|_| "which the system refuses".to_owned())
 }
 
+/// Whether so many bytes are more than a quarter of what this process may have.
+pub(crate) fn is_large(bytes: usize) -> bool {
+    bytes >= SMALL && limit().is_some_and(|limit| bytes > limit / 4)
+}
+
 /// An amount of memory in decimal units.
 pub(crate) fn amount(bytes: usize) -> String {
     let (size, unit) = [(1e12, "TB"), (1e9, "GB")]

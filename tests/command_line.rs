@@ -159,7 +159,7 @@ fn predictions_agree_with_the_evaluation() {
     told(&["predict", &file, "--out", &out]);
     let written = std::fs::read_to_string(&out).unwrap();
     assert_eq!(written, told(&["predict", &file]));
-    let labels = caudal::data::digits().unwrap().1.targets()[0].values.clone();
+    let labels = caudal::data::digits().unwrap().1.targets()[0].tensor().unwrap().clone();
     let lines: Vec<&str> = written.lines().skip(1).collect();
     assert_eq!(lines.len(), labels.len());
     let right = lines.iter().zip(&labels).filter(|(line, label)| {

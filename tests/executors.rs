@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use caudal::context::Mode;
-use caudal::data::{digits, gather};
+use caudal::data::digits;
 use caudal::flow::{Actors, Executor, Pool, Sequential};
 use caudal::graph::{Graph, GraphBuilder};
 use caudal::layers::{Add, Concat, Conv2d, Dense, Flatten, GlobalAvgPool, MaxPool, Relu, Reshape};
@@ -88,7 +88,7 @@ fn gradients(plan: PlanOptions, executor: &mut dyn Executor, batch: usize) -> Gr
     let items: Vec<usize> = (0..batch).collect();
     for column in data.inputs().iter().chain(data.targets()) {
         let mut numbers = Vec::new();
-        gather(&column.values, &items, &mut numbers).unwrap();
+        column.gather(&items, &mut numbers).unwrap();
         run.bind(graph.id(&column.name).unwrap(), &numbers).unwrap();
     }
     executor.execute(&mut run).unwrap();

@@ -1,6 +1,7 @@
 //! Laws that every row of the tables keeps, swept over all their samples.
 
 mod attributes;
+mod augmentations;
 mod bits;
 mod blocks;
 mod comparison;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use caudal::context::{Mode, Phase};
-use caudal::data::{digits, gather};
+use caudal::data::digits;
 use caudal::flow::policy::POLICIES;
 use caudal::flow::{Executor, Pool, Sequential, executor};
 use caudal::graph::{Graph, GraphBuilder};
@@ -60,7 +60,7 @@ fn gradients(
     let items: Vec<usize> = items.collect();
     for column in data.inputs().iter().chain(data.targets()) {
         let mut numbers = Vec::new();
-        gather(&column.values, &items, &mut numbers).unwrap();
+        column.gather(&items, &mut numbers).unwrap();
         run.bind(graph.id(&column.name).unwrap(), &numbers).unwrap();
     }
     executor.execute(&mut run).unwrap();

@@ -172,7 +172,7 @@ fn data_that_are_not_finite_are_named() {
     for (column, at) in [("x", 3 * 4 + 1), ("y", 2 * 4)] {
         let data = data(5.0);
         let spoil = |from: &Column| {
-            let mut values = from.values.clone();
+            let mut values = from.tensor().unwrap().clone();
             if from.name == column {
                 *values.iter_mut().nth(at).unwrap() = f32::NAN;
             }

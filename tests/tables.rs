@@ -43,10 +43,16 @@ fn folder_with(files: &[(&str, &str)]) -> TempDir {
     folder
 }
 
-/// Runs the program in a folder: exit code, standard output and standard error.
-fn within(folder: &TempDir, arguments: &[&str]) -> (i32, String, String) {
+/// The program, in a folder.
+pub(crate) fn program(folder: &TempDir) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_caudal"));
-    let output = command.args(arguments).current_dir(folder.path()).output().unwrap();
+    command.current_dir(folder.path());
+    command
+}
+
+/// Runs the program in a folder: exit code, standard output and standard error.
+pub(crate) fn within(folder: &TempDir, arguments: &[&str]) -> (i32, String, String) {
+    let output = program(folder).args(arguments).output().unwrap();
     (
         output.status.code().unwrap(),
         String::from_utf8(output.stdout).unwrap(),
@@ -55,7 +61,7 @@ fn within(folder: &TempDir, arguments: &[&str]) -> (i32, String, String) {
 }
 
 /// The last line of standard output, which is a JSON object.
-fn object(folder: &TempDir, arguments: &[&str]) -> Value {
+pub(crate) fn object(folder: &TempDir, arguments: &[&str]) -> Value {
     let (code, told, errors) = within(folder, &[arguments, &["--json"]].concat());
     assert_eq!(code, 0, "{arguments:?}: {errors}");
     serde_json::from_str(told.lines().last().unwrap()).unwrap()

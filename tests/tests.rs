@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // a failed unwrap is a failed test
 
+mod arrays;
 mod article;
 mod clipping;
 mod command_line;
@@ -15,6 +16,9 @@ mod floors;
 mod flow_api;
 mod freezing;
 mod graph_errors;
+mod images;
+mod item_sources;
+mod larger_than_memory;
 mod laws;
 mod micro_batches;
 mod network_operations;

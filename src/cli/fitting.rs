@@ -11,6 +11,7 @@ use clap::{Args, ValueEnum};
 use sha2::{Digest, Sha256};
 
 use super::Stop;
+use super::augmenting::Augmenting;
 use super::outputs::Outputs;
 use super::resume::Settling;
 
@@ -71,6 +72,8 @@ pub(super) struct Fitting {
     /// that come again are removed first
     #[arg(long, value_name = "FILE.csv")]
     pub(super) log: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) augmenting: Augmenting,
     /// Writes the learning rate of every step; with --resume, below those of the steps before
     #[arg(long, value_name = "FILE.csv")]
     pub(super) learning_rate_log: Option<PathBuf>,

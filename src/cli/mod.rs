@@ -1,5 +1,6 @@
 //! The command line: one file a command; what they do lives in the library.
 
+mod augmenting;
 mod bench;
 mod callbacks;
 mod cross_validation;
@@ -83,6 +84,8 @@ enum Command {
     Regularizers(tables::List),
     /// Lists what `--data` can name, with the options of each.
     Readers(tables::List),
+    /// Lists the random changes of items in training, with their attributes.
+    Augmentations(tables::List),
     /// Lists the scheduling policies.
     Policies(tables::List),
     /// Lists the executors.
@@ -156,6 +159,7 @@ fn run(command: Command) -> Result<(), Stop> {
         Command::Optimizers(list) => list.optimizers(),
         Command::Regularizers(list) => list.regularizers(),
         Command::Readers(list) => list.readers(),
+        Command::Augmentations(list) => list.augmentations(),
         Command::Policies(list) => list.policies(),
         Command::Executors(list) => list.executors(),
     }

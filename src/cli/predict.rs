@@ -1,25 +1,34 @@
 //! `caudal predict`.
 
+mod arrays;
+
 use std::fmt::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use caudal::Tensor;
 use caudal::data::{self, Encoder};
 use caudal::graph::{Graph, NodeId, Role};
 use caudal::losses::TargetValues;
+use caudal::{Tensor, files};
 use clap::Args;
 
-use super::output::{line, notes, write_file};
+use arrays::Arrays;
+
+use super::output::{line, notes, write_file, write_or_rescue};
 use super::outputs::Outputs;
 use super::{Stop, options};
 
-/// Writes what a saved model predicts, as CSV: a header, then one line an item.
+/// Writes what a saved model predicts: as CSV, or into a file that ends in .npy or .npz as arrays for numpy.
 ///
-/// The columns are the item's number, and for every output its values; before these, where a loss
+/// CSV has a header, then one line an item. The columns are the item's number, of images their file, and for
+/// every output its values; before these, where a loss
 /// wants classes, the likeliest class, as the word that stood for it in a table. Where a target was
 /// scaled, the values are in the unit of the table. A frozen model has no loss, and so no classes but
 /// those of words.
+///
+/// A .npz file has an array of 32-bit floats under every output's name, and where CSV has a class, its place under
+/// NAME.class as 64-bit integers, and the words that places stand for under NAME.words. A .npy file has the numbers of
+/// the only output.
 #[derive(Debug, Args)]
 pub(super) struct Predict {
     /// A model that `caudal train --save` or `caudal freeze` wrote
@@ -35,8 +44,8 @@ pub(super) struct Predict {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096),
         conflicts_with_all = ["workers", "policy", "executor"])]
     in_flight: Option<u16>,
-    /// Where to write it [default: standard output]
-    #[arg(long, value_name = "FILE.csv")]
+    /// Where to write it: FILE.csv, FILE.npz or FILE.npy [default: CSV on standard output]
+    #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
 
@@ -46,23 +55,61 @@ impl Predict {
         files.writes("--out", self.out.as_ref()).check()?;
         let (mut network, batch_size) = self.run.saved(&self.file)?;
         let graph = Arc::clone(network.graph());
+        let form = Form::of(self.out.as_deref());
+        if let (Form::Npy, [_, _, ..]) = (form, graph.outputs()) {
+            return Err(Stop::Usage(format!(
+                "--out: a .npy file holds one array, but the model has {} outputs; name a .npz file",
+                graph.outputs().len()
+            )));
+        }
         let (items, more) = data::load_to_predict(&self.data, &graph, batch_size, network.data())?;
         notes(&more);
         let encoder = network.data().encoder().cloned();
-        let writer = Writer { graph: &graph, encoder: encoder.as_ref() };
-        let mut text = writer.header();
+        let names = items.item_names().map(<[String]>::to_vec);
+        let writer = Writer { graph: &graph, encoder: encoder.as_ref(), names };
+        let (mut text, mut arrays) = (writer.header(), Arrays::new(&writer));
+        let mut first = 0;
+        let mut add = |outputs: &[Tensor]| {
+            match form {
+                Form::Csv => writer.lines(first, outputs, &mut text),
+                Form::Npy | Form::Npz => arrays.add(outputs),
+            }
+            first += batch_size;
+        };
         match self.in_flight {
-            None => writer.lines(0, &network.predict_data(&items, batch_size)?, &mut text),
+            None => add(&network.predict_data(&items, batch_size)?),
             Some(in_flight) => {
-                let batches = network.predict_data_stream(&items, batch_size, in_flight.into())?;
-                for (number, outputs) in batches.enumerate() {
-                    writer.lines(number * batch_size, &outputs?, &mut text);
+                for outputs in network.predict_data_stream(&items, batch_size, in_flight.into())? {
+                    add(&outputs?);
                 }
             }
         }
-        match &self.out {
-            Some(path) => write_file(path, &text),
-            None => line(text.trim_end()),
+        let Some(path) = &self.out else { return line(text.trim_end()) };
+        let bytes = match form {
+            Form::Csv => return write_file(path, &text),
+            Form::Npy => arrays.npy(),
+            Form::Npz => arrays.npz()?,
+        };
+        write_or_rescue(path, |path| files::replace(path, &bytes))
+    }
+}
+
+/// How predictions are written.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Form {
+    Csv,
+    Npy,
+    Npz,
+}
+
+impl Form {
+    /// By the ending of a file's name.
+    fn of(path: Option<&Path>) -> Self {
+        let ending = path.and_then(Path::extension).unwrap_or_default();
+        match ending.to_string_lossy().to_lowercase().as_str() {
+            "npy" => Self::Npy,
+            "npz" => Self::Npz,
+            _ => Self::Csv,
         }
     }
 }
@@ -71,6 +118,8 @@ impl Predict {
 struct Writer<'a> {
     graph: &'a Graph,
     encoder: Option<&'a Encoder>,
+    /// The files of the items, where each has one.
+    names: Option<Vec<String>>,
 }
 
 /// One output as columns.
@@ -98,6 +147,9 @@ impl Writer<'_> {
     /// The names of all columns, and the end of the line.
     fn header(&self) -> String {
         let mut text = "item".to_owned();
+        if self.names.is_some() {
+            text.push_str(",file");
+        }
         for &id in self.graph.outputs() {
             let node = &self.graph.nodes()[id];
             if self.has_classes(id) {
@@ -126,6 +178,9 @@ impl Writer<'_> {
         for item in 0..items.unwrap_or(0) {
             // Writing to a string can't fail.
             let _ = write!(text, "{}", first + item);
+            if let Some(name) = self.names.as_ref().and_then(|names| names.get(first + item)) {
+                text.push_str(&quoted(name));
+            }
             for columns in &mut all {
                 let here = item * columns.width..(item + 1) * columns.width;
                 let numbers = &mut columns.numbers[here];

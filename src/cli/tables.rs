@@ -1,7 +1,7 @@
 //! `caudal models`, `layers`, `losses`, …: the library's tables, printed.
 
 use caudal::blocks::BLOCKS;
-use caudal::data::READERS;
+use caudal::data::{AUGMENTATIONS, READERS};
 use caudal::flow::EXECUTORS;
 use caudal::flow::policy::POLICIES;
 use caudal::graph::TRAINING_ATTRIBUTES;
@@ -105,6 +105,10 @@ impl List {
 
     pub(super) fn regularizers(&self) -> Result<(), Stop> {
         self.print("regularizers", kinds!(REGULARIZERS))
+    }
+
+    pub(super) fn augmentations(&self) -> Result<(), Stop> {
+        self.print("augmentations", kinds!(AUGMENTATIONS))
     }
 
     pub(super) fn readers(&self) -> Result<(), Stop> {

@@ -152,6 +152,8 @@ impl Train {
             .smallest_batch(network.smallest_batch())
             .seed(record.seed)
             .max_steps(self.max_steps)
+            .augment(training.augment.clone())
+            .mix_up(training.mix_up)
             .validation(loaded.validation.as_ref());
         Fitting::apply(&record, &mut fit, &loaded)?;
         let resumed = checkpoint.as_ref().map(|it| (it.step(), it.fit()));

@@ -7,19 +7,27 @@
 //! | a folder of IDX files named as MNIST's are | [`read_idx_folder`] |
 //! | one IDX file | [`read_idx`] |
 //! | a CSV file, as a [`Table`] of text | `read_table`, with the feature `csv` |
+//! | a folder of images by class, or a table with paths of images | [`load()`], with the feature `images` |
+//! | arrays by name, in `.npy`, `.npz` and `.safetensors` files | [`load()`] |
 //! | a table, as the numbers that a graph takes | [`Encoder`] |
 //! | random numbers of given shapes | [`synthetic()`] |
 //! | random numbers that fit a graph | [`synthetic_for`] |
 //! | any of these, by what a user writes, divided into parts | [`load()`] |
 //!
+//! [`AUGMENTATIONS`] is the table of random changes of the items that a network is trained on.
+//!
 //! Files may be gzipped, where the crate is built with its feature `gzip`. [`READERS`] is the table of what
 //! [`load()`] reads. `docs/data.md` has all rules.
 
+mod augmentations;
+mod column;
 mod dataset;
+mod images;
 mod load;
 mod parts;
 mod readers;
 mod sampler;
+mod source;
 mod split;
 mod strata;
 mod stream;
@@ -29,7 +37,13 @@ mod weights;
 use std::fmt::Display;
 use std::path::Path;
 
-pub use dataset::{Column, Dataset, gather};
+pub use augmentations::{
+    AUGMENTATIONS, Augmentation, AugmentationSpec, Crop, Direction, Flip, ItemRandom, Noise, Shift,
+    parse_augmentations,
+};
+pub(crate) use augmentations::{augmentation, check_mix_up, mix, value as augmentation_value};
+pub use column::Column;
+pub use dataset::Dataset;
 pub(crate) use load::check_classes;
 pub use load::{Item, LoadOptions, Loaded, load, load_folds, load_to_evaluate, load_to_predict};
 pub use parts::{Part, Share, Split};
@@ -38,10 +52,11 @@ pub use readers::{
     reader, synthetic, synthetic_for,
 };
 pub use sampler::{Order, Sampler, batches};
+pub use source::ItemSource;
 pub(crate) use table::DATA_ATTRIBUTES;
 pub use table::{
-    Categories, ColumnEncoder, ColumnOptions, DataConfig, Encoder, Encoding, Fitted, Missing,
-    NodeColumns, NodeEncoder, Scale, Selector, Table, Unknown,
+    Categories, ColumnEncoder, ColumnOptions, DataConfig, Encoder, Encoding, Fitted, ImageFit,
+    Missing, NodeColumns, NodeEncoder, Scale, Selector, Table, Unknown,
 };
 #[cfg(feature = "csv")]
 pub use table::{TableOptions, read_table};
@@ -82,7 +97,7 @@ pub(crate) fn escaped(text: &str) -> String {
 }
 
 /// The refusal of a file that this build of the crate can't read, for want of a Cargo feature.
-#[cfg(not(all(feature = "csv", feature = "gzip")))]
+#[cfg(not(all(feature = "csv", feature = "gzip", feature = "npz")))]
 fn without_feature(origin: impl Display, found: &str, feature: &str) -> Error {
     refuse(
         origin,

@@ -73,7 +73,7 @@ fn items_by_class(origin: &str, column: &Column) -> Result<BTreeMap<usize, Vec<u
         return Err(no_class(format!("its items are {}", describe_shape(column.item_shape()))));
     }
     let mut classes = BTreeMap::<_, Vec<_>>::new();
-    for (item, &value) in column.values.iter().enumerate() {
+    for (item, &value) in column.all()?.iter().enumerate() {
         let class =
             class_index(value).ok_or_else(|| no_class(format!("item {item} is {value}")))?;
         classes.entry(class).or_default().push(item);
@@ -111,7 +111,7 @@ mod tests {
     }
 
     fn items(set: &Dataset) -> Vec<usize> {
-        set.inputs()[0].values.iter().map(|&item| item as usize).collect()
+        set.inputs()[0].tensor().unwrap().iter().map(|&item| item as usize).collect()
     }
 
     proptest! {

@@ -30,7 +30,13 @@ impl Strata {
     pub(super) fn new(data: &Dataset, names: &[String], batch_size: usize) -> Result<Self> {
         let origin = || format!("data set `{}`", data.name());
         let columns: Vec<&Column> = if names.is_empty() {
-            data.targets().iter().filter(|column| column.class_count().is_some()).collect()
+            let mut columns = Vec::new();
+            for column in data.targets() {
+                if column.class_count()?.is_some() {
+                    columns.push(column);
+                }
+            }
+            columns
         } else {
             let find = |name: &String| {
                 data.column(name).ok_or_else(|| {
@@ -62,13 +68,13 @@ impl Strata {
                     "stratify by columns with one whole number from 0 an item",
                 )
             };
-            if column.values.len() != data.len() {
+            if column.item_size() != 1 {
                 return Err(refused(format!(
                     "its items are {}",
                     describe_shape(column.item_shape())
                 )));
             }
-            for (item, (&value, classes)) in column.values.iter().zip(&mut classes).enumerate() {
+            for (item, (&value, classes)) in column.all()?.iter().zip(&mut classes).enumerate() {
                 let class = class_index(value);
                 classes.push(class.ok_or_else(|| refused(format!("item {item} is {value}")))?);
             }

@@ -100,7 +100,8 @@ pub fn prepare(
     run.set_finite(Finite::Look);
     let data = synthetic_for(graph, batch, 0)?;
     for column in data.inputs().iter().chain(data.targets()) {
-        run.bind(graph.id(&column.name)?, column.values.as_slice().unwrap_or_default())?;
+        let numbers = column.tensor().and_then(|values| values.as_slice()).unwrap_or_default();
+        run.bind(graph.id(&column.name)?, numbers)?;
     }
     Ok(run)
 }

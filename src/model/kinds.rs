@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::CustomKinds;
 use super::blocks::Content;
+use super::manual::AUGMENT;
 use crate::blocks::BLOCKS;
 use crate::data::DATA_ATTRIBUTES;
 use crate::graph::{DraftRole, TRAINING_ATTRIBUTES, TrainingSettings};
@@ -165,7 +166,9 @@ fn shape(kind: &str, mut attributes: toml::Table) -> Result<Shape, Refusal> {
         return Err((format!("a node of kind `{kind}` needs a `shape`"), remedy()));
     };
     if let Some(key) = attributes.keys().next() {
-        let known = ["shape"].into_iter().chain(DATA_ATTRIBUTES.iter().map(|row| row.0));
+        let augment = (kind == INPUT).then_some(AUGMENT.0);
+        let data = DATA_ATTRIBUTES.iter().map(|row| row.0);
+        let known = ["shape"].into_iter().chain(data).chain(augment);
         return Err((
             format!("unknown attribute `{key}`"),
             suggest(key, known, &format!("attributes of `{kind}`")),

@@ -9,13 +9,14 @@ mod read;
 mod tests;
 mod write;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use custom_kinds::CustomKinds;
 pub use manual::{manual, manual_of};
 pub(crate) use write::settings;
 
-use crate::data::DataConfig;
+use crate::data::{Augmentation, DataConfig};
 use crate::error::Result;
 use crate::graph::Graph;
 use crate::optimizers::{Optimizer, Sgd};
@@ -31,12 +32,23 @@ pub struct TrainingConfig {
     pub epochs: usize,
     /// How its parameters move.
     pub optimizer: Arc<dyn Optimizer>,
+    /// Random changes of the items that it is trained on, by the name of the input.
+    pub augment: BTreeMap<String, Vec<Arc<dyn Augmentation>>>,
+    /// The parameter of the distribution by which items of a batch are mixed, if they are: see
+    /// [`FitOptions::mix_up`](crate::train::FitOptions::mix_up).
+    pub mix_up: Option<f64>,
 }
 
 impl Default for TrainingConfig {
     /// One pass in batches of 32, with plain descent at a rate of 0.01.
     fn default() -> Self {
-        Self { batch_size: 32, epochs: 1, optimizer: Arc::new(Sgd::default()) }
+        Self {
+            batch_size: 32,
+            epochs: 1,
+            optimizer: Arc::new(Sgd::default()),
+            augment: BTreeMap::new(),
+            mix_up: None,
+        }
     }
 }
 
@@ -45,6 +57,8 @@ impl TrainingConfig {
         batch_size: usize,
         epochs: usize,
         optimizer: Arc<dyn Optimizer>,
+        augment: BTreeMap<String, Vec<Arc<dyn Augmentation>>>,
+        mix_up: impl Into<Option<f64>>,
     }
 }
 

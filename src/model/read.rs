@@ -1,6 +1,6 @@
 //! Reads model files.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -9,13 +9,16 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use super::blocks::{self, Outputs};
 use super::{CustomKinds, Model, TrainingConfig, kinds, manual};
-use crate::data::{DataConfig, NodeColumns};
+use crate::data::{Augmentation, DataConfig, NodeColumns, augmentation};
 use crate::error::{Error, Result};
 use crate::graph::GraphBuilder;
 use crate::names::suggest;
 use crate::optimizers::Optimizer;
 
 type Entry<'t> = Spanned<DeValue<'t>>;
+
+/// A node, the columns that feed it, and the random changes of its items.
+type NodeEntry<'t> = (blocks::Entry<'t>, Option<NodeColumns>, Option<Vec<Arc<dyn Augmentation>>>);
 
 /// A text, where it is from, and what kinds it may name beside those of the tables.
 struct Source<'t> {
@@ -40,6 +43,7 @@ pub(super) fn read(text: &str, origin: &str, custom: &CustomKinds) -> Result<Mod
     let mut builder = GraphBuilder::new(name);
     let mut lines = HashMap::new();
     let mut data = DataConfig::default();
+    let mut augment = BTreeMap::new();
     let nodes = match file.get("node").map(|entry| (entry, entry.get_ref().as_array())) {
         Some((_, Some(nodes))) => nodes.iter(),
         Some((entry, None)) => {
@@ -56,8 +60,9 @@ pub(super) fn read(text: &str, origin: &str, custom: &CustomKinds) -> Result<Mod
     };
     let mut entries = Vec::new();
     for entry in nodes {
-        let (node, columns) = source.node(entry)?;
+        let (node, columns, changes) = source.node(entry)?;
         lines.insert(node.name, node.place);
+        augment.extend(changes.map(|changes| (node.name.to_owned(), changes)));
         data.nodes.extend(columns.map(|columns| (node.name.to_owned(), columns)));
         entries.push(node);
     }
@@ -76,9 +81,19 @@ pub(super) fn read(text: &str, origin: &str, custom: &CustomKinds) -> Result<Mod
     let training = match file.get("train") {
         Some(entry) => source.training(entry)?,
         None => TrainingConfig::default(),
-    };
+    }
+    .augment(augment);
     let graph = builder.build().map_err(|error| source.locate(error, &lines, file))?;
     Ok(Model { data, ..Model::new(graph, training) })
+}
+
+/// The augmentations of an input.
+fn augmentations(value: toml::Value) -> Result<Vec<Arc<dyn Augmentation>>, String> {
+    match value {
+        toml::Value::Array(list) => list.into_iter().map(augmentation).collect(),
+        single => Ok(vec![augmentation(single)?]),
+    }
+    .map_err(|problem: String| format!("`{}`: {problem}", manual::AUGMENT.0))
 }
 
 impl Source<'_> {
@@ -180,8 +195,8 @@ impl Source<'_> {
         table.keys().find(named).map_or(whole, |key| key.span().start)
     }
 
-    /// One node, and the columns that it takes, if it says so.
-    fn node<'e>(&self, entry: &'e Entry<'_>) -> Result<(blocks::Entry<'e>, Option<NodeColumns>)> {
+    /// One node, and what it says of its data, if it does.
+    fn node<'e>(&self, entry: &'e Entry<'_>) -> Result<NodeEntry<'e>> {
         let whole = entry.span().start;
         let table = self.table(entry, "a node")?;
         let Some(name) = table.get("name") else {
@@ -205,12 +220,17 @@ impl Source<'_> {
             None => None,
         };
         let mut attributes = self.attributes(table, &manual::names(manual::NODE_KEYS))?;
+        let refused = |problem: String| {
+            let place = Self::place(&problem, table, whole);
+            let remedy = format!("`caudal model-file {kind}` says what can be written there");
+            self.refuse(place, named(&problem), remedy)
+        };
+        let changes = match attributes.remove(manual::AUGMENT.0).filter(|_| kind == kinds::INPUT) {
+            Some(value) => Some(augmentations(value).map_err(refused)?),
+            None => None,
+        };
         let columns = if [kinds::INPUT, kinds::TARGET].contains(&kind) {
-            NodeColumns::take(&mut attributes).map_err(|problem| {
-                let place = Self::place(&problem, table, whole);
-                let remedy = format!("`caudal model-file {kind}` says what can be written there");
-                self.refuse(place, named(&problem), remedy)
-            })?
+            NodeColumns::take(&mut attributes).map_err(refused)?
         } else {
             None
         };
@@ -221,7 +241,7 @@ impl Source<'_> {
                 let place = Self::place(&problem, table, otherwise);
                 self.refuse(place, named(&problem), remedy)
             })?;
-        Ok((blocks::Entry { name, place: whole, inputs, shares, content }, columns))
+        Ok((blocks::Entry { name, place: whole, inputs, shares, content }, columns, changes))
     }
 
     fn training(&self, entry: &Entry<'_>) -> Result<TrainingConfig> {
@@ -241,6 +261,16 @@ impl Source<'_> {
                     let problem = format!("`{name}` is not a whole number of at least 1");
                     self.refuse(entry.span().start, problem, format!("write `{name} = 32`"))
                 })?;
+        }
+        if let Some(entry) = table.get("mix_up") {
+            let value = toml::Value::deserialize(ValueDeserializer::from(entry.clone())).ok();
+            let number =
+                value.and_then(|value| value.as_float().or(value.as_integer().map(|it| it as f64)));
+            let number = number.filter(|&alpha| alpha > 0.0 && alpha <= 1.0);
+            training.mix_up = Some(number.ok_or_else(|| {
+                let problem = "`mix_up` is not a number above 0 and at most 1";
+                self.refuse(entry.span().start, problem, "write `mix_up = 0.2`")
+            })?);
         }
         if let Some(entry) = table.get("optimizer") {
             training.optimizer = self.optimizer(entry)?;

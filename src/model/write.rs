@@ -6,6 +6,7 @@ use toml::{Table, Value};
 
 use super::blocks::Content;
 use super::{CustomKinds, Model, kinds};
+use crate::data::augmentation_value;
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Node, Role};
 use crate::optimizers::Optimizer;
@@ -37,6 +38,15 @@ pub(super) fn write(model: &Model, custom: &CustomKinds) -> Result<String> {
                 line(&mut text, name, value);
             }
         }
+        let augmentations = model.training.augment.get(&node.name);
+        if let Some(list) = augmentations.filter(|list| !list.is_empty()) {
+            let values = list.iter().map(|it| augmentation_value(it.as_ref()));
+            let values = values.collect::<Result<Vec<_>, _>>().map_err(|problem| {
+                let remedy = "use one of the table";
+                Error::node(&node.name, format!("no file can hold it: {problem}"), remedy)
+            })?;
+            line(&mut text, "augment", &shorten(&Value::Array(values)));
+        }
         if let Role::Loss { weight, .. } = node.role
             && weight.to_bits() != default_weight.to_bits()
         {
@@ -50,6 +60,9 @@ pub(super) fn write(model: &Model, custom: &CustomKinds) -> Result<String> {
     if !graph.losses().is_empty() {
         line(&mut text, "epochs", &kinds::integer(training.epochs));
         let _ = writeln!(text, "optimizer = {}", optimizer(model, custom)?);
+        if let Some(alpha) = training.mix_up {
+            line(&mut text, "mix_up", &Value::Float(alpha));
+        }
     }
     Ok(text)
 }

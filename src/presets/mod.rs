@@ -176,7 +176,10 @@ fn compare(net: &mut GraphBuilder, logits: &NodeName) {
 /// Builds a model that trains with momentum 0.9.
 fn model(net: GraphBuilder, batch_size: usize, epochs: usize, rate: f32) -> Result<Model> {
     let optimizer = Arc::new(Sgd::new(rate).momentum(0.9));
-    Ok(Model::new(net.build()?, TrainingConfig { batch_size, epochs, optimizer }))
+    Ok(Model::new(
+        net.build()?,
+        TrainingConfig { batch_size, epochs, optimizer, ..TrainingConfig::default() },
+    ))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use crate::context::Mode;
-use crate::data::{Column, gather};
+use crate::data::Column;
 use crate::error::{Error, Result};
 use crate::graph::{Graph, NodeId};
 use crate::run::Run;
@@ -88,7 +88,7 @@ impl Gathered {
         self.numbers.resize_with(columns.len(), Default::default);
         for ((id, column), (node, numbers)) in columns.iter().zip(&mut self.numbers) {
             *node = *id;
-            gather(&column.values, items, numbers)?;
+            column.gather(items, numbers)?;
         }
         Ok(())
     }
@@ -96,6 +96,11 @@ impl Gathered {
     /// How many items there are.
     pub(super) fn items(&self) -> usize {
         self.items
+    }
+
+    /// The numbers of all items, column by column, to be changed.
+    pub(super) fn numbers_mut(&mut self) -> impl Iterator<Item = &mut Vec<f32>> {
+        self.numbers.iter_mut().map(|(_, numbers)| numbers)
     }
 
     /// The numbers of all items, for [`bind`].

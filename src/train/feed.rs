@@ -4,6 +4,7 @@ use std::thread::Scope;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
+use super::augment::Augmenter;
 use super::batch::Gathered;
 use super::fit::FitOptions;
 use crate::data::{Column, Sampler};
@@ -14,6 +15,10 @@ use crate::graph::NodeId;
 /// another thread.
 const WORTH_A_THREAD: usize = 1 << 16;
 
+/// So many batches of a source that is not in memory are read ahead, by a thread whatever their size: the time of
+/// a reading varies. Of data in memory it is one.
+const READ_AHEAD: usize = 4;
+
 /// One batch, ready to be bound.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
@@ -23,10 +28,18 @@ pub(super) struct Batch {
     pub(super) gathered: Gathered,
 }
 
+/// What batches are gathered from.
+#[derive(Clone)]
+pub(super) struct Items {
+    pub(super) columns: Vec<(NodeId, Column)>,
+    pub(super) sampler: Sampler,
+    /// What is changed at random, if anything is.
+    pub(super) augmenter: Option<Augmenter>,
+}
+
 /// Gathers batch after batch, epoch after epoch.
 pub(super) struct Gatherer {
-    columns: Vec<(NodeId, Column)>,
-    sampler: Sampler,
+    from: Items,
     batch_size: usize,
     batches: usize,
     /// Without a limit.
@@ -39,16 +52,11 @@ pub(super) struct Gatherer {
 
 impl Gatherer {
     /// Of the columns' items, from the batch on with which the options begin.
-    pub(super) fn new(
-        columns: Vec<(NodeId, Column)>,
-        sampler: Sampler,
-        options: &FitOptions<'_>,
-    ) -> Self {
-        let items = sampler.items();
+    pub(super) fn new(from: Items, options: &FitOptions<'_>) -> Self {
+        let items = from.sampler.items();
         let (epoch, batch) = options.position(items);
         Self {
-            columns,
-            sampler,
+            from,
             batch_size: options.batch_size,
             batches: options.batches(items),
             all_batches: options.all_batches(items),
@@ -65,14 +73,17 @@ impl Gatherer {
             return None;
         }
         if self.next == 0 || self.sequence.is_empty() {
-            self.sampler.epoch_into(self.epoch as u64, &mut self.sequence);
+            self.from.sampler.epoch_into(self.epoch as u64, &mut self.sequence);
         }
         spare.number = self.next / self.batch_size;
         let is_last = spare.number + 1 >= self.all_batches;
         let end = if is_last { self.sequence.len() } else { self.next + self.batch_size };
         let items = &self.sequence[self.next..end];
-        if let Err(error) = spare.gathered.gather(&self.columns, items) {
+        if let Err(error) = spare.gathered.gather(&self.from.columns, items) {
             return Some(Err(error));
+        }
+        if let Some(augmenter) = &mut self.from.augmenter {
+            augmenter.apply(self.epoch, self.next, &mut spare.gathered);
         }
         self.next = end;
         if spare.number + 1 >= self.batches {
@@ -90,22 +101,23 @@ pub(super) enum Feed {
 }
 
 impl Feed {
-    /// A feed of the columns' items, epoch after epoch in the order of `sampler`; large batches are
-    /// gathered by a thread of `scope`.
+    /// A feed of the columns' items, epoch after epoch in the order of the sampler; large batches, and
+    /// those of sources that are not in memory, are gathered by a thread of `scope`.
     pub(super) fn new<'scope>(
         scope: &'scope Scope<'scope, '_>,
-        columns: Vec<(NodeId, Column)>,
-        sampler: Sampler,
+        from: Items,
         options: &FitOptions<'_>,
     ) -> Self {
-        let items = sampler.items();
-        let numbers: usize = columns.iter().map(|(_, column)| column.values.len() / items).sum();
-        let mut gatherer = Gatherer::new(columns, sampler, options);
-        if numbers * options.batch_size < WORTH_A_THREAD {
+        let numbers: usize = from.columns.iter().map(|(_, column)| column.item_size()).sum();
+        let numbers = numbers.saturating_mul(options.batch_size.min(from.sampler.items()));
+        let in_memory = from.columns.iter().all(|(_, column)| column.tensor().is_some());
+        let mut gatherer = Gatherer::new(from, options);
+        if in_memory && numbers < WORTH_A_THREAD {
             return Self::Now(Box::new(gatherer), Batch::default());
         }
-        let (send, batches) = bounded(1);
-        let (give_back, spares) = bounded::<Batch>(2);
+        let ahead = if in_memory { 1 } else { READ_AHEAD };
+        let (send, batches) = bounded(ahead);
+        let (give_back, spares) = bounded::<Batch>(ahead + 1);
         scope.spawn(move || {
             // Ends after the last epoch, or when the feed is dropped.
             while let Some(batch) = gatherer.gather(spares.try_recv().unwrap_or_default()) {
@@ -143,20 +155,20 @@ mod tests {
     use crate::data::{Dataset, Order};
     use crate::tensor::Tensor;
 
-    fn fed(values: Tensor, options: &FitOptions<'_>) -> (Vec<(NodeId, Column)>, Sampler) {
+    fn fed(values: Tensor, options: &FitOptions<'_>) -> Items {
         let column = Column::new("x", values);
         let data = Dataset::new("d", vec![column.clone()], Vec::new()).unwrap();
         let sampler = Sampler::new(&data, &options.order, options.batch_size, options.seed);
-        (vec![(0, column)], sampler.unwrap())
+        Items { columns: vec![(0, column)], sampler: sampler.unwrap(), augmenter: None }
     }
 
     fn batches(width: usize, options: &FitOptions<'_>) -> Vec<(usize, usize, Vec<f32>)> {
         let values: Vec<f32> = (0..7 * width).map(|number| (number / width) as f32).collect();
         let values = Tensor::from_shape_vec(vec![7, width], values).unwrap();
-        let (columns, sampler) = fed(values, options);
+        let from = fed(values, options);
         let mut all = Vec::new();
         std::thread::scope(|scope| {
-            let mut feed = Feed::new(scope, columns, sampler, options);
+            let mut feed = Feed::new(scope, from, options);
             while let Some(batch) = feed.next() {
                 let batch = batch.unwrap();
                 let items = batch.gathered.items();
@@ -243,9 +255,9 @@ mod tests {
     fn a_feed_can_be_dropped_early() {
         let options = FitOptions::default().epochs(100).batch_size(1);
         let values = Tensor::from_elem(vec![3, WORTH_A_THREAD], 1.0);
-        let (columns, sampler) = fed(values, &options);
+        let from = fed(values, &options);
         std::thread::scope(|scope| {
-            let mut feed = Feed::new(scope, columns, sampler, &options);
+            let mut feed = Feed::new(scope, from, &options);
             assert!(feed.next().is_some());
         });
     }

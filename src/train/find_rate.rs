@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::feed::Feed;
+use super::feed::{Feed, Items};
 use super::fit::FitOptions;
 use super::network::Network;
 use super::passes::require_items;
@@ -290,8 +290,9 @@ impl Network {
         let fit = fit.epochs(epochs).max_steps(steps);
         let columns = copy.columns(Mode::Training, data)?;
         let sampler = Sampler::new(data, &fit.order, fit.batch_size, fit.seed)?;
+        let from = Items { columns, sampler, augmenter: None };
         std::thread::scope(|scope| {
-            let mut feed = Feed::new(scope, columns, sampler, &fit);
+            let mut feed = Feed::new(scope, from, &fit);
             let mut test = RangeTest { points: Vec::new(), ended: None };
             let (mut mean, mut weight, mut lowest) = (0.0, 0.0, f64::INFINITY);
             for step in 0..steps {

@@ -1,21 +1,22 @@
 //! Training over a data set.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::augment::Augmenter;
 use super::callbacks::callback::{
     BatchEnd, BatchStart, Callback, Callbacks, Control, EpochEnd, EpochStart,
 };
 use super::clock::Clock;
-use super::feed::Feed;
+use super::feed::{Feed, Items};
 use super::network::Network;
 use super::passes::require_items;
 use super::report::{Report, Totals};
 use super::rewind::Rewind;
 use crate::context::Mode;
-use crate::data::{Column, Dataset, Order, Sampler};
+use crate::data::{Augmentation, Dataset, Order, Sampler};
 use crate::error::{Error, Result};
-use crate::graph::NodeId;
 use crate::setters::setters;
 
 /// How a network is fitted to a data set.
@@ -57,6 +58,12 @@ pub struct FitOptions<'a> {
     pub validation: Option<&'a Dataset>,
     /// Evaluates no more than this many batches of the validation data, the first ones.
     pub max_validation_batches: Option<usize>,
+    /// Random changes of the items that are trained on, by the name of the input, one after the other. They follow from
+    /// [`FitOptions::seed`], the epoch, and the item's place in its order.
+    pub augment: BTreeMap<String, Vec<Arc<dyn Augmentation>>>,
+    /// Mixes every item that is trained on with another one of its batch, inputs and targets alike: with a share of the
+    /// beta distribution with this parameter, above 0 and at most 1, drawn for every item anew (mix-up).
+    pub mix_up: Option<f64>,
 }
 
 impl Default for FitOptions<'_> {
@@ -72,6 +79,8 @@ impl Default for FitOptions<'_> {
             max_batches: None,
             validation: None,
             max_validation_batches: None,
+            augment: BTreeMap::new(),
+            mix_up: None,
         }
     }
 }
@@ -88,6 +97,8 @@ impl<'a> FitOptions<'a> {
         max_batches: impl Into<Option<usize>>,
         validation: impl Into<Option<&'a Dataset>>,
         max_validation_batches: impl Into<Option<usize>>,
+        augment: BTreeMap<String, Vec<Arc<dyn Augmentation>>>,
+        mix_up: impl Into<Option<f64>>,
     }
 
     /// Batches in an epoch over `items` items.
@@ -167,16 +178,18 @@ impl Network {
             self.columns(Mode::Evaluation, validation)?;
         }
         let sampler = Sampler::new(data, &options.order, options.batch_size, options.seed)?;
-        let rewind = Rewind::new(self, &columns, &sampler);
+        let augmenter = Augmenter::new(self.graph(), &columns, options)?;
+        let from = Items { columns, sampler, augmenter };
+        let rewind = Rewind::new(self, &from);
         self.look_at_losses_alone(rewind.is_some());
-        let history = self.fit_epochs((columns, sampler), rewind, data.len(), options, callbacks);
+        let history = self.fit_epochs(from, rewind, data.len(), options, callbacks);
         self.look_at_losses_alone(false);
         history
     }
 
     fn fit_epochs(
         &mut self,
-        (columns, sampler): (Vec<(NodeId, Column)>, Sampler),
+        from: Items,
         mut rewind: Option<Rewind>,
         items: usize,
         options: &FitOptions<'_>,
@@ -185,7 +198,7 @@ impl Network {
         let mut callbacks = Callbacks::new(callbacks);
         callbacks.before_training(self)?;
         let history = std::thread::scope(|scope| {
-            let mut feed = Feed::new(scope, columns, sampler, options);
+            let mut feed = Feed::new(scope, from, options);
             let mut history = History::default();
             let mut clock = Clock::new(options.steps(items).saturating_sub(options.start));
             let batches = options.batches(items);

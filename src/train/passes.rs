@@ -4,11 +4,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::batch::{Gathered, bind, kept, tensor};
+use super::feed::{Feed, Items};
+use super::fit::FitOptions;
 use super::network::Network;
 use super::report::{Report, Totals};
 use super::stream::PredictStream;
 use crate::context::Mode;
-use crate::data::{Column, Dataset, batches, check_classes, gather};
+use crate::data::{Column, Dataset, Order, Sampler, check_classes};
 use crate::error::{Error, Result};
 use crate::graph::NodeId;
 use crate::run::Run;
@@ -36,13 +38,10 @@ impl Network {
         self.require_measures()?;
         require_items(batch_size)?;
         let columns = self.columns(Mode::Evaluation, data)?;
-        let order: Vec<usize> = (0..data.len()).collect();
         let mut totals = Totals::new(self.graph());
-        let mut batch = Gathered::default();
-        for items in batches(&order, batch_size).take(most.max(1)) {
-            batch.gather(&columns, items)?;
-            self.pass(Mode::Evaluation, &batch, &mut totals)?;
-        }
+        in_order(columns, data, batch_size, most, |batch| {
+            self.pass(Mode::Evaluation, batch, &mut totals)
+        })?;
         Ok(totals.report(self.graph()))
     }
 
@@ -75,11 +74,9 @@ impl Network {
                 available.iter().map(|column| (column.name.as_str(), column)).collect();
             for &id in &ids {
                 let node = &self.graph().nodes()[id];
-                let same_shape = |column: &Column| column.values.shape()[1..] == node.shape;
-                let same_count = |column: &Column| {
-                    let count = |shape: &[usize]| shape.iter().product::<usize>();
-                    count(&column.values.shape()[1..]) == count(&node.shape)
-                };
+                let same_shape = |column: &Column| column.item_shape() == node.shape;
+                let same_count =
+                    |column: &Column| column.item_size() == node.shape.iter().product::<usize>();
                 let alone = ids.len() == 1 && available.len() == 1;
                 let fits = |column: &&Column| same_shape(column) || (alone && same_count(column));
                 let named = by_name.get(node.name.as_str()).copied();
@@ -92,7 +89,7 @@ impl Network {
                     (None, Some(only)) => only,
                     _ => {
                         let known = available.iter().map(|column| {
-                            let shape = describe_shape(&column.values.shape()[1..]);
+                            let shape = describe_shape(column.item_shape());
                             format!("`{}` ({shape})", column.name)
                         });
                         return Err(Error::Input {
@@ -111,7 +108,7 @@ impl Network {
                     }
                 };
                 if mode != Mode::Prediction {
-                    check_classes(self.graph(), id, data, &column.values)?;
+                    check_classes(self.graph(), id, data, column)?;
                 }
                 columns.push((id, column.clone()));
             }
@@ -142,15 +139,13 @@ impl Network {
         let graph = Arc::clone(self.graph());
         let columns = self.columns(Mode::Prediction, data)?;
         let mut numbers = vec![Vec::new(); graph.outputs().len()];
-        let order: Vec<usize> = (0..data.len()).collect();
-        let mut batch = Gathered::default();
-        for items in batches(&order, batch_size) {
-            batch.gather(&columns, items)?;
-            let run = self.execute(Mode::Prediction, items.len(), batch.by_node())?;
+        in_order(columns, data, batch_size, usize::MAX, |batch| {
+            let run = self.execute(Mode::Prediction, batch.items(), batch.by_node())?;
             for (&id, numbers) in graph.outputs().iter().zip(&mut numbers) {
                 numbers.extend_from_slice(kept(run, id)?);
             }
-        }
+            Ok(())
+        })?;
         let outputs = graph.outputs().iter().zip(numbers);
         outputs.map(|(&id, numbers)| tensor(&graph, id, data.len(), numbers)).collect()
     }
@@ -174,7 +169,7 @@ impl Network {
             let items: Vec<usize> = (first..total.min(first + batch_size)).collect();
             let gathered = columns.iter().map(|(id, column)| {
                 let mut numbers = Vec::new();
-                gather(&column.values, &items, &mut numbers)?;
+                column.gather(&items, &mut numbers)?;
                 let name = graph.nodes()[*id].name.clone();
                 Ok((name, tensor(&graph, *id, items.len(), numbers)?))
             });
@@ -182,6 +177,28 @@ impl Network {
         });
         PredictStream::new(self, Box::new(batches), in_flight)
     }
+}
+
+/// Hands the first `most` batches of a data set, at least one, to `pass`, one after the other.
+fn in_order(
+    columns: Vec<(NodeId, Column)>,
+    data: &Dataset,
+    batch_size: usize,
+    most: usize,
+    mut pass: impl FnMut(&Gathered) -> Result<()>,
+) -> Result<()> {
+    let options = FitOptions::default().batch_size(batch_size).max_batches(most);
+    let sampler = Sampler::new(data, &Order::Sequential, batch_size, 0)?;
+    std::thread::scope(|scope| {
+        let from = Items { columns, sampler, augmenter: None };
+        let mut feed = Feed::new(scope, from, &options);
+        while let Some(batch) = feed.next() {
+            let batch = batch?;
+            pass(&batch.gathered)?;
+            feed.give_back(batch);
+        }
+        Ok(())
+    })
 }
 
 /// Refuses batches of nothing.

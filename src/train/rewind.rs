@@ -8,14 +8,12 @@
 
 use std::time::{Duration, Instant};
 
-use super::feed::{Batch, Gatherer};
+use super::feed::{Batch, Gatherer, Items};
 use super::finite::parameter_not_finite;
 use super::fit::FitOptions;
 use super::network::Network;
 use crate::context::Mode;
-use crate::data::{Column, Sampler};
 use crate::error::{Error, Result};
-use crate::graph::NodeId;
 
 /// A copy is made after no more steps than this.
 const MOST_STEPS: u64 = 128;
@@ -25,8 +23,7 @@ const APART: u32 = 1000;
 
 /// A copy of the parameters, and all that the steps after it need.
 pub(super) struct Rewind {
-    columns: Vec<(NodeId, Column)>,
-    sampler: Sampler,
+    from: Items,
     parameters: Vec<Vec<f32>>,
     /// The network's steps and changes at the copy, and the steps of the training.
     step: u64,
@@ -39,15 +36,10 @@ pub(super) struct Rewind {
 impl Rewind {
     /// Keeps copies of `network`, if it looks for what is not finite, and is finite now: otherwise every
     /// gradient is looked at.
-    pub(super) fn new(
-        network: &Network,
-        columns: &[(NodeId, Column)],
-        sampler: &Sampler,
-    ) -> Option<Self> {
+    pub(super) fn new(network: &Network, from: &Items) -> Option<Self> {
         let keeps = network.options().check_finite && network.is_finite();
         keeps.then(|| Self {
-            columns: columns.to_vec(),
-            sampler: sampler.clone(),
+            from: from.clone(),
             parameters: Vec::new(),
             step: 0,
             changes: 0,
@@ -173,6 +165,6 @@ impl Rewind {
     fn gatherer(&self, options: &FitOptions<'_>, taken: u64) -> Gatherer {
         let start = options.start + taken;
         let again = FitOptions { start, ..options.clone() };
-        Gatherer::new(self.columns.clone(), self.sampler.clone(), &again)
+        Gatherer::new(self.from.clone(), &again)
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use caudal::data::{READERS, forms, reader};
+use caudal::data::{AUGMENTATIONS, READERS, forms, reader};
 use caudal::flow::policy::{POLICIES, policy};
 use caudal::flow::{EXECUTORS, executor};
 use caudal::initializers::{self, INITIALIZERS};
@@ -76,6 +76,11 @@ fn every_file_is_a_row() {
         REGULARIZERS.iter().map(|row| (row.kind, row.summary)),
     );
     assert_table("data/readers", &["request"], READERS.iter().map(|row| (row.name, row.summary)));
+    assert_table(
+        "data/augmentations",
+        &["mix_up", "random", "tests"],
+        AUGMENTATIONS.iter().map(|row| (row.kind, row.summary)),
+    );
     let policies = POLICIES.iter().map(|row| (row.name, row.summary));
     assert_table("flow/policy", &["chunks", "homes", "places", "turns", "urgency"], policies);
 }
@@ -121,10 +126,20 @@ fn every_row_is_found_by_its_kind_and_makes_that_kind() {
             assert_eq!((row.parse)(table(sample)).unwrap().kind(), row.kind);
         }
     }
+    for row in AUGMENTATIONS {
+        assert!(!row.samples.is_empty(), "{}", row.kind);
+        for sample in row.samples {
+            assert_eq!((row.parse)(table(sample)).unwrap().kind(), row.kind);
+        }
+    }
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("t10k-labels.idx1-ubyte.gz"), "").unwrap();
     let images = folder.path().to_str().unwrap();
-    let named = ["digits", "synthetic", images, "no/such/points.CSV.gz"];
+    let photo = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/oracles/images/rgb.png");
+    let files = ["points.CSV.gz", "points.npy", "points.Npz", "points.safetensors"];
+    let files = files.map(|file| format!("no/such/{file}"));
+    let mut named = vec!["digits", "synthetic", images, &files[0], photo];
+    named.extend(files[1..].iter().map(String::as_str));
     assert_eq!(named.len(), READERS.len(), "name something that each reader reads");
     for (row, named) in READERS.iter().zip(named) {
         assert!(std::ptr::eq(*row, reader(named).unwrap()), "{named}");
@@ -179,6 +194,7 @@ fn attributes_are_described_once() {
     let tables = tables.chain(OPTIMIZERS.iter().map(|row| (row.kind, row.attributes)));
     let tables = tables.chain(INITIALIZERS.iter().map(|row| (row.kind, row.attributes)));
     let tables = tables.chain(REGULARIZERS.iter().map(|row| (row.kind, row.attributes)));
+    let tables = tables.chain(AUGMENTATIONS.iter().map(|row| (row.kind, row.attributes)));
     let tables = tables.chain(READERS.iter().map(|row| (row.name, row.options)));
     let mut described = 0;
     for (kind, attributes) in tables {

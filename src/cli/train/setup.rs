@@ -10,6 +10,7 @@ use caudal::train::checkpoint::{self, Checkpoint, FitRecord};
 
 use super::Train;
 use crate::cli::Stop;
+use crate::cli::augmenting::Augmenting;
 use crate::cli::output::note;
 use crate::cli::resume::Settling;
 
@@ -89,6 +90,7 @@ impl Train {
             if training.batch_size != before.batch_size {
                 settling.replaced("--batch-size", &training.batch_size, &before.batch_size);
             }
+            Augmenting::compare(&mut settling, training, before);
             let [own, before] = [&training.optimizer, &before.optimizer].map(described);
             if own != before {
                 let trim = |text: &str| text.trim_end_matches(", ").to_owned();
@@ -142,6 +144,7 @@ impl Train {
         };
         self.dividing.set_columns(&mut model.data, resumed.is_some())?;
         let training = &mut model.training;
+        self.fitting.augmenting.adjust(training)?;
         if let Some(epochs) = self.epochs {
             training.epochs = epochs as usize;
         }

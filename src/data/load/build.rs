@@ -46,6 +46,7 @@ pub(super) fn build(
                     format!("column `{name}` should hold weights, but the data are no table");
                 return Err(refuse(escaped(text), problem, "give a file of weights"));
             }
+            notes.extend(note_read_as_used(data));
             if of[0].len() == data.len() {
                 // Not a copy of all that there is.
                 [Some(data.clone()), None, None]
@@ -123,7 +124,8 @@ fn encoder_of(
 
 /// All items of another file, as numbers.
 fn read_whole(text: &str, options: &LoadOptions<'_>, encoder: Option<&Encoder>) -> Result<Dataset> {
-    let (spec, request) = Request::parse(text, Some((options.graph, options.batch)))?;
+    let (spec, request) =
+        Request::parse(text, (options.graph, options.batch), options.config, true)?;
     match ((spec.read)(&request)?, encoder) {
         (Source::Table(table), Some(encoder)) => {
             let all: Vec<usize> = (0..table.len()).collect();
@@ -136,6 +138,19 @@ fn read_whole(text: &str, options: &LoadOptions<'_>, encoder: Option<&Encoder>) 
         )),
         (Source::Items(data) | Source::Parts { test: data, .. }, _) => Ok(data),
     }
+}
+
+/// Says which columns are not in memory.
+pub(super) fn note_read_as_used(data: &Dataset) -> Option<String> {
+    let columns = data.inputs().iter().chain(data.targets());
+    let names: Vec<&str> = columns
+        .filter(|column| column.tensor().is_none())
+        .map(|column| column.name.as_str())
+        .collect();
+    (!names.is_empty()).then(|| {
+        let (name, list) = (escaped(data.name()), Table::list(&names));
+        format!("{name}: the items for {list} are not held in memory, but read as they are used")
+    })
 }
 
 /// Says which columns are passed over.

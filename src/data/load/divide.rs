@@ -27,7 +27,11 @@ pub(super) fn units(
     split: &Split,
 ) -> Result<Units> {
     let graph = options.graph;
-    let mut keys: Vec<Vec<usize>> = vec![Vec::new(); source.len()];
+    // Items with the same classes in the columns so far have the same key.
+    let mut keys = vec![0; source.len()];
+    let add = |keys: &mut Vec<usize>, classes: &mut dyn Iterator<Item = usize>| {
+        *keys = ranks(&keys.iter().copied().zip(classes).collect::<Vec<_>>());
+    };
     match source {
         Source::Table(table) => {
             let values = |column: usize| (0..table.len()).map(move |row| table.field(row, column));
@@ -42,7 +46,7 @@ pub(super) fn units(
                 crate::data::table::sort_words(&mut words);
                 let places: HashMap<&str, usize> =
                     words.iter().enumerate().map(|(at, word)| (word.as_str(), at)).collect();
-                values(column).zip(&mut keys).for_each(|(word, key)| key.push(places[word]));
+                add(&mut keys, &mut values(column).map(|word| places[word]));
             }
         }
         Source::Items(data) | Source::Parts { train: data, .. } => {
@@ -60,14 +64,16 @@ pub(super) fn units(
             let columns = data.targets().iter().filter(|column| {
                 names.contains(&column.name.as_str()) || (alone && !names.is_empty())
             });
-            for column in columns.filter(|column| column.class_count().is_some()) {
-                for (key, value) in keys.iter_mut().zip(&column.values) {
-                    key.push(class_index(*value).unwrap_or(0));
+            for column in columns {
+                if column.class_count()?.is_some() {
+                    let all = column.all()?;
+                    let classes = all.iter().map(|&value| class_index(value).unwrap_or(0));
+                    add(&mut keys, &mut { classes });
                 }
             }
         }
     }
-    Ok(Units::Strata(ranks(&keys)))
+    Ok(Units::Strata(keys))
 }
 
 /// The columns of a table that hold classes.
@@ -140,17 +146,23 @@ pub(super) fn divide(
             return Err(refused(format!("column `{}` leaves nothing to train on", escaped(by))));
         }
     } else {
-        let fraction = match (&split.test, source) {
-            (Some(Share::Fraction(_)), Source::Parts { .. }) => {
+        let own = if let Source::Table(table) = source { table.own_parts() } else { None };
+        if let Some(own) = own {
+            parts.copy_from_slice(own);
+        }
+        let brings_test = parts.contains(&Part::Test) || matches!(source, Source::Parts { .. });
+        let fraction = match &split.test {
+            Some(Share::Fraction(_)) if brings_test => {
                 return Err(refuse(
                     escaped(text),
                     "a fraction is asked for as test part, but the data have one of their own",
                     "leave --test out",
                 ));
             }
-            (Some(Share::Fraction(fraction)), _) => *fraction,
-            (Some(Share::File(_)), _) | (None, Source::Parts { .. }) => 0.0,
-            (None, _) => TEST_FRACTION,
+            Some(Share::Fraction(fraction)) => *fraction,
+            Some(Share::File(_)) => 0.0,
+            None if brings_test => 0.0,
+            None => TEST_FRACTION,
         };
         take(&mut parts, &units, Part::Test, fraction, split.seed).map_err(refused)?;
     }
@@ -168,7 +180,14 @@ pub(super) fn validate(
     notes: &mut Vec<String>,
 ) -> Result<()> {
     if parts.contains(&Part::Validation) {
-        return Ok(());
+        return match split.validation {
+            Some(Share::Fraction(_)) => Err(refuse(
+                escaped(text),
+                "a fraction is asked for as validation part, but the data have one of their own",
+                "leave --validation out",
+            )),
+            _ => Ok(()),
+        };
     }
     if split.validation.is_none() && options.chooses && options.config.fitted.is_none() {
         notes.push(format!(

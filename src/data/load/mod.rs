@@ -8,17 +8,16 @@ mod tests;
 
 use std::sync::Arc;
 
-use build::{build, note_unused};
+use build::{build, note_read_as_used, note_unused};
 use divide::{divide, units, validate};
 
 use super::parts::{self, Units};
 use super::readers::Request;
 use super::table::{DataConfig, Encoder};
-use super::{Dataset, Part, Share, Source, Split, class_index, escaped, refuse, target_classes};
+use super::{Column, Dataset, Part, Share, Source, Split, Table, escaped, refuse, target_classes};
 use crate::error::{Result, count};
 use crate::graph::Graph;
 use crate::setters::setters;
-use crate::tensor::Tensor;
 
 /// What data are loaded for.
 #[derive(Clone, Debug)]
@@ -106,7 +105,8 @@ pub struct Loaded {
 /// [`Error::Io`](crate::Error::Io) if a file can't be read; [`Error::Data`](crate::Error::Data) if no reader recognizes the data, if it has no
 /// such option, if its contents are refused, if they do not fit the graph, or if they can't be divided so.
 pub fn load(text: &str, options: &LoadOptions<'_>) -> Result<Loaded> {
-    let (spec, request) = Request::parse(text, Some((options.graph, options.batch)))?;
+    let (spec, request) =
+        Request::parse(text, (options.graph, options.batch), options.config, true)?;
     let source = (spec.read)(&request)?;
     let mut notes = Vec::new();
     let mut split = match &options.config.fitted {
@@ -123,12 +123,19 @@ pub fn load(text: &str, options: &LoadOptions<'_>) -> Result<Loaded> {
 /// # Errors
 /// As [`load`]; further [`Error::Data`](crate::Error::Data) if there are fewer items than folds.
 pub fn load_folds(text: &str, options: &LoadOptions<'_>, number: usize) -> Result<Vec<Loaded>> {
-    let (spec, request) = Request::parse(text, Some((options.graph, options.batch)))?;
+    let (spec, request) =
+        Request::parse(text, (options.graph, options.batch), options.config, true)?;
     let source = match (spec.read)(&request)? {
         Source::Parts { train, .. } => Source::Items(train),
         other => other,
     };
     let split = &options.split;
+    if let Source::Table(table) = &source
+        && table.own_parts().is_some()
+    {
+        let problem = "folds make the test parts, but the data have parts of their own";
+        return Err(refuse(escaped(text), problem, "name the folder of the training part"));
+    }
     if split.test.is_some() || split.by.is_some() {
         return Err(refuse(
             escaped(text),
@@ -175,19 +182,28 @@ pub fn load_to_predict(
     batch: usize,
     config: &DataConfig,
 ) -> Result<(Dataset, Vec<String>)> {
-    let (spec, request) = Request::parse(text, Some((graph, batch)))?;
+    let (spec, request) = Request::parse(text, (graph, batch), config, false)?;
     let table = match (spec.read)(&request)? {
         Source::Table(table) => table,
-        Source::Items(data) | Source::Parts { test: data, .. } => return Ok((data, Vec::new())),
+        Source::Items(data) | Source::Parts { test: data, .. } => {
+            let notes = note_read_as_used(&data).into_iter().collect();
+            return Ok((data, notes));
+        }
     };
     let mut notes = table.notes().to_vec();
-    let all: Vec<usize> = (0..table.len()).collect();
+    let all = of_part(&table, Part::Test);
     if let Some(encoder) = config.encoder() {
         notes.extend(note_unused(&table, encoder, &[]));
         return Ok((encoder.transform(&table, &all, false)?, notes));
     }
     let encoder = Encoder::without_training(&table, graph, config)?;
     Ok((encoder.transform(&table, &all, false)?, notes))
+}
+
+/// The items of a table that are for `part`, where it says so itself; otherwise all.
+fn of_part(table: &Table, part: Part) -> Vec<usize> {
+    let own = table.own_parts().filter(|own| own.contains(&part));
+    (0..table.len()).filter(|&row| own.is_none_or(|own| own[row] == part)).collect()
 }
 
 /// The items that a user writes as `text` to test a saved model with, and what the user should know:
@@ -202,15 +218,14 @@ pub fn load_to_evaluate(
     config: &DataConfig,
     part: Part,
 ) -> Result<(Dataset, Vec<String>)> {
-    let (spec, request) = Request::parse(text, Some((graph, batch)))?;
+    let (spec, request) = Request::parse(text, (graph, batch), config, true)?;
     let source = (spec.read)(&request)?;
     if let (Source::Table(table), Some(encoder)) = (&source, config.encoder()) {
         let digest = config.fitted.as_ref().and_then(|fitted| fitted.digest.as_ref());
         if digest != Some(&table.digest()) {
             let mut notes = table.notes().to_vec();
             notes.extend(note_unused(table, encoder, &[]));
-            let all: Vec<usize> = (0..table.len()).collect();
-            return Ok((encoder.transform(table, &all, true)?, notes));
+            return Ok((encoder.transform(table, &of_part(table, part), true)?, notes));
         }
     }
     // What was not trained on a table has nothing to say of one.
@@ -249,21 +264,14 @@ pub(crate) fn check_classes(
     graph: &Graph,
     target: usize,
     data: &Dataset,
-    values: &Tensor,
+    column: &Column,
 ) -> Result<()> {
     let Some(classes) = target_classes(graph, target) else { return Ok(()) };
-    let fits = |value: f32| class_index(value).is_some_and(|class| class < classes);
-    let per_item = (values.len() / data.len().max(1)).max(1);
-    match values.iter().position(|&value| !fits(value)) {
-        None => Ok(()),
-        Some(place) => {
-            let value = values.iter().nth(place).copied().unwrap_or_default();
-            let node = &graph.nodes()[target].name;
-            Err(refuse(
-                format!("data set `{}`, item {}, for node `{node}`", data.name(), place / per_item),
-                format!("expected a class below {classes}, found {value}"),
-                "number the classes 0, 1, 2 and so on, or give the prediction more units",
-            ))
-        }
-    }
+    let Some((item, value)) = column.first_no_class(classes)? else { return Ok(()) };
+    let node = &graph.nodes()[target].name;
+    Err(refuse(
+        format!("data set `{}`, item {item}, for node `{node}`", data.name()),
+        format!("expected a class below {classes}, found {value}"),
+        "number the classes 0, 1, 2 and so on, or give the prediction more units",
+    ))
 }

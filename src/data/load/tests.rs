@@ -41,10 +41,10 @@ fn refusal(text: &str, graph: &Graph) -> String {
 #[test]
 fn synthetic_data_fits_every_input_and_target() {
     let data = synthetic_for(&two_heads(), 100, 1).unwrap();
-    let shape = |name: &str| data.column(name).unwrap().values.shape().to_vec();
+    let shape = |name: &str| data.column(name).unwrap().shape();
     assert_eq!(shape("point"), [100, 2]);
     assert_eq!(shape("goal"), [100, 3]);
-    assert_eq!(data.column("label").unwrap().class_count(), Some(7));
+    assert_eq!(data.column("label").unwrap().class_count().unwrap(), Some(7));
     assert_eq!(data, synthetic_for(&two_heads(), 100, 1).unwrap());
     assert_ne!(data, synthetic_for(&two_heads(), 100, 2).unwrap());
 }
@@ -55,8 +55,8 @@ fn synthetic_parts_differ_and_hold_a_batch() {
     let test = test.unwrap();
     assert_eq!((train.len(), test.len()), (5000, 256));
     assert_ne!(
-        train.inputs()[0].values[[0, 0]].to_bits(),
-        test.inputs()[0].values[[0, 0]].to_bits()
+        train.inputs()[0].tensor().unwrap()[[0, 0]].to_bits(),
+        test.inputs()[0].tensor().unwrap()[[0, 0]].to_bits()
     );
     let message = loaded("synthetic", &two_heads(), 1 << 40).unwrap_err().to_string();
     assert!(message.contains("use a smaller batch"), "{message}");
@@ -76,7 +76,11 @@ fn predictions_take_every_line_with_or_without_labels() {
         std::fs::write(&path, text).unwrap();
         let config = DataConfig::default();
         let (data, _) = load_to_predict(path.to_str().unwrap(), &graph(), 1, &config).unwrap();
-        assert_eq!(data.inputs()[0].values.as_slice().unwrap(), [1., 2., 3., 4., 5., 6.], "{name}");
+        assert_eq!(
+            data.inputs()[0].tensor().unwrap().as_slice().unwrap(),
+            [1., 2., 3., 4., 5., 6.],
+            "{name}"
+        );
     }
     let config = DataConfig::default();
     assert_eq!(load_to_predict("digits", &graph(), 1, &config).unwrap().0.len(), 360);
@@ -95,7 +99,7 @@ fn a_csv_file_is_split_into_four_fifths_and_one() {
     let data = loaded(path, &graph, 1).unwrap();
     let test = data.test.unwrap();
     assert_eq!((data.train.len(), test.len()), (40, 10));
-    assert_eq!(test.targets()[0].values.sum() as usize, 5);
+    assert_eq!(test.targets()[0].tensor().unwrap().sum() as usize, 5);
     assert!(data.validation.is_none());
     assert_eq!(data.items[0].line, Some(2));
     let count = data.items.iter().filter(|item| item.part == Part::Test).count();
@@ -105,17 +109,20 @@ fn a_csv_file_is_split_into_four_fifths_and_one() {
     let mut options = LoadOptions::new(&graph, &config);
     options.split.seed = 2;
     let other = load(path, &options).unwrap().test.unwrap();
-    assert_ne!(test.inputs()[0].values, other.inputs()[0].values);
+    assert_ne!(test.inputs()[0].tensor().unwrap(), other.inputs()[0].tensor().unwrap());
 }
 
 #[test]
 fn what_no_reader_recognizes_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("weights.npz");
+    let path = folder.path().join("weights.xyz");
     std::fs::write(&path, "PK").unwrap();
     let message = refusal(path.to_str().unwrap(), &graph());
-    assert!(message.contains("weights.npz: expected `digits`, `synthetic`"), "{message}");
-    assert!(message.contains("a folder of IDX files or a CSV file, found a file"), "{message}");
+    assert!(message.contains("weights.xyz: expected `digits`, `synthetic`"), "{message}");
+    assert!(
+        message.contains("a folder of IDX files, a CSV file, a folder of images, "),
+        "{message}"
+    );
     let message = refusal(folder.path().to_str().unwrap(), &graph());
     assert!(message.contains("found a folder that no reader knows"), "{message}");
     let message = refusal("digit", &graph());

@@ -1,9 +1,6 @@
 //! CSV files: one item a line.
 
-use std::path::Path;
-
-use super::{ReaderSpec, Request, Source};
-use crate::data::file_name;
+use super::{ReaderSpec, Request, Source, ends_with};
 use crate::error::Result;
 
 /// The reader's row of the table.
@@ -23,8 +20,7 @@ pub(super) static SPEC: ReaderSpec = ReaderSpec {
         ),
     ],
     recognizes: |source| {
-        let name = file_name(Path::new(source)).to_lowercase();
-        [".csv", ".csv.gz", ".tsv", ".tsv.gz"].iter().any(|ending| name.ends_with(ending))
+        [".csv", ".csv.gz", ".tsv", ".tsv.gz"].iter().any(|ending| ends_with(source, ending))
     },
     read,
 };

@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     fn per_digit(part: &Dataset) -> Vec<usize> {
-        let labels = &part.targets()[0].values;
+        let labels = part.targets()[0].tensor().unwrap();
         (0..10)
             .map(|digit| labels.iter().filter(|&&label| label as usize == digit).count())
             .collect()
@@ -93,9 +93,9 @@ mod tests {
         for (part, name, items) in [(&train, "digits train", 1437), (&test, "digits test", 360)] {
             assert_eq!((part.name(), part.len()), (name, items));
             assert_eq!(part.inputs()[0].name, "image");
-            assert_eq!(part.inputs()[0].values.shape(), [items, 8, 8, 1]);
+            assert_eq!(part.inputs()[0].shape(), [items, 8, 8, 1]);
             assert_eq!(part.targets()[0].name, "label");
-            assert_eq!(part.targets()[0].class_count(), Some(10));
+            assert_eq!(part.targets()[0].class_count().unwrap(), Some(10));
         }
     }
 
@@ -103,7 +103,7 @@ mod tests {
     fn grey_values_are_sixteenths() {
         let (train, test) = digits().unwrap();
         for part in [train, test] {
-            let values = &part.inputs()[0].values;
+            let values = part.inputs()[0].tensor().unwrap();
             assert!(values.iter().all(|value| (0.0..=1.0).contains(value)));
             assert!(values.iter().all(|value| (value * 16.0).fract() == 0.0));
             assert!(values.iter().any(|&value| value >= 1.0));
@@ -113,7 +113,7 @@ mod tests {
     #[test]
     fn the_parts_are_read_once_and_shared() {
         let (first, again) = (digits().unwrap().0, digits().unwrap().0);
-        let start = |part: &Dataset| part.inputs()[0].values.as_ptr();
+        let start = |part: &Dataset| part.inputs()[0].tensor().unwrap().as_ptr();
         assert_eq!(start(&first), start(&again));
         assert_eq!(first, read().unwrap().0);
     }

@@ -3,10 +3,15 @@
 //! To add a reader, write one file that holds everything about it, its `SPEC` included, and add two
 //! lines here: the module and the row of the table.
 
+mod array;
 mod csv;
 mod digits;
 mod idx;
+mod images;
+mod npy;
+mod npz;
 mod request;
+mod safetensors;
 mod synthetic;
 
 use std::path::Path;
@@ -16,11 +21,20 @@ pub use idx::{read_idx, read_idx_folder};
 pub use request::Request;
 pub use synthetic::{TargetKind, synthetic, synthetic_for};
 
-use super::{Dataset, Table, refuse};
+use super::{Dataset, Table, file_name, refuse};
 use crate::error::Result;
 
 /// Every reader, in the order in which they are asked whether some data is theirs.
-pub const READERS: &[&ReaderSpec] = &[&digits::SPEC, &synthetic::SPEC, &idx::SPEC, &csv::SPEC];
+pub const READERS: &[&ReaderSpec] = &[
+    &digits::SPEC,
+    &synthetic::SPEC,
+    &idx::SPEC,
+    &csv::SPEC,
+    &images::SPEC,
+    &npy::SPEC,
+    &npz::SPEC,
+    &safetensors::SPEC,
+];
 
 /// What a reader found.
 #[derive(Clone, Debug)]
@@ -70,7 +84,7 @@ pub struct ReaderSpec {
 /// ```
 /// assert_eq!(caudal::data::reader("measured/points.csv.gz")?.name, "csv");
 ///
-/// let message = caudal::data::reader("points.npz").unwrap_err().to_string();
+/// let message = caudal::data::reader("points.xyz").unwrap_err().to_string();
 /// assert!(message.contains("found nothing of this name"));
 /// assert!(message.contains("`digits`") && message.contains("a CSV file"));
 /// # Ok::<(), caudal::Error>(())
@@ -96,6 +110,11 @@ pub fn reader(source: &str) -> Result<&'static ReaderSpec> {
             "`caudal readers` says how each is recognized",
         )
     })
+}
+
+/// Whether the name of a file ends so, in upper or lower case.
+fn ends_with(source: &str, ending: &str) -> bool {
+    file_name(Path::new(source)).to_lowercase().ends_with(ending)
 }
 
 /// What all readers read, for texts: `a, b or c`.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{ReaderSpec, reader};
-use crate::data::refuse;
+use crate::data::{DataConfig, refuse};
 use crate::error::Result;
 use crate::graph::Graph;
 use crate::names::suggest;
@@ -18,13 +18,19 @@ pub struct Request<'a> {
     pub options: Vec<(&'static str, &'a str)>,
     /// The network that the data is for, and the items in a batch of it, if there is one.
     pub network: Option<(&'a Graph, usize)>,
+    /// What the model file or the user says of the columns that nodes take.
+    pub config: Option<&'a DataConfig>,
+    /// Whether the targets are needed too.
+    pub targets: bool,
 }
 
 impl<'a> Request<'a> {
-    /// Reads `text`, such as `points.csv:header=no`, and finds its reader.
+    /// Reads `text`, such as `points.csv:header=no`, and finds its reader. `batch` is the items in a batch.
     pub(in crate::data) fn parse(
         text: &'a str,
-        network: Option<(&'a Graph, usize)>,
+        (graph, batch): (&'a Graph, usize),
+        config: &'a DataConfig,
+        targets: bool,
     ) -> Result<(&'static ReaderSpec, Self)> {
         let (source, given) = divide(text);
         let spec = reader(source)?;
@@ -50,7 +56,8 @@ impl<'a> Request<'a> {
             }
             options.push((name, value));
         }
-        Ok((spec, Self { source, options, network }))
+        let (network, config) = (Some((graph, batch)), Some(config));
+        Ok((spec, Self { source, options, network, config, targets }))
     }
 
     /// The path of what is to be read.

@@ -74,6 +74,10 @@ pub(super) fn bind(
     let options_of = |id: NodeId| {
         config.nodes.get(&graph.nodes()[id].name).map(|it| it.options.clone()).unwrap_or_default()
     };
+    bind_images(table, &target_ids, &mut open, &mut |id, at| {
+        free[at] = false;
+        bound.push((id, vec![(at, options_of(id))]));
+    })?;
     // Nodes that are called like a column.
     open.retain(|&id| {
         let options = options_of(id);
@@ -120,6 +124,39 @@ pub(super) fn bind(
     }
     bound.sort_by_key(|(id, _)| *id);
     Ok(bound.into_iter().map(|(id, columns)| Bound { id, columns }).collect())
+}
+
+/// Binds the open inputs of a folder of images to its files, and its only open target to the classes.
+fn bind_images(
+    table: &Table,
+    targets: &[NodeId],
+    open: &mut Vec<NodeId>,
+    bind: &mut dyn FnMut(NodeId, usize),
+) -> Result<()> {
+    let Some(file) = table.file_column() else { return Ok(()) };
+    open.retain(|id| {
+        let is_target = targets.contains(id);
+        if !is_target {
+            bind(*id, file);
+        }
+        is_target
+    });
+    match (&open[..], table.class_column()) {
+        ([], _) => {}
+        (_, None) => {
+            return Err(refuse(
+                &table.origin,
+                "its images have no classes, which the targets need",
+                "put the images of every class into a folder of its own, as in cats/1.png",
+            ));
+        }
+        (&[id], Some(class)) => {
+            bind(id, class);
+            open.clear();
+        }
+        _ => {}
+    }
+    Ok(())
 }
 
 /// The columns that some nodes have, by their places.

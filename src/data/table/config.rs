@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use toml::{Table as Toml, Value};
 
 use super::Encoder;
+use super::words::{Categories, ImageFit, Scale, Unknown};
 use crate::data::{Split, escaped};
 use crate::names::suggest;
 
@@ -44,56 +45,18 @@ pub(crate) const DATA_ATTRIBUTES: &[(&str, &str, &str)] = &[
         "what becomes of words that the training items do not have: \"refuse\", or \"ignore\" for a one-hot row of \
          zeros; default \"refuse\"",
     ),
+    (
+        "image",
+        "text",
+        "for a column with the paths of PNG or JPEG images, from the folder of the table on, and a node of height x \
+         width x 1, 3 or 4 channels: \"exact\", images must have that size; \"stretch\", height and width are scaled apart; \
+         \"crop\", they are scaled to cover it and the middle is kept; \"pad\", they are scaled to fit into black; \
+         default \"exact\" in a folder of images, elsewhere no images",
+    ),
 ];
 
 /// The attribute of a table within `columns` that names the column or the range.
 const COLUMN: &str = "column";
-
-macro_rules! words {
-    ($(#[$meta:meta])* $name:ident: $($(#[$about:meta])* $variant:ident = $word:literal),+) => {
-        $(#[$meta])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum $name { $($(#[$about])* $variant),+ }
-
-        impl $name {
-            const ALL: &'static [(&'static str, Self)] = &[$(($word, Self::$variant)),+];
-
-            /// As model files write it.
-            pub fn name(self) -> &'static str {
-                match self { $(Self::$variant => $word),+ }
-            }
-        }
-    };
-}
-
-words! {
-    /// What is done to the numbers of a column.
-    Scale:
-    /// Nothing.
-    None = "none",
-    /// Less their mean, over their standard deviation.
-    Standard = "standard",
-    /// Brought to 0 to 1 by the least and the largest one.
-    MinMax = "min_max"
-}
-
-words! {
-    /// How words become numbers.
-    Categories:
-    /// A number for every word: 1 for the item's, 0 for the others.
-    OneHot = "one_hot",
-    /// The word's place among all words.
-    Index = "index"
-}
-
-words! {
-    /// What becomes of words that are not known.
-    Unknown:
-    /// The item is refused.
-    Refuse = "refuse",
-    /// Its one-hot row is all zeros.
-    Ignore = "ignore"
-}
 
 /// What stands in for a missing value.
 #[derive(Clone, Debug, PartialEq)]
@@ -125,6 +88,8 @@ pub struct ColumnOptions {
     pub categories: Option<Categories>,
     /// What becomes of words that are not known.
     pub unknown: Option<Unknown>,
+    /// That the column holds paths of images, and how these become as large as the node.
+    pub image: Option<ImageFit>,
 }
 
 /// Some columns of a table.
@@ -302,6 +267,7 @@ impl ColumnOptions {
             unknown: get("unknown")
                 .map(|value| word("unknown", &value, Unknown::ALL))
                 .transpose()?,
+            image: get("image").map(|value| word("image", &value, ImageFit::ALL)).transpose()?,
         })
     }
 
@@ -314,6 +280,7 @@ impl ColumnOptions {
         add("scale", self.scale.map(Scale::name));
         add("categories", self.categories.map(Categories::name));
         add("unknown", self.unknown.map(Unknown::name));
+        add("image", self.image.map(ImageFit::name));
         let missing = self.missing.as_ref().map(Missing::write);
         attributes.extend(missing.map(|missing| ("missing".to_owned(), missing)));
         attributes
@@ -326,6 +293,7 @@ impl ColumnOptions {
             missing: self.missing.clone().or_else(|| others.missing.clone()),
             categories: self.categories.or(others.categories),
             unknown: self.unknown.or(others.unknown),
+            image: self.image.or(others.image),
         }
     }
 }

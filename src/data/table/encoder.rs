@@ -5,9 +5,11 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 
 use super::bind::lacks;
+use super::field::{class, number, number_32, refuse_field, shorten};
 use super::text::{Table, is_missing};
-use crate::data::{Column, Dataset, MAX_VALUES, class_index, escaped, refuse};
-use crate::error::{Error, Result, count};
+use super::words::ImageFit;
+use crate::data::{Column, Dataset, MAX_VALUES, refuse};
+use crate::error::{Result, count};
 use crate::tensor::{Shape, Tensor};
 
 /// How text becomes numbers, fitted to the training items of a table with [`Encoder::fit`].
@@ -47,7 +49,7 @@ use crate::tensor::{Shape, Tensor};
 /// // Another table: its columns are found by name, and it needs no targets.
 /// let table = Table::new("others", ["city", "height"], [["Paris", "200"]])?;
 /// let data = encoder.transform(&table, &[0], false)?;
-/// assert_eq!(data.inputs()[0].values.as_slice().unwrap(), [2.0, 1.0, 0.0]);
+/// assert_eq!(data.inputs()[0].tensor().unwrap().as_slice().unwrap(), [2.0, 1.0, 0.0]);
 /// # Ok::<(), caudal::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -114,6 +116,13 @@ pub enum Encoding {
         /// Whether an unknown word is a row of zeros; otherwise, the item is refused.
         ignore: bool,
     },
+    /// Paths of images.
+    Image {
+        /// How they become as large as the node.
+        fit: ImageFit,
+        /// How many numbers an image becomes.
+        width: usize,
+    },
 }
 
 impl Encoding {
@@ -122,6 +131,7 @@ impl Encoding {
         match self {
             Self::Number { indicator, .. } => 1 + usize::from(*indicator),
             Self::Class(_) | Self::Word { one_hot: false, .. } => 1,
+            Self::Image { width, .. } => *width,
             Self::Word { words, own_category, .. } => words.len() + usize::from(*own_category),
         }
     }
@@ -158,6 +168,8 @@ impl Encoding {
                 }
             }
             Self::Class(classes) => into.push(class(field, *classes)? as f32),
+            // A node of images takes nothing else, and decodes them all together.
+            Self::Image { width, .. } => into.resize(into.len() + width, 0.0),
             Self::Word { words, one_hot, missing, own_category, ignore } => {
                 let word = match (field, missing) {
                     ("", Some(missing)) => missing.as_str(),
@@ -211,74 +223,12 @@ fn places(encoding: &Encoding) -> HashMap<&str, usize> {
     words.iter().enumerate().map(|(at, word)| (word.as_str(), at)).collect()
 }
 
-/// A field of a column of numbers.
-pub(super) fn number(field: &str) -> Result<f64, (String, String)> {
-    match field.parse::<f64>() {
-        Ok(number) if number.is_finite() && (number as f32).is_finite() => Ok(number),
-        Ok(_) if !is_missing(field) => Err((
-            format!("expected a finite 32-bit float, found `{}`", shorten(field)),
-            "correct the number, or leave the line out".to_owned(),
-        )),
-        _ if field.is_empty() => Err(missing_number("nothing")),
-        _ if is_missing(field) => Err(missing_number(&format!("`{}`", shorten(field)))),
-        _ => Err((
-            format!("expected a number, found `{}`", shorten(field)),
-            "write a number, with a point before its fraction; for a column of words, set \
-             `categories = \"one_hot\"` or `\"index\"` for it; or leave the line out"
-                .to_owned(),
-        )),
-    }
-}
-
-fn missing_number(found: &str) -> (String, String) {
-    (
-        format!("expected a number, found {found}, a missing value"),
-        "write a number, leave the line out, or set `missing` for the column, as in \
-         `missing = \"mean\"`"
-            .to_owned(),
-    )
-}
-
-fn number_32(field: &str) -> Result<f32, (String, String)> {
-    number(field)?;
-    field.parse::<f32>().map_err(|error| (error.to_string(), "write a number".to_owned()))
-}
-
-/// A class index below `classes`.
-pub(super) fn class(field: &str, classes: usize) -> Result<usize, (String, String)> {
-    let refused = |expected: &str, found: &str| {
-        (
-            format!("expected {expected}, found {found}"),
-            "number the classes 0, 1, 2 and so on; or let Caudal number whatever stands there, with \
-             `categories = \"index\"` at the target; or give the prediction more units"
-                .to_owned(),
-        )
-    };
-    let found =
-        if field.is_empty() { "nothing".to_owned() } else { format!("`{}`", shorten(field)) };
-    match field.parse::<f32>().ok().and_then(class_index) {
-        Some(class) if class < classes => Ok(class),
-        Some(_) => Err(refused(&format!("a class below {classes}"), &found)),
-        None => Err(refused("a class index", &found)),
-    }
-}
-
-/// A field for a message.
-pub(super) fn shorten(field: &str) -> String {
-    const SHOWN: usize = 40;
-    let mut text: String = field.chars().take(SHOWN).collect();
-    if field.chars().nth(SHOWN).is_some() {
-        text.push('…');
-    }
-    escaped(&text)
-}
-
 impl Encoder {
     /// The chosen items of a table as a data set whose columns are called like the nodes. Columns of the
     /// table are found by name, in any order; others are passed over. Targets may be left out.
     ///
     /// # Errors
-    /// [`Error::Data`] with file, line and column, if the table lacks a column or if a field does not
+    /// [`Error::Data`](crate::Error::Data) with file, line and column, if the table lacks a column or if a field does not
     /// stand for what was fitted.
     pub fn transform(&self, table: &Table, rows: &[usize], targets: bool) -> Result<Dataset> {
         if rows.is_empty() {
@@ -289,10 +239,17 @@ impl Encoder {
             if node.target && !targets {
                 continue;
             }
-            let column = Column::new(&node.node, node.values(table, rows)?);
+            let column = match node.images(table, rows)? {
+                Some(images) => images,
+                None => Column::new(&node.node, node.values(table, rows)?),
+            };
             if node.target { answers.push(column) } else { inputs.push(column) }
         }
-        Dataset::new(table.name(), inputs, answers)
+        let data = Dataset::new(table.name(), inputs, answers)?;
+        Ok(match table.item_names(rows) {
+            Some(names) => data.with_item_names(names),
+            None => data,
+        })
     }
 
     /// The columns of a table that no node takes.
@@ -340,6 +297,7 @@ impl Encoder {
             matches!(
                 column.encoding,
                 Encoding::Number { offset: 0.0, scale: 1.0, missing: None, indicator: false }
+                    | Encoding::Image { .. }
             )
         })
     }
@@ -384,19 +342,4 @@ impl NodeEncoder {
             refuse(&table.origin, format!("node `{}`: {error}", self.node), "train the model again")
         })
     }
-}
-
-/// What is wrong with a field, with its place.
-pub(super) fn refuse_field(
-    table: &Table,
-    row: usize,
-    column: usize,
-    node: &str,
-    (problem, remedy): (String, String),
-) -> Error {
-    refuse(
-        format!("{}, for node `{}`", table.place_of(row, column), escaped(node)),
-        problem,
-        remedy,
-    )
 }

@@ -4,22 +4,23 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::bind::{Bound, bind, columns_of};
-use super::config::{Categories, ColumnOptions, DataConfig, Missing, Scale, Unknown};
-use super::encoder::{
-    ColumnEncoder, Encoder, Encoding, NodeEncoder, class, number, refuse_field, shorten,
-};
+use super::config::{ColumnOptions, DataConfig, Missing};
+use super::encoder::{ColumnEncoder, Encoder, Encoding, NodeEncoder};
+use super::field::{class, number, refuse_field, shorten};
 use super::text::{Table, is_missing};
+use super::words::{Categories, Scale, Unknown};
 use crate::data::{MAX_CLASSES, escaped, refuse, target_classes};
 use crate::error::{Error, Result, count};
 use crate::graph::{Graph, Role};
 use crate::tensor::describe_shape;
 
 /// One column of one node.
-struct Field<'a> {
-    table: &'a Table,
-    column: usize,
-    node: &'a str,
-    options: &'a ColumnOptions,
+pub(super) struct Field<'a> {
+    pub(super) table: &'a Table,
+    pub(super) column: usize,
+    pub(super) node: &'a str,
+    pub(super) shape: &'a [usize],
+    pub(super) options: &'a ColumnOptions,
 }
 
 impl Encoder {
@@ -59,7 +60,8 @@ impl Encoder {
             let classes = if target { target_classes(graph, id) } else { None };
             let mut fitted = Vec::new();
             for (column, options) in &columns {
-                let field = Field { table, column: *column, node: &node.name, options };
+                let (node, shape) = (node.name.as_str(), node.shape.as_slice());
+                let field = Field { table, column: *column, node, shape, options };
                 let encoding = field.fit(rows, target, classes)?;
                 if let Encoding::Word { words, one_hot, own_category, .. } = &encoding {
                     if !target && !one_hot {
@@ -94,7 +96,8 @@ impl Encoder {
         config: &DataConfig,
     ) -> Result<Self> {
         let size = |id: &usize| graph.nodes()[*id].shape.iter().product::<usize>();
-        let fits = graph.inputs().iter().map(size).sum::<usize>() == table.columns.len();
+        let fits = graph.inputs().iter().map(size).sum::<usize>() == table.columns.len()
+            || table.images.is_some();
         let mut reserved = Vec::new();
         if !fits && !graph.targets().is_empty() {
             let targets = columns_of(table, graph, config, &[], &graph.targets())?;
@@ -169,13 +172,16 @@ impl Field<'_> {
     }
 
     /// A refusal of what the model file says of this column.
-    fn misfit(&self, problem: impl Into<String>, remedy: &str) -> Error {
+    pub(super) fn misfit(&self, problem: impl Into<String>, remedy: &str) -> Error {
         let column = escaped(&self.table.columns[self.column]);
         let origin = format!("{}, column `{column}`, for node `{}`", self.table.origin, self.node);
         refuse(origin, problem, remedy)
     }
 
     fn fit(&self, rows: &[usize], target: bool, classes: Option<usize>) -> Result<Encoding> {
+        if let Some(fit) = self.image_fit(target) {
+            return self.fit_images(fit);
+        }
         let missing = self.options.missing.as_ref();
         if target && missing.is_some_and(|missing| *missing != Missing::Refuse) {
             return Err(self.misfit(
@@ -183,7 +189,7 @@ impl Field<'_> {
                 "leave `missing` out, and leave out the items that lack it",
             ));
         }
-        let mut categories = self.options.categories;
+        let mut categories = self.options.categories.or_else(|| self.folder_categories(classes));
         if let (Some(classes), None) = (classes, categories) {
             if !self.holds_words() {
                 if self.options.scale.is_some_and(|scale| scale != Scale::None) {

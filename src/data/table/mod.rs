@@ -8,24 +8,27 @@
 mod bind;
 mod config;
 mod encoder;
+mod field;
 mod fit;
 #[cfg(feature = "csv")]
 mod header;
+mod images;
 #[cfg(feature = "csv")]
 mod read;
 #[cfg(feature = "csv")]
 #[cfg(test)]
 mod tests;
 mod text;
+mod words;
 
 pub(crate) use config::DATA_ATTRIBUTES;
-pub use config::{
-    Categories, ColumnOptions, DataConfig, Fitted, Missing, NodeColumns, Scale, Selector, Unknown,
-};
+pub use config::{ColumnOptions, DataConfig, Fitted, Missing, NodeColumns, Selector};
 pub use encoder::{ColumnEncoder, Encoder, Encoding, NodeEncoder};
 #[cfg(feature = "csv")]
 pub use read::{TableOptions, read_table};
 pub use text::Table;
+pub use words::{Categories, ImageFit, Scale, Unknown};
 
 pub(crate) use bind::columns_of;
 pub(crate) use fit::sort_words;
+pub(in crate::data) use images::{ImageFolder, ImageRow};

@@ -84,6 +84,7 @@ pub(super) fn parse(
     let no_items =
         |found: &str| refuse(&origin, format!("expected items, {found}"), "give one item a line");
     let mut table = Table::empty(name.to_owned(), origin.clone());
+    table.folder = path.parent().map(Path::to_owned).unwrap_or_default();
     let (mut first, mut second) = (ByteRecord::new(), ByteRecord::new());
     let first_at = records.next(&mut first)?.ok_or_else(|| no_items("the file is empty"))?;
     let second_at = records.next(&mut second)?;
@@ -212,6 +213,7 @@ fn leave_out_index(table: &mut Table) {
     kept.columns = table.columns.split_off(1);
     kept.lines = std::mem::take(&mut table.lines);
     kept.notes = std::mem::take(&mut table.notes);
+    kept.folder = std::mem::take(&mut table.folder);
     kept.notes.push(format!(
         "{}: its first column has no name and holds all different whole numbers: it is left out, as an \
          index is",

@@ -1,9 +1,11 @@
 //! A table as text.
 
 use std::fmt::Write;
+use std::path::PathBuf;
 
 use sha2::{Digest, Sha256};
 
+use super::images::ImageFolder;
 use crate::data::{escaped, refuse};
 use crate::error::{Result, count};
 
@@ -32,6 +34,10 @@ pub struct Table {
     pub(super) lines: Vec<u64>,
     /// What a user should know of how the file was read.
     pub(super) notes: Vec<String>,
+    /// Where the paths in its fields begin.
+    pub(super) folder: PathBuf,
+    /// That it was made of a folder of images.
+    pub(super) images: Option<ImageFolder>,
 }
 
 impl Table {
@@ -75,6 +81,8 @@ impl Table {
             ends: Vec::new(),
             lines: Vec::new(),
             notes: Vec::new(),
+            folder: PathBuf::new(),
+            images: None,
         }
     }
 
@@ -160,6 +168,7 @@ impl Table {
     /// Where an item stands, for messages.
     pub(crate) fn place(&self, row: usize) -> String {
         match self.line(row) {
+            _ if self.images.is_some() => self.path(self.field(row, 0)).display().to_string(),
             Some(line) => format!("{}, line {line}", self.origin),
             None => format!("{}, item {row}", self.origin),
         }

@@ -49,7 +49,21 @@ pub(super) const TRAIN_KEYS: &[Key] = &[
     ("batch_size", "whole number", "items in a batch, at least 1"),
     ("epochs", "whole number", "passes over the data, at least 1"),
     ("optimizer", "table", "how parameters move: a table with a `kind` and its attributes"),
+    (
+        "mix_up",
+        "number",
+        "mixes every item of a training batch with another, inputs and targets alike, by a share of the beta distribution \
+         with this parameter, above 0 and at most 1",
+    ),
 ];
+
+/// The attribute of inputs that says what is changed at random, with its type and meaning.
+pub(super) const AUGMENT: Key = (
+    "augment",
+    "list of tables",
+    "random changes of the items in training, one after the other, as in [{ kind = \"shift\", pixels = 2 }, { kind = \"flip\" }]: \
+     see [Augmentations](#augmentations); default none",
+);
 
 const PAGE: &str = include_str!("page.md");
 const EXAMPLE: &str = include_str!("example.toml");
@@ -71,6 +85,7 @@ pub fn manual() -> String {
             default: match name {
                 "batch_size" => defaults.batch_size.to_string(),
                 "epochs" => defaults.epochs.to_string(),
+                "mix_up" => "none".to_owned(),
                 _ => format!("{{ kind = \"{}\", {settings} }}", optimizer.kind()),
             },
             ..Line::new(name, type_of, meaning)

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use toml::Table;
 
 use super::super::kinds;
+use super::AUGMENT;
 use super::rows::{Row, Type};
 use super::table::{Key, Line, lines, table};
 use crate::blocks::BLOCKS;
-use crate::data::DATA_ATTRIBUTES;
+use crate::data::{AUGMENTATIONS, DATA_ATTRIBUTES};
 use crate::graph::TRAINING_ATTRIBUTES;
 use crate::initializers::INITIALIZERS;
 use crate::layers::{Arity, LAYERS, Layer, ParameterKind, Sample};
@@ -87,6 +88,7 @@ impl Entry {
 pub(super) fn sections() -> Vec<Section> {
     vec![
         data(),
+        augmentations(),
         layers(),
         blocks(),
         losses(),
@@ -99,8 +101,10 @@ pub(super) fn sections() -> Vec<Section> {
 }
 
 fn data() -> Section {
-    let keys = [&[SHAPE], DATA_ATTRIBUTES].concat();
-    let entry = |kind, summary| Entry::new(kind, summary, &[], &lines(&keys), &[]);
+    let entry = |kind, summary, more: &[Key]| {
+        let keys = [&[SHAPE], DATA_ATTRIBUTES, more].concat();
+        Entry::new(kind, summary, &[], &lines(&keys), &[])
+    };
     Section {
         title: "Data",
         one: "A node for data:",
@@ -110,8 +114,8 @@ fn data() -> Section {
              examples. They may stand in an item of `columns` too, for its columns alone."
                 .to_owned(),
         entries: vec![
-            entry(kinds::INPUT, "items that the network computes from"),
-            entry(kinds::TARGET, "what predictions of the items should be"),
+            entry(kinds::INPUT, "items that the network computes from", &[AUGMENT]),
+            entry(kinds::TARGET, "what predictions of the items should be", &[]),
         ],
     }
 }
@@ -264,6 +268,17 @@ fn usage(attribute: &str, kind: &str, sample: &str) -> String {
         format!("`{attribute} = {{ kind = \"{kind}\" }}`")
     } else {
         format!("`{attribute} = {{ kind = \"{kind}\", {sample} }}`")
+    }
+}
+
+fn augmentations() -> Section {
+    Section {
+        title: "Augmentations",
+        one: "An augmentation:",
+        about: "An augmentation is an item of the attribute `augment` of an input. It changes items of training batches\n\
+                alone, anew in every epoch, never those that are tested; `docs/data.md` has the rules."
+            .to_owned(),
+        entries: plain!(AUGMENTATIONS, "augment"),
     }
 }
 

@@ -30,7 +30,8 @@ fn model() -> Model {
     let logits = net.layer("logits", Dense::new(10), [&both]);
     net.loss("loss", SoftmaxCrossEntropy, [&logits, &label]);
     let optimizer = std::sync::Arc::new(Sgd::new(0.05).momentum(0.9));
-    let training = TrainingConfig { batch_size: 16, epochs: 3, optimizer };
+    let training =
+        TrainingConfig { batch_size: 16, epochs: 3, optimizer, ..TrainingConfig::default() };
     Model::new(net.build().unwrap(), training)
 }
 

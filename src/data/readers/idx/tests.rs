@@ -1,9 +1,10 @@
-use std::io::Write;
+use std::io::{Read, Write};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use super::*;
+use crate::Error;
 
 /// An IDX file: magic number, axes, values.
 fn idx(code: u8, shape: &[u32], values: &[u8]) -> Vec<u8> {
@@ -106,7 +107,7 @@ fn absurd_sizes_are_refused_without_reading() {
 fn no_more_is_read_than_the_header_promises() {
     let header = idx(8, &[10, 100], &[]);
     let mut endless = header.chain(std::io::repeat(0).take(1 << 40));
-    let error = read(Path::new("bomb"), &mut endless, Role::Anything).unwrap_err();
+    let error = file::read(Path::new("bomb"), &mut endless).unwrap_err();
     assert!(error.to_string().contains("expected 1000 bytes"), "{error}");
     let left = endless.into_inner().1.limit();
     assert_eq!((1 << 40) - left, 1001);
@@ -166,9 +167,9 @@ fn folders_are_read_under_all_usual_names() {
     ] {
         let folder = folder(endings, |_, bytes| bytes);
         let (train, test) = super::read_idx_folder(folder.path()).unwrap();
-        assert_eq!(train.column("image").unwrap().values.shape(), [3, 2, 3, 1]);
-        assert_eq!(train.targets()[0].values.as_slice().unwrap(), [0., 1., 2.]);
-        let image = test.inputs()[0].values.as_slice().unwrap();
+        assert_eq!(train.column("image").unwrap().shape(), [3, 2, 3, 1]);
+        assert_eq!(train.targets()[0].tensor().unwrap().as_slice().unwrap(), [0., 1., 2.]);
+        let image = test.inputs()[0].tensor().unwrap().as_slice().unwrap();
         assert_eq!((test.len(), image.len(), image[1]), (2, 12, 3.0 / 255.0));
         assert!(test.name().ends_with(" test"), "{}", test.name());
     }
@@ -187,14 +188,13 @@ fn folders_whose_files_do_not_fit_are_refused() {
         (
             "train-images",
             idx(8, &[3], &[0; 3]),
-            "train-images-idx3-ubyte: expected images (magic number 00 00 08 03), found labels \
-             (magic number 00 00 08 01): 3 of unsigned bytes; the file may stand under",
+            "train-images-idx3-ubyte: expected images, with 2 to 4 axes, found 3 of unsigned bytes; the file \
+             may stand under",
         ),
-        ("t10k-labels", idx(8, &[2, 1, 1], &[0; 2]), "expected labels (magic number 00 00 08 01)"),
         (
-            "t10k-images",
-            idx(9, &[2, 2, 3], &[0; 12]),
-            "found other values (magic number 00 00 09 03)",
+            "t10k-labels",
+            idx(8, &[2, 1, 1], &[0; 2]),
+            "expected labels, with 1 to 2 axes, found 2 x 1 x 1 of unsigned bytes",
         ),
         (
             "train-labels",
@@ -223,27 +223,136 @@ fn missing_files_are_named() {
     let folder = folder(PLAIN, |_, bytes| bytes);
     std::fs::remove_file(folder.path().join("t10k-labels-idx1-ubyte")).unwrap();
     let message = read_idx_folder(folder.path()).unwrap_err().to_string();
-    assert!(message.contains("expected a file t10k-labels-idx1-ubyte"), "{message}");
+    let expected = "the labels of the test part, such as t10k-labels-idx1-ubyte";
+    assert!(message.contains(expected), "{message}");
     assert!(matches!(read_idx(folder.path().join("no")), Err(Error::Io { .. })));
+}
+
+/// What `--data` reads from a folder.
+fn read_data(folder: &Path, options: &str) -> Result<Source> {
+    let text = format!("{}{options}", folder.display());
+    let graph = crate::model::Model::open(None).unwrap().graph;
+    let config = crate::data::DataConfig::default();
+    let (spec, request) = Request::parse(&text, (&graph, 1), &config, true)?;
+    assert_eq!(spec.name, "idx");
+    (spec.read)(&request)
+}
+
+#[test]
+fn floats_and_colours_stay_as_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, bytes: Vec<u8>| {
+        std::fs::write(folder.path().join(name), bytes).unwrap();
+    };
+    let floats: Vec<f32> = (0..24).map(|value| value as f32 / 4.0 - 2.0).collect();
+    let bytes: Vec<u8> = floats.iter().flat_map(|value| value.to_be_bytes()).collect();
+    write("my_training_X.bin", idx(0x0d, &[2, 2, 2, 3], &bytes));
+    write("my_training_y.bin", gzip(&idx(0x0d, &[2, 2], &bytes[..16])));
+    // Neither says what it is for, nor is it such a file.
+    write("my_notes.txt", b"train images".to_vec());
+    write("train-images.png", b"\x89PNG".to_vec());
+    let unnamed = read_data(folder.path(), "").unwrap_err().to_string();
+    assert!(unnamed.contains("the labels of the train part"), "gzipped, not called idx: {unnamed}");
+    let labels = folder.path().join("my_training_y.bin");
+    std::fs::rename(&labels, folder.path().join("my_training_y.idx.gz")).unwrap();
+    let Source::Items(data) = read_data(folder.path(), "").unwrap() else {
+        panic!("there is no test part");
+    };
+    assert_eq!(data.inputs()[0].item_shape(), [2, 2, 3]);
+    assert_eq!(data.inputs()[0].tensor().unwrap().as_slice().unwrap(), floats);
+    assert_eq!(data.targets()[0].tensor().unwrap().as_slice().unwrap(), &floats[..4]);
+    assert_eq!(data.targets()[0].item_shape(), [2]);
+}
+
+#[test]
+fn one_of_several_sets_is_chosen_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    for (set, label) in [("letters", 3), ("digits", 7)] {
+        for part in ["train", "test"] {
+            let name = |what| folder.path().join(format!("emnist-{set}-{part}-{what}-ubyte"));
+            std::fs::write(name("images-idx3"), idx(8, &[1, 1, 1], &[255])).unwrap();
+            std::fs::write(name("labels-idx1"), idx(8, &[1], &[label])).unwrap();
+        }
+    }
+    let message = read_data(folder.path(), "").unwrap_err().to_string();
+    assert!(message.contains("`emnist-digits-test-images-idx3-ubyte` and `emnist-l"), "{message}");
+    assert!(message.contains("only=letters"), "{message}");
+    let Source::Parts { train, .. } = read_data(folder.path(), ":only=letters").unwrap() else {
+        panic!("there is a test part");
+    };
+    assert_eq!(train.targets()[0].tensor().unwrap().as_slice().unwrap(), [3.0]);
+    assert!(read_data(folder.path(), ":only=byclass").is_err());
+}
+
+#[test]
+fn folders_of_torchvision_are_found() {
+    let files = folder(PLAIN, |_, bytes| bytes);
+    let root = tempfile::tempdir().unwrap();
+    let put = |set: &str| {
+        let raw = root.path().join(set).join("raw");
+        std::fs::create_dir_all(&raw).unwrap();
+        for entry in files.path().read_dir().unwrap() {
+            let entry = entry.unwrap();
+            std::fs::copy(entry.path(), raw.join(entry.file_name())).unwrap();
+            // Its download stays beside it.
+            let name = format!("{}.gz", entry.file_name().to_str().unwrap());
+            std::fs::write(raw.join(name), gzip(b"not looked at")).unwrap();
+        }
+    };
+    put("MNIST");
+    for folder in ["", "MNIST", "MNIST/raw"] {
+        let source = read_data(&root.path().join(folder), "").unwrap();
+        assert!(matches!(source, Source::Parts { train, .. } if train.len() == 3), "{folder}");
+    }
+    put("FashionMNIST");
+    let message = read_data(root.path(), "").unwrap_err().to_string();
+    assert!(message.contains("FashionMNIST/raw` and one in"), "{message}");
+    assert_eq!(read_idx_folder(root.path().join("MNIST")).unwrap().1.len(), 2);
+}
+
+/// The folder with MNIST's files, or a line that says that there is none.
+fn mnist() -> Option<PathBuf> {
+    let folder = std::env::var_os("CAUDAL_MNIST");
+    if folder.is_none() {
+        eprintln!("skipped: CAUDAL_MNIST is not set");
+    }
+    folder.map(PathBuf::from)
+}
+
+#[cfg(unix)]
+#[test]
+fn mnist_is_found_where_torchvision_puts_it() {
+    let Some(mnist) = mnist() else { return };
+    let root = tempfile::tempdir().unwrap();
+    let raw = root.path().join("MNIST").join("raw");
+    std::fs::create_dir_all(&raw).unwrap();
+    for entry in mnist.canonicalize().unwrap().read_dir().unwrap() {
+        let entry = entry.unwrap();
+        std::os::unix::fs::symlink(entry.path(), raw.join(entry.file_name())).unwrap();
+    }
+    let (train, test) = read_idx_folder(root.path()).unwrap();
+    assert_eq!((train.len(), test.len()), (60_000, 10_000));
+    assert_eq!(
+        train.targets()[0].tensor(),
+        read_idx_folder(mnist).unwrap().0.targets()[0].tensor()
+    );
 }
 
 #[test]
 fn mnist_is_read_whole() {
-    let Some(folder) = std::env::var_os("CAUDAL_MNIST") else {
-        eprintln!("skipped: CAUDAL_MNIST is not set");
-        return;
-    };
+    let Some(folder) = mnist() else { return };
     let (train, test) = read_idx_folder(folder).unwrap();
     assert_eq!((train.len(), test.len()), (60_000, 10_000));
     for part in [&train, &test] {
         assert_eq!(part.inputs()[0].item_shape(), [28, 28, 1]);
-        assert_eq!(part.targets()[0].class_count(), Some(10));
-        let values = &part.inputs()[0].values;
+        assert_eq!(part.targets()[0].class_count().unwrap(), Some(10));
+        let values = part.inputs()[0].tensor().unwrap();
         assert!(values.iter().all(|value| (0.0..=1.0).contains(value)));
         assert!(values.iter().any(|&value| value >= 1.0));
     }
-    let first =
-        |part: &Dataset| part.targets()[0].values.iter().take(5).copied().collect::<Vec<_>>();
+    let first = |part: &Dataset| {
+        part.targets()[0].tensor().unwrap().iter().take(5).copied().collect::<Vec<_>>()
+    };
     assert_eq!(first(&train), [5., 0., 4., 1., 9.]);
     assert_eq!(first(&test), [7., 2., 1., 0., 4.]);
 }

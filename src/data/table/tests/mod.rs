@@ -51,7 +51,7 @@ fn input(text: &str, train: &[usize], lines: &str) -> Result<Vec<f32>> {
     let (encoder, _) = fit(&table, train, &model)?;
     let all: Vec<usize> = (0..table.len()).collect();
     let data = encoder.transform(&table, &all, true)?;
-    Ok(data.inputs()[0].values.iter().copied().collect())
+    Ok(data.inputs()[0].tensor().unwrap().iter().copied().collect())
 }
 
 fn misfit(text: &str, train: &[usize], lines: &str) -> String {
@@ -136,7 +136,7 @@ fn targets_are_classes_or_numbers_as_their_loss_wants() {
         let words = encoder.words("o").is_some();
         assert_eq!(words, notes.iter().any(|note| note.contains("classes 0 = ")), "{notes:?}");
         let data = encoder.transform(&table, &all, true)?;
-        Ok(data.targets()[0].values.iter().copied().collect())
+        Ok(data.targets()[0].tensor().unwrap().iter().copied().collect())
     };
     assert_eq!(classes("a,b\n1,0\n2,2\n", &[0, 1], "").unwrap(), [0.0, 2.0]);
     // The words of a class are known, be they in the test part alone.
@@ -164,7 +164,7 @@ fn scaled_targets_are_turned_back() {
     let model = model("shape = [1]", "scale = 'standard'", false);
     let (encoder, _) = fit(&table, &[0, 1], &model).unwrap();
     let data = encoder.transform(&table, &[0, 1], true).unwrap();
-    assert_eq!(data.targets()[0].values.as_slice().unwrap(), [-1.0, 1.0]);
+    assert_eq!(data.targets()[0].tensor().unwrap().as_slice().unwrap(), [-1.0, 1.0]);
     let mut numbers = [0.5];
     encoder.unscale("o", &mut numbers);
     assert_eq!(numbers, [250.0]);
@@ -238,7 +238,7 @@ fn another_table_may_have_its_columns_in_any_order_and_more() {
     let (encoder, _) = fit(&table("a,c,y\n1,u,0\n2,v,1\n"), &[0, 1], &model).unwrap();
     let other = table("z,c,a\n9,v,5\n");
     let data = encoder.transform(&other, &[0], false).unwrap();
-    assert_eq!(data.inputs()[0].values.as_slice().unwrap(), [5.0, 0.0, 1.0]);
+    assert_eq!(data.inputs()[0].tensor().unwrap().as_slice().unwrap(), [5.0, 0.0, 1.0]);
     assert!(data.targets().is_empty());
     assert_eq!(encoder.unused(&other), ["z"]);
     let told = encoder.transform(&other, &[0], true).unwrap_err().to_string();

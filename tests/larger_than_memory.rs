@@ -1,0 +1,104 @@
+//! Data that take more memory than a training may have.
+
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipWriter};
+
+use crate::command_line::path;
+
+/// Numbers of an item: 4 KiB.
+const WIDTH: usize = 1024;
+
+/// Different items; others repeat them.
+const KINDS: usize = 61;
+
+/// The start of a `.npy` file.
+fn header(shape: &str) -> Vec<u8> {
+    let mut text = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}");
+    text.push_str(&" ".repeat(117 - text.len()));
+    text.push('\n');
+    [b"\x93NUMPY\x01\x00".as_slice(), &(text.len() as u16).to_le_bytes(), text.as_bytes()].concat()
+}
+
+/// Items of 4 KiB, with their classes, as numpy.savez writes them.
+fn write_data(file: &str, items: usize) {
+    let options =
+        SimpleFileOptions::default().compression_method(CompressionMethod::Stored).large_file(true);
+    let mut archive = ZipWriter::new(BufWriter::new(File::create(file).unwrap()));
+    archive.start_file("x.npy", options).unwrap();
+    archive.write_all(&header(&format!("({items}, {WIDTH})"))).unwrap();
+    let kinds: Vec<Vec<u8>> = (0..KINDS)
+        .map(|kind| {
+            let number = |at: usize| ((at * (kind + 3)) % 97) as f32 / 97.0 - 0.5;
+            (0..WIDTH).flat_map(|at| number(at).to_le_bytes()).collect()
+        })
+        .collect();
+    for item in 0..items {
+        archive.write_all(&kinds[item % KINDS]).unwrap();
+    }
+    archive.start_file("y.npy", options).unwrap();
+    archive.write_all(&header(&format!("({items},)"))).unwrap();
+    for item in 0..items {
+        archive.write_all(&((item % KINDS % 3) as f32).to_le_bytes()).unwrap();
+    }
+    archive.finish().unwrap().into_inner().unwrap().sync_all().unwrap();
+}
+
+/// Trains once over data of so many MiB; gives the most memory that the program had, in MiB.
+fn peak(mib: usize, memory: &str) -> f64 {
+    let folder = tempfile::tempdir().unwrap();
+    let (model, data) = (path(&folder, "model.toml"), path(&folder, "data.npz"));
+    fs::write(&model, include_str!("arrays/large.toml")).unwrap();
+    write_data(&data, mib * (1 << 20) / (4 * WIDTH));
+    let mut child = Command::new(env!("CARGO_BIN_EXE_caudal"))
+        .args(["train", &model, "--data", &format!("{data}:memory={memory}"), "--quiet", "--json"])
+        .args([
+            "--batch-size",
+            "64",
+            "--validation",
+            "0.1",
+            "--save",
+            &path(&folder, "saved.safetensors"),
+        ])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let status = format!("/proc/{}/status", child.id());
+    let mut peak: f64 = 0.0;
+    // The mark only rises, and is there until the program ends.
+    while child.try_wait().unwrap().is_none() {
+        let text = fs::read_to_string(&status).unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse::<f64>().ok());
+        peak = peak.max(kib.unwrap_or(0.0) / 1024.0);
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    let told = String::from_utf8(output.stdout).unwrap();
+    let told: serde_json::Value = serde_json::from_str(told.lines().last().unwrap()).unwrap();
+    assert!(told["test_accuracy"].as_f64().unwrap() > 0.9, "{told}");
+    peak
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn memory_stays_far_below_the_data() {
+    let (apart, held) = (peak(192, "no"), peak(192, "yes"));
+    println!("192 MiB of data: {apart:.0} MiB as they are used, {held:.0} MiB held in memory");
+    assert!(apart < 96.0, "{apart} MiB");
+    assert!(held > 192.0, "{held} MiB: the measurement says nothing");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+#[ignore = "writes and reads 4 GiB: cargo test --test tests -- --ignored four_gigabytes --nocapture"]
+fn four_gigabytes_train_in_300_mib() {
+    let apart = peak(4096, "no");
+    println!("4096 MiB of data: {apart:.0} MiB");
+    assert!(apart < 300.0, "{apart} MiB");
+}
