@@ -20,6 +20,7 @@ mod column;
 mod dataset;
 mod load;
 mod parts;
+mod positioned;
 mod readers;
 mod sampler;
 mod source;

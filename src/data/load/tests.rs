@@ -119,7 +119,11 @@ fn what_no_reader_recognizes_is_refused() {
     std::fs::write(&path, "PK").unwrap();
     let message = refusal(path.to_str().unwrap(), &graph());
     assert!(message.contains("weights.xyz: expected `digits`, `synthetic`"), "{message}");
-    assert!(message.contains("a folder of IDX files or a CSV file, found a file"), "{message}");
+    assert!(message.contains("a folder of IDX files, a CSV file, a .npy file"), "{message}");
+    assert!(
+        message.contains("or a .safetensors file, found a file that no reader knows"),
+        "{message}"
+    );
     let message = refusal(folder.path().to_str().unwrap(), &graph());
     assert!(message.contains("found a folder that no reader knows"), "{message}");
     let message = refusal("digit", &graph());

@@ -14,15 +14,21 @@ mod header;
 #[cfg(feature = "csv")]
 mod read;
 #[cfg(feature = "csv")]
+mod records;
+mod rows;
+#[cfg(feature = "csv")]
 #[cfg(test)]
 mod tests;
 mod text;
+mod values;
 
 pub(crate) use config::DATA_ATTRIBUTES;
 pub use config::{
     Categories, ColumnOptions, DataConfig, Fitted, Missing, NodeColumns, Scale, Selector, Unknown,
 };
 pub use encoder::{ColumnEncoder, Encoder, Encoding, NodeEncoder};
+#[cfg(feature = "csv")]
+pub(crate) use read::open_table;
 #[cfg(feature = "csv")]
 pub use read::{TableOptions, read_table};
 pub use text::Table;
