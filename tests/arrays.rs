@@ -138,7 +138,7 @@ fn axes_of_length_1_at_the_end_count_for_nothing_and_no_others() {
     let message = read(&file, &taking("x", &[4, 3])).unwrap_err();
     assert!(message.contains("put channels last, as np.moveaxis(x, 1, -1) does"), "{message}");
     let message = read(&file, &taking("y", &[4])).unwrap_err();
-    let expected = "it has no array `y` for node `y`; its arrays are `x`, `flat`";
+    let expected = "it has no array `y` for node `y`; its arrays are `flat`, `x`";
     assert!(message.contains(expected) && message.contains("`--columns y=NAME`"), "{message}");
     let message = read(&format!("{file}:memory=maybe"), &taking("x", &[3, 4])).unwrap_err();
     assert!(message.contains("`memory` can't be `maybe`; write yes or no"), "{message}");

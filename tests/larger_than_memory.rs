@@ -5,10 +5,12 @@ use std::io::{BufWriter, Write};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use caudal::train::{Network, NetworkOptions};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
-use crate::command_line::path;
+use crate::command_line::{caudal, json, path, refused, told};
+use crate::tables::{FLATS, flats};
 
 /// Numbers of an item: 4 KiB.
 const WIDTH: usize = 1024;
@@ -65,6 +67,7 @@ fn peak(mib: usize, memory: &str) -> f64 {
             &path(&folder, "saved.safetensors"),
         ])
         .stdout(Stdio::piped())
+        .stderr(Stdio::null())
         .spawn()
         .unwrap();
     let status = format!("/proc/{}/status", child.id());
@@ -101,4 +104,61 @@ fn four_gigabytes_train_in_300_mib() {
     let apart = peak(4096, "no");
     println!("4096 MiB of data: {apart:.0} MiB");
     assert!(apart < 300.0, "{apart} MiB");
+}
+
+#[test]
+fn a_table_whose_lines_are_read_as_they_are_used_gives_the_same_bits() {
+    let folder = tempfile::tempdir().unwrap();
+    let (model, data) = (path(&folder, "flats.toml"), path(&folder, "flats.csv"));
+    fs::write(&model, FLATS).unwrap();
+    fs::write(&data, flats()).unwrap();
+    let results = ["yes", "no"].map(|memory| {
+        let source = format!("{data}:memory={memory}");
+        let saved = path(&folder, &format!("{memory}.safetensors"));
+        let train = [
+            "train",
+            &model,
+            "--data",
+            &source,
+            "--epochs",
+            "3",
+            "--validation",
+            "0.2",
+            "--save",
+            &saved,
+        ];
+        let output = caudal(&[&train[..], &["--quiet"]].concat());
+        let notes = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{notes}");
+        let note = "flats.csv: its lines are not held in memory, but read as they are used";
+        assert_eq!(notes.contains(note), memory == "no", "{notes}");
+        let weights = Network::load(&saved, NetworkOptions::default()).unwrap().weights_sha256();
+        let tested = json(&["evaluate", &saved, "--data", &source]);
+        (weights, tested, told(&["predict", &saved, "--data", &source]))
+    });
+    assert_eq!(results[0], results[1]);
+    assert_eq!(results[0].2.lines().count(), 121);
+
+    // What a line holds wrong is found where it is read, with its place.
+    let broken = flats().replacen("\n100,", "\n100,many", 1);
+    assert_ne!(broken, flats());
+    fs::write(&data, &broken).unwrap();
+    let arguments = ["train", &model, "--data", &format!("{data}:memory=no"), "--quiet"];
+    let output = caudal(&arguments);
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        !output.status.success() && message.contains("flats.csv, line 102, column `area`"),
+        "{message}"
+    );
+
+    let packed = path(&folder, "flats.csv.gz");
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(flats().as_bytes()).unwrap();
+    fs::write(&packed, encoder.finish().unwrap()).unwrap();
+    let arguments = ["train", &model, "--data", &format!("{packed}:memory=no"), "--quiet"];
+    let message = refused(&arguments).1;
+    assert!(
+        message.contains("rows of a compressed file can't be read one by one; decompress it"),
+        "{message}"
+    );
 }

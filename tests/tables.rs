@@ -10,10 +10,10 @@ use tempfile::TempDir;
 use crate::command_line::{caudal, json, path, refused, told};
 
 /// Two inputs, a price and a class.
-const FLATS: &str = include_str!("tables/flats.toml");
+pub(crate) const FLATS: &str = include_str!("tables/flats.toml");
 
 /// 120 flats with words, missing values and columns of unequal scales.
-fn flats() -> String {
+pub(crate) fn flats() -> String {
     let mut text = "id,area,rooms,year,city,heating,price,kind\n".to_owned();
     for id in 0..120u32 {
         let area = 25 + (id * 37) % 140;

@@ -25,6 +25,7 @@ mod dataset;
 mod images;
 mod load;
 mod parts;
+mod positioned;
 mod readers;
 mod sampler;
 mod source;

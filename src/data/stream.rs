@@ -27,6 +27,14 @@ fn decompressed(path: &Path, _file: BufReader<File>) -> Result<Box<dyn Read>> {
     Err(super::without_feature(path.display(), "a gzip file", "gzip"))
 }
 
+/// How many bytes a file has, if it is not compressed.
+pub(super) fn plain_length(path: &Path) -> Option<usize> {
+    let mut start = Vec::new();
+    File::open(path).ok()?.take(2).read_to_end(&mut start).ok()?;
+    let length = path.metadata().ok()?.len();
+    if start == [0x1f, 0x8b] { None } else { usize::try_from(length).ok() }
+}
+
 /// What a failed read of a stream from [`open`] means.
 pub(super) fn read_error(path: &Path, source: io::Error) -> Error {
     match source.kind() {

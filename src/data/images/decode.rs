@@ -18,7 +18,7 @@ use crate::data::table::ImageFit;
 const MAX_BYTES: u64 = 1 << 29;
 
 /// Images of more pixels than this are refused before they are decoded: a few bytes may promise so many.
-const MAX_PIXELS: u64 = 1 << 27;
+const MAX_PIXELS: u64 = 1 << 26;
 
 /// What may be allocated while one image is decoded.
 const MAX_ALLOCATED: u64 = 1 << 30;
@@ -145,6 +145,14 @@ fn check_size(width: u32, height: u32, frame: &Frame) -> Result<(), Refusal> {
         let problem =
             format!("its {width} x {height} pixels are more than {MAX_PIXELS}, which is refused");
         return Err((problem, "make the image smaller".to_owned()));
+    }
+    let (across, down) = scaled((width, height), frame);
+    if u64::from(across) * u64::from(down) > MAX_PIXELS {
+        let problem = format!(
+            "its {width} x {height} pixels would be scaled to {across} x {down}, which is refused"
+        );
+        let remedy = "cut it to a shape that is nearer to that of the node, or leave it out";
+        return Err((problem, remedy.to_owned()));
     }
     let same = (width as usize, height as usize) == (frame.width, frame.height);
     if frame.fit == ImageFit::Exact && !same {

@@ -126,6 +126,16 @@ fn bombs_are_refused_before_they_are_decoded() {
 }
 
 #[test]
+fn a_thin_image_does_not_become_a_huge_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("thin.png");
+    image::GrayImage::new(1, 60_000).save(&path).unwrap();
+    let message = decoded(&path, &[64, 64, 1], ImageFit::Crop).unwrap_err().to_string();
+    assert!(message.contains("its 1 x 60000 pixels would be scaled to 64 x 3840000"), "{message}");
+    assert_eq!(decoded(&path, &[64, 64, 1], ImageFit::Pad).unwrap(), vec![0.0; 64 * 64]);
+}
+
+#[test]
 fn the_first_broken_image_is_named_however_many_there_are() {
     let folder = tempfile::tempdir().unwrap();
     let good = Path::new(FOLDER).join("rgb.png");

@@ -28,7 +28,13 @@ pub(super) fn build(
     let [train, validation, test] = match source {
         Source::Table(table) => {
             notes.splice(0..0, table.notes().iter().cloned());
-            let here = table.digest();
+            if !table.in_memory() {
+                notes.push(format!(
+                    "{}: its lines are not held in memory, but read as they are used",
+                    table.origin()
+                ));
+            }
+            let here = table.digest()?;
             let reserved = reserved(&split, options);
             let fitted = encoder_of(table, &here, &of[0], options, &reserved, &mut notes)?;
             if let Some(name) = options.weights {
@@ -167,16 +173,18 @@ pub(super) fn note_unused(table: &Table, encoder: &Encoder, reserved: &[&str]) -
 
 /// The weights of some items.
 fn read_weights(table: &Table, column: usize, rows: &[usize]) -> Result<Vec<f64>> {
-    let weight = |&row: &usize| {
-        let field = table.field(row, column);
+    let mut weights = Vec::with_capacity(rows.len());
+    table.each(rows.iter().copied(), |row, fields| {
+        let field = fields.field(column);
         let number = field.parse().ok().filter(|weight: &f64| weight.is_finite() && *weight >= 0.0);
-        number.ok_or_else(|| {
+        weights.push(number.ok_or_else(|| {
             refuse(
                 format!("{}, column `{}`", table.place(row), escaped(&table.columns()[column])),
                 format!("expected a weight, found `{}`", escaped(field)),
                 "write a finite number of at least 0",
             )
-        })
-    };
-    rows.iter().map(weight).collect()
+        })?);
+        Ok(())
+    })?;
+    Ok(weights)
 }

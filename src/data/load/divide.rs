@@ -34,19 +34,13 @@ pub(super) fn units(
     };
     match source {
         Source::Table(table) => {
-            let values = |column: usize| (0..table.len()).map(move |row| table.field(row, column));
             if let Some(group) = &split.group {
                 let column = find(table, group, "the groups")?;
-                return Ok(Units::Groups(ranks(&values(column).collect::<Vec<_>>())));
+                return Ok(Units::Groups(places(table, column, <[String]>::sort)?));
             }
             for column in class_columns(table, options, split)? {
-                let mut words: Vec<String> = values(column).map(str::to_owned).collect();
-                words.sort_unstable();
-                words.dedup();
-                crate::data::table::sort_words(&mut words);
-                let places: HashMap<&str, usize> =
-                    words.iter().enumerate().map(|(at, word)| (word.as_str(), at)).collect();
-                add(&mut keys, &mut values(column).map(|word| places[word]));
+                let places = places(table, column, crate::data::table::sort_words)?;
+                add(&mut keys, &mut places.into_iter());
             }
         }
         Source::Items(data) | Source::Parts { train: data, .. } => {
@@ -74,6 +68,28 @@ pub(super) fn units(
         }
     }
     Ok(Units::Strata(keys))
+}
+
+/// The place of every item's word among all words of a column, sorted.
+fn places(table: &Table, column: usize, sort: impl Fn(&mut [String])) -> Result<Vec<usize>> {
+    let mut found = HashMap::<String, usize>::new();
+    let mut numbers = Vec::with_capacity(table.len());
+    table.each(0..table.len(), |_, fields| {
+        let (word, next) = (fields.field(column), found.len());
+        let number = match found.get(word) {
+            Some(&number) => number,
+            None => *found.entry(word.to_owned()).or_insert(next),
+        };
+        numbers.push(number);
+        Ok(())
+    })?;
+    let mut words: Vec<String> = found.keys().cloned().collect();
+    sort(&mut words);
+    let mut place_of = vec![0; words.len()];
+    for (place, word) in words.iter().enumerate() {
+        place_of[found[word]] = place;
+    }
+    Ok(numbers.into_iter().map(|number| place_of[number]).collect())
 }
 
 /// The columns of a table that hold classes.
@@ -130,18 +146,17 @@ pub(super) fn divide(
     };
     if let (Source::Table(table), Some(by)) = (source, &split.by) {
         let column = find(table, by, "`train`, `validation` or `test`")?;
-        for (row, part) in parts.iter_mut().enumerate() {
-            *part = Part::read(table.field(row, column)).ok_or_else(|| {
+        table.each(0..table.len(), |row, fields| {
+            let field = fields.field(column);
+            parts[row] = Part::read(field).ok_or_else(|| {
                 refuse(
                     format!("{}, column `{}`", table.place(row), escaped(by)),
-                    format!(
-                        "expected `train`, `validation` or `test`, found `{}`",
-                        escaped(table.field(row, column))
-                    ),
+                    format!("expected `train`, `validation` or `test`, found `{}`", escaped(field)),
                     "say in every line what the item is for",
                 )
             })?;
-        }
+            Ok(())
+        })?;
         if !parts.contains(&Part::Train) {
             return Err(refused(format!("column `{}` leaves nothing to train on", escaped(by))));
         }

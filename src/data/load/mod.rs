@@ -222,7 +222,7 @@ pub fn load_to_evaluate(
     let source = (spec.read)(&request)?;
     if let (Source::Table(table), Some(encoder)) = (&source, config.encoder()) {
         let digest = config.fitted.as_ref().and_then(|fitted| fitted.digest.as_ref());
-        if digest != Some(&table.digest()) {
+        if digest != Some(&table.digest()?) {
             let mut notes = table.notes().to_vec();
             notes.extend(note_unused(table, encoder, &[]));
             return Ok((encoder.transform(table, &of_part(table, part), true)?, notes));

@@ -119,8 +119,9 @@ fn what_no_reader_recognizes_is_refused() {
     std::fs::write(&path, "PK").unwrap();
     let message = refusal(path.to_str().unwrap(), &graph());
     assert!(message.contains("weights.xyz: expected `digits`, `synthetic`"), "{message}");
+    assert!(message.contains("a folder of images, a .npy file"), "{message}");
     assert!(
-        message.contains("a folder of IDX files, a CSV file, a folder of images, "),
+        message.contains("or a .safetensors file, found a file that no reader knows"),
         "{message}"
     );
     let message = refusal(folder.path().to_str().unwrap(), &graph());

@@ -1,5 +1,6 @@
 //! CSV files: one item a line.
 
+use super::array::MEMORY_OPTION;
 use super::{ReaderSpec, Request, Source, ends_with};
 use crate::error::Result;
 
@@ -9,6 +10,7 @@ pub(super) static SPEC: ReaderSpec = ReaderSpec {
     summary: "a table in a file that ends in .csv, .tsv, .csv.gz or .tsv.gz, one item a line",
     form: "a CSV file",
     options: &[
+        MEMORY_OPTION,
         (
             "header",
             "whether the first line names the columns: yes or no; default by the rule of docs/data.md",
@@ -27,7 +29,8 @@ pub(super) static SPEC: ReaderSpec = ReaderSpec {
 
 #[cfg(feature = "csv")]
 fn read(request: &Request<'_>) -> Result<Source> {
-    use crate::data::{TableOptions, escaped, read_table, refuse};
+    use crate::data::table::open_table;
+    use crate::data::{TableOptions, escaped, read_table, refuse, stream};
 
     let refused = |option: &str, value: &str, remedy: &str| {
         let problem = format!("option `{option}` can't be `{}`", escaped(value));
@@ -55,7 +58,11 @@ fn read(request: &Request<'_>) -> Result<Source> {
         },
     };
     let options = TableOptions { separator, header };
-    Ok(Source::Table(read_table(request.path(), &options)?))
+    let path = request.path();
+    let is_large = || stream::plain_length(path).is_some_and(crate::memory::is_large);
+    let held = request.memory()?.unwrap_or_else(|| !is_large());
+    let table = if held { read_table(path, &options) } else { open_table(path, &options) };
+    Ok(Source::Table(table?))
 }
 
 #[cfg(not(feature = "csv"))]

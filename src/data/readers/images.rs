@@ -9,7 +9,7 @@ use std::path::Path;
 
 use folder::{holds_images, is_image, list};
 
-use super::array::{MEMORY_OPTION, streams};
+use super::array::MEMORY_OPTION;
 use super::{ReaderSpec, Request, Source};
 use crate::data::table::{ImageFolder, ImageRow};
 use crate::data::{ImageFit, Table, escaped, file_name, refuse};
@@ -55,7 +55,7 @@ fn read(request: &Request<'_>) -> Result<Source> {
         })
     });
     let fit = fit.transpose()?;
-    let streams = streams(request)?;
+    let streams = request.memory()?.map(|held| !held);
     let name = file_name(path);
     let table = if path.is_dir() {
         let listed = list(path)?;

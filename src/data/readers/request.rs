@@ -70,6 +70,23 @@ impl<'a> Request<'a> {
         self.options.iter().find(|&&(other, _)| other == name).map(|&(_, value)| value)
     }
 
+    /// Whether the option `memory` lets all numbers be held in memory, or not; nothing: it is not set.
+    ///
+    /// # Errors
+    /// [`Error::Data`](crate::Error::Data) if it is neither `yes` nor `no`.
+    pub fn memory(&self) -> Result<Option<bool>> {
+        match self.option("memory") {
+            None => Ok(None),
+            Some("yes") => Ok(Some(true)),
+            Some("no") => Ok(Some(false)),
+            Some(other) => Err(refuse(
+                format!("data `{}`", self.source.escape_debug()),
+                format!("option `memory` can't be `{}`", other.escape_debug()),
+                "write yes or no",
+            )),
+        }
+    }
+
     /// A whole number from `least` that the option called `name` is set to, if it is.
     ///
     /// # Errors

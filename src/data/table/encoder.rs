@@ -4,13 +4,12 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::bind::lacks;
-use super::field::{class, number, number_32, refuse_field, shorten};
+use super::field::{class, number, number_32, shorten};
 use super::text::{Table, is_missing};
 use super::words::ImageFit;
-use crate::data::{Column, Dataset, MAX_VALUES, refuse};
-use crate::error::{Result, count};
-use crate::tensor::{Shape, Tensor};
+use crate::data::{Dataset, refuse};
+use crate::error::Result;
+use crate::tensor::Shape;
 
 /// How text becomes numbers, fitted to the training items of a table with [`Encoder::fit`].
 ///
@@ -137,9 +136,9 @@ impl Encoding {
     }
 
     /// Appends the numbers that a field becomes, or says what was expected, and what to do.
-    fn push(
+    pub(super) fn push(
         &self,
-        places: &HashMap<&str, usize>,
+        places: &HashMap<String, usize>,
         field: &str,
         into: &mut Vec<f32>,
     ) -> Result<(), (String, String)> {
@@ -217,15 +216,10 @@ impl Encoding {
     }
 }
 
-/// The place of every word.
-fn places(encoding: &Encoding) -> HashMap<&str, usize> {
-    let Encoding::Word { words, .. } = encoding else { return HashMap::new() };
-    words.iter().enumerate().map(|(at, word)| (word.as_str(), at)).collect()
-}
-
 impl Encoder {
     /// The chosen items of a table as a data set whose columns are called like the nodes. Columns of the
-    /// table are found by name, in any order; others are passed over. Targets may be left out.
+    /// table are found by name, in any order; others are passed over. Targets may be left out. Of a table that is
+    /// not in memory, nodes with several numbers an item read items as they are used.
     ///
     /// # Errors
     /// [`Error::Data`](crate::Error::Data) with file, line and column, if the table lacks a column or if a field does not
@@ -241,12 +235,12 @@ impl Encoder {
             }
             let column = match node.images(table, rows)? {
                 Some(images) => images,
-                None => Column::new(&node.node, node.values(table, rows)?),
+                None => node.column(table, rows)?,
             };
             if node.target { answers.push(column) } else { inputs.push(column) }
         }
         let data = Dataset::new(table.name(), inputs, answers)?;
-        Ok(match table.item_names(rows) {
+        Ok(match table.item_names(rows)? {
             Some(names) => data.with_item_names(names),
             None => data,
         })
@@ -307,39 +301,5 @@ impl NodeEncoder {
     /// How many numbers an item has.
     pub fn width(&self) -> usize {
         self.columns.iter().map(|column| column.encoding.width()).sum()
-    }
-
-    fn values(&self, table: &Table, rows: &[usize]) -> Result<Tensor> {
-        let find = |it: &'_ ColumnEncoder| {
-            table.column(&it.column).ok_or_else(|| lacks(table, &self.node, &it.column))
-        };
-        let columns: Vec<_> = self
-            .columns
-            .iter()
-            .map(|it| Ok((&it.encoding, find(it)?, places(&it.encoding))))
-            .collect::<Result<_>>()?;
-        let width = self.width();
-        if rows.len().checked_mul(width).is_none_or(|all| all > MAX_VALUES) {
-            let problem = format!("node `{}` would have more than {MAX_VALUES} numbers", self.node);
-            return Err(refuse(&table.origin, problem, "use fewer columns or items"));
-        }
-        let mut values = Vec::with_capacity(rows.len() * width);
-        for &row in rows {
-            if row >= table.len() {
-                return Err(refuse(
-                    &table.origin,
-                    format!("item {row} was asked for, it has {}", count(table.len(), "item")),
-                    "items are counted from 0",
-                ));
-            }
-            for (encoding, column, places) in &columns {
-                let pushed = encoding.push(places, table.field(row, *column), &mut values);
-                pushed.map_err(|refused| refuse_field(table, row, *column, &self.node, refused))?;
-            }
-        }
-        let shape = [&[rows.len()], self.shape.as_slice()].concat();
-        Tensor::from_shape_vec(shape, values).map_err(|error| {
-            refuse(&table.origin, format!("node `{}`: {error}", self.node), "train the model again")
-        })
     }
 }

@@ -167,8 +167,15 @@ fn check_width(table: &Table, encoder: &NodeEncoder) -> Result<()> {
 }
 
 impl Field<'_> {
-    fn text(&self, row: usize) -> &str {
-        self.table.field(row, self.column)
+    /// Hands the field of every chosen item to `see`, which may refuse it with what was expected, and what to do.
+    fn each(
+        &self,
+        rows: impl IntoIterator<Item = usize>,
+        mut see: impl FnMut(&str) -> Result<(), (String, String)>,
+    ) -> Result<()> {
+        self.table.each(rows, |row, fields| {
+            see(fields.field(self.column)).map_err(|refused| self.refuse_at(row, refused))
+        })
     }
 
     /// A refusal of what the model file says of this column.
@@ -191,14 +198,11 @@ impl Field<'_> {
         }
         let mut categories = self.options.categories.or_else(|| self.folder_categories(classes));
         if let (Some(classes), None) = (classes, categories) {
-            if !self.holds_words() {
+            if !self.holds_words()? {
                 if self.options.scale.is_some_and(|scale| scale != Scale::None) {
                     return Err(self.misfit("classes can't be scaled", "leave `scale` out"));
                 }
-                for &row in rows {
-                    class(self.text(row), classes)
-                        .map_err(|refused| self.refuse_at(row, refused))?;
-                }
+                self.each(rows.iter().copied(), |field| class(field, classes).map(drop))?;
                 return Ok(Encoding::Class(classes));
             }
             categories = Some(Categories::Index);
@@ -235,9 +239,13 @@ impl Field<'_> {
     }
 
     /// Whether any item has something that is neither a number nor missing.
-    fn holds_words(&self) -> bool {
-        let word = |field: &str| !is_missing(field) && field.parse::<f64>().is_err();
-        (0..self.table.len()).any(|row| word(self.text(row)))
+    fn holds_words(&self) -> Result<bool> {
+        let mut found = false;
+        self.each(0..self.table.len(), |field| {
+            found = found || (!is_missing(field) && field.parse::<f64>().is_err());
+            Ok(())
+        })?;
+        Ok(found)
     }
 
     fn fit_numbers(&self, rows: &[usize]) -> Result<Encoding> {
@@ -248,13 +256,12 @@ impl Field<'_> {
             return Err(self.misfit(problem, "give a number"));
         }
         let mut values = Vec::with_capacity(rows.len());
-        for &row in rows {
-            let field = self.text(row);
-            if *how != Missing::Refuse && is_missing(field) {
-                continue;
+        self.each(rows.iter().copied(), |field| {
+            if *how == Missing::Refuse || !is_missing(field) {
+                values.push(number(field)?);
             }
-            values.push(number(field).map_err(|refused| self.refuse_at(row, refused))?);
-        }
+            Ok(())
+        })?;
         let scale = self.options.scale.unwrap_or(Scale::None);
         let needed = scale != Scale::None
             || matches!(how, Missing::Mean | Missing::Median | Missing::Indicator);
@@ -319,22 +326,26 @@ impl Field<'_> {
                 "leave it out, or set `categories = \"one_hot\"`",
             ));
         }
-        let all = 0..self.table.len();
-        let rows: Vec<usize> = if target { all.collect() } else { rows.to_vec() };
         let mut found = BTreeSet::new();
-        for &row in &rows {
-            let field = self.text(row);
+        let mut see = |field: &str| {
             let word = if field.is_empty() { missing.as_deref().unwrap_or("") } else { field };
-            if !word.is_empty() {
-                found.insert(word);
-            } else if !own_category {
+            if word.is_empty() && !own_category {
                 let problem = "expected a word, found nothing".to_owned();
                 let remedy = "fill it in, leave the line out, or, for an input, set `missing` for the \
                               column, as in `missing = \"indicator\"`";
-                return Err(self.refuse_at(row, (problem, remedy.to_owned())));
+                return Err((problem, remedy.to_owned()));
             }
+            if !word.is_empty() && !found.contains(word) {
+                found.insert(word.to_owned());
+            }
+            Ok(())
+        };
+        if target {
+            self.each(0..self.table.len(), &mut see)?;
+        } else {
+            self.each(rows.iter().copied(), &mut see)?;
         }
-        let mut words: Vec<String> = found.into_iter().map(str::to_owned).collect();
+        let mut words: Vec<String> = found.into_iter().collect();
         sort_words(&mut words);
         let most = classes.unwrap_or(MAX_CLASSES);
         if words.len() > most {

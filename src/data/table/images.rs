@@ -6,6 +6,7 @@ use super::bind::lacks;
 use super::encoder::{ColumnEncoder, Encoding, NodeEncoder};
 use super::field::refuse_field;
 use super::fit::Field;
+use super::rows::{Rows, Text};
 use super::text::Table;
 use super::words::{Categories, ImageFit};
 use crate::data::images::{Frame, ImageFiles};
@@ -51,12 +52,14 @@ impl Table {
         if rows.first().is_some_and(|row| row.class.is_some()) {
             table.columns.push(CLASS.to_owned());
         }
+        let mut text = Text::default();
         for row in rows {
-            table.push(&row.file);
+            text.push(&row.file);
             if let Some(class) = row.class {
-                table.push(&class);
+                text.push(&class);
             }
         }
+        table.rows = Rows::Memory(text);
         folder.clone_into(&mut table.folder);
         table.images = Some(images);
         table.notes = notes;
@@ -85,9 +88,16 @@ impl Table {
     }
 
     /// The files of some items of a folder of images.
-    pub(super) fn item_names(&self, rows: &[usize]) -> Option<Vec<String>> {
-        let column = self.file_column()?;
-        Some(rows.iter().map(|&row| self.field(row, column).to_owned()).collect())
+    pub(super) fn item_names(&self, rows: &[usize]) -> Result<Option<Vec<String>>> {
+        let Some(column) = self.file_column() else { return Ok(None) };
+        let name = |&row: &usize| Ok(self.field(row, column)?.into_owned());
+        rows.iter().map(name).collect::<Result<_>>().map(Some)
+    }
+
+    /// Where the file of an item of a folder of images is.
+    pub(super) fn file_path(&self, row: usize) -> Option<PathBuf> {
+        let field = self.field(row, self.file_column()?).ok()?;
+        Some(self.path(&field))
     }
 }
 
@@ -150,8 +160,8 @@ impl NodeEncoder {
         let frame = Frame::new(&self.node, &self.shape, *fit)
             .map_err(|(problem, remedy)| refuse(&table.origin, problem, remedy))?;
         let mut files = Vec::with_capacity(rows.len());
-        for &row in rows {
-            let field = table.field(row, column);
+        table.each(rows.iter().copied(), |row, fields| {
+            let field = fields.field(column);
             if field.is_empty() {
                 let problem = "expected the path of an image, found nothing".to_owned();
                 let refused = (problem, "fill it in, or leave the line out".to_owned());
@@ -162,7 +172,8 @@ impl NodeEncoder {
                 None => table.place_of(row, column),
             };
             files.push((table.path(field), place));
-        }
+            Ok(())
+        })?;
         let images = ImageFiles::new(frame, files);
         let item: usize = images.item_shape().iter().product();
         let all = images.items().saturating_mul(item);
@@ -171,6 +182,7 @@ impl NodeEncoder {
             return Err(refuse(&table.origin, problem, "use fewer or smaller images"));
         }
         let streams = table.images.as_ref().and_then(|images| images.streams);
+        let streams = streams.or((!table.in_memory()).then_some(true));
         let bytes = all.saturating_mul(size_of::<f32>());
         images.column(&self.node, streams.unwrap_or_else(|| memory::is_large(bytes))).map(Some)
     }

@@ -16,14 +16,20 @@ mod images;
 #[cfg(feature = "csv")]
 mod read;
 #[cfg(feature = "csv")]
+mod records;
+mod rows;
+#[cfg(feature = "csv")]
 #[cfg(test)]
 mod tests;
 mod text;
+mod values;
 mod words;
 
 pub(crate) use config::DATA_ATTRIBUTES;
 pub use config::{ColumnOptions, DataConfig, Fitted, Missing, NodeColumns, Selector};
 pub use encoder::{ColumnEncoder, Encoder, Encoding, NodeEncoder};
+#[cfg(feature = "csv")]
+pub(crate) use read::open_table;
 #[cfg(feature = "csv")]
 pub use read::{TableOptions, read_table};
 pub use text::Table;

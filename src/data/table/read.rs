@@ -1,14 +1,18 @@
 //! Tables from CSV files.
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, Read};
 use std::path::Path;
+use std::sync::Arc;
 
-use csv::{ByteRecord, ErrorKind, ReaderBuilder, Trim};
+use csv::ByteRecord;
 
 use super::Table;
 use super::header::{FirstLine, first_line, separator};
+use super::records::{Place, records};
+use super::rows::{FileRows, Rows, Text};
+use crate::data::positioned::PositionedFile;
 use crate::data::{escaped, file_name, refuse, stream};
-use crate::error::{Result, count};
+use crate::error::{Error, Result, count};
 
 /// The separator is found from this much of a file.
 const SAMPLE_BYTES: u64 = 1 << 16;
@@ -37,7 +41,7 @@ pub struct TableOptions {
 /// std::fs::write(&path, "age;city\n63;\"Paris\"\n41;Rome\n")?;
 /// let table = read_table(&path, &TableOptions::default())?;
 /// assert_eq!(table.columns(), ["age", "city"]);
-/// assert_eq!((table.field(0, 1), table.line(0)), ("Paris", Some(2)));
+/// assert_eq!((table.field(0, 1)?, table.line(0)), ("Paris".into(), Some(2)));
 /// # std::fs::remove_dir_all(&folder)?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -52,12 +56,43 @@ pub fn read_table(path: impl AsRef<Path>, options: &TableOptions) -> Result<Tabl
     parse(&file_name(path), path, stream::open(path)?, options)
 }
 
+/// As [`read_table`], but keeps only where each row lies in the file, and reads rows again where they are needed.
+///
+/// # Errors
+/// As [`read_table`]; further if the file is compressed.
+pub(crate) fn open_table(path: &Path, options: &TableOptions) -> Result<Table> {
+    let file = PositionedFile::open(path)?;
+    let mut start = [0; 2];
+    if file.length() >= 2 {
+        file.read_exact_at(&mut start, 0).map_err(|source| Error::io(path, source))?;
+    }
+    if start == [0x1f, 0x8b] {
+        return Err(refuse(
+            path.display(),
+            "rows of a compressed file can't be read one by one",
+            "decompress it, or leave out the option memory=no",
+        ));
+    }
+    parse_rows(&file_name(path), path, stream::open(path)?, options, Some(file))
+}
+
 /// [`read_table`] from a stream; `path` is for messages.
 pub(super) fn parse(
     name: &str,
     path: &Path,
+    stream: impl Read,
+    options: &TableOptions,
+) -> Result<Table> {
+    parse_rows(name, path, stream, options, None)
+}
+
+/// Reads the rows of a stream, which are kept as text, or as their places in `file`.
+fn parse_rows(
+    name: &str,
+    path: &Path,
     mut stream: impl Read,
     options: &TableOptions,
+    file: Option<PositionedFile>,
 ) -> Result<Table> {
     let origin = path.display().to_string();
     let mut sample = Vec::new();
@@ -69,16 +104,12 @@ pub(super) fn parse(
     let text = sample.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&sample);
     let separator = options.separator.unwrap_or_else(|| sniff(text));
     let rest = text.len();
-    let sample = sample.split_off(sample.len() - rest);
-    let lines = Lines::new(io::Cursor::new(sample).chain(stream), separator);
-    let mut records = Records {
-        path,
-        reader: ReaderBuilder::new()
-            .has_headers(false)
-            .flexible(true) // lines of unequal length get a message of our own
-            .delimiter(separator)
-            .trim(Trim::All)
-            .from_reader(lines),
+    let mark = sample.len() - rest;
+    let sample = sample.split_off(mark);
+    let mut records = records(path, io::Cursor::new(sample).chain(stream), separator);
+    let mut rows = match file {
+        None => Kept::Text(Text::default()),
+        Some(_) => Kept::Starts { mark: mark as u64, starts: Vec::new() },
     };
 
     let no_items =
@@ -91,9 +122,9 @@ pub(super) fn parse(
     let header = if let Some(header) = options.header {
         header
     } else {
-        let first = fields(&origin, first_at, &first)?;
-        let second = second_at.map(|line| fields(&origin, line, &second)).transpose()?;
-        is_header(&mut table, first_at, first_line(&first, second.as_deref()))?
+        let first = fields(&origin, first_at.line, &first)?;
+        let second = second_at.map(|at| fields(&origin, at.line, &second)).transpose()?;
+        is_header(&mut table, first_at.line, first_line(&first, second.as_deref()))?
     };
     if header && second_at.is_none() {
         return Err(no_items("the file holds only a header"));
@@ -101,24 +132,34 @@ pub(super) fn parse(
     let width = first.len();
     table.columns = (0..width).map(|at| at.to_string()).collect();
     if header {
-        for (column, name) in table.columns.iter_mut().zip(fields(&origin, first_at, &first)?) {
+        for (column, name) in table.columns.iter_mut().zip(fields(&origin, first_at.line, &first)?)
+        {
             if !name.is_empty() {
                 name.clone_into(column);
             }
         }
     } else {
-        add(&mut table, first_at, &first)?;
+        rows.add(&mut table, first_at, &first)?;
     }
     // One thread reads and parses: to parse on another of rayon's threads what one has read took 39 ms
     // in place of 57 for 17.6 MB while two cores were free, 77 while they were not, and 68 on one core,
     // since lines must be copied for it: too little for what happens once a training.
     let mut line = second_at;
     while let Some(at) = line {
-        add(&mut table, at, &second)?;
+        rows.add(&mut table, at, &second)?;
         line = records.next(&mut second)?;
     }
+    table.rows = match (rows, file) {
+        (Kept::Starts { mark, mut starts }, Some(file)) => {
+            starts.push(mark + records.position());
+            let path = path.to_owned();
+            Rows::File(Arc::new(FileRows { path, file, separator, skipped: 0, starts }))
+        }
+        (Kept::Text(text), _) => Rows::Memory(text),
+        (Kept::Starts { .. }, None) => Rows::Memory(Text::default()),
+    };
     if header && matches!(first.get(0), Some(b"" | b"Unnamed: 0")) {
-        leave_out_index(&mut table);
+        leave_out_index(&mut table)?;
     }
     table.check()?;
     Ok(table)
@@ -154,28 +195,52 @@ fn is_header(table: &mut Table, line: u64, found: FirstLine) -> Result<bool> {
     })
 }
 
-/// Adds an item.
-fn add(table: &mut Table, line: u64, record: &ByteRecord) -> Result<()> {
-    let width = table.columns.len();
-    if record.len() != width {
-        let separators = "give every line the same number of fields, and put a field that holds the \
-                          separator into quotes";
-        return Err(refuse(
-            format!("{}, line {line}", table.origin),
-            format!(
-                "expected {} as in the first line, found {}",
-                count(width, "field"),
-                record.len()
-            ),
-            separators,
-        ));
+/// What is kept of rows that are read.
+enum Kept {
+    Text(Text),
+    /// Where each begins, behind the mark of the text's encoding.
+    Starts {
+        mark: u64,
+        starts: Vec<u64>,
+    },
+}
+
+impl Kept {
+    /// Adds an item.
+    fn add(&mut self, table: &mut Table, at: Place, record: &ByteRecord) -> Result<()> {
+        let (width, line) = (table.columns.len(), at.line);
+        if record.len() != width {
+            let separators = "give every line the same number of fields, and put a field that holds the \
+                              separator into quotes";
+            return Err(refuse(
+                format!("{}, line {line}", table.origin),
+                format!(
+                    "expected {} as in the first line, found {}",
+                    count(width, "field"),
+                    record.len()
+                ),
+                separators,
+            ));
+        }
+        for column in 0..width {
+            let field = field(&table.origin, line, column, record)?;
+            if let Self::Text(text) = self {
+                text.push(field);
+            }
+        }
+        if let Self::Starts { mark, starts } = self {
+            let start = at.start.ok_or_else(|| {
+                refuse(
+                    format!("{}, line {line}", table.origin),
+                    "lines that end with a carriage return alone can't be read one by one",
+                    "write the file with line feeds, or take it in as a whole with the option memory=yes",
+                )
+            })?;
+            starts.push(*mark + start);
+        }
+        Arc::make_mut(&mut table.lines).push(line);
+        Ok(())
     }
-    for column in 0..width {
-        let field = field(&table.origin, line, column, record)?;
-        table.push(field);
-    }
-    table.lines.push(line);
-    Ok(())
 }
 
 /// All fields of a record.
@@ -198,28 +263,42 @@ fn field<'r>(origin: &str, line: u64, column: usize, record: &'r ByteRecord) -> 
 }
 
 /// Leaves out the first column if its fields are all different whole numbers.
-fn leave_out_index(table: &mut Table) {
-    let mut seen = std::collections::HashSet::new();
-    let mut index = (0..table.len()).map(|row| table.field(row, 0));
-    if table.columns.len() < 2
-        || !index.all(|field| field.parse::<u64>().is_ok_and(|number| seen.insert(number)))
-    {
-        return;
+fn leave_out_index(table: &mut Table) -> Result<()> {
+    let (mut numbers, mut whole) = (Vec::new(), true);
+    let width = table.columns.len();
+    table.each(0..table.len(), |_, row| {
+        match row.field(0).parse::<u64>() {
+            Ok(number) if whole => numbers.push(number),
+            _ => whole = false,
+        }
+        Ok(())
+    })?;
+    numbers.sort_unstable();
+    if width < 2 || !whole || numbers.windows(2).any(|pair| pair[0] == pair[1]) {
+        return Ok(());
     }
-    let mut kept = Table::empty(table.name().to_owned(), table.origin.clone());
-    for row in 0..table.len() {
-        (1..table.columns.len()).for_each(|column| kept.push(table.field(row, column)));
-    }
-    kept.columns = table.columns.split_off(1);
-    kept.lines = std::mem::take(&mut table.lines);
-    kept.notes = std::mem::take(&mut table.notes);
-    kept.folder = std::mem::take(&mut table.folder);
-    kept.notes.push(format!(
+    table.rows = match &mut table.rows {
+        Rows::Memory(all) => {
+            let mut kept = Text::default();
+            for row in 0..all.ends.len() / width {
+                (1..width).for_each(|column| kept.push(all.row(row, width).field(column)));
+            }
+            Rows::Memory(kept)
+        }
+        Rows::File(file) => {
+            if let Some(file) = Arc::get_mut(file) {
+                file.skipped = 1;
+            }
+            Rows::File(Arc::clone(file))
+        }
+    };
+    table.columns.remove(0);
+    table.notes.push(format!(
         "{}: its first column has no name and holds all different whole numbers: it is left out, as an \
          index is",
-        kept.origin
+        table.origin
     ));
-    *table = kept;
+    Ok(())
 }
 
 /// What separates the fields of a file that begins so.
@@ -233,107 +312,4 @@ fn sniff(sample: &[u8]) -> u8 {
     lines.retain(|line| !line.trim_ascii().is_empty());
     lines.truncate(SAMPLE_LINES);
     separator(&lines)
-}
-
-/// The records of a file with the lines that they begin at.
-struct Records<'p, R> {
-    path: &'p Path,
-    reader: csv::Reader<Lines<R>>,
-}
-
-impl<R: Read> Records<'_, R> {
-    /// Reads the next record and gives its line; nothing at the end.
-    fn next(&mut self, record: &mut ByteRecord) -> Result<Option<u64>> {
-        let found =
-            self.reader.read_byte_record(record).map_err(|error| match error.into_kind() {
-                ErrorKind::Io(source) => stream::read_error(self.path, source),
-                other => refuse(self.path.display(), format!("{other:?}"), "write it as plain CSV"),
-            })?;
-        if !found {
-            return Ok(None);
-        }
-        let lines = self.reader.get_ref();
-        if lines.ended && lines.quotes % 2 == 1 && lines.number > lines.first {
-            return Err(refuse(
-                format!("{}, line {}", self.path.display(), lines.first),
-                "expected the end of a quoted field, the file ends before it",
-                "close the quote, or double it where it belongs to the text",
-            ));
-        }
-        let line = lines.first;
-        self.reader.get_mut().record_ends();
-        Ok(Some(line))
-    }
-}
-
-/// Hands out one line per read, without blank ones, so that a record's lines are those handed out since
-/// the record before. The parser's own count lags behind at blank lines and carriage returns.
-struct Lines<R> {
-    stream: BufReader<R>,
-    separator: u8,
-    line: Vec<u8>,
-    given: usize,
-    /// The last line that was handed out.
-    number: u64,
-    /// The line at which the record at hand begins.
-    first: u64,
-    begun: bool,
-    /// Quotes in the record at hand.
-    quotes: usize,
-    ended: bool,
-}
-
-impl<R: Read> Lines<R> {
-    fn new(stream: R, separator: u8) -> Self {
-        Self {
-            stream: BufReader::new(stream),
-            separator,
-            line: Vec::new(),
-            given: 0,
-            number: 0,
-            first: 0,
-            begun: false,
-            quotes: 0,
-            ended: false,
-        }
-    }
-
-    /// A record has been read: the next line belongs to another.
-    fn record_ends(&mut self) {
-        self.begun = false;
-        self.quotes = 0;
-    }
-}
-
-impl<R: Read> Read for Lines<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.given == self.line.len() {
-            self.line.clear();
-            self.given = 0;
-            if self.stream.read_until(b'\n', &mut self.line)? == 0 {
-                self.ended = true;
-                return Ok(0);
-            }
-            self.number += 1;
-            // Trailing separators are fields, be they white space.
-            let blank = |byte: &u8| byte.is_ascii_whitespace() && *byte != self.separator;
-            let end = self.line.iter().rposition(|byte| !blank(byte)).map_or(0, |last| last + 1);
-            let inside_quotes = self.quotes % 2 == 1;
-            if end == 0 && !inside_quotes {
-                self.line.clear();
-                continue;
-            }
-            if !inside_quotes {
-                self.line.truncate(end);
-                self.line.push(b'\n');
-            }
-            if !self.begun {
-                (self.begun, self.first) = (true, self.number);
-            }
-            self.quotes += self.line.split(|&byte| byte == b'"').count() - 1;
-        }
-        let size = (&self.line[self.given..]).read(buffer)?;
-        self.given += size;
-        Ok(size)
-    }
 }

@@ -1,15 +1,18 @@
 //! A table as text.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
 use super::images::ImageFolder;
+use super::rows::{Row, Rows, Text};
 use crate::data::{escaped, refuse};
 use crate::error::{Result, count};
 
-/// Named columns of text, one item a row.
+/// Named columns of text, one item a row: in memory, or in a file that is read again where rows are needed.
 ///
 /// ```
 /// use caudal::data::Table;
@@ -17,7 +20,7 @@ use crate::error::{Result, count};
 /// let rows = [["63", "Paris"], ["41", ""]];
 /// let table = Table::new("people", ["age", "city"], rows)?;
 /// assert_eq!((table.len(), table.columns().len()), (2, 2));
-/// assert_eq!(table.field(0, table.column("city").unwrap()), "Paris");
+/// assert_eq!(table.field(0, table.column("city").unwrap())?, "Paris");
 /// # Ok::<(), caudal::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,12 +29,9 @@ pub struct Table {
     /// What stands in messages: a path, or the name.
     pub(super) origin: String,
     pub(super) columns: Vec<String>,
-    /// All fields, one after the other.
-    pub(super) text: String,
-    /// Where each field ends, row by row.
-    pub(super) ends: Vec<usize>,
+    pub(super) rows: Rows,
     /// The line of each row in its file; without a file there are none.
-    pub(super) lines: Vec<u64>,
+    pub(super) lines: Arc<Vec<u64>>,
     /// What a user should know of how the file was read.
     pub(super) notes: Vec<String>,
     /// Where the paths in its fields begin.
@@ -55,10 +55,11 @@ impl Table {
         let mut table = Self::empty(name.clone(), format!("table `{name}`"));
         table.columns = columns.into_iter().map(Into::into).collect();
         let width = table.columns.len();
+        let mut text = Text::default();
         for (row, fields) in rows.into_iter().enumerate() {
-            let before = table.ends.len();
-            fields.into_iter().for_each(|field| table.push(field.as_ref()));
-            let found = table.ends.len() - before;
+            let before = text.ends.len();
+            fields.into_iter().for_each(|field| text.push(field.as_ref()));
+            let found = text.ends.len() - before;
             if found != width {
                 return Err(refuse(
                     format!("{}, item {row}", table.origin),
@@ -67,6 +68,7 @@ impl Table {
                 ));
             }
         }
+        table.rows = Rows::Memory(text);
         table.check()?;
         Ok(table)
     }
@@ -77,24 +79,17 @@ impl Table {
             name,
             origin,
             columns: Vec::new(),
-            text: String::new(),
-            ends: Vec::new(),
-            lines: Vec::new(),
+            rows: Rows::Memory(Text::default()),
+            lines: Arc::default(),
             notes: Vec::new(),
             folder: PathBuf::new(),
             images: None,
         }
     }
 
-    /// Adds a field to the row at hand.
-    pub(super) fn push(&mut self, field: &str) {
-        self.text.push_str(field);
-        self.ends.push(self.text.len());
-    }
-
     /// Refuses what is no table.
     pub(super) fn check(&self) -> Result<()> {
-        if self.columns.is_empty() || self.ends.is_empty() {
+        if self.columns.is_empty() || self.is_empty() {
             return Err(refuse(&self.origin, "expected items, found none", "give one item a line"));
         }
         for (place, column) in self.columns.iter().enumerate() {
@@ -136,7 +131,11 @@ impl Table {
 
     /// The number of items, at least 1.
     pub fn len(&self) -> usize {
-        self.ends.len() / self.columns.len().max(1)
+        match &self.rows {
+            Rows::Memory(text) => text.ends.len() / self.columns.len().max(1),
+            #[cfg(feature = "csv")]
+            Rows::File(file) => file.len(),
+        }
     }
 
     /// Always false: a table without items can't be made.
@@ -144,15 +143,43 @@ impl Table {
         self.len() == 0
     }
 
+    /// Whether its text is in memory, or only where each row lies in its file.
+    pub fn in_memory(&self) -> bool {
+        matches!(self.rows, Rows::Memory(_))
+    }
+
     /// The text of an item in a column, both counted from 0.
+    ///
+    /// # Errors
+    /// [`Error::Io`](crate::Error::Io) or [`Error::Data`](crate::Error::Data) if it is read from a file that can't be
+    /// read or has changed.
     ///
     /// # Panics
     /// If the table has no such item or column.
-    pub fn field(&self, row: usize, column: usize) -> &str {
-        assert!(column < self.columns.len(), "column {column} of {}", self.columns.len());
-        let at = row * self.columns.len() + column;
-        let start = if at == 0 { 0 } else { self.ends[at - 1] };
-        &self.text[start..self.ends[at]]
+    pub fn field(&self, row: usize, column: usize) -> Result<Cow<'_, str>> {
+        let width = self.columns.len();
+        assert!(column < width, "column {column} of {width}");
+        if let Rows::Memory(text) = &self.rows {
+            return Ok(Cow::Borrowed(text.row(row, width).field(column)));
+        }
+        let mut found = String::new();
+        self.each([row], |_, row| {
+            row.field(column).clone_into(&mut found);
+            Ok(())
+        })?;
+        Ok(Cow::Owned(found))
+    }
+
+    /// Hands the chosen rows to `see`, in the order given.
+    ///
+    /// # Errors
+    /// What `see` returns, and what can't be read.
+    pub(in crate::data) fn each(
+        &self,
+        rows: impl IntoIterator<Item = usize>,
+        mut see: impl FnMut(usize, Row<'_>) -> Result<()>,
+    ) -> Result<()> {
+        self.rows.each(self.columns.len(), &mut rows.into_iter(), &mut see)
     }
 
     /// The line of an item in its file, if there is one.
@@ -167,8 +194,10 @@ impl Table {
 
     /// Where an item stands, for messages.
     pub(crate) fn place(&self, row: usize) -> String {
+        if let Some(path) = self.file_path(row) {
+            return path.display().to_string();
+        }
         match self.line(row) {
-            _ if self.images.is_some() => self.path(self.field(row, 0)).display().to_string(),
             Some(line) => format!("{}, line {line}", self.origin),
             None => format!("{}, item {row}", self.origin),
         }
@@ -181,25 +210,34 @@ impl Table {
 
     /// SHA-256 over the names of the columns and all fields, in hexadecimal: the same for files with
     /// the same contents, however they are written.
-    pub fn digest(&self) -> String {
+    ///
+    /// # Errors
+    /// As [`Table::field`].
+    pub fn digest(&self) -> Result<String> {
         let mut hash = Sha256::new();
         hash.update((self.columns.len() as u64).to_le_bytes());
         for name in &self.columns {
             hash.update((name.len() as u64).to_le_bytes());
             hash.update(name);
         }
-        hash.update(&self.text);
-        let mut bytes = Vec::new();
-        for ends in self.ends.chunks(1024) {
+        self.each(0..self.len(), |_, row| {
+            hash.update(row.text());
+            Ok(())
+        })?;
+        // Where each field ends in the text of all.
+        let (mut before, mut bytes) = (0, Vec::new());
+        self.each(0..self.len(), |_, row| {
             bytes.clear();
-            bytes.extend(ends.iter().flat_map(|&end| (end as u64).to_le_bytes()));
+            bytes.extend(row.ends().flat_map(|end| (before + end as u64).to_le_bytes()));
             hash.update(&bytes);
-        }
-        hash.finalize().iter().fold(String::new(), |mut text, byte| {
+            before += row.text().len() as u64;
+            Ok(())
+        })?;
+        Ok(hash.finalize().iter().fold(String::new(), |mut text, byte| {
             // Writing to a string can't fail.
             let _ = write!(text, "{byte:02x}");
             text
-        })
+        }))
     }
 
     /// The names of some columns as a list for messages, the first ones where there are many.

@@ -30,7 +30,7 @@ pub(in crate::data::readers) fn dataset(
     let Some((graph, _)) = request.network else {
         return Err(refuse(origin, "no network was given that could take its arrays", "give one"));
     };
-    let stream = streams(request)?;
+    let held = request.memory()?;
     let (names, mut arrays): (Vec<String>, Vec<Option<Result<Array>>>) =
         arrays.into_iter().map(|(name, array)| (name, Some(array))).unzip();
     let alone = only && names.len() == 1 && graph.inputs().len() == 1;
@@ -67,13 +67,13 @@ pub(in crate::data::readers) fn dataset(
     }
     let numbers = taken.iter().map(|(_, _, array, _)| array.shape.iter().product::<usize>());
     let all = numbers.fold(0_usize, usize::saturating_add).saturating_mul(size_of::<f32>());
-    let stream_all = stream.unwrap_or_else(|| memory::is_large(all));
+    let stream_all = held.map_or_else(|| memory::is_large(all), |held| !held);
     let (mut inputs, mut targets) = (Vec::new(), Vec::new());
     for (id, target, array, shape) in taken {
         let classes = target && target_classes(graph, id).is_some();
         let name = &graph.nodes()[id].name;
         let column = match (stream_all && array.item_size() > 1, array.whole_because()) {
-            (true, Some(why)) if stream.is_some() => {
+            (true, Some(why)) if held.is_some() => {
                 return Err(refuse(&array.origin, "its items can't be read one by one", why));
             }
             (true, None) => streamed(name, array, shape, classes)?,
@@ -82,23 +82,6 @@ pub(in crate::data::readers) fn dataset(
         if target { targets.push(column) } else { inputs.push(column) }
     }
     Dataset::new(file_name(request.path()), inputs, targets)
-}
-
-/// Whether items are read as they are used, if the request says so.
-///
-/// # Errors
-/// If [`MEMORY_OPTION`] is set to anything but `yes` and `no`.
-pub(in crate::data::readers) fn streams(request: &Request<'_>) -> Result<Option<bool>> {
-    match request.option(MEMORY_OPTION.0) {
-        None => Ok(None),
-        Some("yes") => Ok(Some(false)),
-        Some("no") => Ok(Some(true)),
-        Some(other) => {
-            let problem = format!("option `memory` can't be `{}`", escaped(other));
-            let origin = format!("data `{}`", escaped(request.source));
-            Err(refuse(origin, problem, "write yes or no"))
-        }
-    }
 }
 
 /// A column whose items are read as they are used.

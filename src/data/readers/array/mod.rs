@@ -2,7 +2,6 @@
 
 mod bind;
 mod element;
-mod file;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -10,9 +9,9 @@ use std::sync::Arc;
 
 use ndarray::ShapeBuilder;
 
-pub(super) use bind::{MEMORY_OPTION, dataset, streams};
+pub(super) use crate::data::positioned::PositionedFile;
+pub(super) use bind::{MEMORY_OPTION, dataset};
 pub(super) use element::{Element, element, element_names};
-pub(super) use file::PositionedFile;
 
 use super::super::{ItemSource, MAX_VALUES, refuse};
 use crate::error::count;

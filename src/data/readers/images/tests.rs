@@ -33,7 +33,8 @@ fn table(folder: &Path, options: &str) -> Result<Table> {
 
 fn rows(table: &Table) -> Vec<String> {
     let columns = table.columns().len();
-    let row = |row| (0..columns).map(|at| table.field(row, at)).collect::<Vec<_>>().join(" ");
+    let row =
+        |row| (0..columns).map(|at| table.field(row, at).unwrap()).collect::<Vec<_>>().join(" ");
     (0..table.len()).map(row).collect()
 }
 
@@ -80,7 +81,7 @@ fn folders_of_parts_make_parts() {
     std::fs::create_dir_all(folder.path().join("bus")).unwrap();
     std::fs::write(folder.path().join("bus/1.png"), PIXEL).unwrap();
     let table = super::tests::table(folder.path(), "").unwrap();
-    assert_eq!((table.own_parts(), table.field(0, 1)), (None, "Val"));
+    assert_eq!((table.own_parts(), &*table.field(0, 1).unwrap()), (None, "Val"));
 }
 
 #[test]

@@ -21,8 +21,12 @@ fn refusal(text: &[u8]) -> String {
     read(text).unwrap_err().to_string()
 }
 
-fn rows(table: &Table) -> Vec<Vec<&str>> {
-    let row = |row| (0..table.columns().len()).map(|column| table.field(row, column)).collect();
+fn rows(table: &Table) -> Vec<Vec<String>> {
+    let row = |row| {
+        (0..table.columns().len())
+            .map(|column| table.field(row, column).unwrap().into_owned())
+            .collect()
+    };
     (0..table.len()).map(row).collect()
 }
 

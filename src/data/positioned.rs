@@ -4,12 +4,12 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-use crate::data::refuse;
+use super::refuse;
 use crate::{Error, Result};
 
 /// A file that is open for reading.
 #[derive(Debug)]
-pub(in crate::data::readers) struct PositionedFile {
+pub(in crate::data) struct PositionedFile {
     file: File,
     length: u64,
     /// Whose turn it is to move the file's cursor.
@@ -18,7 +18,7 @@ pub(in crate::data::readers) struct PositionedFile {
 }
 
 impl PositionedFile {
-    pub(in crate::data::readers) fn open(path: &Path) -> Result<Self> {
+    pub(in crate::data) fn open(path: &Path) -> Result<Self> {
         let io = |source| Error::io(path, source);
         let file = File::open(path).map_err(io)?;
         let about = file.metadata().map_err(io)?;
@@ -34,16 +34,12 @@ impl PositionedFile {
     }
 
     /// How many bytes it had when it was opened.
-    pub(in crate::data::readers) fn length(&self) -> u64 {
+    pub(in crate::data) fn length(&self) -> u64 {
         self.length
     }
 
     /// Fills `bytes` with those from `position` on.
-    pub(in crate::data::readers) fn read_exact_at(
-        &self,
-        bytes: &mut [u8],
-        position: u64,
-    ) -> io::Result<()> {
+    pub(in crate::data) fn read_exact_at(&self, bytes: &mut [u8], position: u64) -> io::Result<()> {
         #[cfg(unix)]
         return std::os::unix::fs::FileExt::read_exact_at(&self.file, bytes, position);
         #[cfg(not(unix))]
