@@ -19,6 +19,7 @@ pub mod model;
 mod open;
 pub mod optimizers;
 mod parameter;
+mod patterns;
 pub mod plan;
 pub mod presets;
 mod random;

@@ -175,6 +175,7 @@ impl Train {
                  before"
             ));
         }
+        self.tell_groups(&network)?;
         let log = self.schedules.apply(&self.run, &mut network)?;
         let mut interrupt = Interrupt::watch()?;
         let recorder =

@@ -3,6 +3,7 @@
 mod block;
 mod builder;
 mod edit;
+mod parameter_settings;
 mod sharing;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 pub use block::Block;
 pub(crate) use builder::DraftRole;
 pub use builder::{GraphBuilder, NodeName};
+pub use parameter_settings::ParameterSettings;
 pub use training_settings::TRAINING_ATTRIBUTES;
 pub(crate) use training_settings::TrainingSettings;
 

@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::schedules::Pace;
+use super::parameter_group::{ParameterGroup, ParameterGroups};
+use super::schedules::{Pace, Plateau};
 use super::shared_attributes::{
-    CLIP_GLOBAL_NORM, CLIP_NORM, CLIP_VALUE, SCHEDULE, bound, check_not_negative, clip, quotient,
-    shared_attributes,
+    CLIP_GLOBAL_NORM, CLIP_NORM, CLIP_VALUE, GROUP, SCHEDULE, bound, check_not_negative, clip,
+    quotient, shared_attributes,
 };
 use super::{Moving, NormClip, Optimizer, OptimizerSpec, parse};
 use crate::attributes::to_attributes;
@@ -21,6 +22,7 @@ pub(super) static SPEC: OptimizerSpec = OptimizerSpec {
         CLIP_VALUE,
         CLIP_NORM,
         CLIP_GLOBAL_NORM,
+        GROUP,
     ],
     parse: parse::<AdaGrad>,
     samples: &[
@@ -47,6 +49,8 @@ pub struct AdaGrad {
     clip_norm: Option<f32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     clip_global_norm: Option<f32>,
+    #[serde(default, skip_serializing_if = "ParameterGroups::is_empty")]
+    group: ParameterGroups,
 }
 
 fn default_rate() -> f32 {
@@ -73,6 +77,7 @@ impl AdaGrad {
             clip_value: None,
             clip_norm: None,
             clip_global_norm: None,
+            group: ParameterGroups::default(),
         }
     }
 
@@ -110,6 +115,14 @@ impl Optimizer for AdaGrad {
 
     fn norm_clip(&self) -> Option<NormClip> {
         self.shared_norm_clip()
+    }
+
+    fn plateau(&self) -> Option<&Plateau> {
+        self.schedule.plateau()
+    }
+
+    fn groups(&self) -> &[ParameterGroup] {
+        &self.group.0
     }
 
     fn can_fail(&self) -> bool {

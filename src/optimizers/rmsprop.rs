@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::schedules::Pace;
+use super::parameter_group::{ParameterGroup, ParameterGroups};
+use super::schedules::{Pace, Plateau};
 use super::shared_attributes::{
-    CLIP_GLOBAL_NORM, CLIP_NORM, CLIP_VALUE, SCHEDULE, bound, check_not_negative, check_share,
-    clip, quotient, shared_attributes,
+    CLIP_GLOBAL_NORM, CLIP_NORM, CLIP_VALUE, GROUP, SCHEDULE, bound, check_not_negative,
+    check_share, clip, quotient, shared_attributes,
 };
 use super::{Moving, NormClip, Optimizer, OptimizerSpec, parse};
 use crate::attributes::to_attributes;
@@ -24,6 +25,7 @@ pub(super) static SPEC: OptimizerSpec = OptimizerSpec {
         CLIP_VALUE,
         CLIP_NORM,
         CLIP_GLOBAL_NORM,
+        GROUP,
     ],
     parse: parse::<RmsProp>,
     samples: &[
@@ -60,6 +62,8 @@ pub struct RmsProp {
     clip_norm: Option<f32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     clip_global_norm: Option<f32>,
+    #[serde(default, skip_serializing_if = "ParameterGroups::is_empty")]
+    group: ParameterGroups,
 }
 
 fn default_rate() -> f32 {
@@ -93,6 +97,7 @@ impl RmsProp {
             clip_value: None,
             clip_norm: None,
             clip_global_norm: None,
+            group: ParameterGroups::default(),
         }
     }
 
@@ -158,6 +163,14 @@ impl Optimizer for RmsProp {
 
     fn norm_clip(&self) -> Option<NormClip> {
         self.shared_norm_clip()
+    }
+
+    fn plateau(&self) -> Option<&Plateau> {
+        self.schedule.plateau()
+    }
+
+    fn groups(&self) -> &[ParameterGroup] {
+        &self.group.0
     }
 
     fn can_fail(&self) -> bool {

@@ -118,7 +118,7 @@ impl Plan {
     /// # Errors
     /// If the batch is empty or has 2³² - 1 items or more, if training is asked of a graph without a loss or
     /// without a parameter that a loss depends on, if the batch is too small for a layer that looks at it as
-    /// a whole, if a tensor does not fit into memory's addresses, or if there are to be micro-batches, but a
+    /// a whole, if a group of the optimizer fits no parameter, if a tensor does not fit into memory's addresses, or if there are to be micro-batches, but a
     /// layer looks at a batch as a whole.
     pub fn compile(
         graph: &Arc<Graph>,
@@ -165,6 +165,10 @@ impl Plan {
         if mode == Mode::Training {
             refuse_small_batch(graph, batch)?;
         }
+        let settings = match mode {
+            Mode::Training => graph.parameter_settings(optimizer.as_ref())?,
+            _ => Vec::new(),
+        };
         let included = included(graph, mode);
         let chunks = chunks::count(graph, mode, batch, &included, options)?;
         let values = values::Values::place(graph, mode, batch, &included, options, chunks);
@@ -180,12 +184,9 @@ impl Plan {
             ));
         }
         let groups = fusion::fuse(graph, &values, &calls, options);
-        Ok(tasks::assemble(
-            tasks::Request { graph, mode, batch, optimizer, options },
-            values,
-            &calls,
-            &groups,
-        ))
+        let request = tasks::Request { graph, mode, batch, optimizer, options };
+        let plan = tasks::assemble(request, values, &calls, &groups);
+        Ok(Self { settings, ..plan })
     }
 }
 

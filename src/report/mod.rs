@@ -4,6 +4,7 @@
 mod canvas;
 mod chart;
 mod dot;
+mod groups;
 mod layout;
 mod page;
 mod states;
@@ -13,6 +14,7 @@ mod timeline;
 
 pub use chart::{Bar, Series, breakdown, chart};
 pub use dot::dot;
+pub use groups::parameter_groups;
 pub use page::{Page, Simulated, loss_page, speedup_page};
 pub use states::task_states;
 pub use svg::{NodeCosts, svg, svg_with_costs};

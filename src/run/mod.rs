@@ -85,6 +85,11 @@ impl Run {
         self.state.step.store(step, Ordering::Relaxed);
     }
 
+    /// Multiplies the optimizer's learning rate by a factor, 1 at first.
+    pub fn set_rate_factor(&mut self, factor: f32) {
+        self.state.rate_factor.store(factor.to_bits(), Ordering::Relaxed);
+    }
+
     /// Seeds what layers draw at random in training.
     pub fn set_seed(&mut self, seed: u64) {
         self.state.seed.store(seed, Ordering::Relaxed);

@@ -182,12 +182,15 @@ impl RunState {
         for (rows, buffer) in state.iter_mut().zip(&entry.state) {
             *rows = rows_of(buffer);
         }
+        let factor = f32::from_bits(self.rate_factor.load(Ordering::Relaxed));
+        let settings = self.plan.settings[parameter_of(call).index()];
         self.plan.optimizer.update(Moving {
             weights: rows_of(&entry.weights),
             gradient,
             state: &mut state[..entry.state.len().min(MOST_STATE)],
             step: self.step.load(Ordering::Relaxed),
-            rate_factor: self.parameter(call).learning_rate_factor,
+            rate_factor: settings.learning_rate_factor * factor,
+            weight_decay: settings.weight_decay,
         })
     }
 

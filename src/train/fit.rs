@@ -162,6 +162,7 @@ impl Network {
         require_items(options.batch_size)?;
         let smallest_batch = options.smallest_batch.max(self.smallest_batch());
         let options = &FitOptions { smallest_batch, ..options.clone() };
+        self.plateau_watch()?;
         let columns = self.columns(Mode::Training, data)?;
         if let Some(validation) = options.validation {
             self.columns(Mode::Evaluation, validation)?;
@@ -222,6 +223,7 @@ impl Network {
         callbacks.before_epoch(self, &event)?;
         let graph = Arc::clone(self.graph());
         let mut totals = Totals::new(&graph);
+        let mut whole = false;
         let mut step_began = Instant::now();
         while control == Control::Continue {
             let Some(batch) = feed.next() else { break };
@@ -263,6 +265,7 @@ impl Network {
             }
             step_began = Instant::now();
             if number + 1 == batches {
+                whole = true;
                 break;
             }
         }
@@ -277,6 +280,9 @@ impl Network {
                 self.evaluate_first(validation, options.batch_size, most)
             })
             .transpose()?;
+        if whole {
+            self.see_epoch(validation.as_ref().unwrap_or(&train))?;
+        }
         let event = EpochEnd {
             epoch,
             epochs,

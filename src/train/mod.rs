@@ -11,6 +11,7 @@ mod fit;
 mod network;
 mod options;
 mod passes;
+mod plateau;
 #[cfg(feature = "progress")]
 mod progress;
 mod recompile;

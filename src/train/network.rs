@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::flow::{Executor, executor};
 use crate::graph::{Graph, NodeId};
 use crate::optimizers::Optimizer;
+use crate::optimizers::schedules::PlateauState;
 use crate::plan::{Plan, least_items};
 use crate::run::{Parameters, Run};
 use crate::tensor::Tensor;
@@ -69,6 +70,9 @@ pub struct Network {
     data: DataConfig,
     /// How closely training looks at its numbers.
     level: Finite,
+    plateau: PlateauState,
+    /// What the plateau had left of the learning rate in the last step.
+    last_factor: f32,
 }
 
 /// A run, and what is known of the costs of its tasks.
@@ -82,8 +86,8 @@ impl Network {
     /// Gives every parameter its first values.
     ///
     /// # Errors
-    /// If the executor or the policy does not exist, if threads can't be started, or if memory does
-    /// not hold the parameters.
+    /// If the executor or the policy does not exist, if threads can't be started, if memory does not hold the
+    /// parameters, or if the settings of the optimizer make no sense or name parameters that are not there.
     pub fn new(
         graph: Graph,
         optimizer: impl Optimizer + 'static,
@@ -105,6 +109,7 @@ impl Network {
             problem: format!("optimizer `{}`: {problem}", optimizer.kind()),
             remedy: "correct its settings".to_owned(),
         })?;
+        graph.parameter_settings(optimizer.as_ref())?;
         let parameters = Parameters::initialize(&graph, optimizer.as_ref(), options.seed)?;
         Ok(Self {
             parameters: Arc::new(parameters),
@@ -115,6 +120,8 @@ impl Network {
             changes: 0,
             data: DataConfig::default(),
             level: Finite::Watch,
+            plateau: PlateauState::default(),
+            last_factor: 1.0,
             graph,
             optimizer,
         })
@@ -187,6 +194,26 @@ impl Network {
     /// Counts training steps from `step` on.
     pub fn set_step(&mut self, step: u64) {
         self.step = step;
+    }
+
+    /// How far the optimizer's plateau has come.
+    pub(super) fn plateau_state(&self) -> PlateauState {
+        self.plateau
+    }
+
+    /// Goes on with a plateau from there.
+    pub(super) fn set_plateau(&mut self, state: PlateauState) {
+        self.plateau = state;
+    }
+
+    /// By what the plateau multiplies the learning rate.
+    pub(super) fn plateau_factor(&self) -> f32 {
+        self.plateau.factor as f32
+    }
+
+    /// The same in the last step.
+    pub(super) fn last_factor(&self) -> f32 {
+        self.last_factor
     }
 
     /// The fewest items of a batch that it can be trained on: two where `batch_norm` has one number a channel
@@ -271,9 +298,14 @@ impl Network {
         let can_fail = moves && self.optimizer.can_fail();
         let parameters = can_fail.then(|| Arc::clone(&self.parameters));
         let level = if moves && self.options.check_finite { self.level } else { Finite::Off };
+        let factor = self.plateau_factor();
+        if moves {
+            self.last_factor = factor;
+        }
         let (MeasuredRun { run, costs }, executor, step) = self.step_parts(mode, items)?;
         bind(run, batch)?;
         run.set_step(*step);
+        run.set_rate_factor(factor);
         run.set_finite(level);
         let before = parameters.map(|parameters| (parameters.snapshot(), parameters));
         let outcome = if measured { costs.execute(run, executor) } else { executor.execute(run) };

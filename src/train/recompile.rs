@@ -118,6 +118,7 @@ impl Network {
         }
         builder.set_layer(node, Arc::new(layer))?;
         let graph = Arc::new(builder.build()?);
+        graph.parameter_settings(self.optimizer().as_ref())?;
         let parameters =
             Parameters::initialize(&graph, self.optimizer().as_ref(), self.options().seed)?;
         let carried = carry(self, &graph, &parameters, true)?;

@@ -62,7 +62,7 @@ fn every_file_is_a_row() {
     );
     assert_table(
         "optimizers",
-        &["shared_attributes", "tests"],
+        &["parameter_group", "shared_attributes", "tests"],
         OPTIMIZERS.iter().map(|row| (row.kind, row.summary)),
     );
     assert_table(

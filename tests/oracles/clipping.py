@@ -1,4 +1,5 @@
-"""Reference trainings with clipped gradients, regularizers, frozen and slower layers, by PyTorch.
+"""Reference trainings with clipped gradients, regularizers, frozen and slower layers, and groups of parameters, by
+PyTorch.
 
 Run from the root of the repository:
 
@@ -21,6 +22,7 @@ the norm plus 1e-6, where Caudal divides by the norm, which makes up to 2.5e-5 i
 arithmetic is float64; PyTorch in float32 comes to within 1.5e-5.
 """
 
+import fnmatch
 import json
 import pathlib
 
@@ -29,7 +31,7 @@ import torch
 from torch.nn.functional import cross_entropy
 from torch.nn.utils import clip_grad_norm_
 
-from optimizers import adagrad, adam, factor, sgd, toml
+from optimizers import adagrad, adam, adamw, factor, lion, sgd, toml
 
 STEPS = 20
 
@@ -50,7 +52,31 @@ RUNS = [
     (sgd, dict(learning_rate=0.1, momentum=0.5),
      dict(learning_rate_factor=3.0), dict(learning_rate_factor=0.5)),
     (adam, dict(learning_rate=0.002), dict(learning_rate_factor=3.0), dict(learning_rate_factor=0.5)),
+    (adamw, dict(learning_rate=0.02, weight_decay=0.5, decays="weights"), {}, {}),
+    (adamw, dict(learning_rate=0.02, weight_decay=0.5,
+                 group=[dict(pattern="*.bias", weight_decay=0.0),
+                        dict(pattern="first.*", learning_rate_factor=0.25),
+                        dict(pattern="*", weight_decay=2.0)]), {}, {}),
+    (lion, dict(learning_rate=0.002, weight_decay=0.5, decays="weights",
+                group=[dict(pattern="first.b*", weight_decay=1.0, learning_rate_factor=2.0)]),
+     {}, dict(learning_rate_factor=0.5)),
+    (sgd, dict(learning_rate=0.1, momentum=0.9, clip_global_norm=0.2,
+               group=[dict(pattern="sec?nd.*", learning_rate_factor=0.1)]),
+     {}, dict(learning_rate_factor=3.0)),
 ]
+
+
+def group_of(attributes, name):
+    """The first group whose pattern fits; these patterns mean the same to fnmatch."""
+    groups = attributes.get("group", [])
+    return next((it for it in groups if fnmatch.fnmatchcase(name, it["pattern"])), {})
+
+
+def decay_of(attributes, name, axes):
+    own = attributes.get("weight_decay", 0.0)
+    if attributes.get("decays") == "weights" and axes < 2:
+        own = 0.0
+    return group_of(attributes, name).get("weight_decay", own)
 
 
 def cost(settings, weights):
@@ -70,7 +96,12 @@ def run(make, attributes, first, second, x, label, start):
     for name, values in p.items():
         if layers[name.split(".")[0]].get("trainable", True):
             moving[name] = values.requires_grad_()
-    optimizers = {name: make(values, **attributes) for name, values in moving.items()}
+    optimizers = {}
+    for name, values in moving.items():
+        settings = dict(attributes)
+        if "weight_decay" in attributes:
+            settings["weight_decay"] = decay_of(attributes, name, values.ndim)
+        optimizers[name] = make(values, **settings)
     losses = []
     for step in range(STEPS):
         hidden = torch.tanh(x @ p["first.weight"] + p["first.bias"])
@@ -94,6 +125,7 @@ def run(make, attributes, first, second, x, label, start):
         for name, optimizer in optimizers.items():
             rate = attributes["learning_rate"] * factor(attributes.get("schedule"), step)
             rate *= layers[name.split(".")[0]].get("learning_rate_factor", 1.0)
+            rate *= group_of(attributes, name).get("learning_rate_factor", 1.0)
             optimizer.param_groups[0]["lr"] = rate
             optimizer.step()
     lines = lambda settings: "\n".join(f"{key} = {toml(value)}" for key, value in settings.items())

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use caudal::model::{Model, TrainingConfig};
 use caudal::optimizers::{self, Optimizer};
 use caudal::plan::PlanOptions;
+use caudal::report::parameter_groups;
 use caudal::train::Network;
 use caudal::train::checkpoint::{self, Checkpoint, FitRecord};
 
 use super::Train;
 use crate::cli::Stop;
-use crate::cli::output::note;
+use crate::cli::output::{note, printable};
 use crate::cli::resume::Settling;
 
 impl Train {
@@ -32,6 +33,17 @@ impl Train {
             network.load_weights(path)?;
         }
         Ok(network)
+    }
+
+    /// Says how parameters move that have settings of their own.
+    pub(super) fn tell_groups(&self, network: &Network) -> Result<(), Stop> {
+        let lines = parameter_groups(network.graph(), network.optimizer().as_ref())?;
+        if lines.len() > 1 && !self.quiet {
+            for text in lines {
+                note(format_args!("{}", printable(&text)));
+            }
+        }
+        Ok(())
     }
 
     /// What decides the numbers: by the options, the file to resume, and the model.

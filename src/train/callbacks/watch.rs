@@ -81,6 +81,11 @@ impl Watch {
         self.best
     }
 
+    /// Which of two values is the better one.
+    pub fn better(&self) -> Better {
+        self.better
+    }
+
     /// The name of the value.
     pub fn name(&self) -> &str {
         &self.name

@@ -4,7 +4,7 @@
 //! as `optimizer.STATE.PARAMETER`, as 32-bit floats. Its metadata holds one entry, `caudal`, which is
 //! a JSON object: the `version` of the format, the `step`, the `model` as the text of a model file, where a
 //! training wrote it `fit`, a [`FitRecord`], and since version 2 as `data` what training fitted to its data, if
-//! it did. What early stopping would go back to stands there as `early_stopping.NUMBER`. Files of other programs,
+//! it did, and as `plateau` how far a schedule of that kind has come. What early stopping would go back to stands there as `early_stopping.NUMBER`. Files of other programs,
 //! without that entry, can give their weights to a network.
 
 mod checks;
@@ -30,6 +30,7 @@ use crate::data::{DataConfig, Fitted};
 use crate::error::Result;
 use crate::files;
 use crate::model::{CustomKinds, Model, TrainingConfig};
+use crate::optimizers::schedules::PlateauState;
 use crate::tensor::Tensor;
 
 /// The version of the format; those before it can be read.
@@ -44,6 +45,8 @@ struct Entry {
     fit: Option<FitRecord>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     data: Option<Fitted>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    plateau: Option<PlateauState>,
 }
 
 /// What the arrays of the best network of early stopping are called, before their numbers.
@@ -57,6 +60,7 @@ pub struct Checkpoint {
     data: DataConfig,
     tensors: BTreeMap<String, Tensor>,
     fit: Option<FitRecord>,
+    plateau: PlateauState,
 }
 
 impl Checkpoint {
@@ -127,7 +131,9 @@ pub fn open_with(path: impl AsRef<Path>, kinds: &CustomKinds) -> Result<(Model, 
         stopping.parameters = best_of(&tensors);
     }
     let data = model.data.clone();
-    Ok((model, Checkpoint { path: path.to_owned(), step: entry.step, data, tensors, fit }))
+    let (path, step) = (path.to_owned(), entry.step);
+    let plateau = entry.plateau.unwrap_or_default();
+    Ok((model, Checkpoint { path, step, data, tensors, fit, plateau }))
 }
 
 /// The best network of early stopping, if the file has one.
@@ -268,7 +274,9 @@ impl Network {
         let (data, fit) = (self.data().clone(), record.cloned());
         let fitted = data.fitted.as_deref().cloned();
         let model = Model { graph: self.graph().clone(), training, data }.to_toml_with(kinds)?;
-        let entry = Entry { version: VERSION, step: self.step(), model, fit, data: fitted };
+        let plateau = self.optimizer().plateau().map(|_| self.plateau_state());
+        let (version, step) = (VERSION, self.step());
+        let entry = Entry { version, step, model, fit, data: fitted, plateau };
         let entry = serde_json::to_string(&entry)
             .map_err(|error| refuse(path, error.to_string(), "rename the model"))?;
 
@@ -334,8 +342,8 @@ impl Network {
         self.take_weights(&tensors)
     }
 
-    /// Goes on where a network of the same graph was saved: takes the weights, the optimizer's state,
-    /// the step, and what is known of the data.
+    /// Goes on where a network of the same graph was saved: takes the weights, the optimizer's state, how far its
+    /// plateau has come, the step, and what is known of the data.
     ///
     /// # Errors
     /// [`Error::Parameter`](crate::Error::Parameter) if the graph or the optimizer's state is another. Nothing has then
@@ -355,6 +363,7 @@ impl Network {
             }
         }
         self.set_step(checkpoint.step);
+        self.set_plateau(checkpoint.plateau);
         self.set_data(checkpoint.data.clone());
         Ok(())
     }
