@@ -44,4 +44,6 @@ mod study_commands;
 mod support_graphs;
 mod surface;
 mod tables;
+mod transfer;
 mod watchdog;
+mod weighted_losses;

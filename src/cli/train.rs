@@ -1,6 +1,7 @@
 //! `caudal train`.
 
 mod setup;
+mod start;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -82,9 +83,8 @@ pub(super) struct Train {
     /// Replaces the optimizer's learning rate
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     learning_rate: Option<f64>,
-    /// Starts with the weights of a saved model
-    #[arg(long, value_name = "FILE", conflicts_with = "resume")]
-    init: Option<PathBuf>,
+    #[command(flatten)]
+    start: start::Start,
     /// Saves the model, with all that --resume needs
     #[arg(long, value_name = "FILE")]
     save: Option<PathBuf>,
@@ -144,6 +144,7 @@ impl Train {
             network.resume(checkpoint)?;
         }
         network.set_data(loaded.config.clone());
+        self.balance_classes(&mut network, train)?;
         let mut fit = FitOptions::default()
             .epochs(training.epochs)
             .start(network.step())
@@ -256,7 +257,7 @@ impl Train {
             self.fitting.save_every.and(self.save.as_deref()).map(|path| beside(path, "previous"));
         let outputs = Outputs::default()
             .reads("MODEL", self.model.as_deref().map(Path::new))
-            .reads("--init", self.init.as_deref())
+            .reads("--init", self.start.init.as_deref())
             .reads("--resume", self.resume.as_deref())
             .reads_data(self.data.as_deref().unwrap_or_default())
             .saves("--save", self.save.as_ref())

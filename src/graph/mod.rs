@@ -3,6 +3,7 @@
 mod block;
 mod builder;
 mod edit;
+mod frozen;
 mod parameter_settings;
 mod sharing;
 #[cfg(test)]
@@ -61,6 +62,16 @@ impl Role {
             Self::Layer(layer) => layer.kind(),
             Self::Loss { loss, .. } => loss.kind(),
             Self::Metric(metric) => metric.kind(),
+        }
+    }
+
+    /// The attributes of a layer, loss or metric as a model file holds them; none of others.
+    pub fn attributes(&self) -> toml::Table {
+        match self {
+            Self::Input | Self::Target => toml::Table::new(),
+            Self::Layer(layer) => layer.attributes(),
+            Self::Loss { loss, .. } => loss.attributes(),
+            Self::Metric(metric) => metric.attributes(),
         }
     }
 }

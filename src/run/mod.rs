@@ -2,6 +2,7 @@
 
 mod calls;
 mod finite;
+mod item_weights;
 mod memory;
 mod moving;
 mod parameters;

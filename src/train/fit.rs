@@ -141,7 +141,8 @@ pub struct History {
 }
 
 impl Network {
-    /// Trains over `data`.
+    /// Trains over `data`. Class weights that are balanced are counted in it first
+    /// ([`Network::balance_classes`]).
     ///
     /// # Errors
     /// If options or data do not fit, or if a node fails; the weights are then those before the step.
@@ -163,6 +164,7 @@ impl Network {
         let smallest_batch = options.smallest_batch.max(self.smallest_batch());
         let options = &FitOptions { smallest_batch, ..options.clone() };
         self.plateau_watch()?;
+        self.balance_classes(data)?;
         let columns = self.columns(Mode::Training, data)?;
         if let Some(validation) = options.validation {
             self.columns(Mode::Evaluation, validation)?;

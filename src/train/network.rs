@@ -243,6 +243,12 @@ impl Network {
         self.changes
     }
 
+    /// Goes on with a graph of the same parameters; plans are compiled anew.
+    pub(super) fn replace_graph(&mut self, graph: Arc<Graph>) {
+        self.runs.clear();
+        self.graph = graph;
+    }
+
     /// Goes on with another graph and its parameters; plans are compiled anew.
     pub(super) fn replace(&mut self, graph: Arc<Graph>, parameters: Parameters) {
         self.runs.clear();

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use caudal::data::Dataset;
 use caudal::model::{Model, TrainingConfig};
 use caudal::optimizers::{self, Optimizer};
 use caudal::plan::PlanOptions;
@@ -29,9 +30,7 @@ impl Train {
             .check_finite(self.check_finite == super::Switch::On);
         let optimizer = Arc::clone(&model.training.optimizer);
         let mut network = Network::from_parts(Arc::clone(&model.graph), optimizer, options)?;
-        if let Some(path) = &self.init {
-            network.load_weights(path)?;
-        }
+        self.start.load(&mut network, self.quiet)?;
         Ok(network)
     }
 
@@ -41,6 +40,24 @@ impl Train {
         if lines.len() > 1 && !self.quiet {
             for text in lines {
                 note(format_args!("{}", printable(&text)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts classes where losses ask for it, and says which weights they have then.
+    pub(super) fn balance_classes(
+        &self,
+        network: &mut Network,
+        data: &Dataset,
+    ) -> Result<(), Stop> {
+        let before = Arc::clone(network.graph());
+        network.balance_classes(data)?;
+        for (node, before) in network.graph().nodes().iter().zip(before.nodes()) {
+            let weights = node.role.attributes().remove("class_weights");
+            if weights != before.role.attributes().remove("class_weights") && !self.quiet {
+                let weights = weights.map_or_else(String::new, |weights| weights.to_string());
+                note(format_args!("class weights of `{}`: {weights}", printable(&node.name)));
             }
         }
         Ok(())
@@ -105,7 +122,7 @@ impl Train {
     /// file says of training.
     pub(super) fn model(&self) -> Result<(Model, Option<(Checkpoint, TrainingConfig)>), Stop> {
         let Some(path) = &self.resume else {
-            return Ok((Model::open(self.model.as_deref())?, None));
+            return Ok((self.start.freeze(Model::open(self.model.as_deref())?)?, None));
         };
         let (saved, checkpoint) = checkpoint::open(path)?;
         let training = saved.training.clone();

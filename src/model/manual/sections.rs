@@ -220,7 +220,10 @@ fn losses() -> Section {
         one: "A loss:",
         about: format!(
             "A loss has two inputs: a prediction and a target. Its value for a batch is the mean over the\n\
-             items. Every loss has this attribute beside those of its kind.\n\n{}",
+             items. A third input, a target of shape `[]`, may have a weight for every item, at least 0: what the\n\
+             loss says of an item is multiplied by it, and the value is still the sum over the items of the batch,\n\
+             divided by their number, not by the sum of the weights. So is the value with `class_weights`. Every\n\
+             loss has this attribute beside those of its kind.\n\n{}",
             table("attribute", &weight).trim_end()
         ),
         entries: entries.collect(),

@@ -12,6 +12,7 @@ mod file;
 mod record;
 #[cfg(test)]
 mod tests;
+mod transfer;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -23,6 +24,7 @@ use serde::{Deserialize, Serialize};
 use checks::{check_state, check_weights, state_name};
 use file::{ENTRY, read, refuse};
 pub use record::{FitRecord, StoppingState};
+pub use transfer::{ShapeMisfit, Transfer};
 
 use super::network::Network;
 use super::options::NetworkOptions;
@@ -329,8 +331,8 @@ impl Network {
         files::replace(path, &bytes)
     }
 
-    /// Takes the weights from a file: of this crate, or of another program that writes safetensors.
-    /// The optimizer's state and the step stay as they are.
+    /// Takes all weights from a file: of this crate, or of another program that writes safetensors.
+    /// ([`Network::load_matching`] takes those that fit.) The optimizer's state and the step stay as they are.
     ///
     /// # Errors
     /// [`Error::Io`](crate::Error::Io) and [`Error::Model`](crate::Error::Model) for files that can't be read, [`Error::Parameter`](crate::Error::Parameter) if a
