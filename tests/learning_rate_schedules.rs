@@ -11,6 +11,8 @@ use caudal::train::callbacks::LearningRateLog;
 use caudal::train::{FitOptions, Network, NetworkOptions, checkpoint};
 use serde::Deserialize;
 
+use crate::command_line::{caudal, path};
+
 #[derive(Deserialize)]
 struct Oracle {
     by_step: Vec<ByStep>,
@@ -146,4 +148,20 @@ fn a_plateau_of_what_nobody_measures_is_refused_before_the_first_step() {
     let error = network.fit(&train, &FitOptions::default()).unwrap_err().to_string();
     assert!(error.contains("`acuracy`") && error.contains("accuracy"), "{error}");
     assert_eq!(network.step(), 0);
+}
+
+#[test]
+fn the_program_takes_a_validation_part_to_find_plateaus() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = path(&folder, "log.csv");
+    let optimizer = "{ kind = 'sgd', learning_rate = 0.05, schedule = { kind = 'plateau', patience = 0, \
+                     threshold = 0.9, factor = 0.5 } }";
+    let short = ["train", "article-dag", "--quiet", "--epochs", "3", "--log", &log];
+    let output = caudal(&[&short[..], &["--optimizer", optimizer]].concat());
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success() && errors.contains("no validation part is given"), "{errors}");
+    let text = std::fs::read_to_string(&log).unwrap();
+    let rates: Vec<&str> = text.lines().filter_map(|row| row.rsplit(',').next()).collect();
+    // No epoch is better than the first by nine tenths, which the end of the second shows.
+    assert_eq!(rates, ["learning_rate", "0.05", "0.05", "0.025"], "{text}");
 }

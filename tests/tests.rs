@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)] // a failed unwrap is a failed test
 
 mod article;
+mod averages;
 mod clipping;
 mod command_line;
 mod command_line_training;

@@ -80,6 +80,10 @@ pub(super) struct Train {
     /// `{ kind = "sgd", momentum = 0.9, clip_norm = 1.0 }`
     #[arg(long, value_name = "NAME|TOML")]
     optimizer: Option<String>,
+    /// Keeps an exponential moving average of every weight, of which this share stays in each step, as in 0.999;
+    /// validation, --best, tests and predictions use the averages. Replaces the optimizer's `ema_decay`
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    ema_decay: Option<f64>,
     /// Replaces the optimizer's learning rate
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     learning_rate: Option<f64>,
@@ -221,19 +225,6 @@ impl Train {
         callbacks.problems()
     }
 
-    /// Takes the log back to the batch of an epoch at which a training goes on.
-    fn go_on(&self, (epoch, batch): (usize, usize), callbacks: &mut Callbacks) -> Result<(), Stop> {
-        callbacks.cut_log(epoch)?;
-        if batch > 0 && !self.quiet {
-            note(format_args!(
-                "goes on within epoch {}: what is said of its training data is of its batches from {} on",
-                epoch + 1,
-                batch + 1
-            ));
-        }
-        Ok(())
-    }
-
     /// How the data are divided and bound to nodes.
     fn load_options<'a>(
         &self,
@@ -243,7 +234,7 @@ impl Train {
         Ok(LoadOptions::new(&model.graph, &model.data)
             .batch(model.training.batch_size)
             .split(self.dividing.split(&model.data)?)
-            .chooses(self.fitting.chooses(record))
+            .chooses(self.fitting.chooses(record) || model.training.optimizer.plateau().is_some())
             .weights(Fitting::weights_column(record)))
     }
 

@@ -114,6 +114,12 @@ pub struct Parameter {
 }
 
 impl Parameter {
+    /// Whether training with an optimizer keeps an average of it.
+    pub(crate) fn is_averaged(&self, optimizer: &dyn Optimizer) -> bool {
+        let moves = self.trainable && self.spec.kind == ParameterKind::Learned;
+        moves && optimizer.ema_decay().is_some()
+    }
+
     /// The arrays that an optimizer keeps for it: none for what it does not move.
     pub(crate) fn state(&self, optimizer: &dyn Optimizer) -> &'static [&'static str] {
         match self.spec.kind {

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::parameter_group::{ParameterGroup, ParameterGroups};
 use super::schedules::{Pace, Plateau};
 use super::shared_attributes::{
-    CLIP_GLOBAL_NORM, CLIP_NORM, CLIP_VALUE, GROUP, SCHEDULE, bound, check_not_negative, clip,
-    quotient, shared_attributes,
+    CLIP_GLOBAL_NORM, CLIP_NORM, CLIP_VALUE, EMA_DECAY, GROUP, SCHEDULE, bound, check_not_negative,
+    clip, quotient, shared_attributes,
 };
 use super::{Moving, NormClip, Optimizer, OptimizerSpec, parse};
 use crate::attributes::to_attributes;
@@ -22,6 +22,7 @@ pub(super) static SPEC: OptimizerSpec = OptimizerSpec {
         CLIP_VALUE,
         CLIP_NORM,
         CLIP_GLOBAL_NORM,
+        EMA_DECAY,
         GROUP,
     ],
     parse: parse::<AdaGrad>,
@@ -51,6 +52,8 @@ pub struct AdaGrad {
     clip_global_norm: Option<f32>,
     #[serde(default, skip_serializing_if = "ParameterGroups::is_empty")]
     group: ParameterGroups,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ema_decay: Option<f64>,
 }
 
 fn default_rate() -> f32 {
@@ -78,6 +81,7 @@ impl AdaGrad {
             clip_norm: None,
             clip_global_norm: None,
             group: ParameterGroups::default(),
+            ema_decay: None,
         }
     }
 
@@ -119,6 +123,10 @@ impl Optimizer for AdaGrad {
 
     fn plateau(&self) -> Option<&Plateau> {
         self.schedule.plateau()
+    }
+
+    fn ema_decay(&self) -> Option<f64> {
+        self.ema_decay
     }
 
     fn groups(&self) -> &[ParameterGroup] {

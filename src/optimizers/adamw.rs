@@ -6,8 +6,8 @@ use super::adam::Moments;
 use super::parameter_group::{Decays, ParameterGroup, ParameterGroups};
 use super::schedules::{Pace, Plateau};
 use super::shared_attributes::{
-    CLIP_GLOBAL_NORM, CLIP_NORM, CLIP_VALUE, DECAYS, GROUP, SCHEDULE, bound, check_not_negative,
-    check_share, clip, shared_attributes,
+    CLIP_GLOBAL_NORM, CLIP_NORM, CLIP_VALUE, DECAYS, EMA_DECAY, GROUP, SCHEDULE, bound,
+    check_not_negative, check_share, clip, shared_attributes,
 };
 use super::{Moving, NormClip, Optimizer, OptimizerSpec, parse};
 use crate::attributes::to_attributes;
@@ -27,6 +27,7 @@ pub(super) static SPEC: OptimizerSpec = OptimizerSpec {
         CLIP_VALUE,
         CLIP_NORM,
         CLIP_GLOBAL_NORM,
+        EMA_DECAY,
         GROUP,
     ],
     parse: parse::<AdamW>,
@@ -66,6 +67,8 @@ pub struct AdamW {
     clip_global_norm: Option<f32>,
     #[serde(default, skip_serializing_if = "ParameterGroups::is_empty")]
     group: ParameterGroups,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ema_decay: Option<f64>,
 }
 
 fn default_rate() -> f32 {
@@ -109,6 +112,7 @@ impl AdamW {
             clip_norm: None,
             clip_global_norm: None,
             group: ParameterGroups::default(),
+            ema_decay: None,
         }
     }
 
@@ -185,6 +189,10 @@ impl Optimizer for AdamW {
 
     fn plateau(&self) -> Option<&Plateau> {
         self.schedule.plateau()
+    }
+
+    fn ema_decay(&self) -> Option<f64> {
+        self.ema_decay
     }
 
     fn groups(&self) -> &[ParameterGroup] {

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::parameter_group::{Decays, ParameterGroup, ParameterGroups};
 use super::schedules::{Pace, Plateau};
 use super::shared_attributes::{
-    CLIP_GLOBAL_NORM, CLIP_NORM, CLIP_VALUE, DECAYS, GROUP, SCHEDULE, bound, check_not_negative,
-    check_share, clip, shared_attributes,
+    CLIP_GLOBAL_NORM, CLIP_NORM, CLIP_VALUE, DECAYS, EMA_DECAY, GROUP, SCHEDULE, bound,
+    check_not_negative, check_share, clip, shared_attributes,
 };
 use super::{Moving, NormClip, Optimizer, OptimizerSpec, parse};
 use crate::attributes::to_attributes;
@@ -25,6 +25,7 @@ pub(super) static SPEC: OptimizerSpec = OptimizerSpec {
         CLIP_VALUE,
         CLIP_NORM,
         CLIP_GLOBAL_NORM,
+        EMA_DECAY,
         GROUP,
     ],
     parse: parse::<Lion>,
@@ -61,6 +62,8 @@ pub struct Lion {
     clip_global_norm: Option<f32>,
     #[serde(default, skip_serializing_if = "ParameterGroups::is_empty")]
     group: ParameterGroups,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ema_decay: Option<f64>,
 }
 
 fn default_rate() -> f32 {
@@ -95,6 +98,7 @@ impl Lion {
             clip_norm: None,
             clip_global_norm: None,
             group: ParameterGroups::default(),
+            ema_decay: None,
         }
     }
 
@@ -163,6 +167,10 @@ impl Optimizer for Lion {
 
     fn plateau(&self) -> Option<&Plateau> {
         self.schedule.plateau()
+    }
+
+    fn ema_decay(&self) -> Option<f64> {
+        self.ema_decay
     }
 
     fn groups(&self) -> &[ParameterGroup] {

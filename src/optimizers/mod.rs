@@ -180,6 +180,18 @@ pub trait Optimizer: fmt::Debug + Send + Sync {
         None
     }
 
+    /// Whether the network keeps an exponential moving average of every parameter that the optimizer moves, and the
+    /// share of it that stays in a step. Evaluation and prediction then use the averages, and training goes on with the
+    /// weights; saved networks have both. Statistics, such as those of `batch_norm`, are averages already, and used as
+    /// they are.
+    ///
+    /// At first an average is the weight. After step `t`, counted from 0, `average = keep · average + (1 - keep) ·
+    /// weight` with `keep = min(ema_decay, (1 + t) / (10 + t))`, so that early weights are soon forgotten (as
+    /// `TensorFlow`'s `ExponentialMovingAverage` with `num_updates`).
+    fn ema_decay(&self) -> Option<f64> {
+        None
+    }
+
     /// Which parameters have settings of their own. [`Graph::parameter_settings`] says what follows for each, and
     /// [`Moving`] brings that to [`Optimizer::update`].
     ///

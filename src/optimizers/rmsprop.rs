@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::parameter_group::{ParameterGroup, ParameterGroups};
 use super::schedules::{Pace, Plateau};
 use super::shared_attributes::{
-    CLIP_GLOBAL_NORM, CLIP_NORM, CLIP_VALUE, GROUP, SCHEDULE, bound, check_not_negative,
+    CLIP_GLOBAL_NORM, CLIP_NORM, CLIP_VALUE, EMA_DECAY, GROUP, SCHEDULE, bound, check_not_negative,
     check_share, clip, quotient, shared_attributes,
 };
 use super::{Moving, NormClip, Optimizer, OptimizerSpec, parse};
@@ -25,6 +25,7 @@ pub(super) static SPEC: OptimizerSpec = OptimizerSpec {
         CLIP_VALUE,
         CLIP_NORM,
         CLIP_GLOBAL_NORM,
+        EMA_DECAY,
         GROUP,
     ],
     parse: parse::<RmsProp>,
@@ -64,6 +65,8 @@ pub struct RmsProp {
     clip_global_norm: Option<f32>,
     #[serde(default, skip_serializing_if = "ParameterGroups::is_empty")]
     group: ParameterGroups,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ema_decay: Option<f64>,
 }
 
 fn default_rate() -> f32 {
@@ -98,6 +101,7 @@ impl RmsProp {
             clip_norm: None,
             clip_global_norm: None,
             group: ParameterGroups::default(),
+            ema_decay: None,
         }
     }
 
@@ -167,6 +171,10 @@ impl Optimizer for RmsProp {
 
     fn plateau(&self) -> Option<&Plateau> {
         self.schedule.plateau()
+    }
+
+    fn ema_decay(&self) -> Option<f64> {
+        self.ema_decay
     }
 
     fn groups(&self) -> &[ParameterGroup] {

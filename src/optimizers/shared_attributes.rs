@@ -27,6 +27,12 @@ pub(super) const DECAYS: (&str, &str) = (
      leaves out biases and the parameters of normalisations; default \"all\"",
 );
 
+pub(super) const EMA_DECAY: (&str, &str) = (
+    "ema_decay",
+    "keeps an exponential moving average of every weight, of which this share stays in each step, 0 <= ema_decay < 1; \
+     evaluation and prediction use the averages; default none",
+);
+
 pub(super) const GROUP: (&str, &str) = (
     "group",
     "settings of their own for parameters by name: tables with a `pattern`, such as \"*.bias\", and \
@@ -34,7 +40,7 @@ pub(super) const GROUP: (&str, &str) = (
 );
 
 /// The builder methods, learning rate and checks of an optimizer with the fields `learning_rate`,
-/// `schedule`, `clip_value`, `clip_norm`, `clip_global_norm` and `group`.
+/// `schedule`, `clip_value`, `clip_norm`, `clip_global_norm`, `group` and `ema_decay`.
 macro_rules! shared_attributes {
     ($optimizer:ident) => {
         impl $optimizer {
@@ -76,6 +82,14 @@ macro_rules! shared_attributes {
                 self
             }
 
+            /// Keeps an exponential moving average of every weight, for evaluation and prediction: see
+            /// [`Optimizer::ema_decay`].
+            #[must_use]
+            pub fn ema_decay(mut self, decay: f64) -> Self {
+                self.ema_decay = Some(decay);
+                self
+            }
+
             fn shared_norm_clip(&self) -> Option<NormClip> {
                 let each = self.clip_norm.map(NormClip::Parameter);
                 each.or(self.clip_global_norm.map(NormClip::Global))
@@ -113,6 +127,9 @@ macro_rules! shared_attributes {
                 }
                 if self.clip_norm.is_some() && self.clip_global_norm.is_some() {
                     return Err("`clip_norm` and `clip_global_norm` exclude each other".to_owned());
+                }
+                if let Some(decay) = self.ema_decay {
+                    $crate::optimizers::shared_attributes::check_share("ema_decay", decay)?;
                 }
                 let decays = Optimizer::weight_decay_of(self, 2).is_some();
                 self.group.check(SPEC.kind, decays)?;

@@ -40,8 +40,8 @@ pub struct PlanOptions {
     /// Training plans: works on a batch in chunks with about this many bytes of activations, so that
     /// they stay in the caches; a chunk has at least 8 items.
     pub chunk_bytes: usize,
-    /// Training plans: divides a batch into this many micro-batches, or as many as it has items, of
-    /// which several are in flight together, and adds their gradients in order before one update;
+    /// Training plans, gradient accumulation: divides a batch into this many micro-batches, or as many as it has items,
+    /// of which several are in flight together, and adds their gradients in order before one update;
     /// replaces [`PlanOptions::chunk_bytes`]. The bits of the gradients are those of the micro-batches
     /// run one after another, each weighted by its share of the items, where all have as many items.
     /// Refused where a layer that trains looks at a batch as a whole, as `batch_norm` does.

@@ -191,7 +191,13 @@ impl RunState {
             step: self.step.load(Ordering::Relaxed),
             rate_factor: settings.learning_rate_factor * factor,
             weight_decay: settings.weight_decay,
-        })
+        })?;
+        if let (Some(decay), Some(average)) = (self.plan.optimizer.ema_decay(), &entry.average) {
+            let step = self.step.load(Ordering::Relaxed) as f64;
+            let moves = 1.0 - decay.min((1.0 + step) / (10.0 + step));
+            kernels::move_toward(rows_of(average), rows_of(&entry.weights), moves as f32);
+        }
+        Ok(())
     }
 
     /// Moves a parameter that no optimizer moves.

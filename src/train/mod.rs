@@ -1,5 +1,6 @@
 //! Networks that learn: parameters, plans and an executor put together; training over data sets.
 
+mod averages;
 mod balance;
 mod batch;
 pub mod callbacks;

@@ -4,9 +4,11 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
+use super::averages::Averages;
 use super::batch::{bind, by_node, outputs, row_major};
 use super::costs::CostMeasurement;
 use super::options::NetworkOptions;
+use super::plateau::RateState;
 use super::report::{Report, Totals};
 use crate::context::{Finite, Mode};
 use crate::data::DataConfig;
@@ -14,7 +16,6 @@ use crate::error::{Error, Result};
 use crate::flow::{Executor, executor};
 use crate::graph::{Graph, NodeId};
 use crate::optimizers::Optimizer;
-use crate::optimizers::schedules::PlateauState;
 use crate::plan::{Plan, least_items};
 use crate::run::{Parameters, Run};
 use crate::tensor::Tensor;
@@ -70,9 +71,8 @@ pub struct Network {
     data: DataConfig,
     /// How closely training looks at its numbers.
     level: Finite,
-    plateau: PlateauState,
-    /// What the plateau had left of the learning rate in the last step.
-    last_factor: f32,
+    pub(super) rate: RateState,
+    averages: Averages,
 }
 
 /// A run, and what is known of the costs of its tasks.
@@ -120,8 +120,8 @@ impl Network {
             changes: 0,
             data: DataConfig::default(),
             level: Finite::Watch,
-            plateau: PlateauState::default(),
-            last_factor: 1.0,
+            rate: RateState::default(),
+            averages: Averages::default(),
             graph,
             optimizer,
         })
@@ -196,26 +196,6 @@ impl Network {
         self.step = step;
     }
 
-    /// How far the optimizer's plateau has come.
-    pub(super) fn plateau_state(&self) -> PlateauState {
-        self.plateau
-    }
-
-    /// Goes on with a plateau from there.
-    pub(super) fn set_plateau(&mut self, state: PlateauState) {
-        self.plateau = state;
-    }
-
-    /// By what the plateau multiplies the learning rate.
-    pub(super) fn plateau_factor(&self) -> f32 {
-        self.plateau.factor as f32
-    }
-
-    /// The same in the last step.
-    pub(super) fn last_factor(&self) -> f32 {
-        self.last_factor
-    }
-
     /// The fewest items of a batch that it can be trained on: two where `batch_norm` has one number a channel
     /// of each item, else one.
     pub fn smallest_batch(&self) -> usize {
@@ -243,6 +223,11 @@ impl Network {
         self.changes
     }
 
+    /// Averages for evaluation are to be copied anew.
+    pub(super) fn forget_averages(&mut self) {
+        self.averages.forget();
+    }
+
     /// Goes on with a graph of the same parameters; plans are compiled anew.
     pub(super) fn replace_graph(&mut self, graph: Arc<Graph>) {
         self.runs.clear();
@@ -252,6 +237,7 @@ impl Network {
     /// Goes on with another graph and its parameters; plans are compiled anew.
     pub(super) fn replace(&mut self, graph: Arc<Graph>, parameters: Parameters) {
         self.runs.clear();
+        self.averages = Averages::default();
         self.note_change();
         self.parameters = Arc::new(parameters);
         self.graph = graph;
@@ -265,6 +251,14 @@ impl Network {
         Ok(&mut self.step_parts(mode, batch)?.0.run)
     }
 
+    /// The parameters for a purpose: averages, as they are now, where training keeps some.
+    fn parameters_of(&mut self, mode: Mode) -> Arc<Parameters> {
+        if mode == Mode::Training || self.optimizer.ema_decay().is_none() {
+            return Arc::clone(&self.parameters);
+        }
+        self.averages.of(&self.parameters, [self.step, self.changes])
+    }
+
     /// What a step takes: the run for batches of `batch` items, compiled at its first use, what
     /// executes it, and the count of steps.
     fn step_parts(
@@ -275,6 +269,7 @@ impl Network {
         if self.runs.len() >= MOST_RUNS && !self.runs.contains_key(&(mode, batch)) {
             self.runs.clear();
         }
+        let parameters = self.parameters_of(mode);
         let run = match self.runs.entry((mode, batch)) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(place) => {
@@ -282,7 +277,7 @@ impl Network {
                 let fusion = self.options.plan.fusion && self.executor.fuses();
                 let options = self.options.plan.fusion(fusion);
                 let plan = Plan::compile(&self.graph, mode, batch, &self.optimizer, options)?;
-                let mut run = Run::new(Arc::new(plan), Arc::clone(&self.parameters))?;
+                let mut run = Run::new(Arc::new(plan), parameters)?;
                 run.set_seed(self.options.seed);
                 place.insert(MeasuredRun { run, costs: CostMeasurement::default() })
             }
@@ -304,9 +299,9 @@ impl Network {
         let can_fail = moves && self.optimizer.can_fail();
         let parameters = can_fail.then(|| Arc::clone(&self.parameters));
         let level = if moves && self.options.check_finite { self.level } else { Finite::Off };
-        let factor = self.plateau_factor();
+        let factor = self.rate.factor();
         if moves {
-            self.last_factor = factor;
+            self.rate.last_factor = factor;
         }
         let (MeasuredRun { run, costs }, executor, step) = self.step_parts(mode, items)?;
         bind(run, batch)?;

@@ -6,20 +6,42 @@ use super::report::Report;
 use crate::error::Result;
 use crate::optimizers::schedules::PlateauState;
 
+/// What decides the learning rate beside the optimizer.
+#[derive(Debug)]
+pub(super) struct RateState {
+    /// How far the optimizer's plateau has come.
+    pub(super) plateau: PlateauState,
+    /// What it had left of the learning rate in the last step.
+    pub(super) last_factor: f32,
+}
+
+impl Default for RateState {
+    fn default() -> Self {
+        Self { plateau: PlateauState::default(), last_factor: 1.0 }
+    }
+}
+
+impl RateState {
+    /// By what the plateau multiplies the learning rate.
+    pub(super) fn factor(&self) -> f32 {
+        self.plateau.factor as f32
+    }
+}
+
 impl Network {
     /// The learning rate of the next step: the optimizer's by its schedule, times what a plateau has left of it.
     pub fn learning_rate(&self) -> f32 {
-        self.optimizer().learning_rate(self.step()) * self.plateau_factor()
+        self.optimizer().learning_rate(self.step()) * self.rate.factor()
     }
 
     /// The learning rate of the step before.
     pub fn last_learning_rate(&self) -> f32 {
-        self.optimizer().learning_rate(self.step().saturating_sub(1)) * self.last_factor()
+        self.optimizer().learning_rate(self.step().saturating_sub(1)) * self.rate.last_factor
     }
 
     /// How far a [`Plateau`](crate::optimizers::schedules::Plateau) of the optimizer has come.
     pub fn plateau(&self) -> PlateauState {
-        self.plateau_state()
+        self.rate.plateau
     }
 
     /// Whether a higher value is better of what the optimizer's plateau watches, if it has one.
@@ -36,10 +58,10 @@ impl Network {
         let Some(better) = self.plateau_watch()? else { return Ok(()) };
         let optimizer = self.optimizer().clone();
         let Some(plateau) = optimizer.plateau() else { return Ok(()) };
-        let before = self.plateau_state();
+        let before = self.rate.plateau;
         let mut state = before;
         state.observe(plateau, report.value(&plateau.watch)?, better == Better::Higher);
-        self.set_plateau(state);
+        self.rate.plateau = state;
         if state.factor.to_bits() != before.factor.to_bits() {
             // Steps from before can't be taken again as they were.
             self.note_change();

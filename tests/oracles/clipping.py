@@ -15,7 +15,8 @@ It writes clipping.json beside itself, an object with
              with tanh, and `second` of 3 units with softmax cross entropy
     runs     [{optimizer, first, second, losses, weights}]: the optimizer as an inline table of TOML
              and the settings of both layers as lines of TOML, the loss before each of 20 steps, with
-             the costs of all regularizers, and the weights after the last
+             the costs of all regularizers, and the weights after the last; with `ema_decay` also their
+             averages, and the loss with these as `evaluation`
 
 Clipping is that of torch.nn.utils.clip_grad_norm_, over all parameters or over each. It divides by
 the norm plus 1e-6, where Caudal divides by the norm, which makes up to 2.5e-5 in these weights. All
@@ -63,6 +64,8 @@ RUNS = [
     (sgd, dict(learning_rate=0.1, momentum=0.9, clip_global_norm=0.2,
                group=[dict(pattern="sec?nd.*", learning_rate_factor=0.1)]),
      {}, dict(learning_rate_factor=3.0)),
+    (sgd, dict(learning_rate=0.2, momentum=0.9, ema_decay=0.5), {}, {}),
+    (adam, dict(learning_rate=0.02, ema_decay=0.99), dict(trainable=False), {}),
 ]
 
 
@@ -103,6 +106,7 @@ def run(make, attributes, first, second, x, label, start):
             settings["weight_decay"] = decay_of(attributes, name, values.ndim)
         optimizers[name] = make(values, **settings)
     losses = []
+    averages = {name: values.detach().clone() for name, values in p.items()}
     for step in range(STEPS):
         hidden = torch.tanh(x @ p["first.weight"] + p["first.bias"])
         loss = cross_entropy(hidden @ p["second.weight"] + p["second.bias"], label)
@@ -128,14 +132,26 @@ def run(make, attributes, first, second, x, label, start):
             rate *= group_of(attributes, name).get("learning_rate_factor", 1.0)
             optimizer.param_groups[0]["lr"] = rate
             optimizer.step()
+        if "ema_decay" in attributes:
+            keep = min(attributes["ema_decay"], (1 + step) / (10 + step))
+            for name, values in averages.items():
+                values.mul_(keep).add_(p[name].detach(), alpha=1 - keep)
     lines = lambda settings: "\n".join(f"{key} = {toml(value)}" for key, value in settings.items())
     short = lambda numbers: [float(f"{number:.9g}") for number in numbers]
+    averaged = {}
+    if "ema_decay" in attributes:
+        hidden = torch.tanh(x @ averages["first.weight"] + averages["first.bias"])
+        loss = cross_entropy(hidden @ averages["second.weight"] + averages["second.bias"], label)
+        averaged = dict(
+            evaluation=float(f"{loss.item():.9g}"),
+            averages={name: short(values.flatten().tolist()) for name, values in averages.items()})
     return dict(
         optimizer=toml(dict(kind=make.__name__, **attributes)),
         first=lines(first),
         second=lines(second),
         losses=short(losses),
         weights={name: short(values.flatten().tolist()) for name, values in p.items()},
+        **averaged,
     )
 
 

@@ -12,6 +12,7 @@ use caudal::train::checkpoint::{self, Checkpoint, FitRecord};
 
 use super::Train;
 use crate::cli::Stop;
+use crate::cli::callbacks::Callbacks;
 use crate::cli::output::{note, printable};
 use crate::cli::resume::Settling;
 
@@ -36,6 +37,11 @@ impl Train {
 
     /// Says how parameters move that have settings of their own.
     pub(super) fn tell_groups(&self, network: &Network) -> Result<(), Stop> {
+        if let Some(decay) = network.optimizer().ema_decay().filter(|_| !self.quiet) {
+            note(format_args!(
+                "validation, tests and predictions use averages of the weights (ema_decay {decay})"
+            ));
+        }
         let lines = parameter_groups(network.graph(), network.optimizer().as_ref())?;
         if lines.len() > 1 && !self.quiet {
             for text in lines {
@@ -59,6 +65,23 @@ impl Train {
                 let weights = weights.map_or_else(String::new, |weights| weights.to_string());
                 note(format_args!("class weights of `{}`: {weights}", printable(&node.name)));
             }
+        }
+        Ok(())
+    }
+
+    /// Takes the log back to the batch of an epoch at which a training goes on.
+    pub(super) fn go_on(
+        &self,
+        (epoch, batch): (usize, usize),
+        callbacks: &mut Callbacks,
+    ) -> Result<(), Stop> {
+        callbacks.cut_log(epoch)?;
+        if batch > 0 && !self.quiet {
+            note(format_args!(
+                "goes on within epoch {}: what is said of its training data is of its batches from {} on",
+                epoch + 1,
+                batch + 1
+            ));
         }
         Ok(())
     }
@@ -148,7 +171,8 @@ impl Train {
         if let Some(size) = self.batch_size {
             training.batch_size = size as usize;
         }
-        if self.optimizer.is_some() || self.learning_rate.is_some() {
+        let settings = [self.learning_rate, self.ema_decay];
+        if self.optimizer.is_some() || settings.iter().any(Option::is_some) {
             training.optimizer = self.optimizer(&training.optimizer)?;
         }
         Ok(())
@@ -162,8 +186,11 @@ impl Train {
             false => (asked.to_owned(), toml::Table::new()),
         };
         let spec = optimizers::find(&kind)?;
-        if let Some(rate) = self.learning_rate {
-            attributes.insert("learning_rate".to_owned(), rate.into());
+        for (name, value) in [("learning_rate", self.learning_rate), ("ema_decay", self.ema_decay)]
+        {
+            if let Some(value) = value {
+                attributes.insert(name.to_owned(), value.into());
+            }
         }
         (spec.parse)(attributes)
             .map_err(|problem| Stop::Usage(format!("optimizer `{kind}`: {problem}")))

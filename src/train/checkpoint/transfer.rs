@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::BEST;
+use super::checks::average_name;
 use super::file::{read, refuse};
 use crate::error::{Error, Result};
 use crate::patterns;
-use crate::tensor::{Shape, describe_shape};
+use crate::tensor::{Shape, Tensor, describe_shape};
 use crate::train::Network;
 
 /// A parameter whose array in a file has another shape.
@@ -73,10 +74,21 @@ fn line(what: &str, names: &[String]) -> String {
     format!("{} {what}: {}{more}", names.len(), shown.join(", "))
 }
 
+/// The arrays of a file with averages in the place of weights that have some.
+pub(super) fn for_prediction(mut tensors: BTreeMap<String, Tensor>) -> BTreeMap<String, Tensor> {
+    let names: Vec<String> = tensors.keys().cloned().collect();
+    for name in names {
+        if let Some(average) = tensors.remove(&average_name(&name)) {
+            tensors.insert(name, average);
+        }
+    }
+    tensors
+}
+
 impl Network {
     /// Takes from a file the weights of all parameters that it has by name and shape, and leaves the others as they
     /// are; with patterns, only of those whose names fit one. In a pattern `*` stands for any characters and `?` for
-    /// one, as in `encoder/*`. The file may be of this crate, or of another program that writes safetensors. The
+    /// one, as in `encoder/*`. Of a training with averages it takes these. The file may be of this crate, or of another program that writes safetensors. The
     /// optimizer's state and the step stay as they are.
     ///
     /// ```
@@ -128,7 +140,7 @@ impl Network {
                 });
             }
         }
-        let (_, tensors) = read(path)?;
+        let tensors = for_prediction(read(path)?.1);
         let mut transfer = Transfer::default();
         let mut taken = BTreeMap::new();
         for parameter in graph.parameters() {
