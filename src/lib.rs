@@ -20,6 +20,7 @@ mod names;
 mod open;
 pub mod optimizers;
 mod parameter;
+mod patterns;
 pub mod plan;
 pub mod presets;
 mod random;

@@ -33,6 +33,9 @@ struct Run {
     second: String,
     losses: Vec<f64>,
     weights: BTreeMap<String, Vec<f64>>,
+    #[serde(default)]
+    averages: BTreeMap<String, Vec<f64>>,
+    evaluation: Option<f64>,
 }
 
 fn model(run: &Run) -> Model {
@@ -92,13 +95,23 @@ fn twenty_steps_are_those_of_pytorch() {
                 let what = format!("{}, step {step}", run.optimizer);
                 assert!(error < 1e-5 * expected, "{what}: {} {expected}", report.loss);
             }
-            for (name, expected) in &run.weights {
-                for (found, expected) in network.weights(name).unwrap().iter().zip(expected) {
+            let close = |name: &str, found: &Tensor, expected: &[f64]| {
+                for (found, expected) in found.iter().zip(expected) {
                     let error = (f64::from(*found) - expected).abs();
                     let what = format!("{}: {name}", run.optimizer);
                     // PyTorch's 1e-6 in the divisor makes up to 2.5e-5, its float32 1.5e-5.
                     assert!(error <= 5e-5 * expected.abs().max(0.1), "{what}: {found} {expected}");
                 }
+            };
+            for (name, expected) in &run.weights {
+                close(name, &network.weights(name).unwrap(), expected);
+            }
+            for (name, expected) in &run.averages {
+                close(name, &network.averaged_weights(name).unwrap(), expected);
+            }
+            if let Some(expected) = run.evaluation {
+                let report = network.evaluate_batch(&[("x", &x), ("label", &label)]).unwrap();
+                assert!((report.loss - expected).abs() < 1e-5 * expected, "{report} {expected}");
             }
         }
     }

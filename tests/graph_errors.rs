@@ -109,8 +109,8 @@ fn wrong_numbers_of_inputs_are_refused() {
         ("`softmax_cross_entropy` takes 2 inputs, but it has 0; connect it to", |net| {
             net.loss("it", SoftmaxCrossEntropy, NONE);
         }),
-        ("`mean_squared_error` takes 2 inputs, but it has 3; correct its inputs", |net| {
-            net.loss("it", MeanSquaredError, ["x", "x", "x"]);
+        ("`mean_squared_error` takes 2 inputs, but it has 4; correct its inputs", |net| {
+            net.loss("it", MeanSquaredError, ["x", "x", "x", "x"]);
         }),
         ("`accuracy` takes 2 inputs, but it has 1; correct its inputs", |net| {
             net.metric("it", Accuracy, ["x"]);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use caudal::context::{Mode, Phase};
-use caudal::data::digits;
+use caudal::data::{Dataset, Order, Sampler, digits};
 use caudal::flow::policy::POLICIES;
 use caudal::flow::{Executor, Pool, Sequential, executor};
 use caudal::graph::{Graph, GraphBuilder};
@@ -11,7 +11,7 @@ use caudal::layers::{
     BatchNorm, Concat, Conv2d, Dense, Dropout, Flatten, GlobalAvgPool, Relu, Tanh,
 };
 use caudal::losses::SoftmaxCrossEntropy;
-use caudal::optimizers::{Optimizer, Sgd};
+use caudal::optimizers::{Moving, Optimizer, Sgd};
 use caudal::plan::{Plan, PlanOptions};
 use caudal::run::{Parameters, Run};
 use caudal::train::{FitOptions, Network, NetworkOptions};
@@ -127,6 +127,63 @@ fn gradients_are_those_of_micro_batches_one_after_another() {
         |node: &str| tasks().filter(|it| it.node == node && it.phase == Phase::ParamGrad).count();
     assert_eq!((of("three"), of("hidden")), (3, 3), "a gradient for each micro-batch");
     assert!(tasks().any(|task| task.phase == Phase::ParamGrad && task.parts > 1), "and in parts");
+}
+
+/// Gradient accumulation as others have it: batches one after another, whose gradients are averaged before one update.
+#[test]
+fn accumulated_batches_move_weights_as_one_large_batch() {
+    const NUMBER: usize = 4;
+    let network = |weight: f32, plan: PlanOptions| {
+        let options = NetworkOptions::default().workers(2).plan(plan);
+        Network::new(branches(weight), Sgd::new(0.2), options).unwrap()
+    };
+    let mut divided = network(1.0, PlanOptions::default().micro_batches(NUMBER));
+    let mut whole = network(1.0, PlanOptions::default());
+    let mut one_by_one = network(1.0 / NUMBER as f32, PlanOptions::gradients());
+    let (data, _) = digits().unwrap();
+    let first: Vec<usize> = (0..3 * NUMBER * 16).collect();
+    for items in first.chunks(NUMBER * 16) {
+        for network in [&mut divided, &mut whole] {
+            let batch = data.subset(items).unwrap();
+            network.fit(&batch, &FitOptions::default().batch_size(items.len())).unwrap();
+        }
+        let mut sums: Vec<Vec<f32>> = Vec::new();
+        for items in sequence(&data, items).chunks(16) {
+            let run = one_by_one.bound_run(Mode::Training, &data, items).unwrap();
+            Sequential::new().execute(run).unwrap();
+            let gradients = (0..).map_while(|it| run.parameter_gradient(it));
+            let gradients: Vec<Vec<f32>> =
+                gradients.map(|it| it.iter().copied().collect()).collect();
+            if sums.is_empty() {
+                sums = gradients;
+            } else {
+                for (sum, more) in sums.iter_mut().flatten().zip(gradients.iter().flatten()) {
+                    *sum += more;
+                }
+            }
+        }
+        let names: Vec<String> =
+            one_by_one.graph().parameters().iter().map(|it| it.name.clone()).collect();
+        for (name, gradient) in names.iter().zip(&sums) {
+            let mut weights = one_by_one.weights(name).unwrap();
+            let numbers = weights.as_slice_mut().unwrap();
+            Sgd::new(0.2).update(Moving::new(numbers, gradient, &mut [])).unwrap();
+            one_by_one.set_weights(name, &weights).unwrap();
+        }
+    }
+    assert_eq!(divided.weights_sha256(), one_by_one.weights_sha256());
+    for parameter in whole.graph().parameters() {
+        let [one, other] = [&divided, &whole].map(|it| it.weights(&parameter.name).unwrap());
+        let error = one.iter().zip(&other).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(error < 1e-5, "{}: {error}", parameter.name);
+    }
+}
+
+/// The order in which the first epoch over these items takes them.
+fn sequence(data: &Dataset, items: &[usize]) -> Vec<usize> {
+    let batch = data.subset(items).unwrap();
+    let sampler = Sampler::new(&batch, &Order::Shuffled, items.len(), 0).unwrap();
+    sampler.epoch(0).into_iter().map(|at| items[at]).collect()
 }
 
 #[test]

@@ -4,6 +4,7 @@
 
 mod arrays;
 mod article;
+mod averages;
 mod clipping;
 mod command_line;
 mod command_line_training;
@@ -20,11 +21,13 @@ mod images;
 mod item_sources;
 mod larger_than_memory;
 mod laws;
+mod learning_rate_schedules;
 mod micro_batches;
 mod network_operations;
 mod not_finite;
 mod optimizers;
 mod oracles;
+mod parameter_groups;
 mod parts;
 mod pictures;
 mod policies;
@@ -47,4 +50,6 @@ mod support_graphs;
 mod surface;
 mod sweeps;
 mod tables;
+mod transfer;
 mod watchdog;
+mod weighted_losses;

@@ -15,6 +15,10 @@ pub(super) struct Optimizing {
     /// `{ kind = "sgd", momentum = 0.9, clip_norm = 1.0 }`
     #[arg(long, value_name = "NAME|TOML")]
     optimizer: Option<String>,
+    /// Keeps an exponential moving average of every weight, of which this share stays in each step, as in 0.999;
+    /// validation, --best, tests and predictions use the averages. Replaces the optimizer's `ema_decay`
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    ema_decay: Option<f64>,
     /// Replaces the optimizer's learning rate
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     learning_rate: Option<f64>,
@@ -23,7 +27,8 @@ pub(super) struct Optimizing {
 impl Optimizing {
     /// Replaces what the options ask to.
     pub(super) fn apply(&self, optimizer: &mut Arc<dyn Optimizer>) -> Result<(), Stop> {
-        if self.optimizer.is_some() || self.learning_rate.is_some() {
+        let settings = [self.learning_rate, self.ema_decay];
+        if self.optimizer.is_some() || settings.iter().any(Option::is_some) {
             *optimizer = self.optimizer(optimizer)?;
         }
         Ok(())
@@ -37,8 +42,11 @@ impl Optimizing {
             false => (asked.to_owned(), toml::Table::new()),
         };
         let spec = optimizers::find(&kind)?;
-        if let Some(rate) = self.learning_rate {
-            attributes.insert("learning_rate".to_owned(), rate.into());
+        for (name, value) in [("learning_rate", self.learning_rate), ("ema_decay", self.ema_decay)]
+        {
+            if let Some(value) = value {
+                attributes.insert(name.to_owned(), value.into());
+            }
         }
         (spec.parse)(attributes)
             .map_err(|problem| Stop::Usage(format!("optimizer `{kind}`: {problem}")))

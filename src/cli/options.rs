@@ -38,8 +38,9 @@ pub(super) fn saved(path: &Path, options: NetworkOptions) -> Result<(Network, us
 /// How training works on a batch.
 #[derive(Clone, Copy, Debug, Args)]
 pub(super) struct MicroBatches {
-    /// Divides each batch into N micro-batches, several in flight together, whose gradients are added
-    /// in order before one update; not with layers that look at a whole batch, as `batch_norm` does
+    /// Gradient accumulation: divides each batch into N micro-batches, several in flight together, whose gradients are
+    /// added in order before one update. --batch-size counts the items of an update: N batches of B items that other
+    /// systems accumulate are --batch-size N·B --micro-batches N here; not with layers that look at a whole batch, as `batch_norm` does
     /// [default: none; large batches are worked on in chunks that the caches hold]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     micro_batches: Option<u32>,

@@ -1,6 +1,7 @@
 //! `caudal train`.
 
 mod setup;
+mod start;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -83,9 +84,8 @@ pub(super) struct Train {
     pub(super) fitting: Fitting,
     #[command(flatten)]
     optimizing: Optimizing,
-    /// Starts with the weights of a saved model
-    #[arg(long, value_name = "FILE", conflicts_with = "resume")]
-    init: Option<PathBuf>,
+    #[command(flatten)]
+    start: start::Start,
     /// Saves the model, with all that --resume needs
     #[arg(long, value_name = "FILE")]
     save: Option<PathBuf>,
@@ -145,6 +145,7 @@ impl Train {
             network.resume(checkpoint)?;
         }
         network.set_data(loaded.config.clone());
+        self.balance_classes(&mut network, train)?;
         let mut fit = FitOptions::default()
             .epochs(training.epochs)
             .start(network.step())
@@ -178,6 +179,7 @@ impl Train {
                  before"
             ));
         }
+        self.tell_groups(&network)?;
         let log = self.schedules.apply(&self.run, &mut network)?;
         let mut interrupt = Interrupt::watch()?;
         let recorder =
@@ -222,19 +224,6 @@ impl Train {
         callbacks.problems()
     }
 
-    /// Takes the log back to the batch of an epoch at which a training goes on.
-    fn go_on(&self, (epoch, batch): (usize, usize), callbacks: &mut Callbacks) -> Result<(), Stop> {
-        callbacks.cut_log(epoch)?;
-        if batch > 0 && !self.quiet {
-            note(format_args!(
-                "goes on within epoch {}: what is said of its training data is of its batches from {} on",
-                epoch + 1,
-                batch + 1
-            ));
-        }
-        Ok(())
-    }
-
     /// How the data are divided and bound to nodes.
     fn load_options<'a>(
         &self,
@@ -244,7 +233,7 @@ impl Train {
         Ok(LoadOptions::new(&model.graph, &model.data)
             .batch(model.training.batch_size)
             .split(self.dividing.split(&model.data)?)
-            .chooses(self.fitting.chooses(record))
+            .chooses(self.fitting.chooses(record) || model.training.optimizer.plateau().is_some())
             .weights(Fitting::weights_column(record)))
     }
 
@@ -258,7 +247,7 @@ impl Train {
             self.fitting.save_every.and(self.save.as_deref()).map(|path| beside(path, "previous"));
         let outputs = Outputs::default()
             .reads("MODEL", self.model.as_deref().map(Path::new))
-            .reads("--init", self.init.as_deref())
+            .reads("--init", self.start.init.as_deref())
             .reads("--resume", self.resume.as_deref())
             .reads_data(self.data.as_deref().unwrap_or_default())
             .saves("--save", self.save.as_ref())

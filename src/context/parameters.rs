@@ -30,7 +30,21 @@ pub(crate) enum Hold<'a> {
 pub(crate) struct Entry {
     pub(crate) weights: Buffer,
     pub(crate) state: Vec<Buffer>,
+    /// The exponential moving average of the weights, if there is one.
+    pub(crate) average: Option<Buffer>,
     pub(crate) matrix: Matrix,
+}
+
+impl Entry {
+    /// All that training moves.
+    fn buffers(&self) -> impl Iterator<Item = &Buffer> {
+        [&self.weights].into_iter().chain(&self.state).chain(&self.average)
+    }
+
+    /// The weights that predictions use.
+    fn predicting(&self) -> &Buffer {
+        self.average.as_ref().unwrap_or(&self.weights)
+    }
 }
 
 /// A parameter as a matrix: (all axes but the last) x (last axis), or one group of its columns.
@@ -62,21 +76,28 @@ impl Parameters {
         }
     }
 
-    /// A copy of the weights, without what the optimizer keeps: for predictions.
-    pub(crate) fn copy_weights(&self) -> Self {
+    /// A copy of the weights that predictions use, without what the optimizer keeps.
+    pub(crate) fn copy_for_prediction(&self) -> Self {
         let hold = self.hold(false);
         let copy = |entry: &Entry| {
             let mut weights = Buffer::zeroed(entry.weights.len());
-            weights.as_mut_slice().copy_from_slice(read(&entry.weights, &hold));
-            Entry { weights, state: Vec::new(), matrix: entry.matrix }
+            weights.as_mut_slice().copy_from_slice(read(entry.predicting(), &hold));
+            Entry { weights, state: Vec::new(), average: None, matrix: entry.matrix }
         };
         Self::of(self.entries.iter().map(copy).collect())
     }
 
+    /// Takes over the weights that predictions with others use; these are a copy of [`Self::copy_for_prediction`].
+    pub(crate) fn predict_like(&self, others: &Self) {
+        let (hold, mut own) = (others.hold(false), self.hold(true));
+        for (entry, other) in self.entries.iter().zip(&others.entries) {
+            write(&entry.weights, &mut own).copy_from_slice(read(other.predicting(), &hold));
+        }
+    }
+
     /// A copy of everything, to restore with [`Parameters::restore`].
     pub(crate) fn snapshot(&self) -> Vec<Vec<f32>> {
-        let buffers =
-            self.entries.iter().flat_map(|entry| [&entry.weights].into_iter().chain(&entry.state));
+        let buffers = self.entries.iter().flat_map(Entry::buffers);
         let hold = self.hold(false);
         buffers.map(|buffer| read(buffer, &hold).to_vec()).collect()
     }
@@ -87,8 +108,7 @@ impl Parameters {
             *copy = self.snapshot();
             return;
         }
-        let buffers =
-            self.entries.iter().flat_map(|entry| [&entry.weights].into_iter().chain(&entry.state));
+        let buffers = self.entries.iter().flat_map(Entry::buffers);
         let hold = self.hold(false);
         for (buffer, copy) in buffers.zip(copy) {
             copy.copy_from_slice(read(buffer, &hold));
@@ -100,21 +120,19 @@ impl Parameters {
         let hold = self.hold(false);
         let finite = |buffer: &Buffer| kernels::all_finite(read(buffer, &hold));
         let mut entries = self.entries.iter().enumerate().filter(|(index, _)| counts(*index));
-        let broken = |entry: &Entry| !finite(&entry.weights) || !entry.state.iter().all(finite);
+        let broken = |entry: &Entry| !entry.buffers().all(finite);
         entries.find(|(_, entry)| broken(entry)).map(|(index, _)| index)
     }
 
     /// Whether [`Parameters::restore`] could take this.
     pub(crate) fn fits(&self, snapshot: &[Vec<f32>]) -> bool {
-        let buffers =
-            self.entries.iter().flat_map(|entry| [&entry.weights].into_iter().chain(&entry.state));
+        let buffers = self.entries.iter().flat_map(Entry::buffers);
         buffers.map(Buffer::len).eq(snapshot.iter().map(Vec::len))
     }
 
     /// Puts back what [`Parameters::snapshot`] copied.
     pub(crate) fn restore(&self, snapshot: &[Vec<f32>]) {
-        let buffers =
-            self.entries.iter().flat_map(|entry| [&entry.weights].into_iter().chain(&entry.state));
+        let buffers = self.entries.iter().flat_map(Entry::buffers);
         let mut hold = self.hold(true);
         for (buffer, copy) in buffers.zip(snapshot) {
             write(buffer, &mut hold).copy_from_slice(copy);

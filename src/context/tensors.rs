@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use super::call::Operand;
 use super::finite::FiniteCheck;
@@ -70,6 +70,8 @@ pub(crate) struct Tensors {
     _arena: Buffer,
     /// How many training steps came before.
     pub(crate) step: AtomicU64,
+    /// The bits of what the optimizer's learning rate is multiplied by.
+    pub(crate) rate_factor: AtomicU32,
     /// Seeds what layers draw at random.
     pub(crate) seed: AtomicU64,
     pub(crate) finite: FiniteCheck,
@@ -103,6 +105,7 @@ impl Tensors {
             recycler: Recycler::default(),
             _arena: arena,
             step: AtomicU64::new(0),
+            rate_factor: AtomicU32::new(1.0f32.to_bits()),
             seed: AtomicU64::new(0),
             finite: FiniteCheck::default(),
             layout: Arc::clone(layout),

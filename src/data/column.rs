@@ -142,6 +142,15 @@ impl Column {
         Ok(found)
     }
 
+    /// Hands over all numbers, one after another.
+    pub(crate) fn visit(&self, mut each: impl FnMut(f32)) -> Result<()> {
+        let all = |value| {
+            each(value);
+            Some(())
+        };
+        self.search(all).map(drop)
+    }
+
     /// The first number of which `fits` says nothing: its item, and itself.
     fn search(&self, mut fits: impl FnMut(f32) -> Option<()>) -> Result<Option<(usize, f32)>> {
         let size = self.item_size().max(1);

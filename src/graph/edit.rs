@@ -9,6 +9,7 @@ use super::training_settings::TrainingSettings;
 use super::{Graph, GraphBuilder, Node, NodeId, Role};
 use crate::error::{Error, Result};
 use crate::layers::Layer;
+use crate::losses::Loss;
 
 impl Graph {
     /// A builder that holds the nodes of this graph, to make another graph of them.
@@ -184,6 +185,15 @@ impl GraphBuilder {
                     "name a layer, or remove this node and add another",
                 ));
             }
+        }
+        Ok(self)
+    }
+
+    /// Puts another loss in the place of one, with the same weight and inputs.
+    pub(crate) fn set_loss(&mut self, name: &str, loss: Arc<dyn Loss>) -> Result<&mut Self> {
+        let id = self.position(name)?;
+        if let DraftRole::Loss(there, _) = &mut self.drafts[id].role {
+            *there = loss;
         }
         Ok(self)
     }

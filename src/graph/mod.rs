@@ -3,6 +3,8 @@
 mod block;
 mod builder;
 mod edit;
+mod frozen;
+mod parameter_settings;
 mod sharing;
 #[cfg(test)]
 mod tests;
@@ -15,6 +17,7 @@ use std::sync::Arc;
 pub use block::Block;
 pub(crate) use builder::DraftRole;
 pub use builder::{GraphBuilder, NodeName};
+pub use parameter_settings::ParameterSettings;
 pub use training_settings::TRAINING_ATTRIBUTES;
 pub(crate) use training_settings::TrainingSettings;
 
@@ -61,6 +64,16 @@ impl Role {
             Self::Metric(metric) => metric.kind(),
         }
     }
+
+    /// The attributes of a layer, loss or metric as a model file holds them; none of others.
+    pub fn attributes(&self) -> toml::Table {
+        match self {
+            Self::Input | Self::Target => toml::Table::new(),
+            Self::Layer(layer) => layer.attributes(),
+            Self::Loss { loss, .. } => loss.attributes(),
+            Self::Metric(metric) => metric.attributes(),
+        }
+    }
 }
 
 /// One node of a validated graph.
@@ -101,6 +114,12 @@ pub struct Parameter {
 }
 
 impl Parameter {
+    /// Whether training with an optimizer keeps an average of it.
+    pub(crate) fn is_averaged(&self, optimizer: &dyn Optimizer) -> bool {
+        let moves = self.trainable && self.spec.kind == ParameterKind::Learned;
+        moves && optimizer.ema_decay().is_some()
+    }
+
     /// The arrays that an optimizer keeps for it: none for what it does not move.
     pub(crate) fn state(&self, optimizer: &dyn Optimizer) -> &'static [&'static str] {
         match self.spec.kind {

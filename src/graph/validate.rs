@@ -197,7 +197,13 @@ fn infer(
                     "give it a finite weight",
                 ));
             }
-            loss.check(input_shapes).map_err(explain)?;
+            if let Some(shape) = input_shapes.get(2).filter(|shape| !shape.is_empty()) {
+                return Err(explain(Misfit::new(
+                    format!("the weights of items have the shape {}", describe_shape(shape)),
+                    "give it one number an item as third input: a target of shape `[]`",
+                )));
+            }
+            loss.check(&input_shapes[..2]).map_err(explain)?;
             (Vec::new(), Vec::new())
         }
         DraftRole::Metric(metric) => {
@@ -238,7 +244,8 @@ fn check_arity(draft: &Draft, got: usize) -> Result<()> {
         DraftRole::Input(_) => ("input", Arity::Exactly(0)),
         DraftRole::Target(_) => ("target", Arity::Exactly(0)),
         DraftRole::Layer(layer, _) => (layer.kind(), layer.arity()),
-        DraftRole::Loss(loss, _) => (loss.kind(), Arity::Exactly(2)),
+        // The third has the weights of items.
+        DraftRole::Loss(loss, _) => (loss.kind(), Arity::Exactly(if got == 3 { 3 } else { 2 })),
         DraftRole::Metric(metric) => (metric.kind(), Arity::Exactly(2)),
     };
     let (fits, wanted) = match arity {

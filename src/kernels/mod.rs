@@ -74,7 +74,9 @@ pub(crate) use instruction_set::with_instruction_set;
 pub(crate) use layer_norm::{layer_norm, layer_norm_grad, layer_norm_weight_grad};
 pub(crate) use matmul::{matmul, matmul_transposed, transposed_matmul};
 pub use matrix::{MatrixMut, MatrixRef};
-pub(crate) use optimizers::{add_slices, column_sums, move_each, sgd, sgd_momentum, sum_each};
+pub(crate) use optimizers::{
+    add_slices, column_sums, move_each, move_toward, sgd, sgd_momentum, sum_each,
+};
 pub(crate) use panels::{
     PANEL, Panels, from_panels, panel_len, panel_rows, panel_rows_floats, panels_of_group,
     to_panels,

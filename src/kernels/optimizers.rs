@@ -84,6 +84,14 @@ pub(crate) fn sgd(weights: &mut [f32], gradient: &[f32], learning_rate: f32) {
     dispatch(Step { weights, gradient, rate: -learning_rate });
 }
 
+/// Moves each number this share of the way to another one.
+///
+/// # Panics
+/// If the sizes differ.
+pub(crate) fn move_toward(numbers: &mut [f32], others: &[f32], share: f32) {
+    move_each(numbers, others, [], |number, other, []| (number + share * (other - number), []));
+}
+
 /// One step of any optimizer: `rule` makes the new weight and state of each number from the weight,
 /// the gradient and the state. The same bits with every instruction set, for the rule's arithmetic
 /// is done as it is written.

@@ -20,7 +20,7 @@ pub(super) static SPEC: LayerSpec = LayerSpec {
 /// Positive shares along the last axis that sum up to 1: `y = e^x / sum(e^x)`. The output has the
 /// input's shape; the gradient is `y * (g - sum(g * y))`, `g` being that of the output.
 ///
-/// For training a classifier, the loss [`crate::losses::SoftmaxCrossEntropy`] takes the logits
+/// For training a classifier, the loss [`SoftmaxCrossEntropy`](struct@crate::losses::SoftmaxCrossEntropy) takes the logits
 /// themselves.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Softmax;

@@ -4,12 +4,15 @@
 //! lines here.
 
 mod binary_cross_entropy;
+mod binary_focal;
+mod class_weights;
 mod cross_entropy;
 mod hinge;
 mod huber;
 mod kl_divergence;
 mod mean_squared_error;
 mod softmax_cross_entropy;
+mod softmax_focal;
 pub(crate) mod targets;
 
 #[cfg(test)]
@@ -18,15 +21,20 @@ mod tests;
 use std::fmt;
 use std::sync::Arc;
 
+use serde::de::DeserializeOwned;
+
 pub use binary_cross_entropy::BinaryCrossEntropy;
+pub use binary_focal::BinaryFocal;
+pub use class_weights::ClassWeights;
 pub use cross_entropy::CrossEntropy;
 pub use hinge::Hinge;
 pub use huber::Huber;
 pub use kl_divergence::KlDivergence;
 pub use mean_squared_error::MeanSquaredError;
 pub use softmax_cross_entropy::SoftmaxCrossEntropy;
+pub use softmax_focal::SoftmaxFocal;
 
-use crate::attributes::no_attributes;
+use crate::attributes::{from_attributes, no_attributes};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::kernels::MatrixMut;
@@ -38,6 +46,8 @@ pub const LOSSES: &[&LossSpec] = &[
     &softmax_cross_entropy::SPEC,
     &cross_entropy::SPEC,
     &binary_cross_entropy::SPEC,
+    &softmax_focal::SPEC,
+    &binary_focal::SPEC,
     &kl_divergence::SPEC,
     &hinge::SPEC,
     &mean_squared_error::SPEC,
@@ -76,6 +86,37 @@ fn parse_plain<T: Loss + Default + 'static>(
 ) -> Result<Arc<dyn Loss>, String> {
     no_attributes(&attributes)?;
     Ok(Arc::new(T::default()))
+}
+
+/// Reads `T` from attributes; for the `parse` of a row.
+fn parse_checked<T: Loss + DeserializeOwned + 'static>(
+    attributes: toml::Table,
+) -> Result<Arc<dyn Loss>, String> {
+    let loss: T = from_attributes(attributes)?;
+    loss.check_attributes()?;
+    Ok(Arc::new(loss))
+}
+
+/// The gamma of focal losses, unless they say otherwise.
+fn default_gamma() -> f32 {
+    2.0
+}
+
+fn check_gamma(gamma: f32) -> Result<(), String> {
+    if gamma.is_finite() && gamma >= 0.0 {
+        return Ok(());
+    }
+    Err(format!("`gamma` is {gamma}, not a number >= 0"))
+}
+
+/// `base^exponent`, where the usual exponents are cheap; 1 for an exponent of 0, but NaN of NaN.
+fn power(base: f64, exponent: f64) -> f64 {
+    match exponent {
+        0.0 => 1.0 + 0.0 * base,
+        1.0 => base,
+        2.0 => base * base,
+        _ => base.powf(exponent),
+    }
 }
 
 /// Whether prediction and target have one shape.
@@ -154,7 +195,8 @@ pub enum TargetValues {
 /// How wrong a prediction (input 0) is, given a target (input 1).
 ///
 /// The value of a batch is the mean over its items; a network's loss is the weighted sum of the
-/// values of its loss nodes.
+/// values of its loss nodes. A loss node may have a third input, a weight for every item, by which the node
+/// multiplies what the loss says of that item; the loss itself sees prediction and target alone.
 pub trait Loss: fmt::Debug + Send + Sync {
     /// The kind as written in model files.
     fn kind(&self) -> &'static str;
@@ -164,6 +206,11 @@ pub trait Loss: fmt::Debug + Send + Sync {
 
     /// Whether prediction and target fit.
     fn check(&self, inputs: &[&[usize]]) -> Result<(), Misfit>;
+
+    /// Says why its settings can't work, whatever the shapes.
+    fn check_attributes(&self) -> Result<(), String> {
+        Ok(())
+    }
 
     /// What the target holds, given the shape of the prediction.
     fn target_values(&self, inputs: &[&[usize]]) -> TargetValues;
@@ -176,6 +223,16 @@ pub trait Loss: fmt::Debug + Send + Sync {
     /// What the gradient reads.
     fn input_grad_reads(&self) -> Reads {
         Reads::INPUTS
+    }
+
+    /// Whether its class weights are [`ClassWeights::Balanced`], and have still to be counted.
+    fn balances_classes(&self) -> bool {
+        false
+    }
+
+    /// The same loss with a weight for every class, if it can have some.
+    fn with_class_weights(&self, _weights: Vec<f32>) -> Option<Arc<dyn Loss>> {
+        None
     }
 
     /// Whether a gradient of it can end in an error, as in [`crate::layers::Layer`].

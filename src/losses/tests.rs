@@ -15,13 +15,35 @@ const WEIGHT: f32 = 0.75;
 fn definition(kind: &str, attributes: &toml::Table, x: &[f64], t: &[f64]) -> f64 {
     let softmax = |class: usize| x[class].exp() / x.iter().map(|x| x.exp()).sum::<f64>();
     let every = |term: &dyn Fn(usize) -> f64| (0..x.len()).map(term).sum::<f64>();
+    let number = |name: &str, default: f64| {
+        attributes.get(name).map_or(default, |number| number.as_float().unwrap())
+    };
+    let (smoothing, gamma) = (number("label_smoothing", 0.0), number("gamma", 2.0));
+    let weight = |class: usize| {
+        let weights = attributes.get("class_weights").map(|weights| weights.as_array().unwrap());
+        weights.map_or(1.0, |weights| weights[class].as_float().unwrap())
+    };
+    let share =
+        |class: usize| weight(class) * (t[class] * (1.0 - smoothing) + smoothing / x.len() as f64);
     match kind {
-        "softmax_cross_entropy" => every(&|class| -t[class] * softmax(class).ln()),
-        "cross_entropy" => every(&|class| -t[class] * x[class].ln()),
+        "softmax_cross_entropy" => every(&|class| -share(class) * softmax(class).ln()),
+        "cross_entropy" => every(&|class| -share(class) * x[class].ln()),
+        "softmax_focal" => every(&|class| {
+            let p = softmax(class);
+            -share(class) * (1.0 - p).powf(gamma) * p.ln()
+        }),
+        "binary_focal" => every(&|at| {
+            let p = 1.0 / (1.0 + (-x[at]).exp());
+            let q = p * t[at] + (1.0 - p) * (1.0 - t[at]);
+            let alpha = attributes.get("alpha").map(|alpha| alpha.as_float().unwrap());
+            let factor = alpha.map_or(1.0, |it| it * t[at] + (1.0 - it) * (1.0 - t[at]));
+            -factor * (1.0 - q).powf(gamma) * (t[at] * p.ln() + (1.0 - t[at]) * (1.0 - p).ln())
+        }),
         "kl_divergence" => every(&|class| t[class] * (t[class] / softmax(class)).ln()),
         "binary_cross_entropy" => every(&|at| {
             let p = 1.0 / (1.0 + (-x[at]).exp());
-            -t[at] * p.ln() - (1.0 - t[at]) * (1.0 - p).ln()
+            let t = t[at] * (1.0 - smoothing) + smoothing / 2.0;
+            -t * p.ln() - (1.0 - t) * (1.0 - p).ln()
         }),
         "hinge" => every(&|at| (1.0 - (2.0 * t[at] - 1.0) * x[at]).max(0.0)),
         "mean_squared_error" => every(&|at| (x[at] - t[at]).powi(2)),
@@ -36,7 +58,7 @@ fn definition(kind: &str, attributes: &toml::Table, x: &[f64], t: &[f64]) -> f64
 
 /// Whether a loss is a mean over numbers, rather than over rows.
 fn by_number(kind: &str) -> bool {
-    ["binary_cross_entropy", "hinge", "mean_squared_error", "huber"].contains(&kind)
+    ["binary_cross_entropy", "binary_focal", "hinge", "mean_squared_error", "huber"].contains(&kind)
 }
 
 struct Case {

@@ -84,6 +84,17 @@ pub(super) fn read(text: &str, origin: &str, custom: &CustomKinds) -> Result<Mod
     }
     .augment(augment);
     let graph = builder.build().map_err(|error| source.locate(error, &lines, file))?;
+    // What has no loss is not trained.
+    if !graph.losses().is_empty() {
+        graph.parameter_settings(training.optimizer.as_ref()).map_err(|error| match error {
+            Error::Training { problem, remedy } => {
+                let train = file.get("train").and_then(|entry| entry.get_ref().as_table());
+                let place = train.and_then(|table| table.get("optimizer"));
+                source.refuse(place.map_or(whole, |entry| entry.span().start), problem, remedy)
+            }
+            other => other,
+        })?;
+    }
     Ok(Model { data, ..Model::new(graph, training) })
 }
 

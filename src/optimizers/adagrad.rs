@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::schedules::Pace;
+use super::parameter_group::{ParameterGroup, ParameterGroups};
+use super::schedules::{Pace, Plateau};
 use super::shared_attributes::{
-    CLIP_GLOBAL_NORM, CLIP_NORM, CLIP_VALUE, SCHEDULE, bound, check_not_negative, clip, quotient,
-    shared_attributes,
+    CLIP_GLOBAL_NORM, CLIP_NORM, CLIP_VALUE, EMA_DECAY, GROUP, SCHEDULE, bound, check_not_negative,
+    clip, quotient, shared_attributes,
 };
 use super::{Moving, NormClip, Optimizer, OptimizerSpec, parse};
 use crate::attributes::to_attributes;
@@ -21,6 +22,8 @@ pub(super) static SPEC: OptimizerSpec = OptimizerSpec {
         CLIP_VALUE,
         CLIP_NORM,
         CLIP_GLOBAL_NORM,
+        EMA_DECAY,
+        GROUP,
     ],
     parse: parse::<AdaGrad>,
     samples: &[
@@ -47,6 +50,10 @@ pub struct AdaGrad {
     clip_norm: Option<f32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     clip_global_norm: Option<f32>,
+    #[serde(default, skip_serializing_if = "ParameterGroups::is_empty")]
+    group: ParameterGroups,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ema_decay: Option<f64>,
 }
 
 fn default_rate() -> f32 {
@@ -73,6 +80,8 @@ impl AdaGrad {
             clip_value: None,
             clip_norm: None,
             clip_global_norm: None,
+            group: ParameterGroups::default(),
+            ema_decay: None,
         }
     }
 
@@ -110,6 +119,18 @@ impl Optimizer for AdaGrad {
 
     fn norm_clip(&self) -> Option<NormClip> {
         self.shared_norm_clip()
+    }
+
+    fn plateau(&self) -> Option<&Plateau> {
+        self.schedule.plateau()
+    }
+
+    fn ema_decay(&self) -> Option<f64> {
+        self.ema_decay
+    }
+
+    fn groups(&self) -> &[ParameterGroup] {
+        &self.group.0
     }
 
     fn can_fail(&self) -> bool {

@@ -3,10 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::adam::Moments;
-use super::schedules::Pace;
+use super::parameter_group::{Decays, ParameterGroup, ParameterGroups};
+use super::schedules::{Pace, Plateau};
 use super::shared_attributes::{
-    CLIP_GLOBAL_NORM, CLIP_NORM, CLIP_VALUE, SCHEDULE, bound, check_not_negative, check_share,
-    clip, shared_attributes,
+    CLIP_GLOBAL_NORM, CLIP_NORM, CLIP_VALUE, DECAYS, EMA_DECAY, GROUP, SCHEDULE, bound,
+    check_not_negative, check_share, clip, shared_attributes,
 };
 use super::{Moving, NormClip, Optimizer, OptimizerSpec, parse};
 use crate::attributes::to_attributes;
@@ -21,22 +22,26 @@ pub(super) static SPEC: OptimizerSpec = OptimizerSpec {
         ("beta2", "what stays of the running mean of squares, 0 <= beta2 < 1; default 0.999"),
         ("epsilon", "added after the root, at least 0; default 1e-8"),
         ("weight_decay", "pulls every weight towards 0, at least 0; default 0.01"),
+        DECAYS,
         SCHEDULE,
         CLIP_VALUE,
         CLIP_NORM,
         CLIP_GLOBAL_NORM,
+        EMA_DECAY,
+        GROUP,
     ],
     parse: parse::<AdamW>,
     samples: &[
         "",
         "weight_decay = 0.1\nlearning_rate = 0.01",
         "clip_value = 0.5\nweight_decay = 0.0",
+        "weight_decay = 0.1\ndecays = \"weights\"\ngroup = [{ pattern = \"*.weight\", weight_decay = 0.01, learning_rate_factor = 0.5 }]",
     ],
 };
 
 /// Adam with decoupled weight decay (Loshchilov and Hutter 2019, algorithm 2), in `PyTorch`'s form:
 /// first `weight *= 1 - rate · weight_decay`, then the step of [`super::Adam`]. Every parameter decays,
-/// biases as well.
+/// biases as well, unless [`AdamW::decays`] or a group says otherwise.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AdamW {
@@ -50,6 +55,8 @@ pub struct AdamW {
     epsilon: f64,
     #[serde(default = "default_decay")]
     weight_decay: f64,
+    #[serde(default, skip_serializing_if = "Decays::is_all")]
+    decays: Decays,
     #[serde(default, skip_serializing_if = "Pace::is_constant")]
     schedule: Pace,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -58,6 +65,10 @@ pub struct AdamW {
     clip_norm: Option<f32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     clip_global_norm: Option<f32>,
+    #[serde(default, skip_serializing_if = "ParameterGroups::is_empty")]
+    group: ParameterGroups,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ema_decay: Option<f64>,
 }
 
 fn default_rate() -> f32 {
@@ -95,10 +106,13 @@ impl AdamW {
             beta2: default_beta2(),
             epsilon: default_epsilon(),
             weight_decay: default_decay(),
+            decays: Decays::default(),
             schedule: Pace::default(),
             clip_value: None,
             clip_norm: None,
             clip_global_norm: None,
+            group: ParameterGroups::default(),
+            ema_decay: None,
         }
     }
 
@@ -127,6 +141,13 @@ impl AdamW {
     #[must_use]
     pub fn weight_decay(mut self, weight_decay: f64) -> Self {
         self.weight_decay = weight_decay;
+        self
+    }
+
+    /// Which parameters decay, where no group says it.
+    #[must_use]
+    pub fn decays(mut self, decays: Decays) -> Self {
+        self.decays = decays;
         self
     }
 }
@@ -162,17 +183,34 @@ impl Optimizer for AdamW {
         self.shared_norm_clip()
     }
 
+    fn weight_decay_of(&self, axes: usize) -> Option<f64> {
+        Some(self.decays.of(self.weight_decay, axes))
+    }
+
+    fn plateau(&self) -> Option<&Plateau> {
+        self.schedule.plateau()
+    }
+
+    fn ema_decay(&self) -> Option<f64> {
+        self.ema_decay
+    }
+
+    fn groups(&self) -> &[ParameterGroup] {
+        &self.group.0
+    }
+
     fn can_fail(&self) -> bool {
         false
     }
 
     fn update(&self, moving: Moving<'_>) -> Result<(), String> {
         let rate = self.moving_rate(&moving);
+        let decay = moving.weight_decay.unwrap_or(self.weight_decay);
         let Moving { weights, gradient, state, step, .. } = moving;
         let [mean, square, ..] = state else { return Err("the state has no `square`".to_owned()) };
         let moments = Moments::new([self.beta1, self.beta2], self.epsilon, rate, step);
         let most = bound(self.clip_value);
-        let stays = (1.0 - f64::from(rate) * self.weight_decay) as f32;
+        let stays = (1.0 - f64::from(rate) * decay) as f32;
         let state = [&mut **mean, &mut **square];
         kernels::move_each(weights, gradient, state, |weight, gradient, state| {
             let (change, state) = moments.step(clip(gradient, most), state);

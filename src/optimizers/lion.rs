@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::schedules::Pace;
+use super::parameter_group::{Decays, ParameterGroup, ParameterGroups};
+use super::schedules::{Pace, Plateau};
 use super::shared_attributes::{
-    CLIP_GLOBAL_NORM, CLIP_NORM, CLIP_VALUE, SCHEDULE, bound, check_not_negative, check_share,
-    clip, shared_attributes,
+    CLIP_GLOBAL_NORM, CLIP_NORM, CLIP_VALUE, DECAYS, EMA_DECAY, GROUP, SCHEDULE, bound,
+    check_not_negative, check_share, clip, shared_attributes,
 };
 use super::{Moving, NormClip, Optimizer, OptimizerSpec, parse};
 use crate::attributes::to_attributes;
@@ -19,10 +20,13 @@ pub(super) static SPEC: OptimizerSpec = OptimizerSpec {
         ("beta1", "share of the mean in the direction, 0 <= beta1 < 1; default 0.9"),
         ("beta2", "what stays of the mean, 0 <= beta2 < 1; default 0.99"),
         ("weight_decay", "pulls every weight towards 0, at least 0; default 0"),
+        DECAYS,
         SCHEDULE,
         CLIP_VALUE,
         CLIP_NORM,
         CLIP_GLOBAL_NORM,
+        EMA_DECAY,
+        GROUP,
     ],
     parse: parse::<Lion>,
     samples: &[
@@ -46,6 +50,8 @@ pub struct Lion {
     beta2: f64,
     #[serde(default)]
     weight_decay: f64,
+    #[serde(default, skip_serializing_if = "Decays::is_all")]
+    decays: Decays,
     #[serde(default, skip_serializing_if = "Pace::is_constant")]
     schedule: Pace,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -54,6 +60,10 @@ pub struct Lion {
     clip_norm: Option<f32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     clip_global_norm: Option<f32>,
+    #[serde(default, skip_serializing_if = "ParameterGroups::is_empty")]
+    group: ParameterGroups,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ema_decay: Option<f64>,
 }
 
 fn default_rate() -> f32 {
@@ -82,10 +92,13 @@ impl Lion {
             beta1: default_beta1(),
             beta2: default_beta2(),
             weight_decay: 0.0,
+            decays: Decays::default(),
             schedule: Pace::default(),
             clip_value: None,
             clip_norm: None,
             clip_global_norm: None,
+            group: ParameterGroups::default(),
+            ema_decay: None,
         }
     }
 
@@ -107,6 +120,13 @@ impl Lion {
     #[must_use]
     pub fn weight_decay(mut self, weight_decay: f64) -> Self {
         self.weight_decay = weight_decay;
+        self
+    }
+
+    /// Which parameters decay, where no group says it.
+    #[must_use]
+    pub fn decays(mut self, decays: Decays) -> Self {
+        self.decays = decays;
         self
     }
 }
@@ -141,18 +161,35 @@ impl Optimizer for Lion {
         self.shared_norm_clip()
     }
 
+    fn weight_decay_of(&self, axes: usize) -> Option<f64> {
+        Some(self.decays.of(self.weight_decay, axes))
+    }
+
+    fn plateau(&self) -> Option<&Plateau> {
+        self.schedule.plateau()
+    }
+
+    fn ema_decay(&self) -> Option<f64> {
+        self.ema_decay
+    }
+
+    fn groups(&self) -> &[ParameterGroup] {
+        &self.group.0
+    }
+
     fn can_fail(&self) -> bool {
         false
     }
 
     fn update(&self, moving: Moving<'_>) -> Result<(), String> {
         let rate = self.moving_rate(&moving);
+        let decay = moving.weight_decay.unwrap_or(self.weight_decay);
         let Moving { weights, gradient, state, .. } = moving;
         let [mean, ..] = state else { return Err("the state has no `mean`".to_owned()) };
         let most = bound(self.clip_value);
         let keep = [self.beta1, self.beta2].map(|beta| beta as f32);
         let new = [self.beta1, self.beta2].map(|beta| (1.0 - beta) as f32);
-        let stays = (1.0 - f64::from(rate) * self.weight_decay) as f32;
+        let stays = (1.0 - f64::from(rate) * decay) as f32;
         kernels::move_each(weights, gradient, [mean], |weight, gradient, [mean]| {
             let gradient = clip(gradient, most);
             let direction = keep[0] * mean + new[0] * gradient;

@@ -7,6 +7,7 @@ mod adagrad;
 mod adam;
 mod adamw;
 mod lion;
+mod parameter_group;
 mod rmsprop;
 pub mod schedules;
 mod sgd;
@@ -24,6 +25,7 @@ pub use adagrad::AdaGrad;
 pub use adam::Adam;
 pub use adamw::AdamW;
 pub use lion::Lion;
+pub use parameter_group::{Decays, ParameterGroup};
 pub use rmsprop::RmsProp;
 pub use sgd::Sgd;
 
@@ -83,12 +85,15 @@ pub struct Moving<'a> {
     pub step: u64,
     /// By what the learning rate is multiplied for this parameter.
     pub rate_factor: f32,
+    /// The weight decay of this parameter, where something else than the optimizer says it.
+    pub weight_decay: Option<f64>,
 }
 
 impl<'a> Moving<'a> {
     setters! {
         step: u64,
         rate_factor: f32,
+        weight_decay: impl Into<Option<f64>>,
     }
 
     /// What an optimizer is handed in the first step, to try one by hand.
@@ -106,7 +111,7 @@ impl<'a> Moving<'a> {
         gradient: &'a [f32],
         state: &'a mut [&'a mut [f32]],
     ) -> Self {
-        Self { weights, gradient, state, step: 0, rate_factor: 1.0 }
+        Self { weights, gradient, state, step: 0, rate_factor: 1.0, weight_decay: None }
     }
 }
 
@@ -154,6 +159,12 @@ pub trait Optimizer: fmt::Debug + Send + Sync {
     /// The learning rate in use in a step, by its schedule.
     fn learning_rate(&self, step: u64) -> f32;
 
+    /// The rule by which the rate falls when epochs do not improve, if it does so: the network then knows how far it
+    /// has fallen, and multiplies [`Moving::rate_factor`] by that.
+    fn plateau(&self) -> Option<&schedules::Plateau> {
+        None
+    }
+
     /// The names of the arrays, as large as the parameter, that it keeps from step to step; at most
     /// [`MOST_STATE`].
     fn state(&self) -> &'static [&'static str];
@@ -161,6 +172,32 @@ pub trait Optimizer: fmt::Debug + Send + Sync {
     /// How the gradients are scaled before [`Optimizer::update`] sees them.
     fn norm_clip(&self) -> Option<NormClip> {
         None
+    }
+
+    /// The weight decay of a parameter with so many axes that belongs to no group with one of its own; none for an
+    /// optimizer that knows no decay.
+    fn weight_decay_of(&self, _axes: usize) -> Option<f64> {
+        None
+    }
+
+    /// Whether the network keeps an exponential moving average of every parameter that the optimizer moves, and the
+    /// share of it that stays in a step. Evaluation and prediction then use the averages, and training goes on with the
+    /// weights; saved networks have both. Statistics, such as those of `batch_norm`, are averages already, and used as
+    /// they are.
+    ///
+    /// At first an average is the weight. After step `t`, counted from 0, `average = keep · average + (1 - keep) ·
+    /// weight` with `keep = min(ema_decay, (1 + t) / (10 + t))`, so that early weights are soon forgotten (as
+    /// `TensorFlow`'s `ExponentialMovingAverage` with `num_updates`).
+    fn ema_decay(&self) -> Option<f64> {
+        None
+    }
+
+    /// Which parameters have settings of their own. [`Graph::parameter_settings`] says what follows for each, and
+    /// [`Moving`] brings that to [`Optimizer::update`].
+    ///
+    /// [`Graph::parameter_settings`]: crate::graph::Graph::parameter_settings
+    fn groups(&self) -> &[ParameterGroup] {
+        &[]
     }
 
     /// Whether an update can end in an error. Before such an optimizer moves anything, the network

@@ -2,9 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::schedules::Pace;
+use super::parameter_group::{ParameterGroup, ParameterGroups};
+use super::schedules::{Pace, Plateau};
 use super::shared_attributes::{
-    CLIP_GLOBAL_NORM, CLIP_NORM, CLIP_VALUE, SCHEDULE, bound, check_share, clip, shared_attributes,
+    CLIP_GLOBAL_NORM, CLIP_NORM, CLIP_VALUE, EMA_DECAY, GROUP, SCHEDULE, bound, check_share, clip,
+    shared_attributes,
 };
 use super::{Moving, NormClip, Optimizer, OptimizerSpec, parse};
 use crate::attributes::to_attributes;
@@ -22,6 +24,8 @@ pub(super) static SPEC: OptimizerSpec = OptimizerSpec {
         CLIP_VALUE,
         CLIP_NORM,
         CLIP_GLOBAL_NORM,
+        EMA_DECAY,
+        GROUP,
     ],
     parse: parse::<Sgd>,
     samples: &[
@@ -31,7 +35,7 @@ pub(super) static SPEC: OptimizerSpec = OptimizerSpec {
         "clip_value = 0.1\nschedule = { kind = \"inverse_time\", decay = 0.01, warm_up = 2 }",
         "momentum = 0.5\nclip_value = 0.1",
         "momentum = 0.5\nnesterov = true\nclip_norm = 1.0\nschedule = { kind = \"inverse_time\", decay = 0.01 }",
-        "clip_global_norm = 1.0",
+        "clip_global_norm = 1.0\nema_decay = 0.99",
     ],
 };
 
@@ -56,6 +60,10 @@ pub struct Sgd {
     clip_norm: Option<f32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     clip_global_norm: Option<f32>,
+    #[serde(default, skip_serializing_if = "ParameterGroups::is_empty")]
+    group: ParameterGroups,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ema_decay: Option<f64>,
 }
 
 fn default_rate() -> f32 {
@@ -79,6 +87,8 @@ impl Sgd {
             clip_value: None,
             clip_norm: None,
             clip_global_norm: None,
+            group: ParameterGroups::default(),
+            ema_decay: None,
         }
     }
 
@@ -126,6 +136,18 @@ impl Optimizer for Sgd {
 
     fn norm_clip(&self) -> Option<NormClip> {
         self.shared_norm_clip()
+    }
+
+    fn plateau(&self) -> Option<&Plateau> {
+        self.schedule.plateau()
+    }
+
+    fn ema_decay(&self) -> Option<f64> {
+        self.ema_decay
+    }
+
+    fn groups(&self) -> &[ParameterGroup] {
+        &self.group.0
     }
 
     fn can_fail(&self) -> bool {

@@ -5,7 +5,7 @@ use std::fmt::Display;
 pub(super) const SCHEDULE: (&str, &str) = (
     "schedule",
     "how the learning rate changes: a table with a `kind` (constant, inverse_time, step, exponential, \
-     cosine), its attributes and `warm_up` steps; default \"constant\"",
+     polynomial, cosine, cosine_restarts, one_cycle, plateau), its attributes and `warm_up` steps; default \"constant\"",
 );
 
 pub(super) const CLIP_VALUE: (&str, &str) =
@@ -21,8 +21,26 @@ pub(super) const CLIP_GLOBAL_NORM: (&str, &str) = (
     "bounds the Euclidean norm of all gradients together, above 0; instead of `clip_norm`; default none",
 );
 
+pub(super) const DECAYS: (&str, &str) = (
+    "decays",
+    "which parameters decay, unless a group says it: \"all\", or \"weights\", those with at least two axes, which \
+     leaves out biases and the parameters of normalisations; default \"all\"",
+);
+
+pub(super) const EMA_DECAY: (&str, &str) = (
+    "ema_decay",
+    "keeps an exponential moving average of every weight, of which this share stays in each step, 0 <= ema_decay < 1; \
+     evaluation and prediction use the averages; default none",
+);
+
+pub(super) const GROUP: (&str, &str) = (
+    "group",
+    "settings of their own for parameters by name: tables with a `pattern`, such as \"*.bias\", and \
+     `learning_rate_factor` or `weight_decay`, of which the first that fits holds; default none",
+);
+
 /// The builder methods, learning rate and checks of an optimizer with the fields `learning_rate`,
-/// `schedule`, `clip_value`, `clip_norm` and `clip_global_norm`.
+/// `schedule`, `clip_value`, `clip_norm`, `clip_global_norm`, `group` and `ema_decay`.
 macro_rules! shared_attributes {
     ($optimizer:ident) => {
         impl $optimizer {
@@ -53,6 +71,22 @@ macro_rules! shared_attributes {
             #[must_use]
             pub fn clip_global_norm(mut self, norm: f32) -> Self {
                 self.clip_global_norm = Some(norm);
+                self
+            }
+
+            /// Gives the parameters whose names fit a pattern settings of their own, unless they belong to a
+            /// group before.
+            #[must_use]
+            pub fn group(mut self, group: ParameterGroup) -> Self {
+                self.group.0.push(group);
+                self
+            }
+
+            /// Keeps an exponential moving average of every weight, for evaluation and prediction: see
+            /// [`Optimizer::ema_decay`].
+            #[must_use]
+            pub fn ema_decay(mut self, decay: f64) -> Self {
+                self.ema_decay = Some(decay);
                 self
             }
 
@@ -94,6 +128,11 @@ macro_rules! shared_attributes {
                 if self.clip_norm.is_some() && self.clip_global_norm.is_some() {
                     return Err("`clip_norm` and `clip_global_norm` exclude each other".to_owned());
                 }
+                if let Some(decay) = self.ema_decay {
+                    $crate::optimizers::shared_attributes::check_share("ema_decay", decay)?;
+                }
+                let decays = Optimizer::weight_decay_of(self, 2).is_some();
+                self.group.check(SPEC.kind, decays)?;
                 self.schedule.check()
             }
         }

@@ -34,7 +34,14 @@ fn train(optimizer: &dyn Optimizer, steps: u64, cuts: &[usize]) -> Vec<Vec<f32>>
             let mut state: Vec<&mut [f32]> = parts.collect();
             let gradient = &gradient[start..end];
             optimizer
-                .update(Moving { weights, gradient, state: &mut state, step, rate_factor: 1.0 })
+                .update(Moving {
+                    weights,
+                    gradient,
+                    state: &mut state,
+                    step,
+                    rate_factor: 1.0,
+                    weight_decay: None,
+                })
                 .unwrap();
             start = end;
         }
@@ -143,6 +150,7 @@ fn clipping_bounds_the_gradient() {
                 state: &mut state,
                 step: 0,
                 rate_factor: 1.0,
+                weight_decay: None,
             };
             optimizer.update(moving).unwrap();
             arrays
@@ -176,6 +184,7 @@ fn weights_without_gradients_stay_without_an_epsilon() {
             state: &mut state,
             step: 0,
             rate_factor: 1.0,
+            weight_decay: None,
         };
         optimizer.update(moving).unwrap();
         assert_eq!(weights, [1.0, 2.0], "{kind}");

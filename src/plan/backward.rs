@@ -6,7 +6,7 @@ use super::calls::{CallDraft, CallIndex, Lister, SMALLEST_ROWS, Write, parts, se
 use crate::context::Phase;
 use crate::flow::index::ValueIndex;
 use crate::graph::{NodeId, Role};
-use crate::layers::{Cost, ParameterKind, Pass, Split};
+use crate::layers::{Cost, ParameterKind, Pass, Reads, Split};
 
 impl Lister<'_> {
     /// The gradients of a node in the chunk at hand.
@@ -103,7 +103,11 @@ impl Lister<'_> {
                 self.read(&mut call, id, layer.input_grad_reads());
                 call.prepared = self.prepare(id, Pass::Backward);
             }
-            Role::Loss { loss, .. } => self.read(&mut call, id, loss.input_grad_reads()),
+            Role::Loss { loss, .. } => {
+                let reads = loss.input_grad_reads();
+                let weighted = node.inputs.len() > 2;
+                self.read(&mut call, id, Reads { inputs: reads.inputs || weighted, ..reads });
+            }
             Role::Input | Role::Target | Role::Metric(_) => {}
         }
         call.writes.extend(self.values.contributions[id].iter().map(|contribution| Write {

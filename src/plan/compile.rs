@@ -40,8 +40,8 @@ pub struct PlanOptions {
     /// Training plans: works on a batch in chunks with about this many bytes of activations, so that
     /// they stay in the caches; a chunk has at least 8 items.
     pub chunk_bytes: usize,
-    /// Training plans: divides a batch into this many micro-batches, or as many as it has items, of
-    /// which several are in flight together, and adds their gradients in order before one update;
+    /// Training plans, gradient accumulation: divides a batch into this many micro-batches, or as many as it has items,
+    /// of which several are in flight together, and adds their gradients in order before one update;
     /// replaces [`PlanOptions::chunk_bytes`]. The bits of the gradients are those of the micro-batches
     /// run one after another, each weighted by its share of the items, where all have as many items.
     /// Refused where a layer that trains looks at a batch as a whole, as `batch_norm` does.
@@ -118,7 +118,7 @@ impl Plan {
     /// # Errors
     /// If the batch is empty or has 2³² - 1 items or more, if training is asked of a graph without a loss or
     /// without a parameter that a loss depends on, if the batch is too small for a layer that looks at it as
-    /// a whole, if a tensor does not fit into memory's addresses, or if there are to be micro-batches, but a
+    /// a whole, if a group of the optimizer fits no parameter, if a tensor does not fit into memory's addresses, or if there are to be micro-batches, but a
     /// layer looks at a batch as a whole.
     pub fn compile(
         graph: &Arc<Graph>,
@@ -165,6 +165,10 @@ impl Plan {
         if mode == Mode::Training {
             refuse_small_batch(graph, batch)?;
         }
+        let settings = match mode {
+            Mode::Training => graph.parameter_settings(optimizer.as_ref())?,
+            _ => Vec::new(),
+        };
         let included = included(graph, mode);
         let chunks = chunks::count(graph, mode, batch, &included, options)?;
         let values = values::Values::place(graph, mode, batch, &included, options, chunks);
@@ -180,12 +184,9 @@ impl Plan {
             ));
         }
         let groups = fusion::fuse(graph, &values, &calls, options);
-        Ok(tasks::assemble(
-            tasks::Request { graph, mode, batch, optimizer, options },
-            values,
-            &calls,
-            &groups,
-        ))
+        let request = tasks::Request { graph, mode, batch, optimizer, options };
+        let plan = tasks::assemble(request, values, &calls, &groups);
+        Ok(Self { settings, ..plan })
     }
 }
 

@@ -132,7 +132,8 @@ impl Values {
 fn differentiable(role: &Role, input: usize) -> bool {
     match role {
         Role::Layer(layer) => layer.differentiable(input),
-        Role::Loss { loss, .. } => loss.differentiable(input),
+        // The third input has the weights of items.
+        Role::Loss { loss, .. } => input < 2 && loss.differentiable(input),
         Role::Input | Role::Target | Role::Metric(_) => false,
     }
 }

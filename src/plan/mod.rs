@@ -27,7 +27,7 @@ pub(crate) use compile::least_items;
 use crate::context::{Call, Mode, Operand, Phase, Target, TensorLayout, part_range};
 use crate::flow::TaskGraph;
 use crate::flow::index::{TaskIndex, ValueIndex};
-use crate::graph::Graph;
+use crate::graph::{Graph, ParameterSettings};
 use crate::optimizers::Optimizer;
 
 /// What the parts of a task divide.
@@ -68,6 +68,8 @@ pub struct Plan {
     /// Micro-batches whose gradients are each complete before they are added; 1 without any.
     pub(crate) micro_batches: usize,
     pub(crate) optimizer: Arc<dyn Optimizer>,
+    /// How the optimizer moves each parameter; nothing in plans that move none.
+    pub(crate) settings: Vec<ParameterSettings>,
     pub(crate) targets: Vec<Target>,
     /// The calls of all tasks: those of a task stand where its work does in the graph of tasks.
     pub(crate) calls: Vec<Call>,

@@ -101,6 +101,7 @@ pub(super) fn assemble(
         layout: Arc::new(layout),
         micro_batches,
         optimizer: Arc::clone(request.optimizer),
+        settings: Vec::new(),
         targets,
         calls: list,
         kept_gradients,

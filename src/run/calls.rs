@@ -9,6 +9,7 @@ use crate::layers::ParameterKind;
 use crate::optimizers::MOST_STATE;
 use crate::plan::TaskSplit;
 
+use super::item_weights;
 use super::state::RunState;
 
 impl RunState {
@@ -86,7 +87,10 @@ impl RunState {
                 let output = context.target(target);
                 match &node.role {
                     Role::Layer(layer) => layer.forward(&context, output),
-                    Role::Loss { loss, .. } => loss.forward(&context, output),
+                    Role::Loss { loss, .. } => {
+                        loss.forward(&context, output)?;
+                        item_weights::weigh(&context, || context.target(target))
+                    }
                     Role::Metric(metric) => metric.forward(&context, output),
                     Role::Input | Role::Target => Ok(()),
                 }
@@ -114,6 +118,7 @@ impl RunState {
                         Role::Loss { loss, weight } => {
                             let scale = weight / plan.layout.batch as f32;
                             loss.input_grad(&context, input, scale, gradient)?;
+                            item_weights::weigh(&context, || context.target(target))?;
                         }
                         _ => {}
                     }

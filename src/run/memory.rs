@@ -34,7 +34,8 @@ pub(super) fn check_run(plan: &Plan) -> Result<()> {
 pub(super) fn check_parameters(graph: &Graph, optimizer: &dyn Optimizer) -> Result<()> {
     let (mut numbers, mut bytes) = (0_usize, 0_usize);
     for parameter in graph.parameters() {
-        let arrays = 1 + parameter.state(optimizer).len();
+        let average = usize::from(parameter.is_averaged(optimizer));
+        let arrays = 1 + average + parameter.state(optimizer).len();
         numbers = numbers.saturating_add(parameter.spec.count());
         let floats = parameter.spec.floats().saturating_mul(arrays);
         bytes = bytes.saturating_add(floats.saturating_mul(size_of::<f32>()));

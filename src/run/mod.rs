@@ -2,6 +2,7 @@
 
 mod calls;
 mod finite;
+mod item_weights;
 mod memory;
 mod moving;
 mod parameters;
@@ -83,6 +84,11 @@ impl Run {
     /// Tells the optimizer how many steps came before.
     pub fn set_step(&mut self, step: u64) {
         self.state.step.store(step, Ordering::Relaxed);
+    }
+
+    /// Multiplies the optimizer's learning rate by a factor, 1 at first.
+    pub fn set_rate_factor(&mut self, factor: f32) {
+        self.state.rate_factor.store(factor.to_bits(), Ordering::Relaxed);
     }
 
     /// Seeds what layers draw at random in training.

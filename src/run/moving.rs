@@ -182,13 +182,22 @@ impl RunState {
         for (rows, buffer) in state.iter_mut().zip(&entry.state) {
             *rows = rows_of(buffer);
         }
+        let factor = f32::from_bits(self.rate_factor.load(Ordering::Relaxed));
+        let settings = self.plan.settings[parameter_of(call).index()];
         self.plan.optimizer.update(Moving {
             weights: rows_of(&entry.weights),
             gradient,
             state: &mut state[..entry.state.len().min(MOST_STATE)],
             step: self.step.load(Ordering::Relaxed),
-            rate_factor: self.parameter(call).learning_rate_factor,
-        })
+            rate_factor: settings.learning_rate_factor * factor,
+            weight_decay: settings.weight_decay,
+        })?;
+        if let (Some(decay), Some(average)) = (self.plan.optimizer.ema_decay(), &entry.average) {
+            let step = self.step.load(Ordering::Relaxed) as f64;
+            let moves = 1.0 - decay.min((1.0 + step) / (10.0 + step));
+            kernels::move_toward(rows_of(average), rows_of(&entry.weights), moves as f32);
+        }
+        Ok(())
     }
 
     /// Moves a parameter that no optimizer moves.

@@ -28,7 +28,13 @@ impl Parameters {
             to_memory(parameter, &values, weights.as_mut_slice());
             let state =
                 parameter.state(optimizer).iter().map(|_| Buffer::zeroed(spec.floats())).collect();
-            Entry { weights, state, matrix: matrix(parameter) }
+            // An average begins with the weights.
+            let average = parameter.is_averaged(optimizer).then(|| {
+                let mut average = Buffer::zeroed(spec.floats());
+                to_memory(parameter, &values, average.as_mut_slice());
+                average
+            });
+            Entry { weights, state, average, matrix: matrix(parameter) }
         });
         Ok(Self::of(entries.collect()))
     }
@@ -59,6 +65,11 @@ impl Parameters {
                 return Err(refuse(parameter.name.clone(), problem));
             }
             let arrays = optimizer.map_or(0, |it| parameter.state(it).len());
+            let averaged = optimizer.is_some_and(|it| parameter.is_averaged(it));
+            if averaged && entry.average.is_none() {
+                let problem = "its optimizer averages it, but there is no average".to_owned();
+                return Err(refuse(parameter.name.clone(), problem));
+            }
             let whole = entry.state.iter().all(|array| array.len() == floats);
             if entry.state.len() < arrays || !whole {
                 let problem = format!(
@@ -88,9 +99,26 @@ impl Parameters {
         from_memory(&graph.parameters()[index], read(&self.entries[index].state[state], &hold))
     }
 
-    /// Replaces the weights of parameter number `index`.
+    /// Replaces the weights of parameter number `index`, and their average.
     pub(crate) fn set_weights(&self, graph: &Graph, index: usize, values: &Tensor) -> Result<()> {
-        set(&graph.parameters()[index], values, &self.entries[index].weights, &mut self.hold(true))
+        let (parameter, entry) = (&graph.parameters()[index], &self.entries[index]);
+        let mut hold = self.hold(true);
+        set(parameter, values, &entry.weights, &mut hold)?;
+        entry.average.as_ref().map_or(Ok(()), |it| set(parameter, values, it, &mut hold))
+    }
+
+    /// The average of the weights of parameter number `index`, row-major, if there is one.
+    pub(crate) fn average(&self, graph: &Graph, index: usize) -> Option<Tensor> {
+        let hold = self.hold(false);
+        let average = self.entries[index].average.as_ref()?;
+        Some(from_memory(&graph.parameters()[index], read(average, &hold)))
+    }
+
+    /// Replaces the average of the weights of parameter number `index`, if there is one.
+    pub(crate) fn set_average(&self, graph: &Graph, index: usize, values: &Tensor) -> Result<()> {
+        let (parameter, mut hold) = (&graph.parameters()[index], self.hold(true));
+        let average = self.entries[index].average.as_ref();
+        average.map_or(Ok(()), |it| set(parameter, values, it, &mut hold))
     }
 
     /// Replaces an array that the optimizer keeps for parameter number `index`.

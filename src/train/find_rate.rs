@@ -1,10 +1,13 @@
 //! The learning rate range test: which rates make the loss fall.
 
+mod swept;
+
 use std::fmt;
 use std::sync::Arc;
 
 use serde::Serialize;
 
+use self::swept::Swept;
 use super::feed::{Feed, Items};
 use super::fit::FitOptions;
 use super::network::Network;
@@ -13,7 +16,6 @@ use super::report::Totals;
 use crate::context::Mode;
 use crate::data::{Dataset, Sampler};
 use crate::error::{Error, Result};
-use crate::optimizers::{Moving, NormClip, Optimizer, find};
 use crate::setters::setters;
 
 /// What is left of the running mean of the loss in a step: the rest is the loss of the step.
@@ -181,71 +183,6 @@ fn rounded(rate: f32) -> f32 {
     format!("{rate:.1e}").parse().unwrap_or(rate)
 }
 
-/// An optimizer at a rate of its own in every step.
-#[derive(Debug)]
-struct Swept {
-    inner: Arc<dyn Optimizer>,
-    options: RangeTestOptions,
-}
-
-impl Swept {
-    /// Any optimizer of the table without its schedule; others as they are.
-    fn new(optimizer: &Arc<dyn Optimizer>, options: RangeTestOptions) -> Result<Self> {
-        let mut attributes = optimizer.attributes();
-        attributes.remove("schedule");
-        let inner = find(optimizer.kind()).ok().and_then(|spec| (spec.parse)(attributes).ok());
-        let inner = inner.unwrap_or_else(|| Arc::clone(optimizer));
-        let swept = Self { inner, options };
-        for step in 0..options.steps as u64 {
-            if !swept.factor(step).is_finite() {
-                return Err(Error::Training {
-                    problem: format!(
-                        "optimizer `{}` has no learning rate to replace",
-                        optimizer.kind()
-                    ),
-                    remedy: "give it one above 0".to_owned(),
-                });
-            }
-        }
-        Ok(swept)
-    }
-
-    fn factor(&self, step: u64) -> f32 {
-        self.options.rate(step) / self.inner.learning_rate(step)
-    }
-}
-
-impl Optimizer for Swept {
-    fn kind(&self) -> &'static str {
-        self.inner.kind()
-    }
-
-    fn attributes(&self) -> toml::Table {
-        self.inner.attributes()
-    }
-
-    fn learning_rate(&self, step: u64) -> f32 {
-        self.options.rate(step)
-    }
-
-    fn state(&self) -> &'static [&'static str] {
-        self.inner.state()
-    }
-
-    fn norm_clip(&self) -> Option<NormClip> {
-        self.inner.norm_clip()
-    }
-
-    fn can_fail(&self) -> bool {
-        self.inner.can_fail()
-    }
-
-    fn update(&self, mut moving: Moving<'_>) -> Result<(), String> {
-        moving.rate_factor *= self.factor(moving.step);
-        self.inner.update(moving)
-    }
-}
-
 impl Network {
     /// Trains a copy of this network from its weights at learning rates that grow from step to step, and tells
     /// the loss of every step, until it has become four times the lowest one or is no number. The network and
@@ -329,7 +266,7 @@ mod tests {
     use super::*;
     use crate::data::digits;
     use crate::model::Model;
-    use crate::optimizers::Sgd;
+    use crate::optimizers::{Optimizer, Sgd, find};
     use crate::train::NetworkOptions;
 
     fn network(optimizer: Arc<dyn Optimizer>, workers: usize) -> Network {

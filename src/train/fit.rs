@@ -152,7 +152,8 @@ pub struct History {
 }
 
 impl Network {
-    /// Trains over `data`.
+    /// Trains over `data`. Class weights that are balanced are counted in it first
+    /// ([`Network::balance_classes`]).
     ///
     /// # Errors
     /// If options or data do not fit, or if a node fails; the weights are then those before the step.
@@ -173,6 +174,8 @@ impl Network {
         require_items(options.batch_size)?;
         let smallest_batch = options.smallest_batch.max(self.smallest_batch());
         let options = &FitOptions { smallest_batch, ..options.clone() };
+        self.plateau_watch()?;
+        self.balance_classes(data)?;
         let columns = self.columns(Mode::Training, data)?;
         if let Some(validation) = options.validation {
             self.columns(Mode::Evaluation, validation)?;
@@ -235,6 +238,7 @@ impl Network {
         callbacks.before_epoch(self, &event)?;
         let graph = Arc::clone(self.graph());
         let mut totals = Totals::new(&graph);
+        let mut whole = false;
         let mut step_began = Instant::now();
         while control == Control::Continue {
             let Some(batch) = feed.next() else { break };
@@ -276,6 +280,7 @@ impl Network {
             }
             step_began = Instant::now();
             if number + 1 == batches {
+                whole = true;
                 break;
             }
         }
@@ -290,6 +295,9 @@ impl Network {
                 self.evaluate_first(validation, options.batch_size, most)
             })
             .transpose()?;
+        if whole {
+            self.see_epoch(validation.as_ref().unwrap_or(&train))?;
+        }
         let event = EpochEnd {
             epoch,
             epochs,

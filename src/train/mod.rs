@@ -1,6 +1,8 @@
 //! Networks that learn: parameters, plans and an executor put together; training over data sets.
 
 mod augment;
+mod averages;
+mod balance;
 mod batch;
 pub mod callbacks;
 pub mod checkpoint;
@@ -13,6 +15,7 @@ mod fit;
 mod network;
 mod options;
 mod passes;
+mod plateau;
 #[cfg(feature = "progress")]
 mod progress;
 mod recompile;

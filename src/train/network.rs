@@ -4,9 +4,11 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
+use super::averages::Averages;
 use super::batch::{bind, by_node, outputs, row_major};
 use super::costs::CostMeasurement;
 use super::options::NetworkOptions;
+use super::plateau::RateState;
 use super::report::{Report, Totals};
 use crate::context::{Finite, Mode};
 use crate::data::DataConfig;
@@ -69,6 +71,8 @@ pub struct Network {
     data: DataConfig,
     /// How closely training looks at its numbers.
     level: Finite,
+    pub(super) rate: RateState,
+    averages: Averages,
 }
 
 /// A run, and what is known of the costs of its tasks.
@@ -82,8 +86,8 @@ impl Network {
     /// Gives every parameter its first values.
     ///
     /// # Errors
-    /// If the executor or the policy does not exist, if threads can't be started, or if memory does
-    /// not hold the parameters.
+    /// If the executor or the policy does not exist, if threads can't be started, if memory does not hold the
+    /// parameters, or if the settings of the optimizer make no sense or name parameters that are not there.
     pub fn new(
         graph: Graph,
         optimizer: impl Optimizer + 'static,
@@ -105,6 +109,7 @@ impl Network {
             problem: format!("optimizer `{}`: {problem}", optimizer.kind()),
             remedy: "correct its settings".to_owned(),
         })?;
+        graph.parameter_settings(optimizer.as_ref())?;
         let parameters = Parameters::initialize(&graph, optimizer.as_ref(), options.seed)?;
         Ok(Self {
             parameters: Arc::new(parameters),
@@ -115,6 +120,8 @@ impl Network {
             changes: 0,
             data: DataConfig::default(),
             level: Finite::Watch,
+            rate: RateState::default(),
+            averages: Averages::default(),
             graph,
             optimizer,
         })
@@ -216,9 +223,21 @@ impl Network {
         self.changes
     }
 
+    /// Averages for evaluation are to be copied anew.
+    pub(super) fn forget_averages(&mut self) {
+        self.averages.forget();
+    }
+
+    /// Goes on with a graph of the same parameters; plans are compiled anew.
+    pub(super) fn replace_graph(&mut self, graph: Arc<Graph>) {
+        self.runs.clear();
+        self.graph = graph;
+    }
+
     /// Goes on with another graph and its parameters; plans are compiled anew.
     pub(super) fn replace(&mut self, graph: Arc<Graph>, parameters: Parameters) {
         self.runs.clear();
+        self.averages = Averages::default();
         self.note_change();
         self.parameters = Arc::new(parameters);
         self.graph = graph;
@@ -232,6 +251,14 @@ impl Network {
         Ok(&mut self.step_parts(mode, batch)?.0.run)
     }
 
+    /// The parameters for a purpose: averages, as they are now, where training keeps some.
+    fn parameters_of(&mut self, mode: Mode) -> Arc<Parameters> {
+        if mode == Mode::Training || self.optimizer.ema_decay().is_none() {
+            return Arc::clone(&self.parameters);
+        }
+        self.averages.of(&self.parameters, [self.step, self.changes])
+    }
+
     /// What a step takes: the run for batches of `batch` items, compiled at its first use, what
     /// executes it, and the count of steps.
     fn step_parts(
@@ -242,6 +269,7 @@ impl Network {
         if self.runs.len() >= MOST_RUNS && !self.runs.contains_key(&(mode, batch)) {
             self.runs.clear();
         }
+        let parameters = self.parameters_of(mode);
         let run = match self.runs.entry((mode, batch)) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(place) => {
@@ -249,7 +277,7 @@ impl Network {
                 let fusion = self.options.plan.fusion && self.executor.fuses();
                 let options = self.options.plan.fusion(fusion);
                 let plan = Plan::compile(&self.graph, mode, batch, &self.optimizer, options)?;
-                let mut run = Run::new(Arc::new(plan), Arc::clone(&self.parameters))?;
+                let mut run = Run::new(Arc::new(plan), parameters)?;
                 run.set_seed(self.options.seed);
                 place.insert(MeasuredRun { run, costs: CostMeasurement::default() })
             }
@@ -271,9 +299,14 @@ impl Network {
         let can_fail = moves && self.optimizer.can_fail();
         let parameters = can_fail.then(|| Arc::clone(&self.parameters));
         let level = if moves && self.options.check_finite { self.level } else { Finite::Off };
+        let factor = self.rate.factor();
+        if moves {
+            self.rate.last_factor = factor;
+        }
         let (MeasuredRun { run, costs }, executor, step) = self.step_parts(mode, items)?;
         bind(run, batch)?;
         run.set_step(*step);
+        run.set_rate_factor(factor);
         run.set_finite(level);
         let before = parameters.map(|parameters| (parameters.snapshot(), parameters));
         let outcome = if measured { costs.execute(run, executor) } else { executor.execute(run) };

@@ -118,6 +118,7 @@ impl Network {
         }
         builder.set_layer(node, Arc::new(layer))?;
         let graph = Arc::new(builder.build()?);
+        graph.parameter_settings(self.optimizer().as_ref())?;
         let parameters =
             Parameters::initialize(&graph, self.optimizer().as_ref(), self.options().seed)?;
         let carried = carry(self, &graph, &parameters, true)?;
@@ -126,7 +127,7 @@ impl Network {
     }
 
     /// A network for prediction alone: without targets, losses, metrics, the nodes that only these
-    /// use, and the optimizer's state. It predicts the same bits and can't be trained; saved, it is a
+    /// use, and the optimizer's state; its weights are the averages where training keeps some. It predicts the same bits and can't be trained; saved, it is a
     /// smaller file, without an optimizer.
     ///
     /// ```
@@ -148,6 +149,12 @@ impl Network {
         let graph = self.graph().for_prediction()?;
         let mut frozen = Self::new(graph, Sgd::default(), self.options().clone())?;
         carry(self, frozen.graph(), frozen.parameters(), false)?;
+        let graph = Arc::clone(frozen.graph());
+        for (index, parameter) in graph.parameters().iter().enumerate() {
+            if let Ok(average) = self.averaged_weights(&parameter.name) {
+                frozen.parameters().set_weights(&graph, index, &average)?;
+            }
+        }
         frozen.set_step(self.step());
         frozen.set_data(self.data().clone());
         Ok(frozen)
@@ -173,6 +180,9 @@ fn carry(from: &Network, graph: &Graph, into: &Parameters, state: bool) -> Resul
         for number in 0..if state { both } else { 0 } {
             let values = from.parameters().state(old, source, number);
             into.set_state(graph, index, number, &values)?;
+        }
+        if let Some(average) = from.parameters().average(old, source).filter(|_| state) {
+            into.set_average(graph, index, &average)?;
         }
         used[source] = true;
         carried.kept.push(name);

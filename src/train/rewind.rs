@@ -135,6 +135,7 @@ impl Rewind {
         mut take: impl FnMut(&mut Network, usize, &Batch) -> Option<Error>,
     ) -> Result<Option<(u64, Error)>> {
         network.parameters().restore(&self.parameters);
+        network.forget_averages();
         network.set_step(self.step);
         let mut gatherer = self.gatherer(options, self.taken);
         let mut batch = Batch::default();

@@ -200,7 +200,7 @@ impl Threads {
         if count == 0 || count > MOST_THREADS {
             return Err(refuse(format!("a stream has 1 to {MOST_THREADS} batches in flight")));
         }
-        let parameters = Arc::new(network.parameters().copy_weights());
+        let parameters = Arc::new(network.parameters().copy_for_prediction());
         let (seed, step) = (network.options().seed, network.step());
         // Each thread takes one batch at a time: none waits here while there are as many threads.
         let (jobs, waiting) = bounded(count);

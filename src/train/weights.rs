@@ -15,13 +15,26 @@ impl Network {
         Ok(self.parameters().weights(self.graph(), self.parameter(name)?))
     }
 
-    /// Replaces the weights called `name`.
+    /// Replaces the weights called `name`, and their average where there is one.
     ///
     /// # Errors
     /// If there is no such parameter, or if it has another shape.
     pub fn set_weights(&mut self, name: &str, values: &Tensor) -> Result<()> {
         self.note_change();
         self.parameters().set_weights(self.graph(), self.parameter(name)?, values)
+    }
+
+    /// The exponential moving average of the weights called `name`, row-major, which evaluation and prediction use;
+    /// the weights themselves where training keeps none ([`Optimizer::ema_decay`]).
+    ///
+    /// [`Optimizer::ema_decay`]: crate::optimizers::Optimizer::ema_decay
+    ///
+    /// # Errors
+    /// If there is no such parameter.
+    pub fn averaged_weights(&self, name: &str) -> Result<Tensor> {
+        let index = self.parameter(name)?;
+        let average = self.parameters().average(self.graph(), index);
+        Ok(average.unwrap_or_else(|| self.parameters().weights(self.graph(), index)))
     }
 
     /// Array number `state` of [`Optimizer::state`](crate::optimizers::Optimizer::state) for the parameter called `name`.

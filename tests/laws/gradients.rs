@@ -127,6 +127,10 @@ fn loss_gradients_are_central_differences() {
                     // Probabilities, away from 0, where the slope is steep.
                     data[0].1.mapv_inplace(|number| 0.5 + 0.3 * number.tanh());
                 }
+                if spec.kind == "binary_focal" {
+                    // Targets from 0 to 1.
+                    data[1].1.mapv_inplace(|number| 0.5 + 0.25 * number);
+                }
                 let mut training = run(&it.graph, Mode::Training, batch, PlanOptions::gradients());
                 execute(&mut training, &mut Sequential::new(), &data);
                 let mut evaluation =

@@ -54,7 +54,11 @@ fn every_file_is_a_row() {
         ],
         LAYERS.iter().map(|row| (row.kind, row.summary)),
     );
-    assert_table("losses", &["targets", "tests"], LOSSES.iter().map(|row| (row.kind, row.summary)));
+    assert_table(
+        "losses",
+        &["class_weights", "targets", "tests"],
+        LOSSES.iter().map(|row| (row.kind, row.summary)),
+    );
     assert_table(
         "metrics",
         &["by_class", "tests"],
@@ -62,7 +66,7 @@ fn every_file_is_a_row() {
     );
     assert_table(
         "optimizers",
-        &["shared_attributes", "tests"],
+        &["parameter_group", "shared_attributes", "tests"],
         OPTIMIZERS.iter().map(|row| (row.kind, row.summary)),
     );
     assert_table(

@@ -2,16 +2,19 @@
 
 use std::sync::Arc;
 
+use caudal::data::Dataset;
 use caudal::model::{Model, TrainingConfig};
 use caudal::optimizers::Optimizer;
 use caudal::plan::PlanOptions;
+use caudal::report::parameter_groups;
 use caudal::train::Network;
 use caudal::train::checkpoint::{self, Checkpoint, FitRecord};
 
 use super::Train;
 use crate::cli::Stop;
 use crate::cli::augmenting::Augmenting;
-use crate::cli::output::note;
+use crate::cli::callbacks::Callbacks;
+use crate::cli::output::{note, printable};
 use crate::cli::resume::Settling;
 
 impl Train {
@@ -29,9 +32,7 @@ impl Train {
             .check_finite(self.check_finite == super::Switch::On);
         let optimizer = Arc::clone(&model.training.optimizer);
         let mut network = Network::from_parts(Arc::clone(&model.graph), optimizer, options)?;
-        if let Some(path) = &self.init {
-            network.load_weights(path)?;
-        }
+        self.start.load(&mut network, self.quiet)?;
         Ok(network)
     }
 
@@ -62,6 +63,57 @@ impl Train {
             (self.dividing.writes(), "--write-split"),
         ];
         given.iter().find(|(given, _)| *given).map(|(_, name)| *name)
+    }
+
+    /// Says how parameters move that have settings of their own.
+    pub(super) fn tell_groups(&self, network: &Network) -> Result<(), Stop> {
+        if let Some(decay) = network.optimizer().ema_decay().filter(|_| !self.quiet) {
+            note(format_args!(
+                "validation, tests and predictions use averages of the weights (ema_decay {decay})"
+            ));
+        }
+        let lines = parameter_groups(network.graph(), network.optimizer().as_ref())?;
+        if lines.len() > 1 && !self.quiet {
+            for text in lines {
+                note(format_args!("{}", printable(&text)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts classes where losses ask for it, and says which weights they have then.
+    pub(super) fn balance_classes(
+        &self,
+        network: &mut Network,
+        data: &Dataset,
+    ) -> Result<(), Stop> {
+        let before = Arc::clone(network.graph());
+        network.balance_classes(data)?;
+        for (node, before) in network.graph().nodes().iter().zip(before.nodes()) {
+            let weights = node.role.attributes().remove("class_weights");
+            if weights != before.role.attributes().remove("class_weights") && !self.quiet {
+                let weights = weights.map_or_else(String::new, |weights| weights.to_string());
+                note(format_args!("class weights of `{}`: {weights}", printable(&node.name)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the log back to the batch of an epoch at which a training goes on.
+    pub(super) fn go_on(
+        &self,
+        (epoch, batch): (usize, usize),
+        callbacks: &mut Callbacks,
+    ) -> Result<(), Stop> {
+        callbacks.cut_log(epoch)?;
+        if batch > 0 && !self.quiet {
+            note(format_args!(
+                "goes on within epoch {}: what is said of its training data is of its batches from {} on",
+                epoch + 1,
+                batch + 1
+            ));
+        }
+        Ok(())
     }
 
     /// What decides the numbers: by the options, the file to resume, and the model.
@@ -124,7 +176,7 @@ impl Train {
     /// file says of training.
     pub(super) fn model(&self) -> Result<(Model, Option<(Checkpoint, TrainingConfig)>), Stop> {
         let Some(path) = &self.resume else {
-            return Ok((Model::open(self.model.as_deref())?, None));
+            return Ok((self.start.freeze(Model::open(self.model.as_deref())?)?, None));
         };
         let (saved, checkpoint) = checkpoint::open(path)?;
         let training = saved.training.clone();

@@ -53,6 +53,7 @@ pub(super) enum Type {
     Number,
     Choice,
     List,
+    Tables,
     Text,
     Table,
 }
@@ -63,6 +64,7 @@ impl Type {
             Value::Integer(_) => Self::Whole,
             Value::Float(_) => Self::Number,
             Value::Boolean(_) => Self::Choice,
+            Value::Array(items) if items.iter().any(Value::is_table) => Self::Tables,
             Value::Array(_) => Self::List,
             Value::Table(_) => Self::Table,
             Value::String(_) | Value::Datetime(_) => Self::Text,
@@ -75,6 +77,7 @@ impl Type {
             Self::Number => "number",
             Self::Choice => "true or false",
             Self::List => "list of whole numbers",
+            Self::Tables => "list of tables",
             Self::Text => "text",
             Self::Table => "table",
         }

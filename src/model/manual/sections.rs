@@ -224,7 +224,10 @@ fn losses() -> Section {
         one: "A loss:",
         about: format!(
             "A loss has two inputs: a prediction and a target. Its value for a batch is the mean over the\n\
-             items. Every loss has this attribute beside those of its kind.\n\n{}",
+             items. A third input, a target of shape `[]`, may have a weight for every item, at least 0: what the\n\
+             loss says of an item is multiplied by it, and the value is still the sum over the items of the batch,\n\
+             divided by their number, not by the sum of the weights. So is the value with `class_weights`. Every\n\
+             loss has this attribute beside those of its kind.\n\n{}",
             table("attribute", &weight).trim_end()
         ),
         entries: entries.collect(),
@@ -286,7 +289,22 @@ fn optimizers() -> Section {
     Section {
         title: "Optimizers",
         one: "An optimizer:",
-        about: "An optimizer is the value of `optimizer` in `[train]`.".to_owned(),
+        about: "An optimizer is the value of `optimizer` in `[train]`. Written as a table `[train.optimizer]`, it may have\n\
+                groups of parameters as tables of their own:\n\n\
+                ```text\n\
+                [train.optimizer]\n\
+                kind = \"adamw\"\n\
+                decays = \"weights\"                 # biases and normalisations do not decay\n\n\
+                [[train.optimizer.group]]\n\
+                pattern = \"encoder/*\"              # `*` stands for any characters, `?` for one\n\
+                learning_rate_factor = 0.1\n\
+                ```\n\n\
+                A parameter is called `NODE.PARAMETER`, as in `encoder/conv1.bias`. Of several groups, the first whose\n\
+                pattern fits holds for a parameter; what it does not set is as the optimizer says. The rate of a\n\
+                parameter is the optimizer's, times the `learning_rate_factor` of its layer, times that of its group.\n\
+                A layer's factor belongs to the network and goes with it into every training; a group belongs to one\n\
+                way of training it. A group that no parameter belongs to is refused."
+            .to_owned(),
         entries: plain!(OPTIMIZERS, "optimizer"),
     }
 }

@@ -6,9 +6,13 @@
 
 mod constant;
 mod cosine;
+mod cosine_restarts;
 mod exponential;
 mod inverse_time;
+mod one_cycle;
 mod pace;
+mod plateau;
+mod polynomial;
 mod step;
 
 #[cfg(test)]
@@ -21,17 +25,30 @@ use serde::de::DeserializeOwned;
 
 pub use constant::Constant;
 pub use cosine::Cosine;
+pub use cosine_restarts::CosineRestarts;
 pub use exponential::Exponential;
 pub use inverse_time::InverseTime;
+pub use one_cycle::OneCycle;
 pub use pace::Pace;
+pub use plateau::{Plateau, PlateauState};
+pub use polynomial::Polynomial;
 pub use step::Step;
 
 use crate::attributes::from_attributes;
 use crate::error::{Error, Result};
 
 /// Every schedule kind, in the order of the documentation.
-pub const SCHEDULES: &[&ScheduleSpec] =
-    &[&constant::SPEC, &inverse_time::SPEC, &step::SPEC, &exponential::SPEC, &cosine::SPEC];
+pub const SCHEDULES: &[&ScheduleSpec] = &[
+    &constant::SPEC,
+    &inverse_time::SPEC,
+    &step::SPEC,
+    &exponential::SPEC,
+    &polynomial::SPEC,
+    &cosine::SPEC,
+    &cosine_restarts::SPEC,
+    &one_cycle::SPEC,
+    &plateau::SPEC,
+];
 
 /// One row of the [`SCHEDULES`] table.
 #[derive(Debug)]
@@ -83,6 +100,11 @@ pub trait LearningRateSchedule: fmt::Debug + Send + Sync {
     /// By what the optimizer's learning rate is multiplied in a step, counted from 0 at the end of
     /// the warm-up.
     fn factor(&self, step: u64) -> f64;
+
+    /// For a schedule that goes by what epochs show, not by steps alone: by which rule.
+    fn plateau(&self) -> Option<&Plateau> {
+        None
+    }
 }
 
 /// Refuses what is not a whole number of at least 1.

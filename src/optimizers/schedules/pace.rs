@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Constant, LearningRateSchedule, SCHEDULES, find};
+use super::{Constant, LearningRateSchedule, Plateau, SCHEDULES, find};
 
 /// A schedule after a warm-up.
 ///
@@ -58,6 +58,11 @@ impl Pace {
             Some(step) => self.schedule.factor(step),
             None => (step + 1) as f64 / (self.warm_up as f64 + 1.0) * self.schedule.factor(0),
         }
+    }
+
+    /// By which rule the schedule goes by what epochs show, if it does.
+    pub fn plateau(&self) -> Option<&Plateau> {
+        self.schedule.plateau()
     }
 
     /// Says why the settings can't work.

@@ -69,6 +69,12 @@ fn what_can_not_work_is_refused_by_name() {
         ("{ kind = 'inverse_time', decay = nan }", "`decay`"),
         ("{ kind = 'step', every = 5, factor = -0.1 }", "`factor`"),
         ("{ kind = 'exponential', factor = 0.5, steps = 0 }", "`steps`"),
+        ("{ kind = 'polynomial', steps = 5, power = 0.0 }", "`power`"),
+        ("{ kind = 'cosine_restarts', steps = 5, growth = 0 }", "`growth`"),
+        ("{ kind = 'one_cycle', steps = 5, rise = 1.5 }", "`rise`"),
+        ("{ kind = 'plateau', factor = 2.0 }", "`factor`"),
+        ("{ kind = 'plateau', threshold = -0.1 }", "`threshold`"),
+        ("{ kind = 'plateau', patience = -1 }", "patience"),
     ] {
         let attributes: toml::Table = format!("schedule = {schedule}").parse().unwrap();
         let error = (crate::optimizers::find("sgd").unwrap().parse)(attributes).unwrap_err();

@@ -168,8 +168,7 @@ impl CsvLog {
         let mut cells = columns(event.train, event.validation);
         cells[0].1 = event.epoch.to_string();
         cells[1].1 = format!("{:.3}", event.elapsed.as_secs_f64());
-        let rate = network.optimizer().learning_rate(network.step().saturating_sub(1));
-        cells.push(("learning_rate".to_owned(), rate.to_string()));
+        cells.push(("learning_rate".to_owned(), network.last_learning_rate().to_string()));
         let header = line(&self.path, cells.iter().map(|(name, _)| name))?;
         let row = line(&self.path, cells.iter().map(|(_, value)| value))?;
         append(&self.path, &header, &row, self.header.as_ref() == Some(&header))?;

@@ -150,6 +150,7 @@ impl Callback for EarlyStopping {
     fn after_training(&mut self, network: &mut Network) -> Result<()> {
         if let Some(best) = &self.best {
             network.parameters().restore(&best.parameters);
+            network.note_change();
             network.set_step(best.step);
             self.waited = 0;
         }

@@ -24,7 +24,7 @@ impl LearningRateLog {
 impl Callback for LearningRateLog {
     fn before_batch(&mut self, network: &mut Network, _event: &BatchStart) -> Result<()> {
         let step = network.step();
-        self.rates.push((step, network.optimizer().learning_rate(step)));
+        self.rates.push((step, network.learning_rate()));
         Ok(())
     }
 }

@@ -81,14 +81,14 @@ impl Watch {
         self.best
     }
 
+    /// Which of two values is the better one.
+    pub fn better(&self) -> Better {
+        self.better
+    }
+
     /// The name of the value.
     pub fn name(&self) -> &str {
         &self.name
-    }
-
-    /// Which of two values is better.
-    pub fn better(&self) -> Better {
-        self.better
     }
 
     /// In how many epochs the value was infinite or no number, and so no improvement.

@@ -14,6 +14,11 @@ pub(super) fn state_name(state: &str, parameter: &str) -> String {
     format!("optimizer.{state}.{parameter}")
 }
 
+/// The name of the array with a parameter's average.
+pub(super) fn average_name(parameter: &str) -> String {
+    state_name("average", parameter)
+}
+
 fn misfit(path: &Path, parameter: &str, problem: &str, remedy: &str) -> Error {
     Error::Parameter {
         parameter: parameter.to_owned(),
@@ -81,6 +86,11 @@ pub(super) fn check_state(
     for parameter in network.graph().parameters() {
         for state in parameter.state(network.optimizer().as_ref()) {
             let name = state_name(state, &parameter.name);
+            check_array(path, &name, &parameter.spec.shape, tensors, &remedy)?;
+            expected.insert(name);
+        }
+        if parameter.is_averaged(network.optimizer().as_ref()) {
+            let name = average_name(&parameter.name);
             check_array(path, &name, &parameter.spec.shape, tensors, &remedy)?;
             expected.insert(name);
         }

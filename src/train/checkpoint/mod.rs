@@ -1,10 +1,11 @@
 //! Trained networks in safetensors files: the weights, and all that training needs to go on.
 //!
 //! A file holds every parameter under its name, row-major, and every array of the optimizer's state
-//! as `optimizer.STATE.PARAMETER`, as 32-bit floats. Its metadata holds one entry, `caudal`, which is
+//! as `optimizer.STATE.PARAMETER`, and the average of a parameter, where training keeps one, as
+//! `optimizer.average.PARAMETER`, all as 32-bit floats. Its metadata holds one entry, `caudal`, which is
 //! a JSON object: the `version` of the format, the `step`, the `model` as the text of a model file, where a
 //! training wrote it `fit`, a [`FitRecord`], and since version 2 as `data` what training fitted to its data, if
-//! it did. What early stopping would go back to stands there as `early_stopping.NUMBER`. Files of other programs,
+//! it did, and as `plateau` how far a schedule of that kind has come. What early stopping would go back to stands there as `early_stopping.NUMBER`. Files of other programs,
 //! without that entry, can give their weights to a network.
 
 mod checks;
@@ -12,6 +13,7 @@ mod file;
 mod record;
 #[cfg(test)]
 mod tests;
+mod transfer;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -20,9 +22,11 @@ use std::sync::Arc;
 use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
 
-use checks::{check_state, check_weights, state_name};
+use checks::{average_name, check_state, check_weights, state_name};
 use file::{ENTRY, read, refuse};
 pub use record::{FitRecord, StoppingState};
+use transfer::for_prediction;
+pub use transfer::{ShapeMisfit, Transfer};
 
 use super::network::Network;
 use super::options::NetworkOptions;
@@ -30,6 +34,7 @@ use crate::data::{DataConfig, Fitted};
 use crate::error::Result;
 use crate::files;
 use crate::model::{CustomKinds, Model, TrainingConfig};
+use crate::optimizers::schedules::PlateauState;
 use crate::tensor::Tensor;
 
 /// The version of the format; those before it can be read.
@@ -44,6 +49,8 @@ struct Entry {
     fit: Option<FitRecord>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     data: Option<Fitted>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    plateau: Option<PlateauState>,
 }
 
 /// What the arrays of the best network of early stopping are called, before their numbers.
@@ -57,6 +64,7 @@ pub struct Checkpoint {
     data: DataConfig,
     tensors: BTreeMap<String, Tensor>,
     fit: Option<FitRecord>,
+    plateau: PlateauState,
 }
 
 impl Checkpoint {
@@ -127,7 +135,9 @@ pub fn open_with(path: impl AsRef<Path>, kinds: &CustomKinds) -> Result<(Model, 
         stopping.parameters = best_of(&tensors);
     }
     let data = model.data.clone();
-    Ok((model, Checkpoint { path: path.to_owned(), step: entry.step, data, tensors, fit }))
+    let (path, step) = (path.to_owned(), entry.step);
+    let plateau = entry.plateau.unwrap_or_default();
+    Ok((model, Checkpoint { path, step, data, tensors, fit, plateau }))
 }
 
 /// The best network of early stopping, if the file has one.
@@ -268,7 +278,9 @@ impl Network {
         let (data, fit) = (self.data().clone(), record.cloned());
         let fitted = data.fitted.as_deref().cloned();
         let model = Model { graph: self.graph().clone(), training, data }.to_toml_with(kinds)?;
-        let entry = Entry { version: VERSION, step: self.step(), model, fit, data: fitted };
+        let plateau = self.optimizer().plateau().map(|_| self.plateau());
+        let (version, step) = (VERSION, self.step());
+        let entry = Entry { version, step, model, fit, data: fitted, plateau };
         let entry = serde_json::to_string(&entry)
             .map_err(|error| refuse(path, error.to_string(), "rename the model"))?;
 
@@ -301,6 +313,11 @@ impl Network {
             let (name, shape) = (&parameter.name, parameter.spec.shape.as_slice());
             add(name.clone(), shape, &self.parameters().weights(self.graph(), index))?;
             let states = if trained { parameter.state(self.optimizer().as_ref()) } else { &[] };
+            if let Some(average) =
+                self.parameters().average(self.graph(), index).filter(|_| trained)
+            {
+                add(average_name(name), shape, &average)?;
+            }
             for (number, state) in states.iter().enumerate() {
                 let values = self.parameters().state(self.graph(), index, number);
                 add(state_name(state, name), shape, &values)?;
@@ -321,8 +338,8 @@ impl Network {
         files::replace(path, &bytes)
     }
 
-    /// Takes the weights from a file: of this crate, or of another program that writes safetensors.
-    /// The optimizer's state and the step stay as they are.
+    /// Takes all weights from a file: of this crate, or of another program that writes safetensors.
+    /// ([`Network::load_matching`] takes those that fit.) Of a training with averages it takes these. The optimizer's state and the step stay as they are.
     ///
     /// # Errors
     /// [`Error::Io`](crate::Error::Io) and [`Error::Model`](crate::Error::Model) for files that can't be read, [`Error::Parameter`](crate::Error::Parameter) if a
@@ -331,11 +348,11 @@ impl Network {
         let path = path.as_ref();
         let (_, tensors) = read(path)?;
         check_weights(path, self.graph(), &tensors)?;
-        self.take_weights(&tensors)
+        self.take_weights(&for_prediction(tensors))
     }
 
-    /// Goes on where a network of the same graph was saved: takes the weights, the optimizer's state,
-    /// the step, and what is known of the data.
+    /// Goes on where a network of the same graph was saved: takes the weights, the optimizer's state, how far its
+    /// plateau has come, the step, and what is known of the data.
     ///
     /// # Errors
     /// [`Error::Parameter`](crate::Error::Parameter) if the graph or the optimizer's state is another. Nothing has then
@@ -347,6 +364,9 @@ impl Network {
         self.take_weights(tensors)?;
         let graph = self.graph().clone();
         for (index, parameter) in graph.parameters().iter().enumerate() {
+            if let Some(average) = tensors.get(&average_name(&parameter.name)) {
+                self.parameters().set_average(&graph, index, average)?;
+            }
             let states = parameter.state(self.optimizer().as_ref());
             for (number, state) in states.iter().enumerate() {
                 if let Some(values) = tensors.get(&state_name(state, &parameter.name)) {
@@ -355,6 +375,7 @@ impl Network {
             }
         }
         self.set_step(checkpoint.step);
+        self.rate.plateau = checkpoint.plateau;
         self.set_data(checkpoint.data.clone());
         Ok(())
     }
