@@ -28,6 +28,7 @@ fn decompressed(path: &Path, _file: BufReader<File>) -> Result<Box<dyn Read>> {
 }
 
 /// How many bytes a file has, if it is not compressed.
+#[cfg(feature = "csv")]
 pub(super) fn plain_length(path: &Path) -> Option<usize> {
     let mut start = Vec::new();
     File::open(path).ok()?.take(2).read_to_end(&mut start).ok()?;

@@ -28,12 +28,6 @@ pub(super) fn build(
     let [train, validation, test] = match source {
         Source::Table(table) => {
             notes.splice(0..0, table.notes().iter().cloned());
-            if !table.in_memory() {
-                notes.push(format!(
-                    "{}: its lines are not held in memory, but read as they are used",
-                    table.origin()
-                ));
-            }
             let here = table.digest()?;
             let reserved = reserved(&split, options);
             let fitted = encoder_of(table, &here, &of[0], options, &reserved, &mut notes)?;

@@ -153,6 +153,9 @@ fn parse_rows(
         (Kept::Starts { mark, mut starts }, Some(file)) => {
             starts.push(mark + records.position());
             let path = path.to_owned();
+            table.notes.push(format!(
+                "{origin}: its lines are not held in memory, but read as they are used"
+            ));
             Rows::File(Arc::new(FileRows { path, file, separator, skipped: 0, starts }))
         }
         (Kept::Text(text), _) => Rows::Memory(text),

@@ -159,15 +159,18 @@ impl Table {
     pub fn field(&self, row: usize, column: usize) -> Result<Cow<'_, str>> {
         let width = self.columns.len();
         assert!(column < width, "column {column} of {width}");
-        if let Rows::Memory(text) = &self.rows {
-            return Ok(Cow::Borrowed(text.row(row, width).field(column)));
+        match &self.rows {
+            Rows::Memory(text) => Ok(Cow::Borrowed(text.row(row, width).field(column))),
+            #[cfg(feature = "csv")]
+            Rows::File(_) => {
+                let mut found = String::new();
+                self.each([row], |_, row| {
+                    row.field(column).clone_into(&mut found);
+                    Ok(())
+                })?;
+                Ok(Cow::Owned(found))
+            }
         }
-        let mut found = String::new();
-        self.each([row], |_, row| {
-            row.field(column).clone_into(&mut found);
-            Ok(())
-        })?;
-        Ok(Cow::Owned(found))
     }
 
     /// Hands the chosen rows to `see`, in the order given.
