@@ -1,4 +1,4 @@
-//! What one field stands for, or what is wrong with it.
+//! What fields stand for, or what is wrong with them.
 
 use super::text::{Table, is_missing};
 use crate::data::{class_index, escaped, refuse};
@@ -79,4 +79,15 @@ pub(super) fn refuse_field(
         problem,
         remedy,
     )
+}
+
+/// The middle one, or the mean of the two in the middle.
+pub(super) fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let half = values.len() / 2;
+    match values.get(half) {
+        None => 0.0,
+        Some(&high) if values.len() % 2 == 1 => high,
+        Some(&high) => f64::midpoint(values[half - 1], high),
+    }
 }

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use super::bind::{Bound, bind, columns_of};
 use super::config::{ColumnOptions, DataConfig, Missing};
 use super::encoder::{ColumnEncoder, Encoder, Encoding, NodeEncoder};
-use super::field::{class, number, refuse_field, shorten};
+use super::field::{class, median, number, refuse_field, shorten};
 use super::text::{Table, is_missing};
 use super::words::{Categories, Scale, Unknown};
 use crate::data::{MAX_CLASSES, escaped, refuse, target_classes};
@@ -391,16 +391,5 @@ pub(crate) fn sort_words(words: &mut [String]) {
         });
     } else {
         words.sort();
-    }
-}
-
-/// The middle one, or the mean of the two in the middle.
-fn median(values: &mut [f64]) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let half = values.len() / 2;
-    match values.get(half) {
-        None => 0.0,
-        Some(&high) if values.len() % 2 == 1 => high,
-        Some(&high) => f64::midpoint(values[half - 1], high),
     }
 }
