@@ -54,7 +54,7 @@ fn png(width: u32, height: u32, channels: u8, pixel: impl Fn(u32, u32, u8) -> u8
 }
 
 /// An image in which one colour leads, in a pattern of its own.
-fn colour(class: usize, item: usize) -> Vec<u8> {
+pub(crate) fn colour(class: usize, item: usize) -> Vec<u8> {
     png(8, 8, 3, |x, y, channel| {
         let noise = (x * 31 + y * 17 + item as u32 * 57 + u32::from(channel) * 7) % 90;
         noise as u8 + if usize::from(channel) == class { 120 } else { 20 }
@@ -63,7 +63,7 @@ fn colour(class: usize, item: usize) -> Vec<u8> {
 
 const CLASSES: [&str; 3] = ["red", "green", "blue"];
 
-fn put(folder: &Path, file: &str, bytes: &[u8]) {
+pub(crate) fn put(folder: &Path, file: &str, bytes: &[u8]) {
     let path = folder.join(file);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, bytes).unwrap();

@@ -24,6 +24,7 @@ mod laws;
 mod learning_rate_schedules;
 mod micro_batches;
 mod network_operations;
+mod new_models;
 mod not_finite;
 mod optimizers;
 mod oracles;

@@ -14,6 +14,7 @@ mod inspect;
 mod interrupt;
 mod legends;
 mod model_file;
+mod new;
 mod optimizing;
 mod options;
 mod output;
@@ -55,6 +56,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Train(Box<train::Train>),
+    New(new::New),
     Evaluate(evaluate::Evaluate),
     FindRate(Box<find_rate::FindRate>),
     Sweep(sweep::Sweep),
@@ -138,6 +140,7 @@ pub(crate) fn main() -> ExitCode {
 fn run(command: Command) -> Result<(), Stop> {
     match command {
         Command::Train(train) => train.run(),
+        Command::New(new) => new.run(),
         Command::Evaluate(evaluate) => evaluate.run(),
         Command::FindRate(test) => test.run(),
         Command::Sweep(sweep) => sweep.run(),

@@ -46,7 +46,9 @@ pub(crate) use augmentations::{augmentation, check_mix_up, mix, value as augment
 pub use column::Column;
 pub use dataset::Dataset;
 pub(crate) use load::check_classes;
-pub use load::{Item, LoadOptions, Loaded, load, load_folds, load_to_evaluate, load_to_predict};
+pub use load::{
+    Item, LoadOptions, Loaded, load, load_folds, load_table, load_to_evaluate, load_to_predict,
+};
 pub use parts::{Part, Share, Split};
 pub use readers::{
     READERS, ReaderSpec, Request, Source, TargetKind, digits, forms, read_idx, read_idx_folder,
@@ -56,8 +58,8 @@ pub use sampler::{Order, Sampler, batches};
 pub use source::ItemSource;
 pub(crate) use table::DATA_ATTRIBUTES;
 pub use table::{
-    Categories, ColumnEncoder, ColumnOptions, DataConfig, Encoder, Encoding, Fitted, ImageFit,
-    Missing, NodeColumns, NodeEncoder, Scale, Selector, Table, Unknown,
+    Categories, ColumnEncoder, ColumnOptions, ColumnProfile, DataConfig, Encoder, Encoding, Fitted,
+    ImageFit, Missing, NodeColumns, NodeEncoder, Scale, Selector, Table, Unknown,
 };
 #[cfg(feature = "csv")]
 pub use table::{TableOptions, read_table};

@@ -170,6 +170,22 @@ pub fn load_folds(text: &str, options: &LoadOptions<'_>, number: usize) -> Resul
     (0..number).map(one).collect()
 }
 
+/// The table that a user writes as `text`, undivided: that of a file, or one of the images of a folder.
+///
+/// # Errors
+/// As [`load`]; further [`Error::Data`](crate::Error::Data) if the data are no table.
+pub fn load_table(text: &str) -> Result<Table> {
+    let (spec, request) = Request::parse_alone(text)?;
+    match (spec.read)(&request)? {
+        Source::Table(table) => Ok(table),
+        Source::Items(_) | Source::Parts { .. } => Err(refuse(
+            escaped(text),
+            "expected a table or a folder of images, found arrays of numbers",
+            "name a table or a folder of images",
+        )),
+    }
+}
+
 /// The items that a user writes as `text` to predict for, and what the user should know: every item of a
 /// table, and of other data the test part. A table needs no targets. Its columns are found by the names
 /// that were saved with the model.

@@ -25,13 +25,21 @@ pub struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
-    /// Reads `text`, such as `points.csv:header=no`, and finds its reader. `batch` is the items in a batch.
+    /// Reads `text`, such as `points.csv:header=no`, and finds its reader, for a network and the items in a batch of
+    /// it.
     pub(in crate::data) fn parse(
         text: &'a str,
-        (graph, batch): (&'a Graph, usize),
+        network: (&'a Graph, usize),
         config: &'a DataConfig,
         targets: bool,
     ) -> Result<(&'static ReaderSpec, Self)> {
+        let (spec, request) = Self::parse_alone(text)?;
+        let (network, config) = (Some(network), Some(config));
+        Ok((spec, Self { network, config, targets, ..request }))
+    }
+
+    /// As [`Request::parse`], for no network.
+    pub(in crate::data) fn parse_alone(text: &'a str) -> Result<(&'static ReaderSpec, Self)> {
         let (source, given) = divide(text);
         let spec = reader(source)?;
         let refuse = |problem: String, remedy: String| {
@@ -56,8 +64,7 @@ impl<'a> Request<'a> {
             }
             options.push((name, value));
         }
-        let (network, config) = (Some((graph, batch)), Some(config));
-        Ok((spec, Self { source, options, network, config, targets }))
+        Ok((spec, Self { source, options, network: None, config: None, targets: true }))
     }
 
     /// The path of what is to be read.

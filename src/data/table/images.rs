@@ -94,8 +94,11 @@ impl Table {
         rows.iter().map(name).collect::<Result<_>>().map(Some)
     }
 
-    /// Where the file of an item of a folder of images is.
-    pub(super) fn file_path(&self, row: usize) -> Option<PathBuf> {
+    /// Where the file of an item of a folder of images is; nothing for other tables.
+    ///
+    /// # Panics
+    /// If the table has no such item.
+    pub fn image_path(&self, row: usize) -> Option<PathBuf> {
         let field = self.field(row, self.file_column()?).ok()?;
         Some(self.path(&field))
     }

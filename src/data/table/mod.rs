@@ -13,6 +13,7 @@ mod fit;
 #[cfg(feature = "csv")]
 mod header;
 mod images;
+mod profile;
 #[cfg(feature = "csv")]
 mod read;
 #[cfg(feature = "csv")]
@@ -28,6 +29,7 @@ mod words;
 pub(crate) use config::DATA_ATTRIBUTES;
 pub use config::{ColumnOptions, DataConfig, Fitted, Missing, NodeColumns, Selector};
 pub use encoder::{ColumnEncoder, Encoder, Encoding, NodeEncoder};
+pub use profile::ColumnProfile;
 #[cfg(feature = "csv")]
 pub(crate) use read::open_table;
 #[cfg(feature = "csv")]

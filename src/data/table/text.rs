@@ -197,7 +197,7 @@ impl Table {
 
     /// Where an item stands, for messages.
     pub(crate) fn place(&self, row: usize) -> String {
-        if let Some(path) = self.file_path(row) {
+        if let Some(path) = self.image_path(row) {
             return path.display().to_string();
         }
         match self.line(row) {
