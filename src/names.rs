@@ -3,7 +3,7 @@
 /// The known name nearest to `wanted`, to suggest it: one that few changes of letters lead to, or that begins so.
 pub(crate) fn nearest<'a>(wanted: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let lower = wanted.to_lowercase();
-    let most = 2.max(wanted.chars().count() / 3);
+    let most = (wanted.chars().count() / 3).clamp(2, 3);
     let distance = |name: &'a str| {
         let known = name.to_lowercase();
         let begins_so = wanted.len() >= 3 && known.starts_with(&lower);

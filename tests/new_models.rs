@@ -9,7 +9,11 @@ use super::images::{colour, put};
 fn flats(items: usize) -> String {
     let row = |item: usize| {
         let area = 40 + 7 * item % 90;
-        let year = if item.is_multiple_of(9) { String::new() } else { (1950 + 11 * item % 70).to_string() };
+        let year = if item.is_multiple_of(9) {
+            String::new()
+        } else {
+            (1950 + 11 * item % 70).to_string()
+        };
         let city = ["Rome", "Paris", "Oslo"][item % 3];
         let lift = if item.is_multiple_of(4) { "yes" } else { "no" };
         let price = 1000 * area + 20_000 * (item % 3) + 17 * item;
