@@ -250,16 +250,22 @@ impl<M: Message, P: Primitives> Core<M, P> {
     }
 
     /// Takes the messages of a task out of its channel, once for all its parts.
-    #[inline]
+    #[inline(always)] // a look for every part of a run, of which a call would be the larger share
     pub(super) fn open(&self, task: TaskIndex) {
-        if self.delivers(Delivery::Channels)
-            && let (Some(channels), Some(opening)) = (self.channels.get(), self.opening.get())
-        {
-            // Another part may be at it: it has all of them when it lets go.
-            let _opening = opening[task].lock();
-            while let Some((slot, message)) = channels[task].receive() {
-                self.slots[slot].put(message);
-            }
+        if self.delivers(Delivery::Channels) {
+            self.take_from_channel(task);
+        }
+    }
+
+    #[inline(never)]
+    fn take_from_channel(&self, task: TaskIndex) {
+        let (Some(channels), Some(opening)) = (self.channels.get(), self.opening.get()) else {
+            return;
+        };
+        // Another part may be at it: it has all of them when it lets go.
+        let _opening = opening[task].lock();
+        while let Some((slot, message)) = channels[task].receive() {
+            self.slots[slot].put(message);
         }
     }
 
