@@ -195,6 +195,17 @@ fn a_summary_counts_what_the_graph_holds() {
     assert!(shown.contains("b: uses the parameters of a"), "{shown}");
     assert!(shown.contains("3 nodes, 12 parameters, 0 of them trained"), "{shown}");
     assert!(shown.contains("one prediction:"), "{shown}");
+    std::fs::write(
+        &file,
+        "[[node]]\nname = 'x'\nkind = 'input'\nshape = [3]\n\
+         [[node]]\nname = 'y'\nkind = 'target'\nshape = [2]\n\
+         [[node]]\nname = 'd'\nkind = 'dense'\ninputs = ['x']\nunits = 2\n\
+         [[node]]\nname = 'loss'\nkind = 'mean_squared_error'\ninputs = ['d', 'y']\n\
+         [train.optimizer]\nkind = 'adamw'\ngroup = [{ pattern = '*.bias', weight_decay = 0.0 }]\n",
+    )
+    .unwrap();
+    let shown = told(&["summary", &file]);
+    assert!(shown.contains("*.bias"), "{shown}");
     assert!(refused(&["summary", "digit"]).1.contains("did you mean `digits`"));
 }
 

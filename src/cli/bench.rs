@@ -30,8 +30,7 @@ pub(super) struct Bench {
     #[arg(value_name = "WORKLOAD")]
     workloads: Vec<String>,
     /// Times steps for this long
-    #[arg(long, value_name = "S", default_value_t = 4.0, value_parser = seconds,
-        allow_negative_numbers = true)]
+    #[arg(long, value_name = "S", default_value_t = 4.0, value_parser = seconds)]
     seconds: f64,
     /// Then records ten steps more, and writes what ran where and when: .json for Perfetto (Chrome's
     /// format), .csv, or .jsonl; for one workload

@@ -35,10 +35,10 @@ pub(super) struct FindRate {
         help = options::data_help("What to train on"))]
     data: String,
     /// The learning rate of the first step
-    #[arg(long, value_name = "X", default_value_t = 1e-6, allow_negative_numbers = true)]
+    #[arg(long, value_name = "X", default_value_t = 1e-6)]
     from: f32,
     /// The learning rate of the last step
-    #[arg(long, value_name = "X", default_value_t = 10.0, allow_negative_numbers = true)]
+    #[arg(long, value_name = "X", default_value_t = 10.0)]
     to: f32,
     /// Steps between them
     #[arg(long, value_name = "N", default_value_t = 100,

@@ -37,7 +37,7 @@ use std::process::ExitCode;
 
 use caudal::Error;
 use clap::error::ErrorKind;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 /// Trains neural networks that are directed acyclic graphs on the cores of a CPU.
 #[derive(Debug, Parser)]
@@ -123,7 +123,8 @@ impl From<Error> for Stop {
 
 /// Parses, calls, and turns what went wrong into a line and an exit code.
 pub(crate) fn main() -> ExitCode {
-    let ended = match Arguments::try_parse() {
+    let matches = with_negative_numbers(Arguments::command()).try_get_matches();
+    let ended = match matches.and_then(|matches| Arguments::from_arg_matches(&matches)) {
         Ok(arguments) => run(arguments.command),
         Err(error) => refuse(&error),
     };
@@ -135,6 +136,15 @@ pub(crate) fn main() -> ExitCode {
     };
     output::note(format_args!("caudal: {}", output::printable(&message.replace('\n', "; "))));
     ExitCode::from(code)
+}
+
+/// Lets every option take a negative number, so that the option and not an unknown argument is what is refused.
+fn with_negative_numbers(command: clap::Command) -> clap::Command {
+    let takes = |argument: clap::Arg| {
+        let values = argument.get_action().takes_values();
+        if values { argument.allow_negative_numbers(true) } else { argument }
+    };
+    command.mut_args(takes).mut_subcommands(with_negative_numbers)
 }
 
 fn run(command: Command) -> Result<(), Stop> {
@@ -189,5 +199,34 @@ fn refuse(error: &clap::Error) -> Result<(), Stop> {
             let line = line.strip_prefix("error: ").unwrap_or(&line);
             Err(Stop::Usage(format!("{line}; `caudal --help` tells more").replace(":;", ":")))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn negative_numbers_are_taken_or_refused_by_the_name_of_their_option() {
+        let whole = with_negative_numbers(Arguments::command());
+        whole.clone().debug_assert();
+        let mut tried = 0;
+        for command in whole.get_subcommands() {
+            let options = command.get_arguments().filter(|it| it.get_action().takes_values());
+            for name in options.filter_map(clap::Arg::get_long) {
+                let option = format!("--{name}");
+                let arguments = ["caudal", command.get_name(), &option, "-1"];
+                let Err(error) = whole.clone().try_get_matches_from(arguments) else { continue };
+                // What is wrong may be that others are missing.
+                let missing = error.kind() == ErrorKind::MissingRequiredArgument;
+                let text = error.to_string();
+                assert!(
+                    missing || text.contains(&format!("for '{option}")),
+                    "{arguments:?}: {text}"
+                );
+                tried += usize::from(!missing);
+            }
+        }
+        assert!(tried > 30, "{tried}");
     }
 }

@@ -17,10 +17,10 @@ pub(super) struct Optimizing {
     optimizer: Option<String>,
     /// Keeps an exponential moving average of every weight, of which this share stays in each step, as in 0.999;
     /// validation, --best, tests and predictions use the averages. Replaces the optimizer's `ema_decay`
-    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    #[arg(long, value_name = "X")]
     ema_decay: Option<f64>,
     /// Replaces the optimizer's learning rate
-    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    #[arg(long, value_name = "X")]
     learning_rate: Option<f64>,
 }
 

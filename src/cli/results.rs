@@ -54,7 +54,9 @@ pub(super) fn details(network: &Network, report: &Report) -> Vec<String> {
     let mut lines: Vec<String> = notes.collect();
     for (number, named) in report.tables.iter().enumerate() {
         let same = |other: &&NamedTable| other.table == named.table || is_same(other, named);
-        if report.tables[..number].iter().any(|other| same(&other)) {
+        // A single number is the value itself.
+        let is_value = named.table.values.len() == 1 && named.table.columns.len() == 1;
+        if is_value || report.tables[..number].iter().any(|other| same(&other)) {
             continue;
         }
         let names: Vec<String> = report.tables[number..]

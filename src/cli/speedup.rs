@@ -46,8 +46,7 @@ pub(super) struct Speedup {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     batch_size: Option<u32>,
     /// Times the executors for this long, and the switches as long again
-    #[arg(long, value_name = "S", default_value_t = 3.0, value_parser = super::bench::seconds,
-        allow_negative_numbers = true)]
+    #[arg(long, value_name = "S", default_value_t = 3.0, value_parser = super::bench::seconds)]
     seconds: f64,
     #[command(flatten)]
     report: Report,

@@ -8,6 +8,7 @@ use caudal::graph::{Graph, NodeId, Role};
 use caudal::layers::ParameterKind;
 use caudal::model::Model;
 use caudal::plan::{Plan, PlanOptions};
+use caudal::report::parameter_groups;
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -87,6 +88,10 @@ impl Summary {
         }
         for row in rows.iter().filter(|row| !row.note.is_empty()) {
             line(format!("{}: {}", printable(row.name), row.note))?;
+        }
+        let groups = parameter_groups(graph, optimizer.as_ref())?;
+        for text in groups.iter().filter(|_| groups.len() > 1) {
+            line(printable(text))?;
         }
         line(totals.to_string())?;
         line(format!(

@@ -11,16 +11,16 @@ use caudal::files;
 use caudal::model::Model;
 use caudal::train::NetworkOptions;
 use caudal::train::callbacks::{Better, Watch};
-use clap::{Args, Parser};
+use clap::{Args, CommandFactory, FromArgMatches, Parser};
 use parking_lot::Mutex;
 use serde_json::json;
 
 use self::settings::{Base, describe, settings, shown};
 use self::trial::{Trial, TrialResult};
-use super::Stop;
 use super::interrupt::Interrupt;
 use super::output::{line, note, printable};
 use super::train::Train;
+use super::{Stop, with_negative_numbers};
 
 /// What `caudal train` is given unless its options name a validation part.
 const VALIDATION: &str = "0.15";
@@ -143,12 +143,14 @@ impl Sweep {
 
     /// The options for every training, and their data.
     fn options(&self) -> Result<(Vec<String>, String), Stop> {
-        let each = Each::try_parse_from(&self.options).map_err(|error| {
-            let text = error.render().to_string();
-            let text = text.lines().next().unwrap_or_default();
-            let text = text.strip_prefix("error: ").unwrap_or(text);
-            Stop::Usage(format!("options after --: {text}; `caudal train --help` lists them"))
-        })?;
+        let matches = with_negative_numbers(Each::command()).try_get_matches_from(&self.options);
+        let each =
+            matches.and_then(|matches| Each::from_arg_matches(&matches)).map_err(|error| {
+                let text = error.render().to_string();
+                let text = text.lines().next().unwrap_or_default();
+                let text = text.strip_prefix("error: ").unwrap_or(text);
+                Stop::Usage(format!("options after --: {text}; `caudal train --help` lists them"))
+            })?;
         if let Some(own) = each.train.not_for_sweeps() {
             return Err(Stop::Usage(format!(
                 "options after --: {own} can't be given to every training of a sweep; leave it out"
