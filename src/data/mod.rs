@@ -57,6 +57,8 @@ pub use readers::{
 pub use sampler::{Order, Sampler, batches};
 pub use source::ItemSource;
 pub(crate) use table::DATA_ATTRIBUTES;
+#[cfg(feature = "parquet")]
+pub use table::read_parquet;
 pub use table::{
     Categories, ColumnEncoder, ColumnOptions, ColumnProfile, DataConfig, Encoder, Encoding, Fitted,
     ImageFit, Missing, NodeColumns, NodeEncoder, Scale, Selector, Table, Unknown,
@@ -100,7 +102,7 @@ pub(crate) fn escaped(text: &str) -> String {
 }
 
 /// The refusal of a file that this build of the crate can't read, for want of a Cargo feature.
-#[cfg(not(all(feature = "csv", feature = "gzip", feature = "npz")))]
+#[cfg(not(all(feature = "csv", feature = "gzip", feature = "npz", feature = "parquet")))]
 fn without_feature(origin: impl Display, found: &str, feature: &str) -> Error {
     refuse(
         origin,

@@ -10,6 +10,7 @@ mod idx;
 mod images;
 mod npy;
 mod npz;
+mod parquet;
 mod request;
 mod safetensors;
 mod synthetic;
@@ -30,6 +31,7 @@ pub const READERS: &[&ReaderSpec] = &[
     &synthetic::SPEC,
     &idx::SPEC,
     &csv::SPEC,
+    &parquet::SPEC,
     &images::SPEC,
     &npy::SPEC,
     &npz::SPEC,

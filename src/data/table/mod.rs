@@ -13,6 +13,8 @@ mod fit;
 #[cfg(feature = "csv")]
 mod header;
 mod images;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod profile;
 #[cfg(feature = "csv")]
 mod read;
@@ -29,6 +31,8 @@ mod words;
 pub(crate) use config::DATA_ATTRIBUTES;
 pub use config::{ColumnOptions, DataConfig, Fitted, Missing, NodeColumns, Selector};
 pub use encoder::{ColumnEncoder, Encoder, Encoding, NodeEncoder};
+#[cfg(feature = "parquet")]
+pub use parquet::read_parquet;
 pub use profile::ColumnProfile;
 #[cfg(feature = "csv")]
 pub(crate) use read::open_table;
