@@ -114,6 +114,15 @@ fn what_fails_by_its_numbers_comes_last_and_what_is_wrong_is_refused_before_the_
     assert!(found[1]["error"].as_str().unwrap().contains("step"), "{object}");
     assert!(told.contains("the best: optimizer.learning_rate=0.05; `caudal evaluate "), "{told}");
 
+    // What only the data can tell ends the sweep at its first training.
+    let sweep = path(&folder, "nothing");
+    let output = caudal(&[
+        "sweep", "digits", "--folder", &sweep, "--set", "seed=1,2", "--", "--data", "no.csv",
+    ]);
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert!(errors.contains("trial 1 (seed=1): no.csv: "), "{errors}");
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0));
+
     let sweep = path(&folder, "refused");
     let refuse = |more: &[&str]| {
         let (_, message) = refused(&[&["sweep", "digits", "--folder", &sweep], more].concat());

@@ -116,9 +116,11 @@ impl Sweep {
             a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))
         });
         let table = Listed { trials: &trials, results: &results, order: &order };
-        files::replace(self.folder.join("sweep.csv"), table.csv().as_bytes())?;
-        for text in table.lines(watch.name()) {
-            line(text)?;
+        if results.iter().any(Option::is_some) {
+            files::replace(self.folder.join("sweep.csv"), table.csv().as_bytes())?;
+            for text in table.lines(watch.name()) {
+                line(text)?;
+            }
         }
         stopped?;
         if interrupt.came() {
