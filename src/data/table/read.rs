@@ -48,7 +48,7 @@ pub struct TableOptions {
 ///
 /// # Errors
 ///
-/// [`Error::Io`](crate::Error::Io) if the file can't be read. [`Error::Data`](crate::Error::Data) with the file and the line if it has no
+/// [`Error::Io`] if the file can't be read. [`Error::Data`] with the file and the line if it has no
 /// items, if a line has another number of fields than the first, if it is no UTF-8 text, if a quote is
 /// never closed, if two columns share a name, or if the first line may be a header or an item.
 pub fn read_table(path: impl AsRef<Path>, options: &TableOptions) -> Result<Table> {
