@@ -140,10 +140,11 @@ fn every_row_is_found_by_its_kind_and_makes_that_kind() {
     std::fs::write(folder.path().join("t10k-labels.idx1-ubyte.gz"), "").unwrap();
     let images = folder.path().to_str().unwrap();
     let photo = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/oracles/images/rgb.png");
-    let files = ["points.CSV.gz", "points.npy", "points.Npz", "points.safetensors"];
+    let files =
+        ["points.CSV.gz", "points.parquet", "points.npy", "points.Npz", "points.safetensors"];
     let files = files.map(|file| format!("no/such/{file}"));
-    let mut named = vec!["digits", "synthetic", images, &files[0], photo];
-    named.extend(files[1..].iter().map(String::as_str));
+    let mut named = vec!["digits", "synthetic", images, &files[0], &files[1], photo];
+    named.extend(files[2..].iter().map(String::as_str));
     assert_eq!(named.len(), READERS.len(), "name something that each reader reads");
     for (row, named) in READERS.iter().zip(named) {
         assert!(std::ptr::eq(*row, reader(named).unwrap()), "{named}");
