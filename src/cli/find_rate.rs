@@ -1,6 +1,5 @@
 //! `caudal find-rate`.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use caudal::data::{self, LoadOptions};
@@ -15,6 +14,7 @@ use super::optimizing::Optimizing;
 use super::output::{line, notes};
 use super::outputs::Outputs;
 use super::report::Report;
+use super::start::Start;
 use super::{Stop, options};
 
 /// Lines of the printed table.
@@ -25,7 +25,8 @@ const SHOWN: usize = 20;
 ///
 /// The smoothed loss is the mean over a twentieth of all steps to each side. The rate to begin with is a quarter of
 /// the one with the lowest smoothed loss, at which training is about to diverge, or the one at which the loss falls
-/// most steeply over the logarithm of the rate, if that is lower. The optimizer's schedule is left out. Only the training part of the data is used.
+/// most steeply over the logarithm of the rate, if that is lower. The optimizer's schedule is left out, and items are
+/// not changed at random. Only the training part of the data is used.
 #[derive(Debug, Args)]
 pub(super) struct FindRate {
     /// A preset's name, a .toml file or a saved .safetensors file [default: the default preset]
@@ -56,9 +57,8 @@ pub(super) struct FindRate {
     dividing: Dividing,
     #[command(flatten)]
     run: options::Run,
-    /// Starts with the weights of a saved model
-    #[arg(long, value_name = "FILE")]
-    init: Option<PathBuf>,
+    #[command(flatten)]
+    start: Start,
     #[command(flatten)]
     report: Report,
     /// Makes the last line of standard output one JSON object
@@ -69,9 +69,10 @@ pub(super) struct FindRate {
 impl FindRate {
     pub(super) fn run(self) -> Result<(), Stop> {
         self.report.check()?;
-        let files = Outputs::default().reads("--init", self.init.as_deref()).reads_data(&self.data);
+        let files =
+            Outputs::default().reads("--init", self.start.init.as_deref()).reads_data(&self.data);
         self.report.outputs(self.dividing.outputs(files)).check()?;
-        let mut model = Model::open(self.model.as_deref())?;
+        let mut model = self.start.freeze(Model::open(self.model.as_deref())?)?;
         model.data = model.data.unfitted();
         self.dividing.set_columns(&mut model.data, false)?;
         let training = &mut model.training;
@@ -86,9 +87,7 @@ impl FindRate {
         let optimizer = Arc::clone(&model.training.optimizer);
         let options = self.run.network(self.seed)?;
         let mut network = Network::from_parts(Arc::clone(&model.graph), optimizer, options)?;
-        if let Some(path) = &self.init {
-            network.load_weights(path)?;
-        }
+        self.start.load(&mut network, false)?;
         let options = RangeTestOptions::default()
             .from(self.from)
             .to(self.to)

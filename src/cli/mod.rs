@@ -27,6 +27,7 @@ mod results;
 mod resume;
 mod simulate;
 mod speedup;
+mod start;
 mod summary;
 mod sweep;
 mod tables;

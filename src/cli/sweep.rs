@@ -1,5 +1,6 @@
 //! `caudal sweep`.
 
+mod base;
 mod settings;
 mod trial;
 
@@ -15,7 +16,8 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser};
 use parking_lot::Mutex;
 use serde_json::json;
 
-use self::settings::{Base, describe, settings, shown};
+use self::base::Base;
+use self::settings::{describe, settings, shown};
 use self::trial::{Trial, TrialResult};
 use super::interrupt::Interrupt;
 use super::output::{line, note, printable};

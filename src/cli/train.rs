@@ -1,7 +1,6 @@
 //! `caudal train`.
 
 mod setup;
-mod start;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -28,6 +27,7 @@ use super::output::{line, note, notes};
 use super::outputs::Outputs;
 use super::record_replay::RecordReplay;
 use super::report::Report;
+use super::start::Start;
 use super::{Stop, options, results, trace};
 
 /// How long each training looks for its speedup afterwards.
@@ -85,14 +85,14 @@ pub(super) struct Train {
     #[command(flatten)]
     optimizing: Optimizing,
     #[command(flatten)]
-    start: start::Start,
+    start: Start,
     /// Saves the model, with all that --resume needs
     #[arg(long, value_name = "FILE")]
     save: Option<PathBuf>,
     /// Goes on with a saved model, be it in the middle of an epoch: with its weights, the optimizer's state
     /// and the step, and with the data, seed, order, limits and patience that it was trained with, so that
     /// the result is that of a training without a break. What options replace is said
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["init", "freeze"])]
     resume: Option<PathBuf>,
     /// Writes what ran where and when in the last ten steps on a whole batch: .json for Perfetto
     /// (Chrome's format), .csv, or .jsonl

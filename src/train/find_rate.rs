@@ -186,7 +186,7 @@ fn rounded(rate: f32) -> f32 {
 impl Network {
     /// Trains a copy of this network from its weights at learning rates that grow from step to step, and tells
     /// the loss of every step, until it has become four times the lowest one or is no number. The network and
-    /// its optimizer's state stay as they are; the optimizer's schedule is left out.
+    /// its optimizer's state stay as they are; the optimizer's schedule is left out, and items are not changed at random.
     ///
     /// ```
     /// use caudal::data::digits;
@@ -218,6 +218,8 @@ impl Network {
         for parameter in graph.parameters() {
             copy.set_weights(&parameter.name, &self.weights(&parameter.name)?)?;
         }
+        copy.balance_classes(data)?;
+        let graph = Arc::clone(copy.graph());
         let steps = options.steps as u64;
         let fit = FitOptions::default()
             .batch_size(options.batch_size)
@@ -361,5 +363,31 @@ mod tests {
         assert_eq!(flat.suggested(), None);
         assert!(flat.to_string().contains("does not fall"), "{flat}");
         assert_eq!(RangeTest { points: Vec::new(), ended: None }.suggested(), None);
+    }
+
+    #[test]
+    fn balanced_classes_are_counted_as_in_a_training() {
+        let data = digits().unwrap().0;
+        let model = |weights: &str| {
+            let text = format!(
+                "[[node]]\nname = 'image'\nkind = 'input'\nshape = [8, 8, 1]\n\
+                 [[node]]\nname = 'flat'\nkind = 'flatten'\ninputs = ['image']\n\
+                 [[node]]\nname = 'scores'\nkind = 'dense'\ninputs = ['flat']\nunits = 10\n\
+                 [[node]]\nname = 'label'\nkind = 'target'\nshape = []\n\
+                 [[node]]\nname = 'loss'\nkind = 'softmax_cross_entropy'\n\
+                 inputs = ['scores', 'label']\nclass_weights = {weights}\n"
+            );
+            let graph = Model::from_toml(&text, "t").unwrap().graph;
+            let options = NetworkOptions::default().workers(1);
+            Network::from_parts(graph, Arc::new(Sgd::new(0.1)), options).unwrap()
+        };
+        let options = RangeTestOptions::default().steps(10);
+        let balanced = model("'balanced'");
+        let test = balanced.find_learning_rate(&data, options).unwrap();
+        let mut counted = model("'balanced'");
+        counted.balance_classes(&data).unwrap();
+        assert_eq!(test, counted.find_learning_rate(&data, options).unwrap());
+        let attributes = balanced.graph().node("loss").unwrap().role.attributes();
+        assert_eq!(attributes["class_weights"].as_str(), Some("balanced"), "the network stays");
     }
 }

@@ -1,4 +1,4 @@
-//! Options for the weights with which a training starts.
+//! Options for the weights with which a training, or the look for its learning rate, starts.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -7,21 +7,21 @@ use caudal::model::Model;
 use caudal::train::Network;
 use clap::Args;
 
-use crate::cli::Stop;
-use crate::cli::output::{note, printable};
+use super::Stop;
+use super::output::{note, printable};
 
 /// With which weights a training starts, and which of them it keeps.
 #[derive(Debug, Args)]
 pub(super) struct Start {
     /// Starts with the weights of a saved model, as far as they fit by name and shape; says which did not
-    #[arg(long, value_name = "FILE", conflicts_with = "resume")]
+    #[arg(long, value_name = "FILE")]
     pub(super) init: Option<PathBuf>,
     /// Takes from --init only parameters whose names fit, as in 'encoder/*' or '*.bias'; may be given several times
     #[arg(long, value_name = "PATTERN", requires = "init")]
     init_only: Vec<String>,
     /// Does not train the layers whose names fit, as `trainable = false` in the model file; may be given several
     /// times
-    #[arg(long, value_name = "PATTERN", conflicts_with = "resume")]
+    #[arg(long, value_name = "PATTERN")]
     freeze: Vec<String>,
 }
 
