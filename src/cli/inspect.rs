@@ -11,7 +11,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::Stop;
-use super::output::{line, printable};
+use super::output::{columns, line, printable};
 
 /// More words of a column are counted, not listed.
 const MOST_WORDS: usize = 12;
@@ -256,32 +256,26 @@ impl Spread {
 }
 
 fn table(arrays: &[(&str, &Tensor)]) -> Vec<String> {
-    let names: Vec<String> = arrays.iter().map(|(name, _)| printable(name)).collect();
-    let shapes: Vec<String> =
-        arrays.iter().map(|(_, tensor)| describe_shape(tensor.shape())).collect();
-    let widest = |texts: &[String], head: &str| {
-        texts.iter().map(|text| text.chars().count()).max().unwrap_or(0).max(head.len())
-    };
-    let (name_width, shape_width) = (widest(&names, "array"), widest(&shapes, "shape"));
-    let mut lines = vec![format!(
-        "{:name_width$}  {:shape_width$}  {:>11}  {:>11}  {:>11}  {:>11}  {:>8}",
-        "array", "shape", "least", "mean", "largest", "deviation", "zeros"
-    )];
-    for ((name, shape), (_, tensor)) in names.iter().zip(&shapes).zip(arrays) {
+    let heads = ["array", "shape", "least", "mean", "largest", "deviation", "zeros", ""];
+    let shown = |number: Option<f32>| number.map_or("-".to_owned(), |it| format!("{it:.4e}"));
+    let row = |(name, tensor): &(&str, &Tensor)| {
         let spread = Spread::of(tensor);
-        let shown = |number: Option<f32>| number.map_or("-".to_owned(), |it| format!("{it:.4e}"));
         let bad = match spread.not_finite {
             0 => String::new(),
-            count => format!("  {count} infinite or no number"),
+            count => format!("{count} infinite or no number"),
         };
-        lines.push(format!(
-            "{name:name_width$}  {shape:shape_width$}  {:>11}  {:>11.4e}  {:>11}  {:>11.4e}  {:>8}{bad}",
+        vec![
+            (*name).to_owned(),
+            describe_shape(tensor.shape()),
             shown(spread.least),
-            spread.mean,
+            format!("{:.4e}", spread.mean),
             shown(spread.largest),
-            spread.deviation,
-            spread.zeros
-        ));
-    }
-    lines
+            format!("{:.4e}", spread.deviation),
+            spread.zeros.to_string(),
+            bad,
+        ]
+    };
+    let heads = heads.map(str::to_owned).to_vec();
+    let rows: Vec<Vec<String>> = [heads].into_iter().chain(arrays.iter().map(row)).collect();
+    columns(&rows, |column| column < 2 || column == 7)
 }

@@ -7,7 +7,7 @@ use caudal::train::{History, NamedTable, Network, Report};
 use serde_json::{Map, Value, json};
 
 use super::legends;
-use super::output::{printable, threads};
+use super::output::{columns, threads};
 
 /// `test loss 0.0912  accuracy 0.9750  (360 items)`, for the part called `part`; with regularizers, how much
 /// of the loss is theirs.
@@ -110,30 +110,18 @@ fn grid(table: &Table, classes: &[String]) -> Vec<String> {
         .map(|row| row.iter().enumerate().map(|(column, &value)| cell(column, value)).collect())
         .collect();
     let is_matrix = table.rows == RIGHT_CLASS;
-    let class = |number: usize| {
-        classes.get(number).map_or_else(|| number.to_string(), |word| printable(word))
-    };
-    let columns: Vec<String> = if is_matrix {
-        (0..table.columns.len()).map(class).collect()
+    let class =
+        |number: usize| classes.get(number).map_or_else(|| number.to_string(), String::clone);
+    let (head, names) = if is_matrix {
+        ("right", (0..table.columns.len()).map(class).collect())
     } else {
-        table.columns.clone()
+        ("", table.columns.clone())
     };
-    let letters = |text: &str| text.chars().count();
-    let widths: Vec<usize> = (0..columns.len())
-        .map(|column| {
-            let cells = rows.iter().map(|row| row[column].len());
-            cells.chain([letters(&columns[column])]).max().unwrap_or(0)
-        })
-        .collect();
-    let head = if is_matrix { "right" } else { "" };
-    let heads = (0..rows.len()).map(class).chain([head.to_owned()]);
-    let widest = heads.map(|head| letters(&head)).max().unwrap_or(0).max(6);
-    let line = |head: &str, cells: &[String]| {
-        let cells = cells.iter().zip(&widths).map(|(cell, &width)| format!("  {cell:>width$}"));
-        format!("{head:>widest$}{}", cells.collect::<String>())
-    };
+    // Most tables have their first column in one place.
+    let line = |head: &str, cells: &[String]| [&[format!("{head:>6}")], cells].concat();
     let rows = rows.iter().enumerate().map(|(number, cells)| line(&class(number), cells));
-    [line(head, &columns)].into_iter().chain(rows).collect()
+    let rows: Vec<Vec<String>> = [line(head, &names)].into_iter().chain(rows).collect();
+    columns(&rows, |_| false)
 }
 
 /// All that was measured, a line an epoch.

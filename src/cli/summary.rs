@@ -13,7 +13,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::Stop;
-use super::output::{line, printable};
+use super::output::{columns, line, printable};
 
 /// Prints a network as a table: its nodes with their inputs, shapes, parameters, memory and work.
 ///
@@ -72,19 +72,12 @@ impl Summary {
             return line(object.to_string());
         }
         let heads = ["node", "kind", "inputs", "shape", "parameters", "bytes", "Mflop"];
-        let cells: Vec<[String; 7]> = rows.iter().map(Row::cells).collect();
-        let letters = |text: &str| text.chars().count();
-        let widths: Vec<usize> = (0..heads.len())
-            .map(|at| cells.iter().map(|row| letters(&row[at])).max().unwrap_or(0))
-            .zip(heads)
-            .map(|(widest, head)| widest.max(head.len()))
-            .collect();
+        let heads = vec![heads.map(str::to_owned).to_vec()];
+        let cells: Vec<Vec<String>> =
+            heads.into_iter().chain(rows.iter().map(Row::cells)).collect();
         line(format!("{}, on batches of {batch}", printable(graph.name())))?;
-        for row in [heads.map(str::to_owned)].iter().chain(&cells) {
-            let padded = row.iter().zip(&widths).enumerate().map(|(at, (cell, &width))| {
-                if at < 4 { format!("{cell:width$}") } else { format!("{cell:>width$}") }
-            });
-            line(padded.collect::<Vec<_>>().join("  ").trim_end())?;
+        for text in columns(&cells, |column| column < 4) {
+            line(text)?;
         }
         for row in rows.iter().filter(|row| !row.note.is_empty()) {
             line(format!("{}: {}", printable(row.name), row.note))?;
@@ -149,14 +142,14 @@ fn row(graph: &Graph, id: NodeId, batch: usize) -> Row<'_> {
 }
 
 impl Row<'_> {
-    fn cells(&self) -> [String; 7] {
+    fn cells(&self) -> Vec<String> {
         let number = |number: f64, digits: usize| {
             if number == 0.0 { String::new() } else { format!("{number:.digits$}") }
         };
-        [
-            printable(self.name),
+        vec![
+            self.name.to_owned(),
             self.kind.to_owned(),
-            printable(&self.inputs.join(", ")),
+            self.inputs.join(", "),
             describe_shape(self.shape),
             number(self.parameters as f64, 0),
             self.bytes.to_string(),

@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use caudal::files;
-use caudal::model::Model;
 use caudal::train::NetworkOptions;
 use caudal::train::callbacks::{Better, Watch};
 use clap::{Args, CommandFactory, FromArgMatches, Parser};
@@ -20,7 +19,7 @@ use self::base::Base;
 use self::settings::{describe, settings, shown};
 use self::trial::{Trial, TrialResult};
 use super::interrupt::Interrupt;
-use super::output::{line, note, printable};
+use super::output::{columns, line, note, printable};
 use super::train::Train;
 use super::{Stop, with_negative_numbers};
 
@@ -79,8 +78,7 @@ struct Each {
 impl Sweep {
     pub(super) fn run(self) -> Result<(), Stop> {
         let base = Base::new(self.model.as_deref())?;
-        let model = Model::open(self.model.as_deref())?;
-        let watch = Watch::of(&model.graph, &self.watch)?;
+        let watch = Watch::of(base.graph(), &self.watch)?;
         let (options, data) = self.options()?;
         let random = self.random.map(|count| count as usize);
         let settings = settings(&self.set, random, self.random_seed)?;
@@ -282,23 +280,9 @@ impl Listed<'_> {
         for head in heads.iter_mut().filter(|head| *head == watch) {
             head.insert(0, '*');
         }
-        let all: Vec<Vec<String>> = [heads]
-            .into_iter()
-            .chain(rows)
-            .map(|row| row.iter().map(|cell| printable(cell)).collect())
-            .collect();
-        let letters = |text: &String| text.chars().count();
-        let widths: Vec<usize> = (0..all[0].len())
-            .map(|at| all.iter().map(|row| letters(&row[at])).max().unwrap_or(0))
-            .collect();
-        let last = widths.len() - 1;
-        let row = |row: &Vec<String>| {
-            let cells = row.iter().zip(&widths).enumerate().map(|(at, (cell, &width))| {
-                if at == last { cell.clone() } else { format!("{cell:>width$}") }
-            });
-            cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
-        };
-        let mut lines: Vec<String> = all.iter().map(row).collect();
+        let last = heads.len() - 1;
+        let all: Vec<Vec<String>> = [heads].into_iter().chain(rows).collect();
+        let mut lines = columns(&all, |column| column == last);
         lines.push(format!("* sorted by {watch} of the validation part"));
         lines
     }

@@ -1,7 +1,9 @@
 //! The model of a sweep, with what each training sets in it.
 
 use std::path::Path;
+use std::sync::Arc;
 
+use caudal::graph::Graph;
 use caudal::model::Model;
 use caudal::presets;
 use toml::{Table, Value};
@@ -12,6 +14,7 @@ use crate::cli::Stop;
 /// The model that a sweep begins with.
 pub(super) struct Base {
     name: String,
+    graph: Arc<Graph>,
     /// The text of its file; nothing for a preset, whose arguments may be set too.
     text: Option<String>,
 }
@@ -31,7 +34,12 @@ impl Base {
         } else {
             None
         };
-        Ok(Self { name, text })
+        Ok(Self { name, graph: model.graph, text })
+    }
+
+    /// The network that it begins with.
+    pub(super) fn graph(&self) -> &Graph {
+        &self.graph
     }
 
     /// The text of a model file with a setting, and what is left of it for options of `caudal train`.
