@@ -170,7 +170,7 @@ impl<M: Message, P: Primitives> Core<M, P> {
                     tasks.map(|task| P::Channel::new(task.in_degree as usize)).collect()
                 });
                 self.opening
-                    .get_or_init(|| self.tasks.iter().map(|_| P::Monitor::new(())).collect());
+                    .get_or_init(|| self.tasks.iter().map(|_| P::Monitor::new((), 0)).collect());
             }
             Delivery::Actors => {
                 self.actors.get_or_init(|| Actors::new(&self.graph));

@@ -1,6 +1,7 @@
 //! Graphs of tasks: what there is to do, and who waits for whom. They say nothing of what a task computes.
 
 use std::ops::Range;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::index::{
@@ -142,6 +143,8 @@ pub struct TaskGraph {
     pub(crate) buffers: BufferUse,
     /// Seconds of a task whose cost nobody has said, as its last run tells; the bits of a number.
     pub(crate) typical: AtomicU64,
+    /// Work over critical path, once somebody asked.
+    pub(super) parallelism: OnceLock<f64>,
     /// What else tells this graph from others with the same tasks.
     pub(crate) variant: Vec<u64>,
 }
@@ -185,6 +188,7 @@ impl TaskGraph {
             state: StateUse::default(),
             buffers: BufferUse::default(),
             typical: AtomicU64::new(f64::INFINITY.to_bits()),
+            parallelism: OnceLock::new(),
             variant: Vec::new(),
         }
     }

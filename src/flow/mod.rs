@@ -12,6 +12,7 @@ pub(crate) mod core;
 mod fingerprint;
 pub(crate) mod graph;
 pub(crate) mod holders;
+mod idle;
 mod inbox;
 pub(crate) mod index;
 mod live;
@@ -20,6 +21,7 @@ pub(crate) mod message;
 mod model_check;
 mod nodes;
 mod observer;
+mod pace;
 pub mod policy;
 mod pool;
 pub(crate) mod program;
@@ -47,9 +49,12 @@ pub use nodes::{
     Flow, FlowBuilder, FlowRun, Inputs, Output, Part, Port, Shared, Signal, Sink, Source,
 };
 pub use observer::{CancelToken, MessageEvent, Observer, PartEvent};
+pub(crate) use pace::Pace;
 pub use pool::Pool;
 pub(crate) use pool::SPINS;
-pub(crate) use rules::{share, takes_more, to_wake};
+pub(crate) use rules::{
+    COMER_WAKES, LOOKS_AGAIN, PUBLISHER_WAKES, active, share, takes_more, to_wake,
+};
 pub use sequential::Sequential;
 pub(crate) use stopwatch::Stopwatch;
 

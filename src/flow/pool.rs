@@ -17,8 +17,8 @@ use super::worker::Worker;
 use super::{Execute, Executor, TaskGraph};
 use crate::error::{Error, Result};
 
-/// How often a worker looks for work before it parks, where every worker has a core.
-pub(crate) const SPINS: usize = 4000;
+/// How often a worker looks for work before it parks, where all that are awake have a core.
+pub(crate) const SPINS: usize = 1500;
 
 /// The production executor: `workers` threads, the calling one included.
 ///
@@ -63,8 +63,7 @@ impl Pool {
         }
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let name = policy.name().to_owned();
-        let spins = if workers <= cores { SPINS } else { 0 };
-        let queue = Arc::new(Queue::new(policy, workers, spins));
+        let queue = Arc::new(Queue::new(policy, workers, cores, SPINS));
         let left = Arc::new((Mutex::new(0), Condvar::new()));
         let threads = if workers > 1 {
             let threads = rayon::ThreadPoolBuilder::new()

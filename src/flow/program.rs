@@ -15,6 +15,10 @@ pub(crate) trait Program: Send + Sync + 'static {
     /// Whether who fires a task takes all messages out of its ports.
     const TAKES: bool;
 
+    /// Whether its tasks may wait for something that is not a core, so that more of them at once than there are
+    /// cores may be of use.
+    const MAY_WAIT: bool;
+
     /// The engine's half of the run.
     fn core(&self) -> &Core<Self::Message, Self::Primitives>;
 

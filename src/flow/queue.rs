@@ -1,10 +1,9 @@
-//! The ready parts of a run, and the workers that wait for them.
-//!
-//! The README in this folder says why no wake-up is lost and how a stall is told from a pause.
+//! The ready parts of a run, under one lock. `idle.rs` has what workers do who find none.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use super::core::describe_panic;
 use super::graph::TaskGraph;
@@ -12,43 +11,65 @@ use super::index::TaskIndex;
 use super::policy::{Policy, ReadyPart};
 use super::program::Program;
 use super::ready_set::ReadySet;
-use super::rules::{share, takes_more, to_wake};
+use super::rules::{PUBLISHER_WAKES, active, share, takes_more};
 use super::sync::{Atomic, Monitor, Primitives};
 use super::work::{Ended, Work, end_part};
-use super::worker::Worker;
+use super::worker::{CALLER, Worker};
 
 /// A policy under a lock, and how many parts it holds.
 pub(super) struct Queue<P: Primitives> {
-    state: P::Monitor<State<P>>,
-    /// Parts in the policy: looked at without the lock.
-    ready_parts: P::Number,
-    /// Counts what may change a policy's answer: parts that came, went or ended.
-    changes: P::Number,
-    done: P::Flag,
-    /// How often a worker looks for work before it sleeps.
-    spins: usize,
-    workers: usize,
+    pub(super) state: Padded<P::Monitor<State<P>>>,
+    /// What is looked at without the lock.
+    pub(super) seen: Padded<Seen<P>>,
+    /// The run is over.
+    pub(super) done: Padded<P::Flag>,
+    /// How many workers look for parts without the lock.
+    pub(super) looking: Padded<P::Counter>,
+    /// How often a worker looks for work before it sleeps, where all that are awake have a core.
+    pub(super) spins: usize,
+    pub(super) workers: usize,
+    /// How many cores there are for them.
+    pub(super) cores: usize,
     /// Whether the policy is asked for, and told of, every part.
-    supervised: bool,
+    pub(super) supervised: bool,
+    /// What times are counted from.
+    pub(super) made: Instant,
+}
+
+/// On cache lines of its own, so that who looks at it does not slow who writes beside it.
+#[repr(align(128))]
+pub(super) struct Padded<T>(pub(super) T);
+
+/// How the queue stands, written under the lock.
+pub(super) struct Seen<P: Primitives> {
+    /// Parts in the policy.
+    pub(super) ready_parts: P::Number,
+    /// Counts what may change a policy's answer: parts that came, went or ended.
+    pub(super) changes: P::Number,
+    /// How many workers may be awake.
+    pub(super) active: P::Number,
 }
 
 /// What the lock protects.
-struct State<P: Primitives> {
+pub(super) struct State<P: Primitives> {
     policy: Box<dyn Policy>,
-    run: Option<Arc<dyn Work<P>>>,
+    pub(super) run: Option<Arc<dyn Work<P>>>,
     /// The run's tasks.
     graph: Option<Arc<TaskGraph>>,
     /// What the policy holds.
     ready: ReadySet,
     /// Why the policy is asked no more during this run.
     fault: Option<Fault>,
-    sleeping: usize,
+    /// Who sleeps, and has not been woken; the last one to fall asleep is woken first.
+    pub(super) sleepers: Vec<usize>,
+    /// How many have been woken and do not have the lock yet.
+    pub(super) waking: usize,
     /// How many idle workers have found nothing since the change after which they are counted.
-    refused: usize,
-    refused_since: usize,
+    pub(super) refused: usize,
+    pub(super) refused_since: usize,
     /// The change after which all sleepers were last woken to look again.
-    nudged_at: Option<usize>,
-    stopping: bool,
+    pub(super) nudged_at: Option<usize>,
+    pub(super) stopping: bool,
 }
 
 /// What a policy did wrong.
@@ -69,46 +90,69 @@ pub(super) enum Found {
     Stalled,
 }
 
-type Guard<'a, P> = <<P as Primitives>::Monitor<State<P>> as Monitor<State<P>>>::Guard<'a>;
+pub(super) type Guard<'a, P> =
+    <<P as Primitives>::Monitor<State<P>> as Monitor<State<P>>>::Guard<'a>;
 
 impl<P: Primitives> State<P> {
     /// Calls the policy, unless it did something wrong in this run.
     fn ask<T>(&mut self, call: impl FnOnce(&mut dyn Policy) -> T) -> Option<T> {
-        if self.fault.is_some() {
-            return None;
-        }
-        // A panic must not unwind through a worker, or the run would never end.
-        match catch_unwind(AssertUnwindSafe(|| call(self.policy.as_mut()))) {
-            Ok(answer) => Some(answer),
-            Err(panic) => {
-                self.fault = Some(Fault::Panicked(describe_panic(panic.as_ref())));
-                None
-            }
-        }
+        ask(&mut self.policy, &mut self.fault, call)
     }
 
-    /// The part that the policy gives to `worker`, if it holds it.
-    fn pop(&mut self, worker: usize) -> Option<ReadyPart> {
-        let part = self.ask(|policy| policy.pop(worker)).flatten()?;
+    /// The part that the policy gives to `worker`, and, if it is short, up to `share` others into `taken`.
+    fn pop(
+        &mut self,
+        worker: usize,
+        share: usize,
+        taken: &mut Vec<ReadyPart>,
+    ) -> Option<ReadyPart> {
         let graph = self.graph.as_deref()?;
-        if let Some(task) = graph.tasks.get(part.task.index())
-            && part.part < task.parts
-            && self.ready.remove(task.place(part.part))
-        {
-            return Some(part);
+        let (mut first, mut gave) = (None, None);
+        ask(&mut self.policy, &mut self.fault, |policy| {
+            let mut seconds = 0.0;
+            while first.is_none() || takes_more(taken.len(), share, seconds) {
+                let Some(part) = policy.pop(worker) else { break };
+                let task = graph.tasks.get(part.task.index()).filter(|task| part.part < task.parts);
+                if !task.is_some_and(|task| self.ready.remove(task.place(part.part))) {
+                    gave = Some(part);
+                    break;
+                }
+                seconds += graph.part_seconds(part.task);
+                match first {
+                    None => first = Some(part),
+                    Some(_) => taken.push(part),
+                }
+            }
+        });
+        if let Some(part) = gave {
+            self.fault = Some(Fault::Gave(part));
         }
-        self.fault = Some(Fault::Gave(part));
-        None
+        first
     }
+}
 
-    /// What a part is estimated at.
-    fn seconds(&self, part: ReadyPart) -> f64 {
-        self.graph.as_ref().map_or(0.0, |graph| graph.part_seconds(part.task))
+/// Calls the policy, unless it did something wrong in this run.
+fn ask<T>(
+    policy: &mut Box<dyn Policy>,
+    fault: &mut Option<Fault>,
+    call: impl FnOnce(&mut dyn Policy) -> T,
+) -> Option<T> {
+    if fault.is_some() {
+        return None;
+    }
+    // A panic must not unwind through a worker, or the run would never end.
+    match catch_unwind(AssertUnwindSafe(|| call(policy.as_mut()))) {
+        Ok(answer) => Some(answer),
+        Err(panic) => {
+            *fault = Some(Fault::Panicked(describe_panic(panic.as_ref())));
+            None
+        }
     }
 }
 
 impl<P: Primitives> Queue<P> {
-    pub(super) fn new(policy: Box<dyn Policy>, workers: usize, spins: usize) -> Self {
+    /// A queue for `workers` workers, who have `cores` cores and look `spins` times before they sleep.
+    pub(super) fn new(policy: Box<dyn Policy>, workers: usize, cores: usize, spins: usize) -> Self {
         let supervised = policy.supervises();
         let state = State {
             policy,
@@ -116,20 +160,25 @@ impl<P: Primitives> Queue<P> {
             graph: None,
             ready: ReadySet::default(),
             fault: None,
-            sleeping: 0,
+            sleepers: Vec::with_capacity(workers),
+            waking: 0,
             refused: 0,
             refused_since: 0,
             nudged_at: None,
             stopping: false,
         };
+        let number = P::Number::new;
+        let seen = Seen { ready_parts: number(0), changes: number(0), active: number(workers) };
         Self {
-            state: P::Monitor::new(state),
-            ready_parts: P::Number::new(0),
-            changes: P::Number::new(0),
-            done: P::Flag::new(true),
+            state: Padded(P::Monitor::new(state, workers)),
+            seen: Padded(seen),
+            done: Padded(P::Flag::new(true)),
+            looking: Padded(P::Counter::new(0)),
             spins,
             workers,
+            cores,
             supervised,
+            made: Instant::now(),
         }
     }
 
@@ -137,33 +186,46 @@ impl<P: Primitives> Queue<P> {
         self.supervised
     }
 
+    /// Whether there is one worker, so that ready parts may wait outside the queue.
+    pub(super) fn waits_for_nobody(&self) -> bool {
+        self.workers == 1
+    }
+
     /// Calls the policy while no run is under way.
     pub(super) fn with_policy<T>(&self, call: impl FnOnce(&mut dyn Policy) -> T) -> T {
-        call(self.state.lock().policy.as_mut())
+        call(self.state.0.lock().policy.as_mut())
     }
 
     /// Begins a run, after the policy has agreed to it.
     pub(super) fn begin(&self, run: &Arc<dyn Work<P>>) {
-        let mut state = self.state.lock();
-        self.done.store(false, Ordering::Relaxed);
+        let mut state = self.state.0.lock();
+        self.done.0.store(false, Ordering::Relaxed);
         state.run = Some(Arc::clone(run));
         state.graph = Some(Arc::clone(run.graph()));
         state.ready.clear(run.graph().part_count());
         state.fault = None;
+        // A policy that supervises may have parts for certain workers.
+        let all = self.supervised || run.may_wait();
+        let active = if all {
+            self.workers
+        } else {
+            active(self.workers, self.cores, run.graph().parallelism())
+        };
+        self.seen.0.active.store(active, Ordering::Relaxed);
         self.publish(&mut state, run.graph(), &run.graph().sources, 0);
-        self.unlock_and_wake(state);
+        self.unlock_and_wake(state, PUBLISHER_WAKES);
     }
 
     /// Lets go of the run that has ended.
     pub(super) fn end(&self) {
-        let mut state = self.state.lock();
+        let mut state = self.state.0.lock();
         (state.run, state.graph) = (None, None);
     }
 
     /// Drops what a policy still holds after a stall, so that the next run begins with nothing. Gives back
     /// what the policy did wrong, if that is known.
     pub(super) fn forget(&self) -> Option<Fault> {
-        let mut state = self.state.lock();
+        let mut state = self.state.0.lock();
         let fault = state.fault.take();
         for _ in 0..state.ready.parts() {
             // Whatever it gives is thrown away.
@@ -171,33 +233,36 @@ impl<P: Primitives> Queue<P> {
                 break;
             }
         }
-        self.ready_parts.store(0, Ordering::Relaxed);
-        self.done.store(true, Ordering::Release);
+        self.seen.0.ready_parts.store(0, Ordering::Relaxed);
+        self.done.0.store(true, Ordering::Release);
         fault
     }
 
     /// Ends every worker but the caller.
     pub(super) fn stop(&self) {
-        self.state.lock().stopping = true;
-        self.state.wake_all();
+        let mut state = self.state.0.lock();
+        state.stopping = true;
+        self.wake_all(&mut state);
     }
 
     /// Whether no part waits, as far as can be seen without the lock.
     pub(super) fn is_empty(&self) -> bool {
-        self.ready_parts.load(Ordering::Relaxed) == 0
+        self.seen.0.ready_parts.load(Ordering::Relaxed) == 0
     }
 
     /// The run's last task has ended.
     pub(super) fn finish(&self) {
-        self.finish_locked(self.state.lock());
+        self.finish_locked(self.state.0.lock());
     }
 
-    fn finish_locked(&self, state: Guard<'_, P>) {
-        self.done.store(true, Ordering::Release);
-        let sleeping = state.sleeping;
-        drop(state);
-        if sleeping > 0 {
-            self.state.wake_all();
+    fn finish_locked(&self, mut state: Guard<'_, P>) {
+        self.done.0.store(true, Ordering::Release);
+        let asleep = state.sleepers.iter().position(|&worker| worker == CALLER);
+        if let Some(place) = asleep {
+            state.sleepers.remove(place);
+            state.waking += 1;
+            drop(state);
+            self.state.0.wake(CALLER);
         }
     }
 
@@ -207,13 +272,14 @@ impl<P: Primitives> Queue<P> {
         &self,
         worker: usize,
         graph: &TaskGraph,
-        ready: &[TaskIndex],
+        ready: &mut Vec<TaskIndex>,
         taken: &mut Vec<ReadyPart>,
     ) -> Option<ReadyPart> {
-        let mut state = self.state.lock();
+        let mut state = self.state.0.lock();
         self.publish(&mut state, graph, ready, worker);
+        ready.clear();
         let next = if taken.is_empty() { self.take(&mut state, worker, taken) } else { None };
-        self.unlock_and_wake(state);
+        self.unlock_and_wake(state, PUBLISHER_WAKES);
         next
     }
 
@@ -228,7 +294,7 @@ impl<P: Primitives> Queue<P> {
         program: &T,
         ready: &mut Vec<TaskIndex>,
     ) -> Option<ReadyPart> {
-        let mut state = self.state.lock();
+        let mut state = self.state.0.lock();
         state.ask(|policy| policy.done(part, worker));
         ready.clear();
         if end_part(program, part, ended, worker, ready) == Ended::Run {
@@ -237,7 +303,7 @@ impl<P: Primitives> Queue<P> {
         }
         self.publish(&mut state, &program.core().graph, ready, worker);
         let next = self.take(&mut state, worker, &mut Vec::new());
-        self.unlock_and_wake(state);
+        self.unlock_and_wake(state, PUBLISHER_WAKES);
         next
     }
 
@@ -246,38 +312,29 @@ impl<P: Primitives> Queue<P> {
         let mut parts = 0;
         for &task in ready {
             let described = &graph.tasks[task];
-            let count = described.parts;
-            for part in 0..count {
+            for part in 0..described.parts {
                 state.ready.add(described.place(part));
-                state.ask(|policy| policy.push(ReadyPart { task, part }, worker));
             }
-            parts += count as usize;
+            parts += described.parts as usize;
         }
+        state.ask(|policy| {
+            for &task in ready {
+                for part in 0..graph.tasks[task].parts {
+                    policy.push(ReadyPart { task, part }, worker);
+                }
+            }
+        });
         // Under the lock, so that plain reads and writes of the counts do not race.
-        self.ready_parts.store(self.ready_parts.load(Ordering::Relaxed) + parts, Ordering::Relaxed);
-        self.note_change();
+        let seen = &self.seen.0;
+        seen.ready_parts.store(seen.ready_parts.load(Ordering::Relaxed) + parts, Ordering::Relaxed);
+        // The end of a part is a change for a policy that supervises, even if nothing came of it.
+        self.note_changes(parts.max(1));
     }
 
-    /// Counts a change, under the lock.
-    fn note_change(&self) {
-        let changes = self.changes.load(Ordering::Relaxed);
-        self.changes.store(changes.wrapping_add(1), Ordering::Relaxed);
-    }
-
-    /// Lets go of the lock, and wakes at most one worker for every ready part; or everybody, where
-    /// the policy may have the part for one worker only.
-    fn unlock_and_wake(&self, state: Guard<'_, P>) {
-        let ready = self.ready_parts.load(Ordering::Relaxed);
-        let sleeping = state.sleeping;
-        drop(state);
-        let wake = to_wake(self.supervised, sleeping, ready);
-        if self.supervised && wake > 0 {
-            self.state.wake_all();
-            return;
-        }
-        for _ in 0..wake {
-            self.state.wake_one();
-        }
+    /// Counts changes, under the lock.
+    fn note_changes(&self, count: usize) {
+        let changes = self.seen.0.changes.load(Ordering::Relaxed);
+        self.seen.0.changes.store(changes.wrapping_add(count), Ordering::Relaxed);
     }
 
     /// The next part by the policy, and, if it is short, a fair share of others into `taken`.
@@ -287,34 +344,31 @@ impl<P: Primitives> Queue<P> {
         worker: usize,
         taken: &mut Vec<ReadyPart>,
     ) -> Option<ReadyPart> {
-        let ready = self.ready_parts.load(Ordering::Relaxed);
+        let seen = &self.seen.0;
+        let ready = seen.ready_parts.load(Ordering::Relaxed);
         if ready == 0 {
             return None;
         }
-        let first = state.pop(worker)?;
-        let mut left = ready - 1;
-        if !self.supervised {
-            let share = share(left, self.workers);
-            let mut seconds = state.seconds(first);
-            while takes_more(taken.len(), share, seconds) {
-                let Some(part) = state.pop(worker) else { break };
-                seconds += state.seconds(part);
-                taken.push(part);
-            }
-            left -= taken.len();
-            taken.reverse();
-        }
-        self.ready_parts.store(left, Ordering::Relaxed);
-        self.note_change();
-        if self.supervised && left > 0 && state.sleeping > 0 {
+        let share =
+            if self.supervised { 0 } else { share(ready - 1, seen.active.load(Ordering::Relaxed)) };
+        let first = state.pop(worker, share, taken)?;
+        let left = ready - 1 - taken.len();
+        taken.reverse();
+        seen.ready_parts.store(left, Ordering::Relaxed);
+        self.note_changes(1 + taken.len());
+        if self.supervised && left > 0 {
             // What a policy has for the others may depend on what this worker does.
-            self.state.wake_all();
+            self.wake_all(state);
         }
         Some(first)
     }
 
     /// As [`Queue::take`], for a worker that may not know the run yet.
-    fn take_idle(&self, state: &mut State<P>, worker: &mut Worker<P>) -> Option<ReadyPart> {
+    pub(super) fn take_idle(
+        &self,
+        state: &mut State<P>,
+        worker: &mut Worker<P>,
+    ) -> Option<ReadyPart> {
         let part = self.take(state, worker.number, &mut worker.taken)?;
         let known = worker.run.as_ref().zip(state.run.as_ref());
         if !known
@@ -323,73 +377,5 @@ impl<P: Primitives> Queue<P> {
             worker.run.clone_from(&state.run);
         }
         Some(part)
-    }
-
-    /// Looks for a part: spins first, then sleeps.
-    pub(super) fn find(&self, worker: &mut Worker<P>) -> Found {
-        let mut refused_at = None;
-        for _ in 0..self.spins {
-            let changes = self.changes.load(Ordering::Relaxed);
-            if !self.is_empty() && refused_at != Some(changes) {
-                let mut state = self.state.lock();
-                if let Some(part) = self.take_idle(&mut state, worker) {
-                    return Found::Part(part);
-                }
-                refused_at = Some(self.changes.load(Ordering::Relaxed));
-            }
-            if worker.is_caller() && self.done.load(Ordering::Acquire) {
-                return Found::End;
-            }
-            std::hint::spin_loop();
-        }
-        self.park(worker)
-    }
-
-    fn park(&self, worker: &mut Worker<P>) -> Found {
-        let mut state = self.state.lock();
-        let mut refused_at = None;
-        loop {
-            if let Some(part) = self.take_idle(&mut state, worker) {
-                return Found::Part(part);
-            }
-            let done = self.done.load(Ordering::Acquire);
-            if state.stopping || (worker.is_caller() && done) {
-                return Found::End;
-            }
-            if !done && self.is_stalled(&mut state, &mut refused_at) && worker.is_caller() {
-                return Found::Stalled;
-            }
-            worker.run = None;
-            state.sleeping += 1;
-            state = self.state.sleep(state);
-            state.sleeping -= 1;
-        }
-    }
-
-    /// Whether nothing will ever happen again: nothing came, went or ended since every worker was
-    /// refused, and who is refused runs nothing. `refused_at` is the last change at which the worker
-    /// who asks, who has just been refused, was counted.
-    fn is_stalled(&self, state: &mut State<P>, refused_at: &mut Option<usize>) -> bool {
-        let changes = self.changes.load(Ordering::Relaxed);
-        if state.refused_since != changes {
-            state.refused_since = changes;
-            state.refused = 0;
-        }
-        let counted = *refused_at != Some(changes);
-        if counted {
-            *refused_at = Some(changes);
-            state.refused += 1;
-        }
-        let stalled = state.refused == self.workers;
-        let nudge = state.sleeping + 1 == self.workers && state.nudged_at != Some(changes);
-        if stalled && counted {
-            // The caller sleeps, unless it is the one who asks, and has to see this.
-            self.state.wake_all();
-        } else if !stalled && nudge {
-            // The others fell asleep before the last change: they look again, once.
-            state.nudged_at = Some(changes);
-            self.state.wake_all();
-        }
-        stalled
     }
 }

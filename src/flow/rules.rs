@@ -9,7 +9,8 @@ const MOST_TAKEN: usize = 16;
 /// How many more parts a worker may take together, with `left` others waiting for `workers` workers: a fair
 /// share of them.
 pub(crate) fn share(left: usize, workers: usize) -> usize {
-    (left / (2 * workers)).min(MOST_TAKEN)
+    let fair = if workers == 1 { left } else { left / (2 * workers) };
+    fair.min(MOST_TAKEN)
 }
 
 /// Whether a worker takes another part to those that it has taken, which are estimated at `seconds`.
@@ -17,8 +18,24 @@ pub(crate) fn takes_more(taken: usize, share: usize, seconds: f64) -> bool {
     taken < share && seconds < TAKEN_SECONDS
 }
 
-/// How many of those who sleep a publisher wakes: one for every ready part; or everybody, where the policy may
-/// have the part for one worker only.
-pub(crate) fn to_wake(supervised: bool, sleeping: usize, ready: usize) -> usize {
-    if supervised && ready > 0 { sleeping } else { sleeping.min(ready) }
+/// Nanoseconds until a worker that leaves parts to others looks again: each look takes the count of parts away from
+/// who writes it.
+pub(crate) const LOOKS_AGAIN: u64 = 1000;
+
+/// How many of `workers` workers may be awake, on so many cores, for a graph that could keep `parallelism` workers
+/// at work all the time: twice as many, since a graph is not as wide everywhere. More would only stand in each
+/// other's way.
+pub(crate) fn active(workers: usize, cores: usize, parallelism: f64) -> usize {
+    // From a float, as many as there can be.
+    workers.min(cores).min((2.0 * parallelism).ceil() as usize).max(1)
+}
+
+/// How many sleepers a worker wakes at most: one that publishes has parts of its own to run; one that comes
+/// has just been idle, and so many may follow each that comes.
+pub(crate) const PUBLISHER_WAKES: usize = 1;
+pub(crate) const COMER_WAKES: usize = 2;
+
+/// How many of those who may be woken are: one for every ready part for which nobody comes, and at most so many.
+pub(crate) fn to_wake(ready: usize, coming: usize, sleeping: usize, most: usize) -> usize {
+    ready.saturating_sub(coming).min(sleeping).min(most)
 }

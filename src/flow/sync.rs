@@ -5,6 +5,7 @@
 
 use std::ops::DerefMut;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender};
 use parking_lot::{Condvar, Mutex, MutexGuard};
@@ -16,6 +17,11 @@ pub(crate) trait Primitives: Sized + 'static {
     type Counter: Counter;
     type Monitor<T: Send>: Monitor<T>;
     type Channel<T: Send>: Channel<T>;
+
+    /// Nanoseconds since then.
+    fn now(since: Instant) -> u64 {
+        since.elapsed().as_nanos() as u64
+    }
 
     /// Does `first`, then `then`: a message is laid down before it is counted.
     #[inline]
@@ -36,6 +42,9 @@ pub(crate) trait Atomic<T>: Send + Sync {
 pub(crate) trait Counter: Atomic<u32> {
     /// Takes 1 away; gives what it was.
     fn count_down(&self, ordering: Ordering) -> u32;
+
+    /// Adds 1.
+    fn count_up(&self, ordering: Ordering);
 }
 
 /// A value under a lock, and those who sleep until it has changed.
@@ -44,12 +53,13 @@ pub(crate) trait Monitor<T>: Send + Sync {
     where
         Self: 'a;
 
-    fn new(value: T) -> Self;
+    /// With a place for each of so many sleepers.
+    fn new(value: T, sleepers: usize) -> Self;
     fn lock(&self) -> Self::Guard<'_>;
-    /// Lets go of the lock, sleeps until woken, and takes it again.
-    fn sleep<'a>(&'a self, guard: Self::Guard<'a>) -> Self::Guard<'a>;
-    fn wake_one(&self);
-    fn wake_all(&self);
+    /// Lets go of the lock, sleeps in a place until woken there, and takes the lock again.
+    fn sleep<'a>(&'a self, guard: Self::Guard<'a>, place: usize) -> Self::Guard<'a>;
+    /// Wakes who sleeps there.
+    fn wake(&self, place: usize);
 }
 
 /// A queue of messages with room for a fixed number of them, which never blocks.
@@ -106,12 +116,17 @@ impl Counter for AtomicU32 {
     fn count_down(&self, ordering: Ordering) -> u32 {
         self.fetch_sub(1, ordering)
     }
+
+    #[inline]
+    fn count_up(&self, ordering: Ordering) {
+        self.fetch_add(1, ordering);
+    }
 }
 
 #[derive(Debug)]
 pub(crate) struct NativeMonitor<T> {
     value: Mutex<T>,
-    changed: Condvar,
+    places: Vec<Condvar>,
 }
 
 impl<T: Send> Monitor<T> for NativeMonitor<T> {
@@ -120,8 +135,9 @@ impl<T: Send> Monitor<T> for NativeMonitor<T> {
     where
         Self: 'a;
 
-    fn new(value: T) -> Self {
-        Self { value: Mutex::new(value), changed: Condvar::new() }
+    fn new(value: T, sleepers: usize) -> Self {
+        let places = (0..sleepers).map(|_| Condvar::new()).collect();
+        Self { value: Mutex::new(value), places }
     }
 
     #[inline]
@@ -129,17 +145,13 @@ impl<T: Send> Monitor<T> for NativeMonitor<T> {
         self.value.lock()
     }
 
-    fn sleep<'a>(&'a self, mut guard: Self::Guard<'a>) -> Self::Guard<'a> {
-        self.changed.wait(&mut guard);
+    fn sleep<'a>(&'a self, mut guard: Self::Guard<'a>, place: usize) -> Self::Guard<'a> {
+        self.places[place].wait(&mut guard);
         guard
     }
 
-    fn wake_one(&self) {
-        self.changed.notify_one();
-    }
-
-    fn wake_all(&self) {
-        self.changed.notify_all();
+    fn wake(&self, place: usize) {
+        self.places[place].notify_one();
     }
 }
 

@@ -36,6 +36,9 @@ pub(super) trait Work<P: Primitives>: Send + Sync {
 
     fn begin(&self, delivery: Delivery);
 
+    /// Whether its tasks may wait for something that is not a core.
+    fn may_wait(&self) -> bool;
+
     /// Runs `part`, and what `worker` may go on with without another look into the queue.
     fn work_on(&self, part: ReadyPart, worker: &mut Worker<P>, queue: &Queue<P>);
 
@@ -60,6 +63,10 @@ impl<T: Program> Work<T::Primitives> for T {
 
     fn begin(&self, delivery: Delivery) {
         self.core().begin(delivery);
+    }
+
+    fn may_wait(&self) -> bool {
+        T::MAY_WAIT
     }
 
     fn work_on(

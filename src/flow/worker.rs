@@ -3,11 +3,15 @@
 use std::sync::Arc;
 
 use super::index::TaskIndex;
+use super::pace::Pace;
 use super::policy::ReadyPart;
 use super::program::Program;
 use super::queue::{Found, Queue};
 use super::sync::Primitives;
 use super::work::{Ended, Work, end_part, run_part};
+
+/// The worker that is the thread which waits for the run's end.
+pub(super) const CALLER: usize = 0;
 
 /// What one thread keeps to itself.
 pub(super) struct Worker<P: Primitives> {
@@ -17,16 +21,18 @@ pub(super) struct Worker<P: Primitives> {
     ready: Vec<TaskIndex>,
     /// Short parts taken together, last first.
     pub(super) taken: Vec<ReadyPart>,
+    /// How fast it has seen parts come and go.
+    pub(super) pace: Pace,
 }
 
 impl<P: Primitives> Worker<P> {
     pub(super) fn new(number: usize) -> Self {
-        Self { number, run: None, ready: Vec::new(), taken: Vec::new() }
+        Self { number, run: None, ready: Vec::new(), taken: Vec::new(), pace: Pace::default() }
     }
 
     /// Whether it is the thread that waits for the run's end.
     pub(super) fn is_caller(&self) -> bool {
-        self.number == 0
+        self.number == CALLER
     }
 
     /// Runs parts until there is nothing more to do for this thread.
@@ -65,21 +71,21 @@ impl<P: Primitives> Worker<P> {
         if queue.is_supervised() {
             return queue.end_supervised(self.number, part, ended, program, &mut self.ready);
         }
-        self.ready.clear();
-        match end_part(program, part, ended, self.number, &mut self.ready) {
-            Ended::Part => return None,
-            Ended::Task => {}
-            Ended::Run => {
-                queue.finish();
-                return None;
-            }
+        if end_part(program, part, ended, self.number, &mut self.ready) == Ended::Run {
+            queue.finish();
+            return None;
         }
         let &first = self.ready.first()?;
+        if queue.waits_for_nobody() && !self.taken.is_empty() {
+            // Nobody else would take them: they are published together, when what was taken has run.
+            return None;
+        }
         let graph = &*program.core().graph;
         let alone = self.ready.len() == 1 && graph.tasks[first].parts == 1;
         if alone && self.taken.is_empty() && queue.is_empty() {
+            self.ready.clear();
             return Some(ReadyPart { task: first, part: 0 });
         }
-        queue.publish_and_take(self.number, graph, &self.ready, &mut self.taken)
+        queue.publish_and_take(self.number, graph, &mut self.ready, &mut self.taken)
     }
 }

@@ -43,6 +43,7 @@ impl Program for RunState {
 
     /// Every part looks at its handles.
     const TAKES: bool = false;
+    const MAY_WAIT: bool = false;
 
     #[inline]
     fn core(&self) -> &Core<Handle> {

@@ -16,7 +16,7 @@ use super::traffic::{Copies, Traffic};
 use super::{Machine, PartCosts, Simulation};
 use crate::error::Result;
 use crate::flow::policy::{Policy, ReadyPart};
-use crate::flow::{PartEvent, TaskGraph, TaskIndex};
+use crate::flow::{COMER_WAKES, PUBLISHER_WAKES, Pace, PartEvent, TaskGraph, TaskIndex, active};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum State {
@@ -38,15 +38,17 @@ struct Worker {
     /// When it began to schedule.
     scheduling_since: f64,
     /// The change after which the policy had nothing for it.
-    refused_at: Option<u64>,
+    refused_at: Option<usize>,
     /// Until when it has the lock that it asked for last.
     locked_until: f64,
     part: ReadyPart,
     /// Seconds that the part still takes alone.
     left: f64,
     started: f64,
+    /// Tasks that it has made ready and not published.
     ready: Vec<TaskIndex>,
     taken: Vec<ReadyPart>,
+    pace: Pace,
     busy: f64,
     scheduling: f64,
 }
@@ -71,8 +73,10 @@ pub(super) struct Engine<'a> {
     locked_by: usize,
     ready: usize,
     /// Counts what may change a policy's answer, and whether the policy supervises.
-    changes: u64,
+    changes: usize,
     supervised: bool,
+    /// How many workers may be awake.
+    active: usize,
     pending: Vec<u32>,
     parts_left: Vec<u32>,
     ready_at: Vec<f64>,
@@ -99,6 +103,7 @@ impl<'a> Engine<'a> {
             started: 0.0,
             ready: Vec::new(),
             taken: Vec::new(),
+            pace: Pace::default(),
             busy: 0.0,
             scheduling: 0.0,
         };
@@ -120,6 +125,7 @@ impl<'a> Engine<'a> {
             ready: 0,
             changes: 0,
             supervised: false,
+            active: machine.workers(),
             pending: Vec::new(),
             parts_left: Vec::new(),
             ready_at: vec![0.0; graph.task_count()],
@@ -149,6 +155,12 @@ impl<'a> Engine<'a> {
         }
         policy.begin(self.graph, self.machine.workers())?;
         self.supervised = policy.supervises();
+        let workers = self.machine.workers();
+        self.active = if self.supervised || self.machine.is_free() {
+            workers
+        } else {
+            active(workers, workers, self.graph.parallelism())
+        };
         let caller = &mut self.workers[0];
         caller.state = State::Scheduling;
         caller.scheduling_since = self.clock;
@@ -179,9 +191,9 @@ impl<'a> Engine<'a> {
         match timed.event {
             Event::Start => self.start(worker),
             Event::Complete(task) => self.complete(policy, worker, task),
-            Event::Look => self.lock(worker, self.clock, Event::Take),
+            Event::Look => self.look(worker),
+            Event::Woken => self.lock(worker, self.clock, Event::Take),
             Event::Ended => {
-                self.workers[worker].ready.clear();
                 self.lock(worker, self.clock, Event::Publish);
             }
             Event::Next => self.next(worker),
@@ -195,7 +207,7 @@ impl<'a> Engine<'a> {
                 } else {
                     None
                 };
-                let free = self.unlock_and_wake(worker);
+                let free = self.unlock_and_wake(worker, PUBLISHER_WAKES);
                 match next {
                     Some(part) => self.start_at(worker, part, free),
                     None => self.plan_event(free, worker, Event::Next),
@@ -203,15 +215,12 @@ impl<'a> Engine<'a> {
             }
             Event::Begin => {
                 self.publish(policy, worker);
-                let free = self.unlock_and_wake(worker);
+                let free = self.unlock_and_wake(worker, PUBLISHER_WAKES);
                 self.plan_event(free, worker, Event::Next);
             }
             Event::Take => match self.take(policy, worker) {
                 Some(part) => {
-                    let free = self.workers[worker].locked_until;
-                    if self.supervised {
-                        self.tell_spinning(worker, free);
-                    }
+                    let free = self.unlock_and_wake(worker, COMER_WAKES);
                     self.start_at(worker, part, free);
                 }
                 None => self.rest(worker),
@@ -299,8 +308,14 @@ impl<'a> Engine<'a> {
         let overhead = &self.machine.overhead;
         let speed = self.machine.speeds[worker];
         if *left > 0 {
+            let (publishes, after) =
+                (!ended.ready.is_empty() && ended.taken.is_empty(), overhead.part / speed);
             let event = if self.supervised { Event::Ended } else { Event::Next };
-            self.plan_event(self.clock + overhead.part / speed, worker, event);
+            if publishes && !self.supervised {
+                self.lock(worker, self.clock + after, Event::Publish);
+            } else {
+                self.plan_event(self.clock + after, worker, event);
+            }
         } else {
             let messages = self.graph.tasks[task].successors.len();
             let took = (overhead.part + messages as f64 * overhead.message) / speed;
@@ -311,7 +326,6 @@ impl<'a> Engine<'a> {
     fn complete(&mut self, policy: &mut dyn Policy, worker: usize, task: TaskIndex) {
         self.buffers.release(self.graph, task, self.clock - self.began);
         let mut ready = std::mem::take(&mut self.workers[worker].ready);
-        ready.clear();
         let edges = self.graph.edges_of(task);
         for edge in edges {
             let pending = &mut self.pending[edge.task];
@@ -335,13 +349,16 @@ impl<'a> Engine<'a> {
             return;
         }
         if !self.supervised {
-            if nothing {
+            // A worker that is alone publishes what it made ready when it has run what it took.
+            let holds = !self.workers[worker].taken.is_empty();
+            if nothing || (holds && self.workers.len() == 1) {
                 return self.next(worker);
             }
             if let Some(task) = alone
-                && self.workers[worker].taken.is_empty()
+                && !holds
                 && self.ready == 0
             {
+                self.workers[worker].ready.clear();
                 return self.start_at(worker, ReadyPart { task, part: 0 }, self.clock);
             }
         }
@@ -354,6 +371,9 @@ impl<'a> Engine<'a> {
             return self.start_at(worker, part, self.clock);
         }
         self.workers[worker].idle_since = self.clock;
+        if self.is_too_many(worker) {
+            return self.rest(worker);
+        }
         if self.ready > 0 && self.workers[worker].refused_at != Some(self.changes) {
             self.workers[worker].state = State::Looking;
             self.lock(worker, self.clock, Event::Take);
@@ -363,6 +383,10 @@ impl<'a> Engine<'a> {
     }
 
     fn rest(&mut self, worker: usize) {
+        if self.is_too_many(worker) {
+            // It sleeps at once.
+            self.workers[worker].idle_since = f64::NEG_INFINITY;
+        }
         let worker = &mut self.workers[worker];
         worker.scheduling += self.clock - worker.scheduling_since;
         worker.state = State::Idle;

@@ -96,6 +96,11 @@ impl Machine {
         Self { speeds: vec![1.0; workers], ..self.clone() }
     }
 
+    /// Whether scheduling costs nothing there, so that nothing is to be spared.
+    pub(crate) fn is_free(&self) -> bool {
+        self.overhead.wake == 0.0 && self.overhead.notify == 0.0 && self.overhead.handover == 0.0
+    }
+
     /// How many workers it has.
     pub fn workers(&self) -> usize {
         self.speeds.len()

@@ -117,6 +117,7 @@ impl<P: Primitives> Program for ModelRun<P> {
     type Primitives = P;
 
     const TAKES: bool = false;
+    const MAY_WAIT: bool = false;
 
     fn core(&self) -> &Core<Token, P> {
         &self.core
@@ -158,6 +159,8 @@ struct Setting<P: Primitives> {
     tasks: &'static [Task],
     policy: fn() -> Box<dyn Policy>,
     workers: usize,
+    /// No more of them are awake.
+    cores: usize,
     steps: usize,
     spins: usize,
     delivery: Delivery,
@@ -171,6 +174,7 @@ impl<P: Primitives> Setting<P> {
             tasks,
             policy: || policy("fifo").unwrap(),
             workers: 2,
+            cores: 8,
             steps: 1,
             spins: 0,
             delivery: Delivery::Slots,
@@ -180,7 +184,8 @@ impl<P: Primitives> Setting<P> {
     }
 
     fn run(&self) {
-        let queue = Arc::new(Queue::<P>::new((self.policy)(), self.workers, self.spins));
+        let queue =
+            Arc::new(Queue::<P>::new((self.policy)(), self.workers, self.cores, self.spins));
         let threads: Vec<_> = (1..self.workers)
             .map(|number| {
                 let queue = Arc::clone(&queue);
@@ -312,6 +317,20 @@ fn every_part_runs_once_after_what_it_waits_for() {
 }
 
 #[test]
+fn workers_beyond_the_cores_sleep_and_nothing_is_lost() {
+    for (what, tasks, workers, cores, steps, spins, preemptions) in [
+        ("join, one of two awake", JOIN, 2, 1, 2, 0, 3),
+        ("diamond, one of two awake, spinning", DIAMOND, 2, 1, 1, 1, 2),
+        ("apart, two of three awake", APART, 3, 2, 1, 0, 2),
+    ] {
+        let setting = Setting::<Loom> { workers, cores, steps, spins, ..Setting::new(tasks) };
+        let tried = setting.check(preemptions);
+        eprintln!("{what}: {tried} schedules");
+        assert!(tried > 20, "{what}: {tried}");
+    }
+}
+
+#[test]
 fn parts_kept_for_one_worker_wake_that_worker() {
     for (tasks, steps, preemptions) in [(JOIN, 2, 3), (DIAMOND, 1, 3), (DIAMOND, 2, 2)] {
         let policy = || Box::new(Assigned::default()) as Box<dyn Policy>;
@@ -325,8 +344,9 @@ fn parts_kept_for_one_worker_wake_that_worker() {
 #[test]
 fn a_stall_is_told_in_every_schedule() {
     let policy = || Box::new(Losing::default()) as Box<dyn Policy>;
-    for (workers, preemptions) in [(2, 3), (3, 2)] {
-        let setting = Setting::<Loom> { policy, workers, stalls: true, ..Setting::new(JOIN) };
+    for (workers, cores, preemptions) in [(2, 2, 3), (3, 3, 2), (2, 1, 3), (3, 1, 2)] {
+        let setting =
+            Setting::<Loom> { policy, workers, cores, stalls: true, ..Setting::new(JOIN) };
         let tried = setting.check(preemptions);
         eprintln!("stall: {tried} schedules");
         assert!(tried > 10, "{tried}");

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use loom::sync::{Condvar, Mutex, MutexGuard, atomic};
 
@@ -16,11 +17,15 @@ impl Counter for atomic::AtomicU32 {
     fn count_down(&self, ordering: Ordering) -> u32 {
         self.fetch_sub(1, ordering)
     }
+
+    fn count_up(&self, ordering: Ordering) {
+        self.fetch_add(1, ordering);
+    }
 }
 
 pub(super) struct LoomMonitor<T> {
     value: Mutex<T>,
-    changed: Condvar,
+    places: Vec<Condvar>,
 }
 
 impl<T: Send> Monitor<T> for LoomMonitor<T> {
@@ -29,24 +34,21 @@ impl<T: Send> Monitor<T> for LoomMonitor<T> {
     where
         Self: 'a;
 
-    fn new(value: T) -> Self {
-        Self { value: Mutex::new(value), changed: Condvar::new() }
+    fn new(value: T, sleepers: usize) -> Self {
+        let places = (0..sleepers).map(|_| Condvar::new()).collect();
+        Self { value: Mutex::new(value), places }
     }
 
     fn lock(&self) -> Self::Guard<'_> {
         self.value.lock().unwrap()
     }
 
-    fn sleep<'a>(&'a self, guard: Self::Guard<'a>) -> Self::Guard<'a> {
-        self.changed.wait(guard).unwrap()
+    fn sleep<'a>(&'a self, guard: Self::Guard<'a>, place: usize) -> Self::Guard<'a> {
+        self.places[place].wait(guard).unwrap()
     }
 
-    fn wake_one(&self) {
-        self.changed.notify_one();
-    }
-
-    fn wake_all(&self) {
-        self.changed.notify_all();
+    fn wake(&self, place: usize) {
+        self.places[place].notify_one();
     }
 }
 
@@ -122,6 +124,10 @@ impl Counter for UnorderedCounter {
     fn count_down(&self, _: Ordering) -> u32 {
         self.0.fetch_sub(1, Ordering::Relaxed)
     }
+
+    fn count_up(&self, _: Ordering) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 pub(super) struct SilentMonitor<T>(LoomMonitor<T>);
@@ -132,21 +138,19 @@ impl<T: Send> Monitor<T> for SilentMonitor<T> {
     where
         Self: 'a;
 
-    fn new(value: T) -> Self {
-        Self(LoomMonitor::new(value))
+    fn new(value: T, sleepers: usize) -> Self {
+        Self(LoomMonitor::new(value, sleepers))
     }
 
     fn lock(&self) -> Self::Guard<'_> {
         self.0.lock()
     }
 
-    fn sleep<'a>(&'a self, guard: Self::Guard<'a>) -> Self::Guard<'a> {
-        self.0.sleep(guard)
+    fn sleep<'a>(&'a self, guard: Self::Guard<'a>, place: usize) -> Self::Guard<'a> {
+        self.0.sleep(guard, place)
     }
 
-    fn wake_one(&self) {}
-
-    fn wake_all(&self) {}
+    fn wake(&self, _place: usize) {}
 }
 
 /// A family of primitives: its counter and its monitor, and what else it does its own way.
@@ -161,6 +165,11 @@ macro_rules! family {
             type Counter = $counter;
             type Monitor<T: Send> = $monitor<T>;
             type Channel<T: Send> = LoomChannel<T>;
+
+            /// Time stands still, so that what a thread does follows from the schedule alone.
+            fn now(_: Instant) -> u64 {
+                0
+            }
 
             $($other)?
         }

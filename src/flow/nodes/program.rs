@@ -1,5 +1,7 @@
 //! A flow as a program for the engine.
 
+#![allow(clippy::inline_always)]
+
 use std::any::type_name;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -173,11 +175,29 @@ fn misfit<M>(port: usize) -> String {
     format!("the message at port {port} is no {}", type_name::<M>())
 }
 
+impl FlowProgram {
+    /// What an actor has for one of its receivers.
+    fn take_from_outbox(&self, edge: &Edge) -> Option<Value> {
+        let sender = self.shape.sender_of[edge.value?];
+        let mut outbox = self.cells[sender].outbox.lock();
+        let place = outbox.iter().position(|(value, _)| *value == edge.value)?;
+        Some(outbox.swap_remove(place).1)
+    }
+
+    /// Drops the pieces and messages that a task which failed has left: they are not for the next run.
+    #[cold]
+    fn forget_task(&self, task: TaskIndex) {
+        self.cells[task].body.reset();
+        self.cells[task].outbox.lock().clear();
+    }
+}
+
 impl Program for FlowProgram {
     type Message = Value;
     type Primitives = Native;
 
     const TAKES: bool = true;
+    const MAY_WAIT: bool = true;
 
     #[inline]
     fn core(&self) -> &Core<Value> {
@@ -190,28 +210,20 @@ impl Program for FlowProgram {
         self.cells[part.task].body.fire(&firing)
     }
 
-    #[inline]
+    #[inline(always)] // one call for every task of a run
     fn release(&self, task: TaskIndex, failed: bool) {
         let parts = self.shape.graph.tasks[task].parts;
         if parts > 1 {
             self.cells[task].parts_left.store(parts, Ordering::Relaxed);
         }
         if failed {
-            // Pieces and messages that parts have left are not for the next run.
-            self.cells[task].body.reset();
-            self.cells[task].outbox.lock().clear();
+            self.forget_task(task);
         }
     }
 
-    #[inline]
+    #[inline(always)] // one call for every message of a run
     fn message(&self, edge: &Edge) -> Option<Value> {
-        if !self.core.delivers(Delivery::Actors) {
-            return None;
-        }
-        let sender = self.shape.sender_of[edge.value?];
-        let mut outbox = self.cells[sender].outbox.lock();
-        let place = outbox.iter().position(|(value, _)| *value == edge.value)?;
-        Some(outbox.swap_remove(place).1)
+        if self.core.delivers(Delivery::Actors) { self.take_from_outbox(edge) } else { None }
     }
 
     fn bytes(&self, edge: &Edge) -> usize {

@@ -17,8 +17,10 @@ pub(super) enum Event {
     Ended,
     /// The worker has the lock: it publishes what it made ready, and takes a part.
     Publish,
-    /// The worker has seen or been told that a part waits, and asks for the lock.
+    /// The worker, which looks for work, has seen that a part waits.
     Look,
+    /// The worker slept, has been woken, and asks for the lock.
+    Woken,
     /// The worker has the lock: it takes a part if any waits.
     Take,
     /// The caller has the lock: it publishes the sources.

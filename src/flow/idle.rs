@@ -1,0 +1,173 @@
+//! Workers without a part: they look for one, leave it to others, sleep, and are woken.
+//!
+//! The README in this folder says why no wake-up is lost and how a stall is told from a pause.
+
+use std::sync::atomic::Ordering;
+
+use super::queue::{Found, Guard, Queue, State};
+use super::rules::{COMER_WAKES, LOOKS_AGAIN, to_wake};
+use super::sync::{Atomic, Counter, Monitor, Primitives};
+use super::worker::Worker;
+
+impl<P: Primitives> Queue<P> {
+    /// Looks for a part: spins first, then sleeps.
+    pub(super) fn find(&self, worker: &mut Worker<P>) -> Found {
+        self.looking.0.count_up(Ordering::Relaxed);
+        self.spin(worker).unwrap_or_else(|| self.park(worker))
+    }
+
+    /// Looks for a part without the lock, for some time. The worker counts as one that looks until it has the
+    /// lock, or has given up.
+    fn spin(&self, worker: &mut Worker<P>) -> Option<Found> {
+        let seen = &self.seen.0;
+        let has_core = seen.active.load(Ordering::Relaxed) <= self.cores;
+        let crowd = self.looking.0.load(Ordering::Relaxed) as usize;
+        let many = crowd > seen.active.load(Ordering::Relaxed) && !worker.is_caller();
+        let mut left = if has_core && !many { self.spins } else { 0 };
+        let mut refused_at = None;
+        // It has just run a part, and goes on if there is another.
+        let mut busy = true;
+        while left > 0 {
+            left -= 1;
+            let began = P::now(self.made);
+            let changes = seen.changes.load(Ordering::Relaxed);
+            let now = P::now(self.made);
+            if busy {
+                // What it wrote itself is at hand.
+                worker.pace.stands_at(changes);
+            } else {
+                worker.pace.look(began, changes, now);
+            }
+            let done = self.done.0.load(Ordering::Acquire);
+            if done {
+                worker.pace.rests(changes, now);
+            }
+            let smallest = worker.pace.smallest();
+            if !busy && !self.supervised && worker.pace.is_fast(changes, now, smallest) {
+                // It looks for as long as it leaves parts to others, so that nobody wakes another.
+                left += usize::from(!self.is_empty());
+                self.pause(worker, now + LOOKS_AGAIN);
+            } else if !self.is_empty() && refused_at != Some(changes) {
+                let mut state = self.state.0.lock();
+                if let Some(part) = self.take_idle(&mut state, worker) {
+                    self.looking.0.count_down(Ordering::Relaxed);
+                    self.unlock_and_wake(state, COMER_WAKES);
+                    return Some(Found::Part(part));
+                }
+                refused_at = Some(seen.changes.load(Ordering::Relaxed));
+            }
+            busy = false;
+            if worker.is_caller() && self.done.0.load(Ordering::Acquire) {
+                self.looking.0.count_down(Ordering::Relaxed);
+                return Some(Found::End);
+            }
+            std::hint::spin_loop();
+        }
+        self.looking.0.count_down(Ordering::Relaxed);
+        None
+    }
+
+    /// Lets time go on until `end`, or until the caller sees the end of the run.
+    fn pause(&self, worker: &Worker<P>, end: u64) {
+        while P::now(self.made) < end
+            && !(worker.is_caller() && self.done.0.load(Ordering::Relaxed))
+        {
+            std::hint::spin_loop();
+        }
+    }
+
+    /// Looks under the lock, and sleeps, until there is a part or an end.
+    fn park(&self, worker: &mut Worker<P>) -> Found {
+        let mut state = self.state.0.lock();
+        let mut refused_at = None;
+        loop {
+            if !self.is_too_many(&state, worker)
+                && let Some(part) = self.take_idle(&mut state, worker)
+            {
+                self.unlock_and_wake(state, COMER_WAKES);
+                return Found::Part(part);
+            }
+            let done = self.done.0.load(Ordering::Acquire);
+            if state.stopping || (worker.is_caller() && done) {
+                return Found::End;
+            }
+            if !done && self.is_stalled(&mut state, &mut refused_at) && worker.is_caller() {
+                return Found::Stalled;
+            }
+            worker.run = None;
+            state.sleepers.push(worker.number);
+            while state.sleepers.contains(&worker.number) {
+                state = self.state.0.sleep(state, worker.number);
+            }
+            state.waking -= 1;
+        }
+    }
+
+    /// Whether enough others are awake: they take all parts.
+    fn is_too_many(&self, state: &State<P>, worker: &Worker<P>) -> bool {
+        let awake = self.workers - state.sleepers.len();
+        !worker.is_caller() && awake > self.seen.0.active.load(Ordering::Relaxed)
+    }
+
+    /// Lets go of the lock, and wakes sleepers for parts that nobody looks for, at most so many; or everybody,
+    /// where the policy may have the part for one worker only.
+    pub(super) fn unlock_and_wake(&self, mut state: Guard<'_, P>, most: usize) {
+        let sleeping = state.sleepers.len();
+        if sleeping == 0 {
+            return;
+        }
+        let ready = self.seen.0.ready_parts.load(Ordering::Relaxed);
+        if self.supervised {
+            if ready > 0 {
+                self.wake_all(&mut state);
+            }
+            return;
+        }
+        let awake = self.workers - sleeping;
+        let room = self.seen.0.active.load(Ordering::Relaxed).saturating_sub(awake);
+        let coming = self.looking.0.load(Ordering::Relaxed) as usize + state.waking;
+        let wake = to_wake(ready, coming, sleeping.min(room), most);
+        let mut woken = [None; COMER_WAKES];
+        for place in woken.iter_mut().take(wake) {
+            *place = state.sleepers.pop();
+        }
+        state.waking += wake;
+        drop(state);
+        woken.into_iter().flatten().for_each(|worker| self.state.0.wake(worker));
+    }
+
+    /// Wakes everybody who sleeps.
+    pub(super) fn wake_all(&self, state: &mut State<P>) {
+        state.waking += state.sleepers.len();
+        for worker in state.sleepers.drain(..) {
+            self.state.0.wake(worker);
+        }
+    }
+
+    /// Whether nothing will ever happen again: nothing came, went or ended since every worker was
+    /// refused, and who is refused runs nothing. `refused_at` is the last change at which the worker
+    /// who asks, who has just been refused, was counted.
+    fn is_stalled(&self, state: &mut State<P>, refused_at: &mut Option<usize>) -> bool {
+        let changes = self.seen.0.changes.load(Ordering::Relaxed);
+        if state.refused_since != changes {
+            state.refused_since = changes;
+            state.refused = 0;
+        }
+        let counted = *refused_at != Some(changes);
+        if counted {
+            *refused_at = Some(changes);
+            state.refused += 1;
+        }
+        let stalled = state.refused == self.workers;
+        let nudge = state.sleepers.len() + 1 == self.workers && state.nudged_at != Some(changes);
+        if stalled && counted {
+            // The caller sleeps, unless it is the one who asks, and has to see this.
+            self.wake_all(state);
+        } else if !stalled && nudge {
+            // The others fell asleep before the last change: they look again, once.
+            state.nudged_at = Some(changes);
+            self.wake_all(state);
+        }
+        stalled
+    }
+}
