@@ -51,6 +51,7 @@ mod support_graphs;
 mod surface;
 mod sweeps;
 mod tables;
+mod topology;
 mod transfer;
 mod watchdog;
 mod weighted_losses;
