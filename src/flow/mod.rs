@@ -74,6 +74,11 @@ pub trait Executor: Send + sealed::Sealed {
         None
     }
 
+    /// Where its workers run.
+    fn pinning(&self) -> Pinning {
+        Pinning::None
+    }
+
     /// Whether it is indifferent to nodes that were made one task. The actors executor is not, for it has
     /// a thread for every node that the user wrote.
     fn fuses(&self) -> bool {

@@ -34,6 +34,7 @@ pub struct Pool {
     workers: usize,
     policy: String,
     caller: Worker<Native>,
+    pinning: Pinning,
     /// Where the caller's thread stays while it executes.
     place: Option<Place>,
     delivery: Delivery,
@@ -111,7 +112,7 @@ impl Pool {
         };
         let (caller, delivery) = (Worker::new(0), Delivery::Slots);
         let place = places.and_then(|places| places.into_iter().next());
-        Ok(Self { queue, threads, left, workers, policy: name, caller, place, delivery })
+        Ok(Self { queue, threads, left, workers, policy: name, caller, pinning, place, delivery })
     }
 }
 
@@ -182,6 +183,10 @@ impl Executor for Pool {
 
     fn policy(&self) -> Option<&str> {
         Some(&self.policy)
+    }
+
+    fn pinning(&self) -> Pinning {
+        self.pinning
     }
 
     fn learn(&mut self, graph: &TaskGraph, seconds: &[f64]) {

@@ -13,9 +13,7 @@ pub(super) fn parse(text: &str) -> Option<Vec<usize>> {
         if first > last {
             return None;
         }
-        for number in first..=last.min(MOST_CORES - 1) {
-            there[number] = true;
-        }
+        there.iter_mut().take(last.saturating_add(1)).skip(first).for_each(|it| *it = true);
     }
     Some(there.into_iter().enumerate().filter(|(_, it)| *it).map(|(number, _)| number).collect())
 }

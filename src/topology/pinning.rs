@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Core, Topology};
+use super::Topology;
 use crate::error::{Error, Result};
 
 /// Whether this build can pin threads: on Linux, with the feature `pinning`.
@@ -123,8 +123,8 @@ pub(crate) struct Place(Vec<usize>);
 
 impl Place {
     /// One core.
-    pub(crate) fn core(core: &Core) -> Self {
-        Self(vec![core.number])
+    pub(crate) fn core(core: usize) -> Self {
+        Self(vec![core])
     }
 
     /// Keeps the calling thread on these cores from now on.
