@@ -31,6 +31,7 @@ mod oracles;
 mod parameter_groups;
 mod parts;
 mod pictures;
+mod pinning;
 mod policies;
 mod policy_faults;
 mod predict_stream;

@@ -27,7 +27,8 @@ impl MixedStates {
         mut measure: impl FnMut() -> Result<T, Stop>,
         conditions: impl Fn(&T) -> &Conditions,
     ) -> Result<T, Stop> {
-        for again in 0.. {
+        let mut again = 0;
+        loop {
             let measured = measure()?;
             let seen = conditions(&measured);
             if !seen.mixed || (self.allow_mixed && again == AGAIN) {
@@ -41,9 +42,9 @@ impl MixedStates {
                     AGAIN + 1
                 )));
             }
-            note(format_args!("# {changed}; measuring again ({} of {AGAIN})", again + 1));
+            again += 1;
+            note(format_args!("# {changed}; measuring again ({again} of {AGAIN})"));
         }
-        unreachable!("the loop ends by a return")
     }
 
     /// The same option as arguments of another process.
@@ -90,7 +91,7 @@ fn free(seen: &Conditions) -> String {
     format!("the cores were {were}{}", lacked.unwrap_or_default())
 }
 
-/// Cache groups, alike ones together: `2 cache groups of 4 cores (32 MiB each): 0-3 4-7`.
+/// Cache groups with their caches: `0-3 (32 MiB) 4-7 (32 MiB)`.
 fn groups(provenance: &Provenance) -> String {
     let size = |bytes: Option<u64>| bytes.map_or("?".to_owned(), super::topology::size);
     let groups = provenance.cache_groups.iter().zip(&provenance.cache_bytes);
@@ -103,17 +104,19 @@ fn load(provenance: &Provenance) -> String {
     load.unwrap_or("unknown".to_owned())
 }
 
+/// The state of the cores, as a line.
+pub(super) fn state(seen: &Conditions) -> String {
+    let mixed = if seen.mixed {
+        "MIXED STATES: the cores were near each other at one time and far at another, and figures are of both; "
+    } else {
+        ""
+    };
+    format!("{mixed}{}; {}", handovers(seen), free(seen))
+}
+
 /// The state of the cores and where figures are from, as lines.
 pub(super) fn lines(seen: &Conditions, provenance: &Provenance) -> Vec<String> {
-    let mut lines = Vec::new();
-    if seen.mixed {
-        lines.push(
-            "MIXED STATES: the cores were near each other at one time and far at another; figures are \
-             of both"
-                .to_owned(),
-        );
-    }
-    lines.push(format!("{}; {}", handovers(seen), free(seen)));
+    let mut lines = vec![state(seen)];
     let processor = provenance.processor.as_deref().unwrap_or("an unknown processor");
     let quota = provenance.quota.map_or(String::new(), |it| format!(", {it:.2} cores by quota"));
     lines.push(format!(

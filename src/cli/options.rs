@@ -121,6 +121,7 @@ impl Run {
 
     /// The options of a network with first values from `seed`.
     pub(super) fn network(&self, seed: u64) -> Result<NetworkOptions, Stop> {
+        self.check_pin()?;
         // A policy that the executor does not use must exist all the same.
         caudal::flow::policy::policy(&self.policy)?;
         if !EXECUTORS.iter().any(|spec| spec.name == self.executor) {
@@ -136,7 +137,19 @@ impl Run {
 
     /// The executor.
     pub(super) fn executor(&self) -> Result<Box<dyn Executor>, Stop> {
+        self.check_pin()?;
         Ok(pinned_executor(&self.executor, self.workers(), &self.policy, self.pinning())?)
+    }
+
+    /// Refuses to pin what can't be, as bad usage.
+    fn check_pin(&self) -> Result<(), Stop> {
+        let pin = |name: &str| pinned_executor(name, 1, "fifo", self.pinning());
+        let known = EXECUTORS.iter().any(|spec| spec.name == self.executor);
+        if self.pinning() != Pinning::None && known {
+            let refused = |error: caudal::Error| Stop::Usage(format!("--pin: {error}"));
+            pin(&self.executor).map_err(refused)?;
+        }
+        Ok(())
     }
 
     /// A saved network, and how many items its batches have.
