@@ -13,9 +13,9 @@ const AGAIN: usize = 2;
 /// What a command does with figures of two states of the cores.
 #[derive(Clone, Copy, Debug, Args)]
 pub(super) struct MixedStates {
-    /// Gives figures although the cores were near each other at one time and far at another: a host may move
-    /// virtual cores, and a step of several workers takes longer while they share no cache. Without this, it is
-    /// measured again up to twice, and is then an error
+    /// Gives figures although the cores were near each other at one time and far at another, and says so. A host may
+    /// move virtual cores, and steps of several workers take longer while these share no cache. What is mixed is
+    /// measured again up to twice; without this option, the third time is an error
     #[arg(long)]
     allow_mixed: bool,
 }

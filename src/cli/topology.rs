@@ -33,23 +33,24 @@ impl Show {
         let within: Vec<Option<Handover>> =
             topology.groups.iter().map(|group| within(&topology, group)).collect();
         let between = Handover::of_pairs(&between(&topology));
+        let provenance = provenance();
         if self.json {
             let object = json!({
                 "topology": topology,
                 "handover_within_groups": within,
                 "handover_between_groups": between,
                 "pinning_order": topology.pinning_order(),
-                "provenance": provenance(),
+                "provenance": provenance,
             });
             return line(object.to_string());
         }
         let allowed: Vec<usize> = topology.allowed().map(|core| core.number).collect();
         line(format!(
             "{}: {} cores, of which this process may use {}, {} at once",
-            provenance().processor.as_deref().unwrap_or("an unknown processor"),
+            provenance.processor.as_deref().unwrap_or("an unknown processor"),
             topology.cores.len(),
             ranges(&allowed),
-            provenance().cores,
+            provenance.cores,
         ))?;
         let tables = [groups(&topology, &within), caches(&topology), cores(&topology)];
         for text in tables.iter().flatten() {
