@@ -23,7 +23,8 @@ pub struct Conditions {
     /// Whether the cores were free: as fast together as alone before and after, and there whenever threads of
     /// this process wanted one.
     pub cores_free: bool,
-    /// The time in which threads wanted a core and had none, over the time that passed, where the system tells.
+    /// The time in which threads wanted a core and had none, over the time that passed, where the system tells. Without
+    /// the time of executors that have more threads than there are cores, which lack cores in any case.
     pub without_core: Option<f64>,
 }
 
@@ -31,7 +32,11 @@ pub struct Conditions {
 #[derive(Debug)]
 pub struct CoreWatch {
     probe: Probe,
-    watch: Watch,
+    /// None while paused.
+    watch: Option<Watch>,
+    /// Seconds that passed before, and those without a core.
+    passed: f64,
+    without: Option<f64>,
     seen: Conditions,
 }
 
@@ -43,7 +48,21 @@ impl CoreWatch {
         let mut seen = Conditions { cores_free, ..Conditions::default() };
         seen.handover_before = probe.handover().cloned();
         seen.add(seen.handover_before.clone().as_ref());
-        Self { probe, watch: Watch::start(), seen }
+        Self { probe, watch: Some(Watch::start()), passed: 0.0, without: None, seen }
+    }
+
+    /// Does not mind from now on that threads lack cores: there are more of them than cores.
+    pub fn pause(&mut self) {
+        if let Some(watch) = self.watch.take() {
+            let (passed, without) = watch.seconds();
+            self.passed += passed;
+            self.without = without.map(|without| without + self.without.unwrap_or_default());
+        }
+    }
+
+    /// Minds it again.
+    pub fn resume(&mut self) {
+        self.watch.get_or_insert_with(Watch::start);
     }
 
     /// Looks how near the cores are, which takes some tenths of a millisecond for two, and up to some tens of
@@ -64,6 +83,8 @@ impl CoreWatch {
         self.seen.looks += other.looks;
         self.seen.mixed |= other.mixed;
         self.seen.cores_free &= other.cores_free;
+        let shares = [self.seen.without_core, other.without_core];
+        self.seen.without_core = shares.into_iter().flatten().reduce(f64::max);
     }
 
     /// Takes handovers of so many seconds into account, which were measured meanwhile.
@@ -76,10 +97,13 @@ impl CoreWatch {
 
     /// The last look.
     pub fn end(mut self) -> Conditions {
-        let without_core = self.watch.without_core();
+        self.pause();
         let free = self.probe.cores_are_free();
-        self.seen.cores_free &= free && had_cores(without_core);
-        self.seen.without_core = without_core;
+        let had = self.without.is_none_or(|without| had_cores(without, self.passed));
+        self.seen.cores_free &= free && had;
+        let share = |without: f64| if self.passed > 0.0 { without / self.passed } else { 0.0 };
+        let shares = [self.seen.without_core, self.without.map(share)];
+        self.seen.without_core = shares.into_iter().flatten().reduce(f64::max);
         self.seen.handover_after = self.probe.handover().cloned();
         self.seen.add(self.probe.handover());
         self.seen
@@ -171,8 +195,24 @@ mod tests {
         let outer = outer.end();
         assert_eq!((outer.looks, outer.mixed), (8, false));
         assert!(apart.end().mixed);
+        let mut paused = watch();
+        paused.pause();
+        let (passed, without) = (paused.passed, paused.without);
+        // Sixteen threads in turn on the cores there are, of which the watch knows nothing.
+        std::thread::scope(|scope| {
+            let busy = || (0..1_000_000_u64).map(std::hint::black_box).sum::<u64>();
+            (0..16).for_each(|_| drop(scope.spawn(busy)));
+        });
+        paused.pause();
+        assert_eq!((paused.passed, paused.without), (passed, without));
+        paused.resume();
+        let seen = paused.end();
+        assert_eq!(seen.without_core.is_some(), crate::measure::seconds_without_core().is_some());
         let mut taken = watch();
-        taken.include(&Conditions { cores_free: false, ..Conditions::of_pair([36.0]) });
-        assert!(!taken.end().cores_free);
+        let other =
+            Conditions { cores_free: false, without_core: Some(9.0), ..Conditions::default() };
+        taken.include(&other);
+        let taken = taken.end();
+        assert!(!taken.cores_free && taken.without_core == Some(9.0));
     }
 }

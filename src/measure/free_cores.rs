@@ -115,26 +115,26 @@ impl Watch {
         Self { without_core: seconds_without_core(), began: Instant::now() }
     }
 
-    /// The time in which threads of this process wanted a core and had none, over the time that has passed; none
-    /// where the system does not say.
-    pub(crate) fn without_core(&self) -> Option<f64> {
-        let passed = self.began.elapsed().as_secs_f64();
+    /// Seconds since then, and in how many of them threads wanted a core and had none, added up over the threads;
+    /// the latter is none where the system does not say.
+    pub(crate) fn seconds(&self) -> (f64, Option<f64>) {
         let without = seconds_without_core().zip(self.without_core);
-        without.map(
-            |(after, before)| if passed > 0.0 { (after - before).max(0.0) / passed } else { 0.0 },
-        )
+        // Of threads that have ended, nothing is known any more.
+        let without = without.map(|(after, before)| (after - before).max(0.0));
+        (self.began.elapsed().as_secs_f64(), without)
     }
 
     /// Whether this process's threads had cores whenever they wanted one; always so where the system
     /// does not say.
     pub(crate) fn had_cores(&self) -> bool {
-        had_cores(self.without_core())
+        let (passed, without) = self.seconds();
+        without.is_none_or(|without| had_cores(without, passed))
     }
 }
 
-/// Whether threads had cores whenever they wanted one, from the share of the time in which they had none.
-pub(crate) fn had_cores(without_core: Option<f64>) -> bool {
-    without_core.is_none_or(|share| share <= WITHOUT_CORE)
+/// Whether threads had cores whenever they wanted one, if they had none for so many seconds of so many.
+pub(crate) fn had_cores(without: f64, passed: f64) -> bool {
+    without <= passed * WITHOUT_CORE
 }
 
 /// Seconds of the arithmetic.

@@ -67,7 +67,7 @@ pub fn ideas(
         switch(&mut options);
         runs.push(prepare(graph, batch, optimizer, options)?);
     }
-    let mut times = in_turn(&mut runs, limit, watch, |run| executor.execute(run))?;
+    let mut times = in_turn(&mut runs, limit, watch, |_| false, |run| executor.execute(run))?;
     let mut all = f64::NAN;
     let mut ideas = Vec::with_capacity(SWITCHES.len());
     for (((without, _), run), times) in SWITCHES.iter().zip(&mut runs).zip(&mut times) {

@@ -102,11 +102,13 @@ pub struct Row {
 }
 
 /// Calls `step` for each of some candidates in turn, in blocks, for about `limit`; gives back the
-/// seconds of every timed call by candidate. After each block of all of them, `watch` looks at the cores.
+/// seconds of every timed call by candidate. After each block of all of them, `watch` looks at the cores; it pauses
+/// for candidates with more threads than there are cores.
 fn in_turn<C>(
     candidates: &mut [C],
     limit: Duration,
     watch: &mut CoreWatch,
+    is_crowded: impl Fn(&C) -> bool,
     mut step: impl FnMut(&mut C) -> Result<()>,
 ) -> Result<Vec<Vec<f64>>> {
     let mut times: Vec<Vec<f64>> = vec![Vec::new(); candidates.len()];
@@ -116,8 +118,12 @@ fn in_turn<C>(
             break;
         }
         for (candidate, times) in candidates.iter_mut().zip(&mut times) {
+            if is_crowded(candidate) {
+                watch.pause();
+            }
             settle(|| step(candidate))?;
             time_block(|| step(candidate), times)?;
+            watch.resume();
         }
         watch.look();
     }
@@ -196,7 +202,9 @@ pub fn speedup(
     let for_few = each * few.len() as u32;
     let mut watch = self::watch(few.iter().map(|(_, executor)| &**executor));
     let step = |(_, executor): &mut (usize, &mut Box<dyn Executor>)| executor.execute(run);
-    let mut times = in_turn(&mut few, for_few, &mut watch, step)?;
+    let is_crowded = |(_, executor): &(usize, &mut Box<dyn Executor>)| executor.name() == "actors";
+    let mut times = in_turn(&mut few, for_few, &mut watch, is_crowded, step)?;
+    watch.pause();
     let steps = times.first().map_or(0, Vec::len);
     let baseline = times.first_mut().map_or(f64::NAN, |times| median(times));
     let observed = (limit.as_secs_f64() / 2.0 / baseline) as usize;
@@ -213,7 +221,8 @@ pub fn speedup(
     }
     for one in &mut many {
         let step = |(_, it): &mut (usize, &mut Box<dyn Executor>)| it.execute(run);
-        let times = in_turn(std::slice::from_mut(one), each, &mut watch, step)?;
+        let times = in_turn(std::slice::from_mut(one), each, &mut watch, |_| true, step)?;
+        watch.pause();
         let (number, executor) = one;
         rows.push((*number, alone.row(run, executor.as_mut(), &mut times.concat())?));
     }
