@@ -31,6 +31,7 @@ mod setters;
 pub mod simulator;
 pub mod statistics;
 mod tensor;
+pub mod topology;
 pub mod train;
 
 pub use error::{Error, Failure, Result};

@@ -361,9 +361,15 @@ fn a_graph_is_drawn_to_a_file_or_to_standard_output() {
 #[test]
 fn benches_print_their_lines() {
     let one = told(&["bench", "towers-small", "--seconds", "0", "--workers", "1"]);
-    let fields: Vec<&str> = one.trim_end().split(',').collect();
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(one.as_bytes());
+    let row = reader.records().next().unwrap().unwrap();
+    let fields: Vec<&str> = row.iter().collect();
     assert_eq!(fields[..3], ["caudal", "towers-small", "1"]);
-    assert!(fields.len() == 5 && fields[3].parse::<f64>().unwrap() > 0.0, "{one}");
+    assert!(fields.len() == 20 && fields[3].parse::<f64>().unwrap() > 0.0, "{one}");
+    // One worker hands nothing over, so there is nothing to mix.
+    assert_eq!(fields[5..8], ["-", "-", "same"]);
+    assert!(["free", "taken"].contains(&fields[8]) && fields[19].contains("bench"), "{one}");
+    assert!(fields[17].ends_with('Z') && fields[16] == env!("CARGO_PKG_VERSION"), "{one}");
     let two = told(&["bench", "towers-small", "chain-mlp", "--seconds", "0", "--workers", "2"]);
     let lines: Vec<&str> = two.lines().collect();
     assert!(lines[0].starts_with("caudal,towers-small,2,"), "{two}");

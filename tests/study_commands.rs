@@ -59,11 +59,17 @@ fn speedups_are_measured_explained_and_drawn() {
     }
     let text = std::fs::read_to_string(&page).unwrap();
     assert!(text.starts_with("<!DOCTYPE html>") && text.matches("<svg ").count() == 4);
+    assert!(text.contains("where the figures are from"));
+    let shown_lines = shown;
     let object = json(&[&arguments[..], &["2", "--policies", "fifo,critical-path"]].concat());
     let rows = object["speedup"]["rows"].as_array().unwrap();
     let shown: Vec<_> = rows.iter().map(|row| row["executor"].as_str().unwrap()).collect();
     assert_eq!(shown, ["sequential", "actors", "pool", "pool"]);
     assert_eq!(object["ideas"].as_array().unwrap().len(), 6);
+    tells_its_conditions(&object, &[&arguments[..], &["2"]].concat());
+    for words in ["handover", "the cores were ", "cache groups", "caudal "] {
+        assert!(shown_lines.contains(words), "{words}: {shown_lines}");
+    }
     let page = path(&folder, "train.html");
     let pictures = folder.path().to_str().unwrap();
     let train = ["train", "article-dag", "--max-steps", "30", "--quiet"];
@@ -76,6 +82,25 @@ fn speedups_are_measured_explained_and_drawn() {
     assert_eq!(caudal(&["train", "--pictures", &page]).status.code(), Some(2));
     assert!(text.contains("Loss by epoch") && text.matches("<svg ").count() == 5);
     assert_eq!(caudal(&["speedup", "--policies", "none"]).status.code(), Some(2));
+}
+
+/// The state of the cores and where figures are from are part of the object.
+fn tells_its_conditions(object: &Value, command: &[&str]) {
+    let conditions = &object["conditions"];
+    assert!(conditions["looks"].as_u64().unwrap() >= 2, "{conditions}");
+    assert!(conditions["mixed"].is_boolean() && conditions["cores_free"].is_boolean());
+    let [before, after] = ["handover_before", "handover_after"].map(|it| &conditions[it]);
+    for handover in [before, after] {
+        // None where another process has a core.
+        assert!(handover.is_null() || handover["median_ns"].as_f64().unwrap() > 0.0, "{handover}");
+    }
+    let provenance = &object["provenance"];
+    let told = provenance["command"].as_array().unwrap();
+    assert!(command.iter().all(|word| told.iter().any(|it| it == word)), "{provenance}");
+    assert_eq!(provenance["version"], env!("CARGO_PKG_VERSION"));
+    assert!(provenance["cores"].as_u64().unwrap() >= 1 && provenance["seed"].is_u64());
+    assert!(provenance["date"].as_str().unwrap().ends_with('Z'), "{provenance}");
+    assert!(provenance["instructions"].is_string() && provenance["pinning"] == "none");
 }
 
 #[test]
@@ -92,6 +117,7 @@ fn simulations_predict_what_can_and_what_can_not_be_measured_here() {
         assert_eq!(row["error"].is_f64(), workers == 1, "{row}");
     }
     assert!((rows[0]["speedup"].as_f64().unwrap() - 1.0).abs() < 1e-9);
+    tells_its_conditions(&told, &arguments);
     assert!(told["critical_path_ms"].as_f64() <= told["work_ms"].as_f64());
 
     let (code, line) = refused(&["simulate", "--workers", "2000"]);

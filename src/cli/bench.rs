@@ -12,7 +12,7 @@ use clap::Args;
 
 use super::output::{line, note, threads};
 use super::outputs::Outputs;
-use super::{Stop, options, trace};
+use super::{Stop, conditions, options, trace};
 
 /// How long the machine's peak is measured.
 const PEAK: Duration = Duration::from_millis(500);
@@ -20,8 +20,9 @@ const PEAK: Duration = Duration::from_millis(500);
 /// Times one training step: forward, losses, backward, updates.
 ///
 /// The batch is synthetic, bound once, and as large as the model says; metrics are left out. Five
-/// steps warm up. Prints `caudal,WORKLOAD,WORKERS,MILLISECONDS PER STEP (MEDIAN),PEAK RESIDENT MIB`
-/// on standard output, and what the step made of the machine on standard error. Several workloads
+/// steps warm up. Prints `caudal,WORKLOAD,WORKERS,MILLISECONDS PER STEP (MEDIAN),PEAK RESIDENT MIB,…`
+/// on standard output, where the last fields are the state of the cores and where the figures are from, and what the
+/// step made of the machine on standard error. Several workloads
 /// run one after another, each in a process of its own.
 #[derive(Debug, Args)]
 #[command(after_long_help = options::WORDS)]
@@ -40,6 +41,8 @@ pub(super) struct Bench {
     micro_batches: options::MicroBatches,
     #[command(flatten)]
     run: options::Run,
+    #[command(flatten)]
+    mixed: conditions::MixedStates,
     /// Leaves the columns unnamed, for rows below others
     #[arg(long, hide = true)]
     no_header: bool,
@@ -60,7 +63,8 @@ impl Bench {
     fn header(&self) {
         if !self.no_header {
             note(format_args!(
-                "# columns: caudal, workload, workers, milliseconds a step (median), peak resident MiB"
+                "# columns: caudal, workload, workers, milliseconds a step (median), peak resident MiB, {}",
+                conditions::FIELDS
             ));
         }
     }
@@ -87,7 +91,9 @@ impl Bench {
         let limit = Duration::from_secs_f64(self.seconds);
         let (batch, optimizer) = (model.training.batch_size, &model.training.optimizer);
         let mut run = prepare(&model.graph, batch, optimizer, self.micro_batches.plan())?;
-        let took = time_steps(&mut run, executor.as_mut(), limit)?;
+        let provenance = conditions::provenance().pinning(executor.pinning()).seed(0);
+        let time = || Ok(time_steps(&mut run, executor.as_mut(), limit)?);
+        let took = self.mixed.steady(time, |took| &took.conditions)?;
         if let Some(path) = &self.trace {
             let (executions, _) = record(&mut run, executor.as_mut(), trace::EXECUTIONS)?;
             trace::write(path, run.plan(), &executions)?;
@@ -98,7 +104,8 @@ impl Bench {
         let name =
             if workload.contains(',') { format!("\"{workload}\"") } else { workload.to_owned() };
         self.header();
-        line(format!("caudal,{name},{workers},{:.3},{peak_mib}", took.median_ms))?;
+        let fields = conditions::fields(&took.conditions, &provenance)?;
+        line(format!("caudal,{name},{workers},{:.3},{peak_mib},{fields}", took.median_ms))?;
         drop(executor);
         let peak = product_peak(workers, PEAK);
         note(format_args!(
@@ -114,6 +121,9 @@ impl Bench {
             took.fastest_ms,
             took.faults_per_step.map_or("-".to_owned(), |faults| format!("{faults:.1}")),
         ));
+        for text in conditions::lines(&took.conditions, &provenance) {
+            note(format_args!("# {text}"));
+        }
         Ok(())
     }
 
@@ -132,6 +142,7 @@ impl Bench {
                 .args(["bench", "--no-header"])
                 .args(self.run.to_arguments())
                 .args(self.micro_batches.to_arguments())
+                .args(self.mixed.to_arguments())
                 .args(["--seconds", &self.seconds.to_string()])
                 .args(["--", workload])
                 .status()

@@ -34,6 +34,12 @@ pub(super) const MACHINE: &str = "a part, a message, a passage through the queue
     work for each; from worker to worker: a handover, when one reads what another wrote last; parks: sleeps after \
     looking for work that long";
 
+/// Of the tables of cores.
+pub(super) const TOPOLOGY: &str = "group: cores that share a last-level cache; physical: cores that compute on their \
+    own; siblings: cores of one physical core; node: of memory (NUMA); speed: over the fastest core's; allowed: to this \
+    process; handover: nanoseconds until a core reads what another wrote, the median of the pairs, smallest and \
+    largest; -: the system does not say, or there is nothing to measure";
+
 /// Meanings of the phases, in the order of a step.
 const PHASES: &[(&str, &str)] = &[
     ("summarize", "numbers about the batch, by blocks"),

@@ -3,6 +3,7 @@
 mod augmenting;
 mod bench;
 mod callbacks;
+mod conditions;
 mod cross_validation;
 mod dividing;
 mod evaluate;
@@ -31,6 +32,7 @@ mod start;
 mod summary;
 mod sweep;
 mod tables;
+mod topology;
 mod trace;
 mod train;
 
@@ -67,6 +69,7 @@ enum Command {
     Overhead(overhead::Overhead),
     Simulate(simulate::Simulate),
     Speedup(speedup::Speedup),
+    Topology(topology::Show),
     Graph(graph::Draw),
     Summary(summary::Summary),
     Inspect(inspect::Inspect),
@@ -161,6 +164,7 @@ fn run(command: Command) -> Result<(), Stop> {
         Command::Overhead(overhead) => overhead.run(),
         Command::Simulate(simulate) => simulate.run(),
         Command::Speedup(speedup) => speedup.run(),
+        Command::Topology(show) => show.run(),
         Command::Graph(graph) => graph.run(),
         Command::Summary(summary) => summary.run(),
         Command::Inspect(inspect) => inspect.run(),

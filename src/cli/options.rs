@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use caudal::flow::{EXECUTORS, Executor, executor};
+use caudal::flow::{EXECUTORS, Executor, executor, pinned_executor};
 use caudal::plan::PlanOptions;
+use caudal::topology::Pinning;
 use caudal::train::{Network, NetworkOptions, checkpoint};
 use clap::Args;
 
@@ -64,6 +65,25 @@ impl MicroBatches {
     }
 }
 
+/// Where workers run.
+#[derive(Clone, Copy, Debug, Args)]
+pub(super) struct Pin {
+    /// Keeps workers on cores: none, cores (each on one, those that share a cache first), or groups (each on the cores
+    /// of one cache group). `caudal topology` shows them. On Linux only
+    #[arg(long = "pin", value_name = "NAME", default_value = "none", value_parser = pinning)]
+    pinning: Pinning,
+}
+
+impl Pin {
+    pub(super) fn pinning(self) -> Pinning {
+        self.pinning
+    }
+}
+
+fn pinning(name: &str) -> Result<Pinning, String> {
+    Pinning::named(name).map_err(|error| error.to_string())
+}
+
 /// What runs the plans.
 #[derive(Debug, Args)]
 pub(super) struct Run {
@@ -76,9 +96,16 @@ pub(super) struct Run {
     /// What runs the plans (see `caudal executors`)
     #[arg(long, value_name = "NAME", default_value = "pool")]
     executor: String,
+    #[command(flatten)]
+    pin: Pin,
 }
 
 impl Run {
+    /// Where workers run.
+    pub(super) fn pinning(&self) -> Pinning {
+        self.pin.pinning()
+    }
+
     /// Threads asked for, or one for every core.
     pub(super) fn workers(&self) -> usize {
         self.workers.map_or_else(|| NetworkOptions::default().workers, usize::from)
@@ -94,6 +121,7 @@ impl Run {
 
     /// The options of a network with first values from `seed`.
     pub(super) fn network(&self, seed: u64) -> Result<NetworkOptions, Stop> {
+        self.check_pin()?;
         // A policy that the executor does not use must exist all the same.
         caudal::flow::policy::policy(&self.policy)?;
         if !EXECUTORS.iter().any(|spec| spec.name == self.executor) {
@@ -103,12 +131,25 @@ impl Run {
             .seed(seed)
             .executor(self.executor.clone())
             .workers(self.workers())
-            .policy(self.policy.clone()))
+            .policy(self.policy.clone())
+            .pinning(self.pinning()))
     }
 
     /// The executor.
     pub(super) fn executor(&self) -> Result<Box<dyn Executor>, Stop> {
-        Ok(executor(&self.executor, self.workers(), &self.policy)?)
+        self.check_pin()?;
+        Ok(pinned_executor(&self.executor, self.workers(), &self.policy, self.pinning())?)
+    }
+
+    /// Refuses to pin what can't be, as bad usage.
+    fn check_pin(&self) -> Result<(), Stop> {
+        let pin = |name: &str| pinned_executor(name, 1, "fifo", self.pinning());
+        let known = EXECUTORS.iter().any(|spec| spec.name == self.executor);
+        if self.pinning() != Pinning::None && known {
+            let refused = |error: caudal::Error| Stop::Usage(format!("--pin: {error}"));
+            pin(&self.executor).map_err(refused)?;
+        }
+        Ok(())
     }
 
     /// A saved network, and how many items its batches have.
@@ -119,7 +160,9 @@ impl Run {
     /// The same options as arguments of another process.
     pub(super) fn to_arguments(&self) -> Vec<String> {
         let workers = self.workers().to_string();
-        ["--workers", &workers, "--policy", &self.policy, "--executor", &self.executor]
+        let pin = self.pinning().name();
+        let executor = &self.executor;
+        ["--workers", &workers, "--policy", &self.policy, "--executor", executor, "--pin", pin]
             .map(str::to_owned)
             .into()
     }

@@ -47,14 +47,15 @@ impl RecordReplay {
                 run.executor_name()
             )));
         }
+        let pool = |policy| Pool::with_pinning(run.workers(), policy, run.pinning());
         if let Some(path) = &self.replay {
             let replay = Replay::new(Schedule::read(path)?);
-            network.set_executor(Box::new(Pool::with_policy(run.workers(), Box::new(replay))?));
+            network.set_executor(Box::new(pool(Box::new(replay))?));
             return Ok(None);
         }
         let recording = Recording::new(policy(run.policy())?);
         let log = recording.log();
-        network.set_executor(Box::new(Pool::with_policy(run.workers(), Box::new(recording))?));
+        network.set_executor(Box::new(pool(Box::new(recording))?));
         Ok(Some(log))
     }
 

@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use caudal::flow::policy::policy;
+use caudal::measure::{Conditions, CoreWatch, Provenance};
 use caudal::model::Model;
 use caudal::simulator::prediction::{self, Prediction, Request, predict};
 use caudal::simulator::validation::{Errors, Validation, validate};
-use caudal::simulator::{MOST_WORKERS, Machine, Sittings, Subject, calibration};
+use caudal::simulator::{MOST_WORKERS, Machine, Measurement, Sittings, Subject, calibration};
 use clap::Args;
 
 use super::output::{line, note};
-use super::{Stop, legends, options};
+use super::{Stop, conditions, legends, options};
 
 /// Predicts a training step on virtual workers from what it takes on one worker here.
 ///
@@ -60,6 +61,10 @@ pub(super) struct Simulate {
     #[arg(long, value_name = "N", default_value_t = 3, requires = "validate",
         value_parser = clap::value_parser!(u16).range(1..=100))]
     sittings: u16,
+    #[command(flatten)]
+    pin: options::Pin,
+    #[command(flatten)]
+    mixed: conditions::MixedStates,
     /// Ends with one JSON object on a line
     #[arg(long)]
     json: bool,
@@ -94,36 +99,63 @@ impl Simulate {
         };
         let limit = Duration::from_secs_f64(self.seconds);
         note(format_args!("# calibrating on {} networks", calibration::CALIBRATING.len()));
-        let request = Request::new(machines, self.policies.clone(), limit).seed(self.seed);
-        let prediction = predict(&model, &request)?;
+        let pinning = self.pin.pinning();
+        let request = Request::new(machines, self.policies.clone(), limit);
+        let request = request.seed(self.seed).pinning(pinning);
+        let provenance = self.provenance();
+        let measure = || Ok(predict(&model, &request)?);
+        let prediction = self.mixed.steady(measure, |it| &it.conditions)?;
         table(&prediction)?;
-        if self.json { json(&prediction) } else { Ok(()) }
+        self.end(&prediction, &prediction.conditions, &provenance)
     }
 
     fn run_validation(&self) -> Result<(), Stop> {
+        let provenance = self.provenance();
+        let (validation, conditions) =
+            self.mixed.steady(|| self.validated(), |(_, conditions)| conditions)?;
+        validation_table(&validation)?;
+        self.end(&validation, &conditions, &provenance)
+    }
+
+    fn validated(&self) -> Result<(Validation, Conditions), Stop> {
         let every = usize::from(self.sittings);
         let limit = Duration::from_secs_f64(self.seconds) / self.sittings.into();
         let sittings = Sittings::new(every).more(every);
         let policies: Vec<_> = self.policies.iter().map(String::as_str).collect();
-        let overhead = calibration::overhead()?;
+        let pinning = self.pin.pinning();
+        let mut watch = CoreWatch::start(2, pinning);
+        let overhead = calibration::overhead(pinning)?;
         let networks = [calibration::CALIBRATING, calibration::HELD_OUT].concat();
         let models = calibration::open(&networks)?;
-        let subjects: Vec<_> =
-            models.iter().map(|it| Subject::on_two_workers(it, &policies, limit)).collect();
+        let on_two = |it| Subject::on_two_workers(it, &policies, limit).pinning(pinning);
+        let subjects: Vec<_> = models.iter().map(on_two).collect();
         let mut calibrating = sittings.measure(&subjects, |sitting, name| {
             note(format_args!("# sitting {sitting}: {name}"));
         })?;
+        watch.include_seconds(&Measurement::quiet_handovers(&calibrating));
+        let conditions = watch.end();
         let held_out = calibrating.split_off(calibration::CALIBRATING.len());
         let machine = Machine::ideal(1).overhead(overhead);
-        let validation = validate(&machine, calibrating, held_out)?;
-        validation_table(&validation)?;
-        if self.json { json(&validation) } else { Ok(()) }
+        Ok((validate(&machine, calibrating, held_out)?, conditions))
     }
-}
 
-fn json(value: &impl serde::Serialize) -> Result<(), Stop> {
-    let text = serde_json::to_string(value);
-    line(text.map_err(|error| Stop::Failed(format!("the JSON object: {error}")))?)
+    fn provenance(&self) -> Provenance {
+        conditions::provenance().pinning(self.pin.pinning()).seed(self.seed)
+    }
+
+    /// What stands below a table: the state of the cores, where figures are from, and all as JSON if wanted.
+    fn end(
+        &self,
+        figures: &impl serde::Serialize,
+        seen: &Conditions,
+        provenance: &Provenance,
+    ) -> Result<(), Stop> {
+        conditions::lines(seen, provenance).into_iter().try_for_each(line)?;
+        if self.json {
+            line(conditions::object(figures, seen, provenance)?.to_string())?;
+        }
+        Ok(())
+    }
 }
 
 fn describe(machine: &Machine) -> Result<(), Stop> {

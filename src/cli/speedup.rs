@@ -1,22 +1,25 @@
 //! `caudal speedup`: how much faster several workers are, and why not more.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use caudal::flow::policy::POLICIES;
-use caudal::flow::{Executor, executor};
-use caudal::measure::prepare;
-use caudal::measure::speedup::{Row, Speedup as Measured, ideas, speedup};
+use caudal::flow::{Executor, executor, pinned_executor};
+use caudal::measure::speedup::{Idea, Row, Speedup as Measured, ideas, speedup};
+use caudal::measure::{Conditions, CoreWatch, prepare};
 use caudal::model::Model;
 use caudal::plan::{Plan, PlanOptions};
 use caudal::report::{Page, Simulated, speedup_page};
-use caudal::simulator::{MOST_WORKERS, calibration, prediction};
+use caudal::simulator::calibration::{self, Calibration};
+use caudal::simulator::{MOST_WORKERS, prediction};
+use caudal::topology::Pinning;
 use clap::Args;
 use serde_json::json;
 
 use super::output::{line, note};
 use super::outputs::Outputs;
 use super::report::Report;
-use super::{Stop, options, results};
+use super::{Stop, conditions, options, results};
 
 /// Simulated curves go on to at least so many workers.
 const FEWEST_SIMULATED: usize = 16;
@@ -50,6 +53,10 @@ pub(super) struct Speedup {
     seconds: f64,
     #[command(flatten)]
     report: Report,
+    #[command(flatten)]
+    pin: options::Pin,
+    #[command(flatten)]
+    mixed: conditions::MixedStates,
     /// Makes the last line of standard output one JSON object
     #[arg(long)]
     json: bool,
@@ -72,29 +79,19 @@ impl Speedup {
         } else {
             self.policies.iter().map(String::as_str).collect()
         };
-        let mut executors: Vec<Box<dyn Executor>> =
-            vec![executor("sequential", 1, policies[0])?, executor("actors", 1, policies[0])?];
-        for &workers in &workers {
-            for policy in &policies {
-                executors.push(executor("pool", workers, policy)?);
-            }
-        }
         let training = &model.training;
         let batch = self.batch_size.map_or(training.batch_size, |size| size as usize);
-        let optimizer = &training.optimizer;
-        let mut run = prepare(&model.graph, batch, optimizer, PlanOptions::default())?;
-        let limit = Duration::from_secs_f64(self.seconds);
-        let measured = speedup(&mut run, &mut executors, limit)?;
-        drop(executors);
-        // As many workers as are of use.
-        let most = workers.iter().copied().filter(|&it| it <= cores).max().unwrap_or(cores);
-        let mut pool = executor("pool", most, policies[0])?;
-        let ideas = ideas(&model.graph, batch, optimizer, pool.as_mut(), limit)?;
+        let pinning = self.pin.pinning();
+        let provenance = conditions::provenance().pinning(pinning).seed(0);
+        let measure = || self.measure(&model, batch, &workers, &policies);
+        let figures = self.mixed.steady(measure, |figures| &figures.conditions)?;
+        let Figures { measured, ideas, most, simulated, plan, conditions } = figures;
         let tables = [
             results::speedup(&measured),
             results::lost_time(&measured),
             results::stages(&measured),
             results::ideas(&ideas, most),
+            [vec![String::new()], conditions::lines(&conditions, &provenance)].concat(),
         ];
         for text in tables.iter().flatten() {
             line(text)?;
@@ -102,11 +99,11 @@ impl Speedup {
         if self.report.is_wanted() {
             let mut page = Page::new(format!("Speedup of {}", model.graph.name()));
             page.table("Milliseconds of a step", &tables[0]);
-            let simulated = simulate(&measured, run.plan(), policies[0], limit)?;
-            speedup_page(&mut page, run.plan(), &measured, Some(&simulated));
+            speedup_page(&mut page, &plan, &measured, simulated.as_ref());
             page.table("Where the workers' time went", &tables[1]);
             page.table("Forward, backward and updates apart", &tables[2]);
             page.table("One idea switched off at a time", &tables[3]);
+            page.table("The cores, and where the figures are from", &tables[4]);
             self.report.write(&page)?;
         }
         if self.json {
@@ -117,10 +114,62 @@ impl Speedup {
                 "ideas_workers": most,
                 "ideas_policy": policies[0],
             });
-            line(object.to_string())?;
+            line(conditions::object(&object, &conditions, &provenance)?.to_string())?;
         }
         Ok(())
     }
+
+    /// Measures everything once.
+    fn measure(
+        &self,
+        model: &Model,
+        batch: usize,
+        workers: &[usize],
+        policies: &[&str],
+    ) -> Result<Figures, Stop> {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let pinning = self.pin.pinning();
+        // As many workers as are of use.
+        let most = workers.iter().copied().filter(|&it| it <= cores).max().unwrap_or(cores);
+        let mut watch = CoreWatch::start(most, pinning);
+        let mut executors: Vec<Box<dyn Executor>> =
+            vec![executor("sequential", 1, policies[0])?, executor("actors", 1, policies[0])?];
+        for &workers in workers {
+            for policy in policies {
+                executors.push(pinned_executor("pool", workers, policy, pinning)?);
+            }
+        }
+        let optimizer = &model.training.optimizer;
+        let mut run = prepare(&model.graph, batch, optimizer, PlanOptions::default())?;
+        let limit = Duration::from_secs_f64(self.seconds);
+        // It has a watch of its own.
+        watch.pause();
+        let measured = speedup(&mut run, &mut executors, limit)?;
+        watch.resume();
+        watch.include(&measured.conditions);
+        drop(executors);
+        let mut pool = pinned_executor("pool", most, policies[0], pinning)?;
+        let ideas = ideas(&model.graph, batch, optimizer, pool.as_mut(), limit, &mut watch)?;
+        drop(pool);
+        let plan = Arc::clone(run.plan());
+        let simulated = if self.report.is_wanted() {
+            Some(simulate(&measured, &plan, policies[0], limit, pinning, &mut watch)?)
+        } else {
+            None
+        };
+        Ok(Figures { measured, ideas, most, simulated, plan, conditions: watch.end() })
+    }
+}
+
+/// All that is measured of a network.
+struct Figures {
+    measured: Measured,
+    ideas: Vec<Idea>,
+    /// Workers of the ideas.
+    most: usize,
+    simulated: Option<Simulated>,
+    plan: Arc<Plan>,
+    conditions: Conditions,
 }
 
 /// What the simulator makes of the measured step by a policy: on as many workers as were measured, and
@@ -130,9 +179,12 @@ fn simulate(
     plan: &Plan,
     policy: &str,
     limit: Duration,
+    pinning: Pinning,
+    watch: &mut CoreWatch,
 ) -> Result<Simulated, Stop> {
     note(format_args!("# calibrating on {} networks", calibration::CALIBRATING.len()));
-    let machine = calibration::calibrate(limit / 10, &[])?.machine;
+    let Calibration { machine, handovers, .. } = calibration::calibrate(limit / 10, pinning, &[])?;
+    watch.include_seconds(&handovers);
     let pools = measured.rows.iter().filter(|row| row.executor == "pool");
     let most = pools.clone().map(|row| row.workers).max().unwrap_or(1);
     let most = FEWEST_SIMULATED.max(4 * most).min(MOST_WORKERS);

@@ -10,7 +10,7 @@ use caudal::context::Mode;
 use caudal::data::{self, Dataset, LoadOptions};
 use caudal::files::beside;
 use caudal::flow::trace::Recorder;
-use caudal::flow::{Executor, Observer, executor};
+use caudal::flow::{Executor, Observer, executor, pinned_executor};
 use caudal::measure::speedup::{Speedup, speedup};
 use caudal::model::Model;
 use caudal::report::{Page, loss_page, speedup_page};
@@ -28,7 +28,7 @@ use super::outputs::Outputs;
 use super::record_replay::RecordReplay;
 use super::report::Report;
 use super::start::Start;
-use super::{Stop, options, results, trace};
+use super::{Stop, conditions, options, results, trace};
 
 /// How long each training looks for its speedup afterwards.
 const SPEEDUP_LIMIT: Duration = Duration::from_millis(1500);
@@ -347,11 +347,11 @@ impl Train {
         }
         let items: Vec<usize> = (0..batch_size.min(data.len())).collect();
         let run = copy.bound_run(Mode::Training, data, &items)?;
-        let (cores, policy) = (self.run.workers(), self.run.policy());
+        let (cores, policy, pinning) = (self.run.workers(), self.run.policy(), self.run.pinning());
         let mut executors: Vec<Box<dyn Executor>> =
-            vec![executor("sequential", 1, policy)?, executor("pool", 1, policy)?];
+            vec![executor("sequential", 1, policy)?, pinned_executor("pool", 1, policy, pinning)?];
         if cores > 1 {
-            executors.push(executor("pool", cores, policy)?);
+            executors.push(pinned_executor("pool", cores, policy, pinning)?);
         }
         Ok(speedup(run, &mut executors, SPEEDUP_LIMIT)?)
     }
@@ -373,6 +373,7 @@ impl Train {
             for text in results::speedup(measured) {
                 line(text)?;
             }
+            line(conditions::state(&measured.conditions))?;
         }
         if self.json {
             line(results::training(network, history, measured, seconds).to_string())?;

@@ -61,6 +61,7 @@ pub(crate) use stopwatch::Stopwatch;
 use self::sync::Native;
 use self::work::Work;
 use crate::error::{Error, Result};
+use crate::topology::Pinning;
 
 /// One way to run a graph of tasks. All of them give the same bits.
 ///
@@ -76,6 +77,11 @@ pub trait Executor: Send + sealed::Sealed {
     /// The policy that orders ready parts, if it has one.
     fn policy(&self) -> Option<&str> {
         None
+    }
+
+    /// Where its workers run.
+    fn pinning(&self) -> Pinning {
+        Pinning::None
     }
 
     /// Whether it is indifferent to nodes that were made one task. The actors executor is not, for it has
@@ -140,7 +146,7 @@ pub struct ExecutorSpec {
     pub name: &'static str,
     /// What it is for, in one line.
     pub summary: &'static str,
-    make: fn(usize, &str) -> Result<Box<dyn Executor>>,
+    make: fn(usize, &str, Pinning) -> Result<Box<dyn Executor>>,
 }
 
 /// Every executor.
@@ -148,22 +154,26 @@ pub const EXECUTORS: &[ExecutorSpec] = &[
     ExecutorSpec {
         name: "pool",
         summary: "worker threads that count dependencies, ordered by a policy; messages wait in slots",
-        make: |workers, policy| Ok(Box::new(Pool::new(workers, policy)?)),
+        make: |workers, policy, pinning| Ok(Box::new(Pool::named(workers, policy, pinning)?)),
     },
     ExecutorSpec {
         name: "channels",
         summary: "the same workers and policies; every inbox is a bounded crossbeam channel",
-        make: |workers, policy| Ok(Box::new(Pool::new(workers, policy)?.with_channels())),
+        make: |workers, policy, pinning| {
+            Ok(Box::new(Pool::named(workers, policy, pinning)?.with_channels()))
+        },
     },
     ExecutorSpec {
         name: "actors",
         summary: "a thread for every node, blocking on its channel; for study",
-        make: |_, _| Ok(Box::new(Actors::new())),
+        make: |_, _, pinning| unpinned("actors", pinning).map(|()| Box::new(Actors::new()) as _),
     },
     ExecutorSpec {
         name: "sequential",
         summary: "a topological loop without messages: the oracle and the baseline",
-        make: |_, _| Ok(Box::new(Sequential::new())),
+        make: |_, _, pinning| {
+            unpinned("sequential", pinning).map(|()| Box::new(Sequential::new()) as _)
+        },
     },
 ];
 
@@ -173,9 +183,42 @@ pub const EXECUTORS: &[ExecutorSpec] = &[
 /// # Errors
 /// If there is no such executor or policy, or threads can't be started.
 pub fn executor(name: &str, workers: usize, policy: &str) -> Result<Box<dyn Executor>> {
+    pinned_executor(name, workers, policy, Pinning::None)
+}
+
+/// As [`executor`], with workers that are pinned, as [`Pool::with_pinning`] says.
+///
+/// ```
+/// use caudal::flow::pinned_executor;
+/// use caudal::topology::{CAN_PIN, Pinning};
+///
+/// let pinned = pinned_executor("pool", 2, "fifo", Pinning::Cores);
+/// assert_eq!(pinned.is_ok(), CAN_PIN);
+/// ```
+///
+/// # Errors
+/// As [`executor`], if the executor has no workers that could be pinned, or if threads can't be pinned here.
+pub fn pinned_executor(
+    name: &str,
+    workers: usize,
+    policy: &str,
+    pinning: Pinning,
+) -> Result<Box<dyn Executor>> {
     let spec = EXECUTORS
         .iter()
         .find(|spec| spec.name == name)
         .ok_or_else(|| Error::unknown("executor", name, EXECUTORS.iter().map(|spec| spec.name)))?;
-    (spec.make)(workers, policy)
+    (spec.make)(workers, policy, pinning)
+}
+
+/// Refuses to pin what has no workers.
+fn unpinned(executor: &'static str, pinning: Pinning) -> Result<()> {
+    if pinning == Pinning::None {
+        return Ok(());
+    }
+    Err(Error::Threads {
+        threads: 1,
+        problem: format!("the executor `{executor}` has no workers that could be pinned"),
+        remedy: "take `pool` or `channels`, or leave pinning out",
+    })
 }

@@ -16,6 +16,7 @@ use super::work::Work;
 use super::worker::Worker;
 use super::{Execute, Executor, TaskGraph};
 use crate::error::{Error, Result};
+use crate::topology::{Pinning, Place, lost, places};
 
 /// How often a worker looks for work before it parks, where all that are awake have a core.
 pub(crate) const SPINS: usize = 1500;
@@ -33,6 +34,9 @@ pub struct Pool {
     workers: usize,
     policy: String,
     caller: Worker<Native>,
+    pinning: Pinning,
+    /// Where the caller's thread stays while it executes.
+    place: Option<Place>,
     delivery: Delivery,
 }
 
@@ -43,7 +47,12 @@ impl Pool {
     /// # Errors
     /// If there is no such policy, no worker, or if threads can't be started.
     pub fn new(workers: usize, policy_name: &str) -> Result<Self> {
-        let mut pool = Self::with_policy(workers, policy(policy_name)?)?;
+        Self::named(workers, policy_name, Pinning::None)
+    }
+
+    /// As [`Pool::new`], with workers that are pinned.
+    pub(super) fn named(workers: usize, policy_name: &str, pinning: Pinning) -> Result<Self> {
+        let mut pool = Self::with_pinning(workers, policy(policy_name)?, pinning)?;
         policy_name.clone_into(&mut pool.policy);
         Ok(pool)
     }
@@ -53,6 +62,17 @@ impl Pool {
     /// # Errors
     /// If there is no worker, or if threads can't be started.
     pub fn with_policy(workers: usize, policy: Box<dyn Policy>) -> Result<Self> {
+        Self::with_pinning(workers, policy, Pinning::None)
+    }
+
+    /// A pool with a policy of your own, whose workers stay on the cores that `pinning` gives them in
+    /// [this order](crate::topology::Topology::pinning_order), of those that the calling thread may use now. The thread
+    /// that calls [`Executor::execute`] is worker 0: it stays on its cores for as long as it executes, and is let go
+    /// afterwards, so that threads that it starts in between are free.
+    ///
+    /// # Errors
+    /// As [`Pool::with_policy`], and if threads can't be pinned here.
+    pub fn with_pinning(workers: usize, policy: Box<dyn Policy>, pinning: Pinning) -> Result<Self> {
         let refuse = |problem: String| Error::Threads {
             threads: workers,
             problem,
@@ -61,6 +81,7 @@ impl Pool {
         if workers == 0 || workers > 4096 {
             return Err(refuse("a pool has 1 to 4096 workers".to_owned()));
         }
+        let places = places(pinning, workers)?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let name = policy.name().to_owned();
         let queue = Arc::new(Queue::new(policy, workers, cores, SPINS));
@@ -71,6 +92,11 @@ impl Pool {
                 .thread_name(|index| format!("caudal-{}", index + 1))
                 .build()
                 .map_err(|error| refuse(error.to_string()))?;
+            if let Some(places) = &places {
+                let pinned = threads.broadcast(|context| places[context.index() + 1].pin());
+                let pinned: Result<(), String> = pinned.into_iter().collect();
+                pinned.map_err(|problem| lost(workers, problem))?;
+            }
             let for_workers = Arc::clone(&queue);
             let leave = Arc::clone(&left);
             threads.spawn_broadcast(move |context| {
@@ -84,7 +110,8 @@ impl Pool {
             None
         };
         let (caller, delivery) = (Worker::new(0), Delivery::Slots);
-        Ok(Self { queue, threads, left, workers, policy: name, caller, delivery })
+        let place = places.and_then(|places| places.into_iter().next());
+        Ok(Self { queue, threads, left, workers, policy: name, caller, pinning, place, delivery })
     }
 }
 
@@ -157,6 +184,10 @@ impl Executor for Pool {
         Some(&self.policy)
     }
 
+    fn pinning(&self) -> Pinning {
+        self.pinning
+    }
+
     fn learn(&mut self, graph: &TaskGraph, seconds: &[f64]) {
         if seconds.len() == graph.task_count() {
             self.queue.with_policy(|policy| policy.learn(graph, seconds));
@@ -170,6 +201,8 @@ impl Executor for Pool {
 
 impl Pool {
     fn run(&mut self, run: &Arc<dyn Work<Native>>) -> Result<()> {
+        let held = self.place.as_ref().map(Place::hold).transpose();
+        let _held = held.map_err(|problem| lost(self.workers, problem))?;
         let graph = run.graph();
         self.queue.with_policy(|policy| policy.begin(graph, self.workers))?;
         run.begin(self.delivery);

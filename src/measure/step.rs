@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{minor_faults, peak_resident_mib};
+use super::{Conditions, CoreWatch, minor_faults, peak_resident_mib};
 use crate::context::{Finite, Mode};
 use crate::data::synthetic_for;
 use crate::error::Result;
@@ -19,6 +19,9 @@ const WARM_UP: u64 = 5;
 
 /// The fewest steps that are timed, however long they take.
 const FEWEST: usize = 5;
+
+/// Between two looks at the cores.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// The part of a block that is not timed: caches are another executor's, whose workers still look for
 /// work, and the system needs some milliseconds to give a worker that has slept a core of its own.
@@ -74,6 +77,8 @@ pub struct StepTime {
     pub faults_per_step: Option<f64>,
     /// The most resident memory of the process up to here, in MiB, where the system says so.
     pub peak_resident_mib: Option<f64>,
+    /// The state of the cores: before, twice a second, and after.
+    pub conditions: Conditions,
 }
 
 impl StepTime {
@@ -107,24 +112,36 @@ pub fn prepare(
 }
 
 /// Times training steps (forward, losses, backward, updates) of a prepared run: five steps to warm up,
-/// then steps for `limit`.
+/// then steps for `limit`. Twice a second it looks how near the cores are to each other.
 ///
 /// # Errors
 /// If a node fails.
 pub fn time_steps(run: &mut Run, executor: &mut dyn Executor, limit: Duration) -> Result<StepTime> {
+    let (workers, pinning) = (executor.workers(), executor.pinning());
     let mut step = 0;
     let mut next = |run: &mut Run| {
         run.set_step(step);
         step += 1;
         executor.execute(run)
     };
+    let mut watch = CoreWatch::start(workers, pinning);
     for _ in 0..WARM_UP {
         next(run)?;
     }
     let mut seconds = Vec::with_capacity(1 << 16);
-    let faults = minor_faults();
+    let mut faults = minor_faults();
     let began = Instant::now();
+    let mut looked = began;
     while seconds.len() < FEWEST || began.elapsed() < limit {
+        if looked.elapsed() > LOOK {
+            let before = minor_faults();
+            watch.look();
+            // A step wakes the workers again.
+            next(run)?;
+            let of_look = minor_faults().zip(before).map(|(after, before)| after - before);
+            faults = faults.zip(of_look).map(|(faults, of_look)| faults + of_look);
+            looked = Instant::now();
+        }
         let step_began = Instant::now();
         next(run)?;
         seconds.push(step_began.elapsed().as_secs_f64());
@@ -138,5 +155,6 @@ pub fn time_steps(run: &mut Run, executor: &mut dyn Executor, limit: Duration) -
         flops: run.plan().flops(),
         tasks: run.plan().task_count(),
         peak_resident_mib: peak_resident_mib(),
+        conditions: watch.end(),
     })
 }

@@ -3,7 +3,6 @@
 mod overhead;
 mod slowdown;
 
-pub(super) use overhead::handover;
 pub use overhead::overhead;
 pub use slowdown::fit_to;
 
@@ -15,6 +14,7 @@ use crate::error::Result;
 use crate::flow::Stopwatch;
 use crate::model::Model;
 use crate::presets;
+use crate::topology::Pinning;
 
 /// The networks by which the slowdown is calibrated.
 pub const CALIBRATING: &[&str] = &[
@@ -81,29 +81,37 @@ pub struct Calibration {
     /// Networks that other processes disturbed, or during which the cores were farther apart than during
     /// others, however often they were measured.
     pub disturbed: Vec<String>,
+    /// Seconds of the handover while networks were measured that count.
+    pub handovers: Vec<f64>,
 }
 
 /// Measures the networks that calibrate, which run for about `limit` each, and with them `subjects`, so that
-/// all are measured while the cores are equally near; again if they were disturbed, unless there is no time.
+/// all are measured while the cores are equally near; again if they were disturbed, unless there is no time. Workers
+/// are pinned as `pinning` says, and those of `subjects` should be too.
 ///
 /// # Errors
 /// If threads can't be started, or one of `subjects` can't be trained.
-pub fn calibrate(limit: Duration, subjects: &[Subject<'_>]) -> Result<Calibration> {
-    let machine = Machine::ideal(1).overhead(overhead()?);
+pub fn calibrate(
+    limit: Duration,
+    pinning: Pinning,
+    subjects: &[Subject<'_>],
+) -> Result<Calibration> {
+    let machine = Machine::ideal(1).overhead(overhead(pinning)?);
     let calibrating = if cores() == 1 { &[] } else { CALIBRATING };
     let models = open(calibrating)?;
-    let two_workers = |model| Subject::on_two_workers(model, POLICIES, limit);
+    let two_workers = |model| Subject::on_two_workers(model, POLICIES, limit).pinning(pinning);
     let all: Vec<_> = models.iter().map(two_workers).chain(subjects.iter().cloned()).collect();
     let more = if limit.is_zero() { 0 } else { MORE };
     let mut calibrating = Sittings { every: 1, more }.measure(&all, |_, _| ())?;
     let shortest = Measurement::shortest_handover(&calibrating);
     let loud = calibrating.iter().filter(|it| !it.is_quiet(shortest));
     let disturbed = loud.map(|it| it.name.clone()).collect();
+    let handovers = Measurement::quiet_handovers(&calibrating);
     let measured = calibrating.split_off(models.len());
     let (quiet, loud): (Vec<_>, Vec<_>) =
         calibrating.into_iter().partition(|it| it.is_quiet(shortest));
     let kept = if quiet.len() < FEWEST { [quiet, loud].concat() } else { quiet };
-    Ok(Calibration { machine: fit_to(&machine, &kept)?, measured, disturbed })
+    Ok(Calibration { machine: fit_to(&machine, &kept)?, measured, disturbed, handovers })
 }
 
 /// Presets of these names, without metrics.

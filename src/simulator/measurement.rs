@@ -4,18 +4,17 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::calibration::cores;
-use super::probe::{Probe, Watch, is_near};
-use super::{Machine, Options, PartCosts, simulate};
+use super::{Machine, Options, PartCosts, Subject, simulate};
 use crate::error::Result;
 use crate::flow::policy::policy;
 use crate::flow::trace::Recorder;
 use crate::flow::{Executor, Observer, PartEvent, Pool};
-use crate::measure::{prepare, settle, time_block};
+use crate::measure::{Probe, Watch, is_near, prepare, settle, time_block};
 use crate::model::Model;
 use crate::plan::{Plan, PlanOptions};
 use crate::run::Run;
 use crate::statistics::median;
+use crate::topology::Pinning;
 
 /// For how long parts are timed in a round, one step at least.
 const OBSERVED: Duration = Duration::from_millis(4);
@@ -89,9 +88,9 @@ struct Candidate {
 }
 
 impl Candidate {
-    fn new(workers: usize, policy: &str) -> Result<Self> {
+    fn new(workers: usize, name: &str, pinning: Pinning) -> Result<Self> {
         Ok(Self {
-            executor: Pool::new(workers, policy)?,
+            executor: Pool::with_pinning(workers, policy(name)?, pinning)?,
             times: Vec::new(),
             traces: Vec::new(),
             disturbed: Default::default(),
@@ -178,18 +177,15 @@ impl Measurement {
         others: &[(usize, &str)],
         limit: Duration,
     ) -> Result<Self> {
+        let subject =
+            Subject { model, policies, others: others.to_vec(), limit, pinning: Pinning::None };
         let most = others.iter().map(|&(workers, _)| workers).max().unwrap_or(1);
-        Self::with_probe(model, policies, others, limit, &mut Probe::new(most.min(cores())))
+        Self::with_probe(&subject, &mut Probe::new(most, Pinning::None))
     }
 
     /// As [`Measurement::new`], with a probe that may know this machine better.
-    pub(super) fn with_probe(
-        model: &Model,
-        policies: &[&str],
-        others: &[(usize, &str)],
-        limit: Duration,
-        probe: &mut Probe,
-    ) -> Result<Self> {
+    pub(super) fn with_probe(subject: &Subject<'_>, probe: &mut Probe) -> Result<Self> {
+        let &Subject { model, policies, ref others, limit, pinning } = subject;
         let training = &model.training;
         let options = PlanOptions::default();
         let optimizer = &training.optimizer;
@@ -197,8 +193,9 @@ impl Measurement {
         let policies = if policies.is_empty() { &["critical-path"] } else { policies };
         // Those on one worker come first.
         let all = policies.iter().map(|&policy| (1, policy)).chain(others.iter().copied());
-        let mut candidates: Vec<Candidate> =
-            all.map(|(workers, policy)| Candidate::new(workers, policy)).collect::<Result<_>>()?;
+        let mut candidates: Vec<Candidate> = all
+            .map(|(workers, policy)| Candidate::new(workers, policy, pinning))
+            .collect::<Result<_>>()?;
         let recorder = Arc::new(Recorder::new());
         let began = Instant::now();
         let patience = limit * PATIENCE;
@@ -222,14 +219,15 @@ impl Measurement {
             for candidate in &mut candidates {
                 had_cores &= candidate.take_turn(&mut run, &recorder)?;
             }
-            free = probe.cores_are_free();
+            free = probe.cores_are_free() && probe.cores_are_near();
             let keeps = free && had_cores;
             for candidate in &mut candidates {
                 candidate.end_round(keeps);
             }
             rounds += usize::from(keeps);
             if keeps {
-                handovers.push(probe.handover());
+                // None on one core.
+                handovers.push(probe.handover().map_or(0.0, |it| it.median_ns * 1e-9));
             }
             disturbed += usize::from(!keeps);
         }
@@ -261,6 +259,12 @@ impl Measurement {
     /// Seconds of the shortest handover of some measurements.
     pub fn shortest_handover<'a>(all: impl IntoIterator<Item = &'a Self>) -> f64 {
         all.into_iter().map(|it| it.handover).fold(f64::INFINITY, f64::min)
+    }
+
+    /// Seconds of the handover of all that are quiet.
+    pub fn quiet_handovers(all: &[Self]) -> Vec<f64> {
+        let shortest = Self::shortest_handover(all);
+        all.iter().filter(|it| it.is_quiet(shortest)).map(|it| it.handover).collect()
     }
 
     /// Seconds of a step on one worker by each policy, and on each of the others.

@@ -14,7 +14,6 @@ mod least_squares;
 mod machine;
 mod measurement;
 pub mod prediction;
-mod probe;
 mod sittings;
 mod traffic;
 pub mod validation;

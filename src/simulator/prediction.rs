@@ -9,9 +9,11 @@ use super::measurement::fitted;
 use super::{Machine, Options, PartCost, PartCosts, Simulation, Subject, simulate};
 use crate::error::Result;
 use crate::flow::policy::policy;
+use crate::measure::{Conditions, CoreWatch};
 use crate::model::Model;
 use crate::plan::Plan;
 use crate::setters::setters;
+use crate::topology::Pinning;
 
 /// Predictions for one network.
 #[derive(Clone, Debug, Serialize)]
@@ -38,6 +40,8 @@ pub struct Prediction {
     pub disturbed: Vec<String>,
     /// By number of workers and policy.
     pub rows: Vec<Row>,
+    /// The state of the cores: before, while networks were measured that count, and after.
+    pub conditions: Conditions,
 }
 
 /// One prediction.
@@ -81,17 +85,20 @@ pub struct Request {
     pub limit: Duration,
     /// For the costs of parts, which are drawn from their mean and variance.
     pub seed: u64,
+    /// Where the workers run that are measured.
+    pub pinning: Pinning,
 }
 
 impl Request {
     setters! {
         seed: u64,
+        pinning: Pinning,
     }
 
     /// A prediction for machines of workers of these speeds, by each policy, from measurements of about `limit`;
     /// drawn with seed 0.
     pub fn new(machines: Vec<Vec<f64>>, policies: Vec<String>, limit: Duration) -> Self {
-        Self { machines, policies, limit, seed: 0 }
+        Self { machines, policies, limit, seed: 0, pinning: Pinning::None }
     }
 
     /// The rows that can be measured here too: number of workers and policy.
@@ -116,8 +123,16 @@ fn measurable(speeds: &[f64]) -> bool {
 pub fn predict(model: &Model, request: &Request) -> Result<Prediction> {
     let policies: Vec<&str> = request.policies.iter().map(String::as_str).collect();
     let limit = request.limit;
-    let subject = Subject { model, policies: &policies, others: request.measurable(), limit };
-    let Calibration { machine, measured, disturbed } = calibrate(limit / 10, &[subject])?;
+    let pinning = request.pinning;
+    let others = request.measurable();
+    // What calibrates runs on two.
+    let most = others.iter().map(|&(workers, _)| workers).max().unwrap_or(1).max(2);
+    let mut watch = CoreWatch::start(most, pinning);
+    let subject = Subject { model, policies: &policies, others, limit, pinning };
+    let Calibration { machine, measured, disturbed, handovers } =
+        calibrate(limit / 10, pinning, &[subject])?;
+    watch.include_seconds(&handovers);
+    let conditions = watch.end();
     let machine = &machine;
     // One subject, one measurement.
     let measurement = &measured[0];
@@ -169,6 +184,7 @@ pub fn predict(model: &Model, request: &Request) -> Result<Prediction> {
         machine: machine.clone(),
         disturbed,
         rows,
+        conditions,
     })
 }
 

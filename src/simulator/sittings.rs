@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use super::Measurement;
-use super::calibration::cores;
-use super::probe::Probe;
 use crate::error::Result;
+use crate::measure::Probe;
 use crate::model::Model;
 use crate::setters::setters;
+use crate::topology::Pinning;
 
 /// A network that is to be measured, and on what.
 #[derive(Clone, Debug)]
@@ -21,17 +21,20 @@ pub struct Subject<'a> {
     pub others: Vec<(usize, &'a str)>,
     /// How long a sitting takes, about.
     pub limit: Duration,
+    /// Where workers run.
+    pub pinning: Pinning,
 }
 
 impl<'a> Subject<'a> {
     /// A network on one worker and on two by each of some policies.
     pub fn on_two_workers(model: &'a Model, policies: &'a [&'a str], limit: Duration) -> Self {
         let others = policies.iter().map(|policy| (2, *policy)).collect();
-        Self { model, policies, others, limit }
+        Self { model, policies, others, limit, pinning: Pinning::None }
     }
 
     setters! {
         others: Vec<(usize, &'a str)>,
+        pinning: Pinning,
     }
 }
 
@@ -67,11 +70,11 @@ impl Sittings {
         mut progress: impl FnMut(usize, &str),
     ) -> Result<Vec<Measurement>> {
         let workers = subjects.iter().flat_map(|it| &it.others).map(|(workers, _)| *workers).max();
-        let mut probe = Probe::new(cores().min(workers.unwrap_or(1)));
+        let pinning = subjects.first().map_or(Pinning::None, |subject| subject.pinning);
+        let mut probe = Probe::new(workers.unwrap_or(1), pinning);
         let measured = self.of_each(subjects.len(), are_quiet, |sitting, number| {
-            let Subject { model, policies, others, limit } = &subjects[number];
-            progress(sitting, model.graph.name());
-            Measurement::with_probe(model, policies, others, *limit, &mut probe)
+            progress(sitting, subjects[number].model.graph.name());
+            Measurement::with_probe(&subjects[number], &mut probe)
         })?;
         let shortest = Measurement::shortest_handover(measured.iter().flatten());
         Ok(measured.into_iter().filter_map(|sittings| calmest(sittings, shortest)).collect())

@@ -13,7 +13,7 @@ use super::report::{Report, Totals};
 use crate::context::{Finite, Mode};
 use crate::data::DataConfig;
 use crate::error::{Error, Result};
-use crate::flow::{Executor, executor};
+use crate::flow::{Executor, pinned_executor};
 use crate::graph::{Graph, NodeId};
 use crate::optimizers::Optimizer;
 use crate::plan::{Plan, least_items};
@@ -113,7 +113,12 @@ impl Network {
         let parameters = Parameters::initialize(&graph, optimizer.as_ref(), options.seed)?;
         Ok(Self {
             parameters: Arc::new(parameters),
-            executor: executor(&options.executor, options.workers, &options.policy)?,
+            executor: pinned_executor(
+                &options.executor,
+                options.workers,
+                &options.policy,
+                options.pinning,
+            )?,
             options,
             runs: HashMap::new(),
             step: 0,

@@ -2,6 +2,7 @@
 
 use crate::plan::PlanOptions;
 use crate::setters::setters;
+use crate::topology::Pinning;
 
 /// How a network runs.
 ///
@@ -22,6 +23,8 @@ pub struct NetworkOptions {
     pub workers: usize,
     /// One of [`crate::flow::policy::POLICIES`].
     pub policy: String,
+    /// Where the workers run. The threads of [`Network::predict_stream`](super::Network::predict_stream) are not pinned.
+    pub pinning: Pinning,
     /// Whether a few early steps of training are measured, part by part, so that the policy goes by what
     /// tasks take; it goes by estimates before, and without. Numbers are the same.
     pub measured_costs: bool,
@@ -41,6 +44,7 @@ impl Default for NetworkOptions {
             executor: "pool".to_owned(),
             workers: std::thread::available_parallelism().map_or(1, usize::from),
             policy: "critical-path".to_owned(),
+            pinning: Pinning::None,
             measured_costs: true,
             check_finite: true,
             plan: PlanOptions::default(),
@@ -54,6 +58,7 @@ impl NetworkOptions {
         executor: impl Into<String>,
         workers: usize,
         policy: impl Into<String>,
+        pinning: Pinning,
         measured_costs: bool,
         check_finite: bool,
         plan: PlanOptions,

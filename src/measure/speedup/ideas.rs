@@ -9,7 +9,7 @@ use super::{OBSERVED, in_turn, longest_parts, part_seconds};
 use crate::error::Result;
 use crate::flow::Executor;
 use crate::graph::Graph;
-use crate::measure::prepare;
+use crate::measure::{CoreWatch, prepare};
 use crate::optimizers::Optimizer;
 use crate::plan::PlanOptions;
 use crate::run::Run;
@@ -49,7 +49,7 @@ const SWITCHES: &[(&str, Switch)] = &[
 ];
 
 /// Times steps of `graph` on synthetic data with each idea switched off in turn, for about `limit` in
-/// all.
+/// all. After each block of steps, `watch` looks at the cores.
 ///
 /// # Errors
 /// If the graph can't be trained, or if a node fails.
@@ -59,6 +59,7 @@ pub fn ideas(
     optimizer: &Arc<dyn Optimizer>,
     executor: &mut dyn Executor,
     limit: Duration,
+    watch: &mut CoreWatch,
 ) -> Result<Vec<Idea>> {
     let mut runs: Vec<Run> = Vec::with_capacity(SWITCHES.len());
     for (_, switch) in SWITCHES {
@@ -66,7 +67,7 @@ pub fn ideas(
         switch(&mut options);
         runs.push(prepare(graph, batch, optimizer, options)?);
     }
-    let mut times = in_turn(&mut runs, limit, |run| executor.execute(run))?;
+    let mut times = in_turn(&mut runs, limit, watch, |_| false, |run| executor.execute(run))?;
     let mut all = f64::NAN;
     let mut ideas = Vec::with_capacity(SWITCHES.len());
     for (((without, _), run), times) in SWITCHES.iter().zip(&mut runs).zip(&mut times) {

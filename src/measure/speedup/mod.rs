@@ -29,9 +29,10 @@ pub use stages::{PathTask, PhaseTime, Stage, StageTime, StageWork};
 use crate::error::Result;
 use crate::flow::trace::{Execution, Recorder};
 use crate::flow::{Executor, Observer, Sequential};
-use crate::measure::{settle, time_block};
+use crate::measure::{Conditions, CoreWatch, settle, time_block};
 use crate::run::Run;
 use crate::statistics::{median, quantile};
+use crate::topology::Pinning;
 
 /// The fewest and the most blocks of each executor.
 const BLOCKS: (usize, usize) = (2, 100);
@@ -65,6 +66,8 @@ pub struct Speedup {
     /// Seconds of every part of every task when it runs alone: the median.
     #[serde(skip)]
     pub part_seconds: Vec<Vec<f64>>,
+    /// The state of the cores: before, after every block of steps of all executors, and after.
+    pub conditions: Conditions,
 }
 
 /// What one executor took.
@@ -99,10 +102,13 @@ pub struct Row {
 }
 
 /// Calls `step` for each of some candidates in turn, in blocks, for about `limit`; gives back the
-/// seconds of every timed call by candidate.
+/// seconds of every timed call by candidate. After each block of all of them, `watch` looks at the cores; it pauses
+/// for candidates with more threads than there are cores.
 fn in_turn<C>(
     candidates: &mut [C],
     limit: Duration,
+    watch: &mut CoreWatch,
+    is_crowded: impl Fn(&C) -> bool,
     mut step: impl FnMut(&mut C) -> Result<()>,
 ) -> Result<Vec<Vec<f64>>> {
     let mut times: Vec<Vec<f64>> = vec![Vec::new(); candidates.len()];
@@ -112,9 +118,14 @@ fn in_turn<C>(
             break;
         }
         for (candidate, times) in candidates.iter_mut().zip(&mut times) {
+            if is_crowded(candidate) {
+                watch.pause();
+            }
             settle(|| step(candidate))?;
             time_block(|| step(candidate), times)?;
+            watch.resume();
         }
+        watch.look();
     }
     Ok(times)
 }
@@ -189,7 +200,11 @@ pub fn speedup(
         .enumerate()
         .partition(|(number, executor)| *number == 0 || executor.workers() <= cores);
     let for_few = each * few.len() as u32;
-    let mut times = in_turn(&mut few, for_few, |(_, executor)| executor.execute(run))?;
+    let mut watch = self::watch(few.iter().map(|(_, executor)| &**executor));
+    let step = |(_, executor): &mut (usize, &mut Box<dyn Executor>)| executor.execute(run);
+    let is_crowded = |(_, executor): &(usize, &mut Box<dyn Executor>)| executor.name() == "actors";
+    let mut times = in_turn(&mut few, for_few, &mut watch, is_crowded, step)?;
+    watch.pause();
     let steps = times.first().map_or(0, Vec::len);
     let baseline = times.first_mut().map_or(f64::NAN, |times| median(times));
     let observed = (limit.as_secs_f64() / 2.0 / baseline) as usize;
@@ -205,7 +220,9 @@ pub fn speedup(
         rows.push((*number, alone.row(run, executor.as_mut(), times)?));
     }
     for one in &mut many {
-        let times = in_turn(std::slice::from_mut(one), each, |(_, it)| it.execute(run))?;
+        let step = |(_, it): &mut (usize, &mut Box<dyn Executor>)| it.execute(run);
+        let times = in_turn(std::slice::from_mut(one), each, &mut watch, |_| true, step)?;
+        watch.pause();
         let (number, executor) = one;
         rows.push((*number, alone.row(run, executor.as_mut(), &mut times.concat())?));
     }
@@ -222,7 +239,15 @@ pub fn speedup(
         stages: stages::alone(&plan, &alone.part_seconds),
         phases: stages::phases(&plan, &alone.part_seconds, work),
         part_seconds: alone.part_seconds,
+        conditions: watch.end(),
     })
+}
+
+/// Of the cores that the executor with the most workers uses.
+fn watch<'a>(executors: impl Iterator<Item = &'a Box<dyn Executor>>) -> CoreWatch {
+    let most = executors.map(|it| (it.workers(), it.pinning())).max_by_key(|(workers, _)| *workers);
+    let (workers, pinning) = most.unwrap_or((1, Pinning::None));
+    CoreWatch::start(workers, pinning)
 }
 
 /// What an executor is compared with, in seconds.

@@ -112,7 +112,11 @@ fn ideas_are_switched_off_one_at_a_time() {
     let model = presets::open("inception:side=12").unwrap().without_metrics().unwrap();
     let mut pool = executor("pool", 2, "fifo").unwrap();
     let optimizer = &model.training.optimizer;
-    let ideas = ideas(&model.graph, 32, optimizer, pool.as_mut(), Duration::ZERO).unwrap();
+    let mut watch = CoreWatch::start(2, Pinning::None);
+    let limit = Duration::ZERO;
+    let ideas = ideas(&model.graph, 32, optimizer, pool.as_mut(), limit, &mut watch).unwrap();
+    // Two blocks, between a look before and one after.
+    assert_eq!(watch.end().looks, 4);
     assert_eq!((ideas.len(), ideas[0].without), (6, "nothing"));
     assert!(close(ideas[0].slowdown, 1.0));
     let tasks = |without: &str| ideas.iter().find(|idea| idea.without == without).unwrap().tasks;

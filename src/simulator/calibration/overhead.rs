@@ -13,32 +13,32 @@ use super::{clock, cores};
 use crate::error::Result;
 use crate::flow::trace::Recorder;
 use crate::flow::{Executor, Observer, Pool, SPINS};
-use crate::measure::{SHAPES, tiny_nodes, tiny_run};
+use crate::measure::{Handover, SHAPES, pool_cores, tiny_nodes, tiny_run};
 use crate::statistics::median;
+use crate::topology::Pinning;
 
 /// Nodes of the graphs whose nodes do next to nothing.
 const NODES: usize = 1000;
 /// How often each is run.
 const RUNS: usize = 200;
-/// Round trips of word between two threads.
-const ROUNDS: usize = 2000;
 /// How often a sleeper is woken.
 const WAKES: usize = 60;
 
 /// Measures the pool's overheads, in about a quarter of a second. What takes two workers counts as
-/// nothing where there is but one core.
+/// nothing where there is but one core. The handover is that between the cores of pinned workers.
 ///
 /// # Errors
 /// If threads can't be started.
-pub fn overhead() -> Result<Overhead> {
+pub fn overhead(pinning: Pinning) -> Result<Overhead> {
     let [part, message, queued] = alone()?;
     let two = cores() > 1;
     let (notify, wake) = if two { sleeper() } else { (0.0, 0.0) };
+    let handover = Handover::among(&pool_cores(2, pinning));
     Ok(Overhead {
         part,
         message,
         queued,
-        handover: if two { handover(ROUNDS) } else { 0.0 },
+        handover: handover.map_or(0.0, |it| it.median_ns * 1e-9),
         notify,
         wake,
         spin: spin(),
@@ -78,32 +78,6 @@ fn alone() -> Result<[f64; 3]> {
         });
     }
     Ok(fit(&observations))
-}
-
-/// From one thread's write until another, which looks for it, has answered: half of a round trip, the
-/// median of `rounds`.
-pub(in crate::simulator) fn handover(rounds: usize) -> f64 {
-    let (there, back) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            for round in 1..=rounds {
-                while there.load(Ordering::Acquire) != round {
-                    spin_loop();
-                }
-                back.store(round, Ordering::Release);
-            }
-        });
-        let mut times = Vec::with_capacity(rounds);
-        for round in 1..=rounds {
-            let began = Instant::now();
-            there.store(round, Ordering::Release);
-            while back.load(Ordering::Acquire) != round {
-                spin_loop();
-            }
-            times.push(began.elapsed().as_secs_f64() / 2.0);
-        }
-        median(&mut times)
-    })
 }
 
 /// What waking a parked thread costs the one who wakes it, and how long it takes to be awake.
@@ -169,7 +143,7 @@ mod tests {
 
     #[test]
     fn every_overhead_is_a_number_and_scheduling_is_not_free() {
-        let overhead = overhead().unwrap();
+        let overhead = overhead(Pinning::None).unwrap();
         let Overhead { part, message, queued, handover, notify, wake, spin } = overhead;
         let all = [part, message, queued, handover, notify, wake, spin];
         assert!(all.iter().all(|seconds| seconds.is_finite() && *seconds >= 0.0), "{overhead:?}");

@@ -1,18 +1,16 @@
 //! Whether this machine's cores are free.
 //!
 //! Other processes, and other virtual machines on one host, take a core away for seconds at a time. A
-//! comparison of one worker with several says nothing then. And a host may move virtual cores, so that
-//! for seconds or minutes they share no cache, and whatever goes from one to the other takes several
-//! times as long.
+//! comparison of one worker with several says nothing then.
 
 use std::hint::black_box;
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
-use super::calibration::handover;
-
+use super::handover::{Handover, is_near, pool_cores};
+use super::seconds_without_core;
 use crate::kernels::{MatrixMut, MatrixRef, Panels, panel_len, product};
-use crate::measure::seconds_without_core;
+use crate::topology::Pinning;
 
 /// Rows and columns of the matrices: together they fit into the cache of one core.
 const SIZE: usize = 160;
@@ -26,56 +24,51 @@ const TOLERANCE: f64 = 1.15;
 /// The share of the time for which threads may lack a core.
 const WITHOUT_CORE: f64 = 0.05;
 
-/// Round trips between two cores of one probe: about a tenth of a millisecond.
-const ROUND_TRIPS: usize = 300;
-
-/// Cores are as near to each other as they can be if a handover takes at most so many times as long as
-/// the shortest seen. Where they share a cache or do not, it takes 60 or 200 ns.
-const NEAR: f64 = 2.0;
-
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// Knows how long some arithmetic takes on one free core, and how near cores have been to each other.
 #[derive(Debug)]
-pub(super) struct Probe {
+pub(crate) struct Probe {
     threads: usize,
+    /// The cores that they use.
+    cores: Vec<usize>,
     alone: f64,
-    /// Seconds of the last handover and of the shortest.
-    last: f64,
+    /// The last handover, and nanoseconds of the shortest.
+    last: Option<Handover>,
     shortest: f64,
 }
 
-/// Whether cores with such a handover are about as near as those with the shortest one.
-pub(super) fn is_near(handover: f64, shortest: f64) -> bool {
-    handover <= NEAR * shortest
-}
-
 impl Probe {
-    /// Finds out how long the arithmetic takes, for machines of `threads` workers.
-    pub(super) fn new(threads: usize) -> Self {
+    /// Finds out how long the arithmetic takes, for machines of `workers` workers, and as many threads as there are
+    /// cores for them.
+    pub(crate) fn new(workers: usize, pinning: Pinning) -> Self {
+        let most = std::thread::available_parallelism().map_or(1, usize::from);
         let alone = (0..9).map(|_| arithmetic()).fold(f64::INFINITY, f64::min);
-        let mut probe = Self { threads, alone, last: 0.0, shortest: f64::INFINITY };
+        let cores = pool_cores(workers, pinning);
+        let threads = workers.min(most).max(1);
+        let mut probe = Self { threads, cores, alone, last: None, shortest: f64::INFINITY };
         probe.look();
         probe
     }
 
-    /// Seconds of a handover when the cores were last looked at; none on one core.
-    pub(super) fn handover(&self) -> f64 {
-        self.last
+    /// The handover when the cores were last looked at; none on one core.
+    pub(crate) fn handover(&self) -> Option<&Handover> {
+        self.last.as_ref()
     }
 
-    fn look(&mut self) {
-        if self.threads > 1 {
-            self.last = handover(ROUND_TRIPS);
+    /// Looks how near the cores are.
+    pub(crate) fn look(&mut self) {
+        self.last = Handover::among(&self.cores);
+        if let Some(handover) = &self.last {
+            self.shortest = self.shortest.min(handover.median_ns);
         }
-        self.shortest = self.shortest.min(self.last);
     }
 
     /// Waits until the cores are free, but no longer than `patience`. Says whether they are.
-    pub(super) fn wait(&mut self, patience: Duration) -> bool {
+    pub(crate) fn wait(&mut self, patience: Duration) -> bool {
         let began = Instant::now();
-        while !self.cores_are_free() {
+        while !(self.cores_are_free() && self.cores_are_near()) {
             if began.elapsed() > patience {
                 return false;
             }
@@ -84,9 +77,15 @@ impl Probe {
         true
     }
 
-    /// Whether as many threads as there are workers run as fast as one alone, right now, and are as near
-    /// to each other as ever.
-    pub(super) fn cores_are_free(&mut self) -> bool {
+    /// Whether the cores were as near to each other as ever when they were last looked at.
+    pub(crate) fn cores_are_near(&self) -> bool {
+        let near = |last: &Handover| is_near(last.median_ns, self.shortest);
+        self.last.as_ref().map_or(self.cores.len() < 2, near)
+    }
+
+    /// Looks how near the cores are, and whether as many threads as there are workers run as fast as one alone,
+    /// right now.
+    pub(crate) fn cores_are_free(&mut self) -> bool {
         self.look();
         let barrier = Barrier::new(self.threads);
         let run = || {
@@ -99,30 +98,43 @@ impl Probe {
             let others = others.into_iter().map(|thread| thread.join().unwrap_or(f64::INFINITY));
             others.fold(own, f64::max)
         });
-        slowest <= self.alone * TOLERANCE && is_near(self.last, self.shortest)
+        slowest <= self.alone * TOLERANCE
     }
 }
 
 /// Watches whether other processes of this system took a core away.
 #[derive(Debug)]
-pub(super) struct Watch {
+pub(crate) struct Watch {
     began: Instant,
     without_core: Option<f64>,
 }
 
 impl Watch {
     /// From now on.
-    pub(super) fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self { without_core: seconds_without_core(), began: Instant::now() }
+    }
+
+    /// Seconds since then, and in how many of them threads wanted a core and had none, added up over the threads;
+    /// the latter is none where the system does not say.
+    pub(crate) fn seconds(&self) -> (f64, Option<f64>) {
+        let without = seconds_without_core().zip(self.without_core);
+        // Of threads that have ended, nothing is known any more.
+        let without = without.map(|(after, before)| (after - before).max(0.0));
+        (self.began.elapsed().as_secs_f64(), without)
     }
 
     /// Whether this process's threads had cores whenever they wanted one; always so where the system
     /// does not say.
-    pub(super) fn had_cores(&self) -> bool {
-        let passed = self.began.elapsed().as_secs_f64();
-        let without = seconds_without_core().zip(self.without_core);
-        without.is_none_or(|(after, before)| after - before <= passed * WITHOUT_CORE)
+    pub(crate) fn had_cores(&self) -> bool {
+        let (passed, without) = self.seconds();
+        without.is_none_or(|without| had_cores(without, passed))
     }
+}
+
+/// Whether threads had cores whenever they wanted one, if they had none for so many seconds of so many.
+pub(crate) fn had_cores(without: f64, passed: f64) -> bool {
+    without <= passed * WITHOUT_CORE
 }
 
 /// Seconds of the arithmetic.
