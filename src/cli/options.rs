@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use caudal::flow::{EXECUTORS, Executor, executor};
-use caudal::plan::PlanOptions;
+use caudal::plan::{Convolution, PlanOptions};
 use caudal::train::{Network, NetworkOptions, checkpoint};
 use clap::Args;
 
@@ -52,11 +52,6 @@ impl MicroBatches {
         self.micro_batches.map(|count| count as usize)
     }
 
-    /// The default options with as many micro-batches.
-    pub(super) fn plan(self) -> PlanOptions {
-        PlanOptions::default().micro_batches(self.count())
-    }
-
     /// The same option as arguments of another process.
     pub(super) fn to_arguments(self) -> Vec<String> {
         let count = self.micro_batches.map(|count| count.to_string());
@@ -76,6 +71,18 @@ pub(super) struct Run {
     /// What runs the plans (see `caudal executors`)
     #[arg(long, value_name = "NAME", default_value = "pool")]
     executor: String,
+    /// How convolutions are computed: auto, in fewer multiplications where shapes promise a gain (windows of 3 x 3 or
+    /// 5 x 5, by Winograd's transforms; last bits differ); or direct, all as sums of products [default: auto, or that
+    /// of --resume]
+    #[arg(long, value_name = "auto|direct", value_parser = convolution)]
+    convolution: Option<Convolution>,
+}
+
+/// How convolutions are computed, by its name.
+fn convolution(text: &str) -> Result<Convolution, String> {
+    let known = Convolution::ALL.into_iter().find(|it| it.name() == text);
+    known
+        .ok_or_else(|| format!("expected {}", Convolution::ALL.map(Convolution::name).join(" or ")))
 }
 
 impl Run {
@@ -92,6 +99,16 @@ impl Run {
         &self.policy
     }
 
+    /// How convolutions are computed, if anybody said.
+    pub(super) fn convolution(&self) -> Option<Convolution> {
+        self.convolution
+    }
+
+    /// How plans are compiled.
+    pub(super) fn plan(&self) -> PlanOptions {
+        PlanOptions::default().convolution(self.convolution.unwrap_or_default())
+    }
+
     /// The options of a network with first values from `seed`.
     pub(super) fn network(&self, seed: u64) -> Result<NetworkOptions, Stop> {
         // A policy that the executor does not use must exist all the same.
@@ -103,7 +120,8 @@ impl Run {
             .seed(seed)
             .executor(self.executor.clone())
             .workers(self.workers())
-            .policy(self.policy.clone()))
+            .policy(self.policy.clone())
+            .plan(self.plan()))
     }
 
     /// The executor.
@@ -119,8 +137,11 @@ impl Run {
     /// The same options as arguments of another process.
     pub(super) fn to_arguments(&self) -> Vec<String> {
         let workers = self.workers().to_string();
+        let convolution = self.convolution.unwrap_or_default().name();
         ["--workers", &workers, "--policy", &self.policy, "--executor", &self.executor]
+            .into_iter()
+            .chain(["--convolution", convolution])
             .map(str::to_owned)
-            .into()
+            .collect()
     }
 }
