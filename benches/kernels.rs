@@ -13,7 +13,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use crate::kernels::{
-    Conv2dShape, InstructionSet, MatrixMut, MatrixRef, Panels, PoolShape, average_pool,
+    Conv2dShape, InstructionSet, MatrixMut, MatrixRef, Panels, PoolShape, Winograd, average_pool,
     average_pool_grad, column_sums, conv2d, conv2d_input_grad, conv2d_prepare, conv2d_prepared_len,
     conv2d_weight_grad, depthwise_conv2d, depthwise_conv2d_input_grad,
     depthwise_conv2d_weight_grad, max_pool, max_pool_grad, panel_len, panel_rows, product,
@@ -181,6 +181,71 @@ fn convolutions(criterion: &mut Criterion) {
     }
 }
 
+/// Windows of 3 x 3, directly and by Winograd's transforms: `cargo bench --bench kernels -- winograd`.
+fn winograd(criterion: &mut Criterion) {
+    const ITEMS: usize = 16;
+    for [side, channels, filters] in
+        [[28, 32, 64], [14, 64, 64], [14, 128, 128], [7, 256, 256], [56, 16, 16], [32, 3, 32]]
+    {
+        let shape = Conv2dShape {
+            input: [side, side, channels],
+            kernel: [3; 2],
+            stride: [1; 2],
+            dilation: [1; 2],
+            padding: [1; 2],
+            output: [side; 2],
+            filters,
+        };
+        let (rows, taps) = (ITEMS * side * side, 9 * channels);
+        let work = 2 * rows * taps * filters;
+        let (mut input, mut grads) = (numbers(rows * channels), numbers(rows * filters));
+        let mut floats = vec![0.0; panel_len(taps, filters)];
+        to_panels(&numbers(taps * filters), taps, filters, &mut floats);
+        let weights = Panels::new(&floats, taps, filters);
+        let mut turned = vec![0.0; conv2d_prepared_len(&shape)];
+        conv2d_prepare(&shape, weights, &mut turned);
+        let mut gradient = floats.clone();
+        for (name, fast) in
+            [("direct", None), ("2x2", Some(Winograd::F23)), ("4x4", Some(Winograd::F43))]
+        {
+            let case = format!("{side}x{side}x{channels}->{filters} {name}");
+            let len = fast.map_or(0, |fast| fast.prepared_len(&shape));
+            let turned_len = fast.map_or(0, |fast| fast.turned_len(&shape));
+            let (mut prepared, mut prepared_turned) = (vec![0.0; len], vec![0.0; turned_len]);
+            if let Some(fast) = fast {
+                fast.prepare_turned(&shape, weights, &mut prepared_turned);
+                each_set(criterion, "winograd_prepare", &case, taps * filters, || {
+                    fast.prepare(&shape, weights, &mut prepared);
+                });
+            }
+            each_set(criterion, "winograd_weight_grad", &case, work, || {
+                let input = MatrixRef::dense(&input, rows, channels);
+                let grads = MatrixRef::dense(&grads, rows, filters);
+                match fast {
+                    Some(it) => it.conv2d_weight_grad(&shape, ITEMS, input, grads, &mut gradient),
+                    None => conv2d_weight_grad(&shape, ITEMS, input, grads, &mut gradient),
+                }
+            });
+            each_set(criterion, "winograd_forward", &case, work, || {
+                let input = MatrixRef::dense(&input, rows, channels);
+                let output = MatrixMut::dense(&mut grads, rows, filters);
+                match fast {
+                    Some(it) => it.conv2d(&shape, ITEMS, input, &prepared, None, output),
+                    None => conv2d(&shape, ITEMS, input, weights, None, output),
+                }
+            });
+            each_set(criterion, "winograd_input_grad", &case, work, || {
+                let grads = MatrixRef::dense(&grads, rows, filters);
+                let to = MatrixMut::dense(&mut input, rows, channels);
+                match fast {
+                    Some(it) => it.conv2d_input_grad(&shape, ITEMS, grads, &prepared_turned, to),
+                    None => conv2d_input_grad(&shape, ITEMS, grads, &turned, None, to),
+                }
+            });
+        }
+    }
+}
+
 fn depthwise(criterion: &mut Criterion) {
     const ITEMS: usize = 16;
     for [side, channels, kernel, stride] in [[28, 64, 3, 1], [14, 256, 3, 1], [28, 64, 3, 2]] {
@@ -300,6 +365,7 @@ fn main() {
         .configure_from_args();
     products(&mut criterion);
     convolutions(&mut criterion);
+    winograd(&mut criterion);
     depthwise(&mut criterion);
     pools(&mut criterion);
     functions(&mut criterion);

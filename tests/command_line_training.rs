@@ -120,3 +120,25 @@ fn a_frozen_model_predicts_the_same_and_nothing_else() {
     let (code, line) = refused(&["freeze", &path(&folder, "missing"), "--out", &frozen]);
     assert!(code == 2 && line.contains("missing"), "{line}");
 }
+
+#[test]
+fn convolutions_are_computed_as_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = path(&folder, "direct.safetensors");
+    let weights = |options: &[&str]| {
+        let training = ["train", "digits", "--quiet", "--epochs", "1", "--workers", "2"];
+        let told = json(&[&training, options].concat());
+        told["weights_sha256"].as_str().unwrap().to_owned()
+    };
+    let auto = weights(&["--max-steps", "6"]);
+    assert_eq!(weights(&["--max-steps", "6", "--convolution", "auto"]), auto);
+    let direct = weights(&["--max-steps", "6", "--convolution", "direct"]);
+    assert_ne!(direct, auto);
+    // A training that goes on does so as it began.
+    weights(&["--max-steps", "3", "--convolution", "direct", "--save", &file]);
+    let resumed =
+        json(&["train", "--quiet", "--epochs", "1", "--max-steps", "6", "--resume", &file]);
+    assert_eq!(resumed["weights_sha256"], direct);
+    let (code, line) = refused(&["train", "digits", "--convolution", "fft"]);
+    assert!(code == 2 && line.contains("expected auto or direct"), "{line}");
+}

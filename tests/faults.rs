@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use caudal::context::MatrixMut;
-use caudal::context::{Context, Mode};
+use caudal::context::{Context, Convolution, Mode};
 use caudal::flow::policy::{POLICIES, Policy, ReadyPart};
 use caudal::flow::{Actors, Executor, Observer, PartEvent, Pool, Sequential};
 use caudal::graph::{Graph, GraphBuilder};
@@ -202,17 +202,18 @@ impl<T: Layer> Layer for Faulty<T> {
 }
 
 impl<T: Layer> PreparedWeights for Faulty<T> {
-    fn read_in(&self) -> Pass {
-        self.inner.prepared_weights().unwrap().read_in()
+    fn floats(&self, pass: Pass, inputs: &[&[usize]], convolution: Convolution) -> usize {
+        self.inner.prepared_weights().unwrap().floats(pass, inputs, convolution)
     }
 
-    fn floats(&self, inputs: &[&[usize]]) -> usize {
-        self.inner.prepared_weights().unwrap().floats(inputs)
-    }
-
-    fn prepare(&self, context: &Context<'_>, prepared: &mut [f32]) -> Result<(), String> {
+    fn prepare(
+        &self,
+        context: &Context<'_>,
+        pass: Pass,
+        prepared: &mut [f32],
+    ) -> Result<(), String> {
         self.switch.pass(&self.node, "prepare")?;
-        self.inner.prepared_weights().unwrap().prepare(context, prepared)
+        self.inner.prepared_weights().unwrap().prepare(context, pass, prepared)
     }
 }
 

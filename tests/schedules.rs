@@ -11,7 +11,7 @@ use caudal::flow::{Executor, Pool, Sequential};
 use caudal::graph::{Graph, GraphBuilder};
 use caudal::layers::{Add, Layer, Misfit};
 use caudal::optimizers::Sgd;
-use caudal::plan::{Plan, PlanOptions};
+use caudal::plan::{Convolution, Plan, PlanOptions};
 use caudal::run::Run;
 use caudal::train::{Network, NetworkOptions};
 
@@ -276,7 +276,10 @@ fn plans_are_told_apart_as_by_earlier_versions() {
     let model = caudal::model::Model::open(Some("digits")).unwrap();
     let (graph, optimizer) = (&model.graph, &model.training.optimizer);
     let plan = |options| Plan::compile(graph, Mode::Training, 8, optimizer, options).unwrap();
-    assert_eq!(plan(PlanOptions::default()).fingerprint(), "13d3821ecfb2aadc");
+    // Those had no other convolutions.
+    let direct = PlanOptions::default().convolution(Convolution::Direct);
+    assert_eq!(plan(direct).fingerprint(), "13d3821ecfb2aadc");
+    assert_eq!(plan(PlanOptions::default()).fingerprint(), "0758183cf2755d48");
     assert_ne!(plan(PlanOptions::plain()).fingerprint(), "13d3821ecfb2aadc");
     let old = r#"{"run":{"plan":"00","workers":1}}"#;
     let event: Event = serde_json::from_str(old).unwrap();

@@ -22,7 +22,8 @@ const PEAK: Duration = Duration::from_millis(500);
 /// The batch is synthetic, bound once, and as large as the model says; metrics are left out. Five
 /// steps warm up. Prints `caudal,WORKLOAD,WORKERS,MILLISECONDS PER STEP (MEDIAN),PEAK RESIDENT MIB,…`
 /// on standard output, where the last fields are the state of the cores and where the figures are from, and what the
-/// step made of the machine on standard error. Several workloads
+/// step made of the machine on standard error: operations are counted as textbooks do, also where convolutions are
+/// computed in fewer. Several workloads
 /// run one after another, each in a process of its own.
 #[derive(Debug, Args)]
 #[command(after_long_help = options::WORDS)]
@@ -90,7 +91,8 @@ impl Bench {
         let mut executor = self.run.executor()?;
         let limit = Duration::from_secs_f64(self.seconds);
         let (batch, optimizer) = (model.training.batch_size, &model.training.optimizer);
-        let mut run = prepare(&model.graph, batch, optimizer, self.micro_batches.plan())?;
+        let options = self.run.plan().micro_batches(self.micro_batches.count());
+        let mut run = prepare(&model.graph, batch, optimizer, options)?;
         let provenance = conditions::provenance().pinning(executor.pinning()).seed(0);
         let time = || Ok(time_steps(&mut run, executor.as_mut(), limit)?);
         let took = self.mixed.steady(time, |took| &took.conditions)?;
@@ -109,7 +111,7 @@ impl Bench {
         drop(executor);
         let peak = product_peak(workers, PEAK);
         note(format_args!(
-            "# {workload}: {:.1} GFLOP/s, {:.0} % of the {peak:.1} that matrix products reach on \
+            "# {workload}: {:.1} GFLOP/s of textbook operations, {:.0} % of the {peak:.1} that matrix products reach on \
              {} with {}; {} tasks a step, {} steps, fastest {:.3} ms, {} minor page \
              faults a step",
             took.gflops(),

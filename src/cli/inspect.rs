@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use caudal::data::{ColumnEncoder, DataConfig, Encoding, NodeEncoder, Share};
 use caudal::model::Model;
+use caudal::plan::Convolution;
 use caudal::train::Checkpoint;
 use caudal::train::checkpoint::{self, FitRecord};
 use caudal::{Tensor, describe_shape};
@@ -157,7 +158,13 @@ fn trained_on(fit: &FitRecord) -> Vec<String> {
     let (items, order, seed) = (fit.items, &fit.order, fit.seed);
     let micro_batches = fit.micro_batches.map(|count| format!(", {count} micro-batches"));
     let micro_batches = micro_batches.unwrap_or_default();
-    let text = format!("{data}, {items} training items, order {order}, seed {seed}{micro_batches}");
+    let convolution = match fit.convolution {
+        Convolution::Auto => String::new(),
+        other => format!(", convolutions {other}"),
+    };
+    let text = format!(
+        "{data}, {items} training items, order {order}, seed {seed}{micro_batches}{convolution}"
+    );
     let mut lines = vec![said("data", text)];
     if let Some(patience) = fit.patience {
         let best = fit.stopping.as_ref().and_then(|state| state.best);

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use caudal::flow::{EXECUTORS, Executor, executor, pinned_executor};
-use caudal::plan::PlanOptions;
+use caudal::plan::{Convolution, PlanOptions};
 use caudal::topology::Pinning;
 use caudal::train::{Network, NetworkOptions, checkpoint};
 use clap::Args;
@@ -53,11 +53,6 @@ impl MicroBatches {
         self.micro_batches.map(|count| count as usize)
     }
 
-    /// The default options with as many micro-batches.
-    pub(super) fn plan(self) -> PlanOptions {
-        PlanOptions::default().micro_batches(self.count())
-    }
-
     /// The same option as arguments of another process.
     pub(super) fn to_arguments(self) -> Vec<String> {
         let count = self.micro_batches.map(|count| count.to_string());
@@ -98,6 +93,18 @@ pub(super) struct Run {
     executor: String,
     #[command(flatten)]
     pin: Pin,
+    /// How convolutions are computed: auto, in fewer multiplications where shapes promise a gain (windows of 3 x 3 or
+    /// 5 x 5, by Winograd's transforms; last bits differ); or direct, all as sums of products [default: auto, or that
+    /// of --resume]
+    #[arg(long, value_name = "auto|direct", value_parser = convolution)]
+    convolution: Option<Convolution>,
+}
+
+/// How convolutions are computed, by its name.
+fn convolution(text: &str) -> Result<Convolution, String> {
+    let known = Convolution::ALL.into_iter().find(|it| it.name() == text);
+    known
+        .ok_or_else(|| format!("expected {}", Convolution::ALL.map(Convolution::name).join(" or ")))
 }
 
 impl Run {
@@ -119,6 +126,16 @@ impl Run {
         &self.policy
     }
 
+    /// How convolutions are computed, if anybody said.
+    pub(super) fn convolution(&self) -> Option<Convolution> {
+        self.convolution
+    }
+
+    /// How plans are compiled.
+    pub(super) fn plan(&self) -> PlanOptions {
+        PlanOptions::default().convolution(self.convolution.unwrap_or_default())
+    }
+
     /// The options of a network with first values from `seed`.
     pub(super) fn network(&self, seed: u64) -> Result<NetworkOptions, Stop> {
         self.check_pin()?;
@@ -132,7 +149,8 @@ impl Run {
             .executor(self.executor.clone())
             .workers(self.workers())
             .policy(self.policy.clone())
-            .pinning(self.pinning()))
+            .pinning(self.pinning())
+            .plan(self.plan()))
     }
 
     /// The executor.
@@ -160,10 +178,12 @@ impl Run {
     /// The same options as arguments of another process.
     pub(super) fn to_arguments(&self) -> Vec<String> {
         let workers = self.workers().to_string();
-        let pin = self.pinning().name();
-        let executor = &self.executor;
+        let (pin, executor) = (self.pinning().name(), &self.executor);
+        let convolution = self.convolution.unwrap_or_default().name();
         ["--workers", &workers, "--policy", &self.policy, "--executor", executor, "--pin", pin]
+            .into_iter()
+            .chain(["--convolution", convolution])
             .map(str::to_owned)
-            .into()
+            .collect()
     }
 }

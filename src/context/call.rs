@@ -130,7 +130,8 @@ impl Operand {
     }
 }
 
-/// A value that a call writes, for input or parameter number `index`.
+/// A value that a call writes, for input or parameter number `index`; where weights are prepared, for the pass of that
+/// number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Target {
     pub(crate) value: ValueIndex,

@@ -6,6 +6,7 @@
 #![allow(clippy::inline_always)]
 
 mod call;
+mod convolution;
 mod finite;
 mod layout;
 mod parameters;
@@ -18,6 +19,7 @@ use std::sync::atomic::Ordering;
 
 pub(crate) use call::{Call, Operand, PHASES, ParameterIndex, Target};
 pub use call::{Mode, Pass, Phase};
+pub use convolution::Convolution;
 pub(crate) use finite::{Finite, Found};
 pub(crate) use layout::{Place, Storage, TensorLayout, Value, part_range};
 pub use parameters::Parameters;
@@ -60,6 +62,12 @@ impl<'a> Context<'a> {
     #[inline]
     pub fn mode(&self) -> Mode {
         self.tensors.layout.mode
+    }
+
+    /// How convolutions are computed.
+    #[inline]
+    pub fn convolution(&self) -> Convolution {
+        self.tensors.layout.convolution
     }
 
     /// A key for random numbers that follows from the run's seed, the node's name and the training step, and

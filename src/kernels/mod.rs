@@ -43,6 +43,7 @@ mod vector;
 #[cfg(target_arch = "x86_64")]
 mod vector_x86;
 mod weight_gradient;
+mod winograd;
 
 #[cfg(test)]
 mod tests;
@@ -97,3 +98,4 @@ pub(crate) use softmax::{
 pub(crate) use sum::sum;
 pub(crate) use transpose::transpose_matrix;
 pub(crate) use weight_gradient::weight_gradient;
+pub(crate) use winograd::Winograd;

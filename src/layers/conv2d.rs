@@ -10,9 +10,9 @@ use super::{
     Cost, Layer, LayerSpec, Layout, Misfit, ParameterKind, ParameterSpec, Pass, PreparedWeights,
     Reads, Sample, Split, parse, to_attributes,
 };
-use crate::context::Context;
+use crate::context::{Context, Convolution, Phase};
 use crate::initializers::{Choice, Constant, GlorotUniform};
-use crate::kernels::{self, Conv2dShape, MatrixMut};
+use crate::kernels::{self, Conv2dShape, MatrixMut, Winograd};
 use crate::tensor::Shape;
 
 pub(super) static SPEC: LayerSpec = LayerSpec {
@@ -59,6 +59,11 @@ pub(super) static SPEC: LayerSpec = LayerSpec {
         },
         Sample { attributes: "filters = 6\nkernel = 2\ngroups = 3", inputs: &[&[3, 3, 3]] },
         Sample { attributes: "filters = 4\nkernel = 1\ngroups = 2", inputs: &[&[2, 3, 4]] },
+        // In fewer multiplications.
+        Sample {
+            attributes: "filters = 16\nkernel = 3\npadding = \"same\"",
+            inputs: &[&[4, 4, 16]],
+        },
     ],
 };
 
@@ -230,6 +235,24 @@ impl Layer for Conv2d {
         Cost { flops: 2.0 * floats(output) * sum, floats: floats(inputs[0]) + floats(output) }
     }
 
+    fn work(
+        &self,
+        phase: Phase,
+        inputs: &[&[usize]],
+        output: &[usize],
+        convolution: Convolution,
+    ) -> Cost {
+        let cost = self.cost(inputs, output);
+        let Ok(shape) = self.geometry(inputs[0]) else { return cost };
+        let Some(fast) = winograd(&shape, phase, convolution) else { return cost };
+        let multiplications = match phase {
+            Phase::Forward => fast.forward_multiplications(&shape),
+            Phase::InputGrad => fast.input_grad_multiplications(&shape),
+            _ => fast.weight_grad_multiplications(&shape),
+        };
+        Cost { flops: 2.0 * self.groups as f64 * multiplications, ..cost }
+    }
+
     fn param_split(&self, _inputs: &[&[usize]]) -> Split {
         Split::Items
     }
@@ -249,10 +272,16 @@ impl Layer for Conv2d {
     fn forward(&self, context: &Context<'_>, mut output: MatrixMut<'_>) -> Result<(), String> {
         let shape = self.shape(context.input_shape(0))?;
         let (items, input, bias) = (context.items(), context.input(0), context.parameter(1));
+        let fast = winograd(&shape, Phase::Forward, context.convolution());
         for (group, [channels, filters]) in self.ranges(&shape) {
             let (input, bias) = (input.slice_cols(channels), Some(&bias[filters.clone()]));
             let output = output.reborrow().slice_cols(filters);
-            kernels::conv2d(&shape, items, input, context.group_panels(0, group), bias, output);
+            if let Some(fast) = fast {
+                let prepared = of_group(context.prepared(), fast.prepared_len(&shape), group);
+                fast.conv2d(&shape, items, input, prepared, bias, output);
+            } else {
+                kernels::conv2d(&shape, items, input, context.group_panels(0, group), bias, output);
+            }
         }
         Ok(())
     }
@@ -265,11 +294,17 @@ impl Layer for Conv2d {
     ) -> Result<(), String> {
         let shape = self.shape(context.input_shape(0))?;
         let (items, output_grad) = (context.items(), context.output_grad());
-        let prepared = context.prepared().chunks_exact(kernels::conv2d_prepared_len(&shape));
-        for ((_, [channels, filters]), prepared) in self.ranges(&shape).zip(prepared) {
+        let fast = winograd(&shape, Phase::InputGrad, context.convolution());
+        let len = backward_len(&shape, fast);
+        for (group, [channels, filters]) in self.ranges(&shape) {
+            let prepared = of_group(context.prepared(), len, group);
             let output_grad = output_grad.slice_cols(filters);
             let gradient = gradient.reborrow().slice_cols(channels);
-            kernels::conv2d_input_grad(&shape, items, output_grad, prepared, None, gradient);
+            if let Some(fast) = fast {
+                fast.conv2d_input_grad(&shape, items, output_grad, prepared, gradient);
+            } else {
+                kernels::conv2d_input_grad(&shape, items, output_grad, prepared, None, gradient);
+            }
         }
         Ok(())
     }
@@ -290,30 +325,67 @@ impl Layer for Conv2d {
         let (items, input) = (context.items(), context.input(0));
         let len = gradient.len() / self.groups;
         let gradients = gradient.chunks_exact_mut(len);
+        let fast = winograd(&shape, Phase::ParamGrad, context.convolution());
         for ((_, [channels, filters]), gradient) in self.ranges(&shape).zip(gradients) {
             let (input, grads) = (input.slice_cols(channels), output_grad.slice_cols(filters));
-            kernels::conv2d_weight_grad(&shape, items, input, grads, gradient);
+            match fast {
+                Some(fast) => fast.conv2d_weight_grad(&shape, items, input, grads, gradient),
+                None => kernels::conv2d_weight_grad(&shape, items, input, grads, gradient),
+            }
         }
         Ok(())
     }
 }
 
 impl PreparedWeights for Conv2d {
-    fn read_in(&self) -> Pass {
-        Pass::Backward
+    fn floats(&self, pass: Pass, inputs: &[&[usize]], convolution: Convolution) -> usize {
+        let Ok(shape) = self.geometry(inputs[0]) else { return 0 };
+        let len = match pass {
+            Pass::Forward => winograd(&shape, Phase::Forward, convolution)
+                .map_or(0, |fast| fast.prepared_len(&shape)),
+            Pass::Backward => backward_len(&shape, winograd(&shape, Phase::InputGrad, convolution)),
+        };
+        self.groups * len
     }
 
-    fn floats(&self, inputs: &[&[usize]]) -> usize {
-        self.geometry(inputs[0])
-            .map_or(0, |shape| self.groups * kernels::conv2d_prepared_len(&shape))
-    }
-
-    fn prepare(&self, context: &Context<'_>, prepared: &mut [f32]) -> Result<(), String> {
+    fn prepare(
+        &self,
+        context: &Context<'_>,
+        pass: Pass,
+        prepared: &mut [f32],
+    ) -> Result<(), String> {
         let shape = self.shape(context.input_shape(0))?;
-        let len = kernels::conv2d_prepared_len(&shape);
+        let phase = if pass == Pass::Forward { Phase::Forward } else { Phase::InputGrad };
+        let fast = winograd(&shape, phase, context.convolution());
+        let len = prepared.len() / self.groups;
         for (group, prepared) in prepared.chunks_exact_mut(len).enumerate() {
-            kernels::conv2d_prepare(&shape, context.group_panels(0, group), prepared);
+            let weights = context.group_panels(0, group);
+            match (pass, fast) {
+                (Pass::Forward, Some(fast)) => fast.prepare(&shape, weights, prepared),
+                (Pass::Backward, Some(fast)) => fast.prepare_turned(&shape, weights, prepared),
+                (_, None) => kernels::conv2d_prepare(&shape, weights, prepared),
+            }
         }
         Ok(())
     }
+}
+
+/// What a phase is computed by, if not directly.
+fn winograd(shape: &Conv2dShape, phase: Phase, convolution: Convolution) -> Option<Winograd> {
+    match (convolution, phase) {
+        (Convolution::Direct, _) => None,
+        (_, Phase::Forward) => Winograd::forward(shape),
+        (_, Phase::InputGrad) => Winograd::input_grad(shape),
+        _ => Winograd::weight_grad(shape),
+    }
+}
+
+/// Floats of the weights of a group that the input gradient reads.
+fn backward_len(shape: &Conv2dShape, fast: Option<Winograd>) -> usize {
+    fast.map_or_else(|| kernels::conv2d_prepared_len(shape), |fast| fast.turned_len(shape))
+}
+
+/// The weights of group number `group`, of `len` floats each.
+fn of_group(prepared: &[f32], len: usize, group: usize) -> &[f32] {
+    &prepared[group * len..][..len]
 }

@@ -10,7 +10,7 @@ use super::{
     Cost, Layer, LayerSpec, Layout, Misfit, ParameterKind, ParameterSpec, Pass, PreparedWeights,
     Reads, Sample, Split, parse, to_attributes,
 };
-use crate::context::Context;
+use crate::context::{Context, Convolution};
 use crate::initializers::{Choice, Constant, GlorotUniform};
 use crate::kernels::{self, Conv2dShape, MatrixMut};
 use crate::tensor::{Shape, describe_shape};
@@ -262,15 +262,21 @@ impl Layer for Conv2dTranspose {
 }
 
 impl PreparedWeights for Conv2dTranspose {
-    fn read_in(&self) -> Pass {
-        Pass::Forward
+    fn floats(&self, pass: Pass, inputs: &[&[usize]], _convolution: Convolution) -> usize {
+        match pass {
+            Pass::Forward => {
+                self.geometry(inputs[0]).map_or(0, |shape| kernels::conv2d_prepared_len(&shape))
+            }
+            Pass::Backward => 0,
+        }
     }
 
-    fn floats(&self, inputs: &[&[usize]]) -> usize {
-        self.geometry(inputs[0]).map_or(0, |shape| kernels::conv2d_prepared_len(&shape))
-    }
-
-    fn prepare(&self, context: &Context<'_>, prepared: &mut [f32]) -> Result<(), String> {
+    fn prepare(
+        &self,
+        context: &Context<'_>,
+        _pass: Pass,
+        prepared: &mut [f32],
+    ) -> Result<(), String> {
         let shape = self.shape(context.input_shape(0))?;
         kernels::conv2d_prepare(&shape, context.panels(0), prepared);
         Ok(())

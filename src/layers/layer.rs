@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Range;
 
 use super::{ParameterSpec, PreparedWeights, WholeBatch};
-use crate::context::Context;
+use crate::context::{Context, Convolution, Phase};
 use crate::kernels::MatrixMut;
 use crate::tensor::Shape;
 
@@ -117,11 +117,24 @@ pub trait Layer: fmt::Debug + Send + Sync {
         Vec::new()
     }
 
-    /// The work of the forward task for one item. The two gradients are taken to cost the same each.
+    /// The work of the forward task for one item, as textbooks count it. The two gradients are taken to cost the same
+    /// each.
     fn cost(&self, inputs: &[&[usize]], output: &[usize]) -> Cost {
         let floats = |shape: &[usize]| shape.iter().product::<usize>() as f64;
         let moved = inputs.iter().map(|shape| floats(shape)).sum::<f64>() + floats(output);
         Cost { flops: floats(output), floats: moved }
+    }
+
+    /// The work of a phase for one item, as it is done: forward, input gradient or parameter gradient. It is less than
+    /// [`Layer::cost`] counts where the phase saves operations; plans go by it.
+    fn work(
+        &self,
+        _phase: Phase,
+        inputs: &[&[usize]],
+        output: &[usize],
+        _convolution: Convolution,
+    ) -> Cost {
+        self.cost(inputs, output)
     }
 
     /// How forward and input gradient may be split.
@@ -186,7 +199,7 @@ pub trait Layer: fmt::Debug + Send + Sync {
         Reads::INPUTS
     }
 
-    /// The form of its own in which it reads its weights, if there is one.
+    /// The forms of their own in which it reads its weights, if there are any.
     fn prepared_weights(&self) -> Option<&dyn PreparedWeights> {
         None
     }

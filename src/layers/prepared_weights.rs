@@ -1,21 +1,23 @@
 //! Weights in a form of their own.
 
 use super::Pass;
-use crate::context::Context;
+use crate::context::{Context, Convolution};
 
-/// A form of the weights that one pass of a [`Layer`](super::Layer) reads in their place. It is written
-/// once a step, whatever parts the tasks of the layer have, and [`Context::prepared`] gives it to the
-/// pass.
+/// Forms of the weights that the passes of a [`Layer`](super::Layer) read in their place: forward, or, backward,
+/// the input gradient. A form follows from the weights alone. It is written once a step, whatever parts the tasks of
+/// the layer have, and where weights stay as they are, once for all steps; [`Context::prepared`] gives it to the pass.
 pub trait PreparedWeights {
-    /// Which pass reads it: forward, or, backward, the input gradient.
-    fn read_in(&self) -> Pass;
+    /// Floats of the form that a pass reads, given the shapes of the inputs; 0 for none.
+    fn floats(&self, pass: Pass, inputs: &[&[usize]], convolution: Convolution) -> usize;
 
-    /// Floats of that form, given the shapes of the inputs; 0 for none.
-    fn floats(&self, inputs: &[&[usize]]) -> usize;
-
-    /// Writes that form.
+    /// Writes the form that a pass reads.
     ///
     /// # Errors
     /// Whatever keeps it from that; the step then fails in this node.
-    fn prepare(&self, context: &Context<'_>, prepared: &mut [f32]) -> Result<(), String>;
+    fn prepare(
+        &self,
+        context: &Context<'_>,
+        pass: Pass,
+        prepared: &mut [f32],
+    ) -> Result<(), String>;
 }

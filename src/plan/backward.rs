@@ -122,9 +122,7 @@ impl Lister<'_> {
             call.inputs.clear();
             call.output = None;
         } else {
-            let cost = self.cost(id);
-            call.seconds = seconds(cost);
-            call.flops = cost.flops;
+            self.estimate(&mut call);
         }
         self.calls.push(call)
     }
@@ -142,12 +140,10 @@ impl Lister<'_> {
             call.after = self.awaited_with(&call.output_grad);
         }
         // With a summary of the batch, there is little to be done.
-        let cost = match call.summaries[1] {
-            None => self.cost(id),
-            Some(_) => Cost::default(),
-        };
-        call.seconds = seconds(cost);
-        call.flops = cost.flops;
+        match call.summaries[1] {
+            None => self.estimate(&mut call),
+            Some(_) => call.seconds = seconds(Cost::default()),
+        }
         call.split = layer.param_split(&self.input_shapes(id));
         let rows = |&parameter: &usize| self.graph.parameters[parameter].spec.rows();
         if call.split == Split::Rows {

@@ -8,7 +8,7 @@ use super::values::Values;
 use crate::context::{Mode, ParameterIndex, Phase};
 use crate::flow::index::{ValueIndex, index_types};
 use crate::graph::{Graph, NodeId, Role};
-use crate::layers::{Cost, Pass, Reads, Split};
+use crate::layers::{Cost, Layer, Pass, Reads, Split};
 use crate::optimizers::NormClip;
 
 index_types! {
@@ -81,8 +81,8 @@ pub(super) struct Calls {
     pub(super) contributions: Vec<usize>,
     /// By node: the calls of its parameter gradients, one a chunk.
     pub(super) param_grads: Vec<Vec<CallIndex>>,
-    /// By node: the prepared form of its weights, once it has one.
-    prepared: Vec<Option<ValueIndex>>,
+    /// By node: the forms of its weights that the forward and the backward pass read, once it has them.
+    prepared: Vec<[Option<ValueIndex>; 2]>,
     pub(super) first_flat: usize,
 }
 
@@ -149,7 +149,7 @@ impl Calls {
             regularization: vec![None; graph.parameters.len()],
             contributions: Vec::new(),
             param_grads: vec![Vec::new(); graph.nodes.len()],
-            prepared: vec![None; graph.nodes.len()],
+            prepared: vec![[None; 2]; graph.nodes.len()],
             first_flat: values.drafts.len(),
         };
         let (chunk, items) = (0, 0..0);
@@ -268,8 +268,30 @@ impl Lister<'_> {
         }
     }
 
-    /// The work of one pass over the chunk.
-    pub(super) fn cost(&self, id: NodeId) -> Cost {
+    /// Estimates a call that makes a pass over the chunk: its seconds by the work as it is done, its operations as
+    /// textbooks count them.
+    pub(super) fn estimate(&self, call: &mut CallDraft) {
+        let work = |layer: &dyn Layer| {
+            let (shapes, node) = (self.input_shapes(call.node), &self.graph.nodes[call.node]);
+            layer.work(call.phase, &shapes, &node.shape, self.options.convolution)
+        };
+        let counted = self.cost(call.node);
+        let done = match &self.graph.nodes[call.node].role {
+            Role::Layer(layer) => self.over_chunk(work(layer.as_ref())),
+            _ => counted,
+        };
+        call.seconds = seconds(done);
+        call.flops = counted.flops;
+    }
+
+    /// The work of one item, for all items of the chunk.
+    fn over_chunk(&self, item: Cost) -> Cost {
+        let items = self.items.len() as f64;
+        Cost { flops: item.flops * items, floats: item.floats * items }
+    }
+
+    /// The work of one pass over the chunk, as textbooks count it.
+    fn cost(&self, id: NodeId) -> Cost {
         let node = &self.graph.nodes[id];
         let shapes = self.input_shapes(id);
         let floats = |shape: &[usize]| shape.iter().product::<usize>() as f64;
@@ -281,8 +303,7 @@ impl Lister<'_> {
                 Cost { flops: 10.0 * read, floats: read }
             }
         };
-        let items = self.items.len() as f64;
-        Cost { flops: item.flops * items, floats: item.floats * items }
+        self.over_chunk(item)
     }
 
     fn forward(&mut self, id: NodeId) {
@@ -306,9 +327,7 @@ impl Lister<'_> {
         if view {
             call.seconds = 1e-7;
         } else {
-            let cost = self.cost(id);
-            call.seconds = seconds(cost);
-            call.flops = cost.flops;
+            self.estimate(&mut call);
         }
         call.writes.push(Write { value, index: 0, contribution: 0, in_place: false, view });
         self.calls.push(call);
@@ -328,18 +347,21 @@ impl Lister<'_> {
     /// Weights are prepared once for all chunks, for layers that ask for it.
     pub(super) fn prepare(&mut self, id: NodeId, pass: Pass) -> Option<ValueIndex> {
         let Role::Layer(layer) = &self.graph.nodes[id].role else { return None };
-        let weights = layer.prepared_weights().filter(|it| it.read_in() == pass)?;
-        let floats = weights.floats(&self.input_shapes(id));
-        if floats == 0 || self.calls.prepared[id].is_some() {
-            return self.calls.prepared[id];
+        let weights = layer.prepared_weights()?;
+        let floats = weights.floats(pass, &self.input_shapes(id), self.options.convolution);
+        let known = self.calls.prepared[id][pass as usize];
+        if floats == 0 || known.is_some() {
+            return known;
         }
-        let value = self.calls.add_flat(floats, 1, false);
+        // What moves no weights prepares them once, for all its runs.
+        let value = self.calls.add_flat(floats, 1, self.mode != Mode::Training);
         let mut call = self.draft(Phase::Prepare, id);
         call.split = Split::Whole;
         call.seconds = seconds(Cost { flops: 0.0, floats: 2.0 * floats as f64 });
-        call.writes.push(Write { value, index: 0, contribution: 0, in_place: false, view: false });
+        let index = pass as usize;
+        call.writes.push(Write { value, index, contribution: 0, in_place: false, view: false });
         self.calls.push(call);
-        self.calls.prepared[id] = Some(value);
+        self.calls.prepared[id][index] = Some(value);
         Some(value)
     }
 }

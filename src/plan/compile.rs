@@ -14,7 +14,7 @@
 use std::sync::Arc;
 
 use super::{Plan, chunks, fusion, tasks, values};
-use crate::context::Mode;
+use crate::context::{Convolution, Mode};
 use crate::error::{Error, Result, count};
 use crate::flow::index::MOST;
 use crate::graph::{Graph, NodeId, Role};
@@ -51,6 +51,8 @@ pub struct PlanOptions {
     /// Lets layers write over inputs that nobody else reads, places inputs inside their concat, and
     /// keeps rows a whole number of pages apart from competing for the cache.
     pub in_place: bool,
+    /// How convolutions are computed.
+    pub convolution: Convolution,
     /// Training plans: the gradient of a node's inputs goes on before that of its parameters is done.
     /// Without it, one follows the other and both are awaited, as where one backward task computes them.
     pub split_backward: bool,
@@ -73,6 +75,7 @@ impl Default for PlanOptions {
             micro_batches: None,
             fusion: true,
             in_place: true,
+            convolution: Convolution::Auto,
             split_backward: true,
             overlap_updates: true,
             updates: true,
@@ -89,6 +92,7 @@ impl PlanOptions {
         micro_batches: impl Into<Option<usize>>,
         fusion: bool,
         in_place: bool,
+        convolution: Convolution,
         split_backward: bool,
         overlap_updates: bool,
         updates: bool,

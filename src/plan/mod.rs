@@ -24,6 +24,7 @@ use std::sync::Arc;
 pub use compile::PlanOptions;
 pub(crate) use compile::least_items;
 
+pub use crate::context::Convolution;
 use crate::context::{Call, Mode, Operand, Phase, Target, TensorLayout, part_range};
 use crate::flow::TaskGraph;
 use crate::flow::index::{TaskIndex, ValueIndex};
@@ -124,7 +125,8 @@ impl Plan {
         })
     }
 
-    /// Floating-point operations of one run, counted from shapes.
+    /// Floating-point operations of one run, counted from shapes: those of the textbook, also where convolutions are
+    /// computed in fewer.
     pub fn flops(&self) -> f64 {
         self.flops
     }

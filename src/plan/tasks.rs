@@ -88,6 +88,7 @@ pub(super) fn assemble(
     });
     let layout = TensorLayout {
         mode: request.mode,
+        convolution: request.options.convolution,
         batch: request.batch,
         values: drafts.collect(),
         storages: storages.list,

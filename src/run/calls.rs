@@ -1,5 +1,7 @@
 //! The calls that a part of a task makes.
 
+use std::sync::atomic::Ordering;
+
 use crate::context::{Call, Context, Finite, Operand, Pass, Phase, Target, part_range};
 use crate::flow::index::TaskIndex;
 use crate::flow::policy::ReadyPart;
@@ -96,11 +98,12 @@ impl RunState {
                 }
             }
             Phase::Prepare => match &node.role {
-                Role::Layer(layer) => {
+                Role::Layer(layer) if !self.prepared.load(Ordering::Relaxed) => {
                     let operand = Operand::without_message(targets[0].value);
                     let floats = self.value(operand.value).floats;
                     let weights = layer.prepared_weights().ok_or("it prepares no weights")?;
-                    weights.prepare(&context, self.flat_mut(operand, 0..floats))
+                    let pass = if targets[0].index == 0 { Pass::Forward } else { Pass::Backward };
+                    weights.prepare(&context, pass, self.flat_mut(operand, 0..floats))
                 }
                 _ => Ok(()),
             },

@@ -2,6 +2,7 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use crate::context::{Handle, Parameters, Phase, Tensors};
 use crate::error::Failure;
@@ -19,6 +20,10 @@ use crate::tensor::describe_shape;
 pub(super) struct RunState {
     pub(super) plan: Arc<Plan>,
     pub(super) tensors: Tensors,
+    /// Whether the forms of weights that calls read are there already.
+    pub(super) prepared: AtomicBool,
+    /// The version of the parameters that these were written from; 0 for none.
+    pub(super) prepared_from: AtomicU64,
 }
 
 impl Deref for RunState {
@@ -33,7 +38,8 @@ impl RunState {
     /// Everything as it is before the first step.
     pub(super) fn new(plan: Arc<Plan>, parameters: Arc<Parameters>) -> Self {
         let tensors = Tensors::new(&plan.flow, &plan.layout, parameters);
-        Self { plan, tensors }
+        let (prepared, prepared_from) = (AtomicBool::new(false), AtomicU64::new(0));
+        Self { plan, tensors, prepared, prepared_from }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use caudal::context::{Mode, Phase};
+use caudal::context::{Convolution, Mode, Phase};
 use caudal::graph::{Graph, NodeId, Role};
 use caudal::layers::{ParameterKind, Pass};
 use caudal::optimizers::{NormClip, Optimizer};
@@ -245,8 +245,13 @@ fn upstream_of_outputs(graph: &Graph) -> Vec<bool> {
 /// Whether it brings weights into the form that the forward step reads.
 fn prepares_forward(graph: &Graph, id: NodeId, phase: Phase) -> bool {
     let Role::Layer(layer) = &graph.nodes()[id].role else { return false };
-    let read_in = layer.prepared_weights().map(caudal::layers::PreparedWeights::read_in);
-    phase == Phase::Prepare && read_in == Some(Pass::Forward)
+    let inputs = graph.nodes()[id].inputs.iter();
+    let shapes: Vec<&[usize]> =
+        inputs.map(|&input| graph.nodes()[input].shape.as_slice()).collect();
+    let prepares = layer
+        .prepared_weights()
+        .is_some_and(|it| it.floats(Pass::Forward, &shapes, Convolution::Auto) > 0);
+    phase == Phase::Prepare && prepares
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use caudal::data::Dataset;
 use caudal::model::{Model, TrainingConfig};
 use caudal::optimizers::Optimizer;
-use caudal::plan::PlanOptions;
+use caudal::plan::Convolution;
 use caudal::report::parameter_groups;
 use caudal::train::Network;
 use caudal::train::checkpoint::{self, Checkpoint, FitRecord};
@@ -24,10 +24,10 @@ impl Train {
         model: &Model,
         record: &FitRecord,
     ) -> Result<Network, Stop> {
-        let micro_batches = record.micro_batches;
         let network = self.run.network(record.seed)?;
+        let plan = self.run.plan().micro_batches(record.micro_batches);
         let options = network
-            .plan(PlanOptions::default().micro_batches(micro_batches))
+            .plan(plan.convolution(record.convolution))
             .measured_costs(!self.estimated_costs)
             .check_finite(self.check_finite == super::Switch::On);
         let optimizer = Arc::clone(&model.training.optimizer);
@@ -132,6 +132,12 @@ impl Train {
         record.micro_batches =
             settling
                 .some("--micro-batches", self.micro_batches.count(), |saved| saved.micro_batches);
+        record.convolution = settling.or(
+            "--convolution",
+            self.run.convolution(),
+            |saved| saved.convolution,
+            Convolution::default(),
+        );
         self.fitting.settle(&mut settling, &mut record)?;
         self.adjust(model, saved.map(|(checkpoint, _)| checkpoint))?;
         let described = |optimizer: &Arc<dyn Optimizer>| {

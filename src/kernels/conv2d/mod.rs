@@ -38,7 +38,7 @@ pub(crate) struct Conv2dShape {
 
 impl Conv2dShape {
     /// Rows and columns of the weight matrix.
-    fn weights(&self) -> (usize, usize) {
+    pub(super) fn weights(&self) -> (usize, usize) {
         (self.kernel[0] * self.kernel[1] * self.input[2], self.filters)
     }
 
@@ -50,13 +50,13 @@ impl Conv2dShape {
             && self.input[..2] == self.output
     }
 
-    fn check_input(&self, items: usize, input: &MatrixRef<'_>) {
+    pub(super) fn check_input(&self, items: usize, input: &MatrixRef<'_>) {
         let [height, width, channels] = self.input;
         let [rows, cols] = [items * height * width, channels];
         assert_eq!([input.rows(), input.cols()], [rows, cols], "input of {items} times {self:?}");
     }
 
-    fn check_output(&self, items: usize, output: &MatrixRef<'_>) {
+    pub(super) fn check_output(&self, items: usize, output: &MatrixRef<'_>) {
         let [rows, cols] = [items * self.output[0] * self.output[1], self.filters];
         assert_eq!(
             [output.rows(), output.cols()],

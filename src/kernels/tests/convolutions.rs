@@ -6,7 +6,7 @@ use super::super::{
 use super::{Wide, assert_close, bits, each_set, random};
 
 /// A shape whose output follows from the rest and from the zeros below and on the right.
-fn shape(
+pub(super) fn shape(
     input: [usize; 3],
     kernel: [usize; 2],
     stride: [usize; 2],
@@ -69,7 +69,11 @@ fn undilated_shapes() -> Vec<Conv2dShape> {
 }
 
 /// Visits each product of the convolution: output, input and weight by their places.
-fn each_product(shape: &Conv2dShape, items: usize, mut visit: impl FnMut(usize, usize, usize)) {
+pub(super) fn each_product(
+    shape: &Conv2dShape,
+    items: usize,
+    mut visit: impl FnMut(usize, usize, usize),
+) {
     let ([height, width, channels], [rows, cols]) = (shape.input, shape.output);
     let [kernel_rows, kernel_cols] = shape.kernel;
     for place in 0..items * rows * cols * kernel_rows * kernel_cols {
@@ -95,18 +99,18 @@ fn each_product(shape: &Conv2dShape, items: usize, mut visit: impl FnMut(usize, 
 }
 
 /// A convolution's operands: input, weights, output gradient.
-fn operands(shape: &Conv2dShape, items: usize, gap: usize) -> (Wide, Vec<f32>, Wide) {
+pub(super) fn operands(shape: &Conv2dShape, items: usize, gap: usize) -> (Wide, Vec<f32>, Wide) {
     let input = Wide::random(items * shape.input[0] * shape.input[1], shape.input[2], gap, 1);
     let weights = random(shape.kernel[0] * shape.kernel[1] * shape.input[2] * shape.filters, 2);
     let grads = Wide::random(items * shape.output[0] * shape.output[1], shape.filters, gap, 3);
     (input, weights, grads)
 }
 
-fn weight_rows(shape: &Conv2dShape) -> usize {
+pub(super) fn weight_rows(shape: &Conv2dShape) -> usize {
     shape.kernel[0] * shape.kernel[1] * shape.input[2]
 }
 
-fn panels(shape: &Conv2dShape, plain: &[f32]) -> Vec<f32> {
+pub(super) fn panels(shape: &Conv2dShape, plain: &[f32]) -> Vec<f32> {
     let mut floats = vec![0.0; panel_len(weight_rows(shape), shape.filters)];
     to_panels(plain, weight_rows(shape), shape.filters, &mut floats);
     floats

@@ -8,6 +8,7 @@ mod matrix;
 mod pools;
 mod products;
 mod rows;
+mod winograd;
 
 use super::{InstructionSet, MatrixMut, MatrixRef, with_instruction_set};
 

@@ -89,6 +89,38 @@ fn steps_have_masks_of_their_own() {
 }
 
 #[test]
+fn convolutions_in_fewer_multiplications_are_those_computed_directly() {
+    use crate::context::Convolution;
+    for (attributes, shape) in [
+        ("filters = 20\nkernel = 3\npadding = \"same\"", [12, 8, 18]),
+        ("filters = 48\nkernel = 3", [10, 14, 33]),
+        ("filters = 34\nkernel = 3\npadding = \"same\"\ngroups = 2", [8, 8, 40]),
+        ("filters = 64\nkernel = 3\npadding = \"same\"", [6, 6, 64]),
+    ] {
+        let it = Specimen::new(&make("conv2d", attributes), &[&shape], 3, true).unwrap();
+        let outcome = |convolution, grain| {
+            let options = PlanOptions::gradients().convolution(convolution).grain(grain);
+            let it = it.outcome(Mode::Training, options).unwrap();
+            let [inputs] = &it.input_gradients[..] else { panic!("one input") };
+            [it.losses, inputs.clone().unwrap(), it.parameter_gradients.concat()]
+        };
+        let direct = outcome(Convolution::Direct, 1.0);
+        let fast = outcome(Convolution::Auto, 1.0);
+        for (direct, fast) in direct.iter().zip(&fast) {
+            let largest = direct.iter().fold(0.0, |largest, it| it.abs().max(largest));
+            for (direct, fast) in direct.iter().zip(fast) {
+                assert!((direct - fast).abs() < 1e-5 * largest, "{fast} for {direct}");
+            }
+        }
+        let differ = |number: usize| bits(&direct[number]) != bits(&fast[number]);
+        assert!((0..3).all(differ), "{attributes}: all three phases are computed otherwise");
+        // Each item has the same bits in whichever part it is.
+        let split = outcome(Convolution::Auto, 1e-9);
+        assert_eq!([0, 1].map(|at| bits(&fast[at])), [0, 1].map(|at| bits(&split[at])));
+    }
+}
+
+#[test]
 fn indices_out_of_range_are_errors() {
     for (kind, attributes) in
         [("embedding", "entries = 5\nfeatures = 2"), ("one_hot", "classes = 5")]
