@@ -9,6 +9,7 @@ mod clipping;
 mod command_line;
 mod command_line_training;
 mod custom_kinds;
+mod divided_predictions;
 mod documents;
 mod executors;
 mod faults;

@@ -16,7 +16,7 @@ mod tensors;
 use std::ops::Range;
 use std::sync::atomic::Ordering;
 
-pub(crate) use call::{Call, Operand, PHASES, ParameterIndex, Target};
+pub(crate) use call::{Axis, Call, Division, Operand, PHASES, ParameterIndex, Target};
 pub use call::{Mode, Pass, Phase};
 pub(crate) use finite::{Finite, Found};
 pub(crate) use layout::{Place, Storage, TensorLayout, Value, part_range};
@@ -39,6 +39,8 @@ pub struct Context<'a> {
     pub(crate) items: Range<usize>,
     /// Of the batch.
     pub(crate) first_item: usize,
+    /// The rows or columns of each item that the part writes, where it does not write all.
+    pub(crate) window: Option<(Division, Range<usize>)>,
     pub(crate) in_place: bool,
     pub(crate) read_next: &'a [&'a [f32]],
 }
@@ -107,7 +109,33 @@ impl<'a> Context<'a> {
     #[inline(always)] // called for every operand of the smallest layers
     pub fn input(&self, input: usize) -> MatrixRef<'a> {
         let operands = self.call.inputs.of(&self.tensors.layout.operands);
-        self.tensors.rows(operands[input], &self.items)
+        let rows = self.tensors.rows(operands[input], &self.items);
+        match &self.window {
+            Some((division, range)) if division.same_place => match division.axis {
+                Axis::Rows => rows.slice_rows(range.clone()),
+                Axis::Columns => rows.slice_cols(range.clone()),
+            },
+            _ => rows,
+        }
+    }
+
+    /// The rows of an item's output that the part writes, of the matrix that it is: all, but where
+    /// [`ItemSplit::Rows`](crate::layers::ItemSplit::Rows) has divided it.
+    pub fn output_rows(&self) -> Range<usize> {
+        match &self.window {
+            Some((Division { axis: Axis::Rows, .. }, range)) => range.clone(),
+            _ => 0..self.output_shape().iter().rev().skip(1).product(),
+        }
+    }
+
+    /// The columns of the output that the part writes: all, but where
+    /// [`ItemSplit::Columns`](crate::layers::ItemSplit::Columns) has divided it.
+    #[inline]
+    pub fn output_columns(&self) -> Range<usize> {
+        match &self.window {
+            Some((Division { axis: Axis::Columns, .. }, range)) => range.clone(),
+            _ => 0..self.output_shape().last().copied().unwrap_or(1),
+        }
     }
 
     /// The part's rows of the node's own activation, in gradients of layers that say so.
@@ -173,7 +201,12 @@ impl<'a> Context<'a> {
 
     #[inline]
     pub(crate) fn target(&self, target: &Target) -> MatrixMut<'a> {
-        self.tensors.rows_mut(target.value, &self.items)
+        let rows = self.tensors.rows_mut(target.value, &self.items);
+        match &self.window {
+            None => rows,
+            Some((Division { axis: Axis::Rows, .. }, range)) => rows.slice_rows(range.clone()),
+            Some((Division { axis: Axis::Columns, .. }, range)) => rows.slice_cols(range.clone()),
+        }
     }
 }
 

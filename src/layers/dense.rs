@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Cost, Layer, LayerSpec, Layout, Misfit, ParameterKind, ParameterSpec, Reads, Sample, Split,
-    parse, to_attributes,
+    Cost, ItemSplit, Layer, LayerSpec, Layout, Misfit, ParameterKind, ParameterSpec, Reads, Sample,
+    Split, parse, to_attributes,
 };
 use crate::context::Context;
 use crate::initializers::{Choice, Constant, GlorotUniform};
@@ -118,6 +118,10 @@ impl Layer for Dense {
         32usize.div_ceil(rows.max(1))
     }
 
+    fn item_split(&self, _inputs: &[&[usize]]) -> ItemSplit {
+        ItemSplit::Columns(kernels::PANEL)
+    }
+
     fn param_split(&self, _inputs: &[&[usize]]) -> Split {
         Split::Rows
     }
@@ -131,7 +135,9 @@ impl Layer for Dense {
     }
 
     fn forward(&self, context: &Context<'_>, output: MatrixMut<'_>) -> Result<(), String> {
-        kernels::product(context.input(0), context.panels(0), Some(context.parameter(1)), output);
+        let columns = context.output_columns();
+        let (weight, bias) = (context.panels(0), &context.parameter(1)[columns.clone()]);
+        kernels::product(context.input(0), weight.columns(columns), Some(bias), output);
         Ok(())
     }
 

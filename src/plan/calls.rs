@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::PlanOptions;
 use super::values::Values;
-use crate::context::{Mode, ParameterIndex, Phase};
+use crate::context::{Division, Mode, ParameterIndex, Phase};
 use crate::flow::index::{ValueIndex, index_types};
 use crate::graph::{Graph, NodeId, Role};
 use crate::layers::{Cost, Pass, Reads, Split};
@@ -42,6 +42,8 @@ pub(super) struct CallDraft {
     pub(super) chunk: usize,
     /// The items of the batch that it works on.
     pub(super) items: Range<usize>,
+    /// How its parts divide the output of each item, and how many they are, if they do not divide the items.
+    pub(super) division: Option<(Division, usize)>,
     /// Estimated seconds.
     pub(super) seconds: f64,
     pub(super) flops: f64,
@@ -235,6 +237,7 @@ impl Lister<'_> {
             units: self.items.len(),
             chunk: self.chunk,
             items: self.items.clone(),
+            division: None,
             seconds: 0.0,
             flops: 0.0,
         }

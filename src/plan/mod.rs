@@ -7,6 +7,7 @@ mod backward;
 mod calls;
 mod chunks;
 mod compile;
+mod division;
 mod fusion;
 mod gradients;
 mod group_order;
@@ -35,7 +36,7 @@ use crate::optimizers::Optimizer;
 pub(crate) enum TaskSplit {
     /// Items of the batch.
     Items,
-    /// Rows of each parameter, or blocks of items.
+    /// Rows of each parameter, blocks of items, or the output within each item.
     Rows,
 }
 

@@ -9,7 +9,8 @@ use super::group_order::{parts_alone, topological};
 use super::storages::Storages;
 use super::values::Values;
 use crate::context::{
-    Call, Mode, Operand, PHASES, ParameterIndex, Phase, Place, Target, TensorLayout, Value,
+    Call, Division, Mode, Operand, PHASES, ParameterIndex, Phase, Place, Target, TensorLayout,
+    Value,
 };
 use crate::flow::graph::{Edge, Task, TaskGraph, Work};
 use crate::flow::index::{
@@ -157,7 +158,10 @@ impl Writer<'_> {
         let first_slot = self.flow.slots;
         let first_call = self.list.len();
         for &call in &group.calls {
-            self.add_call(&self.calls.list[call], task);
+            let division = group
+                .division
+                .map(|(division, _)| Division { same_place: call != group.calls[0], ..division });
+            self.add_call(&self.calls.list[call], task, division);
         }
         self.add_signals(group, task);
         let (buffers, acquires) = self.add_buffers(group, values, storages);
@@ -169,6 +173,7 @@ impl Writer<'_> {
             .next();
         let first = &self.calls.list[group.calls[0]];
         let parts = match (group.split, contributions) {
+            _ if let Some((_, parts)) = group.division => parts,
             (Split::Whole, _) => 1,
             (Split::Items, Some(contributions)) => contributions,
             _ if alone && self.divides_by_items(group) => {
@@ -191,7 +196,7 @@ impl Writer<'_> {
             }),
             items: Span::new(first.items.clone()),
             unknown_cost: false,
-            by_items: group.split != Split::Rows,
+            by_items: group.split != Split::Rows && group.division.is_none(),
             buffers,
             acquires,
         });
@@ -209,7 +214,7 @@ impl Writer<'_> {
         group.split == Split::Items && group.calls.iter().all(each)
     }
 
-    fn add_call(&mut self, draft: &CallDraft, task: TaskIndex) {
+    fn add_call(&mut self, draft: &CallDraft, task: TaskIndex, division: Option<Division>) {
         let start = self.operands.len();
         for (number, &value) in draft.inputs.iter().enumerate() {
             let placed = draft.placed.get(number).copied().unwrap_or(false);
@@ -243,6 +248,7 @@ impl Writer<'_> {
             summaries,
             norm,
             writes,
+            division,
         });
     }
 

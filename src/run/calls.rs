@@ -52,12 +52,16 @@ impl RunState {
             0..all
         };
         let first_item = described.items.start() + items.start;
+        let window = call
+            .division
+            .map(|division| (division, division.range(described.parts as usize, part as usize)));
         Context {
             tensors: &self.tensors,
             call,
             node,
             items,
             first_item,
+            window,
             in_place: false,
             read_next: &[],
         }
@@ -197,7 +201,8 @@ impl RunState {
             if !rows.is_empty() {
                 let mut arrays: [&[f32]; 1 + MOST_STATE] = Default::default();
                 let read_next = self.read_by_update(task, parameter, &rows, &mut arrays);
-                let context = Context { read_next, items: context.items.clone(), ..*context };
+                let (items, window) = (context.items.clone(), context.window.clone());
+                let context = Context { read_next, items, window, ..*context };
                 let gradient = self.flat_mut(operand, floats);
                 layer.param_grad(&context, target.index, rows, gradient)?;
             }
@@ -221,7 +226,7 @@ impl RunState {
         for block in self.plan.part_range(task, part, blocks) {
             let items = part_range(blocks, block, self.plan.layout.batch);
             let first_item = items.start;
-            let context = Context { items, first_item, ..*context };
+            let context = Context { items, first_item, window: None, ..*context };
             let floats = block * value.floats..(block + 1) * value.floats;
             whole.summarize(
                 &context,
