@@ -21,6 +21,7 @@ mod graph_errors;
 mod images;
 mod item_sources;
 mod larger_than_memory;
+mod lasting_values;
 mod laws;
 mod learning_rate_schedules;
 mod micro_batches;

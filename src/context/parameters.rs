@@ -1,5 +1,7 @@
 //! Where parameters live, with what the optimizer keeps beside them.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::kernels::{self, Buffer, Panels};
@@ -14,6 +16,8 @@ pub struct Parameters {
     pub(crate) entries: Vec<Entry>,
     /// Locked for as long as an execution, or a copy, takes.
     lock: RwLock<()>,
+    /// How often somebody held them to write.
+    version: AtomicU64,
 }
 
 /// Held by who uses parameters, for as long as it does.
@@ -64,16 +68,24 @@ impl Matrix {
 
 impl Parameters {
     pub(crate) fn of(entries: Vec<Entry>) -> Self {
-        Self { entries, lock: RwLock::new(()) }
+        Self { entries, lock: RwLock::new(()), version: AtomicU64::new(1) }
     }
 
     /// Waits until nobody writes, or, to write, until nobody else uses them.
     pub(crate) fn hold(&self, to_write: bool) -> Hold<'_> {
         if to_write {
-            Hold::Exclusive { _lock: self.lock.write() }
+            let lock = self.lock.write();
+            self.version.fetch_add(1, Ordering::Relaxed);
+            Hold::Exclusive { _lock: lock }
         } else {
             Hold::Shared { _lock: self.lock.read() }
         }
+    }
+
+    /// A number that is another one whenever weights may have moved; `_hold` is one of these parameters.
+    pub(crate) fn version(&self, _hold: &Hold<'_>) -> u64 {
+        // Whoever writes counts while it holds the lock alone, so the lock orders the counts.
+        self.version.load(Ordering::Relaxed)
     }
 
     /// A copy of the weights that predictions use, without what the optimizer keeps.

@@ -214,6 +214,12 @@ pub trait Layer: fmt::Debug + Send + Sync {
         None
     }
 
+    /// Whether the numbers of its inputs do not matter. Such a layer, and whatever is made of such layers alone, is
+    /// computed once for all predictions between two changes of the weights.
+    fn is_constant(&self) -> bool {
+        false
+    }
+
     /// What it must know about the whole batch, if it must know something.
     fn whole_batch(&self) -> Option<&dyn WholeBatch> {
         None

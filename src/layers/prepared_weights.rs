@@ -4,8 +4,8 @@ use super::Pass;
 use crate::context::Context;
 
 /// A form of the weights that one pass of a [`Layer`](super::Layer) reads in their place. It is written
-/// once a step, whatever parts the tasks of the layer have, and [`Context::prepared`] gives it to the
-/// pass.
+/// once a step of training, and once for all evaluations and predictions between two changes of the weights,
+/// whatever parts the tasks of the layer have; [`Context::prepared`] gives it to the pass.
 pub trait PreparedWeights {
     /// Which pass reads it: forward, or, backward, the input gradient.
     fn read_in(&self) -> Pass;

@@ -70,6 +70,9 @@ pub(super) struct Write {
 #[derive(Debug)]
 pub(super) struct Calls {
     pub(super) list: Vec<CallDraft>,
+    /// Calls that no task makes: where no weights move, they come before the first run and after each change of
+    /// the weights, in this order, and what they write lasts.
+    pub(super) lasting: Vec<CallDraft>,
     /// By value: the call that writes it, if one does.
     pub(super) producer: Vec<Option<CallIndex>>,
     /// Values without a batch axis, added to those of the placement: prepared weights and parameter
@@ -145,6 +148,7 @@ impl Calls {
     ) -> Self {
         let calls = Self {
             list: Vec::new(),
+            lasting: Vec::new(),
             producer: vec![None; values.drafts.len()],
             flat: Vec::new(),
             parameter_gradients: vec![Vec::new(); graph.nodes.len()],
@@ -314,7 +318,11 @@ impl Lister<'_> {
             call.flops = cost.flops;
         }
         call.writes.push(Write { value, index: 0, contribution: 0, in_place: false, view });
-        self.calls.push(call);
+        if self.values.constant[id] {
+            self.calls.lasting.push(call);
+        } else {
+            self.calls.push(call);
+        }
     }
 
     /// Fills in the activations that a gradient call reads.
@@ -328,7 +336,7 @@ impl Lister<'_> {
         }
     }
 
-    /// Weights are prepared once for all chunks, for layers that ask for it.
+    /// Weights are prepared once for all chunks, and once for all runs that move none, for layers that ask for it.
     pub(super) fn prepare(&mut self, id: NodeId, pass: Pass) -> Option<ValueIndex> {
         let Role::Layer(layer) = &self.graph.nodes[id].role else { return None };
         let weights = layer.prepared_weights().filter(|it| it.read_in() == pass)?;
@@ -336,12 +344,17 @@ impl Lister<'_> {
         if floats == 0 || self.calls.prepared[id].is_some() {
             return self.calls.prepared[id];
         }
-        let value = self.calls.add_flat(floats, 1, false);
+        let lasts = self.mode != Mode::Training;
+        let value = self.calls.add_flat(floats, 1, lasts);
         let mut call = self.draft(Phase::Prepare, id);
         call.split = Split::Whole;
         call.seconds = seconds(Cost { flops: 0.0, floats: 2.0 * floats as f64 });
         call.writes.push(Write { value, index: 0, contribution: 0, in_place: false, view: false });
-        self.calls.push(call);
+        if lasts {
+            self.calls.lasting.push(call);
+        } else {
+            self.calls.push(call);
+        }
         self.calls.prepared[id] = Some(value);
         Some(value)
     }

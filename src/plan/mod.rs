@@ -74,6 +74,9 @@ pub struct Plan {
     pub(crate) targets: Vec<Target>,
     /// The calls of all tasks: those of a task stand where its work does in the graph of tasks.
     pub(crate) calls: Vec<Call>,
+    /// Calls that no task makes, and whose results last until the weights change: prepared weights, and what does
+    /// not depend on the batch's numbers. None in training.
+    pub(crate) lasting: Vec<Call>,
     /// The value of each node's activation; none where the plan leaves the node out.
     pub(crate) activations: Vec<Option<ValueIndex>>,
     /// The value of each node's gradient where the plan keeps it, else none.

@@ -63,6 +63,7 @@ pub(super) fn assemble(
     for &group in &order {
         writer.add_task(&groups[group], alone[group], &values, &mut storages, request.options);
     }
+    let lasting = calls.lasting.iter().map(|call| writer.call(call, None, None)).collect();
     let Writer { mut flow, operands, targets, list, sent, .. } = writer;
     flow.nodes = request.graph.nodes.iter().map(|node| node.name.clone()).collect();
     flow.variant = vec![request.mode as u64, request.batch as u64];
@@ -105,6 +106,7 @@ pub(super) fn assemble(
         settings: Vec::new(),
         targets,
         calls: list,
+        lasting,
         kept_gradients,
         parameter_gradients,
         activations: values.activations,
@@ -215,6 +217,18 @@ impl Writer<'_> {
     }
 
     fn add_call(&mut self, draft: &CallDraft, task: TaskIndex, division: Option<Division>) {
+        let call = self.call(draft, Some(task), division);
+        self.flow.work.push(Work { node: call.node, phase: draft.phase as u8 });
+        self.list.push(call);
+    }
+
+    /// A call of a task, or a lasting one.
+    fn call(
+        &mut self,
+        draft: &CallDraft,
+        task: Option<TaskIndex>,
+        division: Option<Division>,
+    ) -> Call {
         let start = self.operands.len();
         for (number, &value) in draft.inputs.iter().enumerate() {
             let placed = draft.placed.get(number).copied().unwrap_or(false);
@@ -235,11 +249,9 @@ impl Writer<'_> {
             view,
         };
         let writes = Span::append(&mut self.targets, draft.writes.iter().map(target));
-        let node = NodeIndex::new(draft.node);
-        self.flow.work.push(Work { node, phase: draft.phase as u8 });
-        self.list.push(Call {
+        Call {
             phase: draft.phase,
-            node,
+            node: NodeIndex::new(draft.node),
             parameter: draft.parameter,
             inputs,
             output,
@@ -249,16 +261,17 @@ impl Writer<'_> {
             norm,
             writes,
             division,
-        });
+        }
     }
 
-    /// How the task gets at a value: by a message, one for every value however often it is read, or
-    /// from its own call.
-    fn operand(&mut self, value: ValueIndex, task: TaskIndex) -> Operand {
+    /// How the task gets at a value: by a message, one for every value however often it is read, or from its own
+    /// call; or, where the value lasts, from its place.
+    fn operand(&mut self, value: ValueIndex, task: Option<TaskIndex>) -> Operand {
         let from = self.calls.producer[value].map(|producer| self.task_of[producer]);
-        // From a call of its own task, or, for values of the whole batch, from those of all chunks,
-        // for which it waits by signals.
-        let Some(from) = from.filter(|&from| from != task) else {
+        // From a call of its own task, or from a lasting one, or, for values of the whole batch, from those of all
+        // chunks, for which it waits by signals.
+        let other = from.zip(task).filter(|(from, task)| from != task);
+        let Some((from, task)) = other else {
             return Operand::without_message(value);
         };
         let known = self.slot_of[value].filter(|&(receiver, _)| receiver == task);

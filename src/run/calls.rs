@@ -79,35 +79,8 @@ impl RunState {
             Phase::SummarizeGrad => self.summarize(task, part, &context, Pass::Backward),
             Phase::Combine => self.combine(&context, Pass::Forward),
             Phase::CombineGrad => self.combine(&context, Pass::Backward),
-            Phase::Forward => {
-                let Some(target) = targets.first().filter(|target| !target.view) else {
-                    return Ok(());
-                };
-                context.in_place = call
-                    .inputs
-                    .of(&plan.layout.operands)
-                    .first()
-                    .is_some_and(|operand| operand.placed);
-                let output = context.target(target);
-                match &node.role {
-                    Role::Layer(layer) => layer.forward(&context, output),
-                    Role::Loss { loss, .. } => {
-                        loss.forward(&context, output)?;
-                        item_weights::weigh(&context, || context.target(target))
-                    }
-                    Role::Metric(metric) => metric.forward(&context, output),
-                    Role::Input | Role::Target => Ok(()),
-                }
-            }
-            Phase::Prepare => match &node.role {
-                Role::Layer(layer) => {
-                    let operand = Operand::without_message(targets[0].value);
-                    let floats = self.value(operand.value).floats;
-                    let weights = layer.prepared_weights().ok_or("it prepares no weights")?;
-                    weights.prepare(&context, self.flat_mut(operand, 0..floats))
-                }
-                _ => Ok(()),
-            },
+            Phase::Forward => self.forward(context),
+            Phase::Prepare => self.prepare(&context),
             Phase::Accumulate => {
                 self.accumulate(&context, &targets[0]);
                 Ok(())
@@ -156,6 +129,36 @@ impl RunState {
                 }
             }
         }
+    }
+
+    #[allow(clippy::inline_always)]
+    #[inline(always)] // the call that tiny layers make
+    pub(super) fn forward(&self, mut context: Context<'_>) -> Result<(), String> {
+        let call = context.call;
+        let targets = call.writes.of(&self.plan.targets);
+        let Some(target) = targets.first().filter(|target| !target.view) else {
+            return Ok(());
+        };
+        let first = call.inputs.of(&self.plan.layout.operands).first();
+        context.in_place = first.is_some_and(|operand| operand.placed);
+        let output = context.target(target);
+        match self.role(&context) {
+            Role::Layer(layer) => layer.forward(&context, output),
+            Role::Loss { loss, .. } => {
+                loss.forward(&context, output)?;
+                item_weights::weigh(&context, || context.target(target))
+            }
+            Role::Metric(metric) => metric.forward(&context, output),
+            Role::Input | Role::Target => Ok(()),
+        }
+    }
+
+    pub(super) fn prepare(&self, context: &Context<'_>) -> Result<(), String> {
+        let Role::Layer(layer) = self.role(context) else { return Ok(()) };
+        let target = context.call.writes.of(&self.plan.targets)[0].value;
+        let floats = self.value(target).floats;
+        let weights = layer.prepared_weights().ok_or("it prepares no weights")?;
+        weights.prepare(context, self.flat_mut(Operand::without_message(target), 0..floats))
     }
 
     /// What the node of a call computes.

@@ -3,6 +3,7 @@
 mod calls;
 mod finite;
 mod item_weights;
+mod lasting;
 mod memory;
 mod moving;
 mod parameters;
@@ -213,7 +214,8 @@ impl sealed::Sealed for Run {}
 impl Execute for Run {
     fn with(&mut self, execute: &mut dyn FnMut(&Running) -> Result<()>) -> Result<()> {
         // Held for the execution.
-        let _parameters = self.state.parameters.hold(self.state.plan.mode() == Mode::Training);
+        let parameters = self.state.parameters.hold(self.state.plan.mode() == Mode::Training);
+        self.state.make_lasting(&parameters)?;
         execute(&Running::new(Arc::clone(&self.state)))
     }
 }
