@@ -110,6 +110,13 @@ impl<'a> Context<'a> {
     pub fn input(&self, input: usize) -> MatrixRef<'a> {
         let operands = self.call.inputs.of(&self.tensors.layout.operands);
         let rows = self.tensors.rows(operands[input], &self.items);
+        if self.window.is_some() { self.window_of(rows) } else { rows }
+    }
+
+    /// What a part of an item reads of an input.
+    #[cold]
+    #[inline(never)]
+    fn window_of(&self, rows: MatrixRef<'a>) -> MatrixRef<'a> {
         match &self.window {
             Some((division, range)) if division.same_place => match division.axis {
                 Axis::Rows => rows.slice_rows(range.clone()),
@@ -117,6 +124,12 @@ impl<'a> Context<'a> {
             },
             _ => rows,
         }
+    }
+
+    /// Whether the part writes a range of rows or columns of each item, and not all of it.
+    #[inline]
+    pub fn is_divided(&self) -> bool {
+        self.window.is_some()
     }
 
     /// The rows of an item's output that the part writes, of the matrix that it is: all, but where
@@ -202,6 +215,13 @@ impl<'a> Context<'a> {
     #[inline]
     pub(crate) fn target(&self, target: &Target) -> MatrixMut<'a> {
         let rows = self.tensors.rows_mut(target.value, &self.items);
+        if self.window.is_some() { self.window_to_write(rows) } else { rows }
+    }
+
+    /// What a part of an item writes.
+    #[cold]
+    #[inline(never)]
+    fn window_to_write(&self, rows: MatrixMut<'a>) -> MatrixMut<'a> {
         match &self.window {
             None => rows,
             Some((Division { axis: Axis::Rows, .. }, range)) => rows.slice_rows(range.clone()),

@@ -135,9 +135,12 @@ impl Layer for Dense {
     }
 
     fn forward(&self, context: &Context<'_>, output: MatrixMut<'_>) -> Result<(), String> {
-        let columns = context.output_columns();
-        let (weight, bias) = (context.panels(0), &context.parameter(1)[columns.clone()]);
-        kernels::product(context.input(0), weight.columns(columns), Some(bias), output);
+        let (mut weight, mut bias) = (context.panels(0), context.parameter(1));
+        if context.is_divided() {
+            let columns = context.output_columns();
+            (weight, bias) = (weight.columns(columns.clone()), &bias[columns]);
+        }
+        kernels::product(context.input(0), weight, Some(bias), output);
         Ok(())
     }
 

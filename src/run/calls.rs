@@ -1,6 +1,8 @@
 //! The calls that a part of a task makes.
 
-use crate::context::{Call, Context, Finite, Operand, Pass, Phase, Target, part_range};
+use std::ops::Range;
+
+use crate::context::{Call, Context, Division, Finite, Operand, Pass, Phase, Target, part_range};
 use crate::flow::index::TaskIndex;
 use crate::flow::policy::ReadyPart;
 use crate::graph::Role;
@@ -11,6 +13,14 @@ use crate::plan::TaskSplit;
 
 use super::item_weights;
 use super::state::RunState;
+
+/// What a part writes of each item.
+#[cold]
+#[inline(never)]
+#[allow(clippy::unnecessary_wraps)] // as the context holds it
+fn window(division: Division, parts: u32, part: u32) -> Option<(Division, Range<usize>)> {
+    Some((division, division.range(parts as usize, part as usize)))
+}
 
 impl RunState {
     /// Makes every call of one part; `at` is the one under way.
@@ -52,9 +62,7 @@ impl RunState {
             0..all
         };
         let first_item = described.items.start() + items.start;
-        let window = call
-            .division
-            .map(|division| (division, division.range(described.parts as usize, part as usize)));
+        let window = call.division.and_then(|division| window(division, described.parts, part));
         Context {
             tensors: &self.tensors,
             call,
@@ -79,7 +87,7 @@ impl RunState {
             Phase::SummarizeGrad => self.summarize(task, part, &context, Pass::Backward),
             Phase::Combine => self.combine(&context, Pass::Forward),
             Phase::CombineGrad => self.combine(&context, Pass::Backward),
-            Phase::Forward => self.forward(context),
+            Phase::Forward => self.forward(&mut context),
             Phase::Prepare => self.prepare(&context),
             Phase::Accumulate => {
                 self.accumulate(&context, &targets[0]);
@@ -133,7 +141,7 @@ impl RunState {
 
     #[allow(clippy::inline_always)]
     #[inline(always)] // the call that tiny layers make
-    pub(super) fn forward(&self, mut context: Context<'_>) -> Result<(), String> {
+    pub(super) fn forward(&self, context: &mut Context<'_>) -> Result<(), String> {
         let call = context.call;
         let targets = call.writes.of(&self.plan.targets);
         let Some(target) = targets.first().filter(|target| !target.view) else {
@@ -142,13 +150,13 @@ impl RunState {
         let first = call.inputs.of(&self.plan.layout.operands).first();
         context.in_place = first.is_some_and(|operand| operand.placed);
         let output = context.target(target);
-        match self.role(&context) {
-            Role::Layer(layer) => layer.forward(&context, output),
+        match self.role(context) {
+            Role::Layer(layer) => layer.forward(context, output),
             Role::Loss { loss, .. } => {
-                loss.forward(&context, output)?;
-                item_weights::weigh(&context, || context.target(target))
+                loss.forward(context, output)?;
+                item_weights::weigh(context, || context.target(target))
             }
-            Role::Metric(metric) => metric.forward(&context, output),
+            Role::Metric(metric) => metric.forward(context, output),
             Role::Input | Role::Target => Ok(()),
         }
     }

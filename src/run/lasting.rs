@@ -36,7 +36,7 @@ impl RunState {
     }
 
     fn make_one_lasting(&self, call: &Call) -> Result<(), String> {
-        let context = Context {
+        let mut context = Context {
             tensors: &self.tensors,
             call,
             node: &self.plan.graph.nodes[call.node],
@@ -48,7 +48,7 @@ impl RunState {
         };
         match call.phase {
             Phase::Prepare => self.prepare(&context),
-            _ => self.forward(context),
+            _ => self.forward(&mut context),
         }
     }
 }
