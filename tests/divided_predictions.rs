@@ -198,3 +198,41 @@ fn a_network_predicts_the_same_bits_for_items_alone_and_together() {
         }
     }
 }
+
+/// Batch normalisation, which is not folded into the weights before it, and divided layers: a prediction has the bits
+/// of an evaluation.
+#[test]
+fn a_prediction_has_the_bits_of_an_evaluation() {
+    use caudal::data::synthetic_for;
+    use caudal::losses::MeanSquaredError;
+    use caudal::train::{FitOptions, Network, NetworkOptions};
+
+    let mut net = GraphBuilder::new("normalised");
+    let x = net.input("x", [20, 20, 8]);
+    let y = net.target("y", [200]);
+    let conv = net.layer("conv", Conv2d::new(24, 3).same(), [&x]);
+    let norm = net.layer("conv.norm", BatchNorm::new(), [&conv]);
+    let relu = net.layer("conv.relu", Relu, [&norm]);
+    let pool = net.layer("pool", MaxPool::new(2), [&relu]);
+    let flat = net.layer("flat", Flatten, [&pool]);
+    let dense = net.layer("dense", Dense::new(200), [&flat]);
+    let end = net.layer("dense.norm", BatchNorm::new(), [&dense]);
+    net.loss("loss", MeanSquaredError, [&end, &y]);
+    let graph = net.build().unwrap();
+    let data = synthetic_for(&graph, 24, 3).unwrap();
+    let options = NetworkOptions::default().workers(2);
+    let mut network = Network::new(graph, Sgd::new(0.01), options).unwrap();
+    network.fit(&data, &FitOptions::default().epochs(2).batch_size(8)).unwrap();
+    for items in [1, 5] {
+        let mut x = Tensor::zeros(vec![items, 20, 20, 8]);
+        x.iter_mut().enumerate().for_each(|(place, number)| *number = (place as f32 * 0.7).sin());
+        let predicted = network.predict(&[("x", &x)]).unwrap().remove(0);
+        assert!(predicted.iter().any(|&number| number != 0.0));
+        // Every number must be the same for this to be exactly zero.
+        let report = network.evaluate_batch(&[("x", &x), ("y", &predicted)]).unwrap();
+        assert_eq!(report.loss, 0.0, "{items} items");
+        let plan = network.run(Mode::Prediction, items).unwrap().plan();
+        let (found, calls) = parts(plan, "conv");
+        assert!(found > 1 && calls == 3, "{found} parts of {calls} calls");
+    }
+}
