@@ -213,7 +213,7 @@ impl RunState {
                 let mut arrays: [&[f32]; 1 + MOST_STATE] = Default::default();
                 let read_next = self.read_by_update(task, parameter, &rows, &mut arrays);
                 let (items, window) = (context.items.clone(), context.window.clone());
-                let context = Context { read_next, items, window, ..*context };
+                let context = Context { items, window, read_next, ..*context };
                 let gradient = self.flat_mut(operand, floats);
                 layer.param_grad(&context, target.index, rows, gradient)?;
             }
