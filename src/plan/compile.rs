@@ -4,8 +4,8 @@
 //! 2. `calls`: every call of a layer, in topological order, with what it reads and writes, with
 //!    `backward` for the reversed phase, `summaries` for layers that look at a batch as a whole, and
 //!    `updates` for what goes over parameters;
-//! 3. `division`: which calls of few items are divided within an item, and `fusion`: which calls become one task, with `order` for the order of tasks and for those that run
-//!    alone;
+//! 3. `division`: which calls of few items are divided within each item; `fusion`: which calls become one task,
+//!    with `group_order` for the order of tasks and for those that run alone;
 //! 4. `tasks`: parts, messages and slots, with `storages` for the lifetimes of buffers.
 //!
 //! Nothing here looks at the machine: a plan follows from graph, batch size and options, so that
