@@ -377,6 +377,50 @@ fn benches_print_their_lines() {
 }
 
 #[test]
+fn benches_time_predictions_by_batch() {
+    let timed = |rest: &[&str]| {
+        told(
+            &[&["bench", "--mode", "prediction", "--seconds", "0", "--workers", "2"], rest]
+                .concat(),
+        )
+    };
+    let lines = timed(&["--batch", "1,3", "towers-small", "chain:depth=2,width=8"]);
+    let rows: Vec<(&str, f64)> = lines
+        .lines()
+        .map(|line| {
+            let (rest, _peak) = line.rsplit_once(',').unwrap();
+            let (row, milliseconds) = rest.rsplit_once(',').unwrap();
+            (row, milliseconds.parse().unwrap())
+        })
+        .collect();
+    assert!(rows.iter().all(|&(_, milliseconds)| milliseconds > 0.0), "{lines}");
+    let rows: Vec<&str> = rows.into_iter().map(|(row, _)| row).collect();
+    let (towers, chain) = ("caudal,towers-small", "caudal,\"chain:depth=2,width=8\"");
+    let expected = [
+        format!("{towers},1,2"),
+        format!("{towers},3,2"),
+        format!("{chain},1,2"),
+        format!("{chain},3,2"),
+    ];
+    assert_eq!(rows, expected);
+    // As many items as the model trains with.
+    let line = timed(&["--executor", "sequential", "towers-small"]);
+    assert!(line.starts_with("caudal,towers-small,32,1,"), "{line}");
+    let training = told(&["bench", "--seconds", "0", "--batch", "5", "towers-small"]);
+    assert!(training.starts_with("caudal,towers-small,"), "{training}");
+    for (arguments, word) in [
+        (&["--batch", "1,2", "digits"][..], "one size"),
+        (&["--batch", "0", "digits"], "1.."),
+        (&["--mode", "prediction", "--trace", "t.json", "digits"], "--trace"),
+        (&["--mode", "prediction", "--micro-batches", "2", "digits"], "--micro-batches"),
+        (&["--mode", "evaluation", "digits"], "prediction"),
+    ] {
+        let (code, line) = refused(&[&["bench"], arguments].concat());
+        assert!(code == 2 && line.contains(word), "{arguments:?}: {line}");
+    }
+}
+
+#[test]
 fn overheads_print_their_lines() {
     for shape in ["chain", "fan", "layered"] {
         let line = told(&[

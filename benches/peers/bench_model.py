@@ -6,7 +6,10 @@ matmul, flatten, reshape, softmax_cross_entropy, and accuracy, which is left out
 0.01. Prints
 `framework,model,threads,milliseconds per step (median),peak resident MiB`.
 
-usage: python bench_model.py FRAMEWORK [--threads N] [--seconds S] [--compile] FILE.toml ...
+With `--first training` it takes a single step and ends, with `--first prediction` it predicts one item, and prints
+nothing: first_results.py measures the whole process.
+
+usage: python bench_model.py FRAMEWORK [--threads N] [--seconds S] [--compile] [--first training|prediction] FILE.toml ...
 """
 import argparse
 import os
@@ -83,6 +86,8 @@ def forward(nodes, shapes, ops, params, x, y, xname, yname):
             continue
         s = [v[i] for i in ins]
         if kind == "softmax_cross_entropy":
+            if y is None:
+                return s[0]
             term = a.get("weight", 1.0) * ops.ce(s[0], y)
             loss = term if loss is None else loss + term
         elif kind in ("reshape", "flatten"):
@@ -106,6 +111,8 @@ def forward(nodes, shapes, ops, params, x, y, xname, yname):
 
 
 def run(label, step, o, name):
+    if o.first:
+        return step()
     for _ in range(5):
         step()
     times, end = [], time.perf_counter() + o.seconds
@@ -158,6 +165,11 @@ def torch_main(o):
         if o.compile:
             f = torch.compile(f)
 
+        if o.first == "prediction":
+            with torch.no_grad():
+                f(x[:1], None).numpy()
+            continue
+
         def step():
             opt.zero_grad(set_to_none=True)
             f(x, y).backward()
@@ -193,6 +205,11 @@ def jax_main(o):
         x = jnp.asarray(rng.normal(size=(batch, *shapes[xn])), jnp.float32)
         y = jnp.asarray(rng.integers(0, 10, batch))
         loss_fn = lambda p, x, y: forward(nodes, shapes, ops, p, x, y, xn, yn)
+
+        if o.first == "prediction":
+            predict = jax.jit(lambda p, x: forward(nodes, shapes, ops, p, x, None, xn, yn))
+            np.asarray(predict(params, x[:1]))
+            continue
 
         def step_(params, velocity, x, y):
             loss, grads = jax.value_and_grad(loss_fn)(params, x, y)
@@ -239,6 +256,10 @@ def tf_main(o):
         flat = [q for p in ps.values() for q in p]
         velocity = [tf.Variable(tf.zeros_like(q)) for q in flat]
 
+        if o.first == "prediction":
+            tf.function(lambda x: forward(nodes, shapes, ops, ps, x, None, xn, yn))(x[:1]).numpy()
+            continue
+
         @tf.function(jit_compile=o.compile)
         def step_(x, y):
             with tf.GradientTape() as tape:
@@ -251,11 +272,17 @@ def tf_main(o):
         run("tensorflow", lambda: step_(x, y).numpy(), o, os.path.basename(path)[:-5])
 
 
-p = argparse.ArgumentParser()
-p.add_argument("framework", choices=["torch", "jax", "tf"])
-p.add_argument("--threads", type=int, default=2)
-p.add_argument("--seconds", type=float, default=2.0)
-p.add_argument("--compile", action="store_true")
-p.add_argument("files", nargs="+")
-o = p.parse_args()
-{"torch": torch_main, "jax": jax_main, "tf": tf_main}[o.framework](o)
+def main():
+    p = argparse.ArgumentParser()
+    p.add_argument("framework", choices=["torch", "jax", "tf"])
+    p.add_argument("--threads", type=int, default=2)
+    p.add_argument("--seconds", type=float, default=2.0)
+    p.add_argument("--compile", action="store_true")
+    p.add_argument("--first", choices=["training", "prediction"])
+    p.add_argument("files", nargs="+")
+    o = p.parse_args()
+    {"torch": torch_main, "jax": jax_main, "tf": tf_main}[o.framework](o)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,5 +1,8 @@
 //! The calls of layers that a plan's tasks make: what each reads and writes.
 
+use std::ops::Range;
+
+use super::layout::part_range;
 use crate::flow::graph::PhaseSpec;
 use crate::flow::index::{NodeIndex, SlotIndex, Span, StateIndex, ValueIndex};
 
@@ -144,6 +147,34 @@ pub(crate) struct Target {
     pub(crate) view: bool,
 }
 
+/// The axis along which the output of an item is divided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Axis {
+    Rows,
+    Columns,
+}
+
+/// How the parts of a call divide the output of each item, in place of the items.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Division {
+    pub(crate) axis: Axis,
+    /// All rows of an item, or all columns.
+    pub(crate) extent: u32,
+    /// The fewest of them in a part.
+    pub(crate) unit: u32,
+    /// Whether a part reads that part of the inputs alone.
+    pub(crate) same_place: bool,
+}
+
+impl Division {
+    /// The rows or columns of one of `parts` parts.
+    pub(crate) fn range(&self, parts: usize, part: usize) -> Range<usize> {
+        let (extent, unit) = (self.extent as usize, self.unit as usize);
+        let units = part_range(parts, part, extent.div_ceil(unit));
+        units.start * unit..extent.min(units.end * unit)
+    }
+}
+
 /// One call of a layer, or one sum or update.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Call {
@@ -163,4 +194,6 @@ pub(crate) struct Call {
     /// For updates: the norms, or the scale, of a gradient that a norm call has completed.
     pub(crate) norm: Option<Operand>,
     pub(crate) writes: Span<Target>,
+    /// None where parts are ranges of items, or rows of parameters.
+    pub(crate) division: Option<Division>,
 }

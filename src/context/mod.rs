@@ -17,7 +17,7 @@ mod tensors;
 use std::ops::Range;
 use std::sync::atomic::Ordering;
 
-pub(crate) use call::{Call, Operand, PHASES, ParameterIndex, Target};
+pub(crate) use call::{Axis, Call, Division, Operand, PHASES, ParameterIndex, Target};
 pub use call::{Mode, Pass, Phase};
 pub use convolution::Convolution;
 pub(crate) use finite::{Finite, Found};
@@ -41,6 +41,8 @@ pub struct Context<'a> {
     pub(crate) items: Range<usize>,
     /// Of the batch.
     pub(crate) first_item: usize,
+    /// The rows or columns of each item that the part writes, where it does not write all.
+    pub(crate) window: Option<(Division, Range<usize>)>,
     pub(crate) in_place: bool,
     pub(crate) read_next: &'a [&'a [f32]],
 }
@@ -115,7 +117,46 @@ impl<'a> Context<'a> {
     #[inline(always)] // called for every operand of the smallest layers
     pub fn input(&self, input: usize) -> MatrixRef<'a> {
         let operands = self.call.inputs.of(&self.tensors.layout.operands);
-        self.tensors.rows(operands[input], &self.items)
+        let rows = self.tensors.rows(operands[input], &self.items);
+        if self.window.is_some() { self.window_of(rows) } else { rows }
+    }
+
+    /// What a part of an item reads of an input.
+    #[cold]
+    #[inline(never)]
+    fn window_of(&self, rows: MatrixRef<'a>) -> MatrixRef<'a> {
+        match &self.window {
+            Some((division, range)) if division.same_place => match division.axis {
+                Axis::Rows => rows.slice_rows(range.clone()),
+                Axis::Columns => rows.slice_cols(range.clone()),
+            },
+            _ => rows,
+        }
+    }
+
+    /// Whether the part writes a range of rows or columns of each item, and not all of it.
+    #[inline]
+    pub fn is_divided(&self) -> bool {
+        self.window.is_some()
+    }
+
+    /// The rows of an item's output that the part writes, of the matrix that it is: all, but where
+    /// [`ItemSplit::Rows`](crate::layers::ItemSplit::Rows) has divided it.
+    pub fn output_rows(&self) -> Range<usize> {
+        match &self.window {
+            Some((Division { axis: Axis::Rows, .. }, range)) => range.clone(),
+            _ => 0..self.output_shape().iter().rev().skip(1).product(),
+        }
+    }
+
+    /// The columns of the output that the part writes: all, but where
+    /// [`ItemSplit::Columns`](crate::layers::ItemSplit::Columns) has divided it.
+    #[inline]
+    pub fn output_columns(&self) -> Range<usize> {
+        match &self.window {
+            Some((Division { axis: Axis::Columns, .. }, range)) => range.clone(),
+            _ => 0..self.output_shape().last().copied().unwrap_or(1),
+        }
     }
 
     /// The part's rows of the node's own activation, in gradients of layers that say so.
@@ -181,7 +222,19 @@ impl<'a> Context<'a> {
 
     #[inline]
     pub(crate) fn target(&self, target: &Target) -> MatrixMut<'a> {
-        self.tensors.rows_mut(target.value, &self.items)
+        let rows = self.tensors.rows_mut(target.value, &self.items);
+        if self.window.is_some() { self.window_to_write(rows) } else { rows }
+    }
+
+    /// What a part of an item writes.
+    #[cold]
+    #[inline(never)]
+    fn window_to_write(&self, rows: MatrixMut<'a>) -> MatrixMut<'a> {
+        match &self.window {
+            None => rows,
+            Some((Division { axis: Axis::Rows, .. }, range)) => rows.slice_rows(range.clone()),
+            Some((Division { axis: Axis::Columns, .. }, range)) => rows.slice_cols(range.clone()),
+        }
     }
 }
 

@@ -82,8 +82,9 @@ impl Parameters {
         }
     }
 
-    /// A number, never 0, that is another once somebody may have written; asked for while they are held.
+    /// A number, never 0, that is another one whenever weights may have moved; `_hold` is one of these parameters.
     pub(crate) fn version(&self, _hold: &Hold<'_>) -> u64 {
+        // Whoever writes counts while it holds the lock alone, so the lock orders the counts.
         self.version.load(Ordering::Relaxed)
     }
 

@@ -142,6 +142,18 @@ impl<'a> Panels<'a> {
         self.cols
     }
 
+    /// The columns in `range`, which are whole panels.
+    ///
+    /// # Panics
+    /// If the range does not begin at a panel, or ends within one.
+    pub(crate) fn columns(&self, range: Range<usize>) -> Self {
+        let whole = |column: usize| column.is_multiple_of(PANEL) || column == self.cols;
+        assert!(whole(range.start) && whole(range.end), "panels of {range:?}");
+        let first = panel_len(self.rows, range.start);
+        let floats = &self.floats[first..first + panel_len(self.rows, range.len())];
+        Self::new(floats, self.rows, range.len())
+    }
+
     /// The floats of one panel.
     pub(super) fn panel(&self, panel: usize) -> &'a [f32] {
         &self.floats[panel * PANEL * self.rows..][..panel_width(self.cols, panel) * self.rows]

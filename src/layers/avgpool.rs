@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::window::{Padding, Pair, image, windows};
-use super::{Cost, Layer, LayerSpec, Misfit, Reads, Sample, parse, to_attributes};
-use crate::context::Context;
+use super::window::{Padding, Pair, image, item_split, pool_part, windows};
+use super::{Cost, ItemSplit, Layer, LayerSpec, Misfit, Reads, Sample, parse, to_attributes};
+use crate::context::{Context, Convolution};
 use crate::kernels::{self, MatrixMut, PoolShape};
 use crate::tensor::Shape;
 
@@ -105,13 +105,18 @@ impl Layer for AvgPool {
         Reads::NOTHING
     }
 
+    fn item_split(&self, inputs: &[&[usize]], _convolution: Convolution) -> ItemSplit {
+        self.geometry(inputs[0]).map_or(ItemSplit::Whole, |shape| item_split(shape.output))
+    }
+
     fn backward_can_fail(&self) -> bool {
         false
     }
 
     fn forward(&self, context: &Context<'_>, output: MatrixMut<'_>) -> Result<(), String> {
-        let shape = self.shape(context.input_shape(0))?;
-        kernels::average_pool(&shape, context.items(), context.input(0), output, false);
+        let (shape, pixels) = pool_part(context, self.shape(context.input_shape(0))?);
+        let input = context.input(0).slice_rows(pixels);
+        kernels::average_pool(&shape, context.items(), input, output, false);
         Ok(())
     }
 

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Cost, Layer, LayerSpec, Layout, Misfit, ParameterKind, ParameterSpec, Pass, Reads, Sample,
-    WholeBatch, finite, last_axis, parse, to_attributes,
+    Cost, ItemSplit, Layer, LayerSpec, Layout, Misfit, ParameterKind, ParameterSpec, Pass, Reads,
+    Sample, WholeBatch, finite, last_axis, parse, to_attributes,
 };
-use crate::context::Context;
+use crate::context::{Context, Convolution};
 use crate::initializers::Constant;
 use crate::kernels::{self, MatrixMut, with_scratch};
 use crate::tensor::Shape;
@@ -175,6 +175,10 @@ impl Layer for BatchNorm {
         Cost { flops: 4.0 * floats, floats: 2.5 * floats }
     }
 
+    fn item_split(&self, _inputs: &[&[usize]], _convolution: Convolution) -> ItemSplit {
+        ItemSplit::SamePlace
+    }
+
     fn in_place(&self) -> bool {
         true
     }
@@ -192,8 +196,10 @@ impl Layer for BatchNorm {
     }
 
     fn forward(&self, context: &Context<'_>, output: MatrixMut<'_>) -> Result<(), String> {
-        let [mean, variance] = moments(context);
-        let [weight, bias] = [WEIGHT, BIAS].map(|parameter| context.parameter(parameter));
+        let columns = context.output_columns();
+        let [mean, variance] = moments(context).map(|numbers| &numbers[columns.clone()]);
+        let [weight, bias] =
+            [WEIGHT, BIAS].map(|parameter| &context.parameter(parameter)[columns.clone()]);
         let input = (!context.in_place()).then(|| context.input(0));
         with_scratch(variance.len(), |factor| {
             self.scale(variance, factor);

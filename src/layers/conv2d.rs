@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::window::{Padding, Pair, dilated, image, windows};
+use super::window::{Padding, Pair, dilated, image, item_split, rows_under, windows};
 use super::{
-    Cost, Layer, LayerSpec, Layout, Misfit, ParameterKind, ParameterSpec, Pass, PreparedWeights,
-    Reads, Sample, Split, parse, to_attributes,
+    Cost, ItemSplit, Layer, LayerSpec, Layout, Misfit, ParameterKind, ParameterSpec, Pass,
+    PreparedWeights, Reads, Sample, Split, parse, to_attributes,
 };
 use crate::context::{Context, Convolution, Phase};
 use crate::initializers::{Choice, Constant, GlorotUniform};
@@ -182,6 +182,22 @@ impl Conv2d {
     fn shape(&self, input: &[usize]) -> Result<Conv2dShape, String> {
         self.geometry(input).map_err(|misfit| misfit.problem)
     }
+
+    /// The convolution that makes the part's rows of the output, and the pixels that it reads of each image.
+    fn part(&self, context: &Context<'_>) -> Result<(Conv2dShape, Range<usize>), String> {
+        let mut shape = self.shape(context.input_shape(0))?;
+        let ([height, width, _], columns) = (shape.input, shape.output[1]);
+        let pixels = context.output_rows();
+        if pixels.len() == shape.output[0] * columns {
+            return Ok((shape, 0..context.items() * height * width));
+        }
+        let rows = pixels.start / columns..pixels.end / columns;
+        let extent = (shape.kernel[0] - 1) * shape.dilation[0] + 1;
+        let (under, before) =
+            rows_under(&rows, [extent, shape.stride[0], shape.padding[0]], height);
+        (shape.input[0], shape.output[0], shape.padding[0]) = (under.len(), rows.len(), before);
+        Ok((shape, under.start * width..under.end * width))
+    }
 }
 
 impl Layer for Conv2d {
@@ -253,6 +269,15 @@ impl Layer for Conv2d {
         Cost { flops: 2.0 * self.groups as f64 * multiplications, ..cost }
     }
 
+    fn item_split(&self, inputs: &[&[usize]], convolution: Convolution) -> ItemSplit {
+        let Ok(shape) = self.geometry(inputs[0]) else { return ItemSplit::Whole };
+        // Tiles that begin at other rows would give other bits.
+        match winograd(&shape, Phase::Forward, convolution) {
+            Some(_) => ItemSplit::Whole,
+            None => item_split(shape.output),
+        }
+    }
+
     fn param_split(&self, _inputs: &[&[usize]]) -> Split {
         Split::Items
     }
@@ -270,9 +295,12 @@ impl Layer for Conv2d {
     }
 
     fn forward(&self, context: &Context<'_>, mut output: MatrixMut<'_>) -> Result<(), String> {
-        let shape = self.shape(context.input_shape(0))?;
-        let (items, input, bias) = (context.items(), context.input(0), context.parameter(1));
-        let fast = winograd(&shape, Phase::Forward, context.convolution());
+        let (shape, pixels) = self.part(context)?;
+        let (items, bias) = (context.items(), context.parameter(1));
+        let input = context.input(0).slice_rows(pixels);
+        // What is divided has no such form.
+        let whole = self.shape(context.input_shape(0))?;
+        let fast = winograd(&whole, Phase::Forward, context.convolution());
         for (group, [channels, filters]) in self.ranges(&shape) {
             let (input, bias) = (input.slice_cols(channels), Some(&bias[filters.clone()]));
             let output = output.reborrow().slice_cols(filters);

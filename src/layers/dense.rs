@@ -6,10 +6,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Cost, Layer, LayerSpec, Layout, Misfit, ParameterKind, ParameterSpec, Reads, Sample, Split,
-    parse, to_attributes,
+    Cost, ItemSplit, Layer, LayerSpec, Layout, Misfit, ParameterKind, ParameterSpec, Reads, Sample,
+    Split, parse, to_attributes,
 };
-use crate::context::Context;
+use crate::context::{Context, Convolution};
 use crate::initializers::{Choice, Constant, GlorotUniform};
 use crate::kernels::{self, MatrixMut};
 use crate::tensor::{Shape, describe_shape};
@@ -118,6 +118,10 @@ impl Layer for Dense {
         32usize.div_ceil(rows.max(1))
     }
 
+    fn item_split(&self, _inputs: &[&[usize]], _convolution: Convolution) -> ItemSplit {
+        ItemSplit::Columns(kernels::PANEL)
+    }
+
     fn param_split(&self, _inputs: &[&[usize]]) -> Split {
         Split::Rows
     }
@@ -131,7 +135,12 @@ impl Layer for Dense {
     }
 
     fn forward(&self, context: &Context<'_>, output: MatrixMut<'_>) -> Result<(), String> {
-        kernels::product(context.input(0), context.panels(0), Some(context.parameter(1)), output);
+        let (mut weight, mut bias) = (context.panels(0), context.parameter(1));
+        if context.is_divided() {
+            let columns = context.output_columns();
+            (weight, bias) = (weight.columns(columns.clone()), &bias[columns]);
+        }
+        kernels::product(context.input(0), weight, Some(bias), output);
         Ok(())
     }
 

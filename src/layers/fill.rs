@@ -58,6 +58,10 @@ impl Layer for Fill {
         Ok(self.shape.clone())
     }
 
+    fn is_constant(&self) -> bool {
+        true
+    }
+
     fn differentiable(&self, _input: usize) -> bool {
         false
     }

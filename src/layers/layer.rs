@@ -81,6 +81,23 @@ pub enum Split {
     Rows,
 }
 
+/// How the output of an item may be divided, in predictions of so few items that these can't be divided. The
+/// output of an item is a matrix of (all leading axes) x (last axis).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ItemSplit {
+    /// Not at all.
+    Whole,
+    /// Each number of the output is made of the number at the same place of each input, which have the output's
+    /// shape: so it may be divided as whatever comes before. A part gets its rows and columns of the inputs.
+    SamePlace,
+    /// Into ranges of rows, of so many at least: [`Context::output_rows`] says which. A part gets whole inputs.
+    Rows(usize),
+    /// Into ranges of columns, of so many at least: [`Context::output_columns`] says which. A part gets whole
+    /// inputs.
+    Columns(usize),
+}
+
 /// The work of a node, for one item of the batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Cost {
@@ -140,6 +157,12 @@ pub trait Layer: fmt::Debug + Send + Sync {
     /// How forward and input gradient may be split.
     fn split(&self) -> Split {
         Split::Items
+    }
+
+    /// How the output of an item may be divided in predictions, given the shapes of the inputs. Every number must
+    /// have the same bits in whatever part it is computed.
+    fn item_split(&self, _inputs: &[&[usize]], _convolution: Convolution) -> ItemSplit {
+        ItemSplit::Whole
     }
 
     /// The fewest items that a part of forward or input gradient is worth: weights are read once a
@@ -202,6 +225,12 @@ pub trait Layer: fmt::Debug + Send + Sync {
     /// The forms of their own in which it reads its weights, if there are any.
     fn prepared_weights(&self) -> Option<&dyn PreparedWeights> {
         None
+    }
+
+    /// Whether the numbers of its inputs do not matter. Such a layer, and whatever is made of such layers alone, is
+    /// computed once for all predictions between two changes of the weights.
+    fn is_constant(&self) -> bool {
+        false
     }
 
     /// What it must know about the whole batch, if it must know something.

@@ -79,7 +79,7 @@ pub use flatten::Flatten;
 pub use gelu::Gelu;
 pub use global_avg_pool::GlobalAvgPool;
 pub use global_max_pool::GlobalMaxPool;
-pub use layer::{Arity, Cost, Layer, Misfit, Reads, Split, View};
+pub use layer::{Arity, Cost, ItemSplit, Layer, Misfit, Reads, Split, View};
 pub use layer_norm::LayerNorm;
 pub use leaky_relu::LeakyRelu;
 pub use matmul::MatMul;

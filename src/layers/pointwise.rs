@@ -1,8 +1,8 @@
 //! What the layers have in common that compute every number of the output from the same number of the
 //! only input.
 
-use super::{Layer, Misfit, Reads};
-use crate::context::Context;
+use super::{ItemSplit, Layer, Misfit, Reads};
+use crate::context::{Context, Convolution};
 use crate::kernels::{MatrixMut, MatrixRef};
 use crate::tensor::Shape;
 
@@ -50,6 +50,10 @@ impl<T: Pointwise> Layer for T {
     fn output_shape(&self, inputs: &[&[usize]]) -> Result<Shape, Misfit> {
         self.check()?;
         Ok(inputs[0].to_vec())
+    }
+
+    fn item_split(&self, _inputs: &[&[usize]], _convolution: Convolution) -> ItemSplit {
+        ItemSplit::SamePlace
     }
 
     fn in_place(&self) -> bool {

@@ -4,8 +4,9 @@ use super::Pass;
 use crate::context::{Context, Convolution};
 
 /// Forms of the weights that the passes of a [`Layer`](super::Layer) read in their place: forward, or, backward,
-/// the input gradient. A form follows from the weights alone. It is written once a step, whatever parts the tasks of
-/// the layer have, and where weights stay as they are, once for all steps; [`Context::prepared`] gives it to the pass.
+/// the input gradient. A form follows from the weights alone. It is written once a step of training, and once for all
+/// evaluations and predictions between two changes of the weights, whatever parts the tasks of the layer have;
+/// [`Context::prepared`] gives it to the pass.
 pub trait PreparedWeights {
     /// Floats of the form that a pass reads, given the shapes of the inputs; 0 for none.
     fn floats(&self, pass: Pass, inputs: &[&[usize]], convolution: Convolution) -> usize;

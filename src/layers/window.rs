@@ -1,8 +1,12 @@
 //! Windows that slide over an image: sizes, strides and padding of convolutions and pooling.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
-use super::Misfit;
+use super::{ItemSplit, Misfit};
+use crate::context::Context;
+use crate::kernels::PoolShape;
 use crate::tensor::describe_shape;
 
 /// What happens at the border of an image.
@@ -158,6 +162,43 @@ pub(crate) fn windows(
         steps[axis] = stride.min(length + size);
     }
     Ok(Windows { output, before, stride: steps })
+}
+
+/// The rows of an image, which has `length`, under some rows of windows, and how many rows of padding are then
+/// before the first of them. Windows reach over `size` rows, are `stride` apart, and the first of all begins
+/// `before` rows above the image.
+pub(crate) fn rows_under(
+    windows: &Range<usize>,
+    [size, stride, before]: [usize; 3],
+    length: usize,
+) -> (Range<usize>, usize) {
+    let first = windows.start * stride;
+    let start = first.saturating_sub(before).min(length);
+    let reach = windows.end.saturating_sub(1) * stride + size;
+    let end = reach.saturating_sub(before).min(length).max(start);
+    (start..end, before.saturating_sub(first))
+}
+
+/// Rows of pixels of an image that a part of a convolution or pooling has at least.
+const PART_ROWS: usize = 2;
+
+/// How the output of windows may be divided.
+pub(super) fn item_split(output: [usize; 2]) -> ItemSplit {
+    ItemSplit::Rows(PART_ROWS * output[1])
+}
+
+/// The pooling that makes the part's rows of the output, and the pixels that it reads.
+pub(super) fn pool_part(context: &Context<'_>, mut shape: PoolShape) -> (PoolShape, Range<usize>) {
+    let ([height, width, _], columns) = (shape.input, shape.output[1]);
+    let pixels = context.output_rows();
+    if pixels.len() == shape.output[0] * columns {
+        return (shape, 0..context.items() * height * width);
+    }
+    let rows = pixels.start / columns..pixels.end / columns;
+    let (under, before) =
+        rows_under(&rows, [shape.size[0], shape.stride[0], shape.padding[0]], height);
+    (shape.input[0], shape.output[0], shape.padding[0]) = (under.len(), rows.len(), before);
+    (shape, under.start * width..under.end * width)
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ const WARM_UP: u64 = 5;
 const FEWEST: usize = 5;
 
 /// Between two looks at the cores.
-const LOOK: Duration = Duration::from_millis(500);
+pub(super) const LOOK: Duration = Duration::from_millis(500);
 
 /// The part of a block that is not timed: caches are another executor's, whose workers still look for
 /// work, and the system needs some milliseconds to give a worker that has slept a core of its own.

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::PlanOptions;
 use super::values::Values;
-use crate::context::{Mode, ParameterIndex, Phase};
+use crate::context::{Division, Mode, ParameterIndex, Phase};
 use crate::flow::index::{ValueIndex, index_types};
 use crate::graph::{Graph, NodeId, Role};
 use crate::layers::{Cost, Layer, Pass, Reads, Split};
@@ -42,6 +42,8 @@ pub(super) struct CallDraft {
     pub(super) chunk: usize,
     /// The items of the batch that it works on.
     pub(super) items: Range<usize>,
+    /// How its parts divide the output of each item, and how many they are, if they do not divide the items.
+    pub(super) division: Option<(Division, usize)>,
     /// Estimated seconds.
     pub(super) seconds: f64,
     pub(super) flops: f64,
@@ -68,6 +70,9 @@ pub(super) struct Write {
 #[derive(Debug)]
 pub(super) struct Calls {
     pub(super) list: Vec<CallDraft>,
+    /// Calls that no task makes: where no weights move, they come before the first run and after each change of
+    /// the weights, in this order, and what they write lasts.
+    pub(super) lasting: Vec<CallDraft>,
     /// By value: the call that writes it, if one does.
     pub(super) producer: Vec<Option<CallIndex>>,
     /// Values without a batch axis, added to those of the placement: prepared weights and parameter
@@ -143,6 +148,7 @@ impl Calls {
     ) -> Self {
         let calls = Self {
             list: Vec::new(),
+            lasting: Vec::new(),
             producer: vec![None; values.drafts.len()],
             flat: Vec::new(),
             parameter_gradients: vec![Vec::new(); graph.nodes.len()],
@@ -235,6 +241,7 @@ impl Lister<'_> {
             units: self.items.len(),
             chunk: self.chunk,
             items: self.items.clone(),
+            division: None,
             seconds: 0.0,
             flops: 0.0,
         }
@@ -330,7 +337,11 @@ impl Lister<'_> {
             self.estimate(&mut call);
         }
         call.writes.push(Write { value, index: 0, contribution: 0, in_place: false, view });
-        self.calls.push(call);
+        if self.values.constant[id] {
+            self.calls.lasting.push(call);
+        } else {
+            self.calls.push(call);
+        }
     }
 
     /// Fills in the activations that a gradient call reads.
@@ -344,7 +355,7 @@ impl Lister<'_> {
         }
     }
 
-    /// Weights are prepared once for all chunks, for layers that ask for it.
+    /// Weights are prepared once for all chunks, and once for all runs that move none, for layers that ask for it.
     pub(super) fn prepare(&mut self, id: NodeId, pass: Pass) -> Option<ValueIndex> {
         let Role::Layer(layer) = &self.graph.nodes[id].role else { return None };
         let weights = layer.prepared_weights()?;
@@ -353,14 +364,18 @@ impl Lister<'_> {
         if floats == 0 || known.is_some() {
             return known;
         }
-        // What moves no weights prepares them once, for all its runs.
-        let value = self.calls.add_flat(floats, 1, self.mode != Mode::Training);
+        let lasts = self.mode != Mode::Training;
+        let value = self.calls.add_flat(floats, 1, lasts);
         let mut call = self.draft(Phase::Prepare, id);
         call.split = Split::Whole;
         call.seconds = seconds(Cost { flops: 0.0, floats: 2.0 * floats as f64 });
         let index = pass as usize;
         call.writes.push(Write { value, index, contribution: 0, in_place: false, view: false });
-        self.calls.push(call);
+        if lasts {
+            self.calls.lasting.push(call);
+        } else {
+            self.calls.push(call);
+        }
         self.calls.prepared[id][index] = Some(value);
         Some(value)
     }

@@ -4,8 +4,8 @@
 //! 2. `calls`: every call of a layer, in topological order, with what it reads and writes, with
 //!    `backward` for the reversed phase, `summaries` for layers that look at a batch as a whole, and
 //!    `updates` for what goes over parameters;
-//! 3. `fusion`: which calls become one task, with `order` for the order of tasks and for those that run
-//!    alone;
+//! 3. `division`: which calls of few items are divided within each item; `fusion`: which calls become one task,
+//!    with `group_order` for the order of tasks and for those that run alone;
 //! 4. `tasks`: parts, messages and slots, with `storages` for the lifetimes of buffers.
 //!
 //! Nothing here looks at the machine: a plan follows from graph, batch size and options, so that
@@ -13,7 +13,7 @@
 
 use std::sync::Arc;
 
-use super::{Plan, chunks, fusion, tasks, values};
+use super::{Plan, chunks, division, fusion, tasks, values};
 use crate::context::{Convolution, Mode};
 use crate::error::{Error, Result, count};
 use crate::flow::index::MOST;
@@ -177,7 +177,7 @@ impl Plan {
         let chunks = chunks::count(graph, mode, batch, &included, options)?;
         let values = values::Values::place(graph, mode, batch, &included, options, chunks);
         let norm_clip = optimizer.norm_clip();
-        let calls =
+        let mut calls =
             super::calls::Calls::list(graph, mode, batch, &included, &values, options, norm_clip);
         let trains = calls.parameter_gradients.iter().any(|gradients| !gradients.is_empty());
         if mode == Mode::Training && !trains && !options.keep_gradients {
@@ -187,6 +187,7 @@ impl Plan {
                  behind it, with no `stop_gradient` between",
             ));
         }
+        division::divide_items(graph, mode, &values, &mut calls, options);
         let groups = fusion::fuse(graph, &values, &calls, options);
         let request = tasks::Request { graph, mode, batch, optimizer, options };
         let plan = tasks::assemble(request, values, &calls, &groups);

@@ -8,10 +8,10 @@
 use super::PlanOptions;
 use super::calls::{CallDraft, CallIndex, Calls, MOST_PARTS, parts};
 use super::values::Values;
-use crate::context::Phase;
+use crate::context::{Division, Phase};
 use crate::flow::index::index_types;
 use crate::graph::{Graph, Role};
-use crate::layers::Split;
+use crate::layers::{ItemSplit, Split};
 
 /// With this many parts, a task keeps all cores of a machine busy.
 const ENOUGH_PARTS: usize = 16;
@@ -28,6 +28,8 @@ pub(super) struct Group {
     pub(super) seconds: f64,
     pub(super) split: Split,
     pub(super) units: usize,
+    /// As its first call has it.
+    pub(super) division: Option<(Division, usize)>,
 }
 
 struct Fusion<'a> {
@@ -78,6 +80,7 @@ impl Fusion<'_> {
                 seconds: call.seconds,
                 split: call.split,
                 units: call.units,
+                division: call.division,
             }),
         }
     }
@@ -175,6 +178,9 @@ impl Fusion<'_> {
 
     fn if_it_fits(&self, group: GroupIndex, call: &CallDraft) -> Option<GroupIndex> {
         let into = &self.groups[group];
+        if into.division.is_some() || call.division.is_some() {
+            return self.is_divided_alike(into, call).then_some(group);
+        }
         let alike = into.split == Split::Items && call.split == Split::Items;
         let small = call.seconds <= 0.25 * into.seconds
             || into.seconds <= 0.25 * call.seconds
@@ -190,5 +196,17 @@ impl Fusion<'_> {
             && into.units == call.units
             && parts(call.seconds, call.units, self.options) == most;
         (alike && (small || both_split) && together >= apart).then_some(group)
+    }
+
+    /// Whether the parts of a group that is divided within items can go on with a call: it works on the same
+    /// places, of which they have just made the numbers, or it computes nothing.
+    fn is_divided_alike(&self, group: &Group, call: &CallDraft) -> bool {
+        let (first, node) = (&self.calls.list[group.calls[0]], &self.graph.nodes[call.node]);
+        let Role::Layer(layer) = &node.role else { return false };
+        group.division.is_some()
+            && call.division.is_none()
+            && node.shape == self.graph.nodes[first.node].shape
+            && layer.item_split(&self.graph.input_shapes(node), self.options.convolution)
+                == ItemSplit::SamePlace
     }
 }

@@ -13,7 +13,7 @@ const NEGLIGIBLE: f64 = 1e-6;
 
 /// A group that runs alone, however short it is, is divided into up to so many parts, of at least so many
 /// seconds and items each: workers would have nothing to do but wait for it.
-const PARTS_ALONE: usize = 4;
+pub(super) const PARTS_ALONE: usize = 4;
 const SECONDS_ALONE: f64 = 8e-6;
 const ITEMS_ALONE: usize = 16;
 

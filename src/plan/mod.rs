@@ -7,6 +7,7 @@ mod backward;
 mod calls;
 mod chunks;
 mod compile;
+mod division;
 mod fusion;
 mod gradients;
 mod group_order;
@@ -36,7 +37,7 @@ use crate::optimizers::Optimizer;
 pub(crate) enum TaskSplit {
     /// Items of the batch.
     Items,
-    /// Rows of each parameter, or blocks of items.
+    /// Rows of each parameter, blocks of items, or the output within each item.
     Rows,
 }
 
@@ -74,6 +75,9 @@ pub struct Plan {
     pub(crate) targets: Vec<Target>,
     /// The calls of all tasks: those of a task stand where its work does in the graph of tasks.
     pub(crate) calls: Vec<Call>,
+    /// Calls that no task makes, and whose results last until the weights change: prepared weights, and what does
+    /// not depend on the batch's numbers. None in training.
+    pub(crate) lasting: Vec<Call>,
     /// The value of each node's activation; none where the plan leaves the node out.
     pub(crate) activations: Vec<Option<ValueIndex>>,
     /// The value of each node's gradient where the plan keeps it, else none.

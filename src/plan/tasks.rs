@@ -9,7 +9,8 @@ use super::group_order::{parts_alone, topological};
 use super::storages::Storages;
 use super::values::Values;
 use crate::context::{
-    Call, Mode, Operand, PHASES, ParameterIndex, Phase, Place, Target, TensorLayout, Value,
+    Call, Division, Mode, Operand, PHASES, ParameterIndex, Phase, Place, Target, TensorLayout,
+    Value,
 };
 use crate::flow::graph::{Edge, Task, TaskGraph, Work};
 use crate::flow::index::{
@@ -62,6 +63,7 @@ pub(super) fn assemble(
     for &group in &order {
         writer.add_task(&groups[group], alone[group], &values, &mut storages, request.options);
     }
+    let lasting = calls.lasting.iter().map(|call| writer.call(call, None, None)).collect();
     let Writer { mut flow, operands, targets, list, sent, .. } = writer;
     flow.nodes = request.graph.nodes.iter().map(|node| node.name.clone()).collect();
     flow.variant = vec![request.mode as u64, request.batch as u64];
@@ -105,6 +107,7 @@ pub(super) fn assemble(
         settings: Vec::new(),
         targets,
         calls: list,
+        lasting,
         kept_gradients,
         parameter_gradients,
         activations: values.activations,
@@ -158,7 +161,10 @@ impl Writer<'_> {
         let first_slot = self.flow.slots;
         let first_call = self.list.len();
         for &call in &group.calls {
-            self.add_call(&self.calls.list[call], task);
+            let division = group
+                .division
+                .map(|(division, _)| Division { same_place: call != group.calls[0], ..division });
+            self.add_call(&self.calls.list[call], task, division);
         }
         self.add_signals(group, task);
         let (buffers, acquires) = self.add_buffers(group, values, storages);
@@ -170,6 +176,7 @@ impl Writer<'_> {
             .next();
         let first = &self.calls.list[group.calls[0]];
         let parts = match (group.split, contributions) {
+            _ if let Some((_, parts)) = group.division => parts,
             (Split::Whole, _) => 1,
             (Split::Items, Some(contributions)) => contributions,
             _ if alone && self.divides_by_items(group) => {
@@ -192,7 +199,7 @@ impl Writer<'_> {
             }),
             items: Span::new(first.items.clone()),
             unknown_cost: false,
-            by_items: group.split != Split::Rows,
+            by_items: group.split != Split::Rows && group.division.is_none(),
             buffers,
             acquires,
         });
@@ -210,7 +217,19 @@ impl Writer<'_> {
         group.split == Split::Items && group.calls.iter().all(each)
     }
 
-    fn add_call(&mut self, draft: &CallDraft, task: TaskIndex) {
+    fn add_call(&mut self, draft: &CallDraft, task: TaskIndex, division: Option<Division>) {
+        let call = self.call(draft, Some(task), division);
+        self.flow.work.push(Work { node: call.node, phase: draft.phase as u8 });
+        self.list.push(call);
+    }
+
+    /// A call of a task, or a lasting one.
+    fn call(
+        &mut self,
+        draft: &CallDraft,
+        task: Option<TaskIndex>,
+        division: Option<Division>,
+    ) -> Call {
         let start = self.operands.len();
         for (number, &value) in draft.inputs.iter().enumerate() {
             let placed = draft.placed.get(number).copied().unwrap_or(false);
@@ -231,11 +250,9 @@ impl Writer<'_> {
             view,
         };
         let writes = Span::append(&mut self.targets, draft.writes.iter().map(target));
-        let node = NodeIndex::new(draft.node);
-        self.flow.work.push(Work { node, phase: draft.phase as u8 });
-        self.list.push(Call {
+        Call {
             phase: draft.phase,
-            node,
+            node: NodeIndex::new(draft.node),
             parameter: draft.parameter,
             inputs,
             output,
@@ -244,16 +261,18 @@ impl Writer<'_> {
             summaries,
             norm,
             writes,
-        });
+            division,
+        }
     }
 
-    /// How the task gets at a value: by a message, one for every value however often it is read, or
-    /// from its own call.
-    fn operand(&mut self, value: ValueIndex, task: TaskIndex) -> Operand {
+    /// How the task gets at a value: by a message, one for every value however often it is read, or from its own
+    /// call; or, where the value lasts, from its place.
+    fn operand(&mut self, value: ValueIndex, task: Option<TaskIndex>) -> Operand {
         let from = self.calls.producer[value].map(|producer| self.task_of[producer]);
-        // From a call of its own task, or, for values of the whole batch, from those of all chunks,
-        // for which it waits by signals.
-        let Some(from) = from.filter(|&from| from != task) else {
+        // From a call of its own task, or from a lasting one, or, for values of the whole batch, from those of all
+        // chunks, for which it waits by signals.
+        let other = from.zip(task).filter(|(from, task)| from != task);
+        let Some((from, task)) = other else {
             return Operand::without_message(value);
         };
         let known = self.slot_of[value].filter(|&(receiver, _)| receiver == task);

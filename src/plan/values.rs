@@ -57,6 +57,8 @@ pub(super) struct Values {
     pub(super) received: Vec<Vec<ValueIndex>>,
     /// By node: whether each input is already where the output wants it.
     pub(super) placed: Vec<Vec<bool>>,
+    /// By node: whether its output does not depend on the batch's numbers, and so lasts from run to run.
+    pub(super) constant: Vec<bool>,
     /// By node: whether the rows of its output may lie apart.
     pub(super) may_spread: Vec<bool>,
     /// The items of each chunk that the batch is worked on in.
@@ -72,6 +74,22 @@ fn uses(graph: &Graph, included: &[bool]) -> Vec<usize> {
         consumers.iter().filter(|(consumer, _)| included[*consumer]).count()
     };
     graph.consumers.iter().map(uses).collect()
+}
+
+/// By node: whether it is a layer that computes the same whatever the numbers of the batch, in plans that move no
+/// weights.
+fn constant(graph: &Graph, mode: Mode) -> Vec<bool> {
+    let mut constant = vec![false; graph.nodes.len()];
+    if mode != Mode::Training {
+        for &id in &graph.order {
+            let node = &graph.nodes[id];
+            if let Role::Layer(layer) = &node.role {
+                constant[id] =
+                    layer.is_constant() || node.inputs.iter().all(|&input| constant[input]);
+            }
+        }
+    }
+    constant
 }
 
 /// A shape as a matrix: rows of one item, columns.
@@ -99,6 +117,7 @@ impl Values {
             contributions: vec![Vec::new(); count],
             received: vec![Vec::new(); count],
             placed: vec![Vec::new(); count],
+            constant: constant(graph, mode),
             may_spread: may_spread(graph),
             chunks: std::iter::once(0..batch).collect(),
             count: 0,
@@ -115,7 +134,7 @@ impl Values {
                 values.placed[id] = vec![false; node.inputs.len()];
                 let kept = match node.role {
                     Role::Loss { .. } | Role::Metric(_) | Role::Input | Role::Target => true,
-                    Role::Layer(_) => is_output[id],
+                    Role::Layer(_) => is_output[id] || values.constant[id],
                 };
                 let draft = &mut values.drafts[activation];
                 draft.kept = kept;

@@ -1,8 +1,8 @@
 //! The calls that a part of a task makes.
 
-use std::sync::atomic::Ordering;
+use std::ops::Range;
 
-use crate::context::{Call, Context, Finite, Operand, Pass, Phase, Target, part_range};
+use crate::context::{Call, Context, Division, Finite, Operand, Pass, Phase, Target, part_range};
 use crate::flow::index::TaskIndex;
 use crate::flow::policy::ReadyPart;
 use crate::graph::Role;
@@ -13,6 +13,14 @@ use crate::plan::TaskSplit;
 
 use super::item_weights;
 use super::state::RunState;
+
+/// What a part writes of each item.
+#[cold]
+#[inline(never)]
+#[allow(clippy::unnecessary_wraps)] // as the context holds it
+fn window(division: Division, parts: u32, part: u32) -> Option<(Division, Range<usize>)> {
+    Some((division, division.range(parts as usize, part as usize)))
+}
 
 impl RunState {
     /// Makes every call of one part; `at` is the one under way.
@@ -54,12 +62,14 @@ impl RunState {
             0..all
         };
         let first_item = described.items.start() + items.start;
+        let window = call.division.and_then(|division| window(division, described.parts, part));
         Context {
             tensors: &self.tensors,
             call,
             node,
             items,
             first_item,
+            window,
             in_place: false,
             read_next: &[],
         }
@@ -77,36 +87,8 @@ impl RunState {
             Phase::SummarizeGrad => self.summarize(task, part, &context, Pass::Backward),
             Phase::Combine => self.combine(&context, Pass::Forward),
             Phase::CombineGrad => self.combine(&context, Pass::Backward),
-            Phase::Forward => {
-                let Some(target) = targets.first().filter(|target| !target.view) else {
-                    return Ok(());
-                };
-                context.in_place = call
-                    .inputs
-                    .of(&plan.layout.operands)
-                    .first()
-                    .is_some_and(|operand| operand.placed);
-                let output = context.target(target);
-                match &node.role {
-                    Role::Layer(layer) => layer.forward(&context, output),
-                    Role::Loss { loss, .. } => {
-                        loss.forward(&context, output)?;
-                        item_weights::weigh(&context, || context.target(target))
-                    }
-                    Role::Metric(metric) => metric.forward(&context, output),
-                    Role::Input | Role::Target => Ok(()),
-                }
-            }
-            Phase::Prepare => match &node.role {
-                Role::Layer(layer) if !self.prepared.load(Ordering::Relaxed) => {
-                    let operand = Operand::without_message(targets[0].value);
-                    let floats = self.value(operand.value).floats;
-                    let weights = layer.prepared_weights().ok_or("it prepares no weights")?;
-                    let pass = if targets[0].index == 0 { Pass::Forward } else { Pass::Backward };
-                    weights.prepare(&context, pass, self.flat_mut(operand, 0..floats))
-                }
-                _ => Ok(()),
-            },
+            Phase::Forward => self.forward(&mut context),
+            Phase::Prepare => self.prepare(&context),
             Phase::Accumulate => {
                 self.accumulate(&context, &targets[0]);
                 Ok(())
@@ -157,6 +139,38 @@ impl RunState {
         }
     }
 
+    #[allow(clippy::inline_always)]
+    #[inline(always)] // the call that tiny layers make
+    pub(super) fn forward(&self, context: &mut Context<'_>) -> Result<(), String> {
+        let call = context.call;
+        let targets = call.writes.of(&self.plan.targets);
+        let Some(target) = targets.first().filter(|target| !target.view) else {
+            return Ok(());
+        };
+        let first = call.inputs.of(&self.plan.layout.operands).first();
+        context.in_place = first.is_some_and(|operand| operand.placed);
+        let output = context.target(target);
+        match self.role(context) {
+            Role::Layer(layer) => layer.forward(context, output),
+            Role::Loss { loss, .. } => {
+                loss.forward(context, output)?;
+                item_weights::weigh(context, || context.target(target))
+            }
+            Role::Metric(metric) => metric.forward(context, output),
+            Role::Input | Role::Target => Ok(()),
+        }
+    }
+
+    pub(super) fn prepare(&self, context: &Context<'_>) -> Result<(), String> {
+        let Role::Layer(layer) = self.role(context) else { return Ok(()) };
+        let target = &context.call.writes.of(&self.plan.targets)[0];
+        let operand = Operand::without_message(target.value);
+        let floats = self.value(target.value).floats;
+        let weights = layer.prepared_weights().ok_or("it prepares no weights")?;
+        let pass = if target.index == 0 { Pass::Forward } else { Pass::Backward };
+        weights.prepare(context, pass, self.flat_mut(operand, 0..floats))
+    }
+
     /// What the node of a call computes.
     pub(super) fn role(&self, context: &Context<'_>) -> &Role {
         &self.plan.graph.nodes[context.call.node].role
@@ -200,7 +214,8 @@ impl RunState {
             if !rows.is_empty() {
                 let mut arrays: [&[f32]; 1 + MOST_STATE] = Default::default();
                 let read_next = self.read_by_update(task, parameter, &rows, &mut arrays);
-                let context = Context { read_next, items: context.items.clone(), ..*context };
+                let (items, window) = (context.items.clone(), context.window.clone());
+                let context = Context { items, window, read_next, ..*context };
                 let gradient = self.flat_mut(operand, floats);
                 layer.param_grad(&context, target.index, rows, gradient)?;
             }
@@ -224,7 +239,7 @@ impl RunState {
         for block in self.plan.part_range(task, part, blocks) {
             let items = part_range(blocks, block, self.plan.layout.batch);
             let first_item = items.start;
-            let context = Context { items, first_item, ..*context };
+            let context = Context { items, first_item, window: None, ..*context };
             let floats = block * value.floats..(block + 1) * value.floats;
             whole.summarize(
                 &context,

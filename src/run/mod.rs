@@ -3,6 +3,7 @@
 mod calls;
 mod finite;
 mod item_weights;
+mod lasting;
 mod memory;
 mod moving;
 mod parameters;
@@ -212,68 +213,9 @@ impl sealed::Sealed for Run {}
 
 impl Execute for Run {
     fn with(&mut self, execute: &mut dyn FnMut(&Running) -> Result<()>) -> Result<()> {
-        let trains = self.state.plan.mode() == Mode::Training;
         // Held for the execution.
-        let parameters = self.state.parameters.hold(trains);
-        // The forms of weights stay in memory where nothing moves these; elsewhere they are written every time.
-        let version = if trains { 0 } else { self.state.parameters.version(&parameters) };
-        let before = self.state.prepared_from.swap(0, Ordering::Relaxed);
-        self.state.prepared.store(!trains && before == version, Ordering::Relaxed);
-        execute(&Running::new(Arc::clone(&self.state)))?;
-        self.state.prepared_from.store(version, Ordering::Relaxed);
-        Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::flow::{Executor, Sequential};
-    use crate::graph::GraphBuilder;
-    use crate::layers::Conv2d;
-    use crate::optimizers::{Optimizer, Sgd};
-    use crate::plan::PlanOptions;
-
-    #[test]
-    fn weights_are_prepared_again_once_they_may_have_moved() {
-        let mut net = GraphBuilder::new("images");
-        let x = net.input("x", [8, 8, 16]);
-        let convolved = net.layer("convolution", Conv2d::new(16, 3), [&x]);
-        net.output(convolved);
-        let graph = Arc::new(net.build().unwrap());
-        let optimizer: Arc<dyn Optimizer> = Arc::new(Sgd::default());
-        let parameters = Arc::new(Parameters::initialize(&graph, optimizer.as_ref(), 0).unwrap());
-        let new = || {
-            let options = PlanOptions::default();
-            let plan = Plan::compile(&graph, Mode::Prediction, 2, &optimizer, options).unwrap();
-            let prepares = plan.calls.iter().filter(|call| call.phase == Phase::Prepare).count();
-            assert_eq!(prepares, 1, "for the forward step");
-            let mut run = Run::new(Arc::new(plan), Arc::clone(&parameters)).unwrap();
-            let numbers: Vec<f32> = (0..2 * 8 * 8 * 16).map(|at| (at % 17) as f32 - 8.0).collect();
-            run.bind(graph.id("x").unwrap(), &numbers).unwrap();
-            run
-        };
-        let output = |run: &mut Run| {
-            Sequential::new().execute(run).unwrap();
-            run.kept(graph.outputs()[0]).unwrap().to_vec()
-        };
-        let was_there = |run: &Run| run.state.prepared.load(Ordering::Relaxed);
-        let mut run = new();
-        let first = output(&mut run);
-        assert!(!was_there(&run));
-        assert_eq!(output(&mut run), first);
-        assert!(was_there(&run), "nobody has written to the weights");
-        let weights = parameters.weights(&graph, 0) * 2.0;
-        parameters.set_weights(&graph, 0, &weights).unwrap();
-        let moved = output(&mut run);
-        assert!(!was_there(&run) && moved != first);
-        assert_eq!(moved, output(&mut new()));
-        // A run that ends early leaves nothing that the next could take for whole.
-        let token = run.cancel_token();
-        token.cancel();
-        assert!(Sequential::new().execute(&mut run).is_err());
-        token.reset();
-        assert_eq!(output(&mut run), moved);
-        assert!(!was_there(&run));
+        let parameters = self.state.parameters.hold(self.state.plan.mode() == Mode::Training);
+        self.state.make_lasting(&parameters)?;
+        execute(&Running::new(Arc::clone(&self.state)))
     }
 }

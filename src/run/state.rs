@@ -2,9 +2,9 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::AtomicU64;
 
-use crate::context::{Handle, Parameters, Phase, Tensors};
+use crate::context::{Call, Handle, Parameters, Phase, Tensors};
 use crate::error::Failure;
 use crate::flow::core::{Core, Failed};
 use crate::flow::graph::Edge;
@@ -20,10 +20,8 @@ use crate::tensor::describe_shape;
 pub(super) struct RunState {
     pub(super) plan: Arc<Plan>,
     pub(super) tensors: Tensors,
-    /// Whether the forms of weights that calls read are there already.
-    pub(super) prepared: AtomicBool,
-    /// The version of the parameters that these were written from; 0 for none.
-    pub(super) prepared_from: AtomicU64,
+    /// Of which parameters the lasting calls were made last: 0 for none.
+    pub(super) lasting_of: AtomicU64,
 }
 
 impl Deref for RunState {
@@ -38,8 +36,7 @@ impl RunState {
     /// Everything as it is before the first step.
     pub(super) fn new(plan: Arc<Plan>, parameters: Arc<Parameters>) -> Self {
         let tensors = Tensors::new(&plan.flow, &plan.layout, parameters);
-        let (prepared, prepared_from) = (AtomicBool::new(false), AtomicU64::new(0));
-        Self { plan, tensors, prepared, prepared_from }
+        Self { plan, tensors, lasting_of: AtomicU64::new(0) }
     }
 }
 
@@ -86,7 +83,6 @@ impl Program for RunState {
     fn failure(&self, task: TaskIndex, at: usize, cause: &str, late: bool) -> Failed {
         let plan = &self.plan;
         let call = &plan.calls_of(task)[at];
-        let node = &plan.graph.nodes[call.node];
         // An optimizer that can fail has a copy of the weights taken before the step.
         let expected = call.phase == Phase::Update && plan.optimizer.can_fail();
         let late = if late && !expected {
@@ -94,6 +90,20 @@ impl Program for RunState {
         } else {
             ""
         };
+        let failure = self.describe(call, format!("{cause}{late}"));
+        Failed { node: call.node, phase: call.phase as u8, failure }
+    }
+
+    fn forget(&self) {
+        self.release_all();
+    }
+}
+
+impl RunState {
+    /// The failure of a call, with its shapes.
+    pub(super) fn describe(&self, call: &Call, cause: String) -> Failure {
+        let plan = &self.plan;
+        let node = &plan.graph.nodes[call.node];
         let shapes: Vec<String> = node
             .inputs
             .iter()
@@ -102,16 +112,11 @@ impl Program for RunState {
             .map(|shape| describe_shape(&[&[plan.batch()], shape.as_slice()].concat()))
             .collect();
         let (output, inputs) = shapes.split_last().map_or(("", &[][..]), |(o, i)| (o.as_str(), i));
-        let failure = Failure {
+        Failure {
             node: node.name.clone(),
             phase: call.phase.name(),
             shapes: format!("{} -> {output}", inputs.join(", ")).trim_start().to_owned(),
-            cause: format!("{cause}{late}"),
-        };
-        Failed { node: call.node, phase: call.phase as u8, failure }
-    }
-
-    fn forget(&self) {
-        self.release_all();
+            cause,
+        }
     }
 }

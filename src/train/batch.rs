@@ -1,7 +1,6 @@
 //! One batch: which numbers go into which node, and what comes out.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 
 use crate::context::Mode;
 use crate::data::Column;
@@ -20,13 +19,12 @@ pub(super) fn by_node<'a>(
     if mode != Mode::Prediction {
         needed.extend(graph.targets());
     }
-    // The first of several of one name counts.
-    let by_name: HashMap<&str, &'a Tensor> = batch.iter().rev().copied().collect();
     let mut items = None;
     let mut found = Vec::new();
     for id in needed {
         let node = &graph.nodes()[id];
-        let Some(&tensor) = by_name.get(node.name.as_str()) else {
+        // The first of several of one name counts. There are few: to look through them is less than a table costs.
+        let Some(&(_, tensor)) = batch.iter().find(|(name, _)| *name == node.name) else {
             return Err(Error::Input {
                 node: node.name.clone(),
                 expected: format!("items of {}", describe_shape(&node.shape)),
