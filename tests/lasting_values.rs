@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use caudal::Tensor;
-use caudal::context::{Context, MatrixMut, Mode, Phase};
+use caudal::context::{Context, Convolution, MatrixMut, Mode, Phase};
 use caudal::graph::{Graph, GraphBuilder};
 use caudal::initializers::Constant;
 use caudal::layers::{
@@ -82,15 +82,19 @@ impl Layer for Doubled {
 }
 
 impl PreparedWeights for Doubled {
-    fn read_in(&self) -> Pass {
-        Pass::Forward
-    }
-
-    fn floats(&self, _inputs: &[&[usize]]) -> usize {
+    fn floats(&self, pass: Pass, _inputs: &[&[usize]], _convolution: Convolution) -> usize {
+        if pass == Pass::Backward {
+            return 0;
+        }
         1
     }
 
-    fn prepare(&self, context: &Context<'_>, prepared: &mut [f32]) -> Result<(), String> {
+    fn prepare(
+        &self,
+        context: &Context<'_>,
+        _pass: Pass,
+        prepared: &mut [f32],
+    ) -> Result<(), String> {
         self.prepared.fetch_add(1, Ordering::Relaxed);
         match self.failing.load(Ordering::Relaxed) {
             0 => {}
