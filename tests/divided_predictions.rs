@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use caudal::Tensor;
-use caudal::context::Mode;
+use caudal::context::{Convolution, Mode};
 use caudal::flow::{Actors, Executor, Pool, Sequential};
 use caudal::graph::{Graph, GraphBuilder};
 use caudal::layers::{AvgPool, BatchNorm, Conv2d, Dense, Flatten, Layer, MaxPool, Relu, Tanh};
@@ -97,6 +97,14 @@ fn rows_of_an_image_give_the_bits_of_the_image() {
             }
         }
     }
+    // In tiles of 2 or 4 rows.
+    for (kernel, filters, groups) in [(3, 24, 1), (3, 64, 1), (5, 32, 1), (3, 64, 2)] {
+        for shape in [[13, 11, 32], [7, 6, 32], [18, 5, 32]] {
+            let layer = Conv2d::new(filters, kernel).groups(groups);
+            hold(&chain(layer.clone().same(), &shape), 1);
+            hold(&chain(layer, &shape), 1);
+        }
+    }
     for shape in [[13, 11, 3], [24, 5, 20]] {
         hold(&chain(MaxPool::new(2), &shape), 1);
         hold(&chain(MaxPool::new(3).stride(1).same(), &shape), 1);
@@ -118,13 +126,14 @@ fn columns_of_a_product_give_the_bits_of_the_product() {
 #[test]
 fn what_follows_a_divided_layer_joins_it_where_it_has_the_same_places() {
     let graph = chain(Conv2d::new(32, 3), &[28, 28, 16]);
-    let divided = plan(&graph, 1, PlanOptions::default());
+    let options = PlanOptions::default().convolution(Convolution::Direct);
+    let divided = plan(&graph, 1, options);
     // 26 rows by two.
     assert_eq!(parts(&divided, "layer"), (8, 4), "{:?}", divided.task(0));
     assert_eq!(divided.task_count(), 2, "with the input");
     // Two images can be divided into images alone, and four keep four cores busy.
-    assert_eq!(parts(&plan(&graph, 2, PlanOptions::default()), "layer").0, 2);
-    assert_eq!(parts(&plan(&graph, 4, PlanOptions::default()), "layer").0, 4);
+    assert_eq!(parts(&plan(&graph, 2, options), "layer").0, 2);
+    assert_eq!(parts(&plan(&graph, 4, options), "layer").0, 4);
 
     let mut net = GraphBuilder::new("reshaped");
     let x = net.input("x", [28, 28, 16]);

@@ -271,9 +271,9 @@ impl Layer for Conv2d {
 
     fn item_split(&self, inputs: &[&[usize]], convolution: Convolution) -> ItemSplit {
         let Ok(shape) = self.geometry(inputs[0]) else { return ItemSplit::Whole };
-        // Tiles that begin at other rows would give other bits.
         match winograd(&shape, Phase::Forward, convolution) {
-            Some(_) => ItemSplit::Whole,
+            // Tiles that begin at other rows would give other bits.
+            Some(fast) => ItemSplit::Rows(fast.side() * shape.output[1]),
             None => item_split(shape.output),
         }
     }
@@ -298,7 +298,7 @@ impl Layer for Conv2d {
         let (shape, pixels) = self.part(context)?;
         let (items, bias) = (context.items(), context.parameter(1));
         let input = context.input(0).slice_rows(pixels);
-        // What is divided has no such form.
+        // Parts are computed as the whole would be, in the same tiles.
         let whole = self.shape(context.input_shape(0))?;
         let fast = winograd(&whole, Phase::Forward, context.convolution());
         for (group, [channels, filters]) in self.ranges(&shape) {

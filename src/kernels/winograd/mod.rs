@@ -59,7 +59,7 @@ impl Winograd {
     }
 
     /// Rows and columns of a tile.
-    fn side(self) -> usize {
+    pub(crate) fn side(self) -> usize {
         match self {
             Self::F23 | Self::F25 => 2,
             Self::F43 => 4,
