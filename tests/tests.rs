@@ -7,6 +7,7 @@ mod article;
 mod averages;
 mod clipping;
 mod command_line;
+mod command_line_benches;
 mod command_line_training;
 mod custom_kinds;
 mod divided_predictions;

@@ -94,7 +94,7 @@ impl Winograd {
         transform(weights, shape.input[2], prepared);
     }
 
-    /// Convolves images as [`conv2d`](super::conv2d) does, given weights as [`Winograd::prepare`] writes them.
+    /// Convolves images as [`conv2d`](fn@super::conv2d) does, given weights as [`Winograd::prepare`] writes them.
     ///
     /// # Panics
     /// If the sizes do not fit the shape, or it is not [fitting](Self::fitting).
