@@ -17,7 +17,7 @@ pub(crate) trait Program: Send + Sync + 'static {
 
     /// Whether its tasks may wait for something that is not a core, so that more of them at once than there are
     /// cores may be of use.
-    const MAY_WAIT: bool;
+    fn may_wait(&self) -> bool;
 
     /// The engine's half of the run.
     fn core(&self) -> &Core<Self::Message, Self::Primitives>;

@@ -66,7 +66,7 @@ impl<T: Program> Work<T::Primitives> for T {
     }
 
     fn may_wait(&self) -> bool {
-        T::MAY_WAIT
+        Program::may_wait(self)
     }
 
     fn work_on(

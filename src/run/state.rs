@@ -12,6 +12,10 @@ use crate::flow::index::TaskIndex;
 use crate::flow::policy::ReadyPart;
 use crate::flow::program::Program;
 use crate::flow::sync::Native;
+use crate::graph::Role;
+use crate::layers::LAYERS;
+use crate::losses::LOSSES;
+use crate::metrics::METRICS;
 use crate::plan::Plan;
 use crate::tensor::describe_shape;
 
@@ -22,6 +26,8 @@ pub(super) struct RunState {
     pub(super) tensors: Tensors,
     /// Of which parameters the lasting calls were made last: 0 for none.
     pub(super) lasting_of: AtomicU64,
+    /// Whether somebody else's code is among the nodes, which may wait for anything.
+    may_wait: bool,
 }
 
 impl Deref for RunState {
@@ -36,7 +42,18 @@ impl RunState {
     /// Everything as it is before the first step.
     pub(super) fn new(plan: Arc<Plan>, parameters: Arc<Parameters>) -> Self {
         let tensors = Tensors::new(&plan.flow, &plan.layout, parameters);
-        Self { plan, tensors, lasting_of: AtomicU64::new(0) }
+        let may_wait = plan.graph.nodes.iter().any(|node| !is_ours(&node.role));
+        Self { plan, tensors, lasting_of: AtomicU64::new(0), may_wait }
+    }
+}
+
+/// Whether what a node computes is of the tables, and so keeps a core at work.
+fn is_ours(role: &Role) -> bool {
+    match role {
+        Role::Input | Role::Target => true,
+        Role::Layer(layer) => LAYERS.iter().any(|known| known.kind == layer.kind()),
+        Role::Loss { loss, .. } => LOSSES.iter().any(|known| known.kind == loss.kind()),
+        Role::Metric(metric) => METRICS.iter().any(|known| known.kind == metric.kind()),
     }
 }
 
@@ -46,7 +63,10 @@ impl Program for RunState {
 
     /// Every part looks at its handles.
     const TAKES: bool = false;
-    const MAY_WAIT: bool = false;
+
+    fn may_wait(&self) -> bool {
+        self.may_wait
+    }
 
     #[inline]
     fn core(&self) -> &Core<Handle> {

@@ -117,7 +117,10 @@ impl<P: Primitives> Program for ModelRun<P> {
     type Primitives = P;
 
     const TAKES: bool = false;
-    const MAY_WAIT: bool = false;
+
+    fn may_wait(&self) -> bool {
+        false
+    }
 
     fn core(&self) -> &Core<Token, P> {
         &self.core

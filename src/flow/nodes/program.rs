@@ -197,7 +197,10 @@ impl Program for FlowProgram {
     type Primitives = Native;
 
     const TAKES: bool = true;
-    const MAY_WAIT: bool = true;
+
+    fn may_wait(&self) -> bool {
+        true
+    }
 
     #[inline]
     fn core(&self) -> &Core<Value> {
