@@ -25,6 +25,8 @@ impl<P: Primitives> Queue<P> {
         let many = crowd > seen.active.load(Ordering::Relaxed) && !worker.is_caller();
         let mut left = if has_core && !many { self.spins } else { 0 };
         let mut refused_at = None;
+        // The caller takes whatever comes: one worker at least is always at it.
+        let may_leave = !self.supervised && !worker.is_caller();
         // It has just run a part, and goes on if there is another.
         let mut busy = true;
         while left > 0 {
@@ -43,10 +45,10 @@ impl<P: Primitives> Queue<P> {
                 worker.pace.rests(changes, now);
             }
             let smallest = worker.pace.smallest();
-            if !busy && !self.supervised && worker.pace.is_fast(changes, now, smallest) {
+            if may_leave && !busy && worker.pace.is_fast(changes, now, smallest) {
                 // It looks for as long as it leaves parts to others, so that nobody wakes another.
                 left += usize::from(!self.is_empty());
-                self.pause(worker, now + LOOKS_AGAIN);
+                self.pause(now + LOOKS_AGAIN);
             } else if !self.is_empty() && refused_at != Some(changes) {
                 let mut state = self.state.0.lock();
                 if let Some(part) = self.take_idle(&mut state, worker) {
@@ -67,11 +69,9 @@ impl<P: Primitives> Queue<P> {
         None
     }
 
-    /// Lets time go on until `end`, or until the caller sees the end of the run.
-    fn pause(&self, worker: &Worker<P>, end: u64) {
-        while P::now(self.made) < end
-            && !(worker.is_caller() && self.done.0.load(Ordering::Relaxed))
-        {
+    /// Lets time go on until `end`.
+    fn pause(&self, end: u64) {
+        while P::now(self.made) < end {
             std::hint::spin_loop();
         }
     }

@@ -2,7 +2,7 @@
 
 /// A part that takes fewer handovers of a cache line than this is slower on another core than on the one that made
 /// it ready: the other one fetches the part, its messages and the counters of its receivers from there.
-const HANDOVERS: f64 = 3.0;
+const HANDOVERS: f64 = 2.5;
 
 /// Nanoseconds of a handover that pass while the clock is read.
 const HIDDEN: f64 = 20.0;

@@ -141,7 +141,8 @@ impl Engine<'_> {
         let smallest = Pace::smallest_after(self.machine.overhead.handover);
         let now = (self.clock * 1e9) as u64;
         let pace = &mut self.workers[worker].pace;
-        if self.supervised || self.ready == 0 || !pace.is_fast(self.changes, now, smallest) {
+        let takes = worker == 0 || self.supervised || self.ready == 0;
+        if takes || !pace.is_fast(self.changes, now, smallest) {
             self.lock(worker, self.clock, Event::Take);
         } else {
             let again = self.clock + LOOKS_AGAIN as f64 * 1e-9;
