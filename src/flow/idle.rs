@@ -31,6 +31,7 @@ impl<P: Primitives> Queue<P> {
         let mut busy = true;
         while left > 0 {
             left -= 1;
+            // Everybody looks at the clock, so that all look equally long before they sleep.
             let began = P::now(self.made);
             let changes = seen.changes.load(Ordering::Relaxed);
             let now = P::now(self.made);
@@ -59,7 +60,7 @@ impl<P: Primitives> Queue<P> {
                 refused_at = Some(seen.changes.load(Ordering::Relaxed));
             }
             busy = false;
-            if worker.is_caller() && self.done.0.load(Ordering::Acquire) {
+            if worker.is_caller() && done {
                 self.looking.0.count_down(Ordering::Relaxed);
                 return Some(Found::End);
             }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::window::{Padding, Pair, dilated, image, item_split, rows_under, windows};
+use super::convolution_choice::{multiplications, winograd};
+use super::window::{Padding, Pair, cut_to_part, dilated, image, item_split, windows};
 use super::{
     Cost, ItemSplit, Layer, LayerSpec, Layout, Misfit, ParameterKind, ParameterSpec, Pass,
     PreparedWeights, Reads, Sample, Split, parse, to_attributes,
@@ -182,22 +183,6 @@ impl Conv2d {
     fn shape(&self, input: &[usize]) -> Result<Conv2dShape, String> {
         self.geometry(input).map_err(|misfit| misfit.problem)
     }
-
-    /// The convolution that makes the part's rows of the output, and the pixels that it reads of each image.
-    fn part(&self, context: &Context<'_>) -> Result<(Conv2dShape, Range<usize>), String> {
-        let mut shape = self.shape(context.input_shape(0))?;
-        let ([height, width, _], columns) = (shape.input, shape.output[1]);
-        let pixels = context.output_rows();
-        if pixels.len() == shape.output[0] * columns {
-            return Ok((shape, 0..context.items() * height * width));
-        }
-        let rows = pixels.start / columns..pixels.end / columns;
-        let extent = (shape.kernel[0] - 1) * shape.dilation[0] + 1;
-        let (under, before) =
-            rows_under(&rows, [extent, shape.stride[0], shape.padding[0]], height);
-        (shape.input[0], shape.output[0], shape.padding[0]) = (under.len(), rows.len(), before);
-        Ok((shape, under.start * width..under.end * width))
-    }
 }
 
 impl Layer for Conv2d {
@@ -260,19 +245,16 @@ impl Layer for Conv2d {
     ) -> Cost {
         let cost = self.cost(inputs, output);
         let Ok(shape) = self.geometry(inputs[0]) else { return cost };
-        let Some(fast) = winograd(&shape, phase, convolution) else { return cost };
-        let multiplications = match phase {
-            Phase::Forward => fast.forward_multiplications(&shape),
-            Phase::InputGrad => fast.input_grad_multiplications(&shape),
-            _ => fast.weight_grad_multiplications(&shape),
-        };
-        Cost { flops: 2.0 * self.groups as f64 * multiplications, ..cost }
+        match multiplications(&shape, phase, convolution) {
+            Some(of_group) => Cost { flops: 2.0 * self.groups as f64 * of_group, ..cost },
+            None => cost,
+        }
     }
 
     fn item_split(&self, inputs: &[&[usize]], convolution: Convolution) -> ItemSplit {
         let Ok(shape) = self.geometry(inputs[0]) else { return ItemSplit::Whole };
         match winograd(&shape, Phase::Forward, convolution) {
-            // Tiles that begin at other rows would give other bits.
+            // Parts begin at rows of tiles: other tiles would give other bits.
             Some(fast) => ItemSplit::Rows(fast.side() * shape.output[1]),
             None => item_split(shape.output),
         }
@@ -295,12 +277,14 @@ impl Layer for Conv2d {
     }
 
     fn forward(&self, context: &Context<'_>, mut output: MatrixMut<'_>) -> Result<(), String> {
-        let (shape, pixels) = self.part(context)?;
+        let mut shape = self.shape(context.input_shape(0))?;
+        // Parts are computed as the whole would be, in the same tiles.
+        let fast = winograd(&shape, Phase::Forward, context.convolution());
+        let rows = [(shape.kernel[0] - 1) * shape.dilation[0] + 1, shape.stride[0]];
+        let Conv2dShape { input, output: places, padding, .. } = &mut shape;
+        let pixels = cut_to_part(context, rows, input, places, padding);
         let (items, bias) = (context.items(), context.parameter(1));
         let input = context.input(0).slice_rows(pixels);
-        // Parts are computed as the whole would be, in the same tiles.
-        let whole = self.shape(context.input_shape(0))?;
-        let fast = winograd(&whole, Phase::Forward, context.convolution());
         for (group, [channels, filters]) in self.ranges(&shape) {
             let (input, bias) = (input.slice_cols(channels), Some(&bias[filters.clone()]));
             let output = output.reborrow().slice_cols(filters);
@@ -395,16 +379,6 @@ impl PreparedWeights for Conv2d {
             }
         }
         Ok(())
-    }
-}
-
-/// What a phase is computed by, if not directly.
-fn winograd(shape: &Conv2dShape, phase: Phase, convolution: Convolution) -> Option<Winograd> {
-    match (convolution, phase) {
-        (Convolution::Direct, _) => None,
-        (_, Phase::Forward) => Winograd::forward(shape),
-        (_, Phase::InputGrad) => Winograd::input_grad(shape),
-        _ => Winograd::weight_grad(shape),
     }
 }
 

@@ -13,6 +13,7 @@ mod checks;
 mod concat;
 mod conv2d;
 mod conv2d_transpose;
+mod convolution_choice;
 mod custom;
 mod dense;
 mod depthwise_conv2d;

@@ -187,18 +187,31 @@ pub(super) fn item_split(output: [usize; 2]) -> ItemSplit {
     ItemSplit::Rows(PART_ROWS * output[1])
 }
 
-/// The pooling that makes the part's rows of the output, and the pixels that it reads.
-pub(super) fn pool_part(context: &Context<'_>, mut shape: PoolShape) -> (PoolShape, Range<usize>) {
-    let ([height, width, _], columns) = (shape.input, shape.output[1]);
+/// Cuts windows down to those that make the part's rows of the output; gives the pixels of each image that they read.
+/// `size` and `stride` are those of rows.
+pub(super) fn cut_to_part(
+    context: &Context<'_>,
+    [size, stride]: [usize; 2],
+    input: &mut [usize; 3],
+    output: &mut [usize; 2],
+    before: &mut [usize; 2],
+) -> Range<usize> {
+    let ([height, width, _], columns) = (*input, output[1]);
     let pixels = context.output_rows();
-    if pixels.len() == shape.output[0] * columns {
-        return (shape, 0..context.items() * height * width);
+    if pixels.len() == output[0] * columns {
+        return 0..context.items() * height * width;
     }
     let rows = pixels.start / columns..pixels.end / columns;
-    let (under, before) =
-        rows_under(&rows, [shape.size[0], shape.stride[0], shape.padding[0]], height);
-    (shape.input[0], shape.output[0], shape.padding[0]) = (under.len(), rows.len(), before);
-    (shape, under.start * width..under.end * width)
+    let (under, above) = rows_under(&rows, [size, stride, before[0]], height);
+    (input[0], output[0], before[0]) = (under.len(), rows.len(), above);
+    under.start * width..under.end * width
+}
+
+/// The pooling that makes the part's rows of the output, and the pixels that it reads.
+pub(super) fn pool_part(context: &Context<'_>, mut shape: PoolShape) -> (PoolShape, Range<usize>) {
+    let PoolShape { size, stride, input, output, padding, .. } = &mut shape;
+    let pixels = cut_to_part(context, [size[0], stride[0]], input, output, padding);
+    (shape, pixels)
 }
 
 #[cfg(test)]

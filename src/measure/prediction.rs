@@ -74,11 +74,11 @@ pub fn time_predictions(
     let columns = data.inputs().iter();
     let batch: Vec<(&str, &Tensor)> =
         columns.filter_map(|column| Some((column.name.as_str(), column.tensor()?))).collect();
+    let executor = network.executor();
+    let mut watch = CoreWatch::start(executor.workers(), executor.pinning());
     for _ in 0..WARM_UP {
         network.predict(&batch)?;
     }
-    let executor = network.executor();
-    let mut watch = CoreWatch::start(executor.workers(), executor.pinning());
     let mut seconds = Vec::with_capacity(1 << 16);
     let began = Instant::now();
     let mut looked = began;

@@ -1,6 +1,6 @@
 use super::super::{
-    Conv2dShape, Panels, conv2d, conv2d_input_grad, conv2d_prepare, conv2d_prepared_len,
-    conv2d_weight_grad, depthwise_conv2d, depthwise_conv2d_input_grad,
+    Conv2dShape, MatrixMut, MatrixRef, Panels, conv2d, conv2d_input_grad, conv2d_prepare,
+    conv2d_prepared_len, conv2d_weight_grad, depthwise_conv2d, depthwise_conv2d_input_grad,
     depthwise_conv2d_weight_grad, from_panels, panel_len, to_panels,
 };
 use super::{Wide, assert_close, bits, each_set, random};
@@ -116,6 +116,22 @@ pub(super) fn panels(shape: &Conv2dShape, plain: &[f32]) -> Vec<f32> {
     floats
 }
 
+/// The output of three images that are convolved one by one: its bits are those of all at once.
+pub(super) fn image_by_image(
+    input: &Wide,
+    output: &Wide,
+    gap: usize,
+    mut convolve: impl FnMut(MatrixRef<'_>, MatrixMut<'_>),
+) -> Wide {
+    let mut split = Wide::output(output.rows, output.cols, gap);
+    let [from, to] = [input.rows, output.rows].map(|rows| rows / 3);
+    for item in 0..3 {
+        let output = split.view_mut().slice_rows(item * to..(item + 1) * to);
+        convolve(input.view().slice_rows(item * from..(item + 1) * from), output);
+    }
+    split
+}
+
 #[test]
 fn forward_is_the_sum_under_the_kernel() {
     each_set(|| {
@@ -132,14 +148,9 @@ fn forward_is_the_sum_under_the_kernel() {
                 expected[out] += f64::from(numbers[from]) * f64::from(weights[weight]);
             });
             assert_close(&output.numbers(), &expected, 1e-4, &format!("{shape:?}"));
-            // Image by image, the bits are the same.
-            let mut split = Wide::output(grads.rows, shape.filters, gap);
-            for item in 0..3 {
-                let [from, to] = [input.rows, grads.rows].map(|rows| rows / 3);
-                let output = split.view_mut().slice_rows(item * to..(item + 1) * to);
-                let input = input.view().slice_rows(item * from..(item + 1) * from);
+            let split = image_by_image(&input, &output, gap, |input, output| {
                 conv2d(shape, 1, input, panels, Some(&bias), output);
-            }
+            });
             assert_eq!(bits(&output.numbers()), bits(&split.numbers()), "{shape:?}");
         }
     });

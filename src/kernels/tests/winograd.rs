@@ -1,5 +1,5 @@
 use super::super::{Conv2dShape, Panels, Winograd, conv2d, from_panels, panel_len};
-use super::convolutions::{each_product, operands, panels, shape, weight_rows};
+use super::convolutions::{each_product, image_by_image, operands, panels, shape, weight_rows};
 use super::{Wide, bits, each_set, random};
 
 /// The bounds that the module states, of outputs and of gradients of weights: what they may be off by, as parts of
@@ -77,14 +77,9 @@ fn forward_is_the_sum_under_the_kernel() {
                 it.conv2d(shape, 3, input.view(), &prepared, Some(&bias), output.view_mut());
                 let what = format!("{it:?} {shape:?}");
                 assert_within(&output.numbers(), &expected, &scales, &what);
-                // Image by image, the bits are the same.
-                let mut split = Wide::output(grads.rows, shape.filters, gap);
-                for item in 0..3 {
-                    let [from, to] = [input.rows, grads.rows].map(|rows| rows / 3);
-                    let output = split.view_mut().slice_rows(item * to..(item + 1) * to);
-                    let input = input.view().slice_rows(item * from..(item + 1) * from);
+                let split = image_by_image(&input, &output, gap, |input, output| {
                     it.conv2d(shape, 1, input, &prepared, Some(&bias), output);
-                }
+                });
                 assert_eq!(bits(&output.numbers()), bits(&split.numbers()), "{what}");
             }
         }
