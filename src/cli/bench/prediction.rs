@@ -45,8 +45,8 @@ pub(super) fn time(bench: &Bench, workload: &str) -> Result<(), Stop> {
 
 fn describe(workload: &str, batch: usize, workers: usize, took: &PredictionTime, peak: f64) {
     note(format_args!(
-        "# {workload}, batch of {batch}: {:.1} GFLOP/s, {:.0} % of the {peak:.1} that matrix products reach on {} \
-         with {}; {} tasks in {} parts, {} predictions, fastest {:.4} ms",
+        "# {workload}, batch of {batch}: {:.1} GFLOP/s of textbook operations, {:.0} % of the {peak:.1} that matrix \
+         products reach on {} with {}; {} tasks in {} parts, {} predictions, fastest {:.4} ms",
         took.gflops(),
         100.0 * took.gflops() / peak,
         threads(workers),
