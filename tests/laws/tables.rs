@@ -44,6 +44,7 @@ fn every_file_is_a_row() {
         "layers",
         &[
             "checks",
+            "convolution_choice",
             "custom",
             "layer",
             "pointwise",
