@@ -14,6 +14,7 @@ usage:  python bench_prediction.py [--caudal PROGRAM] [--threads N] [--batch 1,0
         (a batch of 0 is as large as the model says)
 """
 import argparse
+import csv
 import os
 import statistics
 import subprocess
@@ -149,9 +150,10 @@ def median_ms(call, seconds):
 
 def with_caudal(program, path, batch, o):
     command = [program, "bench", "--mode", "prediction", "--batch", str(batch), "--workers", str(o.threads)]
-    command += ["--seconds", str(o.seconds), path]
+    command += ["--seconds", str(o.seconds), "--allow-mixed", path]
     line = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    return float(line.strip().rsplit(",", 2)[1])
+    columns = next(csv.reader([line]))
+    return float(columns[4]), ",".join(columns[6:10])
 
 
 def main():
@@ -180,9 +182,9 @@ def main():
                     times.setdefault((name, batch, system), []).append(took)
                     print(f"{system},{name},{batch},{o.threads},{took:.4f}", flush=True)
                 if o.caudal:
-                    took = with_caudal(o.caudal, path, batch, o)
+                    took, cores = with_caudal(o.caudal, path, batch, o)
                     times.setdefault((name, batch, "caudal"), []).append(took)
-                    print(f"caudal,{name},{batch},{o.threads},{took:.4f}", flush=True)
+                    print(f"caudal,{name},{batch},{o.threads},{took:.4f},{cores}", flush=True)
     for name, batch in dict.fromkeys(key[:2] for key in times) if o.caudal else ():
         middle = {system: statistics.median(times[name, batch, system]) for system in [*systems, "caudal"]}
         best = min(middle[system] for system in systems)
