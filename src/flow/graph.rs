@@ -4,6 +4,8 @@ use std::ops::Range;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use parking_lot::Mutex;
+
 use super::index::{
     BufferIndex, ChunkIndex, MOST, NodeIndex, SlotIndex, Span, StateIndex, TaskIndex, ValueIndex,
 };
@@ -145,6 +147,8 @@ pub struct TaskGraph {
     pub(crate) typical: AtomicU64,
     /// Work over critical path, once somebody asked.
     pub(super) parallelism: OnceLock<f64>,
+    /// By number of workers that there could be: how many are useful, once somebody asked.
+    pub(super) widths: Mutex<Vec<(usize, usize)>>,
     /// What else tells this graph from others with the same tasks.
     pub(crate) variant: Vec<u64>,
 }
@@ -189,6 +193,7 @@ impl TaskGraph {
             buffers: BufferUse::default(),
             typical: AtomicU64::new(f64::INFINITY.to_bits()),
             parallelism: OnceLock::new(),
+            widths: Mutex::new(Vec::new()),
             variant: Vec::new(),
         }
     }

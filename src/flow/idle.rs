@@ -12,8 +12,12 @@ use super::worker::Worker;
 impl<P: Primitives> Queue<P> {
     /// Looks for a part: spins first, then sleeps.
     pub(super) fn find(&self, worker: &mut Worker<P>) -> Found {
-        self.looking.0.count_up(Ordering::Relaxed);
-        self.spin(worker).unwrap_or_else(|| self.park(worker))
+        loop {
+            self.looking.0.count_up(Ordering::Relaxed);
+            if let Some(found) = self.spin(worker).or_else(|| self.park(worker)) {
+                return found;
+            }
+        }
     }
 
     /// Looks for a part without the lock, for some time. The worker counts as one that looks until it has the
@@ -77,23 +81,27 @@ impl<P: Primitives> Queue<P> {
         }
     }
 
-    /// Looks under the lock, and sleeps, until there is a part or an end.
-    fn park(&self, worker: &mut Worker<P>) -> Found {
+    /// Looks under the lock, and sleeps, until there is a part or an end. Gives nothing to who was woken and came too
+    /// late: it looks again as if it had just run a part, so that it is awake when the next parts come.
+    fn park(&self, worker: &mut Worker<P>) -> Option<Found> {
         let mut state = self.state.0.lock();
-        let mut refused_at = None;
+        let mut woken = false;
         loop {
             if !self.is_too_many(&state, worker)
                 && let Some(part) = self.take_idle(&mut state, worker)
             {
                 self.unlock_and_wake(state, COMER_WAKES);
-                return Found::Part(part);
+                return Some(Found::Part(part));
             }
             let done = self.done.0.load(Ordering::Acquire);
             if state.stopping || (worker.is_caller() && done) {
-                return Found::End;
+                return Some(Found::End);
             }
-            if !done && self.is_stalled(&mut state, &mut refused_at) && worker.is_caller() {
-                return Found::Stalled;
+            if !done && self.is_stalled(&mut state, &mut worker.refused_at) && worker.is_caller() {
+                return Some(Found::Stalled);
+            }
+            if woken && !self.supervised {
+                return None;
             }
             worker.run = None;
             state.sleepers.push(worker.number);
@@ -101,6 +109,7 @@ impl<P: Primitives> Queue<P> {
                 state = self.state.0.sleep(state, worker.number);
             }
             state.waking -= 1;
+            woken = true;
         }
     }
 

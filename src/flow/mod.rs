@@ -36,6 +36,7 @@ mod stopwatch;
 pub(crate) mod sync;
 pub(crate) mod topological;
 pub mod trace;
+mod width;
 mod work;
 mod worker;
 
@@ -53,7 +54,7 @@ pub(crate) use pace::Pace;
 pub use pool::Pool;
 pub(crate) use pool::SPINS;
 pub(crate) use rules::{
-    COMER_WAKES, LOOKS_AGAIN, PUBLISHER_WAKES, active, share, takes_more, to_wake,
+    COMER_WAKES, LOOKS_AGAIN, PUBLISHER_WAKES, share, takes_more, to_wake,
 };
 pub use sequential::Sequential;
 pub(crate) use stopwatch::Stopwatch;

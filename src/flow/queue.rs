@@ -11,7 +11,7 @@ use super::index::TaskIndex;
 use super::policy::{Policy, ReadyPart};
 use super::program::Program;
 use super::ready_set::ReadySet;
-use super::rules::{PUBLISHER_WAKES, active, share, takes_more};
+use super::rules::{PUBLISHER_WAKES, share, takes_more};
 use super::sync::{Atomic, Monitor, Primitives};
 use super::work::{Ended, Work, end_part};
 use super::worker::{CALLER, Worker};
@@ -209,7 +209,7 @@ impl<P: Primitives> Queue<P> {
         let active = if all {
             self.workers
         } else {
-            active(self.workers, self.cores, run.graph().parallelism())
+            run.graph().useful_workers(self.workers.min(self.cores))
         };
         self.seen.0.active.store(active, Ordering::Relaxed);
         self.publish(&mut state, run.graph(), &run.graph().sources, 0);

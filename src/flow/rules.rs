@@ -22,14 +22,6 @@ pub(crate) fn takes_more(taken: usize, share: usize, seconds: f64) -> bool {
 /// who writes it.
 pub(crate) const LOOKS_AGAIN: u64 = 1000;
 
-/// How many of `workers` workers may be awake, on so many cores, for a graph that could keep `parallelism` workers
-/// at work all the time: twice as many, since a graph is not as wide everywhere. More would only stand in each
-/// other's way.
-pub(crate) fn active(workers: usize, cores: usize, parallelism: f64) -> usize {
-    // From a float, as many as there can be.
-    workers.min(cores).min((2.0 * parallelism).ceil() as usize).max(1)
-}
-
 /// How many sleepers a worker wakes at most: one that publishes has parts of its own to run; one that comes
 /// has just been idle, and so many may follow each that comes.
 pub(crate) const PUBLISHER_WAKES: usize = 1;

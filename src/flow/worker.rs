@@ -23,11 +23,20 @@ pub(super) struct Worker<P: Primitives> {
     pub(super) taken: Vec<ReadyPart>,
     /// How fast it has seen parts come and go.
     pub(super) pace: Pace,
+    /// The last change of the queue at which it was counted as refused.
+    pub(super) refused_at: Option<usize>,
 }
 
 impl<P: Primitives> Worker<P> {
     pub(super) fn new(number: usize) -> Self {
-        Self { number, run: None, ready: Vec::new(), taken: Vec::new(), pace: Pace::default() }
+        Self {
+            number,
+            run: None,
+            ready: Vec::new(),
+            taken: Vec::new(),
+            pace: Pace::default(),
+            refused_at: None,
+        }
     }
 
     /// Whether it is the thread that waits for the run's end.

@@ -16,7 +16,7 @@ use super::traffic::{Copies, Traffic};
 use super::{Machine, PartCosts, Simulation};
 use crate::error::Result;
 use crate::flow::policy::{Policy, ReadyPart};
-use crate::flow::{COMER_WAKES, PUBLISHER_WAKES, Pace, PartEvent, TaskGraph, TaskIndex, active};
+use crate::flow::{COMER_WAKES, PUBLISHER_WAKES, Pace, PartEvent, TaskGraph, TaskIndex};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum State {
@@ -94,7 +94,8 @@ impl<'a> Engine<'a> {
     ) -> Self {
         let worker = Worker {
             state: State::Idle,
-            idle_since: 0.0,
+            // All sleep until they are needed, as after a pause.
+            idle_since: f64::NEG_INFINITY,
             scheduling_since: 0.0,
             refused_at: None,
             locked_until: 0.0,
@@ -159,7 +160,7 @@ impl<'a> Engine<'a> {
         self.active = if self.supervised || self.machine.is_free() {
             workers
         } else {
-            active(workers, workers, self.graph.parallelism())
+            self.graph.useful_workers(workers)
         };
         let caller = &mut self.workers[0];
         caller.state = State::Scheduling;
@@ -192,7 +193,10 @@ impl<'a> Engine<'a> {
             Event::Start => self.start(worker),
             Event::Complete(task) => self.complete(policy, worker, task),
             Event::Look => self.look(worker),
-            Event::Woken => self.lock(worker, self.clock, Event::Take),
+            Event::Woken => {
+                self.workers[worker].idle_since = self.clock;
+                self.lock(worker, self.clock, Event::Take);
+            }
             Event::Ended => {
                 self.lock(worker, self.clock, Event::Publish);
             }

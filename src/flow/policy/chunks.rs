@@ -1,6 +1,7 @@
 //! Which chunk of the batch each worker is at.
 
 use super::places::Places;
+use super::ranges::{Ranges, WorkerIndex};
 use super::urgency::Urgency;
 use crate::flow::graph::TaskGraph;
 use crate::flow::index::ChunkIndex;
@@ -8,7 +9,7 @@ use crate::flow::index::ChunkIndex;
 /// Waiting parts by chunk of the batch, and the chunk that each worker is at.
 ///
 /// What tasks of one chunk hand on is then in the cache of the worker that goes on with it. Two workers at
-/// one chunk hand every value from one core to the other.
+/// one chunk hand every value from one core to the other, unless each keeps to its items.
 #[derive(Debug)]
 pub(super) struct Chunks {
     /// By chunk; the last one is of tasks that go over all chunks.
@@ -17,8 +18,10 @@ pub(super) struct Chunks {
     chunk: Vec<ChunkIndex>,
     /// By worker: the chunk of the part that it took last.
     at: Vec<ChunkIndex>,
-    /// By chunk: how many workers are at it.
+    /// By chunk: how many workers are at it, and who began it last.
     workers: Vec<usize>,
+    begun_by: Vec<Option<WorkerIndex>>,
+    ranges: Ranges,
 }
 
 impl Chunks {
@@ -39,6 +42,8 @@ impl Chunks {
             chunk,
             at: vec![last; workers],
             workers: at,
+            begun_by: vec![None; chunks],
+            ranges: Ranges::new(graph),
         })
     }
 
@@ -47,21 +52,64 @@ impl Chunks {
         self.ready[self.chunk[place]].insert(place);
     }
 
-    /// Takes a place for `worker`: the first of the chunk that it is at, else of the earliest chunk that nobody
-    /// is at, else `first`, which is the first of all.
-    pub(super) fn pop(&mut self, worker: usize, first: usize) -> usize {
+    /// Takes a place for `worker`: one of the chunk that it is at, else of a chunk that nobody is at, else of the
+    /// chunk at which the fewest are, else `first`, which is the first of all.
+    pub(super) fn pop(&mut self, worker: usize, first: usize, urgency: &Urgency) -> usize {
         let at = self.at[worker];
-        let of_nobody = || {
-            let chunks = self.ready.iter().zip(&self.workers);
-            chunks.filter(|(_, workers)| **workers == 0).find_map(|(ready, _)| ready.first())
+        let worker_index = WorkerIndex::new(worker);
+        let found = if self.ready[at].first().is_some() {
+            Some(at)
+        } else {
+            self.begin(worker_index).or_else(|| self.help())
         };
-        let place = self.ready[at].first().or_else(of_nobody).unwrap_or(first);
+        let first = found.and_then(|chunk| self.ready[chunk].first()).unwrap_or(first);
+        let place = self.own_range(first, worker_index, urgency);
         let chunk = self.chunk[place];
         self.ready[chunk].remove(place);
         self.workers[at] -= 1;
         self.workers[chunk] += 1;
         self.at[worker] = chunk;
+        self.ranges.take(urgency.parts[place], worker_index);
         place
+    }
+
+    /// Chunks, but for what goes over all, that have parts ready, the earliest first.
+    fn waiting(&self) -> impl Iterator<Item = ChunkIndex> + Clone {
+        let chunks = (0..self.ready.len() - 1).map(ChunkIndex::new);
+        chunks.filter(|&chunk| self.ready[chunk].first().is_some())
+    }
+
+    /// A chunk that nobody is at: one that the worker began in the run before, whose values lie in its cache, else
+    /// one that nobody has begun yet, else the earliest.
+    fn begin(&mut self, worker: WorkerIndex) -> Option<ChunkIndex> {
+        let chunk = {
+            let free = self.waiting().filter(|&chunk| self.workers[chunk] == 0);
+            let begun_by = |by| free.clone().find(|&chunk| self.begun_by[chunk] == by);
+            let own = begun_by(Some(worker)).or_else(|| begun_by(None));
+            own.or_else(|| free.clone().next())?
+        };
+        self.begun_by[chunk] = Some(worker);
+        Some(chunk)
+    }
+
+    /// The chunk at which the fewest workers are.
+    fn help(&self) -> Option<ChunkIndex> {
+        self.waiting().min_by_key(|&chunk| self.workers[chunk])
+    }
+
+    /// Of the waiting parts of the same task as the one at `first`: the one whose items the worker had in the task
+    /// before; `first`, if there is none.
+    fn own_range(&self, first: usize, worker: WorkerIndex, urgency: &Urgency) -> usize {
+        let part = urgency.parts[first];
+        if !self.ranges.is_divided(part.task) {
+            return first;
+        }
+        let ready = &self.ready[self.chunk[first]];
+        let of_task = urgency.parts[first..].iter().take_while(|other| other.task == part.task);
+        let had = of_task.enumerate().find(|&(offset, &other)| {
+            self.ranges.who_had(other) == Some(worker) && ready.contains(first + offset)
+        });
+        had.map_or(first, |(offset, _)| first + offset)
     }
 }
 

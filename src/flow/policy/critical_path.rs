@@ -105,7 +105,7 @@ impl Policy for CriticalPath {
             homes.pop(place, self.urgency.parts[place], worker);
         }
         if let Some(chunks) = &mut self.chunks {
-            place = chunks.pop(worker, place);
+            place = chunks.pop(worker, place, &self.urgency);
         }
         self.ready.remove(place);
         Some(self.urgency.parts[place])

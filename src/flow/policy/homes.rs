@@ -2,107 +2,68 @@
 
 use super::ReadyPart;
 use super::places::Places;
+use super::ranges::{Ranges, WorkerIndex};
 use crate::flow::graph::TaskGraph;
-use crate::flow::index::{Span, StateIndex, TaskIndex, index_types};
+use crate::flow::index::{Span, StateIndex};
 
-index_types! {
-    /// A worker.
-    WorkerIndex;
-}
-
-/// The most workers for whom lists are kept.
-const MOST_WORKERS: usize = 64;
+/// The most places in the lists of all workers together, a bit each.
+const MOST_PLACES: usize = 1 << 28;
 
 /// Waiting parts by the worker that had their data, or what they read, last.
 ///
 /// A branch of a network thereby tends to stay on one core, forward, backward and from step to step:
 /// its weights, their gradients and what the optimizer keeps beside them then need not travel from one
-/// core's cache to another's. A task without such data belongs to whoever made it ready.
-///
-/// Parts of one task share its data. Where both a task and one that it waits for are divided by items
-/// of the batch, parts belong to whoever had the same items there; other parts to whoever had the same part
-/// in the run before.
+/// core's cache to another's. A task without such data belongs to whoever made it ready. Parts of one task share its
+/// data, and belong to whoever had their [ranges](Ranges).
 #[derive(Debug)]
 pub(super) struct Homes {
     /// By worker.
     ready: Vec<Places>,
     /// By place: the worker that it belongs to, if it does to any.
     home: Vec<Option<WorkerIndex>>,
-    /// By task.
-    ties: Vec<Tie>,
-    touched: Vec<StateIndex>,
+    ranges: Ranges,
+    /// By task: the data that it touches and that outlive a run, in `list`.
+    touched: Vec<Span<StateIndex>>,
+    list: Vec<StateIndex>,
     /// By piece of data that outlives a run: how much it holds, and who had it last.
     sizes: Vec<usize>,
     last: Vec<Option<WorkerIndex>>,
     /// By worker, while a task's is sought: how much of its data this worker had last.
     had: Vec<usize>,
-    /// By part, in the order of tasks: who ran it last.
-    ran: Vec<Option<WorkerIndex>>,
-}
-
-/// What ties the parts of a task to workers.
-#[derive(Clone, Copy, Debug)]
-enum Tie {
-    /// Data that outlive a run, which are listed in `touched`.
-    State(Span<StateIndex>),
-    /// The parts of a task, its own or an earlier one's, and how many it has itself.
-    Parts { own: Span<Option<WorkerIndex>>, like: Span<Option<WorkerIndex>> },
 }
 
 impl Homes {
-    /// For runs of `graph`; none where one worker does everything, where there are too many of them, or
-    /// where chunks of the batch come one after another.
+    /// For runs of `graph`; none where one worker does everything, where lists would be too long, or where chunks of
+    /// the batch come one after another.
     pub(super) fn new(graph: &TaskGraph, workers: usize) -> Option<Self> {
         let chunked = graph.last_chunk().index() > 1;
-        if !(2..=MOST_WORKERS).contains(&workers) || chunked {
+        let parts = graph.part_count();
+        if workers < 2 || workers.saturating_mul(parts) > MOST_PLACES || chunked {
             return None;
         }
         let state = &graph.state;
-        let touched =
-            |task: TaskIndex| state.touched.get(task.index()).copied().unwrap_or(Span::EMPTY);
-        let mut ties: Vec<Tie> = graph
-            .indices()
-            .map(|task| match own_parts(graph, task) {
-                own if own.len() > 1 => Tie::Parts { own, like: own },
-                _ => Tie::State(touched(task)),
-            })
-            .collect();
-        let is_by_items = |task: TaskIndex| graph.tasks[task].by_items;
-        for before in graph.indices().filter(|&task| is_by_items(task)) {
-            let before_parts = own_parts(graph, before);
-            for edge in graph.edges_of(before) {
-                // The last of those that it waits for is the one whose results are still in a cache.
-                if let Tie::Parts { like, .. } = &mut ties[edge.task]
-                    && before_parts.len() > 1
-                    && is_by_items(edge.task)
-                {
-                    *like = before_parts;
-                }
-            }
-        }
-        let parts = graph.part_count();
+        let touched = graph.indices().map(|task| state.touched.get(task.index()));
         Some(Self {
             ready: vec![Places::new(parts); workers],
             home: vec![None; parts],
-            ties,
-            touched: state.list.clone(),
+            ranges: Ranges::new(graph),
+            touched: touched.map(|span| span.copied().unwrap_or(Span::EMPTY)).collect(),
+            list: state.list.clone(),
             last: vec![None; state.sizes.len()],
             sizes: state.sizes.clone(),
             had: vec![0; workers],
-            ran: vec![None; parts],
         })
     }
 
     /// `worker` has made `part` ready, which is at `place`.
     pub(super) fn push(&mut self, place: usize, part: ReadyPart, worker: usize) {
-        let home = match self.ties[part.task] {
-            Tie::State(span) if span.is_empty() => Some(WorkerIndex::new(worker)),
-            Tie::State(span) => self.who_had_most(span),
-            Tie::Parts { own, like } => {
-                // Whoever had the middle of the range.
-                let same = (2 * part.part as usize + 1) * like.len() / (2 * own.len());
-                self.ran[like.start() + same]
-            }
+        let touched = self.touched[part.task];
+        let home = if self.ranges.is_divided(part.task) {
+            self.ranges.who_had(part)
+        } else if touched.is_empty() {
+            Some(WorkerIndex::new(worker))
+        } else {
+            self.who_had_most(touched)
         };
         self.home[place] = home;
         if let Some(home) = home {
@@ -114,7 +75,7 @@ impl Homes {
     fn who_had_most(&mut self, span: Span<StateIndex>) -> Option<WorkerIndex> {
         self.had.fill(0);
         let (mut most, mut home) = (0, None);
-        for &piece in span.of(&self.touched) {
+        for &piece in span.of(&self.list) {
             if let Some(last) = self.last[piece] {
                 let had = &mut self.had[last];
                 *had += self.sizes[piece];
@@ -136,22 +97,15 @@ impl Homes {
         if let Some(home) = self.home[place] {
             self.ready[home].remove(place);
         }
-        let worker = Some(WorkerIndex::new(worker));
-        match self.ties[part.task] {
-            Tie::State(span) => {
-                for &piece in span.of(&self.touched) {
-                    self.last[piece] = worker;
-                }
+        let worker = WorkerIndex::new(worker);
+        if self.ranges.is_divided(part.task) {
+            self.ranges.take(part, worker);
+        } else {
+            for &piece in self.touched[part.task].of(&self.list) {
+                self.last[piece] = Some(worker);
             }
-            Tie::Parts { own, .. } => self.ran[own.start() + part.part as usize] = worker,
         }
     }
-}
-
-/// Where the parts of a task stand among those of all.
-fn own_parts<T>(graph: &TaskGraph, task: TaskIndex) -> Span<T> {
-    let described = &graph.tasks[task];
-    Span::new(described.place(0)..described.place(described.parts))
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ mod lifo;
 mod memory;
 mod places;
 mod random;
+mod ranges;
 mod r#static;
 mod steal;
 mod turns;

@@ -65,6 +65,11 @@ impl Places {
         }
     }
 
+    /// Whether a place is in it.
+    pub(super) fn contains(&self, place: usize) -> bool {
+        self.rows.first().is_some_and(|row| row[place / WORD] >> (place % WORD) & 1 == 1)
+    }
+
     /// The smallest place.
     pub(super) fn first(&self) -> Option<usize> {
         let mut place = 0;
