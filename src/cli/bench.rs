@@ -166,7 +166,7 @@ impl Bench {
         let took = self.mixed.steady(time, |took| &took.conditions)?;
         if let Some(path) = &self.trace {
             let (executions, _) = record(&mut run, executor.as_mut(), trace::EXECUTIONS)?;
-            trace::write(path, run.plan(), &executions)?;
+            trace::write(path, run.plan(), &executions, &provenance)?;
         }
         let workers = executor.workers();
         let peak_mib = took.peak_resident_mib.map_or("-".to_owned(), |mib| format!("{mib:.0}"));
