@@ -89,22 +89,6 @@ fn training_without_a_terminal_shows_epochs_and_a_table() {
 }
 
 #[test]
-fn a_recorded_training_is_replayed_and_another_is_refused() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = path(&folder, "schedule.jsonl");
-    let train = ["train", "--quiet", "--max-steps", "5", "--workers", "3"];
-    let recorded = json(&[&train[..], &["--policy", "random:7", "--record", &file]].concat());
-    let replayed = json(&[&train[..], &["--replay", &file]].concat());
-    assert_eq!(replayed["weights_sha256"], recorded["weights_sha256"]);
-    assert_eq!((&recorded["policy"], &replayed["policy"]), (&"random".into(), &"replay".into()));
-    let other = ["--batch-size", "7", "--replay", &file];
-    let refused = caudal(&[&train[..], &other].concat());
-    assert_eq!(refused.status.code(), Some(2));
-    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
-    assert!(told.contains("policy `replay`: the schedule is of graph"), "{told}");
-}
-
-#[test]
 fn every_executor_and_number_of_workers_gives_the_same_weights() {
     let weights = |executor: &str, workers: &str, policy: &str| {
         let told = json(&[

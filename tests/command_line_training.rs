@@ -139,6 +139,39 @@ fn convolutions_are_computed_as_asked() {
     let resumed =
         json(&["train", "--quiet", "--epochs", "1", "--max-steps", "6", "--resume", &file]);
     assert_eq!(resumed["weights_sha256"], direct);
+    assert!(told(&["inspect", &file]).contains("parameters, convolutions direct"));
     let (code, line) = refused(&["train", "digits", "--convolution", "fft"]);
     assert!(code == 2 && line.contains("expected auto or direct"), "{line}");
+}
+
+#[test]
+fn a_model_says_how_its_convolutions_are_computed() {
+    let folder = tempfile::tempdir().unwrap();
+    let [file, plain] = ["direct.toml", "plain.toml"].map(|name| path(&folder, name));
+    let [saved, frozen] =
+        ["saved.safetensors", "frozen.safetensors"].map(|name| path(&folder, name));
+    told(&["graph", "digits", "--out", &plain]);
+    let text = std::fs::read_to_string(&plain).unwrap();
+    std::fs::write(&file, format!("convolution = \"direct\"\n{text}")).unwrap();
+    let weights = |model: &str, options: &[&str]| {
+        let training = ["train", model, "--quiet", "--epochs", "1", "--max-steps", "4"];
+        let told = json(&[&training, options].concat());
+        told["weights_sha256"].as_str().unwrap().to_owned()
+    };
+    let direct = weights(&file, &["--save", &saved]);
+    assert_eq!(weights(&plain, &["--convolution", "direct"]), direct);
+    // The option stands above the file.
+    let auto = weights(&plain, &[]);
+    assert_ne!(auto, direct);
+    assert_eq!(weights(&file, &["--convolution", "auto"]), auto);
+    // The saved network says it too, and so does what is made of it.
+    assert_eq!(json(&["inspect", &saved])["convolution"], "direct");
+    let written = path(&folder, "written.toml");
+    told(&["graph", &saved, "--out", &written]);
+    assert!(std::fs::read_to_string(&written).unwrap().contains("convolution = \"direct\""));
+    told(&["freeze", &saved, "--out", &frozen]);
+    assert_eq!(json(&["inspect", &frozen])["convolution"], "direct");
+    let predicted = |options: &[&str]| told(&[&["predict", &saved], options].concat());
+    assert_eq!(predicted(&[]), predicted(&["--convolution", "direct"]));
+    assert_ne!(predicted(&[]), predicted(&["--convolution", "auto"]));
 }

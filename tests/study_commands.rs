@@ -1,4 +1,5 @@
-//! The commands that study a network: `speedup`, `graph`, traces, pages, and families of networks for them.
+//! The commands that study a network: `speedup`, `graph`, traces, recorded schedules, pages, and families of networks for
+//! them.
 
 use caudal::model::Model;
 use serde_json::Value;
@@ -33,11 +34,28 @@ fn traces_are_written_in_the_format_that_the_name_asks_for() {
     let slices = trace["traceEvents"].as_array().unwrap().iter().filter(|it| it["ph"] == "X");
     let last = slices.map(|slice| slice["args"]["execution"].as_u64().unwrap()).max();
     assert_eq!(last, Some(9), "ten steps");
+    tells_where_it_is_from(&trace["otherData"], &["train", "article-dag", "--max-steps"]);
     let file = path(&folder, "bench.csv");
     told(&["bench", "towers-small", "--seconds", "0", "--workers", "2", "--trace", &file]);
     let text = std::fs::read_to_string(&file).unwrap();
     assert!(text.starts_with("execution,task,label,node,phase,part,parts,worker,ready_ns,"));
     assert!(text.lines().count() > 800);
+    let mut table = csv::Reader::from_reader(text.as_bytes());
+    assert_eq!(
+        &table.headers().unwrap().iter().collect::<Vec<_>>()[10..],
+        ["end_ns", "provenance"]
+    );
+    let cells: Vec<String> = table.records().map(|row| row.unwrap()[11].to_owned()).collect();
+    let bench = ["bench", "towers-small", "--seconds"];
+    tells_where_it_is_from(&serde_json::from_str(&cells[0]).unwrap(), &bench);
+    assert!(cells[1..].iter().all(String::is_empty));
+    let file = path(&folder, "bench.jsonl");
+    told(&["bench", "towers-small", "--seconds", "0", "--workers", "2", "--trace", &file]);
+    let text = std::fs::read_to_string(&file).unwrap();
+    let rows: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(rows.len() > 800 && rows.iter().all(|row| row["end_ns"].is_u64()));
+    tells_where_it_is_from(&rows[0]["provenance"], &bench);
+    assert!(rows[1].get("provenance").is_none());
     for arguments in [
         &["train", "--trace", "trace.txt"][..],
         &["bench", "digits", "--trace", "trace"],
@@ -45,6 +63,43 @@ fn traces_are_written_in_the_format_that_the_name_asks_for() {
     ] {
         assert_eq!(caudal(arguments).status.code(), Some(2), "{arguments:?}");
     }
+}
+
+/// A trace's provenance has what a row of `caudal bench` has.
+fn tells_where_it_is_from(provenance: &Value, command: &[&str]) {
+    assert!(provenance["cores"].as_u64().unwrap() >= 1, "{provenance}");
+    assert_eq!(provenance["version"], env!("CARGO_PKG_VERSION"));
+    assert!(provenance["date"].as_str().unwrap().ends_with('Z'), "{provenance}");
+    assert!(["processor", "load", "pinning", "seed"].iter().all(|it| provenance.get(it).is_some()));
+    let told: Vec<_> = provenance["command"].as_array().unwrap().iter().skip(1).collect();
+    assert_eq!(told[..command.len()], command.iter().collect::<Vec<_>>());
+}
+
+#[test]
+fn a_recorded_training_is_replayed_and_another_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = path(&folder, "schedule.jsonl");
+    let train = ["train", "--quiet", "--max-steps", "5", "--workers", "3"];
+    let recorded = json(&[&train[..], &["--policy", "random:7", "--record", &file]].concat());
+    let replayed = json(&[&train[..], &["--replay", &file]].concat());
+    assert_eq!(replayed["weights_sha256"], recorded["weights_sha256"]);
+    // The first line says where the schedule is from; those of before did not, and are replayed as well.
+    let text = std::fs::read_to_string(&file).unwrap();
+    let mut lines = text.lines();
+    let mut run: Value = serde_json::from_str(lines.next().unwrap()).unwrap();
+    let provenance = run["run"].as_object_mut().unwrap().remove("provenance").unwrap();
+    assert_eq!((&provenance["seed"], &provenance["command"][1]), (&0.into(), &"train".into()));
+    assert!(lines.all(|line| !line.contains("provenance")));
+    let (_, others) = text.split_once('\n').unwrap();
+    std::fs::write(&file, format!("{run}\n{others}")).unwrap();
+    let replayed = json(&[&train[..], &["--replay", &file]].concat());
+    assert_eq!(replayed["weights_sha256"], recorded["weights_sha256"]);
+    assert_eq!((&recorded["policy"], &replayed["policy"]), (&"random".into(), &"replay".into()));
+    let other = ["--batch-size", "7", "--replay", &file];
+    let refused = caudal(&[&train[..], &other].concat());
+    assert_eq!(refused.status.code(), Some(2));
+    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(told.contains("policy `replay`: the schedule is of graph"), "{told}");
 }
 
 #[test]

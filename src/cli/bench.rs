@@ -10,6 +10,7 @@ use std::time::Duration;
 use caudal::measure::speedup::record;
 use caudal::measure::{instruction_set_name, prepare, product_peak, time_steps};
 use caudal::model::Model;
+use caudal::plan::PlanOptions;
 use caudal::presets::WORKLOADS;
 use clap::{Args, ValueEnum};
 
@@ -154,19 +155,19 @@ impl Bench {
     }
 
     fn time(&self, workload: &str) -> Result<(), Stop> {
-        let model = Model::open(Some(workload))?.without_metrics()?;
+        let model = self.run.open(Some(workload))?.without_metrics()?;
         let mut executor = self.run.executor()?;
         let limit = Duration::from_secs_f64(self.seconds);
         let optimizer = &model.training.optimizer;
         let batch = self.batches(model.training.batch_size)[0];
-        let options = self.run.plan().micro_batches(self.micro_batches.count());
+        let options = PlanOptions::default().micro_batches(self.micro_batches.count());
         let mut run = prepare(&model.graph, batch, optimizer, options)?;
         let provenance = conditions::provenance().pinning(executor.pinning()).seed(0);
         let time = || Ok(time_steps(&mut run, executor.as_mut(), limit)?);
         let took = self.mixed.steady(time, |took| &took.conditions)?;
         if let Some(path) = &self.trace {
             let (executions, _) = record(&mut run, executor.as_mut(), trace::EXECUTIONS)?;
-            trace::write(path, run.plan(), &executions)?;
+            trace::write(path, run.plan(), &executions, &provenance)?;
         }
         let workers = executor.workers();
         let peak_mib = took.peak_resident_mib.map_or("-".to_owned(), |mib| format!("{mib:.0}"));

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use caudal::data::{self, LoadOptions};
-use caudal::model::Model;
 use caudal::report::{Page, rate_page};
 use caudal::train::{Network, RangeTest, RangeTestOptions};
 use clap::Args;
@@ -72,7 +71,7 @@ impl FindRate {
         let files =
             Outputs::default().reads("--init", self.start.init.as_deref()).reads_data(&self.data);
         self.report.outputs(self.dividing.outputs(files)).check()?;
-        let mut model = self.start.freeze(Model::open(self.model.as_deref())?)?;
+        let mut model = self.start.freeze(self.run.open(self.model.as_deref())?)?;
         model.data = model.data.unfitted();
         self.dividing.set_columns(&mut model.data, false)?;
         let training = &mut model.training;

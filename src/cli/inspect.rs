@@ -57,6 +57,7 @@ impl Inspect {
                 "model": model.graph.name(),
                 "nodes": model.graph.nodes().len(),
                 "parameters": model.graph.parameter_count(),
+                "convolution": model.graph.convolution(),
                 "step": checkpoint.step(),
                 "epochs": training.epochs,
                 "batch_size": training.batch_size,
@@ -91,13 +92,17 @@ fn said(heading: &str, text: impl AsRef<str>) -> String {
 
 fn about(file: &Path, model: &Model, checkpoint: &Checkpoint) -> Vec<String> {
     let Model { graph, training, .. } = model;
+    let convolution = match graph.convolution() {
+        Convolution::Auto => String::new(),
+        other => format!(", convolutions {other}"),
+    };
     let bytes = std::fs::metadata(file).map_or(0, |file| file.len());
     let mut lines = vec![
         said("file", format!("{}, {bytes} bytes", file.display())),
         said(
             "model",
             format!(
-                "{}: {} nodes, {} parameters",
+                "{}: {} nodes, {} parameters{convolution}",
                 graph.name(),
                 graph.nodes().len(),
                 graph.parameter_count()
@@ -158,13 +163,7 @@ fn trained_on(fit: &FitRecord) -> Vec<String> {
     let (items, order, seed) = (fit.items, &fit.order, fit.seed);
     let micro_batches = fit.micro_batches.map(|count| format!(", {count} micro-batches"));
     let micro_batches = micro_batches.unwrap_or_default();
-    let convolution = match fit.convolution {
-        Convolution::Auto => String::new(),
-        other => format!(", convolutions {other}"),
-    };
-    let text = format!(
-        "{data}, {items} training items, order {order}, seed {seed}{micro_batches}{convolution}"
-    );
+    let text = format!("{data}, {items} training items, order {order}, seed {seed}{micro_batches}");
     let mut lines = vec![said("data", text)];
     if let Some(patience) = fit.patience {
         let best = fit.stopping.as_ref().and_then(|state| state.best);

@@ -10,7 +10,8 @@ pub(super) const LOST_TIME: &str = "useful: as long as parts take alone; slower:
 
 /// Of the table of forward, backward and updates.
 pub(super) const STAGES: &str = "T1: all parts one after another; T∞: the longest way through the tasks of the \
-    stage; T1 / T∞: as many workers could be busy on average";
+    stage; T1 / T∞: as many workers could be busy on average; forward: with all that waits for no gradient, such as prepare; a \
+    task counts where the first that it does belongs";
 
 /// Of the table of ideas switched off.
 pub(super) const IDEAS: &str = "nothing: the plan as it is; every other row switches one idea off; factor: how \

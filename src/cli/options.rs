@@ -1,9 +1,11 @@
 //! Options that several commands share.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use caudal::flow::{EXECUTORS, Executor, executor, pinned_executor};
-use caudal::plan::{Convolution, PlanOptions};
+use caudal::model::Model;
+use caudal::plan::Convolution;
 use caudal::topology::Pinning;
 use caudal::train::{Network, NetworkOptions, checkpoint};
 use clap::Args;
@@ -27,13 +29,24 @@ pub(super) fn data_help(purpose: &str) -> String {
     format!("{purpose}: {}; see `caudal readers`", caudal::data::forms())
 }
 
-/// A saved network, and how many items its batches have.
-pub(super) fn saved(path: &Path, options: NetworkOptions) -> Result<(Network, usize), Stop> {
-    let (model, checkpoint) = checkpoint::open(path)?;
+/// A saved network, and how many items its batches have; its convolutions computed as said here, if anybody said.
+pub(super) fn saved(
+    path: &Path,
+    options: NetworkOptions,
+    convolution: Option<Convolution>,
+) -> Result<(Network, usize), Stop> {
+    let (mut model, checkpoint) = checkpoint::open(path)?;
+    set_convolution(&mut model, convolution);
     let training = model.training;
     let mut network = Network::from_parts(model.graph, training.optimizer, options)?;
     network.resume(&checkpoint)?;
     Ok((network, training.batch_size))
+}
+
+fn set_convolution(model: &mut Model, convolution: Option<Convolution>) {
+    if let Some(convolution) = convolution {
+        model.graph = Arc::new(model.graph.with_convolution(convolution));
+    }
 }
 
 /// How training works on a batch.
@@ -94,17 +107,10 @@ pub(super) struct Run {
     #[command(flatten)]
     pin: Pin,
     /// How convolutions are computed: auto, in fewer multiplications where shapes promise a gain (windows of 3 x 3 or
-    /// 5 x 5, by Winograd's transforms; last bits differ); or direct, all as sums of products [default: auto, or that
-    /// of --resume]
-    #[arg(long, value_name = "auto|direct", value_parser = convolution)]
+    /// 5 x 5, by Winograd's transforms; last bits differ); or direct, all as sums of products [default: what the model
+    /// says, or auto]
+    #[arg(long, value_name = "auto|direct", value_parser = Convolution::named)]
     convolution: Option<Convolution>,
-}
-
-/// How convolutions are computed, by its name.
-fn convolution(text: &str) -> Result<Convolution, String> {
-    let known = Convolution::ALL.into_iter().find(|it| it.name() == text);
-    known
-        .ok_or_else(|| format!("expected {}", Convolution::ALL.map(Convolution::name).join(" or ")))
 }
 
 impl Run {
@@ -126,14 +132,16 @@ impl Run {
         &self.policy
     }
 
-    /// How convolutions are computed, if anybody said.
-    pub(super) fn convolution(&self) -> Option<Convolution> {
-        self.convolution
+    /// The model that a user asks for, its convolutions computed as the options say, if they do.
+    pub(super) fn open(&self, name: Option<&str>) -> Result<Model, Stop> {
+        let mut model = Model::open(name)?;
+        self.set_convolution(&mut model);
+        Ok(model)
     }
 
-    /// How plans are compiled.
-    pub(super) fn plan(&self) -> PlanOptions {
-        PlanOptions::default().convolution(self.convolution.unwrap_or_default())
+    /// Lets the convolutions of a model be computed as the options say, if they do.
+    pub(super) fn set_convolution(&self, model: &mut Model) {
+        set_convolution(model, self.convolution);
     }
 
     /// The options of a network with first values from `seed`.
@@ -149,8 +157,7 @@ impl Run {
             .executor(self.executor.clone())
             .workers(self.workers())
             .policy(self.policy.clone())
-            .pinning(self.pinning())
-            .plan(self.plan()))
+            .pinning(self.pinning()))
     }
 
     /// The executor.
@@ -172,17 +179,16 @@ impl Run {
 
     /// A saved network, and how many items its batches have.
     pub(super) fn saved(&self, path: &Path) -> Result<(Network, usize), Stop> {
-        saved(path, self.network(0)?)
+        saved(path, self.network(0)?, self.convolution)
     }
 
     /// The same options as arguments of another process.
     pub(super) fn to_arguments(&self) -> Vec<String> {
         let workers = self.workers().to_string();
         let (pin, executor) = (self.pinning().name(), &self.executor);
-        let convolution = self.convolution.unwrap_or_default().name();
         ["--workers", &workers, "--policy", &self.policy, "--executor", executor, "--pin", pin]
             .into_iter()
-            .chain(["--convolution", convolution])
+            .chain(self.convolution.iter().flat_map(|it| ["--convolution", it.name()]))
             .map(str::to_owned)
             .collect()
     }

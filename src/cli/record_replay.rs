@@ -1,15 +1,19 @@
 //! `--record` and `--replay`: schedules in files.
 
+use std::fmt::Write;
 use std::path::PathBuf;
 
 use caudal::flow::Pool;
 use caudal::flow::policy::policy;
 use caudal::flow::schedule::{Log, Recording, Replay, Schedule};
+use caudal::measure::Provenance;
 use caudal::train::Network;
 use clap::Args;
+use serde_json::{Value, json};
 
-use super::output::write_or_rescue;
+use super::output::write_file;
 use super::outputs::Outputs;
+use super::trace::PROVENANCE;
 use super::{Stop, options};
 
 /// Whether decisions are written down, or those of a file repeated.
@@ -59,12 +63,18 @@ impl RecordReplay {
         Ok(Some(log))
     }
 
-    /// Writes what was recorded.
-    pub(super) fn write(&self, log: Option<&Log>) -> Result<(), Stop> {
-        if let (Some(path), Some(log)) = (&self.record, log) {
-            let schedule = log.schedule();
-            write_or_rescue(path, |path| schedule.write(path))?;
+    /// Writes what was recorded, and in its first line where it is from.
+    pub(super) fn write(&self, log: Option<&Log>, provenance: &Provenance) -> Result<(), Stop> {
+        let (Some(path), Some(log)) = (&self.record, log) else { return Ok(()) };
+        let mut text = String::new();
+        for (number, event) in log.schedule().events().iter().enumerate() {
+            let mut line = json!(event);
+            // Readers of schedules pass over what they do not know of a run.
+            if let (0, Some(run)) = (number, line.get_mut("run").and_then(Value::as_object_mut)) {
+                run.insert(PROVENANCE.to_owned(), json!(provenance));
+            }
+            let _ = writeln!(text, "{line}");
         }
-        Ok(())
+        write_file(path, &text)
     }
 }

@@ -187,19 +187,20 @@ impl Train {
         if checkpoint.is_some() {
             self.go_on(fit.position(train.len()), &mut callbacks)?;
         }
+        let provenance = conditions::provenance().pinning(self.run.pinning()).seed(record.seed);
         let began = Instant::now();
         let history = self.fit(&mut network, train, &fit, &mut callbacks, &mut interrupt);
         let seconds = began.elapsed().as_secs_f64();
         // The test part is touched here alone: nothing was chosen by it. A recorded schedule holds it too.
         let test = loaded.test.as_ref().filter(|_| history.is_ok() && !interrupt.came());
         let tested = test.map(|test| network.evaluate(test, batch_size));
-        callbacks.problem(self.schedules.write(log.as_ref()));
+        callbacks.problem(self.schedules.write(log.as_ref(), &provenance));
         callbacks.finish();
         if let (Some(path), Some(recorder)) = (&self.trace, recorder) {
             let run = network.run(Mode::Training, whole)?;
             run.observe(None);
             let steps = recorder.last_executions(trace::EXECUTIONS);
-            callbacks.problem(trace::write(path, run.plan(), &steps));
+            callbacks.problem(trace::write(path, run.plan(), &steps, &provenance));
         }
         let mut history = match history {
             Ok(history) => history,

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use serde::Serialize;
+
 use super::layout::part_range;
 use crate::flow::graph::PhaseSpec;
 use crate::flow::index::{NodeIndex, SlotIndex, Span, StateIndex, ValueIndex};
@@ -80,6 +82,30 @@ impl Phase {
         Self::Update,
     ];
 
+    /// The stage of a training step that it counts as.
+    ///
+    /// ```
+    /// use caudal::context::{Phase, Stage};
+    ///
+    /// assert_eq!(Phase::Prepare.stage(), Stage::Forward);
+    /// assert_eq!(Phase::ParamGrad.stage(), Stage::Backward);
+    /// ```
+    pub const fn stage(self) -> Stage {
+        match self {
+            Self::Summarize | Self::Combine | Self::Forward | Self::Prepare | Self::Regularize => {
+                Stage::Forward
+            }
+            Self::Accumulate
+            | Self::SummarizeGrad
+            | Self::CombineGrad
+            | Self::InputGrad
+            | Self::ParamGrad
+            | Self::GradNorm
+            | Self::Commit => Stage::Backward,
+            Self::Update => Stage::Update,
+        }
+    }
+
     /// The phase's name in errors, traces and reports.
     pub const fn name(self) -> &'static str {
         match self {
@@ -100,17 +126,40 @@ impl Phase {
     }
 }
 
-/// What the engine knows of phases: their names, and their stage: forward, backward, or update.
+/// A stage of a training step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Stage {
+    /// Activations and losses, and what waits for no gradient.
+    Forward,
+    /// Gradients, and what waits for them.
+    Backward,
+    /// Parameters move.
+    Update,
+}
+
+impl Stage {
+    /// Every stage.
+    pub const ALL: [Self; 3] = [Self::Forward, Self::Backward, Self::Update];
+
+    /// Its name in reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Forward => "forward",
+            Self::Backward => "backward",
+            Self::Update => "update",
+        }
+    }
+}
+
+/// What the engine knows of phases: their names and their stages.
 pub(crate) static PHASES: &[PhaseSpec] = &{
-    let mut specs = [const { PhaseSpec { name: "", stage: 1 } }; Phase::ALL.len()];
+    let mut specs = [const { PhaseSpec { name: "", stage: 0 } }; Phase::ALL.len()];
     let mut phase = 0;
     while phase < specs.len() {
-        let stage = match Phase::ALL[phase] {
-            Phase::Forward => 0,
-            Phase::Commit | Phase::Update => 2,
-            _ => 1,
-        };
-        specs[phase] = PhaseSpec { name: Phase::ALL[phase].name(), stage };
+        let it = Phase::ALL[phase];
+        specs[phase] = PhaseSpec { name: it.name(), stage: it.stage() as u8 };
         phase += 1;
     }
     specs

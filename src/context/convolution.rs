@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// How convolutions are computed: an option of plans, which layers see.
+/// How convolutions are computed: said of a graph, or as an option of plans; layers see it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -20,6 +20,15 @@ pub enum Convolution {
 impl Convolution {
     /// All of them.
     pub const ALL: [Self; 2] = [Self::Auto, Self::Direct];
+
+    /// The one of this name, as the command line and files have it.
+    ///
+    /// # Errors
+    /// If there is none: says which there are.
+    pub fn named(name: &str) -> Result<Self, String> {
+        let known = Self::ALL.into_iter().find(|it| it.name() == name);
+        known.ok_or_else(|| format!("expected {}", Self::ALL.map(Self::name).join(" or ")))
+    }
 
     /// Its name on the command line and in files.
     pub const fn name(self) -> &'static str {

@@ -18,7 +18,7 @@ use std::ops::Range;
 use std::sync::atomic::Ordering;
 
 pub(crate) use call::{Axis, Call, Division, Operand, PHASES, ParameterIndex, Target};
-pub use call::{Mode, Pass, Phase};
+pub use call::{Mode, Pass, Phase, Stage};
 pub use convolution::Convolution;
 pub(crate) use finite::{Finite, Found};
 pub(crate) use layout::{Place, Storage, TensorLayout, Value, part_range};

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::block::Scope;
 use super::training_settings::{self, Setting, TrainingSettings};
 use super::{Graph, Role, validate};
+use crate::context::Convolution;
 use crate::error::{Error, Result};
 use crate::layers::Layer;
 use crate::losses::Loss;
@@ -79,6 +80,7 @@ impl DraftRole {
 #[derive(Clone, Debug)]
 pub struct GraphBuilder {
     name: String,
+    convolution: Convolution,
     pub(super) drafts: Vec<Draft>,
     pub(super) outputs: Vec<String>,
     pub(super) settings: Vec<Setting>,
@@ -91,6 +93,7 @@ impl GraphBuilder {
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
+            convolution: Convolution::default(),
             drafts: Vec::new(),
             outputs: Vec::new(),
             refusals: Vec::new(),
@@ -218,6 +221,12 @@ impl GraphBuilder {
         self
     }
 
+    /// Says how all convolutions of the network are computed; by default [`Convolution::Auto`].
+    pub fn convolution(&mut self, convolution: Convolution) -> &mut Self {
+        self.convolution = convolution;
+        self
+    }
+
     /// Lets [`GraphBuilder::build`] refuse the network, for the given problem of the block at hand,
     /// and with the given remedy: what a [`Block`](super::Block) calls whose inputs are not those that
     /// it takes. Gives a name to hand on in place of an output.
@@ -239,6 +248,7 @@ impl GraphBuilder {
             return Err(Error::Node { node, problem, remedy });
         }
         training_settings::apply(&mut self.drafts, self.settings)?;
-        validate::validate(self.name, self.drafts, &self.outputs)
+        let graph = validate::validate(self.name, self.drafts, &self.outputs)?;
+        Ok(Graph { convolution: self.convolution, ..graph })
     }
 }

@@ -21,7 +21,7 @@ pub use parameter_settings::ParameterSettings;
 pub use training_settings::TRAINING_ATTRIBUTES;
 pub(crate) use training_settings::TrainingSettings;
 
-use crate::context::Signature;
+use crate::context::{Convolution, Signature};
 use crate::error::{Error, Result};
 use crate::layers::{Layer, ParameterKind, ParameterSpec};
 use crate::losses::Loss;
@@ -153,6 +153,7 @@ impl Parameter {
 #[derive(Clone, Debug)]
 pub struct Graph {
     pub(crate) name: String,
+    pub(crate) convolution: Convolution,
     pub(crate) nodes: Vec<Node>,
     pub(crate) parameters: Vec<Parameter>,
     pub(crate) order: Vec<NodeId>,
@@ -165,6 +166,29 @@ impl Graph {
     /// The network's name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// How its convolutions are computed, unless a plan is to compute all directly
+    /// ([`PlanOptions::convolution`](crate::plan::PlanOptions::convolution)).
+    pub fn convolution(&self) -> Convolution {
+        self.convolution
+    }
+
+    /// This graph with its convolutions computed otherwise.
+    ///
+    /// ```
+    /// use caudal::model::Model;
+    /// use caudal::plan::Convolution;
+    ///
+    /// let graph = Model::open(Some("mnist-cnn"))?.graph;
+    /// assert_eq!(graph.convolution(), Convolution::Auto);
+    /// let direct = graph.with_convolution(Convolution::Direct);
+    /// assert_eq!(direct.convolution(), Convolution::Direct);
+    /// # Ok::<(), caudal::Error>(())
+    /// ```
+    #[must_use]
+    pub fn with_convolution(&self, convolution: Convolution) -> Self {
+        Self { convolution, ..self.clone() }
     }
 
     /// All nodes, in the order in which they were added.

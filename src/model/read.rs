@@ -9,6 +9,7 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use super::blocks::{self, Outputs};
 use super::{CustomKinds, Model, TrainingConfig, kinds, manual};
+use crate::context::Convolution;
 use crate::data::{Augmentation, DataConfig, NodeColumns, augmentation};
 use crate::error::{Error, Result};
 use crate::graph::GraphBuilder;
@@ -41,6 +42,13 @@ pub(super) fn read(text: &str, origin: &str, custom: &CustomKinds) -> Result<Mod
         None => "model",
     };
     let mut builder = GraphBuilder::new(name);
+    if let Some(entry) = file.get("convolution") {
+        let value = source.string(entry, "`convolution`")?;
+        builder.convolution(Convolution::named(value).map_err(|expected| {
+            let problem = format!("`convolution` is \"{}\"", value.escape_debug());
+            source.refuse(entry.span().start, problem, expected)
+        })?);
+    }
     let mut lines = HashMap::new();
     let mut data = DataConfig::default();
     let mut augment = BTreeMap::new();

@@ -6,6 +6,7 @@ use toml::{Table, Value};
 
 use super::blocks::Content;
 use super::{CustomKinds, Model, kinds};
+use crate::context::Convolution;
 use crate::data::augmentation_value;
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Node, Role};
@@ -14,6 +15,9 @@ use crate::optimizers::Optimizer;
 pub(super) fn write(model: &Model, custom: &CustomKinds) -> Result<String> {
     let graph = &model.graph;
     let mut text = format!("name = {}\n", quoted(graph.name()));
+    if graph.convolution() != Convolution::default() {
+        line(&mut text, "convolution", &quoted(graph.convolution().name()));
+    }
     let outputs = graph.declared_outputs();
     if !outputs.is_empty() {
         line(&mut text, "outputs", &list(outputs.into_iter()));

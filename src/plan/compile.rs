@@ -51,7 +51,8 @@ pub struct PlanOptions {
     /// Lets layers write over inputs that nobody else reads, places inputs inside their concat, and
     /// keeps rows a whole number of pages apart from competing for the cache.
     pub in_place: bool,
-    /// How convolutions are computed.
+    /// How convolutions are computed: all directly, or, with [`Convolution::Auto`], as the graph says
+    /// ([`Graph::convolution`]).
     pub convolution: Convolution,
     /// Training plans: the gradient of a node's inputs goes on before that of its parameters is done.
     /// Without it, one follows the other and both are awaited, as where one backward task computes them.
@@ -131,6 +132,10 @@ impl Plan {
         optimizer: &Arc<dyn Optimizer>,
         options: PlanOptions,
     ) -> Result<Self> {
+        let options = match options.convolution {
+            Convolution::Auto => options.convolution(graph.convolution()),
+            Convolution::Direct => options,
+        };
         let refuse = |problem: &str, remedy: &str| Error::Training {
             problem: format!("graph `{}`: {problem}", graph.name()),
             remedy: remedy.to_owned(),

@@ -19,7 +19,7 @@ pub(super) fn columns() -> String {
 
 /// Times predictions of one workload, batch size after batch size.
 pub(super) fn time(bench: &Bench, workload: &str) -> Result<(), Stop> {
-    let Model { graph, training, .. } = Model::open(Some(workload))?;
+    let Model { graph, training, .. } = bench.run.open(Some(workload))?;
     let limit = Duration::from_secs_f64(bench.seconds);
     let mut network = Network::from_parts(graph, training.optimizer, bench.run.network(0)?)?;
     let workers = network.executor().workers();

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use caudal::data::Dataset;
-use caudal::model::{Model, TrainingConfig};
+use caudal::model::Model;
 use caudal::optimizers::Optimizer;
-use caudal::plan::Convolution;
+use caudal::plan::PlanOptions;
 use caudal::report::parameter_groups;
 use caudal::train::Network;
 use caudal::train::checkpoint::{self, Checkpoint, FitRecord};
@@ -25,9 +25,8 @@ impl Train {
         record: &FitRecord,
     ) -> Result<Network, Stop> {
         let network = self.run.network(record.seed)?;
-        let plan = self.run.plan().micro_batches(record.micro_batches);
         let options = network
-            .plan(plan.convolution(record.convolution))
+            .plan(PlanOptions::default().micro_batches(record.micro_batches))
             .measured_costs(!self.estimated_costs)
             .check_finite(self.check_finite == super::Switch::On);
         let optimizer = Arc::clone(&model.training.optimizer);
@@ -120,7 +119,7 @@ impl Train {
     pub(super) fn settle(
         &self,
         model: &mut Model,
-        saved: Option<&(Checkpoint, TrainingConfig)>,
+        saved: Option<&(Checkpoint, Model)>,
     ) -> Result<FitRecord, Stop> {
         let before = saved.and_then(|(checkpoint, _)| checkpoint.fit());
         let mut settling = Settling::new(self.resume.as_deref(), before);
@@ -132,19 +131,17 @@ impl Train {
         record.micro_batches =
             settling
                 .some("--micro-batches", self.micro_batches.count(), |saved| saved.micro_batches);
-        record.convolution = settling.or(
-            "--convolution",
-            self.run.convolution(),
-            |saved| saved.convolution,
-            Convolution::default(),
-        );
         self.fitting.settle(&mut settling, &mut record)?;
         self.adjust(model, saved.map(|(checkpoint, _)| checkpoint))?;
         let described = |optimizer: &Arc<dyn Optimizer>| {
             format!("{} {}", optimizer.kind(), optimizer.attributes()).replace('\n', ", ")
         };
         if let Some((_, before)) = saved {
-            let training = &model.training;
+            let [convolution, of_before] = [&*model, before].map(|it| it.graph.convolution());
+            if convolution != of_before {
+                settling.replaced("--convolution", &convolution, &of_before);
+            }
+            let (training, before) = (&model.training, &before.training);
             if training.batch_size != before.batch_size {
                 settling.replaced("--batch-size", &training.batch_size, &before.batch_size);
             }
@@ -178,19 +175,18 @@ impl Train {
         record
     }
 
-    /// The network to train, as its file or preset says, and where it was when it was saved, with what its
-    /// file says of training.
-    pub(super) fn model(&self) -> Result<(Model, Option<(Checkpoint, TrainingConfig)>), Stop> {
+    /// The network to train, as its file or preset says, and where it was when it was saved, with the model that it
+    /// then was.
+    pub(super) fn model(&self) -> Result<(Model, Option<(Checkpoint, Model)>), Stop> {
         let Some(path) = &self.resume else {
             return Ok((self.start.freeze(Model::open(self.model.as_deref())?)?, None));
         };
         let (saved, checkpoint) = checkpoint::open(path)?;
-        let training = saved.training.clone();
         let model = match &self.model {
             Some(name) => Model::open(Some(name))?,
-            None => saved,
+            None => saved.clone(),
         };
-        Ok((model, Some((checkpoint, training))))
+        Ok((model, Some((checkpoint, saved))))
     }
 
     /// Applies the options that replace what the model says.
@@ -201,6 +197,7 @@ impl Train {
             None => model.data.unfitted(),
         };
         self.dividing.set_columns(&mut model.data, resumed.is_some())?;
+        self.run.set_convolution(model);
         let training = &mut model.training;
         self.fitting.augmenting.adjust(training)?;
         if let Some(epochs) = self.epochs {

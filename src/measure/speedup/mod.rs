@@ -22,9 +22,10 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+pub use crate::context::Stage;
 pub use ideas::{Idea, ideas};
 pub use lost_time::{LostTime, lost_time};
-pub use stages::{PathTask, PhaseTime, Stage, StageTime, StageWork};
+pub use stages::{PathTask, PhaseTime, StageTime, StageWork};
 
 use crate::error::Result;
 use crate::flow::trace::{Execution, Recorder};

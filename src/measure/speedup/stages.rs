@@ -5,50 +5,13 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::longest_parts;
-use crate::context::Phase;
+use crate::context::{Phase, Stage};
 use crate::flow::trace::Execution;
 use crate::plan::Plan;
 
-/// A stage of a training step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-#[non_exhaustive]
-pub enum Stage {
-    /// Activations and losses.
-    Forward,
-    /// Gradients.
-    Backward,
-    /// Parameters move.
-    Update,
-}
-
-impl Stage {
-    const ALL: [Self; 3] = [Self::Forward, Self::Backward, Self::Update];
-
-    /// Its name in reports.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Forward => "forward",
-            Self::Backward => "backward",
-            Self::Update => "update",
-        }
-    }
-
-    /// That of a task's first step: what was fused to it counts along.
-    fn of(plan: &Plan, task: usize) -> Self {
-        match plan.task(task).phase {
-            Phase::Summarize | Phase::Combine | Phase::Forward | Phase::Regularize => Self::Forward,
-            Phase::Prepare
-            | Phase::Accumulate
-            | Phase::SummarizeGrad
-            | Phase::CombineGrad
-            | Phase::InputGrad
-            | Phase::ParamGrad
-            | Phase::GradNorm
-            | Phase::Commit => Self::Backward,
-            Phase::Update => Self::Update,
-        }
-    }
+/// That of a task's first step: what was fused to it counts along.
+fn stage_of(plan: &Plan, task: usize) -> Stage {
+    plan.task(task).phase.stage()
 }
 
 /// One stage on its own: tasks count there by their first step.
@@ -116,7 +79,7 @@ pub(super) fn path(plan: &Plan, path: &[usize], longest: &[f64]) -> Vec<PathTask
 /// Work and critical path of every stage, as if the others took no time.
 pub(super) fn alone(plan: &Plan, part_seconds: &[Vec<f64>]) -> Vec<StageWork> {
     let longest = longest_parts(part_seconds);
-    let stages: Vec<Stage> = (0..plan.task_count()).map(|task| Stage::of(plan, task)).collect();
+    let stages: Vec<Stage> = (0..plan.task_count()).map(|task| stage_of(plan, task)).collect();
     let work = |stage| {
         let own = |task: usize| stages[task] == stage;
         let costs: Vec<f64> = longest
@@ -137,7 +100,7 @@ pub(super) fn alone(plan: &Plan, part_seconds: &[Vec<f64>]) -> Vec<StageWork> {
 
 /// How long every stage took and was at work.
 pub(super) fn while_running(plan: &Plan, executions: &[Execution]) -> Vec<StageTime> {
-    let stages: Vec<Stage> = (0..plan.task_count()).map(|task| Stage::of(plan, task)).collect();
+    let stages: Vec<Stage> = (0..plan.task_count()).map(|task| stage_of(plan, task)).collect();
     let mut rows = Vec::new();
     for stage in Stage::ALL {
         let (mut span, mut busy) = (0, 0);

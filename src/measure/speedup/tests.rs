@@ -1,8 +1,9 @@
 //! Bounds, categories and switches on small networks.
 
 use super::*;
-use crate::context::Mode;
+use crate::context::{Mode, Phase};
 use crate::flow::executor;
+use crate::flow::index::TaskIndex;
 use crate::measure::{prepare, tiny_nodes};
 use crate::optimizers::{Optimizer, Sgd};
 use crate::plan::{Plan, PlanOptions};
@@ -11,6 +12,13 @@ use crate::run::Parameters;
 
 fn close(a: f64, b: f64) -> bool {
     (a - b).abs() < 1e-9
+}
+
+/// A run of a preset's training step.
+fn run_of(preset: &str, batch: usize) -> Run {
+    let model = presets::open(preset).unwrap().without_metrics().unwrap();
+    let optimizer = &model.training.optimizer;
+    prepare(&model.graph, batch, optimizer, PlanOptions::default()).unwrap()
 }
 
 #[test]
@@ -39,9 +47,7 @@ fn the_bound_lies_between_one_and_the_workers() {
 
 #[test]
 fn a_training_step_is_explained() {
-    let model = presets::open("wavefront:rows=4,columns=4").unwrap().without_metrics().unwrap();
-    let optimizer = &model.training.optimizer;
-    let mut run = prepare(&model.graph, 16, optimizer, PlanOptions::default()).unwrap();
+    let mut run = run_of("wavefront:rows=4,columns=4", 16);
     let mut executors: Vec<_> = [("sequential", 1), ("pool", 2), ("actors", 1)]
         .map(|(name, workers)| executor(name, workers, "fifo").unwrap())
         .into();
@@ -70,9 +76,7 @@ fn a_training_step_is_explained() {
 /// Two workers; everything known.
 #[test]
 fn lost_time_adds_up_on_a_schedule_made_by_hand() {
-    let model = presets::open("fan:branches=2,width=8").unwrap().without_metrics().unwrap();
-    let optimizer = &model.training.optimizer;
-    let run = prepare(&model.graph, 4, optimizer, PlanOptions::default()).unwrap();
+    let run = run_of("fan:branches=2,width=8", 4);
     let plan = run.plan();
     let mut events = Vec::new();
     // One part after another on worker 0, 90 ns each and 10 ns apart; worker 1 never wakes.
@@ -122,4 +126,23 @@ fn ideas_are_switched_off_one_at_a_time() {
     let tasks = |without: &str| ideas.iter().find(|idea| idea.without == without).unwrap().tasks;
     assert!(tasks("fusion") > tasks("nothing"));
     assert!(ideas.iter().all(|idea| idea.critical_path_ms <= idea.work_ms + 1e-9));
+}
+
+#[test]
+fn what_waits_for_no_gradient_counts_as_forward() {
+    let run = run_of("mnist-cnn", 4);
+    let plan = run.plan();
+    let seconds: Vec<Vec<f64>> =
+        (0..plan.task_count()).map(|task| vec![1e-6; plan.task(task).parts]).collect();
+    let first = |phase| (0..plan.task_count()).filter(move |&it| plan.task(it).phase == phase);
+    let [prepared, forward] = [Phase::Prepare, Phase::Forward].map(|phase| first(phase).count());
+    assert!(prepared > 0 && forward > 0, "{prepared} {forward}");
+    let stages = stages::alone(plan, &seconds);
+    let tasks = stages.iter().map(|it| (it.stage, it.tasks)).collect::<Vec<_>>();
+    assert_eq!(tasks[0], (Stage::Forward, prepared + forward));
+    // The engine's policies rank by the same stages.
+    for task in 0..plan.task_count() {
+        let stage = plan.stage(TaskIndex::new(task));
+        assert_eq!(stage, plan.task(task).phase.stage() as u8);
+    }
 }

@@ -23,6 +23,12 @@ pub(super) const FILE_KEYS: &[Key] = &[
         "list of names",
         "the layers or inputs that predictions give; default the predictions of the losses, in node order",
     ),
+    (
+        "convolution",
+        "text",
+        "how convolutions are computed: \"auto\", in fewer multiplications where shapes promise a gain, or \"direct\", all as \
+         sums of products; results differ in their last bits; default \"auto\"",
+    ),
     ("node", "list of tables", "the nodes: each begins with a line `[[node]]`; required"),
     ("train", "table", "how the model wants to be trained; default what its keys have as defaults"),
 ];

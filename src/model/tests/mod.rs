@@ -5,6 +5,7 @@ mod blocks;
 use proptest::prelude::*;
 
 use super::{Model, kinds};
+use crate::context::Convolution;
 use crate::error::Error;
 use crate::graph::{Graph, GraphBuilder};
 use crate::layers::{Dense, LAYERS, Relu, Sample};
@@ -86,7 +87,7 @@ fn describe(graph: &Graph) -> Vec<String> {
             node.name, node.role, node.inputs, node.shape, node.parameters
         )
     });
-    let whole = format!("{} {:?}", graph.name(), graph.outputs());
+    let whole = format!("{} {} {:?}", graph.name(), graph.convolution(), graph.outputs());
     nodes.chain([whole]).collect()
 }
 
@@ -164,6 +165,34 @@ fn names_weights_and_outputs_survive() {
     net.output(&relu).output(&dense);
     let graph = net.build().unwrap();
     assert_round_trip(&Model::new(graph, TrainingConfig::default()));
+}
+
+#[test]
+fn how_convolutions_are_computed_goes_round() {
+    assert_eq!(read(TWO_BRANCH).unwrap().graph.convolution(), Convolution::Auto);
+    assert!(!read(TWO_BRANCH).unwrap().to_toml().unwrap().contains("convolution"));
+    let said = |value: &str| TWO_BRANCH.replacen("outputs", &format!("{value}\noutputs"), 1);
+    let model = read(&said("convolution = 'direct'")).unwrap();
+    assert_eq!(model.graph.convolution(), Convolution::Direct);
+    assert_round_trip(&model);
+    assert_round_trip(&read(&said("convolution = \"auto\"")).unwrap());
+    // What is made of the graph keeps it.
+    for graph in [
+        model.without_metrics().unwrap().graph.for_prediction().unwrap(),
+        model.graph.with_frozen(&["stem"]).unwrap(),
+        model.graph.edit().build().unwrap(),
+    ] {
+        assert_eq!(graph.convolution(), Convolution::Direct);
+    }
+    let auto = model.graph.with_convolution(Convolution::Auto);
+    assert_eq!(describe(&auto), describe(&read(TWO_BRANCH).unwrap().graph));
+    for (value, expected) in [
+        ("'fft'", "m.toml:3: `convolution` is \"fft\"; expected auto or direct"),
+        ("true", "m.toml:3: `convolution` is of type boolean, not a string; write it in quotes"),
+    ] {
+        let message = read(&said(&format!("convolution = {value}"))).unwrap_err().to_string();
+        assert!(message.starts_with(expected), "{message}");
+    }
 }
 
 #[test]

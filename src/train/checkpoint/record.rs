@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::plan::Convolution;
 use crate::setters::setters;
 
 /// How a training goes through its data and when it ends: what [`Network::save_fit`] keeps in the file
@@ -37,8 +36,6 @@ pub struct FitRecord {
     pub max_validation_batches: Option<usize>,
     /// Into how many micro-batches a batch is divided.
     pub micro_batches: Option<usize>,
-    /// How convolutions were computed.
-    pub convolution: Convolution,
     /// The loss or metric that early stopping and the best checkpoint go by.
     pub watch: String,
     /// Epochs without improvement after which training ends.
@@ -62,7 +59,6 @@ impl FitRecord {
         max_batches: impl Into<Option<usize>>,
         max_validation_batches: impl Into<Option<usize>>,
         micro_batches: impl Into<Option<usize>>,
-        convolution: Convolution,
         watch: impl Into<String>,
         patience: impl Into<Option<usize>>,
         restore_best: bool,
