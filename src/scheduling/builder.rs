@@ -135,11 +135,6 @@ impl WeightedGraphBuilder {
         self.tasks.len()
     }
 
-    /// A task that was added.
-    pub(super) fn task_mut(&mut self, number: usize) -> &mut WeightedTask {
-        &mut self.tasks[number]
-    }
-
     /// Lets the task number `to` wait for the task number `from`.
     ///
     /// # Errors

@@ -22,7 +22,24 @@ pub struct Metrics {
     /// Bytes that went from one worker to another.
     pub bytes_moved: f64,
     /// Edges between tasks on different workers.
-    pub messages: usize,
+    pub messages: f64,
+}
+
+impl Metrics {
+    /// The means of several; not a number for none.
+    pub(super) fn mean(all: &[Self]) -> Self {
+        let mean =
+            |number: fn(&Self) -> f64| all.iter().map(number).sum::<f64>() / all.len() as f64;
+        Self {
+            makespan: mean(|it| it.makespan),
+            slr: mean(|it| it.slr),
+            speedup: mean(|it| it.speedup),
+            efficiency: mean(|it| it.efficiency),
+            utilisation: mean(|it| it.utilisation),
+            bytes_moved: mean(|it| it.bytes_moved),
+            messages: mean(|it| it.messages),
+        }
+    }
 }
 
 impl Schedule {
@@ -44,8 +61,8 @@ impl Schedule {
             placements.iter().map(|it| (it.finish - it.start) * it.workers().count() as f64).sum();
         let apart = graph.edges().iter();
         let apart = apart.filter(|it| placements[it.from].worker != placements[it.to].worker);
-        let (messages, bytes_moved) = apart.fold((0, 0.0), |(messages, bytes), edge| {
-            (messages + 1, bytes + edge.communication.bytes())
+        let (messages, bytes_moved) = apart.fold((0.0, 0.0), |(messages, bytes), edge| {
+            (messages + 1.0, bytes + edge.communication.bytes())
         });
         // Tasks that all take nothing are done at once, by whatever schedule.
         let over = |one: f64, other: f64| if one == other { 1.0 } else { one / other };

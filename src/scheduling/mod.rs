@@ -27,21 +27,34 @@
 //! # Ok::<(), caudal::Error>(())
 //! ```
 
+mod bounds;
 mod builder;
+mod comparison;
+mod drawn;
+mod dynamic;
 pub mod formats;
 mod graph;
 mod instance;
 mod metrics;
+mod optimum;
 mod partial;
 mod platform;
+mod platform_file;
 mod policies;
 mod ready;
 mod schedule;
 
+pub use bounds::Bounds;
 pub use builder::WeightedGraphBuilder;
+pub use comparison::{
+    Comparison, ComparisonOptions, ComparisonRow, OptimumFound, all_policies, check_policies,
+    compare,
+};
+pub use dynamic::run_policy;
 pub use graph::{Communication, WeightedEdge, WeightedGraph, WeightedTask};
 pub use instance::Instance;
 pub use metrics::Metrics;
+pub use optimum::{MOST_OPTIMAL_TASKS, Optimum, optimum};
 pub use partial::PartialSchedule;
 pub use platform::{Link, Platform};
 pub use policies::{
@@ -53,7 +66,7 @@ pub use schedule::{Placement, Schedule};
 /// The most workers of a platform.
 pub const MOST_WORKERS: usize = 1024;
 
-/// The most tasks of a graph, and the most edges.
+/// The most tasks of a graph.
 pub const MOST_TASKS: usize = 1_000_000;
 /// The most edges of a graph.
 pub const MOST_EDGES: usize = 10_000_000;

@@ -169,9 +169,9 @@ mod tests {
         let schedule = partial.finish().unwrap();
         schedule.check(&instance).unwrap();
         let metrics = schedule.metrics(&instance);
-        assert_eq!((metrics.makespan, metrics.messages, metrics.bytes_moved), (20.5, 1, 0.0));
+        assert_eq!((metrics.makespan, metrics.messages, metrics.bytes_moved), (20.5, 1.0, 0.0));
         assert_eq!(metrics.utilisation, (1.0 + 0.5 + 2.0 + 1.5 + 2.0 + 0.5) / 41.0);
-        assert_eq!(metrics.speedup, 11.0 / 2.0 / 20.5);
+        assert_eq!(metrics.speedup, 12.0 / 2.0 / 20.5);
         assert_eq!(metrics.slr, 20.5 / 2.0, "the longest task at the best speed");
     }
 }

@@ -161,7 +161,10 @@ impl Platform {
             }
         }
         let pairs = (count * count.saturating_sub(1)).max(1) as f64;
-        self.mean = (latency / pairs, inverse / pairs);
+        self.mean = match &self.links {
+            Links::Clique(link) if count > 1 => (link.latency, 1.0 / link.bandwidth),
+            _ => (latency / pairs, inverse / pairs),
+        };
         Ok(self)
     }
 

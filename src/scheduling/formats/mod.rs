@@ -2,7 +2,10 @@
 //!
 //! To add a format, write one file that holds everything about it, its `SPEC` included, and add two lines here.
 
+mod dot;
+mod stg;
 mod toml;
+mod wfformat;
 
 use std::fs::File;
 use std::io::Read;
@@ -34,7 +37,7 @@ pub struct FormatSpec {
 }
 
 /// Every format.
-pub const FORMATS: &[&FormatSpec] = &[&toml::SPEC];
+pub const FORMATS: &[&FormatSpec] = &[&dot::SPEC, &stg::SPEC, &toml::SPEC, &wfformat::SPEC];
 
 /// Reads a file of a task graph in any format of the table, found by its ending and its contents.
 ///
@@ -45,16 +48,26 @@ pub fn read(path: impl AsRef<Path>) -> Result<WeightedGraph> {
     let origin = path.display().to_string();
     let spec = by_ending(path)?;
     let text = text_of(path)?;
-    let like = spec.iter().find(|spec| (spec.is)(&text)).or(spec.first());
-    match like {
-        Some(spec) => (spec.read)(&text, &origin),
-        None => Err(refuse(origin, "it is in no known format", remedy())),
+    if let Some(spec) = spec.iter().find(|spec| (spec.is)(&text)) {
+        return (spec.read)(&text, &origin);
     }
+    let problem = format!("it is no graph of tasks in the format {}", spec[0].name);
+    Err(refuse(origin, problem, format!("write it as {} has it", spec[0].source)))
 }
 
-/// Whether a file is named as those of a format are.
-pub fn is_named_so(path: impl AsRef<Path>) -> bool {
-    by_ending(path.as_ref()).is_ok()
+/// The line of a text at which a byte stands.
+pub(super) fn line_at(text: &str, byte: usize) -> usize {
+    1 + text.get(..byte).unwrap_or(text).matches('\n').count()
+}
+
+/// Whether a file is there, named as those of a format are and looks like one of them. Model files, which end in
+/// `.toml` as well, do not.
+pub fn is_task_graph(path: impl AsRef<Path>) -> bool {
+    let path = path.as_ref();
+    let looks = |specs: Vec<&FormatSpec>| {
+        text_of(path).is_ok_and(|text| specs.iter().any(|spec| (spec.is)(&text)))
+    };
+    by_ending(path).is_ok_and(looks)
 }
 
 /// A graph as the text of a file of this name.
@@ -105,10 +118,8 @@ pub(super) fn text_of(path: &Path) -> Result<String> {
     // What grows meanwhile is not followed.
     file.take(about.len()).read_to_end(&mut bytes).map_err(io)?;
     String::from_utf8(bytes).map_err(|error| {
-        let line = 1 + error.as_bytes()[..error.utf8_error().valid_up_to()]
-            .iter()
-            .filter(|&&byte| byte == b'\n')
-            .count();
+        let valid = error.utf8_error().valid_up_to();
+        let line = line_at(&String::from_utf8_lossy(&error.as_bytes()[..valid]), valid);
         let origin = format!("{}, line {line}", path.display());
         refuse(origin, "it is no text in UTF-8", "write it as UTF-8")
     })

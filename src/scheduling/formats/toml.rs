@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
-use super::FormatSpec;
+use super::{FormatSpec, line_at};
 use crate::data::refuse;
 use crate::error::Result;
 use crate::scheduling::{Communication, WeightedGraph, WeightedTask};
@@ -62,10 +62,8 @@ struct Edge {
 }
 
 fn read(text: &str, origin: &str) -> Result<WeightedGraph> {
-    let line_of =
-        |byte: usize| 1 + text.as_bytes()[..byte].iter().filter(|&&it| it == b'\n').count();
     let file: FileOfGraph = toml::from_str(text).map_err(|error| {
-        let line = error.span().map_or(1, |span| line_of(span.start));
+        let line = error.span().map_or(1, |span| line_at(text, span.start));
         let remedy = "write tables [[task]] with name and cost, and [[edge]] with from and to";
         refuse(format!("{origin}, line {line}"), error.message(), remedy)
     })?;
@@ -121,8 +119,7 @@ struct Lines<'t> {
 
 impl Lines<'_> {
     fn of(&mut self, byte: usize) -> usize {
-        let passed = &self.text.as_bytes()[self.byte.min(byte)..byte];
-        self.line += passed.iter().filter(|&&it| it == b'\n').count();
+        self.line += self.text.get(self.byte..byte).unwrap_or_default().matches('\n').count();
         self.byte = byte.max(self.byte);
         self.line
     }

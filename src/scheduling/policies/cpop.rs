@@ -35,7 +35,9 @@ impl StaticPolicy for Cpop {
             upward.iter().zip(&downward).map(|(up, down)| up + down).collect();
         let mut is_critical = vec![false; graph.task_count()];
         let path = critical_path(graph, &priorities);
-        path.iter().for_each(|&task| is_critical[task] = true);
+        for &task in &path {
+            is_critical[task] = true;
+        }
         let takes = |worker| path.iter().map(|&task| instance.seconds(task, worker)).sum::<f64>();
         let sums: Vec<f64> = (0..instance.workers()).map(takes).collect();
         let best =
