@@ -1,4 +1,8 @@
-//! Graphs of tasks on machines: policies that plan ahead, beside what the literature says of them.
+//! Graphs of tasks on machines: policies, beside what the literature says of them, bounds and optima.
+
+mod commands;
+mod optima;
+mod running;
 
 use caudal::scheduling::{
     Communication, Instance, Platform, STATIC_POLICIES, Schedule, WeightedGraph, WeightedTask,
