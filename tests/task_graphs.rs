@@ -66,6 +66,21 @@ fn policies_are_ordered_by_name_and_named_so() {
     assert!(error.contains("did you mean `heft`?"), "{error}");
 }
 
+#[test]
+fn the_page_has_every_policy_and_format() {
+    let page = include_str!("../docs/task-graphs.md");
+    for spec in STATIC_POLICIES {
+        let row = format!("| `{}` | {} |", spec.name, spec.summary);
+        assert!(page.contains(&row), "docs/task-graphs.md lacks {row}");
+    }
+    let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| ")).collect();
+    for spec in formats::FORMATS {
+        let of_format =
+            |row: &&&str| spec.endings.iter().all(|ending| row.contains(&format!("`.{ending}`")));
+        assert_eq!(rows.iter().filter(of_format).count(), 1, "{}", spec.name);
+    }
+}
+
 /// A number from 0 up to 1 that follows from a key.
 fn drawn(key: u64) -> f64 {
     let mut x = key.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
