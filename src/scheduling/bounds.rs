@@ -201,7 +201,11 @@ fn fernandez_bussell(instance: &Instance<'_>, times: &EarliestTimes) -> f64 {
         points.sort_by(f64::total_cmp);
         points.dedup();
         let every = points.len().div_ceil(most).max(1);
-        points.into_iter().step_by(every).collect::<Vec<f64>>()
+        // The first and the last are always among them, so that the whole is looked at.
+        let last = points.last().copied();
+        let mut points: Vec<f64> = points.into_iter().step_by(every).collect();
+        points.extend(last.filter(|last| points.last() != Some(last)));
+        points
     };
     let begins = points(|it| [it.start, it.end - it.takes]);
     let ends = points(|it| [it.end, it.start + it.takes]);
@@ -260,6 +264,20 @@ mod tests {
         assert_eq!(bounds(&fork(1.0), &four).communication, 7.0);
         assert_eq!(bounds(&fork(100.0), &four).communication, 14.0);
         assert_eq!(bounds(&fork(100.0), &four).critical_path, 6.0);
+    }
+
+    #[test]
+    fn of_large_graphs_the_whole_span_is_looked_at() {
+        let mut graph = WeightedGraph::builder("large");
+        for number in 0..3000 {
+            let cost = 1.0 + (number % 7) as f64;
+            graph.task(WeightedTask::new(number.to_string(), cost)).unwrap();
+        }
+        for number in 0..2990 {
+            graph.edge(number, number + 10, Communication::Bytes(0.0)).unwrap();
+        }
+        let found = bounds(&graph.build().unwrap(), &Platform::equal(3).unwrap());
+        assert!(found.fernandez_bussell >= found.work - 1e-9, "{found:?}");
     }
 
     #[test]
