@@ -27,6 +27,7 @@ mod random;
 pub mod regularizers;
 pub mod report;
 pub mod run;
+pub mod scheduling;
 mod setters;
 pub mod simulator;
 pub mod statistics;

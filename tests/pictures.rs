@@ -240,12 +240,12 @@ fn the_pictures_of_the_documents_are_whole_and_those_that_can_be_are_up_to_date(
 }
 
 #[test]
-fn the_program_draws_tasks_as_svg_alone() {
+fn the_program_draws_tasks_as_svg() {
     let folder = tempfile::tempdir().unwrap();
     let draw = ["graph", "article-dag", "--tasks", "--batch", "8", "--out"];
     let file = path(&folder, "tasks.svg");
     told(&[&draw[..], &[&file]].concat());
     assert_eq!(std::fs::read_to_string(file).unwrap(), tasks(&plan("article-dag")));
-    let (_, problem) = refused(&[&draw[..], &["tasks.dot"]].concat());
-    assert!(problem.contains("tasks are drawn as .svg"), "{problem}");
+    let (_, problem) = refused(&[&draw[..], &["tasks.png"]].concat());
+    assert!(problem.contains("tasks as .svg"), "{problem}");
 }

@@ -55,6 +55,7 @@ mod support_graphs;
 mod surface;
 mod sweeps;
 mod tables;
+mod task_graphs;
 mod topology;
 mod transfer;
 mod watchdog;

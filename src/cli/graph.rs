@@ -9,29 +9,36 @@ use caudal::model::Model;
 use caudal::optimizers::Optimizer;
 use caudal::plan::{Plan, PlanOptions};
 use caudal::report::{dot, svg, tasks};
+use caudal::scheduling::formats;
 use clap::Args;
 
 use super::Stop;
 use super::output::{line, write_file};
 use super::outputs::Outputs;
+use super::schedule::step;
 
 /// Draws a graph with its optimizer.
 type Drawing = fn(&Graph, Option<&dyn Optimizer>) -> String;
 
 /// Draws the network's graph, as a picture or for Graphviz, or writes it as a model file.
+///
+/// Or writes the tasks of one training step, with estimated costs and the bytes that they exchange, as a task graph that
+/// others can read: a standard task graph (.stg), a WfCommons workflow (.json), and, with --tasks, a digraph with weights
+/// (.dot) or Caudal's own format (.toml). `caudal schedule` reads them all.
 #[derive(Debug, Args)]
 pub(super) struct Draw {
     /// A preset's name, a .toml file or a saved .safetensors file [default: the default preset]
     #[arg(value_name = "MODEL")]
     model: Option<String>,
-    /// Where to write it: a file that ends in .svg, .dot or .toml, or - for .dot on standard output
+    /// Where to write it: a file that ends in .svg, .dot or .toml, or - for .dot on standard output; .stg and .json hold
+    /// the tasks
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// Draw the tasks that one training step becomes, in place of the network; only as .svg
+    /// The tasks that one training step becomes, in place of the network: drawn as .svg, or written with their costs
     #[arg(long)]
     tasks: bool,
     /// Items in a batch of that step [default: the model's]
-    #[arg(long, value_name = "N", requires = "tasks")]
+    #[arg(long, value_name = "N")]
     batch: Option<NonZeroUsize>,
 }
 
@@ -39,27 +46,42 @@ impl Draw {
     pub(super) fn run(self) -> Result<(), Stop> {
         let to_output = self.out.as_os_str() == "-";
         let ending = self.out.extension().and_then(|ending| ending.to_str());
+        let is_task_graph = match ending {
+            Some("stg" | "json") => true,
+            Some("dot" | "toml") => self.tasks,
+            _ => false,
+        };
         let drawing: Option<Drawing> = match ending {
             _ if to_output => Some(dot),
+            _ if is_task_graph => None,
             Some("dot") => Some(dot),
             Some("svg") => Some(svg),
             Some("toml") => None,
             _ => {
-                let problem = "graphs are written as .svg, .dot or .toml; name such a file, or - for \
-                               .dot on standard output";
+                let problem = "graphs are written as .svg, .dot or .toml, tasks as .svg, .stg, .json, .dot or .toml; \
+                               name such a file, or - for .dot on standard output";
                 return Err(Stop::Usage(format!("{}: {problem}", self.out.display())));
             }
         };
-        if self.tasks && ending != Some("svg") {
-            let problem = "tasks are drawn as .svg; name such a file";
+        let draws_tasks = self.tasks && ending == Some("svg");
+        if self.tasks && !is_task_graph && !draws_tasks {
+            let problem = "tasks are written as .svg, .stg, .json, .dot or .toml; name such a file";
             return Err(Stop::Usage(format!("{}: {problem}", self.out.display())));
+        }
+        if self.batch.is_some() && !is_task_graph && !draws_tasks {
+            let problem = "--batch is for the tasks of a training step; add --tasks";
+            return Err(Stop::Usage(problem.to_owned()));
         }
         let out = (!to_output).then_some(&self.out);
         let model = self.model.as_deref().map(Path::new);
         Outputs::default().reads("MODEL", model).writes("--out", out).check()?;
         let model = Model::open(self.model.as_deref())?;
-        if self.tasks {
-            let batch = self.batch.map_or(model.training.batch_size, NonZeroUsize::get);
+        let batch = self.batch.map_or(model.training.batch_size, NonZeroUsize::get);
+        if is_task_graph {
+            let graph = step(&model.without_metrics()?, batch)?;
+            return write_file(&self.out, &formats::write(&graph, &self.out)?);
+        }
+        if draws_tasks {
             let optimizer = &model.training.optimizer;
             let options = PlanOptions::default();
             let plan = Plan::compile(&model.graph, Mode::Training, batch, optimizer, options)?;

@@ -35,6 +35,14 @@ pub(super) const MACHINE: &str = "a part, a message, a passage through the queue
     work for each; from worker to worker: a handover, when one reads what another wrote last; parks: sleeps after \
     looking for work that long";
 
+/// Of the table of schedules.
+pub(super) const SCHEDULES: &str = "makespan: until the last task ends; ±: half of the 95 % confidence interval of \
+    its mean; SLR: over the longest way through the tasks, each where it is fastest, without messages; speedup: over \
+    all tasks on the one worker that is best at that; efficiency: speedup / workers; used: share of the workers' time \
+    in which they run tasks; moved: between workers; over best: makespan over the optimum where that is proven, \
+    otherwise over the largest bound; T1 / P: all work over all workers; T∞: the longest way; with messages: T∞ where \
+    tasks share a worker or wait for a message (docs/task-graphs.md)";
+
 /// Of the tables of cores.
 pub(super) const TOPOLOGY: &str = "group: cores that share a last-level cache; physical: cores that compute on their \
     own; siblings: cores of one physical core; node: of memory (NUMA); speed: over the fastest core's; allowed: to this \

@@ -26,6 +26,7 @@ mod record_replay;
 mod report;
 mod results;
 mod resume;
+mod schedule;
 mod simulate;
 mod speedup;
 mod start;
@@ -68,6 +69,7 @@ enum Command {
     Bench(bench::Bench),
     Overhead(overhead::Overhead),
     Simulate(simulate::Simulate),
+    Schedule(Box<schedule::Schedules>),
     Speedup(speedup::Speedup),
     Topology(topology::Show),
     Graph(graph::Draw),
@@ -163,6 +165,7 @@ fn run(command: Command) -> Result<(), Stop> {
         Command::Bench(bench) => bench.run(),
         Command::Overhead(overhead) => overhead.run(),
         Command::Simulate(simulate) => simulate.run(),
+        Command::Schedule(schedules) => schedules.run(),
         Command::Speedup(speedup) => speedup.run(),
         Command::Topology(show) => show.run(),
         Command::Graph(graph) => graph.run(),

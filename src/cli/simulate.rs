@@ -79,7 +79,7 @@ fn seconds(text: &str) -> Result<f64, String> {
     }
 }
 
-fn speed(text: &str) -> Result<f64, String> {
+pub(super) fn speed(text: &str) -> Result<f64, String> {
     let speed: f64 = text.parse().map_err(|_| "expected a number".to_owned())?;
     if (1e-3..=1e3).contains(&speed) { Ok(speed) } else { Err("expected 0.001 to 1000".to_owned()) }
 }

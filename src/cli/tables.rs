@@ -11,6 +11,7 @@ use caudal::metrics::METRICS;
 use caudal::optimizers::OPTIMIZERS;
 use caudal::presets::{Argument, PRESETS};
 use caudal::regularizers::REGULARIZERS;
+use caudal::scheduling::STATIC_POLICIES;
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -129,16 +130,27 @@ impl List {
     }
 
     pub(super) fn policies(&self) -> Result<(), Stop> {
-        let rows = POLICIES.iter().map(|spec| Row {
+        let arguments = |arguments: &[(&'static str, &'static str)]| {
+            arguments.iter().map(|&(name, meaning)| (name, meaning.to_owned())).collect()
+        };
+        let pool = POLICIES.iter().map(|spec| Row {
             name: spec.name,
             summary: spec.summary,
-            attributes: spec
-                .arguments
-                .iter()
-                .map(|&(name, meaning)| (name, meaning.to_owned()))
-                .collect(),
+            attributes: arguments(spec.arguments),
         });
-        self.print("policies", rows)
+        let ahead = STATIC_POLICIES.iter().map(|spec| Row {
+            name: spec.name,
+            summary: spec.summary,
+            attributes: arguments(spec.arguments),
+        });
+        if self.json {
+            let [pool, ahead]: [Value; 2] =
+                [pool.map(|row| row.json()).collect(), ahead.map(|row| row.json()).collect()];
+            return line(json!({ "policies": pool, "static_policies": ahead }).to_string());
+        }
+        self.print("policies", pool)?;
+        line("policies that plan ahead, for `caudal schedule`, which takes those above as well")?;
+        self.print("static_policies", ahead)
     }
 
     pub(super) fn executors(&self) -> Result<(), Stop> {

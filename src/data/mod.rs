@@ -77,7 +77,11 @@ const MAX_VALUES: usize = 1 << 34;
 const MAX_CLASSES: usize = 1 << 24;
 
 /// An [`Error::Data`]. Files may hold what a terminal obeys: none of it reaches a message.
-fn refuse(origin: impl Display, problem: impl Into<String>, remedy: impl Into<String>) -> Error {
+pub(crate) fn refuse(
+    origin: impl Display,
+    problem: impl Into<String>,
+    remedy: impl Into<String>,
+) -> Error {
     Error::Data {
         origin: escaped(&origin.to_string()),
         problem: escaped(&problem.into()),

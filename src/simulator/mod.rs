@@ -10,6 +10,7 @@ mod buffers;
 pub mod calibration;
 mod costs;
 mod engine;
+mod export;
 mod least_squares;
 mod machine;
 mod measurement;
@@ -20,6 +21,7 @@ pub mod validation;
 mod workload;
 
 pub use costs::{PartCost, PartCosts};
+pub use export::weighted_graph;
 pub use machine::{Machine, Overhead, Slowdown};
 pub use measurement::{Measurement, StepTimes};
 pub use sittings::{Sittings, Subject};

@@ -124,11 +124,7 @@ impl Traffic {
             let parts = self.parts(writer);
             let each = read.bytes / f64::from(parts);
             for number in 0..parts {
-                let share = match read.share {
-                    Share::All => 1.0,
-                    Share::Slice => 1.0 / f64::from(self.parts(task)),
-                    Share::Same => common(&self.extent(writer, number), &self.extent(task, part)),
-                };
+                let share = self.share(read, number, task, part);
                 if share > 0.0 && copies.read(self.first[writer] + number as usize, worker) {
                     fetched.parts += 1.0;
                     let bytes =
@@ -138,6 +134,25 @@ impl Traffic {
             }
         }
         fetched
+    }
+
+    /// The bytes that a part reads, in this step, of what another wrote.
+    pub(super) fn bytes_between(&self, from: (TaskIndex, u32), to: (TaskIndex, u32)) -> f64 {
+        let ((writer, number), (task, part)) = (from, to);
+        let each = |read: &Read| {
+            read.bytes / f64::from(self.parts(writer)) * self.share(read, number, task, part)
+        };
+        let reads = self.reads[task].iter();
+        reads.filter(|read| read.writer == writer && !read.weights).map(each).sum()
+    }
+
+    /// Which share of the bytes of a writer's part a part reads.
+    fn share(&self, read: &Read, number: u32, task: TaskIndex, part: u32) -> f64 {
+        match read.share {
+            Share::All => 1.0,
+            Share::Slice => 1.0 / f64::from(self.parts(task)),
+            Share::Same => common(&self.extent(read.writer, number), &self.extent(task, part)),
+        }
     }
 
     /// `worker` alone holds what the part wrote. Gives the bytes that others held before, in the places

@@ -6,6 +6,7 @@
 mod chunks;
 mod critical_path;
 mod fifo;
+mod gaps;
 mod homes;
 mod lifo;
 mod memory;
@@ -23,6 +24,7 @@ use parking_lot::RwLock;
 
 pub use critical_path::CriticalPath;
 pub use fifo::Fifo;
+pub(crate) use gaps::Gaps;
 pub use lifo::Lifo;
 pub use memory::Memory;
 pub use random::Random;

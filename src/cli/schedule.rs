@@ -1,0 +1,276 @@
+//! `caudal schedule`: anybody's task graphs on anybody's machines.
+
+mod tables;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use caudal::context::Mode;
+use caudal::model::Model;
+use caudal::plan::{Plan, PlanOptions};
+use caudal::report::{Page, gantt};
+use caudal::scheduling::{
+    Comparison, ComparisonOptions, Instance, Link, MOST_WORKERS, Platform, Schedule, WeightedGraph,
+    all_policies, check_policies, compare, formats,
+};
+use caudal::simulator::{PartCosts, weighted_graph};
+use clap::Args;
+use serde_json::json;
+
+use self::tables::{CSV_HEADER, csv_rows, figures, rows};
+use super::output::{line, write_file};
+use super::outputs::Outputs;
+use super::simulate::speed;
+use super::{Stop, legends};
+
+/// Schedules task graphs on virtual machines by policies of the literature and of the pool, and tells what the schedules
+/// are worth.
+///
+/// A FILE is a standard task graph (.stg), a WfCommons workflow (.json), a digraph of Graphviz with weights (.dot, .gv),
+/// a graph in Caudal's own format (.toml), or a MODEL, of which the tasks of one training step are taken, with estimated
+/// costs. Messages between workers take what the links of the machine take, or the time that the file gives; without
+/// --machine, --latency or --bandwidth, bytes take no time. Policies that plan ahead are those of `caudal policies`'
+/// second table; those of the first decide while tasks run. For every machine: bounds that no schedule gets below, the
+/// optimum by branch and bound for up to 30 tasks, and a row for each policy. docs/task-graphs.md describes formats,
+/// machines and policies.
+#[derive(Debug, Args)]
+pub(super) struct Schedules {
+    /// Files of task graphs, or models
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<String>,
+    /// A machine as a file: workers with speeds, and links
+    #[arg(long, value_name = "FILE.toml", conflicts_with_all = ["workers", "speeds", "latency", "bandwidth"])]
+    machine: Option<PathBuf>,
+    /// Numbers of equal workers [default: 1,2,4, or, of files with costs by worker, as many as have costs]
+    #[arg(long, value_name = "N,…", value_delimiter = ',',
+        value_parser = clap::value_parser!(u16).range(1..=MOST_WORKERS as i64))]
+    workers: Vec<u16>,
+    /// A machine whose workers are so many times as fast as one of speed 1, in place of --workers
+    #[arg(long, value_name = "X,…", value_delimiter = ',', conflicts_with = "workers",
+        value_parser = speed)]
+    speeds: Option<Vec<f64>>,
+    /// Seconds that a message between two workers takes at least
+    #[arg(long, value_name = "S", default_value_t = 0.0)]
+    latency: f64,
+    /// Bytes a second that pass between two workers [default: any number]
+    #[arg(long, value_name = "B")]
+    bandwidth: Option<f64>,
+    /// Policies, with arguments as in random:7, or all (see `caudal policies`)
+    #[arg(
+        long,
+        value_name = "NAME,…",
+        value_delimiter = ',',
+        default_value = "heft,cpop,critical-path,fifo,lifo,steal"
+    )]
+    policies: Vec<String>,
+    /// Draws the costs of tasks N times by chance, tries every policy with each, and tells means with their 95 %
+    /// confidence intervals
+    #[arg(long, value_name = "N", default_value_t = 0,
+        value_parser = clap::value_parser!(u32).range(0..=100_000))]
+    seeds: u32,
+    /// The standard deviation of what a task takes, over its mean, with --seeds
+    #[arg(long, value_name = "X", default_value_t = 0.1, value_parser = deviation, requires = "seeds")]
+    deviation: f64,
+    /// How long the optimum of a graph on a machine is sought; 0 for not at all
+    #[arg(long, value_name = "S", default_value_t = 5.0, value_parser = super::bench::seconds)]
+    time_limit: f64,
+    /// Prints CSV: a row for every graph, machine and policy
+    #[arg(long)]
+    csv: bool,
+    /// Draws the schedules as Gantt charts: of one graph, machine and policy as FILE.svg, of all as FILE.html
+    #[arg(long, value_name = "FILE")]
+    gantt: Option<PathBuf>,
+    /// Ends with one JSON object on a line
+    #[arg(long, conflicts_with = "csv")]
+    json: bool,
+}
+
+fn deviation(text: &str) -> Result<f64, String> {
+    let number: f64 = text.parse().map_err(|_| "expected a number".to_owned())?;
+    if (0.0..=10.0).contains(&number) { Ok(number) } else { Err("expected 0 to 10".to_owned()) }
+}
+
+/// A comparison, and what its charts need.
+struct Case {
+    file: String,
+    graph: usize,
+    platform: Platform,
+    comparison: Comparison,
+}
+
+impl Schedules {
+    pub(super) fn run(self) -> Result<(), Stop> {
+        let policies: Vec<String> = if self.policies.iter().any(|name| name == "all") {
+            all_policies().into_iter().map(str::to_owned).collect()
+        } else {
+            self.policies.clone()
+        };
+        self.check_outputs()?;
+        let machine = self.machine.as_ref().map(Platform::read).transpose()?;
+        let options = ComparisonOptions::default()
+            .seeds(self.seeds)
+            .deviation(self.deviation)
+            .time_limit(Duration::from_secs_f64(self.time_limit));
+        let graphs: Vec<WeightedGraph> =
+            self.files.iter().map(|file| open(file)).collect::<Result<_, Stop>>()?;
+        check_policies(&policies)?;
+        let machines: Vec<(usize, Platform)> = self.machines(machine.as_ref(), &graphs)?;
+        let charts = machines.len() * policies.len();
+        if self.gantt.as_ref().is_some_and(|path| is_svg(path)) && charts > 1 {
+            let problem = format!("there are {charts} charts, and an .svg file holds one");
+            let remedy = "name one FILE, one of --workers and one of --policies, or an .html file";
+            return Err(Stop::Usage(format!("--gantt: {problem}; {remedy}")));
+        }
+        let (mut cases, mut described) = (Vec::new(), None);
+        if self.csv {
+            line(CSV_HEADER)?;
+        }
+        for (number, platform) in machines {
+            let (file, graph) = (&self.files[number], &graphs[number]);
+            if !self.csv && described.replace(number) != Some(number) {
+                line(tables::description(file, graph))?;
+            }
+            let comparison = compare(graph, &platform, &policies, &options)?;
+            let shown = if self.csv { csv_rows(file, &comparison)? } else { rows(&comparison) };
+            shown.iter().try_for_each(line)?;
+            cases.push(Case { file: file.clone(), graph: number, platform, comparison });
+        }
+        if !self.csv {
+            legends::lines(legends::SCHEDULES).into_iter().try_for_each(line)?;
+        }
+        self.draw(&graphs, &cases)?;
+        if self.json {
+            let cases = cases.iter().map(|case| {
+                let mut object = json!(case.comparison);
+                object["file"] = json!(case.file);
+                object
+            });
+            line(json!({ "schedules": cases.collect::<Vec<_>>() }).to_string())?;
+        }
+        Ok(())
+    }
+
+    /// Refuses charts that could not be written, before the work.
+    fn check_outputs(&self) -> Result<(), Stop> {
+        let mut outputs = Outputs::default().writes("--gantt", self.gantt.as_ref());
+        for file in &self.files {
+            outputs = outputs.reads("FILE", Some(Path::new(file)));
+        }
+        outputs.reads("--machine", self.machine.as_deref()).check()?;
+        let ending = self.gantt.as_ref().map(|path| path.extension().and_then(|it| it.to_str()));
+        match ending {
+            None | Some(Some("svg" | "html")) => Ok(()),
+            _ => {
+                let problem = "charts are written as .svg or .html; name such a file";
+                Err(Stop::Usage(format!("--gantt: {problem}")))
+            }
+        }
+    }
+
+    /// The number of each graph with each machine that it is tried on; all of them fit.
+    fn machines(
+        &self,
+        machine: Option<&Platform>,
+        graphs: &[WeightedGraph],
+    ) -> Result<Vec<(usize, Platform)>, Stop> {
+        let mut machines = Vec::new();
+        for (number, graph) in graphs.iter().enumerate() {
+            for platform in self.platforms(machine, graph)? {
+                Instance::new(graph, &platform)?;
+                machines.push((number, platform));
+            }
+        }
+        Ok(machines)
+    }
+
+    /// The machines that a graph is tried on.
+    fn platforms(
+        &self,
+        machine: Option<&Platform>,
+        graph: &WeightedGraph,
+    ) -> Result<Vec<Platform>, Stop> {
+        if let Some(machine) = machine {
+            return Ok(vec![machine.clone()]);
+        }
+        let link = Link::new(self.latency, self.bandwidth.unwrap_or(f64::INFINITY));
+        if let Some(speeds) = &self.speeds {
+            return Ok(vec![Platform::with_speeds(speeds.clone())?.clique(link)?]);
+        }
+        let counts: Vec<usize> = match (self.workers.as_slice(), graph.workers_with_costs()) {
+            ([], Some(known)) => vec![known],
+            ([], None) => {
+                let widest = graph.tasks().iter().map(|task| task.workers).max().unwrap_or(1);
+                [1, 2, 4].into_iter().map(|count: usize| count.max(widest)).collect()
+            }
+            (named, _) => named.iter().map(|&count| count.into()).collect(),
+        };
+        let mut platforms: Vec<Platform> = Vec::new();
+        for count in counts {
+            let platform = Platform::equal(count)?.clique(link)?;
+            if !platforms.contains(&platform) {
+                platforms.push(platform);
+            }
+        }
+        Ok(platforms)
+    }
+
+    fn draw(&self, graphs: &[WeightedGraph], cases: &[Case]) -> Result<(), Stop> {
+        let Some(path) = &self.gantt else { return Ok(()) };
+        let mut charts = Vec::new();
+        for case in cases {
+            let instance = Instance::new(&graphs[case.graph], &case.platform)?;
+            let Comparison { graph, workers, rows, optimum, .. } = &case.comparison;
+            let mut chart = |name: &str, schedule: &Schedule| {
+                let makespan = figures(schedule.makespan());
+                let title = format!("{graph} on {workers} by {name}: {makespan} s");
+                charts.push((gantt(&title, &instance, schedule), title));
+            };
+            for row in rows {
+                if let Some(schedule) = &row.schedule {
+                    chart(&row.policy, schedule);
+                }
+            }
+            if let Some(found) = optimum.as_ref().filter(|_| !is_svg(path)) {
+                let name = if found.proven { "the optimum" } else { "the best found" };
+                chart(name, &found.schedule);
+            }
+        }
+        if is_svg(path) {
+            let picture = charts.first().map_or("", |(picture, _)| picture.as_str());
+            return write_file(path, picture);
+        }
+        let mut page = Page::new("Schedules".to_owned());
+        for case in cases {
+            let heading =
+                format!("{} on {} workers", case.comparison.graph, case.comparison.workers);
+            page.table(&heading, &rows(&case.comparison));
+        }
+        for (number, (picture, title)) in charts.iter().enumerate() {
+            page.picture(&format!("gantt-{number}"), title, picture, "");
+        }
+        write_file(path, &page.to_html())
+    }
+}
+
+fn is_svg(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending == "svg")
+}
+
+/// A file of a task graph, or the training step of a model.
+fn open(file: &str) -> Result<WeightedGraph, Stop> {
+    let is_other = Path::new(file).extension().is_some_and(|ending| ending != "toml");
+    let is_model = file.ends_with(".safetensors") || !Path::new(file).exists();
+    if formats::is_task_graph(file) || is_other && !is_model {
+        return Ok(formats::read(file)?);
+    }
+    let model = Model::open(Some(file))?.without_metrics()?;
+    step(&model, model.training.batch_size)
+}
+
+/// The tasks of one training step, with estimated costs.
+pub(super) fn step(model: &Model, batch: usize) -> Result<WeightedGraph, Stop> {
+    let (optimizer, options) = (&model.training.optimizer, PlanOptions::default());
+    let plan = Plan::compile(&model.graph, Mode::Training, batch, optimizer, options)?;
+    let costs = PartCosts::even(&plan, plan.estimated_costs());
+    Ok(weighted_graph(&plan, &costs)?)
+}

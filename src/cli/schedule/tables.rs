@@ -1,0 +1,143 @@
+//! What `caudal schedule` prints.
+
+use caudal::scheduling::{Comparison, ComparisonRow, Metrics, WeightedGraph};
+
+use crate::cli::Stop;
+use crate::cli::output::{columns, printable};
+
+/// A number with six significant figures.
+pub(super) fn figures(number: f64) -> String {
+    if number == 0.0 || !number.is_finite() {
+        return number.to_string();
+    }
+    let digits = 5 - number.abs().log10().floor() as i32;
+    if !(0..=9).contains(&digits) {
+        return format!("{number:.5e}");
+    }
+    let text = format!("{number:.*}", digits as usize);
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text
+    }
+}
+
+/// What a file holds.
+pub(super) fn description(file: &str, graph: &WeightedGraph) -> String {
+    let bytes: f64 = graph.edges().iter().map(|edge| edge.communication.bytes()).sum();
+    printable(&format!(
+        "{file}: {}, {} tasks of {} s together, {} edges with {} bytes",
+        graph.name(),
+        graph.task_count(),
+        figures(graph.work()),
+        graph.edges().len(),
+        figures(bytes),
+    ))
+}
+
+/// The bounds, the optimum, and the row of each policy.
+pub(super) fn rows(comparison: &Comparison) -> Vec<String> {
+    let Comparison { workers, bounds, optimum, rows, .. } = comparison;
+    let best = optimum.as_ref().map_or(String::new(), |found| {
+        let said = if found.proven { "optimum" } else { "not proven, best found" };
+        let nodes = found.nodes;
+        format!("; {said} {} s ({nodes} partial schedules)", figures(found.makespan))
+    });
+    let mut lines = vec![format!(
+        "on {workers}: T1 / P {} s, T∞ {} s, with messages {} s, Fernandez-Bussell {} s{best}",
+        figures(bounds.work),
+        figures(bounds.critical_path),
+        figures(bounds.communication),
+        figures(bounds.fernandez_bussell),
+    )];
+    let is_drawn = rows.iter().any(|row| row.makespan_confidence.is_some());
+    let mut head = vec!["workers", "policy", "makespan s"];
+    if is_drawn {
+        head.push("±");
+    }
+    head.extend(["SLR", "speedup", "efficiency", "used", "moved MB", "messages", "over best"]);
+    let mut cells = vec![head.into_iter().map(str::to_owned).collect::<Vec<_>>()];
+    for row in rows {
+        cells.push(row_cells(*workers, row, is_drawn));
+    }
+    lines.extend(columns(&cells, |column| column == 1));
+    let problems = rows.iter().filter_map(|row| Some((&row.policy, row.problem.as_ref()?)));
+    lines.extend(problems.map(|(policy, problem)| format!("{policy}: no schedule: {problem}")));
+    lines
+}
+
+fn row_cells(workers: usize, row: &ComparisonRow, is_drawn: bool) -> Vec<String> {
+    let mut cells = vec![workers.to_string(), row.policy.clone()];
+    let Some(metrics) = &row.metrics else {
+        cells.resize(if is_drawn { 11 } else { 10 }, "-".to_owned());
+        return cells;
+    };
+    cells.push(figures(metrics.makespan));
+    if is_drawn {
+        cells.push(row.makespan_confidence.map_or("-".to_owned(), figures));
+    }
+    cells.extend([
+        format!("{:.3}", metrics.slr),
+        format!("{:.2}", metrics.speedup),
+        format!("{:.0} %", 100.0 * metrics.efficiency),
+        format!("{:.0} %", 100.0 * metrics.utilisation),
+        format!("{:.3}", metrics.bytes_moved / 1e6),
+        figures(metrics.messages),
+        row.over_bound.map_or("-".to_owned(), |it| format!("{it:.3}")),
+    ]);
+    cells
+}
+
+pub(super) const CSV_HEADER: &str = "file,graph,tasks,edges,workers,policy,makespan,makespan_confidence,slr,speedup,efficiency,\
+     utilisation,bytes_moved,messages,work_bound,critical_path,communication_bound,fernandez_bussell,best_found,\
+     best_is_proven,over_best,problem";
+
+/// The rows of [`CSV_HEADER`]; cells of what is not there are empty.
+pub(super) fn csv_rows(file: &str, comparison: &Comparison) -> Result<Vec<String>, Stop> {
+    let Comparison { graph, tasks, edges, workers, bounds, optimum, rows, .. } = comparison;
+    let number = |number: Option<f64>| number.map_or_else(String::new, |it| it.to_string());
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let failed = |error: String| Stop::Failed(format!("the rows of figures: {error}"));
+    for row in rows {
+        let of = |value: fn(&Metrics) -> f64| number(row.metrics.as_ref().map(value));
+        let fields = [
+            file.to_owned(),
+            graph.clone(),
+            tasks.to_string(),
+            edges.to_string(),
+            workers.to_string(),
+            row.policy.clone(),
+            of(|it| it.makespan),
+            number(row.makespan_confidence),
+            of(|it| it.slr),
+            of(|it| it.speedup),
+            of(|it| it.efficiency),
+            of(|it| it.utilisation),
+            of(|it| it.bytes_moved),
+            of(|it| it.messages),
+            bounds.work.to_string(),
+            bounds.critical_path.to_string(),
+            bounds.communication.to_string(),
+            bounds.fernandez_bussell.to_string(),
+            number(optimum.as_ref().map(|found| found.makespan)),
+            optimum.as_ref().map_or_else(String::new, |found| found.proven.to_string()),
+            number(row.over_bound),
+            row.problem.clone().unwrap_or_default(),
+        ];
+        let fields = fields.map(|field| printable(&field));
+        writer.write_record(fields).map_err(|error| failed(error.to_string()))?;
+    }
+    let text = writer.into_inner().map_err(|error| failed(error.to_string()))?;
+    Ok(String::from_utf8_lossy(&text).lines().map(str::to_owned).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::figures;
+
+    #[test]
+    fn numbers_have_six_figures() {
+        let shown = [80.0, 1.0 / 3.0, 123_456.7, 1e-9, 1e12, 0.0, 0.5].map(figures);
+        assert_eq!(shown, ["80", "0.333333", "123457", "1.00000e-9", "1.00000e12", "0", "0.5"]);
+    }
+}

@@ -1,0 +1,102 @@
+//! Schedules as charts.
+
+use super::canvas::{Anchor, COLOURS, Canvas, PALE, tick_label, ticks};
+use crate::scheduling::{Instance, Schedule};
+
+const LEFT: f64 = 110.0;
+const WIDTH: f64 = 1070.0;
+const TOP: f64 = 34.0;
+const ROW: f64 = 26.0;
+
+/// Rows beyond these are left out, and the picture says so.
+const MOST_ROWS: usize = 128;
+
+/// Names that are longer are shown by the pointer alone.
+const MOST_LETTERS: usize = 40;
+
+/// A schedule as an SVG picture (Gantt chart): a row for every worker, a bar for every task. Colours tell neighbours
+/// apart. A pointer over a bar shows the task, and from when to when it runs.
+pub fn gantt(title: &str, instance: &Instance<'_>, schedule: &Schedule) -> String {
+    let workers = instance.workers();
+    let rows = workers.min(MOST_ROWS);
+    let row_top = |row: usize| TOP + row as f64 * ROW;
+    let (bar, bottom) = (ROW - 4.0, row_top(rows));
+    let mut canvas = Canvas::new(LEFT + WIDTH + 20.0, bottom + 60.0, title);
+    canvas.heading((LEFT, 20.0), Anchor::Start, 14.0, title);
+    let makespan = schedule.makespan();
+    let length = if makespan > 0.0 { makespan } else { 1.0 };
+    let x = |seconds: f64| LEFT + seconds / length * WIDTH;
+    for (row, list) in schedule.by_worker(workers).into_iter().enumerate().take(rows) {
+        let y = row_top(row);
+        let name: String = instance.platform().name(row).chars().take(16).collect();
+        canvas.text((LEFT - 8.0, y + 16.0), Anchor::End, 12.0, name);
+        canvas.rect((LEFT, y), (WIDTH, bar), "#f2f4f7", "");
+        for placement in list {
+            let task = &instance.graph().tasks()[placement.task];
+            let (start, end) = (x(placement.start), x(placement.finish));
+            let hint = format!("{}: {} to {} s", task.name, placement.start, placement.finish);
+            // A hair less, so that neighbours are seen apart.
+            let width = (end - start - 0.3).max(0.2);
+            let colour = COLOURS[placement.task % COLOURS.len()];
+            canvas.rect((start, y), (width, bar), colour, &hint);
+            let letters = task.name.chars().count();
+            if letters <= MOST_LETTERS && letters as f64 <= (width - 4.0) / 5.6 {
+                canvas.text_on(colour, (start + width / 2.0, y + 14.5), 10.0, &task.name);
+            }
+        }
+    }
+    let (scale, unit) = unit(length);
+    let marks = ticks(length * scale, 8);
+    for &mark in marks.iter().filter(|&&mark| mark <= length * scale) {
+        let at = x(mark / scale);
+        canvas.line((at, TOP), (at, bottom + 4.0), PALE, 0.5);
+        canvas.text((at, bottom + 18.0), Anchor::Middle, 12.0, tick_label(mark, &marks));
+    }
+    let more = if workers > rows {
+        format!("; {} more workers are not shown", workers - rows)
+    } else {
+        String::new()
+    };
+    canvas.text((LEFT, bottom + 38.0), Anchor::Start, 12.0, format!("{unit}{more}"));
+    canvas.finish()
+}
+
+/// By what seconds are multiplied to be numbers of a few digits, and of what.
+fn unit(seconds: f64) -> (f64, &'static str) {
+    match seconds {
+        it if it >= 0.5 => (1.0, "seconds"),
+        it if it >= 0.5e-3 => (1e3, "milliseconds"),
+        _ => (1e6, "microseconds"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scheduling::{Placement, Platform, WeightedGraph, WeightedTask};
+
+    #[test]
+    fn every_task_is_a_bar_of_its_length_on_its_worker() {
+        let mut graph = WeightedGraph::builder("g");
+        graph.task(WeightedTask::new("a <b>", 1.0)).unwrap();
+        graph.task(WeightedTask::new("wide", 3.0).workers(2_usize)).unwrap();
+        let graph = graph.build().unwrap();
+        let platform = Platform::equal(2).unwrap();
+        let instance = Instance::new(&graph, &platform).unwrap();
+        let first = Placement::new(0, 1, 0.0, 1.0);
+        let mut wide = Placement::new(1, 0, 1.0, 4.0);
+        wide.others.push(1);
+        let picture = gantt("by hand", &instance, &Schedule::new(vec![first, wide]));
+        let bar = |x: f64, row: usize, seconds: f64| {
+            let width = seconds / 4.0 * WIDTH - 0.3;
+            let y = TOP + row as f64 * ROW;
+            format!("<rect x=\"{:.2}\" y=\"{y:.2}\" width=\"{width:.2}\"", LEFT + x / 4.0 * WIDTH)
+        };
+        for expected in [bar(0.0, 1, 1.0), bar(1.0, 0, 3.0), bar(1.0, 1, 3.0)] {
+            assert!(picture.contains(&expected), "{expected}: {picture}");
+        }
+        assert!(picture.contains("a &lt;b&gt;: 0 to 1 s") && !picture.contains("<b>"), "{picture}");
+        let empty = gantt("nothing", &instance, &Schedule::new(Vec::new()));
+        assert!(!empty.contains("NaN") && !empty.contains("inf"), "{empty}");
+    }
+}

@@ -1,0 +1,88 @@
+//! Policies that plan ahead: the [`StaticPolicy`] trait and the [`STATIC_POLICIES`] table.
+//!
+//! To add one, write one file that holds everything about it, its `SPEC` included, and add two lines here.
+
+mod cpop;
+mod heft;
+
+use std::fmt;
+
+pub use cpop::Cpop;
+pub use heft::Heft;
+
+use super::{Instance, Schedule};
+use crate::error::{Error, Result};
+
+/// Decides before anything runs which worker runs which task, and when.
+///
+/// The same instance gives the same schedule; what draws by chance takes its seed as an argument.
+pub trait StaticPolicy: fmt::Debug + Send + Sync {
+    /// Its name on the command line.
+    fn name(&self) -> &'static str;
+
+    /// A schedule of all tasks that keeps the rules which [`Schedule::check`] checks.
+    ///
+    /// # Errors
+    /// If the policy can't schedule this graph on this platform.
+    fn schedule(&self, instance: &Instance<'_>) -> Result<Schedule>;
+}
+
+/// Makes a policy from its argument, if there is one, or says what was expected there.
+pub type MakeStaticPolicy = fn(Option<&str>) -> Result<Box<dyn StaticPolicy>, String>;
+
+/// One row of the [`STATIC_POLICIES`] table.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct StaticPolicySpec {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// How it decides, in one line.
+    pub summary: &'static str,
+    /// Where it is from: authors, title, place and year.
+    pub source: &'static str,
+    /// What may follow the name and a colon: how that is written, and what it means.
+    pub arguments: &'static [(&'static str, &'static str)],
+    /// Makes one from what follows the colon, if anything does.
+    pub make: MakeStaticPolicy,
+}
+
+/// Every policy that plans ahead.
+pub const STATIC_POLICIES: &[&StaticPolicySpec] = &[&cpop::SPEC, &heft::SPEC];
+
+/// For policies without arguments: makes `policy`, or says that none was expected.
+fn plain<P: StaticPolicy + 'static>(
+    policy: P,
+    argument: Option<&str>,
+) -> Result<Box<dyn StaticPolicy>, String> {
+    match argument {
+        None => Ok(Box::new(policy)),
+        Some(other) => Err(format!("expected nothing after the name, got `{other}`")),
+    }
+}
+
+/// Makes the policy called `text`: a name of the table, or a name, a colon and what the policy takes.
+///
+/// ```
+/// use caudal::scheduling::static_policy;
+///
+/// assert_eq!(static_policy("cpop")?.name(), "cpop");
+/// assert!(static_policy("heft:fast").is_err());
+/// # Ok::<(), caudal::Error>(())
+/// ```
+///
+/// # Errors
+/// If there is no such policy, or if it does not take what follows the colon.
+pub fn static_policy(text: &str) -> Result<Box<dyn StaticPolicy>> {
+    let (name, argument) = match text.split_once(':') {
+        Some((name, argument)) => (name, Some(argument)),
+        None => (text, None),
+    };
+    let spec = STATIC_POLICIES.iter().find(|spec| spec.name == name).ok_or_else(|| {
+        Error::unknown("static policy", name, STATIC_POLICIES.iter().map(|spec| spec.name))
+    })?;
+    (spec.make)(argument).map_err(|problem| Error::Policy {
+        policy: text.to_owned(),
+        problem,
+        remedy: "see `caudal policies` for what policies take".to_owned(),
+    })
+}

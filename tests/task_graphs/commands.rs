@@ -1,0 +1,155 @@
+//! `caudal schedule`, and the graphs that `caudal graph` writes for it and for others.
+
+use caudal::scheduling::{STATIC_POLICIES, formats};
+
+use super::file;
+use crate::command_line::{json, path, refused, told};
+
+/// Whether a line begins with these words.
+fn row<'t>(shown: &'t str, words: &[&str]) -> Vec<&'t str> {
+    let mut rows = shown.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    rows.find(|row| row.starts_with(words)).unwrap_or_else(|| panic!("{words:?}: {shown}"))
+}
+
+#[test]
+fn the_example_worked_by_hand_is_what_the_program_says() {
+    let shown =
+        told(&["schedule", &file("diamond.toml"), "--speeds", "1,2", "--policies", "heft,cpop"]);
+    let page = include_str!("../../docs/task-graphs.md");
+    let said = shown.lines().skip(1).take_while(|line| !line.starts_with("makespan:"));
+    for line in said.filter(|line| !line.contains("partial schedules")) {
+        assert!(page.contains(line.trim()), "{line}");
+    }
+    assert!(shown.contains("T1 / P 4.66667 s, T∞ 5 s, with messages 6 s"), "{shown}");
+    assert!(shown.contains("optimum 7 s"), "{shown}");
+    assert_eq!(row(&shown, &["2", "heft"])[2], "8");
+    let told = json(&["schedule", &file("topcuoglu.toml"), "--policies", "heft,cpop"]);
+    let case = &told["schedules"][0];
+    assert_eq!((&case["workers"], &case["tasks"]), (&3.into(), &10.into()), "{case}");
+    let makespans = [0, 1].map(|row| case["rows"][row]["metrics"]["makespan"].as_f64().unwrap());
+    assert_eq!(makespans, [80.0, 86.0]);
+    assert_eq!(case["optimum"]["proven"], true, "{case}");
+}
+
+#[test]
+fn machines_policies_and_draws_are_taken() {
+    let (graph, machine) = (file("diamond.toml"), file("groups.toml"));
+    let shown = told(&["schedule", &graph, "--machine", &machine, "--policies", "all"]);
+    for spec in STATIC_POLICIES.iter().map(|spec| spec.name).chain(["static", "fifo", "random"]) {
+        assert_eq!(row(&shown, &["4", spec]).len(), 12, "{shown}");
+    }
+    let drawn = ["schedule", &graph, "--seeds", "7", "--policies", "heft,random:3", "--csv"];
+    let shown = told(&drawn);
+    assert_eq!(shown, told(&drawn), "the same seeds");
+    let mut reader = csv::ReaderBuilder::new().from_reader(shown.as_bytes());
+    let columns = reader.headers().unwrap().clone();
+    let rows: Vec<_> = reader.records().map(Result::unwrap).collect();
+    assert_eq!(rows.len(), 6, "two policies on 1, 2 and 4 workers: {shown}");
+    let place = |name: &str| columns.iter().position(|it| it == name).unwrap();
+    for row in &rows {
+        let number = |name: &str| row[place(name)].parse::<f64>().unwrap();
+        assert!(number("makespan") > 0.0 && number("makespan_confidence") > 0.0, "{row:?}");
+        assert!(number("slr") >= 0.99 && number("bytes_moved") == 0.0, "{row:?}");
+    }
+}
+
+#[test]
+fn charts_are_drawn() {
+    let folder = tempfile::tempdir().unwrap();
+    let graph = file("diamond.toml");
+    let svg = path(&folder, "one.svg");
+    told(&["schedule", &graph, "--workers", "2", "--policies", "heft", "--gantt", &svg]);
+    let picture = std::fs::read_to_string(&svg).unwrap();
+    assert!(picture.starts_with("<svg") && picture.contains("A: 0 to 2 s"), "{picture}");
+    let html = path(&folder, "all.html");
+    told(&[
+        "schedule",
+        &graph,
+        &file("topcuoglu.toml"),
+        "--policies",
+        "heft,fifo",
+        "--gantt",
+        &html,
+    ]);
+    let page = std::fs::read_to_string(&html).unwrap();
+    // Two policies and the optimum: of one graph on 1, 2 and 4 workers, of the other on 3.
+    assert_eq!(page.matches("<svg").count(), 12);
+    let (code, line) = refused(&["schedule", &graph, "--policies", "heft", "--gantt", &svg]);
+    assert!(code == 2 && line.contains("there are 3 charts"), "{line}");
+    let (code, line) = refused(&["schedule", &graph, "--gantt", &path(&folder, "x.png")]);
+    assert!(code == 2 && line.contains("written as .svg or .html"), "{line}");
+    let (code, line) = refused(&["schedule", &graph, "--gantt", &graph]);
+    assert!(code == 2 && line.contains("diamond.toml"), "{line}");
+}
+
+#[test]
+fn training_steps_are_written_as_task_graphs_that_read_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let written = |name: &str, more: &[&str]| {
+        let out = path(&folder, name);
+        told(&[&["graph", "article-dag", "--out", &out][..], more].concat());
+        (formats::read(&out).unwrap(), out)
+    };
+    let (own, _) = written("step.toml", &["--tasks"]);
+    let (dot, file) = written("step.dot", &["--tasks"]);
+    assert_eq!(own, dot);
+    assert!(own.task_count() > 10 && own.edges().iter().any(|it| it.communication.bytes() > 0.0));
+    let (json, _) = written("step.json", &[]);
+    assert_eq!((json.task_count(), json.edges()), (own.task_count(), own.edges()));
+    assert_eq!(json.work(), own.work());
+    let (stg, _) = written("step.stg", &[]);
+    assert!(stg.task_count() - own.task_count() <= 2);
+    assert!((stg.work() / own.work() - 1.0).abs() < 0.01);
+    let (larger, _) = written("larger.json", &["--batch", "4096"]);
+    assert!(larger.work() > own.work());
+    let rows = |graph: &str| {
+        told(&[
+            "schedule",
+            graph,
+            "--workers",
+            "2",
+            "--policies",
+            "heft,critical-path",
+            "--time-limit",
+            "0",
+        ])
+        .lines()
+        .skip(1)
+        .map(str::to_owned)
+        .collect::<Vec<_>>()
+    };
+    assert_eq!(rows("article-dag"), rows(&file), "the model, and what was written of it");
+}
+
+#[test]
+fn what_is_wrong_is_refused_before_anything_is_printed() {
+    let folder = tempfile::tempdir().unwrap();
+    let graph = file("diamond.toml");
+    for (arguments, expected) in [
+        (&["nothing.stg"][..], "nothing.stg"),
+        (&["no-such-model"], "no-such-model"),
+        (&[&graph, "--policies", "hefd"], "unknown policy `hefd`; did you mean `heft`?"),
+        (&[&graph, "--policies", "heft:2"], "expected nothing after the name"),
+        (&[&graph, "--workers", "0"], "0 is not in 1..=1024"),
+        (&[&graph, "--speeds", "0"], "expected 0.001 to 1000"),
+        (&[&graph, "--bandwidth", "0"], "bandwidth of 0 bytes"),
+        (&[&graph, "--latency", "nan"], "latency of NaN seconds"),
+        (&[&graph, "--machine", &graph], "diamond.toml, line"),
+        (&[&file("topcuoglu.toml"), "--workers", "4"], "costs for 3"),
+        (&["article-dag.toml"], "article-dag.toml"),
+    ] {
+        let (code, line) = refused(&[&["schedule"][..], arguments].concat());
+        assert!(code == 2 && line.contains(expected), "{arguments:?}: {code}: {line}");
+    }
+    let stg = path(&folder, "bad.stg");
+    std::fs::write(&stg, "1\n0 0 0\n1 \u{1b}[31m 1 0\n").unwrap();
+    let (code, line) = refused(&["schedule", &stg]);
+    assert!(code == 2 && line.contains("bad.stg, line 3: ") && !line.contains('\u{1b}'), "{line}");
+    std::fs::write(&stg, [b'1', b'\n', 0xff]).unwrap();
+    let (code, line) = refused(&["schedule", &stg]);
+    assert!(code == 2 && line.contains("bad.stg, line 2: it is no text"), "{line}");
+    let (code, line) = refused(&["graph", "article-dag", "--tasks", "--out", "x.model"]);
+    assert!(code == 2 && line.contains("tasks as .svg, .stg"), "{line}");
+    let (code, line) = refused(&["graph", "article-dag", "--batch", "8", "--out", "x.svg"]);
+    assert!(code == 2 && line.contains("add --tasks"), "{line}");
+}
