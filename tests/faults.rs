@@ -138,6 +138,10 @@ impl<T: Layer> Layer for Faulty<T> {
         self.inner.smallest_part(inputs)
     }
 
+    fn param_grad_sums(&self, inputs: &[&[usize]], convolution: Convolution) -> usize {
+        self.inner.param_grad_sums(inputs, convolution)
+    }
+
     fn param_split(&self, inputs: &[&[usize]]) -> Split {
         self.inner.param_split(inputs)
     }

@@ -1,5 +1,7 @@
 //! Pooling of images: the largest or the mean pixel of each window, channel by channel.
 
+mod sliding;
+
 use std::ops::Range;
 
 use super::vector::{Kernel, Vector, dispatch, load, store};
@@ -27,6 +29,19 @@ impl PoolShape {
         let end = (start + self.size[axis]).saturating_sub(self.padding[axis]);
         let end = end.min(self.input[axis]);
         start.saturating_sub(self.padding[axis]).min(end)..end
+    }
+
+    /// Whether no pixel is in two windows.
+    fn is_apart(&self) -> bool {
+        (0..2).all(|axis| self.stride[axis] >= self.size[axis])
+    }
+
+    /// Whether every pixel is in a window, where windows are [apart](Self::is_apart).
+    fn covers_all(&self) -> bool {
+        (0..2).all(|axis| {
+            let reach = self.output[axis] * self.stride[axis];
+            self.stride[axis] == self.size[axis] && reach >= self.input[axis] + self.padding[axis]
+        })
     }
 
     /// # Panics
@@ -111,6 +126,11 @@ struct Pixels<P> {
 }
 
 impl Pixels<*const f32> {
+    /// Pixels that are written as well.
+    fn of_const(pixels: Pixels<*mut f32>) -> Self {
+        Self { start: pixels.start.cast_const(), stride: pixels.stride }
+    }
+
     fn of(matrix: MatrixRef<'_>) -> Self {
         Self { start: matrix.as_ptr(), stride: matrix.stride() }
     }
@@ -168,7 +188,12 @@ pub(crate) fn max_pool(
         }
     }
     shape.check(items, [input.rows(), input.cols()], [output.rows(), output.cols()]);
-    dispatch(Visits(shape, items, Max(Pixels::of(input), Pixels::of_mut(output))));
+    let (input, output) = (Pixels::of(input), Pixels::of_mut(output));
+    if sliding::fits(shape) {
+        dispatch(sliding::Max { shape, items, input, output });
+    } else {
+        dispatch(Visits(shape, items, Max(input, output)));
+    }
 }
 
 /// The gradient of [`max_pool`]'s input, overwriting `gradient`: each window adds its gradient to
@@ -184,13 +209,14 @@ pub(crate) fn max_pool_grad(
     output_grad: MatrixRef<'_>,
     mut gradient: MatrixMut<'_>,
 ) {
-    struct MaxGrad {
+    /// With `ALONE`, no other window has pixels of a window.
+    struct MaxGrad<const ALONE: bool> {
         input: Pixels<*const f32>,
         output: Pixels<*const f32>,
         output_grad: Pixels<*const f32>,
         gradient: Pixels<*mut f32>,
     }
-    impl Visit for MaxGrad {
+    impl<const ALONE: bool> Visit for MaxGrad<ALONE> {
         #[inline(always)]
         unsafe fn visit<V: Vector>(
             &self,
@@ -209,7 +235,8 @@ pub(crate) fn max_pool_grad(
                     let x: V = load(self.input.at(place, channel), lanes);
                     let to = self.gradient.at(place, channel);
                     let given = x.select_eq(largest, rest, zero);
-                    store(load::<V>(to, lanes).add(given), to, lanes);
+                    let given = if ALONE { given } else { load::<V>(to, lanes).add(given) };
+                    store(given, to, lanes);
                     rest = x.select_eq(largest, zero, rest);
                 }
             }
@@ -218,14 +245,21 @@ pub(crate) fn max_pool_grad(
     shape.check(items, [input.rows(), input.cols()], [output.rows(), output.cols()]);
     let outputs = [output_grad.rows(), output_grad.cols()];
     shape.check(items, [gradient.rows(), gradient.cols()], outputs);
-    super::fill(gradient.reborrow(), 0.0);
-    let visit = MaxGrad {
-        input: Pixels::of(input),
-        output: Pixels::of(output),
-        output_grad: Pixels::of(output_grad),
-        gradient: Pixels::of_mut(gradient),
-    };
-    dispatch(Visits(shape, items, visit));
+    let alone = shape.is_apart();
+    if !(alone && shape.covers_all()) {
+        super::fill(gradient.reborrow(), 0.0);
+    }
+    let (input, output) = (Pixels::of(input), Pixels::of(output));
+    let (output_grad, gradient) = (Pixels::of(output_grad), Pixels::of_mut(gradient));
+    if alone {
+        let visit = MaxGrad::<true> { input, output, output_grad, gradient };
+        dispatch(Visits(shape, items, visit));
+    } else if sliding::fits(shape) {
+        dispatch(sliding::MaxGrad { shape, items, input, output, output_grad, gradient });
+    } else {
+        let visit = MaxGrad::<false> { input, output, output_grad, gradient };
+        dispatch(Visits(shape, items, visit));
+    }
 }
 
 /// The mean pixel of each window. With `count_padding`, pixels beyond the image count as zeros;

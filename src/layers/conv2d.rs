@@ -264,6 +264,12 @@ impl Layer for Conv2d {
         Split::Items
     }
 
+    fn param_grad_sums(&self, inputs: &[&[usize]], convolution: Convolution) -> usize {
+        let Ok(shape) = self.geometry(inputs[0]) else { return 0 };
+        let fast = winograd(&shape, Phase::ParamGrad, convolution);
+        fast.map_or(0, |fast| self.groups * fast.prepared_len(&shape))
+    }
+
     fn input_grad_reads(&self) -> Reads {
         Reads::NOTHING
     }

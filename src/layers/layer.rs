@@ -177,6 +177,12 @@ pub trait Layer: fmt::Debug + Send + Sync {
         Split::Whole
     }
 
+    /// How many numbers a part of the parameter gradient sums up beside the gradient itself, where it is split
+    /// along items: a part must be worth them.
+    fn param_grad_sums(&self, _inputs: &[&[usize]], _convolution: Convolution) -> usize {
+        0
+    }
+
     /// Whether the output has a gradient with respect to input number `input`.
     fn differentiable(&self, _input: usize) -> bool {
         true

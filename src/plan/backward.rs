@@ -161,7 +161,10 @@ impl Lister<'_> {
                 // Every part writes sums as large as the parameter, which are then read and added:
                 // a part must be worth that.
                 let traffic = 2.0 * floats.iter().flatten().sum::<usize>() as f64 / 2e9;
-                let grain = self.options.grain.max(10.0 * traffic);
+                // Other sums stay in the part's caches.
+                let shapes = self.input_shapes(id);
+                let sums = layer.param_grad_sums(&shapes, self.options.convolution) as f64 / 8e9;
+                let grain = self.options.grain.max(10.0 * (traffic + sums));
                 // The last chunk may have an item less than the first.
                 let least = self.values.chunks.iter().map(Range::len).min().unwrap_or(1);
                 parts(call.seconds, least, self.options.grain(grain))

@@ -101,9 +101,14 @@ pub(super) struct FlatValue {
 /// Seconds that some work takes on one core of any machine: only ratios matter, and only shapes
 /// count, so that plans do not depend on where they are compiled.
 pub(super) fn seconds(cost: Cost) -> f64 {
-    const FLOPS: f64 = 8e10;
     const FLOATS: f64 = 4e9;
-    1e-7 + cost.flops / FLOPS + cost.floats / FLOATS
+    1e-7 + arithmetic(cost.flops) + cost.floats / FLOATS
+}
+
+/// The share of operations in [`seconds`].
+pub(super) fn arithmetic(flops: f64) -> f64 {
+    const FLOPS: f64 = 8e10;
+    flops / FLOPS
 }
 
 /// The most parts of one task.

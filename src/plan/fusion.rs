@@ -1,12 +1,12 @@
 //! Which calls become one task.
 //!
 //! A call joins the task of the call before it where that is the only way on, where both can be split
-//! alike, and where one of them is small: rectifiers after products, a loss and its gradient, runs of
-//! tiny layers, an update after its parameter gradient. Whatever else the call waits for must be
+//! alike, and where one of them is small or hardly computes: rectifiers after products, pooling and its gradient, a loss
+//! and its gradient, runs of tiny layers, an update after its parameter gradient. Whatever else the call waits for must be
 //! done before anyway, so that joining delays nothing and can't close a cycle.
 
 use super::PlanOptions;
-use super::calls::{CallDraft, CallIndex, Calls, MOST_PARTS, parts};
+use super::calls::{CallDraft, CallIndex, Calls, MOST_PARTS, arithmetic, parts};
 use super::values::Values;
 use crate::context::{Division, Phase};
 use crate::flow::index::index_types;
@@ -26,6 +26,7 @@ index_types! {
 pub(super) struct Group {
     pub(super) calls: Vec<CallIndex>,
     pub(super) seconds: f64,
+    pub(super) flops: f64,
     pub(super) split: Split,
     pub(super) units: usize,
     /// As its first call has it.
@@ -70,6 +71,7 @@ impl Fusion<'_> {
             Some(group) => {
                 group.calls.push(index);
                 group.seconds += call.seconds;
+                group.flops += call.flops;
                 // An update takes its parameter gradient's rows, few as its own may be.
                 if call.phase != Phase::Update {
                     group.units = group.units.min(call.units);
@@ -78,6 +80,7 @@ impl Fusion<'_> {
             None => self.groups.push(Group {
                 calls: vec![index],
                 seconds: call.seconds,
+                flops: call.flops,
                 split: call.split,
                 units: call.units,
                 division: call.division,
@@ -195,7 +198,11 @@ impl Fusion<'_> {
             && most >= ENOUGH_PARTS
             && into.units == call.units
             && parts(call.seconds, call.units, self.options) == most;
-        (alike && (small || both_split) && together >= apart).then_some(group)
+        // What moves numbers and hardly computes finds them in a cache if it goes on with a part.
+        let moves = |seconds, flops| arithmetic(flops) <= 0.25 * seconds;
+        let moves = (moves(into.seconds, into.flops) || moves(call.seconds, call.flops))
+            && together >= parts(call.seconds, call.units, self.options);
+        (alike && (small || both_split || moves) && together >= apart).then_some(group)
     }
 
     /// Whether the parts of a group that is divided within items can go on with a call: it works on the same

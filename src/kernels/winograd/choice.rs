@@ -12,7 +12,7 @@ const IMAGES: f64 = 16.0;
 
 /// What transforms cost, in multiplications of a product that take as long; measured with AVX-512.
 struct Transforms {
-    /// Of one channel of a tile, of inputs, or to outputs.
+    /// Of one channel at a point of a tile, of inputs, or to outputs.
     channel: f64,
     /// The same, where both go into sums.
     summed_channel: f64,
@@ -58,16 +58,23 @@ impl Winograd {
     /// The products of an image, and the transforms of its tiles.
     fn products(self, shape: &Conv2dShape, transform: f64) -> f64 {
         let [channels, filters] = [shape.input[2], shape.filters];
-        let tiles: usize = shape.output.iter().map(|pixels| pixels.div_ceil(self.side())).product();
-        let products = (self.points() * channels * padded(filters)) as f64;
-        tiles as f64 * (products + transform * (padded(channels) + padded(filters)) as f64)
+        // As many points as outputs, and the weights but the first of each tile.
+        let points = |axis: usize| {
+            let pixels = shape.output[axis];
+            pixels + pixels.div_ceil(self.side()) * (shape.kernel[axis] - 1)
+        };
+        let products = (channels * padded(filters)) as f64;
+        let transforms = transform * (padded(channels) + padded(filters)) as f64;
+        (points(0) * points(1)) as f64 * (products + transforms)
     }
 
     fn transforms(self) -> Transforms {
         match self {
-            Self::F23 => Transforms { channel: 104.0, summed_channel: 110.0, weight: 115.0 },
-            Self::F43 => Transforms { channel: 320.0, summed_channel: 400.0, weight: 270.0 },
-            Self::F25 => Transforms { channel: 280.0, summed_channel: 300.0, weight: 450.0 },
+            Self::F23 => Transforms { channel: 7.0, summed_channel: 7.0, weight: 115.0 },
+            Self::F43 => Transforms { channel: 6.5, summed_channel: 7.5, weight: 220.0 },
+            Self::F63 => Transforms { channel: 7.0, summed_channel: 8.5, weight: 450.0 },
+            Self::F25 => Transforms { channel: 7.0, summed_channel: 7.5, weight: 300.0 },
+            Self::F45 => Transforms { channel: 7.0, summed_channel: 8.5, weight: 600.0 },
         }
     }
 }

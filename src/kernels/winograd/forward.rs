@@ -8,15 +8,12 @@ use super::super::panels::{PANEL, panel_columns, panel_width};
 use super::super::tile::{Start, Tile, Tiles, Walk};
 use super::super::vector::dispatch;
 use super::super::{MatrixMut, MatrixRef, with_scratch};
-use super::grid::Grid;
-use super::outputs::Outputs;
-use super::patches::{Patches, Planes, Points};
-use super::transforms::{Input, Output, Transform};
+use super::grid::{Block, Grid};
+use super::outputs::ToPixels;
+use super::passes::Transforms;
+use super::patches::{Patches, Planes, ToPoints};
 use super::weights::{panel_start, point_len, transformed_len};
-use super::{blocks, plane_len};
-
-/// Tiles of a block: whole register tiles of any instruction set.
-const BLOCK: usize = 42;
+use super::{BLOCK, Winograd, plane_len};
 
 /// Convolves images, as `conv2d` does, with transformed weights.
 ///
@@ -25,69 +22,68 @@ const BLOCK: usize = 42;
 ///
 /// # Panics
 /// If the sizes do not fit the shape.
-pub(super) fn convolve<F, const N: usize, const M: usize>(
+pub(super) fn convolve<I: Transforms, O: Transforms>(
+    it: Winograd,
     shape: &Conv2dShape,
     items: usize,
     input: MatrixRef<'_>,
     weights: &[f32],
     bias: Option<&[f32]>,
     mut output: MatrixMut<'_>,
-) where
-    Input<F>: Transform<N, N>,
-    Output<F>: Transform<N, M>,
-{
+) {
     let ([.., channels], filters) = (shape.input, shape.filters);
     shape.check_input(items, &input);
     shape.check_output(items, &output.as_ref());
-    let len = transformed_len(N * N, channels, filters);
+    let (along, points) = (it.points_along(), it.points());
+    let len = transformed_len(points, channels, filters);
     assert_eq!(weights.len(), len, "transformed weights of {shape:?}");
     if let Some(bias) = bias {
         assert_eq!(bias.len(), filters, "bias of {shape:?}");
     }
-    let grid = Grid::new(shape, M);
-    let tiles = items * grid.count();
+    let grid = Grid::new(shape, it);
     let depth = channels.next_multiple_of(16);
-    let block = BLOCK.min(tiles);
-    let (plane, products_plane) = (plane_len(block * depth), plane_len(block * PANEL));
+    let tiles = grid.blocks(items, BLOCK).map(|block| block.len()).max().unwrap_or(0);
+    let (plane, products_plane) = (plane_len(tiles * depth), plane_len(tiles * PANEL));
     let step = output.stride();
-    with_scratch(N * N * (plane + products_plane) + depth, |scratch| {
-        let (inputs, rest) = scratch.split_at_mut(N * N * plane);
-        let (products, zeros) = rest.split_at_mut(N * N * products_plane);
+    with_scratch(points * (plane + products_plane) + depth, |scratch| {
+        let (inputs, rest) = scratch.split_at_mut(points * plane);
+        let (products, zeros) = rest.split_at_mut(points * products_plane);
         zeros.fill(0.0);
-        for tiles in blocks(tiles, block) {
-            dispatch(Points::<Input<F>, N, N>(
+        for block in grid.blocks(items, BLOCK) {
+            dispatch(ToPoints::<I>(
                 Patches {
                     images: input,
                     size: [shape.input[0], shape.input[1]],
                     before: shape.padding,
-                    grid,
-                    tiles: &tiles,
+                    block: &block,
                     zeros,
                     to: inputs.as_mut_ptr(),
                     plane,
                     depth,
+                    points: along,
                 },
                 PhantomData,
             ));
             for panel in 0..filters.div_ceil(PANEL) {
                 let (columns, width) = (panel_columns(filters, panel), panel_width(filters, panel));
-                let weights = &weights[panel_start(N * N, channels, panel)..];
+                let weights = &weights[panel_start(points, channels, panel)..];
                 let inputs = Planes { numbers: inputs, plane, depth };
                 let to = (&mut *products, products_plane);
-                multiply::<N>(inputs, channels, tiles.len(), weights, width, to);
+                multiply(inputs, channels, (&block, along), weights, width, to);
                 let to = output.as_mut_ptr().wrapping_add(columns.start);
-                dispatch(Outputs::<Output<F>, N, M> {
+                dispatch(ToPixels::<O> {
                     products: products.as_ptr(),
                     plane: products_plane,
+                    points: along,
                     width,
                     columns: columns.len(),
                     bias: bias.map(|bias| &bias[columns]),
-                    grid,
-                    tiles: &tiles,
+                    block: &block,
                     size: shape.output,
+                    side: it.side(),
                     to,
                     step,
-                    transform: PhantomData,
+                    transforms: PhantomData,
                 });
             }
         }
@@ -95,18 +91,18 @@ pub(super) fn convolve<F, const N: usize, const M: usize>(
 }
 
 /// Multiplies `channels` inputs of each tile with a panel of weights, point by point.
-fn multiply<const N: usize>(
+fn multiply(
     inputs: Planes<'_>,
     channels: usize,
-    tiles: usize,
+    (block, along): (&Block, usize),
     weights: &[f32],
     width: usize,
     (products, products_plane): (&mut [f32], usize),
 ) {
-    let point_len = point_len(channels, width);
-    inputs.check(N * N, tiles);
-    Planes { numbers: products, plane: products_plane, depth: width }.check(N * N, tiles);
-    assert!(channels <= inputs.depth && N * N * point_len <= weights.len(), "a panel of weights");
+    let (points, point_len) = (along * along, point_len(channels, width));
+    inputs.check(points, block.len());
+    Planes { numbers: products, plane: products_plane, depth: width }.check(points, block.len());
+    assert!(channels <= inputs.depth && points * point_len <= weights.len(), "a panel of weights");
     let kernels = Tiles::current();
     let (from, to) = (inputs.numbers.as_ptr(), products.as_mut_ptr());
     let mut tile = Tile {
@@ -121,13 +117,15 @@ fn multiply<const N: usize>(
         ahead: from,
         ahead_step: LINE,
     };
-    for point in 0..N * N {
+    for point in 0..points {
         let from = from.wrapping_add(point * inputs.plane);
         let to = to.wrapping_add(point * products_plane);
         tile.b = weights[point * point_len..].as_ptr();
-        kernels.heights(0..tiles, |rows| {
+        let tiles = block.with_point(point / along, point % along);
+        let end = tiles.end;
+        kernels.heights(tiles, |rows| {
             tile.a = from.wrapping_add(rows.start * inputs.depth);
-            let next = if rows.end < tiles { rows.end * inputs.depth } else { inputs.plane };
+            let next = if rows.end < end { rows.end * inputs.depth } else { inputs.plane };
             tile.ahead = from.wrapping_add(next);
             tile.c = to.wrapping_add(rows.start * width);
             // SAFETY: the rows lie within the planes of this point, and each step of the weights is a row of

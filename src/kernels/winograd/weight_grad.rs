@@ -1,69 +1,63 @@
 //! The gradient of the weights: sums over all tiles, of products at each point.
 
 use std::marker::PhantomData;
-use std::ops::Range;
 
 use super::super::conv2d::Conv2dShape;
 use super::super::panels::{PANEL, panel_width};
 use super::super::tile::{Start, Tile, Tiles, Walk};
 use super::super::vector::dispatch;
 use super::super::{MatrixRef, with_scratch};
-use super::grid::Grid;
-use super::patches::{Patches, Planes, Points};
-use super::transforms::{Input, OutputGrad, Transform, WeightGrad};
-use super::weights::{panel_start, point_len, transform_weight_grad, transformed_len};
-use super::{blocks, plane_len};
+use super::grid::{Block, Grid};
+use super::passes::Transforms;
+use super::patches::{Patches, Planes, ToPoints};
+use super::weights::{panel_start, point_len, transformed_len};
+use super::{Winograd, plane_len};
 
-/// Tiles of a block: so many that the sums, which a block reads and writes, take little time beside the products.
-const BLOCK: usize = 56;
-
-/// The gradient of the weights, as `conv2d_weight_grad` gives it. Products are added tile by tile, in the order
-/// of the items, and the sums transformed at the end.
+/// The gradient of the transformed weights: sums at each point. Products are added tile by tile, in the order of the
+/// items and of the tiles of blocks.
 ///
 /// # Panics
 /// If the sizes do not fit the shape.
-pub(super) fn weight_grad<F, const K: usize, const N: usize, const M: usize>(
+pub(super) fn weight_grad<I: Transforms, G: Transforms>(
+    it: Winograd,
     shape: &Conv2dShape,
     items: usize,
     input: MatrixRef<'_>,
     output_grad: MatrixRef<'_>,
-    gradient: &mut [f32],
-) where
-    Input<F>: Transform<N, N>,
-    OutputGrad<F>: Transform<M, N>,
-    WeightGrad<F>: Transform<N, K>,
-{
+    sums: &mut [f32],
+) {
     let ([height, width, channels], filters) = (shape.input, shape.filters);
     shape.check_input(items, &input);
     shape.check_output(items, &output_grad);
-    let grid = Grid::new(shape, M);
-    let tiles = items * grid.count();
-    if tiles == 0 {
-        return gradient.fill(0.0);
-    }
+    let (along, points) = (it.points_along(), it.points());
+    assert_eq!(sums.len(), transformed_len(points, channels, filters), "sums at all points");
+    let grid = Grid::new(shape, it);
     let [depth, grad_depth] = [channels, filters].map(|size| size.next_multiple_of(16));
-    let block = BLOCK.min(tiles);
-    let [plane, grad_plane] = [depth, grad_depth].map(|depth| plane_len(block * depth));
-    let sums_len = transformed_len(N * N, channels, filters);
-    let len = N * N * (plane + grad_plane) + depth.max(grad_depth);
-    with_scratch(len + sums_len, |scratch| {
-        let (sums, rest) = scratch.split_at_mut(sums_len);
-        let (inputs, rest) = rest.split_at_mut(N * N * plane);
-        let (grads, zeros) = rest.split_at_mut(N * N * grad_plane);
+    let most = it.summed_block(depth, grad_depth);
+    let tiles = grid.blocks(items, most).map(|block| block.len()).max().unwrap_or(0);
+    if tiles == 0 {
+        return sums.fill(0.0);
+    }
+    let [plane, grad_plane] = [depth, grad_depth].map(|depth| plane_len(tiles * depth));
+    let len = points * (plane + grad_plane) + depth.max(grad_depth);
+    with_scratch(len, |scratch| {
+        let (inputs, rest) = scratch.split_at_mut(points * plane);
+        let (grads, zeros) = rest.split_at_mut(points * grad_plane);
         zeros.fill(0.0);
-        for tiles in blocks(tiles, block) {
+        let mut start = Start::Zero;
+        for block in grid.blocks(items, most) {
             let patches = Patches {
                 images: input,
                 size: [height, width],
                 before: shape.padding,
-                grid,
-                tiles: &tiles,
+                block: &block,
                 zeros,
                 to: inputs.as_mut_ptr(),
                 plane,
                 depth,
+                points: along,
             };
-            dispatch(Points::<Input<F>, N, N>(patches, PhantomData));
+            dispatch(ToPoints::<I>(patches, PhantomData));
             let patches = Patches {
                 images: output_grad,
                 size: shape.output,
@@ -73,35 +67,38 @@ pub(super) fn weight_grad<F, const K: usize, const N: usize, const M: usize>(
                 depth: grad_depth,
                 ..patches
             };
-            dispatch(Points::<OutputGrad<F>, M, N>(patches, PhantomData));
+            dispatch(ToPoints::<G>(patches, PhantomData));
             let inputs = Planes { numbers: inputs, plane, depth };
             let grads = Planes { numbers: grads, plane: grad_plane, depth: grad_depth };
-            accumulate::<N>(inputs, grads, [channels, filters], tiles, sums);
+            accumulate(inputs, grads, [channels, filters], (&block, along), start, sums);
+            start = Start::Output;
         }
-        transform_weight_grad::<WeightGrad<F>, N, K>(sums, channels, filters, gradient);
     });
 }
 
-/// Adds the products of a block of tiles, of which the first starts the sums.
-fn accumulate<const N: usize>(
+/// Adds the products of a block of tiles to what sums start from.
+fn accumulate(
     inputs: Planes<'_>,
     grads: Planes<'_>,
     [channels, filters]: [usize; 2],
-    tiles: Range<usize>,
+    (block, along): (&Block, usize),
+    start: Start,
     sums: &mut [f32],
 ) {
-    inputs.check(N * N, tiles.len());
-    grads.check(N * N, tiles.len());
+    let points = along * along;
+    inputs.check(points, block.len());
+    grads.check(points, block.len());
     assert!(channels <= inputs.depth && filters.next_multiple_of(16) <= grads.depth);
-    assert_eq!(sums.len(), transformed_len(N * N, channels, filters), "sums at all points");
+    assert_eq!(sums.len(), transformed_len(points, channels, filters), "sums at all points");
     let kernels = Tiles::current();
-    let start = if tiles.start > 0 { Start::Output } else { Start::Zero };
     for panel in 0..filters.div_ceil(PANEL) {
         let width = panel_width(filters, panel);
-        for point in 0..N * N {
-            let a = inputs.numbers[point * inputs.plane..].as_ptr();
-            let b = grads.numbers[point * grads.plane + panel * PANEL..].as_ptr();
-            let to = panel_start(N * N, channels, panel) + point * point_len(channels, width);
+        for point in 0..points {
+            let tiles = block.with_point(point / along, point % along);
+            let a = &inputs.numbers[point * inputs.plane + tiles.start * inputs.depth..];
+            let b = point * grads.plane + tiles.start * grads.depth + panel * PANEL;
+            let (a, b) = (a.as_ptr(), grads.numbers[b..].as_ptr());
+            let to = panel_start(points, channels, panel) + point * point_len(channels, width);
             let to = sums[to..][..channels * width].as_mut_ptr();
             let mut tile = Tile {
                 a,

@@ -8,7 +8,7 @@ use std::marker::PhantomData;
 use super::super::buffer::LINE;
 use super::super::panels::{PANEL, Panels, panel_len, panel_width};
 use super::super::vector::{Kernel, Vector, dispatch};
-use super::transforms::{Transform, both_axes};
+use super::transforms::{MOST_POINTS, Transform};
 
 /// Floats from the panel of one point to that of the next. They are no power of two, for the numbers of all points
 /// are written side by side, and would compete for places in the cache.
@@ -94,17 +94,21 @@ impl<T: Transform<I, O>, const I: usize, const O: usize> Kernel for Panel<T, I, 
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
         let Self { from, from_step, to, to_step, len, .. } = self;
-        for at in (0..len).step_by(V::LANES) {
-            // SAFETY: the panels hold `len` floats for each number of a square, as the constructors assert.
-            unsafe {
-                let mut square = [[V::splat(0.0); I]; I];
-                for (y, numbers) in square.iter_mut().enumerate() {
-                    for (x, number) in numbers.iter_mut().enumerate() {
+        // SAFETY: the panels hold `len` floats for each number of a square, as the constructors assert.
+        unsafe {
+            let mut square = [[V::splat(0.0); I]; MOST_POINTS];
+            for at in (0..len).step_by(V::LANES) {
+                for x in 0..I {
+                    let mut numbers = [V::splat(0.0); I];
+                    for (y, number) in numbers.iter_mut().enumerate() {
                         *number = V::load(from.wrapping_add((y * I + x) * from_step + at));
                     }
+                    for (row, number) in square.iter_mut().zip(T::apply(numbers)) {
+                        row[x] = number;
+                    }
                 }
-                for (y, numbers) in both_axes::<T, V, I, O>(&square).into_iter().enumerate() {
-                    for (x, number) in numbers.into_iter().enumerate() {
+                for (y, row) in square[..O].iter().enumerate() {
+                    for (x, number) in T::apply(*row).into_iter().enumerate() {
                         number.store(to.wrapping_add((y * O + x) * to_step + at));
                     }
                 }
