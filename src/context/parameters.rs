@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use crate::kernels::{self, Buffer, Panels};
+use crate::kernels::{self, Buffer, Panels, Slabs};
 
 /// The weights of a network and what its optimizer keeps beside them, in memory layout.
 ///
@@ -91,8 +91,9 @@ impl Parameters {
     /// A copy of the weights that predictions use, without what the optimizer keeps.
     pub(crate) fn copy_for_prediction(&self) -> Self {
         let hold = self.hold(false);
+        let mut slabs = Slabs::default();
         let copy = |entry: &Entry| {
-            let mut weights = Buffer::zeroed(entry.weights.len());
+            let mut weights = slabs.zeroed(entry.weights.len());
             weights.as_mut_slice().copy_from_slice(read(entry.predicting(), &hold));
             Entry { weights, state: Vec::new(), average: None, matrix: entry.matrix }
         };

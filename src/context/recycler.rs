@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 
-use crate::kernels::Buffer;
+use crate::kernels::{Buffer, Slabs};
 
 /// Buffers that tasks take for their results and give back after the last read, so that a step
 /// allocates nothing once all sizes have been seen.
@@ -18,6 +18,7 @@ pub(crate) struct Recycler {
 
 #[derive(Debug, Default)]
 struct Shelves {
+    slabs: Slabs,
     all: Vec<Buffer>,
     /// By size in floats: buffers that nobody holds; the one given back last goes out first, since
     /// it is the likeliest to be in a cache.
@@ -32,7 +33,8 @@ impl Recycler {
         let fits =
             shelves.free.range_mut(floats..=floats + floats / 4).find_map(|(_, shelf)| shelf.pop());
         let number = fits.unwrap_or_else(|| {
-            shelves.all.push(Buffer::zeroed(floats));
+            let buffer = shelves.slabs.zeroed(floats);
+            shelves.all.push(buffer);
             shelves.all.len() - 1
         });
         let buffer = &shelves.all[number];

@@ -56,7 +56,7 @@ pub(crate) use arithmetic::{divide, multiply, negate, subtract};
 pub(crate) use batch_norm::{
     batch_norm, batch_norm_grad, batch_norm_sums, column_moments, merge_moments,
 };
-pub(crate) use buffer::Buffer;
+pub(crate) use buffer::{Buffer, Slabs};
 pub(crate) use conv2d::{
     Conv2dShape, conv2d, conv2d_input_grad, conv2d_prepare, conv2d_prepared_len, conv2d_weight_grad,
 };

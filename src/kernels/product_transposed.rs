@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::buffer::LINE;
 use super::panels::{PANEL, Panels, panel_columns, panel_len, panel_width};
 use super::product::{ROWS, STEPS, blocks, is_far, panel_product, with_near};
 use super::tile::{Start, Tile, Tiles, Walk};
@@ -127,6 +128,7 @@ fn rows_times_panel(b: Panels<'_>, rows: Range<usize>, d: &[f32], width: usize, 
                 segments: panels,
                 a_segment: PANEL * b.rows(),
                 b_segment: PANEL * width,
+                ahead_segment: PANEL * b.rows(),
                 len,
                 a_step: 1,
                 b_step: width,
@@ -136,11 +138,13 @@ fn rows_times_panel(b: Panels<'_>, rows: Range<usize>, d: &[f32], width: usize, 
             c_rows: std::array::from_fn(|row| row * width),
             columns: width,
             start,
+            // The rows in the next panel, which lies far behind this one.
             ahead: a,
-            ahead_step: 0,
+            ahead_step: LINE,
         };
         tiles.heights(0..rows.len(), |part| {
             tile.a = a.wrapping_add(part.start * b_width);
+            tile.ahead = tile.a.wrapping_add(PANEL * b.rows());
             tile.c = c.wrapping_add(part.start * width);
             // SAFETY: the rows lie within each of the panels, d has a row for each of their
             // columns, and c has a row for each row, as asserted.

@@ -30,6 +30,8 @@ pub(super) struct Walk {
     pub(super) segments: usize,
     pub(super) a_segment: usize,
     pub(super) b_segment: usize,
+    /// How far what is asked for moves on with each segment; 0 if it goes on where the segment before ended.
+    pub(super) ahead_segment: usize,
     pub(super) len: usize,
     pub(super) a_step: usize,
     pub(super) b_step: usize,
@@ -186,6 +188,9 @@ unsafe fn run<V: Vector, const R: usize, const C: usize>(tile: &Tile) {
             for segment in 0..walk.segments {
                 let a = tile.a.add(outer * walk.a_outer + segment * walk.a_segment);
                 let mut b = tile.b.add(outer * walk.b_outer + segment * walk.b_segment);
+                if walk.ahead_segment > 0 {
+                    ahead = tile.ahead.wrapping_add(segment * walk.ahead_segment);
+                }
                 let mut rows: [*const f32; R] = std::array::from_fn(|r| a.add(tile.a_rows[r]));
                 for _ in 0..walk.len {
                     let b_row: [V; C] = std::array::from_fn(|c| V::load(b.add(c * V::LANES)));

@@ -5,7 +5,7 @@ use crate::context::{Entry, Hold, Matrix, Parameters, read, write};
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Parameter};
 use crate::initializers::{self, Fans};
-use crate::kernels::{self, Buffer};
+use crate::kernels::{self, Buffer, Slabs};
 use crate::layers::Layout;
 use crate::optimizers::Optimizer;
 use crate::tensor::{Tensor, describe_shape};
@@ -18,19 +18,20 @@ impl Parameters {
     /// If memory does not hold them.
     pub fn initialize(graph: &Graph, optimizer: &dyn Optimizer, seed: u64) -> Result<Self> {
         check_parameters(graph, optimizer)?;
+        let mut slabs = Slabs::default();
         let entries = graph.parameters().iter().map(|parameter| {
             let spec = &parameter.spec;
             let mut values = vec![0.0; spec.count()];
             let fans = Fans { fan_in: spec.fan_in, fan_out: spec.fan_out };
             let mut random = initializers::stream(seed, &parameter.name);
             spec.initializer.fill(fans, &mut random, &mut values);
-            let mut weights = Buffer::zeroed(spec.floats());
+            let mut weights = slabs.zeroed(spec.floats());
             to_memory(parameter, &values, weights.as_mut_slice());
             let state =
-                parameter.state(optimizer).iter().map(|_| Buffer::zeroed(spec.floats())).collect();
+                parameter.state(optimizer).iter().map(|_| slabs.zeroed(spec.floats())).collect();
             // An average begins with the weights.
             let average = parameter.is_averaged(optimizer).then(|| {
-                let mut average = Buffer::zeroed(spec.floats());
+                let mut average = slabs.zeroed(spec.floats());
                 to_memory(parameter, &values, average.as_mut_slice());
                 average
             });

@@ -92,6 +92,7 @@ fn accumulate(
                     len: width,
                     a_step: right * frame.channels,
                     b_step: grads.stride(),
+                    ..Walk::default()
                 },
                 c: to,
                 c_rows: std::array::from_fn(|row| row * panel_width),
