@@ -53,9 +53,7 @@ pub use observer::{CancelToken, MessageEvent, Observer, PartEvent};
 pub(crate) use pace::Pace;
 pub use pool::Pool;
 pub(crate) use pool::SPINS;
-pub(crate) use rules::{
-    COMER_WAKES, LOOKS_AGAIN, PUBLISHER_WAKES, share, takes_more, to_wake,
-};
+pub(crate) use rules::{COMER_WAKES, LOOKS_AGAIN, PUBLISHER_WAKES, share, takes_more, to_wake};
 pub use sequential::Sequential;
 pub(crate) use stopwatch::Stopwatch;
 

@@ -44,7 +44,8 @@ impl TaskGraph {
         let tried: Vec<(usize, f64)> = numbers(most)
             .map(|workers| (workers, Trial::new(self, &ranks, workers).makespan()))
             .collect();
-        let shortest = tried.iter().fold(f64::INFINITY, |least, (_, makespan)| least.min(*makespan));
+        let shortest =
+            tried.iter().fold(f64::INFINITY, |least, (_, makespan)| least.min(*makespan));
         let enough = tried.iter().find(|(_, makespan)| *makespan <= NEAR * shortest);
         enough.map_or(most, |(workers, _)| *workers)
     }
@@ -52,15 +53,18 @@ impl TaskGraph {
 
 /// The numbers of workers that are tried: powers of two, those in the middle between them, and `most`.
 fn numbers(most: usize) -> impl Iterator<Item = usize> {
-    let powers = (0..usize::BITS - 1).map(|power| 1_usize << power).take_while(move |it| *it < most);
-    powers.flat_map(|it| [it, it + it / 2]).filter(move |it| *it < most).chain([most]).scan(
-        0,
-        |last, it| {
+    let powers =
+        (0..usize::BITS - 1).map(|power| 1_usize << power).take_while(move |it| *it < most);
+    powers
+        .flat_map(|it| [it, it + it / 2])
+        .filter(move |it| *it < most)
+        .chain([most])
+        .scan(0, |last, it| {
             let again = it == *last;
             *last = it;
             Some((!again).then_some(it))
-        },
-    ).flatten()
+        })
+        .flatten()
 }
 
 /// A number that has an order.
@@ -201,5 +205,25 @@ mod tests {
         assert_eq!(tried(2), [1, 2]);
         assert_eq!(tried(6), [1, 2, 3, 4, 6]);
         assert_eq!(tried(20), [1, 2, 3, 4, 6, 8, 12, 16, 20]);
+    }
+
+    /// `branches` tasks of so many seconds side by side, between two that take no time.
+    fn fan(branches: usize, seconds: f64) -> TaskGraph {
+        let mut builder = TaskGraphBuilder::new("fan");
+        let first = builder.task("first", 0.0, &[]).unwrap();
+        let ends: Vec<usize> = (0..branches)
+            .map(|branch| builder.task(format!("branch {branch}"), seconds, &[first]).unwrap())
+            .collect();
+        builder.task("last", 0.0, &ends).unwrap();
+        builder.build().unwrap()
+    }
+
+    #[test]
+    fn as_many_workers_as_shorten_the_run() {
+        assert_eq!(fan(8, 1e-3).useful_workers(64), 8, "one for each branch");
+        assert_eq!(fan(8, 1e-3).useful_workers(3), 3);
+        assert_eq!(fan(9, 1e-3).useful_workers(8), 6, "with six as with eight, two rounds");
+        assert_eq!(fan(8, 1e-7).useful_workers(64), 1, "less than a handover");
+        assert_eq!(fan(1, 1e-3).useful_workers(2), 1);
     }
 }
