@@ -29,6 +29,7 @@
 
 mod builder;
 pub mod formats;
+mod generate;
 mod graph;
 mod instance;
 mod metrics;
@@ -39,6 +40,7 @@ mod ready;
 mod schedule;
 
 pub use builder::WeightedGraphBuilder;
+pub use generate::RandomGraph;
 pub use graph::{Communication, WeightedEdge, WeightedGraph, WeightedTask};
 pub use instance::Instance;
 pub use metrics::Metrics;
