@@ -47,7 +47,9 @@ pub use metrics::Metrics;
 pub use partial::PartialSchedule;
 pub use platform::{Link, Platform};
 pub use policies::{
-    Cpop, Heft, MakeStaticPolicy, STATIC_POLICIES, StaticPolicy, StaticPolicySpec, static_policy,
+    Annealing, Bil, Cpop, Dls, Dmda, Etf, Heft, Hlfet, Lookahead, MakeStaticPolicy, MaxMin, Mcp,
+    MinMin, Peft, Random, STATIC_POLICIES, StaticPolicy, StaticPolicySpec, Sufferage,
+    static_policy,
 };
 pub use ready::ReadyTasks;
 pub use schedule::{Placement, Schedule};
