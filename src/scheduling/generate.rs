@@ -4,13 +4,16 @@ use rand::seq::index::sample;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::{Communication, MOST_TASKS, MOST_WORKERS, WeightedGraph, WeightedTask};
-use crate::data::refuse;
-use crate::error::Result;
+use super::{Communication, MOST_EDGES, MOST_TASKS, MOST_WORKERS, WeightedGraph, WeightedTask};
+use crate::data;
+use crate::error::{Error, Result};
 use crate::setters::setters;
 
-/// Random graphs in levels, by the parameters of Topcuoglu, Hariri and Wu: Performance-effective and low-complexity task
-/// scheduling for heterogeneous computing, IEEE TPDS 13(3), 2002, section 5.
+/// The most costs of all tasks on all workers together.
+const MOST_COSTS: usize = 100_000_000;
+
+/// Random graphs in levels, by the parameters of Topcuoglu, Hariri and Wu: Performance-effective and low-complexity
+/// task scheduling for heterogeneous computing, IEEE TPDS 13(3), 2002, section 5.
 ///
 /// ```
 /// use caudal::scheduling::{Instance, Platform, RandomGraph, static_policy};
@@ -59,18 +62,26 @@ impl RandomGraph {
 
     /// The graph of a seed: the same for the same seed and parameters.
     ///
-    /// Levels get from 1 to 2 · shape · √tasks − 1 tasks, each number as likely as the others, until there are enough; tasks
-    /// are numbered level by level. Each task after the first level waits for one of the level before, and each that has
-    /// fewer than `out_degree` edges gets further ones to any tasks of later levels. A task takes in the mean from 0 to
-    /// twice `mean_seconds`, and a message from 0 to twice `ccr` times that, evenly drawn.
+    /// Levels get from 1 to 2 · shape · √tasks − 1 tasks, each number as likely as the others, until there are enough;
+    /// tasks are numbered level by level. Each task after the first level waits for one of the level before, and each
+    /// that has fewer than `out_degree` edges gets further ones to any tasks of later levels. A task takes in the mean
+    /// from 0 to twice `mean_seconds`, and a message from 0 to twice `ccr` times that, evenly drawn.
     ///
     /// # Errors
-    /// If there are no tasks or workers, or too many, if a parameter is no number in its range, or if there are too many
-    /// edges.
+    /// If there are no tasks or workers, or too many, if a parameter is no number in its range, or if there are too
+    /// many edges.
     pub fn generate(&self, seed: u64) -> Result<WeightedGraph> {
         self.check()?;
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let levels = self.levels(&mut random);
+        let of_level = |level: &[usize]| {
+            (level[1] - level[0]).saturating_mul(self.out_degree.min(self.tasks - level[1]))
+        };
+        let edges = levels.windows(2).map(of_level).fold(0, usize::saturating_add);
+        if edges > MOST_EDGES {
+            let remedy = format!("take at most {MOST_EDGES}, by a lower out-degree");
+            return Err(refuse(format!("it has {edges} edges"), remedy));
+        }
         let mut graph = WeightedGraph::builder(format!("random {seed}"));
         for task in 0..self.tasks {
             let mean = 2.0 * self.mean_seconds * random.random::<f64>();
@@ -89,14 +100,17 @@ impl RandomGraph {
     }
 
     fn check(&self) -> Result<()> {
-        let refuse =
-            |problem: String, remedy: String| Err(refuse("the random graph", problem, remedy));
         for (what, count, most) in
             [("tasks", self.tasks, MOST_TASKS), ("workers", self.workers, MOST_WORKERS)]
         {
             if count == 0 || count > most {
-                return refuse(format!("it has {count} {what}"), format!("take 1 to {most}"));
+                let remedy = format!("take 1 to {most}");
+                return Err(refuse(format!("it has {count} {what}"), remedy));
             }
+        }
+        if self.tasks * self.workers > MOST_COSTS {
+            let problem = format!("its {} tasks have {} costs each", self.tasks, self.workers);
+            return Err(refuse(problem, format!("let all have {MOST_COSTS} together")));
         }
         let numbers = [
             ("shape", self.shape, f64::MIN_POSITIVE, 1e6),
@@ -107,7 +121,7 @@ impl RandomGraph {
         for (what, number, least, most) in numbers {
             if !(least..=most).contains(&number) {
                 let remedy = format!("take a number from {least:e} to {most:e}");
-                return refuse(format!("its {what} is {number}"), remedy);
+                return Err(refuse(format!("its {what} is {number}"), remedy));
             }
         }
         Ok(())
@@ -153,6 +167,10 @@ impl RandomGraph {
         }
         successors
     }
+}
+
+fn refuse(problem: String, remedy: String) -> Error {
+    data::refuse("the random graph", problem, remedy)
 }
 
 #[cfg(test)]
@@ -244,6 +262,8 @@ mod tests {
             RandomGraph::new(usize::MAX, 2),
             RandomGraph::new(10, 0),
             RandomGraph::new(10, usize::MAX),
+            RandomGraph::new(MOST_TASKS, MOST_WORKERS),
+            RandomGraph::new(100_000, 1).out_degree(usize::MAX),
             one.shape(0.0),
             one.shape(f64::NAN),
             one.ccr(-1.0),

@@ -123,11 +123,11 @@ fn a_diamond_by_hand() {
         ("etf", short),
         // Ranks 11.5, 8, 7, 2. a: at 2 on 0, so there; b: at 6 on 0, at 5 on 1; c: at 5 on 0; d: at 8 on 1.
         ("heft", short),
-        // Levels 8.5, 5, 6, 2: a, c, b, d, each where it starts first: at 0 on both and ends first on 0; 2 on 0; 3 on 1;
-        // 6 on 1.
+        // Levels 8.5, 5, 6, 2: a, c, b, d, each where it starts first: at 0 on both and ends first on 0; 2 on 0; 3 on
+        // 1; 6 on 1.
         ("hlfet", short),
-        // Ranks as for heft. a on 0: b until 5 on 1, c until 5 on 0; on 1: b until 5 on 1, c until 8 on 0. So 0. b on 0:
-        // d until 8; on 1: d until 7. So 1. c on 0: d until 8; on 1: until 12. So 0.
+        // Ranks as for heft. a on 0: b until 5 on 1, c until 5 on 0; on 1: b until 5 on 1, c until 8 on 0. So 0. b on
+        // 0: d until 8; on 1: d until 7. So 1. c on 0: d until 8; on 1: until 12. So 0.
         ("lookahead", short),
         // The best ends of b and c are 5 on 1 and 5 on 0: b, of the lower number, first.
         ("maxmin", short),
@@ -157,8 +157,8 @@ fn independent_tasks_by_hand() {
         ("minmin", [(0, 0.0, 2.0), (0, 2.0, 5.0), (1, 0.0, 9.0)]),
         // Best ends 2, 3, 8: c, on 0. Then a 4, b 6, both on 1: b. Then a: 10 on both, so 0.
         ("maxmin", [(0, 8.0, 10.0), (1, 0.0, 6.0), (0, 0.0, 8.0)]),
-        // All ask for 0 and would lose 2, 3, 1: b gets it. Then a (5, 4) and c (11, 9) ask for 1 and would lose 1, 2: c.
-        // Then a (5, 13).
+        // All ask for 0 and would lose 2, 3, 1: b gets it. Then a (5, 4) and c (11, 9) ask for 1 and would lose 1, 2:
+        // c. Then a (5, 13).
         ("sufferage", [(0, 3.0, 5.0), (0, 0.0, 3.0), (1, 0.0, 9.0)]),
     ];
     for (policy, places) in expected {
@@ -229,8 +229,8 @@ fn by_list(instance: &Instance<'_>, list: &[usize]) -> f64 {
     schedule.makespan()
 }
 
-/// Graham: Bounds on multiprocessing timing anomalies, SIAM Journal on Applied Mathematics 17(2), 1969: nine tasks whose
-/// list schedule becomes longer by another list, by a further worker, by shorter tasks and by fewer edges.
+/// Graham: Bounds on multiprocessing timing anomalies, SIAM Journal on Applied Mathematics 17(2), 1969: nine tasks
+/// whose list schedule becomes longer by another list, by a further worker, by shorter tasks and by fewer edges.
 #[test]
 fn grahams_anomalies() {
     let costs = [3.0, 2.0, 2.0, 2.0, 4.0, 4.0, 4.0, 4.0, 9.0];

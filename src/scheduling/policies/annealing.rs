@@ -32,8 +32,8 @@ pub(super) static SPEC: StaticPolicySpec = StaticPolicySpec {
 /// [HEFT](super::Heft), and gives the best that it meets, so nothing worse than HEFT's schedule.
 ///
 /// A step gives one task another worker, or moves it to another place of the list between those that it waits for and
-/// those that wait for it, either as likely. A schedule that is longer by the share d of HEFT's makespan is accepted with
-/// probability exp(−d / T), where T falls evenly, in its logarithm, from 0.1 to 0.001. Draws follow from the seed.
+/// those that wait for it, either as likely. A schedule that is longer by the share d of HEFT's makespan is accepted
+/// with probability exp(−d / T), where T falls evenly, in its logarithm, from 0.1 to 0.001. Draws follow from the seed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Annealing {

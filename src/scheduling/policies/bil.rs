@@ -46,9 +46,7 @@ impl StaticPolicy for Bil {
             };
             let task = least(candidates.tasks(), priority)?;
             let share = (ready as f64 / workers as f64 - 1.0).max(0.0);
-            least(candidates.of(task), |it| {
-                [makespan(it) + instance.seconds(task, it.worker) * share]
-            })
+            least(candidates.of(task), |it| [makespan(it) + it.seconds * share])
         })
     }
 }

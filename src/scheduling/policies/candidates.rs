@@ -11,6 +11,8 @@ use crate::scheduling::{Instance, PartialSchedule, ReadyTasks, Schedule, Weighte
 pub(super) struct Candidate {
     pub(super) task: usize,
     pub(super) worker: usize,
+    /// What the task takes on that worker alone.
+    pub(super) seconds: f64,
     pub(super) start: f64,
     pub(super) finish: f64,
 }
@@ -20,8 +22,8 @@ pub(super) struct Candidates<'a> {
     instance: Instance<'a>,
     partial: PartialSchedule<'a>,
     waiting: ReadyTasks<'a>,
-    /// By ready task: when it could start on each worker that were free.
-    ready: BTreeMap<usize, Vec<f64>>,
+    /// By ready task: when it could start on each worker that were free, and what it takes there.
+    ready: BTreeMap<usize, Vec<(f64, f64)>>,
 }
 
 impl<'a> Candidates<'a> {
@@ -39,7 +41,9 @@ impl<'a> Candidates<'a> {
 
     fn add(&mut self, tasks: Vec<usize>) {
         for task in tasks {
-            let on = |worker| self.partial.data_ready(task, worker);
+            let on = |worker| {
+                (self.partial.data_ready(task, worker), self.instance.seconds(task, worker))
+            };
             let by_worker = (0..self.instance.workers()).map(on).collect();
             self.ready.insert(task, by_worker);
         }
@@ -54,14 +58,14 @@ impl<'a> Candidates<'a> {
     pub(super) fn of(&self, task: usize) -> impl Iterator<Item = Candidate> + '_ {
         let by_worker = self.ready.get(&task).into_iter().flatten();
         let is_wide = self.instance.graph().tasks()[task].workers > 1;
-        by_worker.enumerate().map(move |(worker, &comes)| {
+        by_worker.enumerate().map(move |(worker, &(comes, seconds))| {
             if is_wide {
                 let fit = self.partial.fit_behind(task, worker);
-                return Candidate { task, worker, start: fit.start, finish: fit.finish };
+                let (start, finish) = (fit.start, fit.finish);
+                return Candidate { task, worker, seconds, start, finish };
             }
             let start = comes.max(self.partial.free_from(worker));
-            let finish = start + self.instance.seconds(task, worker);
-            Candidate { task, worker, start, finish }
+            Candidate { task, worker, seconds, start, finish: start + seconds }
         })
     }
 
@@ -105,7 +109,9 @@ pub(super) fn least<T, const N: usize>(
     items: impl Iterator<Item = T>,
     key: impl Fn(&T) -> [f64; N],
 ) -> Option<T> {
-    items.reduce(|best, item| if key(&item) < key(&best) { item } else { best })
+    let keyed = items.map(|item| (key(&item), item));
+    let first = keyed.reduce(|best, other| if other.0 < best.0 { other } else { best });
+    first.map(|(_, item)| item)
 }
 
 /// Names every task once, each after those that it waits for: of those that are ready, the first of `order`.

@@ -20,11 +20,11 @@ pub(super) static SPEC: StaticPolicySpec = StaticPolicySpec {
 /// DL(t, p) = SL(t) − max(DA(t, p), TF(p)) + Δ(t, p),   Δ(t, p) = E(t) − seconds(t, p)
 /// ```
 ///
-/// where E(t) is the median of the task's seconds over all workers (the mean of the two in the middle where their number
-/// is even), SL(t) the static level, the largest sum of E over a way from t to the end of the graph, DA(t, p) when its
-/// messages have come to p, and not before its release, and TF(p) when the last task of p ends. Gaps are not filled.
-/// Among equals, the lower number of the task goes first, then that of the worker. The paper's further terms, for
-/// descendants and for scarce workers, are not in it.
+/// where E(t) is the median of the task's seconds over all workers (the mean of the two in the middle where their
+/// number is even), SL(t) the static level, the largest sum of E over a way from t to the end of the graph, DA(t, p)
+/// when its messages have come to p, and not before its release, and TF(p) when the last task of p ends. Gaps are not
+/// filled. Among equals, the lower number of the task goes first, then that of the worker. The paper's further terms,
+/// for descendants and for scarce workers, are not in it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Dls;
 
@@ -37,10 +37,7 @@ impl StaticPolicy for Dls {
         let count = instance.graph().task_count();
         let medians: Vec<f64> = (0..count).map(|task| median(instance, task)).collect();
         let levels = instance.upward(|task| medians[task], |_| 0.0);
-        let level = |it: &Candidate| {
-            let task = it.task;
-            levels[task] - it.start + (medians[task] - instance.seconds(task, it.worker))
-        };
+        let level = |it: &Candidate| levels[it.task] - it.start + (medians[it.task] - it.seconds);
         Candidates::new(instance).place_all(|candidates| least(candidates.all(), |it| [-level(it)]))
     }
 }

@@ -17,10 +17,10 @@ pub(super) static SPEC: StaticPolicySpec = StaticPolicySpec {
     make: |argument| plain(Dmda, argument),
 };
 
-/// Tasks in the order in which they become ready, at the end of the last that they wait for and not before their release:
-/// each goes to the end of the queue of the worker on which it is expected to end first, with all messages to it (Augonnet,
-/// Clet-Ortega, Thibault and Namyst 2010). What follows the task doesn't count. Of those that become ready together, the
-/// lower number goes first; of workers where it ends at the same time, the first.
+/// Tasks in the order in which they become ready, at the end of the last that they wait for and not before their
+/// release: each goes to the end of the queue of the worker on which it is expected to end first, with all messages to
+/// it (Augonnet, Clet-Ortega, Thibault and Namyst 2010). What follows the task doesn't count. Of those that become
+/// ready together, the lower number goes first; of workers where it ends at the same time, the first.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Dmda;
 

@@ -15,9 +15,9 @@ pub(super) static SPEC: StaticPolicySpec = StaticPolicySpec {
 };
 
 /// Of the ready tasks, the one with the highest static level goes next, the longest way from it to the end of the graph
-/// over mean seconds without messages; it goes to the worker where it starts first, behind all that the worker has (Adam,
-/// Chandy and Dickson 1974, who know no messages; they count for the start here). Among equals, the lower number of the
-/// task goes first; of workers, the one where it ends first, then the lower number.
+/// over mean seconds without messages; it goes to the worker where it starts first, behind all that the worker has
+/// (Adam, Chandy and Dickson 1974, who know no messages; they count for the start here). Among equals, the lower number
+/// of the task goes first; of workers, the one where it ends first, then the lower number.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Hlfet;
 

@@ -13,11 +13,11 @@ pub(super) static SPEC: StaticPolicySpec = StaticPolicySpec {
     make: |argument| plain(Lookahead, argument),
 };
 
-/// Tasks in the order of their [upward ranks](Instance::upward_ranks), as those of [HEFT](super::Heft). Each is tried on
-/// every worker, and its successors after it as HEFT would place them, in the order of their ranks and without what else
-/// they wait for that is not placed. It goes to the worker for which the last of them ends first, of equals to the one
-/// where it ends first itself, then to the first; a task that nothing follows goes where it ends first (Bittencourt,
-/// Sakellariou and Madeira 2010). It takes time: every trial copies the schedule.
+/// Tasks in the order of their [upward ranks](Instance::upward_ranks), as those of [HEFT](super::Heft). Each is tried
+/// on every worker, and its successors after it as HEFT would place them, in the order of their ranks and without what
+/// else they wait for that is not placed. It goes to the worker for which the last of them ends first, of equals to the
+/// one where it ends first itself, then to the first; a task that nothing follows goes where it ends first
+/// (Bittencourt, Sakellariou and Madeira 2010). It takes time: every trial copies the schedule.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Lookahead;
 

@@ -15,14 +15,14 @@ pub(super) static SPEC: StaticPolicySpec = StaticPolicySpec {
     make: |argument| plain(Mcp, argument),
 };
 
-/// The latest start of a task (ALAP) is the length of the critical path less the longest way from the task to the end of
-/// the graph, over mean seconds of tasks and messages. Tasks go in the order of their lists, which have the latest starts
-/// of the task and of its successors, the earliest first: compared number by number, and those that are equal in
+/// The latest start of a task (ALAP) is the length of the critical path less the longest way from the task to the end
+/// of the graph, over mean seconds of tasks and messages. Tasks go in the order of their lists, which have the latest
+/// starts of the task and of its successors, the earliest first: compared number by number, and those that are equal in
 /// topological order (Wu and Gajski 1990, with the successors in place of all descendants as in Kwok and Ahmad: Static
-/// scheduling algorithms for allocating directed task graphs to multiprocessors, ACM Computing Surveys 31(4), 1999). Each
-/// goes to the worker where it starts first, in a gap if it fits; of equals, to the one where it ends first, which tells
-/// apart workers of different speeds, of which the paper has none; then to the first. A task that takes nothing may have
-/// the latest start of what follows it: a task that is not ready waits for those before it.
+/// scheduling algorithms for allocating directed task graphs to multiprocessors, ACM Computing Surveys 31(4), 1999).
+/// Each goes to the worker where it starts first, in a gap if it fits; of equals, to the one where it ends first, which
+/// tells apart workers of different speeds, of which the paper has none; then to the first. A task that takes nothing
+/// may have the latest start of what follows it: a task that is not ready waits for those before it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Mcp;
 

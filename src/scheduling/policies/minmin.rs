@@ -15,9 +15,9 @@ pub(super) static SPEC: StaticPolicySpec = StaticPolicySpec {
     make: |argument| plain(MinMin, argument),
 };
 
-/// Every ready task has a worker where it ends first, behind all that the worker has; the task for which that is earliest
-/// goes there next (Maheswaran et al. 1999, Braun et al. 2001). The papers have independent tasks; here those count that
-/// are ready, with their messages. Among equals, the lower number of the task goes first, and of the worker.
+/// Every ready task has a worker where it ends first, behind all that the worker has; the task for which that is
+/// earliest goes there next (Maheswaran et al. 1999, Braun et al. 2001). The papers have independent tasks; here those
+/// count that are ready, with their messages. Among equals, the lower number of the task goes first, and of the worker.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct MinMin;
 

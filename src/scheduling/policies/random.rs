@@ -16,8 +16,8 @@ pub(super) static SPEC: StaticPolicySpec = StaticPolicySpec {
     make: |argument| Ok(Box::new(Random::new(seed(argument.unwrap_or("0"))?))),
 };
 
-/// Each ready task is as likely as any other to go next, and each worker to get it, behind all that it has. Draws follow
-/// from the seed alone: the place of the task among the ready ones by their numbers, then the worker.
+/// Each ready task is as likely as any other to go next, and each worker to get it, behind all that it has. Draws
+/// follow from the seed alone: the place of the task among the ready ones by their numbers, then the worker.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Random {
     seed: u64,

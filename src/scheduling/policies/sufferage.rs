@@ -16,9 +16,9 @@ pub(super) static SPEC: StaticPolicySpec = StaticPolicySpec {
 
 /// The sufferage of a task is how much later than on its best worker it ends on the second best, behind all that they
 /// have; 0 where there is one worker. In each round every ready task, by its number, asks for the worker where it ends
-/// first, the first of equals: it gets the worker if nobody has it, or one whose sufferage is less. Then the round's tasks
-/// go to their workers, by the workers' numbers, and the next round begins with those that are left or have become ready
-/// (Maheswaran et al. 1999, who have independent tasks).
+/// first, the first of equals: it gets the worker if nobody has it, or one whose sufferage is less. Then the round's
+/// tasks go to their workers, by the workers' numbers, and the next round begins with those that are left or have
+/// become ready (Maheswaran et al. 1999, who have independent tasks).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sufferage;
 
