@@ -120,7 +120,7 @@ fn annealing_finds_the_optimum_of_small_graphs_and_nothing_worse_than_heft() {
 fn arguments_are_seeds() {
     let (graph, platform) = drawn(3);
     let instance = Instance::new(&graph, &platform).unwrap();
-    for policy in ["random", "annealing"] {
+    for policy in ["random-plan", "annealing"] {
         let with = |argument: &str| scheduled(&instance, &format!("{policy}{argument}"));
         assert_eq!(with(""), with(":0"), "{policy}");
         let others: Vec<String> = (1..10).map(|seed| format!(":{seed}")).collect();
@@ -140,7 +140,7 @@ fn arguments_are_seeds() {
 /// The mean schedule length ratios over random graphs of Topcuoglu, Hariri and Wu 2002.
 #[test]
 fn mean_schedule_length_ratios_have_the_order_of_the_literature() {
-    let policies = ["lookahead", "heft", "cpop", "hlfet", "random", "peft", "dls"];
+    let policies = ["lookahead", "heft", "cpop", "hlfet", "random-plan", "peft", "dls"];
     let mut sums = [0.0; 7];
     let mut seed = 0;
     for tasks in [20, 60, 100] {

@@ -48,7 +48,7 @@ pub use partial::PartialSchedule;
 pub use platform::{Link, Platform};
 pub use policies::{
     Annealing, Bil, Cpop, Dls, Dmda, Etf, Heft, Hlfet, Lookahead, MakeStaticPolicy, MaxMin, Mcp,
-    MinMin, Peft, Random, STATIC_POLICIES, StaticPolicy, StaticPolicySpec, Sufferage,
+    MinMin, Peft, RandomPlan, STATIC_POLICIES, StaticPolicy, StaticPolicySpec, Sufferage,
     static_policy,
 };
 pub use ready::ReadyTasks;

@@ -197,7 +197,7 @@ fn ten_tasks() {
         ("mcp", 86.0),
         ("minmin", 76.0),
         ("peft", 85.0),
-        ("random", 119.0),
+        ("random-plan", 119.0),
         ("sufferage", 78.0),
     ];
     for (policy, makespan) in expected {

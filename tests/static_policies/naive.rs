@@ -251,7 +251,7 @@ pub(super) fn schedule(policy: &str, it: &Matrices) -> Option<Vec<Place>> {
         "mcp" => mcp(it),
         "minmin" => min_min(it, |a, b| a < b),
         "peft" => peft(it),
-        "random" => random(it, 0),
+        "random-plan" => random(it, 0),
         "sufferage" => sufferage(it),
         _ => return None,
     })

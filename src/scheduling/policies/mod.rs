@@ -16,7 +16,7 @@ mod maxmin;
 mod mcp;
 mod minmin;
 mod peft;
-mod random;
+mod random_plan;
 mod sufferage;
 
 use std::fmt;
@@ -34,7 +34,7 @@ pub use maxmin::MaxMin;
 pub use mcp::Mcp;
 pub use minmin::MinMin;
 pub use peft::Peft;
-pub use random::Random;
+pub use random_plan::RandomPlan;
 pub use sufferage::Sufferage;
 
 use super::{Instance, Schedule};
@@ -88,7 +88,7 @@ pub const STATIC_POLICIES: &[&StaticPolicySpec] = &[
     &mcp::SPEC,
     &minmin::SPEC,
     &peft::SPEC,
-    &random::SPEC,
+    &random_plan::SPEC,
     &sufferage::SPEC,
 ];
 
