@@ -49,6 +49,7 @@ mod schedules;
 mod shared_parameters;
 mod sharing;
 mod simulator;
+mod static_policies;
 mod statistics;
 mod study_commands;
 mod support_graphs;

@@ -33,6 +33,7 @@ mod comparison;
 mod drawn;
 mod dynamic;
 pub mod formats;
+mod generate;
 mod graph;
 mod instance;
 mod metrics;
@@ -51,6 +52,7 @@ pub use comparison::{
     compare,
 };
 pub use dynamic::run_policy;
+pub use generate::RandomGraph;
 pub use graph::{Communication, WeightedEdge, WeightedGraph, WeightedTask};
 pub use instance::Instance;
 pub use metrics::Metrics;
@@ -58,7 +60,9 @@ pub use optimum::{MOST_OPTIMAL_TASKS, Optimum, optimum};
 pub use partial::PartialSchedule;
 pub use platform::{Link, Platform};
 pub use policies::{
-    Cpop, Heft, MakeStaticPolicy, STATIC_POLICIES, StaticPolicy, StaticPolicySpec, static_policy,
+    Annealing, Bil, Cpop, Dls, Dmda, Etf, Heft, Hlfet, Lookahead, MakeStaticPolicy, MaxMin, Mcp,
+    MinMin, Peft, RandomPlan, STATIC_POLICIES, StaticPolicy, StaticPolicySpec, Sufferage,
+    static_policy,
 };
 pub use ready::ReadyTasks;
 pub use schedule::{Placement, Schedule};

@@ -12,6 +12,7 @@ use caudal::losses::{self, LOSSES};
 use caudal::metrics::{self, METRICS};
 use caudal::optimizers::{self, OPTIMIZERS};
 use caudal::regularizers::{self, REGULARIZERS};
+use caudal::scheduling::STATIC_POLICIES;
 
 use super::table;
 
@@ -87,7 +88,13 @@ fn every_file_is_a_row() {
         AUGMENTATIONS.iter().map(|row| (row.kind, row.summary)),
     );
     let policies = POLICIES.iter().map(|row| (row.name, row.summary));
-    assert_table("flow/policy", &["chunks", "homes", "places", "turns", "urgency"], policies);
+    let shared = ["chunks", "gaps", "homes", "places", "turns", "urgency"];
+    assert_table("flow/policy", &shared, policies);
+    assert_table(
+        "scheduling/policies",
+        &["candidates"],
+        STATIC_POLICIES.iter().map(|row| (row.name, row.summary)),
+    );
 }
 
 #[test]

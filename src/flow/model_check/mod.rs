@@ -53,6 +53,9 @@ const APART: &[Task] = &[
     Task { parts: 1, waits_for: &[] },
 ];
 
+/// The most workers of a model.
+const MOST_WORKERS: usize = 4;
+
 static PHASES: &[PhaseSpec] = &[PhaseSpec { name: "model", stage: 0 }];
 
 /// The graph of these tasks. A task of several parts is long, so that it is taken alone.
@@ -71,6 +74,8 @@ fn graph(tasks: &[Task]) -> TaskGraph {
         }
     }
     graph.connect(sent);
+    // By estimates so little work would keep one worker awake.
+    graph.widths.lock().extend((2..=MOST_WORKERS).map(|workers| (workers, workers)));
     graph
 }
 

@@ -2,13 +2,40 @@
 //!
 //! To add one, write one file that holds everything about it, its `SPEC` included, and add two lines here.
 
+mod annealing;
+mod bil;
+mod candidates;
 mod cpop;
+mod dls;
+mod dmda;
+mod etf;
 mod heft;
+mod hlfet;
+mod lookahead;
+mod maxmin;
+mod mcp;
+mod minmin;
+mod peft;
+mod random_plan;
+mod sufferage;
 
 use std::fmt;
 
+pub use annealing::Annealing;
+pub use bil::Bil;
 pub use cpop::Cpop;
+pub use dls::Dls;
+pub use dmda::Dmda;
+pub use etf::Etf;
 pub use heft::Heft;
+pub use hlfet::Hlfet;
+pub use lookahead::Lookahead;
+pub use maxmin::MaxMin;
+pub use mcp::Mcp;
+pub use minmin::MinMin;
+pub use peft::Peft;
+pub use random_plan::RandomPlan;
+pub use sufferage::Sufferage;
 
 use super::{Instance, Schedule};
 use crate::error::{Error, Result};
@@ -47,7 +74,23 @@ pub struct StaticPolicySpec {
 }
 
 /// Every policy that plans ahead.
-pub const STATIC_POLICIES: &[&StaticPolicySpec] = &[&cpop::SPEC, &heft::SPEC];
+pub const STATIC_POLICIES: &[&StaticPolicySpec] = &[
+    &annealing::SPEC,
+    &bil::SPEC,
+    &cpop::SPEC,
+    &dls::SPEC,
+    &dmda::SPEC,
+    &etf::SPEC,
+    &heft::SPEC,
+    &hlfet::SPEC,
+    &lookahead::SPEC,
+    &maxmin::SPEC,
+    &mcp::SPEC,
+    &minmin::SPEC,
+    &peft::SPEC,
+    &random_plan::SPEC,
+    &sufferage::SPEC,
+];
 
 /// For policies without arguments: makes `policy`, or says that none was expected.
 fn plain<P: StaticPolicy + 'static>(
@@ -58,6 +101,12 @@ fn plain<P: StaticPolicy + 'static>(
         None => Ok(Box::new(policy)),
         Some(other) => Err(format!("expected nothing after the name, got `{other}`")),
     }
+}
+
+/// For policies that draw by chance: the seed that an argument gives.
+fn seed(argument: &str) -> Result<u64, String> {
+    let expected = || format!("expected a whole number up to {}, got `{argument}`", u64::MAX);
+    argument.parse().map_err(|_| expected())
 }
 
 /// Makes the policy called `text`: a name of the table, or a name, a colon and what the policy takes.
