@@ -219,7 +219,7 @@ fn a_prediction_has_the_bits_of_an_evaluation() {
     let mut net = GraphBuilder::new("normalised");
     let x = net.input("x", [20, 20, 8]);
     let y = net.target("y", [200]);
-    let conv = net.layer("conv", Conv2d::new(24, 3).same(), [&x]);
+    let conv = net.layer("conv", Conv2d::new(64, 3).same(), [&x]);
     let norm = net.layer("conv.norm", BatchNorm::new(), [&conv]);
     let relu = net.layer("conv.relu", Relu, [&norm]);
     let pool = net.layer("pool", MaxPool::new(2), [&relu]);
@@ -242,7 +242,8 @@ fn a_prediction_has_the_bits_of_an_evaluation() {
         assert_eq!(report.loss, 0.0, "{items} items");
         if items == 1 {
             let plan = network.run(Mode::Prediction, items).unwrap().plan();
-            assert_eq!(parts(plan, "conv"), (2, 3));
+            let (parts, calls) = parts(plan, "conv");
+            assert!(parts > 1 && calls >= 3, "{parts} parts of {calls} calls");
         }
     }
 }

@@ -782,8 +782,8 @@ fn the_first_of_several_bad_parts_is_reported_by_all_executors() {
                     }
                 }
                 let failures = subject.fail(&what);
-                // Whoever reads the labels: the loss, its gradient, which does not wait for its
-                // value, and a metric.
+                // Whoever reads the labels: the loss, whose gradient does not wait for its value, and a
+                // metric.
                 assert!(failures.iter().any(|failure| failure.node == "loss"), "{what}");
                 for failure in &failures {
                     assert!(failure.cause.contains("is 20,"), "{what}: {failure}");

@@ -199,7 +199,8 @@ impl<M: Message, P: Primitives> Core<M, P> {
         }
         let mut failures = std::mem::take(&mut *self.failures.lock());
         failures.sort_by_key(|(part, it)| (it.node, it.phase, *part));
-        failures.dedup_by_key(|(_, it)| (it.node, it.phase));
+        // What a node does after a phase that failed may or may not have run, by what shares its task.
+        failures.dedup_by_key(|(_, it)| it.node);
         if !failures.is_empty() {
             return Err(Error::Run(failures.into_iter().map(|(_, it)| it.failure).collect()));
         }
