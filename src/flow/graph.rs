@@ -1,7 +1,6 @@
 //! Graphs of tasks: what there is to do, and who waits for whom. They say nothing of what a task computes.
 
 use std::ops::Range;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
@@ -145,8 +144,6 @@ pub struct TaskGraph {
     pub(crate) buffers: BufferUse,
     /// Seconds of a task whose cost nobody has said, as its last run tells; the bits of a number.
     pub(crate) typical: AtomicU64,
-    /// Work over critical path, once somebody asked.
-    pub(super) parallelism: OnceLock<f64>,
     /// By number of workers that there could be: how many are useful, once somebody asked.
     pub(super) widths: Mutex<Vec<(usize, usize)>>,
     /// What else tells this graph from others with the same tasks.
@@ -192,7 +189,6 @@ impl TaskGraph {
             state: StateUse::default(),
             buffers: BufferUse::default(),
             typical: AtomicU64::new(f64::INFINITY.to_bits()),
-            parallelism: OnceLock::new(),
             widths: Mutex::new(Vec::new()),
             variant: Vec::new(),
         }

@@ -30,18 +30,16 @@ impl TaskGraph {
         ranks
     }
 
-    /// T1 / T∞ by estimates: how many workers could have work all the time. Infinite, where nobody knows what the
+    /// T1 / T∞ by estimates: how many workers could have work all the time. None, where nobody knows what the
     /// tasks take.
-    pub(crate) fn parallelism(&self) -> f64 {
-        *self.parallelism.get_or_init(|| {
-            if self.tasks.iter().any(|task| task.unknown_cost) {
-                return f64::INFINITY;
-            }
-            let longest: Vec<f64> = self.indices().map(|task| self.part_seconds(task)).collect();
-            let ranks = self.upward_ranks(&longest);
-            let way = ranks.into_iter().fold(0.0, f64::max);
-            if way > 0.0 { self.costs.iter().sum::<f64>() / way } else { f64::INFINITY }
-        })
+    pub(super) fn parallelism(&self) -> Option<f64> {
+        if self.tasks.iter().any(|task| task.unknown_cost) {
+            return None;
+        }
+        let longest: Vec<f64> = self.indices().map(|task| self.part_seconds(task)).collect();
+        let way = self.upward_ranks(&longest).into_iter().fold(0.0, f64::max);
+        // Tasks that take no time hold nobody up.
+        Some(if way > 0.0 { self.costs.iter().sum::<f64>() / way } else { f64::INFINITY })
     }
 
     /// The tasks along the longest way through the graph, first to last, and its length in seconds,

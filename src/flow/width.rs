@@ -32,16 +32,15 @@ impl TaskGraph {
     }
 
     fn find_useful_workers(&self, most: usize) -> usize {
-        if self.tasks.iter().any(|task| task.unknown_cost) {
-            return most;
-        }
+        let Some(parallelism) = self.parallelism() else { return most };
         // A graph is not as wide everywhere. From a float, as many as there can be.
-        let most = most.min((2.0 * self.parallelism()).ceil() as usize).max(1);
+        let most = most.min((2.0 * parallelism).ceil() as usize).max(1);
         if self.part_count() > MOST_PARTS {
             return most;
         }
         let ranks = self.upward_ranks(&self.costs);
         let tried: Vec<(usize, f64)> = numbers(most)
+            .into_iter()
             .map(|workers| (workers, Trial::new(self, &ranks, workers).makespan()))
             .collect();
         let shortest =
@@ -52,19 +51,12 @@ impl TaskGraph {
 }
 
 /// The numbers of workers that are tried: powers of two, those in the middle between them, and `most`.
-fn numbers(most: usize) -> impl Iterator<Item = usize> {
-    let powers =
-        (0..usize::BITS - 1).map(|power| 1_usize << power).take_while(move |it| *it < most);
-    powers
-        .flat_map(|it| [it, it + it / 2])
-        .filter(move |it| *it < most)
-        .chain([most])
-        .scan(0, |last, it| {
-            let again = it == *last;
-            *last = it;
-            Some((!again).then_some(it))
-        })
-        .flatten()
+fn numbers(most: usize) -> Vec<usize> {
+    let powers = (0..usize::BITS - 1).map(|power| 1_usize << power).take_while(|it| *it < most);
+    let between = powers.flat_map(|it| [it, it + it / 2]).filter(|it| *it < most);
+    let mut numbers: Vec<usize> = between.chain([most]).collect();
+    numbers.dedup();
+    numbers
 }
 
 /// A number that has an order.
@@ -200,11 +192,10 @@ mod tests {
 
     #[test]
     fn numbers_that_are_tried() {
-        let tried = |most| numbers(most).collect::<Vec<_>>();
-        assert_eq!(tried(1), [1]);
-        assert_eq!(tried(2), [1, 2]);
-        assert_eq!(tried(6), [1, 2, 3, 4, 6]);
-        assert_eq!(tried(20), [1, 2, 3, 4, 6, 8, 12, 16, 20]);
+        assert_eq!(numbers(1), [1]);
+        assert_eq!(numbers(2), [1, 2]);
+        assert_eq!(numbers(6), [1, 2, 3, 4, 6]);
+        assert_eq!(numbers(20), [1, 2, 3, 4, 6, 8, 12, 16, 20]);
     }
 
     /// `branches` tasks of so many seconds side by side, between two that take no time.
