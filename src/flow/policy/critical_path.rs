@@ -97,11 +97,9 @@ impl Policy for CriticalPath {
     fn pop(&mut self, worker: usize) -> Option<ReadyPart> {
         let mut place = self.ready.first()?;
         if let Some(homes) = &mut self.homes {
-            if let Some(own) = homes.first(worker)
-                && self.urgency.are_near(place, own)
-            {
-                place = own;
-            }
+            let preferred = homes.first(worker).into_iter().flatten();
+            let near = preferred.into_iter().find(|&own| self.urgency.are_near(place, own));
+            place = near.unwrap_or(place);
             homes.pop(place, self.urgency.parts[place], worker);
         }
         if let Some(chunks) = &mut self.chunks {

@@ -13,12 +13,15 @@ const MOST_PLACES: usize = 1 << 28;
 ///
 /// A branch of a network thereby tends to stay on one core, forward, backward and from step to step:
 /// its weights, their gradients and what the optimizer keeps beside them then need not travel from one
-/// core's cache to another's. A task without such data belongs to whoever made it ready. Parts of one task share its
-/// data, and belong to whoever had their [ranges](Ranges).
+/// core's cache to another's. A task without such data belongs to whoever made it ready. Parts of one task belong to whoever
+/// had its data as a whole, or else to whoever had their [ranges](Ranges). Of a task that nobody had, all parts belong to
+/// whoever takes the first: where there are tasks enough, each worker keeps to its own.
 #[derive(Debug)]
 pub(super) struct Homes {
     /// By worker.
     ready: Vec<Places>,
+    /// What belongs to nobody.
+    free: Places,
     /// By place: the worker that it belongs to, if it does to any.
     home: Vec<Option<WorkerIndex>>,
     ranges: Ranges,
@@ -45,6 +48,7 @@ impl Homes {
         let touched = graph.indices().map(|task| state.touched.get(task.index()));
         Some(Self {
             ready: vec![Places::new(parts); workers],
+            free: Places::new(parts),
             home: vec![None; parts],
             ranges: Ranges::new(graph),
             touched: touched.map(|span| span.copied().unwrap_or(Span::EMPTY)).collect(),
@@ -59,15 +63,23 @@ impl Homes {
     pub(super) fn push(&mut self, place: usize, part: ReadyPart, worker: usize) {
         let touched = self.touched[part.task];
         let home = if self.ranges.is_divided(part.task) {
-            self.ranges.who_had(part)
+            let follows = self.ranges.follows_another(part.task);
+            let whole = if follows { None } else { self.who_had_most(touched) };
+            whole.or_else(|| self.ranges.who_had(part))
         } else if touched.is_empty() {
             Some(WorkerIndex::new(worker))
         } else {
             self.who_had_most(touched)
         };
         self.home[place] = home;
-        if let Some(home) = home {
-            self.ready[home].insert(place);
+        self.list_of(home).insert(place);
+    }
+
+    /// The waiting places of those that belong to a worker, or to nobody.
+    fn list_of(&mut self, home: Option<WorkerIndex>) -> &mut Places {
+        match home {
+            Some(home) => &mut self.ready[home],
+            None => &mut self.free,
         }
     }
 
@@ -87,22 +99,35 @@ impl Homes {
         home
     }
 
-    /// The first place of those that belong to `worker`.
-    pub(super) fn first(&self, worker: usize) -> Option<usize> {
-        self.ready[worker].first()
+    /// The first place of those that belong to `worker`, and of those that belong to nobody.
+    pub(super) fn first(&self, worker: usize) -> [Option<usize>; 2] {
+        [self.ready[worker].first(), self.free.first()]
     }
 
     /// `worker` takes `part`, which is at `place`.
     pub(super) fn pop(&mut self, place: usize, part: ReadyPart, worker: usize) {
-        if let Some(home) = self.home[place] {
-            self.ready[home].remove(place);
-        }
+        let home = self.home[place];
+        self.list_of(home).remove(place);
         let worker = WorkerIndex::new(worker);
         if self.ranges.is_divided(part.task) {
             self.ranges.take(part, worker);
+            if home.is_none() {
+                self.own(place - part.part as usize, part, worker);
+            }
         } else {
             for &piece in self.touched[part.task].of(&self.list) {
                 self.last[piece] = Some(worker);
+            }
+        }
+    }
+
+    /// What waits of a task that nobody had, whose parts begin at place `first`, is `worker`'s from now on.
+    fn own(&mut self, first: usize, part: ReadyPart, worker: WorkerIndex) {
+        for place in first..first + self.ranges.part_count(part.task) {
+            if self.free.contains(place) {
+                self.free.remove(place);
+                self.home[place] = Some(worker);
+                self.ready[worker].insert(place);
             }
         }
     }
@@ -110,6 +135,7 @@ impl Homes {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
     use std::sync::Arc;
 
     use crate::context::Mode;
@@ -219,6 +245,48 @@ mod tests {
                 }
             }
             ran = again;
+        }
+    }
+
+    #[test]
+    fn parts_of_an_update_go_where_the_weights_are() {
+        let mut net = GraphBuilder::new("branches");
+        let x = net.input("x", [256]);
+        let layer = |branch: usize| format!("branch{branch}");
+        let ends: Vec<_> =
+            (0..4).map(|branch| net.layer(layer(branch), Dense::new(256), [&x])).collect();
+        let sum = net.layer("sum", Add, &ends);
+        let wanted = net.target("wanted", [256]);
+        net.loss("loss", MeanSquaredError, [&sum, &wanted]);
+        let optimizer: Arc<dyn Optimizer> = Arc::new(Sgd::default());
+        let graph = Arc::new(net.build().unwrap());
+        let plan =
+            Plan::compile(&graph, Mode::Training, 32, &optimizer, PlanOptions::default()).unwrap();
+        let mut policy = CriticalPath::default();
+        for run in 0..4 {
+            policy.begin(&plan, 2).unwrap();
+            let mut owner = [usize::MAX; 4];
+            let mut left = [2; 4];
+            let mut at_home = 0;
+            take_turns(&plan, &mut policy, 2, run % 2, |part, worker| {
+                let task = plan.task(part.task.index());
+                let Some(branch) = (0..4).find(|&branch| task.node == layer(branch)) else {
+                    return;
+                };
+                if plan.tasks[part.task].parts == 1 {
+                    owner[branch] = worker;
+                    return;
+                }
+                left[branch] -= 1;
+                if owner[branch] == worker {
+                    at_home += 1;
+                } else {
+                    let own = (0..4).filter(|&other| owner[other] == worker);
+                    assert!(own.into_iter().all(|other| left[other] == 0), "run {run}: {branch}");
+                }
+            });
+            assert_eq!(left, [0; 4], "an update has two parts");
+            assert!(at_home >= 6, "run {run}: {at_home}");
         }
     }
 

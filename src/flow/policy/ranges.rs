@@ -50,9 +50,20 @@ impl Ranges {
         Self { ties, ran: vec![None; graph.part_count()] }
     }
 
+    /// How many parts a task has.
+    pub(super) fn part_count(&self, task: TaskIndex) -> usize {
+        self.ties[task].own.len()
+    }
+
     /// Whether a task has several parts.
     pub(super) fn is_divided(&self, task: TaskIndex) -> bool {
-        self.ties[task].own.len() > 1
+        self.part_count(task) > 1
+    }
+
+    /// Whether parts of a task belong to whoever had the same items in another.
+    pub(super) fn follows_another(&self, task: TaskIndex) -> bool {
+        let Tie { own, like } = self.ties[task];
+        own.start() != like.start()
     }
 
     /// Who had the middle of the part's range.
