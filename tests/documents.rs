@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use crate::command_line::told;
+
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -63,4 +65,23 @@ fn every_page_is_listed() {
         assert!(name == "README.md" || listed.contains(&name), "docs/README.md lacks {name}");
     }
     assert!(read(&root().join("README.md")).contains("docs/README.md"));
+}
+
+/// The charts of the course are what the program draws.
+#[test]
+fn charts_of_the_course_are_drawn_by_the_program() {
+    let folder = tempfile::tempdir().unwrap();
+    for (graph, workers, policy, name) in [
+        ("article-dag", "2", "critical-path", "article-dag"),
+        ("binary-tree", "2", "critical-path", "binary-tree"),
+        ("chain:depth=4,width=128", "2", "critical-path", "chain"),
+        ("tests/task_graphs/graham.toml", "4", "fifo", "graham"),
+    ] {
+        let drawn = folder.path().join(name).with_extension("svg");
+        let chart = drawn.to_str().unwrap();
+        let arguments = ["schedule", graph, "--workers", workers, "--policies", policy];
+        told(&[&arguments[..], &["--gantt", chart]].concat());
+        let stored = root().join("docs/pictures").join(format!("course-{name}.svg"));
+        assert_eq!(read(&drawn), read(&stored), "draw {} again", stored.display());
+    }
 }
