@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use caudal::context::MatrixMut;
-use caudal::context::{Context, Convolution, Mode};
+use caudal::context::{Context, Mode, Numerics};
 use caudal::flow::policy::{POLICIES, Policy, ReadyPart};
 use caudal::flow::{Actors, Executor, Observer, PartEvent, Pool, Sequential};
 use caudal::graph::{Graph, GraphBuilder};
@@ -138,8 +138,8 @@ impl<T: Layer> Layer for Faulty<T> {
         self.inner.smallest_part(inputs)
     }
 
-    fn param_grad_sums(&self, inputs: &[&[usize]], convolution: Convolution) -> usize {
-        self.inner.param_grad_sums(inputs, convolution)
+    fn param_grad_sums(&self, inputs: &[&[usize]], numerics: Numerics) -> usize {
+        self.inner.param_grad_sums(inputs, numerics)
     }
 
     fn param_split(&self, inputs: &[&[usize]]) -> Split {
@@ -206,8 +206,8 @@ impl<T: Layer> Layer for Faulty<T> {
 }
 
 impl<T: Layer> PreparedWeights for Faulty<T> {
-    fn floats(&self, pass: Pass, inputs: &[&[usize]], convolution: Convolution) -> usize {
-        self.inner.prepared_weights().unwrap().floats(pass, inputs, convolution)
+    fn floats(&self, pass: Pass, inputs: &[&[usize]], numerics: Numerics) -> usize {
+        self.inner.prepared_weights().unwrap().floats(pass, inputs, numerics)
     }
 
     fn prepare(

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use caudal::Tensor;
-use caudal::context::{Context, Convolution, MatrixMut, Mode, Phase};
+use caudal::context::{Context, MatrixMut, Mode, Numerics, Phase};
 use caudal::graph::{Graph, GraphBuilder};
 use caudal::initializers::Constant;
 use caudal::layers::{
@@ -82,7 +82,7 @@ impl Layer for Doubled {
 }
 
 impl PreparedWeights for Doubled {
-    fn floats(&self, pass: Pass, _inputs: &[&[usize]], _convolution: Convolution) -> usize {
+    fn floats(&self, pass: Pass, _inputs: &[&[usize]], _numerics: Numerics) -> usize {
         if pass == Pass::Backward {
             return 0;
         }

@@ -37,6 +37,7 @@ mod pictures;
 mod pinning;
 mod policies;
 mod policy_faults;
+mod precision;
 mod predict_stream;
 mod presets;
 mod probe;

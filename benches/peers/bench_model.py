@@ -6,10 +6,13 @@ matmul, flatten, reshape, softmax_cross_entropy, and accuracy, which is left out
 0.01. Prints
 `framework,model,threads,milliseconds per step (median),peak resident MiB`.
 
+With `--precision bf16` products are of 16-bit numbers: in PyTorch by `autocast`, in JAX and TensorFlow all of the
+network is, given weights of 32 bits that are cast, but for the loss, gradients of weights and their updates.
+
 With `--first training` it takes a single step and ends, with `--first prediction` it predicts one item, and prints
 nothing: first_results.py measures the whole process.
 
-usage: python bench_model.py FRAMEWORK [--threads N] [--seconds S] [--compile] [--first training|prediction] FILE.toml ...
+usage: python bench_model.py FRAMEWORK [--threads N] [--seconds S] [--compile] [--precision f32|bf16] [--first training|prediction] FILE.toml ...
 """
 import argparse
 import os
@@ -121,6 +124,7 @@ def run(label, step, o, name):
         step()
         times.append(time.perf_counter() - t)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    label += "" if o.precision == "f32" else "-" + o.precision
     print(f"{label},{name},{o.threads},{statistics.median(times)*1e3:.3f},{peak:.0f}", flush=True)
 
 
@@ -161,13 +165,17 @@ def torch_main(o):
         if x.ndim == 4:
             x = x.permute(0, 3, 1, 2).contiguous()
         y = torch.randint(0, 10, (batch,))
-        f = lambda x, y: forward(nodes, shapes, ops, ps, x, y, xn, yn)
+
+        def f(x, y):
+            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=o.precision == "bf16"):
+                return forward(nodes, shapes, ops, ps, x, y, xn, yn)
+
         if o.compile:
             f = torch.compile(f)
 
         if o.first == "prediction":
             with torch.no_grad():
-                f(x[:1], None).numpy()
+                f(x[:1], None).float().numpy()
             continue
 
         def step():
@@ -191,7 +199,7 @@ def jax_main(o):
         dense = staticmethod(lambda x, w, b, a: x @ w + b)
         relu = staticmethod(lambda x: jnp.maximum(x, 0))
         softmax = staticmethod(lambda x: jax.nn.softmax(x, -1))
-        ce = staticmethod(lambda x, y: -jnp.take_along_axis(jax.nn.log_softmax(x), y[:, None], axis=1).mean())
+        ce = staticmethod(lambda x, y: -jnp.take_along_axis(jax.nn.log_softmax(x.astype(jnp.float32)), y[:, None], axis=1).mean())
         concat = staticmethod(lambda s: jnp.concatenate(s, -1))
         global_avg_pool = staticmethod(lambda x: x.mean(axis=(1, 2)))
         conv2d = staticmethod(lambda x, w, b, a: jax.lax.conv_general_dilated(x, w, pair(a.get("stride", 1)), a.get("padding", "valid").upper(), dimension_numbers=("NHWC", "HWIO", "NHWC")) + b)
@@ -204,15 +212,16 @@ def jax_main(o):
         rng = np.random.default_rng(1)
         x = jnp.asarray(rng.normal(size=(batch, *shapes[xn])), jnp.float32)
         y = jnp.asarray(rng.integers(0, 10, batch))
-        loss_fn = lambda p, x, y: forward(nodes, shapes, ops, p, x, y, xn, yn)
+        number = jnp.bfloat16 if o.precision == "bf16" else jnp.float32
+        network = lambda p, x, y: forward(nodes, shapes, ops, jax.tree.map(lambda q: q.astype(number), p), x.astype(number), y, xn, yn)
 
         if o.first == "prediction":
-            predict = jax.jit(lambda p, x: forward(nodes, shapes, ops, p, x, None, xn, yn))
+            predict = jax.jit(lambda p, x: network(p, x, None).astype(jnp.float32))
             np.asarray(predict(params, x[:1]))
             continue
 
         def step_(params, velocity, x, y):
-            loss, grads = jax.value_and_grad(loss_fn)(params, x, y)
+            loss, grads = jax.value_and_grad(network)(params, x, y)
             velocity = jax.tree.map(lambda m, g: 0.9 * m + g, velocity, grads)
             return jax.tree.map(lambda p, m: p - 0.01 * m, params, velocity), velocity, loss
 
@@ -239,7 +248,7 @@ def tf_main(o):
         dense = staticmethod(lambda x, w, b, a: tf.nn.bias_add(x @ w, b))
         relu = staticmethod(tf.nn.relu)
         softmax = staticmethod(tf.nn.softmax)
-        ce = staticmethod(lambda x, y: tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(y, x)))
+        ce = staticmethod(lambda x, y: tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(y, tf.cast(x, tf.float32))))
         concat = staticmethod(lambda s: tf.concat(s, -1))
         global_avg_pool = staticmethod(lambda x: tf.reduce_mean(x, axis=(1, 2)))
         conv2d = staticmethod(lambda x, w, b, a: tf.nn.bias_add(tf.nn.conv2d(x, w, pair(a.get("stride", 1)), pad(a)), b))
@@ -256,14 +265,20 @@ def tf_main(o):
         flat = [q for p in ps.values() for q in p]
         velocity = [tf.Variable(tf.zeros_like(q)) for q in flat]
 
+        number = tf.bfloat16 if o.precision == "bf16" else tf.float32
+
+        def network(x, y):
+            cast = {k: [tf.cast(q, number) for q in p] for k, p in ps.items()}
+            return forward(nodes, shapes, ops, cast, tf.cast(x, number), y, xn, yn)
+
         if o.first == "prediction":
-            tf.function(lambda x: forward(nodes, shapes, ops, ps, x, None, xn, yn))(x[:1]).numpy()
+            tf.cast(tf.function(lambda x: network(x, None))(x[:1]), tf.float32).numpy()
             continue
 
         @tf.function(jit_compile=o.compile)
         def step_(x, y):
             with tf.GradientTape() as tape:
-                loss = forward(nodes, shapes, ops, ps, x, y, xn, yn)
+                loss = network(x, y)
             for w, m, g in zip(flat, velocity, tape.gradient(loss, flat)):
                 m.assign(0.9 * m + g)
                 w.assign_sub(0.01 * m)
@@ -278,6 +293,7 @@ def main():
     p.add_argument("--threads", type=int, default=2)
     p.add_argument("--seconds", type=float, default=2.0)
     p.add_argument("--compile", action="store_true")
+    p.add_argument("--precision", choices=["f32", "bf16"], default="f32")
     p.add_argument("--first", choices=["training", "prediction"])
     p.add_argument("files", nargs="+")
     o = p.parse_args()

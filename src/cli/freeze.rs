@@ -29,7 +29,8 @@ impl Freeze {
         let files = Outputs::default().reads("FILE", Some(&self.file));
         files.writes("--out", Some(&self.out)).check()?;
         let alone = NetworkOptions::default().executor("sequential");
-        let (network, batch_size) = options::saved(&self.file, alone, None)?;
+        let (network, batch_size) =
+            options::saved(&self.file, alone, options::Computing::default())?;
         let frozen = network.freeze()?;
         let training = TrainingConfig::default().batch_size(batch_size);
         write_or_rescue(&self.out, |path| frozen.save(path, &training))?;

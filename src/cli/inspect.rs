@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use caudal::data::{ColumnEncoder, DataConfig, Encoding, NodeEncoder, Share};
 use caudal::model::Model;
-use caudal::plan::Convolution;
+use caudal::plan::{Convolution, Precision};
 use caudal::train::Checkpoint;
 use caudal::train::checkpoint::{self, FitRecord};
 use caudal::{Tensor, describe_shape};
@@ -58,6 +58,7 @@ impl Inspect {
                 "nodes": model.graph.nodes().len(),
                 "parameters": model.graph.parameter_count(),
                 "convolution": model.graph.convolution(),
+                "precision": model.graph.precision(),
                 "step": checkpoint.step(),
                 "epochs": training.epochs,
                 "batch_size": training.batch_size,
@@ -96,13 +97,17 @@ fn about(file: &Path, model: &Model, checkpoint: &Checkpoint) -> Vec<String> {
         Convolution::Auto => String::new(),
         other => format!(", convolutions {other}"),
     };
+    let precision = match graph.precision() {
+        Precision::F32 => String::new(),
+        other => format!(", precision {other}"),
+    };
     let bytes = std::fs::metadata(file).map_or(0, |file| file.len());
     let mut lines = vec![
         said("file", format!("{}, {bytes} bytes", file.display())),
         said(
             "model",
             format!(
-                "{}: {} nodes, {} parameters{convolution}",
+                "{}: {} nodes, {} parameters{convolution}{precision}",
                 graph.name(),
                 graph.nodes().len(),
                 graph.parameter_count()

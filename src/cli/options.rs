@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use caudal::flow::{EXECUTORS, Executor, executor, pinned_executor};
 use caudal::model::Model;
-use caudal::plan::Convolution;
+use caudal::plan::{Convolution, Precision};
 use caudal::topology::Pinning;
 use caudal::train::{Network, NetworkOptions, checkpoint};
 use clap::Args;
@@ -29,24 +29,59 @@ pub(super) fn data_help(purpose: &str) -> String {
     format!("{purpose}: {}; see `caudal readers`", caudal::data::forms())
 }
 
-/// A saved network, and how many items its batches have; its convolutions computed as said here, if anybody said.
+/// How a network computes, where there are several ways.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub(super) struct Computing {
+    /// How convolutions are computed: auto, in fewer multiplications where shapes promise a gain (windows of 3 x 3 or
+    /// 5 x 5, by Winograd's transforms; last bits differ); or direct, all as sums of products [default: what the model
+    /// says, or auto]
+    #[arg(long, value_name = "auto|direct", value_parser = Convolution::named)]
+    convolution: Option<Convolution>,
+    /// With which numbers products with weights are computed: f32; or bf16, which rounds both factors in dense layers and
+    /// 1 x 1 convolutions to 16 bits where shapes promise a gain, on processors with AVX-512 BF16; sums, weights and all
+    /// else have 32 bits [default: what the model says, or f32]
+    #[arg(long, value_name = "f32|bf16", value_parser = Precision::named)]
+    precision: Option<Precision>,
+}
+
+impl Computing {
+    /// The model that a user asks for, which computes as the options say, if they do.
+    pub(super) fn open(self, name: Option<&str>) -> Result<Model, Stop> {
+        let mut model = Model::open(name)?;
+        self.set(&mut model);
+        Ok(model)
+    }
+
+    /// Lets a model compute as the options say, if they do.
+    fn set(self, model: &mut Model) {
+        if let Some(convolution) = self.convolution {
+            model.graph = Arc::new(model.graph.with_convolution(convolution));
+        }
+        if let Some(precision) = self.precision {
+            model.graph = Arc::new(model.graph.with_precision(precision));
+        }
+    }
+
+    /// The same options as arguments of another process.
+    fn to_arguments(self) -> Vec<String> {
+        let convolution = self.convolution.map(|it| ["--convolution", it.name()]);
+        let precision = self.precision.map(|it| ["--precision", it.name()]);
+        convolution.into_iter().chain(precision).flatten().map(str::to_owned).collect()
+    }
+}
+
+/// A saved network, and how many items its batches have; it computes as said here, if anybody said.
 pub(super) fn saved(
     path: &Path,
     options: NetworkOptions,
-    convolution: Option<Convolution>,
+    computing: Computing,
 ) -> Result<(Network, usize), Stop> {
     let (mut model, checkpoint) = checkpoint::open(path)?;
-    set_convolution(&mut model, convolution);
+    computing.set(&mut model);
     let training = model.training;
     let mut network = Network::from_parts(model.graph, training.optimizer, options)?;
     network.resume(&checkpoint)?;
     Ok((network, training.batch_size))
-}
-
-fn set_convolution(model: &mut Model, convolution: Option<Convolution>) {
-    if let Some(convolution) = convolution {
-        model.graph = Arc::new(model.graph.with_convolution(convolution));
-    }
 }
 
 /// How training works on a batch.
@@ -106,11 +141,8 @@ pub(super) struct Run {
     executor: String,
     #[command(flatten)]
     pin: Pin,
-    /// How convolutions are computed: auto, in fewer multiplications where shapes promise a gain (windows of 3 x 3 or
-    /// 5 x 5, by Winograd's transforms; last bits differ); or direct, all as sums of products [default: what the model
-    /// says, or auto]
-    #[arg(long, value_name = "auto|direct", value_parser = Convolution::named)]
-    convolution: Option<Convolution>,
+    #[command(flatten)]
+    computing: Computing,
 }
 
 impl Run {
@@ -132,16 +164,14 @@ impl Run {
         &self.policy
     }
 
-    /// The model that a user asks for, its convolutions computed as the options say, if they do.
+    /// The model that a user asks for, which computes as the options say, if they do.
     pub(super) fn open(&self, name: Option<&str>) -> Result<Model, Stop> {
-        let mut model = Model::open(name)?;
-        self.set_convolution(&mut model);
-        Ok(model)
+        self.computing.open(name)
     }
 
-    /// Lets the convolutions of a model be computed as the options say, if they do.
-    pub(super) fn set_convolution(&self, model: &mut Model) {
-        set_convolution(model, self.convolution);
+    /// Lets a model compute as the options say, if they do.
+    pub(super) fn set_computing(&self, model: &mut Model) {
+        self.computing.set(model);
     }
 
     /// The options of a network with first values from `seed`.
@@ -179,7 +209,7 @@ impl Run {
 
     /// A saved network, and how many items its batches have.
     pub(super) fn saved(&self, path: &Path) -> Result<(Network, usize), Stop> {
-        saved(path, self.network(0)?, self.convolution)
+        saved(path, self.network(0)?, self.computing)
     }
 
     /// The same options as arguments of another process.
@@ -188,8 +218,8 @@ impl Run {
         let (pin, executor) = (self.pinning().name(), &self.executor);
         ["--workers", &workers, "--policy", &self.policy, "--executor", executor, "--pin", pin]
             .into_iter()
-            .chain(self.convolution.iter().flat_map(|it| ["--convolution", it.name()]))
             .map(str::to_owned)
+            .chain(self.computing.to_arguments())
             .collect()
     }
 }

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use caudal::flow::policy::policy;
 use caudal::measure::{Conditions, CoreWatch, Provenance};
-use caudal::model::Model;
 use caudal::simulator::prediction::{self, Prediction, Request, predict};
 use caudal::simulator::validation::{Errors, Validation, validate};
 use caudal::simulator::{MOST_WORKERS, Machine, Measurement, Sittings, Subject, calibration};
@@ -64,6 +63,8 @@ pub(super) struct Simulate {
     #[command(flatten)]
     pin: options::Pin,
     #[command(flatten)]
+    computing: options::Computing,
+    #[command(flatten)]
     mixed: conditions::MixedStates,
     /// Ends with one JSON object on a line
     #[arg(long)]
@@ -92,7 +93,7 @@ impl Simulate {
         if self.validate {
             return self.run_validation();
         }
-        let model = Model::open(self.model.as_deref())?.without_metrics()?;
+        let model = self.computing.open(self.model.as_deref())?.without_metrics()?;
         let machines = match &self.speeds {
             Some(speeds) => vec![speeds.clone()],
             None => self.workers.iter().map(|&workers| vec![1.0; workers.into()]).collect(),

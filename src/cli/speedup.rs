@@ -56,6 +56,8 @@ pub(super) struct Speedup {
     #[command(flatten)]
     pin: options::Pin,
     #[command(flatten)]
+    computing: options::Computing,
+    #[command(flatten)]
     mixed: conditions::MixedStates,
     /// Makes the last line of standard output one JSON object
     #[arg(long)]
@@ -66,7 +68,7 @@ impl Speedup {
     pub(super) fn run(self) -> Result<(), Stop> {
         self.report.check()?;
         self.report.outputs(Outputs::default()).check()?;
-        let model = Model::open(self.model.as_deref())?.without_metrics()?;
+        let model = self.computing.open(self.model.as_deref())?.without_metrics()?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let workers: Vec<usize> = if self.workers.is_empty() {
             let doubled = std::iter::successors(Some(1), |workers| Some(2 * workers));

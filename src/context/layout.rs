@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::call::{Mode, Operand};
-use super::convolution::Convolution;
+use super::numerics::Numerics;
 use crate::flow::index::BufferIndex;
 use crate::tensor::Shape;
 
@@ -43,7 +43,7 @@ pub(crate) struct Storage {
 #[derive(Debug)]
 pub(crate) struct TensorLayout {
     pub(crate) mode: Mode,
-    pub(crate) convolution: Convolution,
+    pub(crate) numerics: Numerics,
     /// Items in a batch.
     pub(crate) batch: usize,
     pub(crate) values: Vec<Value>,

@@ -9,7 +9,9 @@ mod call;
 mod convolution;
 mod finite;
 mod layout;
+mod numerics;
 mod parameters;
+mod precision;
 mod recycler;
 mod signature;
 mod tensors;
@@ -22,8 +24,10 @@ pub use call::{Mode, Pass, Phase, Stage};
 pub use convolution::Convolution;
 pub(crate) use finite::{Finite, Found};
 pub(crate) use layout::{Place, Storage, TensorLayout, Value, part_range};
+pub use numerics::Numerics;
 pub use parameters::Parameters;
 pub(crate) use parameters::{Entry, Hold, Matrix, read, write};
+pub use precision::Precision;
 pub use signature::Signature;
 pub(crate) use tensors::{Handle, Tensors};
 
@@ -66,10 +70,10 @@ impl<'a> Context<'a> {
         self.tensors.layout.mode
     }
 
-    /// How convolutions are computed.
+    /// How layers compute, where there are several ways.
     #[inline]
-    pub fn convolution(&self) -> Convolution {
-        self.tensors.layout.convolution
+    pub fn numerics(&self) -> Numerics {
+        self.tensors.layout.numerics
     }
 
     /// A key for random numbers that follows from the run's seed, the node's name and the training step, and

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::block::Scope;
 use super::training_settings::{self, Setting, TrainingSettings};
 use super::{Graph, Role, validate};
-use crate::context::Convolution;
+use crate::context::{Convolution, Numerics, Precision};
 use crate::error::{Error, Result};
 use crate::layers::Layer;
 use crate::losses::Loss;
@@ -80,7 +80,7 @@ impl DraftRole {
 #[derive(Clone, Debug)]
 pub struct GraphBuilder {
     name: String,
-    convolution: Convolution,
+    pub(super) numerics: Numerics,
     pub(super) drafts: Vec<Draft>,
     pub(super) outputs: Vec<String>,
     pub(super) settings: Vec<Setting>,
@@ -93,7 +93,7 @@ impl GraphBuilder {
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
-            convolution: Convolution::default(),
+            numerics: Numerics::default(),
             drafts: Vec::new(),
             outputs: Vec::new(),
             refusals: Vec::new(),
@@ -223,7 +223,13 @@ impl GraphBuilder {
 
     /// Says how all convolutions of the network are computed; by default [`Convolution::Auto`].
     pub fn convolution(&mut self, convolution: Convolution) -> &mut Self {
-        self.convolution = convolution;
+        self.numerics.convolution = convolution;
+        self
+    }
+
+    /// Says with which numbers products with weights are computed; by default [`Precision::F32`].
+    pub fn precision(&mut self, precision: Precision) -> &mut Self {
+        self.numerics.precision = precision;
         self
     }
 
@@ -249,6 +255,6 @@ impl GraphBuilder {
         }
         training_settings::apply(&mut self.drafts, self.settings)?;
         let graph = validate::validate(self.name, self.drafts, &self.outputs)?;
-        Ok(Graph { convolution: self.convolution, ..graph })
+        Ok(Graph { numerics: self.numerics, ..graph })
     }
 }

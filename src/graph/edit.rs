@@ -40,7 +40,7 @@ impl Graph {
     /// ```
     pub fn edit(&self) -> GraphBuilder {
         let mut builder = GraphBuilder::new(self.name());
-        builder.convolution(self.convolution);
+        builder.numerics = self.numerics;
         for (id, node) in self.nodes.iter().enumerate() {
             let inputs = node.inputs.iter().map(|&input| &self.nodes[input].name);
             let shares = self.shares(id).map(|owner| self.nodes[owner].name.clone());

@@ -21,7 +21,7 @@ pub use parameter_settings::ParameterSettings;
 pub use training_settings::TRAINING_ATTRIBUTES;
 pub(crate) use training_settings::TrainingSettings;
 
-use crate::context::{Convolution, Signature};
+use crate::context::{Convolution, Numerics, Precision, Signature};
 use crate::error::{Error, Result};
 use crate::layers::{Layer, ParameterKind, ParameterSpec};
 use crate::losses::Loss;
@@ -153,7 +153,7 @@ impl Parameter {
 #[derive(Clone, Debug)]
 pub struct Graph {
     pub(crate) name: String,
-    pub(crate) convolution: Convolution,
+    pub(crate) numerics: Numerics,
     pub(crate) nodes: Vec<Node>,
     pub(crate) parameters: Vec<Parameter>,
     pub(crate) order: Vec<NodeId>,
@@ -171,7 +171,7 @@ impl Graph {
     /// How its convolutions are computed, unless a plan is to compute all directly
     /// ([`PlanOptions::convolution`](crate::plan::PlanOptions::convolution)).
     pub fn convolution(&self) -> Convolution {
-        self.convolution
+        self.numerics.convolution
     }
 
     /// This graph with its convolutions computed otherwise.
@@ -188,7 +188,30 @@ impl Graph {
     /// ```
     #[must_use]
     pub fn with_convolution(&self, convolution: Convolution) -> Self {
-        Self { convolution, ..self.clone() }
+        Self { numerics: self.numerics.convolution(convolution), ..self.clone() }
+    }
+
+    /// With which numbers its products with weights are computed, unless a plan is to compute them with 16-bit ones
+    /// ([`PlanOptions::precision`](crate::plan::PlanOptions::precision)).
+    pub fn precision(&self) -> Precision {
+        self.numerics.precision
+    }
+
+    /// This graph with its products with weights computed with other numbers.
+    ///
+    /// ```
+    /// use caudal::model::Model;
+    /// use caudal::plan::Precision;
+    ///
+    /// let graph = Model::open(Some("chain-mlp"))?.graph;
+    /// assert_eq!(graph.precision(), Precision::F32);
+    /// let graph = graph.with_precision(Precision::Bf16);
+    /// assert_eq!(graph.precision(), Precision::Bf16);
+    /// # Ok::<(), caudal::Error>(())
+    /// ```
+    #[must_use]
+    pub fn with_precision(&self, precision: Precision) -> Self {
+        Self { numerics: self.numerics.precision(precision), ..self.clone() }
     }
 
     /// All nodes, in the order in which they were added.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::builder::{Draft, DraftRole};
 use super::{Graph, Node, NodeId, Parameter, sharing, training_settings};
-use crate::context::{Convolution, Signature};
+use crate::context::{Numerics, Signature};
 use crate::error::{Error, Result, count};
 use crate::flow::topological::topological_order;
 use crate::layers::{Arity, Misfit, ParameterSpec};
@@ -83,8 +83,8 @@ pub(super) fn validate(name: String, drafts: Vec<Draft>, outputs: &[String]) -> 
         });
     }
     let by_name = by_name.into_iter().map(|(name, id)| (name.clone(), id)).collect();
-    let convolution = Convolution::default();
-    Ok(Graph { name, convolution, nodes, parameters, order, consumers, outputs, by_name })
+    let numerics = Numerics::default();
+    Ok(Graph { name, numerics, nodes, parameters, order, consumers, outputs, by_name })
 }
 
 fn index_names(drafts: &[Draft]) -> Result<HashMap<String, NodeId>> {

@@ -15,6 +15,7 @@
 mod activations;
 mod arithmetic;
 mod batch_norm;
+mod bf16;
 mod buffer;
 mod conv2d;
 mod depthwise;
@@ -55,6 +56,12 @@ pub(crate) use activations::{
 pub(crate) use arithmetic::{divide, multiply, negate, subtract};
 pub(crate) use batch_norm::{
     batch_norm, batch_norm_grad, batch_norm_sums, column_moments, merge_moments,
+};
+#[cfg(test)]
+pub(crate) use bf16::with_bf16_missing;
+pub(crate) use bf16::{
+    PairPanels, bf16_missing, bf16_panels, bf16_panels_transposed, bf16_pays, bf16_product,
+    bf16_weight_gradient, pair_panels_len,
 };
 pub(crate) use buffer::{Buffer, Slabs};
 pub(crate) use conv2d::{

@@ -84,20 +84,26 @@ fn all_gradient_panels(
 
 /// Arrays that are asked for, from float `first` on, as far as a panel's gradient goes.
 #[derive(Clone, Copy)]
-struct Soon<'a> {
-    arrays: &'a [&'a [f32]],
-    first: usize,
+pub(super) struct Soon<'a> {
+    pub(super) arrays: &'a [&'a [f32]],
+    pub(super) first: usize,
 }
 
 impl Soon<'_> {
-    /// Lets tile number `tile` of a panel ask for its share, which is one of the arrays over as many tiles as
-    /// there are arrays. Tiles have `floats` floats, and the first of them lies at `at` in the panel.
-    fn ask(self, tile: &mut Tile, number: usize, at: usize, floats: usize) {
-        let Some(turn) = number.checked_rem(self.arrays.len()) else { return };
+    /// The share that tile number `tile` of a panel asks for, which is one of the arrays over as many tiles as there are
+    /// arrays: where it begins, and the floats from one of the tile's steps to the next, a cache line at most. Tiles have
+    /// `floats` floats, and the first of them lies at `at` in the panel.
+    pub(super) fn share(
+        self,
+        tile: usize,
+        at: usize,
+        floats: usize,
+        steps: usize,
+    ) -> Option<(*const f32, usize)> {
+        let turn = tile.checked_rem(self.arrays.len())?;
         let first = self.first + at.saturating_sub(turn * floats);
-        tile.ahead = self.arrays[turn].as_ptr().wrapping_add(first);
-        let lines = (self.arrays.len() * floats).div_ceil(tile.walk.len.max(1));
-        tile.ahead_step = lines.min(LINE);
+        let each = (self.arrays.len() * floats).div_ceil(steps.max(1));
+        Some((self.arrays[turn].as_ptr().wrapping_add(first), each.min(LINE)))
     }
 }
 
@@ -127,7 +133,10 @@ fn panel_gradient(
     };
     let mut number = 0;
     tiles.heights(0..a.cols(), |rows| {
-        soon.ask(&mut tile, number, rows.start * width, rows.len() * width);
+        let (at, floats) = (rows.start * width, rows.len() * width);
+        if let Some(share) = soon.share(number, at, floats, a.rows()) {
+            (tile.ahead, tile.ahead_step) = share;
+        }
         number += 1;
         tile.a = a.as_ptr().wrapping_add(rows.start);
         tile.c = to.wrapping_add(rows.start * width);

@@ -9,7 +9,7 @@ use super::{
     Cost, ItemSplit, Layer, LayerSpec, Layout, Misfit, ParameterKind, ParameterSpec, Pass, Reads,
     Sample, WholeBatch, finite, last_axis, parse, to_attributes,
 };
-use crate::context::{Context, Convolution};
+use crate::context::{Context, Numerics};
 use crate::initializers::Constant;
 use crate::kernels::{self, MatrixMut, with_scratch};
 use crate::tensor::Shape;
@@ -175,7 +175,7 @@ impl Layer for BatchNorm {
         Cost { flops: 4.0 * floats, floats: 2.5 * floats }
     }
 
-    fn item_split(&self, _inputs: &[&[usize]], _convolution: Convolution) -> ItemSplit {
+    fn item_split(&self, _inputs: &[&[usize]], _numerics: Numerics) -> ItemSplit {
         ItemSplit::SamePlace
     }
 

@@ -5,15 +5,15 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::convolution_choice::{multiplications, winograd};
+use super::convolution_choice::{Way, Weights};
 use super::window::{Padding, Pair, cut_to_part, dilated, image, item_split, windows};
 use super::{
     Cost, ItemSplit, Layer, LayerSpec, Layout, Misfit, ParameterKind, ParameterSpec, Pass,
     PreparedWeights, Reads, Sample, Split, parse, to_attributes,
 };
-use crate::context::{Context, Convolution, Phase};
+use crate::context::{Context, Numerics, Phase};
 use crate::initializers::{Choice, Constant, GlorotUniform};
-use crate::kernels::{self, Conv2dShape, MatrixMut, Winograd};
+use crate::kernels::{self, Conv2dShape, MatrixMut};
 use crate::tensor::Shape;
 
 pub(super) static SPEC: LayerSpec = LayerSpec {
@@ -241,19 +241,17 @@ impl Layer for Conv2d {
         phase: Phase,
         inputs: &[&[usize]],
         output: &[usize],
-        convolution: Convolution,
+        numerics: Numerics,
     ) -> Cost {
         let cost = self.cost(inputs, output);
         let Ok(shape) = self.geometry(inputs[0]) else { return cost };
-        match multiplications(&shape, phase, convolution) {
-            Some(of_group) => Cost { flops: 2.0 * self.groups as f64 * of_group, ..cost },
-            None => cost,
-        }
+        let (way, groups) = (Way::of(&shape, phase, numerics), self.groups as f64);
+        Cost { flops: groups * way.operations(&shape, phase, cost.flops / groups), ..cost }
     }
 
-    fn item_split(&self, inputs: &[&[usize]], convolution: Convolution) -> ItemSplit {
+    fn item_split(&self, inputs: &[&[usize]], numerics: Numerics) -> ItemSplit {
         let Ok(shape) = self.geometry(inputs[0]) else { return ItemSplit::Whole };
-        match winograd(&shape, Phase::Forward, convolution) {
+        match Way::of(&shape, Phase::Forward, numerics).winograd() {
             // Parts begin at rows of tiles: other tiles would give other bits.
             Some(fast) => ItemSplit::Rows(fast.side() * shape.output[1]),
             None => item_split(shape.output),
@@ -264,9 +262,9 @@ impl Layer for Conv2d {
         Split::Items
     }
 
-    fn param_grad_sums(&self, inputs: &[&[usize]], convolution: Convolution) -> usize {
+    fn param_grad_sums(&self, inputs: &[&[usize]], numerics: Numerics) -> usize {
         let Ok(shape) = self.geometry(inputs[0]) else { return 0 };
-        let fast = winograd(&shape, Phase::ParamGrad, convolution);
+        let fast = Way::of(&shape, Phase::ParamGrad, numerics).winograd();
         fast.map_or(0, |fast| self.groups * fast.prepared_len(&shape))
     }
 
@@ -285,21 +283,20 @@ impl Layer for Conv2d {
     fn forward(&self, context: &Context<'_>, mut output: MatrixMut<'_>) -> Result<(), String> {
         let mut shape = self.shape(context.input_shape(0))?;
         // Parts are computed as the whole would be, in the same tiles.
-        let fast = winograd(&shape, Phase::Forward, context.convolution());
+        let way = Way::of(&shape, Phase::Forward, context.numerics());
+        let len = way.prepared_len(&shape, Pass::Forward);
+        let prepared = if len > 0 { context.prepared() } else { &[] };
         let rows = [(shape.kernel[0] - 1) * shape.dilation[0] + 1, shape.stride[0]];
         let Conv2dShape { input, output: places, padding, .. } = &mut shape;
         let pixels = cut_to_part(context, rows, input, places, padding);
         let (items, bias) = (context.items(), context.parameter(1));
         let input = context.input(0).slice_rows(pixels);
         for (group, [channels, filters]) in self.ranges(&shape) {
-            let (input, bias) = (input.slice_cols(channels), Some(&bias[filters.clone()]));
-            let output = output.reborrow().slice_cols(filters);
-            if let Some(fast) = fast {
-                let prepared = of_group(context.prepared(), fast.prepared_len(&shape), group);
-                fast.conv2d(&shape, items, input, prepared, bias, output);
-            } else {
-                kernels::conv2d(&shape, items, input, context.group_panels(0, group), bias, output);
-            }
+            let (input, bias) = (input.slice_cols(channels), &bias[filters.clone()]);
+            let (plain, prepared) =
+                (context.group_panels(0, group), of_group(prepared, len, group));
+            let weights = Weights { plain, prepared, bias };
+            way.forward(&shape, items, input, weights, output.reborrow().slice_cols(filters));
         }
         Ok(())
     }
@@ -312,17 +309,13 @@ impl Layer for Conv2d {
     ) -> Result<(), String> {
         let shape = self.shape(context.input_shape(0))?;
         let (items, output_grad) = (context.items(), context.output_grad());
-        let fast = winograd(&shape, Phase::InputGrad, context.convolution());
-        let len = backward_len(&shape, fast);
+        let way = Way::of(&shape, Phase::InputGrad, context.numerics());
+        let len = way.prepared_len(&shape, Pass::Backward);
         for (group, [channels, filters]) in self.ranges(&shape) {
             let prepared = of_group(context.prepared(), len, group);
             let output_grad = output_grad.slice_cols(filters);
             let gradient = gradient.reborrow().slice_cols(channels);
-            if let Some(fast) = fast {
-                fast.conv2d_input_grad(&shape, items, output_grad, prepared, gradient);
-            } else {
-                kernels::conv2d_input_grad(&shape, items, output_grad, prepared, None, gradient);
-            }
+            way.input_grad(&shape, items, output_grad, prepared, gradient);
         }
         Ok(())
     }
@@ -343,27 +336,19 @@ impl Layer for Conv2d {
         let (items, input) = (context.items(), context.input(0));
         let len = gradient.len() / self.groups;
         let gradients = gradient.chunks_exact_mut(len);
-        let fast = winograd(&shape, Phase::ParamGrad, context.convolution());
+        let way = Way::of(&shape, Phase::ParamGrad, context.numerics());
         for ((_, [channels, filters]), gradient) in self.ranges(&shape).zip(gradients) {
             let (input, grads) = (input.slice_cols(channels), output_grad.slice_cols(filters));
-            match fast {
-                Some(fast) => fast.conv2d_weight_grad(&shape, items, input, grads, gradient),
-                None => kernels::conv2d_weight_grad(&shape, items, input, grads, gradient),
-            }
+            way.weight_grad(&shape, items, input, grads, gradient);
         }
         Ok(())
     }
 }
 
 impl PreparedWeights for Conv2d {
-    fn floats(&self, pass: Pass, inputs: &[&[usize]], convolution: Convolution) -> usize {
+    fn floats(&self, pass: Pass, inputs: &[&[usize]], numerics: Numerics) -> usize {
         let Ok(shape) = self.geometry(inputs[0]) else { return 0 };
-        let len = match pass {
-            Pass::Forward => winograd(&shape, Phase::Forward, convolution)
-                .map_or(0, |fast| fast.prepared_len(&shape)),
-            Pass::Backward => backward_len(&shape, winograd(&shape, Phase::InputGrad, convolution)),
-        };
-        self.groups * len
+        self.groups * Way::of_pass(&shape, pass, numerics).prepared_len(&shape, pass)
     }
 
     fn prepare(
@@ -373,24 +358,13 @@ impl PreparedWeights for Conv2d {
         prepared: &mut [f32],
     ) -> Result<(), String> {
         let shape = self.shape(context.input_shape(0))?;
-        let phase = if pass == Pass::Forward { Phase::Forward } else { Phase::InputGrad };
-        let fast = winograd(&shape, phase, context.convolution());
+        let way = Way::of_pass(&shape, pass, context.numerics());
         let len = prepared.len() / self.groups;
         for (group, prepared) in prepared.chunks_exact_mut(len).enumerate() {
-            let weights = context.group_panels(0, group);
-            match (pass, fast) {
-                (Pass::Forward, Some(fast)) => fast.prepare(&shape, weights, prepared),
-                (Pass::Backward, Some(fast)) => fast.prepare_turned(&shape, weights, prepared),
-                (_, None) => kernels::conv2d_prepare(&shape, weights, prepared),
-            }
+            way.prepare(&shape, pass, context.group_panels(0, group), prepared);
         }
         Ok(())
     }
-}
-
-/// Floats of the weights of a group that the input gradient reads.
-fn backward_len(shape: &Conv2dShape, fast: Option<Winograd>) -> usize {
-    fast.map_or_else(|| kernels::conv2d_prepared_len(shape), |fast| fast.turned_len(shape))
 }
 
 /// The weights of group number `group`, of `len` floats each.

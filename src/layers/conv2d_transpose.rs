@@ -10,7 +10,7 @@ use super::{
     Cost, Layer, LayerSpec, Layout, Misfit, ParameterKind, ParameterSpec, Pass, PreparedWeights,
     Reads, Sample, Split, parse, to_attributes,
 };
-use crate::context::{Context, Convolution};
+use crate::context::{Context, Numerics};
 use crate::initializers::{Choice, Constant, GlorotUniform};
 use crate::kernels::{self, Conv2dShape, MatrixMut};
 use crate::tensor::{Shape, describe_shape};
@@ -262,7 +262,7 @@ impl Layer for Conv2dTranspose {
 }
 
 impl PreparedWeights for Conv2dTranspose {
-    fn floats(&self, pass: Pass, inputs: &[&[usize]], _convolution: Convolution) -> usize {
+    fn floats(&self, pass: Pass, inputs: &[&[usize]], _numerics: Numerics) -> usize {
         match pass {
             Pass::Forward => {
                 self.geometry(inputs[0]).map_or(0, |shape| kernels::conv2d_prepared_len(&shape))

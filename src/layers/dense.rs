@@ -6,12 +6,12 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Cost, ItemSplit, Layer, LayerSpec, Layout, Misfit, ParameterKind, ParameterSpec, Reads, Sample,
-    Split, parse, to_attributes,
+    Cost, ItemSplit, Layer, LayerSpec, Layout, Misfit, ParameterKind, ParameterSpec, Pass,
+    PreparedWeights, Reads, Sample, Split, parse, to_attributes,
 };
-use crate::context::{Context, Convolution};
+use crate::context::{Context, Numerics, Phase, Precision};
 use crate::initializers::{Choice, Constant, GlorotUniform};
-use crate::kernels::{self, MatrixMut};
+use crate::kernels::{self, MatrixMut, PairPanels};
 use crate::tensor::{Shape, describe_shape};
 
 pub(super) static SPEC: LayerSpec = LayerSpec {
@@ -56,6 +56,21 @@ impl Dense {
         self.initializer = Some(initializer.into());
         self
     }
+
+    /// Whether products with the weight of that many features are computed with 16-bit numbers.
+    fn is_bf16(&self, features: usize, numerics: Numerics) -> bool {
+        numerics.precision == Precision::Bf16 && kernels::bf16_pays(features, self.units)
+    }
+
+    /// The same for a call.
+    fn computes_bf16(&self, context: &Context<'_>) -> bool {
+        self.is_bf16(features(context.input_shape(0)), context.numerics())
+    }
+}
+
+/// The size of an input's last axis.
+fn features(input: &[usize]) -> usize {
+    input.last().copied().unwrap_or(0)
 }
 
 impl Layer for Dense {
@@ -82,7 +97,7 @@ impl Layer for Dense {
     }
 
     fn parameters(&self, inputs: &[&[usize]]) -> Vec<ParameterSpec> {
-        let features = inputs[0].last().copied().unwrap_or(0);
+        let features = features(inputs[0]);
         let spec = |name, shape, initializer, layout| ParameterSpec {
             name,
             shape,
@@ -108,9 +123,22 @@ impl Layer for Dense {
 
     fn cost(&self, inputs: &[&[usize]], output: &[usize]) -> Cost {
         let outputs = output.iter().product::<usize>() as f64;
-        let features = inputs[0].last().copied().unwrap_or(0) as f64;
+        let features = features(inputs[0]) as f64;
         let inputs = inputs[0].iter().product::<usize>() as f64;
         Cost { flops: 2.0 * outputs * features, floats: inputs + outputs }
+    }
+
+    fn work(
+        &self,
+        _phase: Phase,
+        inputs: &[&[usize]],
+        output: &[usize],
+        numerics: Numerics,
+    ) -> Cost {
+        let cost = self.cost(inputs, output);
+        // Two 16-bit products take as long as one of 32 bits.
+        let half = if self.is_bf16(features(inputs[0]), numerics) { 0.5 } else { 1.0 };
+        Cost { flops: half * cost.flops, ..cost }
     }
 
     fn smallest_part(&self, inputs: &[&[usize]]) -> usize {
@@ -118,7 +146,7 @@ impl Layer for Dense {
         32usize.div_ceil(rows.max(1))
     }
 
-    fn item_split(&self, _inputs: &[&[usize]], _convolution: Convolution) -> ItemSplit {
+    fn item_split(&self, _inputs: &[&[usize]], _numerics: Numerics) -> ItemSplit {
         ItemSplit::Columns(kernels::PANEL)
     }
 
@@ -134,13 +162,19 @@ impl Layer for Dense {
         false
     }
 
+    fn prepared_weights(&self) -> Option<&dyn PreparedWeights> {
+        Some(self)
+    }
+
     fn forward(&self, context: &Context<'_>, output: MatrixMut<'_>) -> Result<(), String> {
-        let (mut weight, mut bias) = (context.panels(0), context.parameter(1));
-        if context.is_divided() {
-            let columns = context.output_columns();
-            (weight, bias) = (weight.columns(columns.clone()), &bias[columns]);
+        let (input, columns) = (context.input(0), context.output_columns());
+        let bias = &context.parameter(1)[columns.clone()];
+        if self.computes_bf16(context) {
+            let weight = PairPanels::new(context.prepared(), input.cols(), self.units);
+            kernels::bf16_product(input, weight.columns(columns), Some(bias), output);
+        } else {
+            kernels::product(input, context.panels(0).columns(columns), Some(bias), output);
         }
-        kernels::product(context.input(0), weight, Some(bias), output);
         Ok(())
     }
 
@@ -150,7 +184,13 @@ impl Layer for Dense {
         _input: usize,
         gradient: MatrixMut<'_>,
     ) -> Result<(), String> {
-        kernels::product_transposed(context.output_grad(), context.panels(0), gradient);
+        let output_grad = context.output_grad();
+        if self.computes_bf16(context) {
+            let weight = PairPanels::new(context.prepared(), self.units, gradient.cols());
+            kernels::bf16_product(output_grad, weight, None, gradient);
+        } else {
+            kernels::product_transposed(output_grad, context.panels(0), gradient);
+        }
         Ok(())
     }
 
@@ -163,9 +203,38 @@ impl Layer for Dense {
     ) -> Result<(), String> {
         if parameter == 0 {
             let (input, output_grad) = (context.input(0), context.output_grad());
-            kernels::weight_gradient(input, output_grad, rows, context.read_next(), gradient);
+            let soon = context.read_next();
+            if self.computes_bf16(context) {
+                kernels::bf16_weight_gradient(input, output_grad, rows, soon, gradient);
+            } else {
+                kernels::weight_gradient(input, output_grad, rows, soon, gradient);
+            }
         } else {
             kernels::column_sums(context.output_grad(), gradient);
+        }
+        Ok(())
+    }
+}
+
+impl PreparedWeights for Dense {
+    fn floats(&self, pass: Pass, inputs: &[&[usize]], numerics: Numerics) -> usize {
+        let features = features(inputs[0]);
+        match pass {
+            _ if !self.is_bf16(features, numerics) => 0,
+            Pass::Forward => kernels::pair_panels_len(features, self.units),
+            Pass::Backward => kernels::pair_panels_len(self.units, features),
+        }
+    }
+
+    fn prepare(
+        &self,
+        context: &Context<'_>,
+        pass: Pass,
+        prepared: &mut [f32],
+    ) -> Result<(), String> {
+        match pass {
+            Pass::Forward => kernels::bf16_panels(context.panels(0), prepared),
+            Pass::Backward => kernels::bf16_panels_transposed(context.panels(0), prepared),
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Range;
 
 use super::{ParameterSpec, PreparedWeights, WholeBatch};
-use crate::context::{Context, Convolution, Phase};
+use crate::context::{Context, Numerics, Phase};
 use crate::kernels::MatrixMut;
 use crate::tensor::Shape;
 
@@ -149,7 +149,7 @@ pub trait Layer: fmt::Debug + Send + Sync {
         _phase: Phase,
         inputs: &[&[usize]],
         output: &[usize],
-        _convolution: Convolution,
+        _numerics: Numerics,
     ) -> Cost {
         self.cost(inputs, output)
     }
@@ -161,7 +161,7 @@ pub trait Layer: fmt::Debug + Send + Sync {
 
     /// How the output of an item may be divided in predictions, given the shapes of the inputs. Every number must
     /// have the same bits in whatever part it is computed.
-    fn item_split(&self, _inputs: &[&[usize]], _convolution: Convolution) -> ItemSplit {
+    fn item_split(&self, _inputs: &[&[usize]], _numerics: Numerics) -> ItemSplit {
         ItemSplit::Whole
     }
 
@@ -179,7 +179,7 @@ pub trait Layer: fmt::Debug + Send + Sync {
 
     /// How many numbers a part of the parameter gradient sums up beside the gradient itself, where it is split
     /// along items: a part must be worth them.
-    fn param_grad_sums(&self, _inputs: &[&[usize]], _convolution: Convolution) -> usize {
+    fn param_grad_sums(&self, _inputs: &[&[usize]], _numerics: Numerics) -> usize {
         0
     }
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::window::{Padding, Pair, image, item_split, pool_part, windows};
 use super::{Cost, ItemSplit, Layer, LayerSpec, Misfit, Sample, parse, to_attributes};
-use crate::context::{Context, Convolution};
+use crate::context::{Context, Numerics};
 use crate::kernels::{self, MatrixMut, PoolShape};
 use crate::tensor::Shape;
 
@@ -102,7 +102,7 @@ impl Layer for MaxPool {
         Cost { flops: 0.0, floats: floats(inputs[0]) + floats(output) + reads / 4.0 }
     }
 
-    fn item_split(&self, inputs: &[&[usize]], _convolution: Convolution) -> ItemSplit {
+    fn item_split(&self, inputs: &[&[usize]], _numerics: Numerics) -> ItemSplit {
         self.geometry(inputs[0]).map_or(ItemSplit::Whole, |shape| item_split(shape.output))
     }
 

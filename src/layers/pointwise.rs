@@ -2,7 +2,7 @@
 //! only input.
 
 use super::{ItemSplit, Layer, Misfit, Reads};
-use crate::context::{Context, Convolution};
+use crate::context::{Context, Numerics};
 use crate::kernels::{MatrixMut, MatrixRef};
 use crate::tensor::Shape;
 
@@ -52,7 +52,7 @@ impl<T: Pointwise> Layer for T {
         Ok(inputs[0].to_vec())
     }
 
-    fn item_split(&self, _inputs: &[&[usize]], _convolution: Convolution) -> ItemSplit {
+    fn item_split(&self, _inputs: &[&[usize]], _numerics: Numerics) -> ItemSplit {
         ItemSplit::SamePlace
     }
 

@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use super::blocks::{self, Outputs};
 use super::{CustomKinds, Model, TrainingConfig, kinds, manual};
-use crate::context::Convolution;
+use crate::context::{Convolution, Precision};
 use crate::data::{Augmentation, DataConfig, NodeColumns, augmentation};
 use crate::error::{Error, Result};
 use crate::graph::GraphBuilder;
@@ -42,12 +42,11 @@ pub(super) fn read(text: &str, origin: &str, custom: &CustomKinds) -> Result<Mod
         None => "model",
     };
     let mut builder = GraphBuilder::new(name);
-    if let Some(entry) = file.get("convolution") {
-        let value = source.string(entry, "`convolution`")?;
-        builder.convolution(Convolution::named(value).map_err(|expected| {
-            let problem = format!("`convolution` is \"{}\"", value.escape_debug());
-            source.refuse(entry.span().start, problem, expected)
-        })?);
+    if let Some(convolution) = source.word(file, "convolution", Convolution::named)? {
+        builder.convolution(convolution);
+    }
+    if let Some(precision) = source.word(file, "precision", Precision::named)? {
+        builder.precision(precision);
     }
     let mut lines = HashMap::new();
     let mut data = DataConfig::default();
@@ -175,6 +174,22 @@ impl Source<'_> {
             let problem = format!("{what} is of type {}, not a string", entry.get_ref().type_str());
             self.refuse(entry.span().start, problem, "write it in quotes")
         })
+    }
+
+    /// What the word at the top of the file with this key stands for, if the key is there.
+    fn word<T>(
+        &self,
+        file: &DeTable<'_>,
+        key: &str,
+        named: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Result<Option<T>> {
+        let Some(entry) = file.get(key) else { return Ok(None) };
+        let word = self.string(entry, &format!("`{key}`"))?;
+        let refuse = |expected| {
+            let problem = format!("`{key}` is \"{}\"", word.escape_debug());
+            self.refuse(entry.span().start, problem, expected)
+        };
+        named(word).map(Some).map_err(refuse)
     }
 
     fn strings<'e>(&self, entry: &'e Entry<'_>, what: &str) -> Result<Vec<&'e str>> {

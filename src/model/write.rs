@@ -6,7 +6,7 @@ use toml::{Table, Value};
 
 use super::blocks::Content;
 use super::{CustomKinds, Model, kinds};
-use crate::context::Convolution;
+use crate::context::{Convolution, Precision};
 use crate::data::augmentation_value;
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Node, Role};
@@ -17,6 +17,9 @@ pub(super) fn write(model: &Model, custom: &CustomKinds) -> Result<String> {
     let mut text = format!("name = {}\n", quoted(graph.name()));
     if graph.convolution() != Convolution::default() {
         line(&mut text, "convolution", &quoted(graph.convolution().name()));
+    }
+    if graph.precision() != Precision::default() {
+        line(&mut text, "precision", &quoted(graph.precision().name()));
     }
     let outputs = graph.declared_outputs();
     if !outputs.is_empty() {

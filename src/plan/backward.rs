@@ -163,7 +163,7 @@ impl Lister<'_> {
                 let traffic = 2.0 * floats.iter().flatten().sum::<usize>() as f64 / 2e9;
                 // Other sums stay in the part's caches.
                 let shapes = self.input_shapes(id);
-                let sums = layer.param_grad_sums(&shapes, self.options.convolution) as f64 / 8e9;
+                let sums = layer.param_grad_sums(&shapes, self.options.numerics()) as f64 / 8e9;
                 let grain = self.options.grain.max(10.0 * (traffic + sums));
                 // The last chunk may have an item less than the first.
                 let least = self.values.chunks.iter().map(Range::len).min().unwrap_or(1);

@@ -86,8 +86,9 @@ pub(super) struct Calls {
     pub(super) contributions: Vec<usize>,
     /// By node: the calls of its parameter gradients, one a chunk.
     pub(super) param_grads: Vec<Vec<CallIndex>>,
-    /// By node: the forms of its weights that the forward and the backward pass read, once it has them.
-    prepared: Vec<[Option<ValueIndex>; 2]>,
+    /// By node: the forms of its weights that the forward and the backward pass read, once it has them; nodes that share
+    /// parameters have those of the owner.
+    pub(super) prepared: Vec<[Option<ValueIndex>; 2]>,
     pub(super) first_flat: usize,
 }
 
@@ -127,7 +128,7 @@ pub(super) fn parts(seconds: f64, units: usize, options: PlanOptions) -> usize {
 
 pub(super) struct Lister<'a> {
     pub(super) graph: &'a Graph,
-    mode: Mode,
+    pub(super) mode: Mode,
     pub(super) values: &'a Values,
     pub(super) options: PlanOptions,
     pub(super) calls: Calls,
@@ -285,7 +286,7 @@ impl Lister<'_> {
     pub(super) fn estimate(&self, call: &mut CallDraft) {
         let work = |layer: &dyn Layer| {
             let (shapes, node) = (self.input_shapes(call.node), &self.graph.nodes[call.node]);
-            layer.work(call.phase, &shapes, &node.shape, self.options.convolution)
+            layer.work(call.phase, &shapes, &node.shape, self.options.numerics())
         };
         let counted = self.cost(call.node);
         let done = match &self.graph.nodes[call.node].role {
@@ -358,30 +359,5 @@ impl Lister<'_> {
         if reads.output {
             call.output = self.activation(id);
         }
-    }
-
-    /// Weights are prepared once for all chunks, and once for all runs that move none, for layers that ask for it.
-    pub(super) fn prepare(&mut self, id: NodeId, pass: Pass) -> Option<ValueIndex> {
-        let Role::Layer(layer) = &self.graph.nodes[id].role else { return None };
-        let weights = layer.prepared_weights()?;
-        let floats = weights.floats(pass, &self.input_shapes(id), self.options.convolution);
-        let known = self.calls.prepared[id][pass as usize];
-        if floats == 0 || known.is_some() {
-            return known;
-        }
-        let lasts = self.mode != Mode::Training;
-        let value = self.calls.add_flat(floats, 1, lasts);
-        let mut call = self.draft(Phase::Prepare, id);
-        call.split = Split::Whole;
-        call.seconds = seconds(Cost { flops: 0.0, floats: 2.0 * floats as f64 });
-        let index = pass as usize;
-        call.writes.push(Write { value, index, contribution: 0, in_place: false, view: false });
-        if lasts {
-            self.calls.lasting.push(call);
-        } else {
-            self.calls.push(call);
-        }
-        self.calls.prepared[id][index] = Some(value);
-        Some(value)
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! 1. `values`: where every activation lies, with `gradients` for theirs, and who needs one at all;
 //! 2. `calls`: every call of a layer, in topological order, with what it reads and writes, with
-//!    `backward` for the reversed phase, `summaries` for layers that look at a batch as a whole, and
-//!    `updates` for what goes over parameters;
+//!    `backward` for the reversed phase, `prepared` for forms of weights, `summaries` for layers that look at a batch
+//!    as a whole, and `updates` for what goes over parameters;
 //! 3. `division`: which calls of few items are divided within each item; `fusion`: which calls become one task,
 //!    with `group_order` for the order of tasks and for those that run alone;
 //! 4. `tasks`: parts, messages and slots, with `storages` for the lifetimes of buffers.
@@ -14,7 +14,7 @@
 use std::sync::Arc;
 
 use super::{Plan, chunks, division, fusion, tasks, values};
-use crate::context::{Convolution, Mode};
+use crate::context::{Convolution, Mode, Numerics, Precision};
 use crate::error::{Error, Result, count};
 use crate::flow::index::MOST;
 use crate::graph::{Graph, NodeId, Role};
@@ -54,6 +54,9 @@ pub struct PlanOptions {
     /// How convolutions are computed: all directly, or, with [`Convolution::Auto`], as the graph says
     /// ([`Graph::convolution`]).
     pub convolution: Convolution,
+    /// With which numbers products with weights are computed: with 16-bit ones, or, with [`Precision::F32`], as the graph
+    /// says ([`Graph::precision`]).
+    pub precision: Precision,
     /// Training plans: the gradient of a node's inputs goes on before that of its parameters is done.
     /// Without it, one follows the other and both are awaited, as where one backward task computes them.
     pub split_backward: bool,
@@ -77,6 +80,7 @@ impl Default for PlanOptions {
             fusion: true,
             in_place: true,
             convolution: Convolution::Auto,
+            precision: Precision::F32,
             split_backward: true,
             overlap_updates: true,
             updates: true,
@@ -94,6 +98,7 @@ impl PlanOptions {
         fusion: bool,
         in_place: bool,
         convolution: Convolution,
+        precision: Precision,
         split_backward: bool,
         overlap_updates: bool,
         updates: bool,
@@ -109,6 +114,24 @@ impl PlanOptions {
             in_place: false,
             ..Self::default()
         }
+    }
+
+    /// These options, with what the graph says where they say nothing.
+    fn above(self, graph: &Graph) -> Self {
+        let convolution = match self.convolution {
+            Convolution::Auto => graph.convolution(),
+            Convolution::Direct => Convolution::Direct,
+        };
+        let precision = match self.precision {
+            Precision::F32 => graph.precision(),
+            Precision::Bf16 => Precision::Bf16,
+        };
+        self.convolution(convolution).precision(precision)
+    }
+
+    /// How layers compute.
+    pub(super) fn numerics(self) -> Numerics {
+        Numerics::default().convolution(self.convolution).precision(self.precision)
     }
 
     /// Computes gradients of parameters and inputs, keeps them, and moves nothing.
@@ -132,10 +155,7 @@ impl Plan {
         optimizer: &Arc<dyn Optimizer>,
         options: PlanOptions,
     ) -> Result<Self> {
-        let options = match options.convolution {
-            Convolution::Auto => options.convolution(graph.convolution()),
-            Convolution::Direct => options,
-        };
+        let options = options.above(graph);
         let refuse = |problem: &str, remedy: &str| Error::Training {
             problem: format!("graph `{}`: {problem}", graph.name()),
             remedy: remedy.to_owned(),

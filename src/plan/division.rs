@@ -28,12 +28,12 @@ fn division(graph: &Graph, call: &CallDraft, options: PlanOptions) -> Option<Div
     let Role::Layer(layer) = &node.role else { return None };
     let (&columns, leading) = node.shape.split_last()?;
     let rows: usize = leading.iter().product();
-    let (axis, extent, unit) =
-        match layer.item_split(&graph.input_shapes(node), options.convolution) {
-            ItemSplit::Rows(unit) if call.items.len() == 1 => (Axis::Rows, rows, unit),
-            ItemSplit::Columns(unit) => (Axis::Columns, columns, unit),
-            _ => return None,
-        };
+    let (axis, extent, unit) = match layer.item_split(&graph.input_shapes(node), options.numerics())
+    {
+        ItemSplit::Rows(unit) if call.items.len() == 1 => (Axis::Rows, rows, unit),
+        ItemSplit::Columns(unit) => (Axis::Columns, columns, unit),
+        _ => return None,
+    };
     let [extent, unit] = [extent, unit.max(1)].map(|size| u32::try_from(size).ok());
     Some(Division { axis, extent: extent?, unit: unit?, same_place: false })
 }

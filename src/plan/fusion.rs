@@ -213,7 +213,7 @@ impl Fusion<'_> {
         group.division.is_some()
             && call.division.is_none()
             && node.shape == self.graph.nodes[first.node].shape
-            && layer.item_split(&self.graph.input_shapes(node), self.options.convolution)
+            && layer.item_split(&self.graph.input_shapes(node), self.options.numerics())
                 == ItemSplit::SamePlace
     }
 }

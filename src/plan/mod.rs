@@ -12,6 +12,7 @@ mod fusion;
 mod gradients;
 mod group_order;
 mod measured;
+mod prepared;
 mod spreading;
 mod storages;
 mod summaries;
@@ -25,8 +26,8 @@ use std::sync::Arc;
 pub use compile::PlanOptions;
 pub(crate) use compile::least_items;
 
-pub use crate::context::Convolution;
 use crate::context::{Call, Mode, Operand, Phase, Target, TensorLayout, part_range};
+pub use crate::context::{Convolution, Precision};
 use crate::flow::TaskGraph;
 use crate::flow::index::{TaskIndex, ValueIndex};
 use crate::graph::{Graph, ParameterSettings};

@@ -90,7 +90,7 @@ pub(super) fn assemble(
     });
     let layout = TensorLayout {
         mode: request.mode,
-        convolution: request.options.convolution,
+        numerics: request.options.numerics(),
         batch: request.batch,
         values: drafts.collect(),
         storages: storages.list,

@@ -22,6 +22,23 @@ use crate::graph::{NodeId, Role};
 use crate::plan::Plan;
 use crate::tensor::{Tensor, describe_shape};
 
+/// Refuses a plan that needs instructions which the processor lacks.
+fn check_processor(plan: &Plan) -> Result<()> {
+    let precision = plan.layout.numerics.precision;
+    let missing = precision.missing();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(Error::Graph {
+        graph: plan.graph.name().to_owned(),
+        problem: format!(
+            "precision {precision} needs instructions that this processor lacks: {}",
+            missing.join(", ")
+        ),
+        remedy: "use precision f32, or a processor with AVX-512 BF16".to_owned(),
+    })
+}
+
 /// One execution of a plan, used again for every step.
 #[derive(Debug)]
 pub struct Run {
@@ -34,10 +51,11 @@ impl Run {
     ///
     /// # Errors
     /// If these are not parameters of the plan's graph, or lack what its optimizer keeps; if memory does not
-    /// hold what the run computes.
+    /// hold what the run computes; if the processor lacks instructions that the plan's precision needs.
     pub fn new(plan: Arc<Plan>, parameters: Arc<Parameters>) -> Result<Self> {
         let optimizer = (plan.mode() == Mode::Training).then_some(plan.optimizer.as_ref());
         parameters.check(&plan.graph, optimizer)?;
+        check_processor(&plan)?;
         memory::check_run(&plan)?;
         Ok(Self { state: Arc::new(RunState::new(plan, parameters)) })
     }
@@ -217,5 +235,39 @@ impl Execute for Run {
         let parameters = self.state.parameters.hold(self.state.plan.mode() == Mode::Training);
         self.state.make_lasting(&parameters)?;
         execute(&Running::new(Arc::clone(&self.state)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::GraphBuilder;
+    use crate::kernels::with_bf16_missing;
+    use crate::layers::Dense;
+    use crate::optimizers::{Optimizer, Sgd};
+    use crate::plan::{PlanOptions, Precision};
+
+    #[test]
+    fn a_plan_is_refused_whose_instructions_the_processor_lacks() {
+        let mut net = GraphBuilder::new("alone");
+        let x = net.input("x", [64]);
+        let dense = net.layer("dense", Dense::new(64), [&x]);
+        net.output(&dense);
+        let graph = Arc::new(net.build().unwrap());
+        let optimizer: Arc<dyn Optimizer> = Arc::new(Sgd::default());
+        let run = |precision: Precision| {
+            let options = PlanOptions::default().precision(precision);
+            let plan = Plan::compile(&graph, Mode::Prediction, 4, &optimizer, options)?;
+            let parameters = Parameters::initialize(&graph, optimizer.as_ref(), 1)?;
+            with_bf16_missing("avx512_bf16", || {
+                Run::new(Arc::new(plan), Arc::new(parameters)).map(|_| ())
+            })
+        };
+        run(Precision::F32).unwrap();
+        assert_eq!(
+            run(Precision::Bf16).unwrap_err().to_string(),
+            "graph `alone`: precision bf16 needs instructions that this processor lacks: avx512_bf16; use \
+             precision f32, or a processor with AVX-512 BF16"
+        );
     }
 }

@@ -141,6 +141,10 @@ impl Train {
             if convolution != of_before {
                 settling.replaced("--convolution", &convolution, &of_before);
             }
+            let [precision, of_before] = [&*model, before].map(|it| it.graph.precision());
+            if precision != of_before {
+                settling.replaced("--precision", &precision, &of_before);
+            }
             let (training, before) = (&model.training, &before.training);
             if training.batch_size != before.batch_size {
                 settling.replaced("--batch-size", &training.batch_size, &before.batch_size);
@@ -197,7 +201,7 @@ impl Train {
             None => model.data.unfitted(),
         };
         self.dividing.set_columns(&mut model.data, resumed.is_some())?;
-        self.run.set_convolution(model);
+        self.run.set_computing(model);
         let training = &mut model.training;
         self.fitting.augmenting.adjust(training)?;
         if let Some(epochs) = self.epochs {

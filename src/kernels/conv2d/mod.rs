@@ -43,7 +43,7 @@ impl Conv2dShape {
     }
 
     /// Whether it is a product of all pixels with one matrix.
-    fn is_product(&self) -> bool {
+    pub(crate) fn is_product(&self) -> bool {
         self.kernel == [1, 1]
             && self.stride == [1, 1]
             && self.padding == [0, 0]

@@ -2,6 +2,7 @@
 
 mod activations;
 mod batch_norm;
+mod bf16;
 mod convolutions;
 mod functions;
 mod matrix;

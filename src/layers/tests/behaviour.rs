@@ -121,6 +121,41 @@ fn convolutions_in_fewer_multiplications_are_those_computed_directly() {
 }
 
 #[test]
+fn products_of_16_bits_are_those_of_32_but_for_what_they_lose() {
+    use crate::context::Precision;
+    if !Precision::Bf16.missing().is_empty() {
+        return;
+    }
+    for (kind, attributes, shape) in [
+        ("dense", "units = 37", &[45_usize][..]),
+        ("dense", "units = 70", &[2, 3, 33]),
+        ("conv2d", "filters = 35\nkernel = 1", &[4, 5, 47]),
+        ("conv2d", "filters = 66\nkernel = 1\ngroups = 2", &[4, 5, 64]),
+    ] {
+        let it = Specimen::new(&make(kind, attributes), &[shape], 50, true).unwrap();
+        let outcome = |precision, grain| {
+            let options = PlanOptions::gradients().precision(precision).grain(grain);
+            let it = it.outcome(Mode::Training, options).unwrap();
+            let [inputs] = &it.input_gradients[..] else { panic!("one input") };
+            [it.losses, inputs.clone().unwrap(), it.parameter_gradients.concat()]
+        };
+        let exact = outcome(Precision::F32, 1.0);
+        let rounded = outcome(Precision::Bf16, 1.0);
+        for (exact, rounded) in exact.iter().zip(&rounded) {
+            let largest = exact.iter().fold(0.0, |largest, it| it.abs().max(largest));
+            for (exact, rounded) in exact.iter().zip(rounded) {
+                assert!((exact - rounded).abs() < 0.01 * largest, "{rounded} for {exact}");
+            }
+        }
+        let differ = |number: usize| bits(&exact[number]) != bits(&rounded[number]);
+        assert!((0..3).all(differ), "{attributes}: all three phases are computed otherwise");
+        // Each item has the same bits in whichever part it is.
+        let split = outcome(Precision::Bf16, 1e-9);
+        assert_eq!([0, 1].map(|at| bits(&rounded[at])), [0, 1].map(|at| bits(&split[at])));
+    }
+}
+
+#[test]
 fn indices_out_of_range_are_errors() {
     for (kind, attributes) in
         [("embedding", "entries = 5\nfeatures = 2"), ("one_hot", "classes = 5")]

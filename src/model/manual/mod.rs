@@ -29,6 +29,13 @@ pub(super) const FILE_KEYS: &[Key] = &[
         "how convolutions are computed: \"auto\", in fewer multiplications where shapes promise a gain, or \"direct\", all as \
          sums of products; results differ in their last bits; default \"auto\"",
     ),
+    (
+        "precision",
+        "text",
+        "with which numbers products with weights are computed: \"f32\", or \"bf16\", which rounds both factors in dense \
+         layers and 1 x 1 convolutions to 16 bits where shapes promise a gain, on processors with AVX-512 BF16; sums, \
+         weights and all else have 32 bits; default \"f32\"",
+    ),
     ("node", "list of tables", "the nodes: each begins with a line `[[node]]`; required"),
     ("train", "table", "how the model wants to be trained; default what its keys have as defaults"),
 ];

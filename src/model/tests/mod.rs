@@ -5,7 +5,7 @@ mod blocks;
 use proptest::prelude::*;
 
 use super::{Model, kinds};
-use crate::context::Convolution;
+use crate::context::{Convolution, Precision};
 use crate::error::Error;
 use crate::graph::{Graph, GraphBuilder};
 use crate::layers::{Dense, LAYERS, Relu, Sample};
@@ -87,7 +87,8 @@ fn describe(graph: &Graph) -> Vec<String> {
             node.name, node.role, node.inputs, node.shape, node.parameters
         )
     });
-    let whole = format!("{} {} {:?}", graph.name(), graph.convolution(), graph.outputs());
+    let numerics = (graph.convolution(), graph.precision());
+    let whole = format!("{} {numerics:?} {:?}", graph.name(), graph.outputs());
     nodes.chain([whole]).collect()
 }
 
@@ -191,6 +192,35 @@ fn how_convolutions_are_computed_goes_round() {
         ("true", "m.toml:3: `convolution` is of type boolean, not a string; write it in quotes"),
     ] {
         let message = read(&said(&format!("convolution = {value}"))).unwrap_err().to_string();
+        assert!(message.starts_with(expected), "{message}");
+    }
+}
+
+#[test]
+fn with_which_numbers_products_are_computed_goes_round() {
+    assert_eq!(read(TWO_BRANCH).unwrap().graph.precision(), Precision::F32);
+    assert!(!read(TWO_BRANCH).unwrap().to_toml().unwrap().contains("precision"));
+    let said = |value: &str| TWO_BRANCH.replacen("outputs", &format!("{value}\noutputs"), 1);
+    let model = read(&said("precision = 'bf16'")).unwrap();
+    assert_eq!(model.graph.precision(), Precision::Bf16);
+    assert_round_trip(&model);
+    assert_round_trip(&read(&said("precision = \"f32\"")).unwrap());
+    // What is made of the graph keeps it.
+    for graph in [
+        model.without_metrics().unwrap().graph.for_prediction().unwrap(),
+        model.graph.with_frozen(&["stem"]).unwrap(),
+        model.graph.edit().build().unwrap(),
+        model.graph.with_convolution(Convolution::Direct),
+    ] {
+        assert_eq!(graph.precision(), Precision::Bf16);
+    }
+    let exact = model.graph.with_precision(Precision::F32);
+    assert_eq!(describe(&exact), describe(&read(TWO_BRANCH).unwrap().graph));
+    for (value, expected) in [
+        ("'half'", "m.toml:3: `precision` is \"half\"; expected f32 or bf16"),
+        ("16", "m.toml:3: `precision` is of type integer, not a string; write it in quotes"),
+    ] {
+        let message = read(&said(&format!("precision = {value}"))).unwrap_err().to_string();
         assert!(message.starts_with(expected), "{message}");
     }
 }
