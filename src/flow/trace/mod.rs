@@ -1,11 +1,12 @@
 //! What ran where and when: recorded, and written for other programs.
 //!
 //! A [`Recorder`] observes a run. What it kept, or what a simulation made up, is a list of
-//! [`Execution`]s, which [`chrome()`] writes for Perfetto, [`csv()`] for tables (with the feature `csv`), and [`json_lines`] for
-//! programs.
+//! [`Execution`]s, which [`chrome()`] writes for Perfetto, [`csv()`] for tables (with the feature `csv`), [`json_lines`] for
+//! programs, and [`paje()`] for ViTE and `pj_dump`.
 
 mod chrome;
 mod counters;
+mod paje;
 mod recorder;
 mod table;
 #[cfg(test)]
@@ -13,12 +14,14 @@ mod tests;
 
 pub use chrome::chrome;
 pub use counters::{live_bytes, ready_parts};
+pub use paje::paje;
 pub use recorder::Recorder;
 #[cfg(feature = "csv")]
 pub use table::csv;
 pub use table::json_lines;
 
-use super::observer::{MessageEvent, PartEvent};
+use super::graph::TaskGraph;
+use super::observer::{MessageEvent, PartEvent, WorkerChange, WorkerEvent};
 
 /// One execution of a graph. Times are nanoseconds on the clock of its run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,4 +35,61 @@ pub struct Execution {
     pub events: Vec<PartEvent>,
     /// Every message that was sent, if the recorder keeps them, by time.
     pub messages: Vec<MessageEvent>,
+    /// What happened to workers, if the recorder keeps that, by time; of every worker of a pool first of all whether it
+    /// was awake when the execution began.
+    pub workers: Vec<WorkerEvent>,
+}
+
+impl Execution {
+    /// How many workers are known of.
+    pub fn worker_count(&self) -> usize {
+        let parts = self.events.iter().map(|event| event.worker);
+        let numbers = parts.chain(self.workers.iter().map(|event| event.worker));
+        numbers.max().map_or(0, |last| last + 1)
+    }
+
+    /// When a worker slept: from when to when, and when it was called, if it was. What had no end lasted to the end
+    /// of the execution.
+    pub fn sleeps(&self, worker: usize) -> Vec<Sleep> {
+        let mut sleeps: Vec<Sleep> = Vec::new();
+        let mut sleeping = false;
+        for event in self.workers.iter().filter(|event| event.worker == worker) {
+            match (event.change, sleeps.last_mut().filter(|_| sleeping)) {
+                (WorkerChange::Parked, None) => {
+                    sleeping = true;
+                    sleeps.push(Sleep { from: event.time, called: None, to: self.ended });
+                }
+                (WorkerChange::Notified { .. }, Some(sleep)) => sleep.called = Some(event.time),
+                (WorkerChange::Awake, Some(sleep)) => {
+                    sleep.to = event.time;
+                    sleeping = false;
+                }
+                _ => {}
+            }
+        }
+        sleeps
+    }
+}
+
+/// A time in which a worker slept, in nanoseconds on the clock of the run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Sleep {
+    /// When it parked.
+    pub from: u64,
+    /// When another worker called it.
+    pub called: Option<u64>,
+    /// When it was awake again.
+    pub to: u64,
+}
+
+/// By task: the tasks that it waits for, each once, in order.
+fn waits_for(graph: &TaskGraph) -> Vec<Vec<usize>> {
+    let mut waits = vec![Vec::new(); graph.task_count()];
+    for task in graph.indices() {
+        for successor in graph.successors(task) {
+            waits[successor].push(task.index());
+        }
+    }
+    waits
 }
