@@ -43,9 +43,9 @@ fn traces_are_written_in_the_format_that_the_name_asks_for() {
     let mut table = csv::Reader::from_reader(text.as_bytes());
     assert_eq!(
         &table.headers().unwrap().iter().collect::<Vec<_>>()[10..],
-        ["end_ns", "provenance"]
+        ["end_ns", "event", "after", "to", "port", "bytes", "other", "provenance"]
     );
-    let cells: Vec<String> = table.records().map(|row| row.unwrap()[11].to_owned()).collect();
+    let cells: Vec<String> = table.records().map(|row| row.unwrap()[17].to_owned()).collect();
     let bench = ["bench", "towers-small", "--seconds"];
     tells_where_it_is_from(&serde_json::from_str(&cells[0]).unwrap(), &bench);
     assert!(cells[1..].iter().all(String::is_empty));
@@ -53,15 +53,83 @@ fn traces_are_written_in_the_format_that_the_name_asks_for() {
     told(&["bench", "towers-small", "--seconds", "0", "--workers", "2", "--trace", &file]);
     let text = std::fs::read_to_string(&file).unwrap();
     let rows: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert!(rows.len() > 800 && rows.iter().all(|row| row["end_ns"].is_u64()));
+    let count = |event: &str| rows.iter().filter(|row| row["event"] == event).count();
+    assert!(count("part") > 800 && count("message") > 800 && count("awake") >= 10);
     tells_where_it_is_from(&rows[0]["provenance"], &bench);
     assert!(rows[1].get("provenance").is_none());
+    let file = path(&folder, "bench.paje");
+    told(&["bench", "article-dag", "--seconds", "0", "--workers", "2", "--trace", &file]);
+    let text = std::fs::read_to_string(&file).unwrap();
+    let (comment, rest) = text.split_once('\n').unwrap();
+    let provenance = comment.strip_prefix("# provenance: ").unwrap();
+    tells_where_it_is_from(
+        &serde_json::from_str(provenance).unwrap(),
+        &["bench", "article-dag", "--seconds"],
+    );
+    assert!(rest.starts_with("%EventDef PajeDefineContainerType 0\n"));
     for arguments in [
         &["train", "--trace", "trace.txt"][..],
         &["bench", "digits", "--trace", "trace"],
         &["bench", "--trace", "trace.json"],
     ] {
         assert_eq!(caudal(arguments).status.code(), Some(2), "{arguments:?}");
+    }
+}
+
+#[test]
+fn traces_are_read_back_and_compared() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut files = Vec::new();
+    for name in ["a.csv", "b.jsonl", "c.json"] {
+        let file = path(&folder, name);
+        told(&["bench", "article-dag", "--seconds", "0", "--workers", "2", "--trace", &file]);
+        files.push(file);
+    }
+    for file in &files {
+        let chart = path(&folder, "chart.svg");
+        let shown = told(&["trace", file, "--gantt", &chart, "--top", "3"]);
+        assert!(shown.contains("10 executions of") && shown.contains("on 2 workers"), "{shown}");
+        assert!(shown.contains("critical path as executed: "), "{shown}");
+        let picture = std::fs::read_to_string(&chart).unwrap();
+        assert!(picture.contains("A, forward: ") && picture.contains("<svg"), "{picture}");
+        let object = json(&["trace", file, "--execution", "2", "--json"]);
+        let trace = &object["traces"][0];
+        assert_eq!((trace["execution"].as_u64(), trace["tasks"].as_u64()), (Some(2), Some(16)));
+        let number = |name: &str| trace[name].as_f64().unwrap();
+        assert!(number("critical_path_ms") <= number("work_ms"));
+        assert!(number("least_ms") <= number("makespan_ms"));
+        assert_eq!(object["difference"], Value::Null);
+    }
+    let page = path(&folder, "both.html");
+    let shown = told(&["trace", &files[0], &files[1], "--gantt", &page]);
+    assert!(shown.contains("16 tasks in both; reordered: "), "{shown}");
+    assert_eq!(std::fs::read_to_string(&page).unwrap().matches("<svg").count(), 2);
+    let shown = told(&["trace", &files[0], &files[2], "--csv"]);
+    assert_eq!(shown.lines().count(), 1 + 2 * 10, "{shown}");
+    assert!(shown.starts_with("file,execution,tasks,parts,workers,makespan_ms,"), "{shown}");
+    // From a trace, by simulation: what a node that takes less time would save.
+    let shown = told(&["what-if", &files[1], "--less", "30"]);
+    assert!(shown.contains("recorded") && shown.contains("burdened parallelism"), "{shown}");
+    let object = json(&["what-if", &files[1], "--json"]);
+    assert!(object["nodes"].as_array().unwrap().len() >= 7, "{object}");
+    assert!(object["resources"].as_array().unwrap().len() >= 5, "{object}");
+    let broken = path(&folder, "broken.jsonl");
+    let text = std::fs::read_to_string(&files[1]).unwrap();
+    std::fs::write(&broken, text.replacen("\"end_ns\":", "\"end_ns\":-", 2)).unwrap();
+    for arguments in [
+        &["trace", broken.as_str()][..],
+        &["what-if", &broken],
+        &["trace", &files[0], "--execution", "10"],
+        &["trace", &files[0], &files[1], "--gantt", "both.svg"],
+        &["trace", &files[0], "--gantt", &files[0]],
+        &["trace", "none.csv"],
+        &["what-if", &files[0], "--less", "100"],
+        &["what-if", &files[0], "--workers", "0"],
+    ] {
+        let output = caudal(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert!(!arguments.contains(&broken.as_str()) || errors.contains("line 1: "), "{errors}");
     }
 }
 

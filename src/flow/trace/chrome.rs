@@ -66,8 +66,8 @@ impl Writer<'_> {
 
     /// When workers slept, were called, and took parts from others' queues.
     fn workers(&mut self, number: usize, execution: &Execution) {
-        for worker in 0..execution.worker_count() {
-            for sleep in execution.sleeps(worker) {
+        for (worker, sleeps) in execution.sleeps().into_iter().enumerate() {
+            for sleep in sleeps {
                 let slice = json!({
                     "ph": "X", "name": "parked", "cat": "worker", "pid": 0, "tid": worker,
                     "ts": self.time(sleep.from),

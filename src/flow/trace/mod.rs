@@ -2,19 +2,31 @@
 //!
 //! A [`Recorder`] observes a run. What it kept, or what a simulation made up, is a list of
 //! [`Execution`]s, which [`chrome()`] writes for Perfetto, [`csv()`] for tables (with the feature `csv`), [`json_lines`] for
-//! programs, and [`paje()`] for ViTE and `pj_dump`.
+//! programs, and [`paje()`] for ViTE and `pj_dump`. [`read()`] reads the first three back, [`analyse`]
+//! says where the time of an execution went, and [`difference`] what became different from one trace to another.
 
+mod analysis;
 mod chrome;
 mod counters;
+mod difference;
+mod executed_path;
+mod gather;
+mod idle_causes;
 mod paje;
+mod read;
 mod recorder;
 mod table;
 #[cfg(test)]
 mod tests;
 
+pub use analysis::{Analysis, analyse};
 pub use chrome::chrome;
 pub use counters::{live_bytes, ready_parts};
+pub use difference::{Difference, TaskDifference, difference};
+pub use executed_path::{Cause, PathStep};
+pub use idle_causes::WorkerUse;
 pub use paje::paje;
+pub use read::{Trace, TracedTask, read};
 pub use recorder::Recorder;
 #[cfg(feature = "csv")]
 pub use table::csv;
@@ -48,21 +60,26 @@ impl Execution {
         numbers.max().map_or(0, |last| last + 1)
     }
 
-    /// When a worker slept: from when to when, and when it was called, if it was. What had no end lasted to the end
-    /// of the execution.
-    pub fn sleeps(&self, worker: usize) -> Vec<Sleep> {
-        let mut sleeps: Vec<Sleep> = Vec::new();
-        let mut sleeping = false;
-        for event in self.workers.iter().filter(|event| event.worker == worker) {
-            match (event.change, sleeps.last_mut().filter(|_| sleeping)) {
+    /// By worker: when it slept, from when to when, and when it was called, if it was. What had no end lasted to the
+    /// end of the execution.
+    pub fn sleeps(&self) -> Vec<Vec<Sleep>> {
+        let workers = self.worker_count();
+        let (mut sleeps, mut asleep) = (vec![Vec::new(); workers], vec![false; workers]);
+        for event in &self.workers {
+            let (list, asleep) = (&mut sleeps[event.worker], &mut asleep[event.worker]);
+            let open = list.last_mut().filter(|_| *asleep);
+            match (event.change, open) {
                 (WorkerChange::Parked, None) => {
-                    sleeping = true;
-                    sleeps.push(Sleep { from: event.time, called: None, to: self.ended });
+                    let to = self.ended.max(event.time);
+                    list.push(Sleep { from: event.time, called: None, to });
+                    *asleep = true;
                 }
-                (WorkerChange::Notified { .. }, Some(sleep)) => sleep.called = Some(event.time),
-                (WorkerChange::Awake, Some(sleep)) => {
-                    sleep.to = event.time;
-                    sleeping = false;
+                (WorkerChange::Notified { .. }, Some(Sleep { called, .. })) => {
+                    *called = Some(event.time);
+                }
+                (WorkerChange::Awake, Some(Sleep { to, .. })) => {
+                    *to = event.time;
+                    *asleep = false;
                 }
                 _ => {}
             }

@@ -68,6 +68,8 @@ fn quoted(text: &str) -> String {
             c
         }
     };
+    // Readers stumble over nothing between marks.
+    let text = if text.is_empty() { "-" } else { text };
     format!("\"{}\"", text.chars().map(plain).collect::<String>())
 }
 
@@ -157,11 +159,11 @@ impl Writer<'_> {
 
     fn execution(&mut self, execution: &Execution) {
         let mut first: Vec<Option<(u64, usize)>> = vec![None; self.graph.task_count()];
-        for worker in 0..execution.worker_count() {
-            let idle = |time: u64| (time, "idle".to_owned(), "\"\" 0".to_owned());
+        for (worker, sleeps) in execution.sleeps().into_iter().enumerate() {
+            let idle = |time: u64| (time, "idle".to_owned(), "- 0".to_owned());
             let mut states = vec![idle(execution.began)];
-            for sleep in execution.sleeps(worker) {
-                states.push((sleep.from, "parked".to_owned(), "\"\" 0".to_owned()));
+            for sleep in sleeps {
+                states.push((sleep.from, "parked".to_owned(), "- 0".to_owned()));
                 states.push(idle(sleep.to));
             }
             for event in execution.events.iter().filter(|event| event.worker == worker) {

@@ -189,23 +189,28 @@ impl Recorder {
     /// The seconds of every task of `graph`, all its parts together: the median over the executions
     /// recorded, 0 for tasks that never ran.
     pub fn task_seconds(&self, graph: &TaskGraph) -> Vec<f64> {
-        let mut runs: Vec<Vec<f64>> = vec![Vec::new(); graph.task_count()];
-        for execution in self.executions() {
-            let mut seconds = vec![None; graph.task_count()];
-            for event in execution.events {
-                let sum: &mut f64 = seconds[event.task].get_or_insert(0.0);
-                *sum += (event.end - event.start) as f64 * 1e-9;
-            }
-            for (run, seconds) in runs.iter_mut().zip(seconds) {
-                run.extend(seconds);
-            }
-        }
-        let median = |mut seconds: Vec<f64>| match seconds.len() {
-            0 => 0.0,
-            _ => crate::statistics::median(&mut seconds),
-        };
-        runs.into_iter().map(median).collect()
+        task_seconds(graph.task_count(), &self.executions())
     }
+}
+
+/// The seconds of every task, all its parts together: the median over some executions, 0 for tasks that never ran.
+pub(super) fn task_seconds(tasks: usize, executions: &[Execution]) -> Vec<f64> {
+    let mut runs: Vec<Vec<f64>> = vec![Vec::new(); tasks];
+    for execution in executions {
+        let mut seconds = vec![None; tasks];
+        for event in &execution.events {
+            let sum: &mut f64 = seconds[event.task].get_or_insert(0.0);
+            *sum += (event.end - event.start) as f64 * 1e-9;
+        }
+        for (run, seconds) in runs.iter_mut().zip(seconds) {
+            run.extend(seconds);
+        }
+    }
+    let median = |mut seconds: Vec<f64>| match seconds.len() {
+        0 => 0.0,
+        _ => crate::statistics::median(&mut seconds),
+    };
+    runs.into_iter().map(median).collect()
 }
 
 /// The execution that was under way at a time.

@@ -301,8 +301,8 @@ fn a_recorder_keeps_what_happens_to_workers_and_tells_when_they_slept() {
         executions[0].workers.iter().map(|it| (it.worker, it.change, it.time)).collect();
     assert_eq!(kept, changes);
     assert_eq!(executions[0].worker_count(), 2);
-    assert_eq!(executions[0].sleeps(0), []);
+    assert_eq!(executions[0].sleeps()[0], []);
     let sleeps =
         [Sleep { from: 10, called: Some(14), to: 19 }, Sleep { from: 25, called: None, to: 30 }];
-    assert_eq!(executions[0].sleeps(1), sleeps);
+    assert_eq!(executions[0].sleeps()[1], sleeps);
 }
