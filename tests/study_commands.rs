@@ -58,13 +58,13 @@ fn traces_are_written_in_the_format_that_the_name_asks_for() {
     tells_where_it_is_from(&rows[0]["provenance"], &bench);
     assert!(rows[1].get("provenance").is_none());
     let file = path(&folder, "bench.paje");
-    told(&["bench", "article-dag", "--seconds", "0", "--workers", "2", "--trace", &file]);
+    told(&["train", "article-dag", "--max-steps", "12", "--quiet", "--trace", &file]);
     let text = std::fs::read_to_string(&file).unwrap();
     let (comment, rest) = text.split_once('\n').unwrap();
     let provenance = comment.strip_prefix("# provenance: ").unwrap();
     tells_where_it_is_from(
         &serde_json::from_str(provenance).unwrap(),
-        &["bench", "article-dag", "--seconds"],
+        &["train", "article-dag", "--max-steps"],
     );
     assert!(rest.starts_with("%EventDef PajeDefineContainerType 0\n"));
     for arguments in [
@@ -82,7 +82,8 @@ fn traces_are_read_back_and_compared() {
     let mut files = Vec::new();
     for name in ["a.csv", "b.jsonl", "c.json"] {
         let file = path(&folder, name);
-        told(&["bench", "article-dag", "--seconds", "0", "--workers", "2", "--trace", &file]);
+        let train = ["train", "article-dag", "--max-steps", "12", "--quiet", "--workers", "2"];
+        told(&[&train[..], &["--trace", &file]].concat());
         files.push(file);
     }
     for file in &files {
@@ -92,9 +93,9 @@ fn traces_are_read_back_and_compared() {
         assert!(shown.contains("critical path as executed: "), "{shown}");
         let picture = std::fs::read_to_string(&chart).unwrap();
         assert!(picture.contains("A, forward: ") && picture.contains("<svg"), "{picture}");
-        let object = json(&["trace", file, "--execution", "2", "--json"]);
+        let object = json(&["trace", file, "--execution", "2"]);
         let trace = &object["traces"][0];
-        assert_eq!((trace["execution"].as_u64(), trace["tasks"].as_u64()), (Some(2), Some(16)));
+        assert_eq!((trace["execution"].as_u64(), trace["workers"].as_u64()), (Some(2), Some(2)));
         let number = |name: &str| trace[name].as_f64().unwrap();
         assert!(number("critical_path_ms") <= number("work_ms"));
         assert!(number("least_ms") <= number("makespan_ms"));
@@ -102,7 +103,8 @@ fn traces_are_read_back_and_compared() {
     }
     let page = path(&folder, "both.html");
     let shown = told(&["trace", &files[0], &files[1], "--gantt", &page]);
-    assert!(shown.contains("16 tasks in both; reordered: "), "{shown}");
+    assert!(shown.contains(" tasks in both; reordered: "), "{shown}");
+    assert!(!shown.contains(" alone: "), "the same tasks: {shown}");
     assert_eq!(std::fs::read_to_string(&page).unwrap().matches("<svg").count(), 2);
     let shown = told(&["trace", &files[0], &files[2], "--csv"]);
     assert_eq!(shown.lines().count(), 1 + 2 * 10, "{shown}");
@@ -110,7 +112,7 @@ fn traces_are_read_back_and_compared() {
     // From a trace, by simulation: what a node that takes less time would save.
     let shown = told(&["what-if", &files[1], "--less", "30"]);
     assert!(shown.contains("recorded") && shown.contains("burdened parallelism"), "{shown}");
-    let object = json(&["what-if", &files[1], "--json"]);
+    let object = json(&["what-if", &files[1]]);
     assert!(object["nodes"].as_array().unwrap().len() >= 7, "{object}");
     assert!(object["resources"].as_array().unwrap().len() >= 5, "{object}");
     let broken = path(&folder, "broken.jsonl");
@@ -242,6 +244,18 @@ fn simulations_predict_what_can_and_what_can_not_be_measured_here() {
     assert!((rows[0]["speedup"].as_f64().unwrap() - 1.0).abs() < 1e-9);
     tells_its_conditions(&told, &arguments);
     assert!(told["critical_path_ms"].as_f64() <= told["work_ms"].as_f64());
+    assert!(rows.iter().all(|row| row["losses"].is_null()));
+
+    let file = ["simulate", "chain-mlp", "--workers", "8", "--policies", "fifo", "--seconds", "0"];
+    let told = json(&[&file[..], &["--losses"]].concat());
+    let lost = &told["rows"][0]["losses"];
+    let causes = lost["causes"].as_array().unwrap();
+    assert_eq!(causes.len(), 7, "{lost}");
+    let sum: f64 = causes.iter().map(|cause| cause["ms"].as_f64().unwrap()).sum();
+    let [simulated, ideal] = ["simulated_ms", "ideal_ms"].map(|it| lost[it].as_f64().unwrap());
+    assert!((sum - (simulated - ideal)).abs() < 1e-6 * simulated, "{lost}");
+    let predicted = told["rows"][0]["predicted_ms"].as_f64().unwrap();
+    assert!((predicted - simulated).abs() < 1e-9 * simulated, "{lost}");
 
     let (code, line) = refused(&["simulate", "--workers", "2000"]);
     assert!(code == 2 && line.contains("2000 is not in 1..=1024"), "{line}");

@@ -28,7 +28,7 @@ pub(super) struct WhatIf {
     /// By how many percent less time a node takes
     #[arg(long, value_name = "PERCENT", default_value_t = 20.0, value_parser = percent)]
     less: f64,
-    /// Workers [default: as many as the trace has; of a model, 2]
+    /// Workers [default: as many as ran parts in the trace; of a model, 2]
     #[arg(long, value_name = "N",
         value_parser = clap::value_parser!(u16).range(1..=MOST_WORKERS as i64))]
     workers: Option<u16>,
@@ -73,10 +73,13 @@ impl WhatIf {
         let model = Model::open(Some(&self.source))?.without_metrics()?;
         let networks = simulator::calibration::CALIBRATING.len();
         note(format_args!("# calibrating on {networks} networks"));
-        let how = (Duration::from_secs_f64(self.seconds), self.pin.pinning());
+        let limit = Duration::from_secs_f64(self.seconds);
+        let workers = workers.unwrap_or(2);
         let provenance: Provenance = conditions::provenance().pinning(self.pin.pinning()).seed(0);
-        let measure =
-            || Ok(what_if_of_model(&model, &self.policy, workers.unwrap_or(2), less, how)?);
+        let measure = || {
+            let pinning = self.pin.pinning();
+            Ok(what_if_of_model(&model, &self.policy, workers, less, limit, pinning)?)
+        };
         let (it, seen): (simulator::WhatIf, Conditions) =
             self.mixed.steady(measure, |(_, seen)| seen)?;
         self.table(&it, "measured")?;

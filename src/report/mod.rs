@@ -15,7 +15,7 @@ mod svg;
 mod tasks;
 mod timeline;
 
-pub use chart::{Bar, Series, breakdown, chart, logarithmic_chart};
+pub use chart::{Bar, Series, breakdown, chart, doubling_chart, logarithmic_chart};
 pub use confusion::confusion;
 pub use dot::dot;
 pub use gantt::{gantt, trace_gantt};

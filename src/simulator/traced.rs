@@ -37,7 +37,9 @@ pub fn overhead_of(trace: &Trace) -> Overhead {
             }
         }
         let mut ends = vec![Vec::new(); execution.worker_count()];
-        execution.events.iter().for_each(|event| ends[event.worker].push(event.end));
+        for event in &execution.events {
+            ends[event.worker].push(event.end);
+        }
         let end_before = |worker: usize, time: u64| {
             // A worker's parts end in the order in which they start.
             let list: &[u64] = &ends[worker];

@@ -1,6 +1,6 @@
 //! What would be if a node took less time, or the machine had more of something.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -201,8 +201,8 @@ pub fn what_if(
 }
 
 /// As [`what_if`], from a trace: of the parts' medians, on a machine whose overhead is what the trace
-/// [tells](overhead_of), with `workers` workers in place of as many as the trace has. What parts took includes what
-/// others beside them made them wait for.
+/// [tells](overhead_of), with `workers` workers in place of as many as ran parts: a pool may keep others asleep all the
+/// time. What parts took includes what others beside them made them wait for.
 ///
 /// # Errors
 /// As for [`what_if`].
@@ -216,7 +216,7 @@ pub fn what_if_of_trace(
     let executions = trace.executions();
     let events: Vec<_> = executions.iter().flat_map(|it| it.events.iter().copied()).collect();
     let costs = PartCosts::measured(graph, &events, 0.0);
-    let own = trace.workers();
+    let own = events.iter().map(|event| event.worker).collect::<BTreeSet<_>>().len();
     let machine = Machine::ideal(workers.unwrap_or(own)).overhead(overhead_of(trace));
     let nodes: Vec<String> = trace.tasks().iter().map(|task| task.node.clone()).collect();
     let mut it = what_if(trace, &nodes, &costs, &machine, name, less, Options::drawn(0))?;
@@ -238,7 +238,8 @@ pub fn what_if_of_model(
     name: &str,
     workers: usize,
     less: f64,
-    (limit, pinning): (Duration, Pinning),
+    limit: Duration,
+    pinning: Pinning,
 ) -> Result<(WhatIf, Conditions)> {
     let policies = [name];
     let others = if workers <= cores() { vec![(workers, name)] } else { Vec::new() };
@@ -293,18 +294,17 @@ mod tests {
         // On one worker every node saves its share.
         let one = on(1, 0.2);
         near(one.simulated_ms, 7000.0);
-        [("a", 400.0), ("b", 600.0), ("c", 200.0), ("d", 200.0)]
-            .into_iter()
-            .for_each(|(node, ms)| near(saved(&one, node), ms));
+        for (node, ms) in [("a", 400.0), ("b", 600.0), ("c", 200.0), ("d", 200.0)] {
+            near(saved(&one, node), ms);
+        }
         // On two, `c` runs beside `b`, until `b` takes less than `c`.
         let two = on(2, 0.2);
         near(two.simulated_ms, 6000.0);
         let order: Vec<&str> = two.nodes.iter().map(|it| it.node.as_str()).collect();
         assert_eq!(order, ["b", "a", "d", "c"]);
-        [600.0, 400.0, 200.0, 0.0]
-            .into_iter()
-            .zip(&two.nodes)
-            .for_each(|(ms, it)| near(it.saved_ms, ms));
+        for (ms, it) in [600.0, 400.0, 200.0, 0.0].into_iter().zip(&two.nodes) {
+            near(it.saved_ms, ms);
+        }
         near(saved(&on(2, 0.8), "b"), 2000.0);
         near(two.parallelism, 7.0 / 6.0);
         let of =

@@ -106,7 +106,9 @@ pub(super) fn worker_uses(execution: &Execution) -> Vec<WorkerUse> {
         }
     }
     changes.sort_unstable();
-    starts.iter_mut().for_each(|list| list.sort_unstable());
+    for list in &mut starts {
+        list.sort_unstable();
+    }
     let mut state = State {
         ready: 0,
         running: vec![0; workers],
@@ -116,7 +118,9 @@ pub(super) fn worker_uses(execution: &Execution) -> Vec<WorkerUse> {
         idle: BTreeSet::new(),
         key: vec![None; workers],
     };
-    (0..workers).for_each(|worker| state.settle(worker, 0));
+    for worker in 0..workers {
+        state.settle(worker, 0);
+    }
     let (mut asleep, mut overhead) = (vec![0; workers], vec![0; workers]);
     let mut touched = Vec::new();
     let mut at = 0;
@@ -126,7 +130,9 @@ pub(super) fn worker_uses(execution: &Execution) -> Vec<WorkerUse> {
             state.change(change, &mut touched);
             at += 1;
         }
-        touched.drain(..).for_each(|worker| state.settle(worker, now));
+        for worker in touched.drain(..) {
+            state.settle(worker, now);
+        }
         let next = changes.get(at).map_or(execution.ended, |(time, _)| *time);
         let (from, to) = (now.max(execution.began), next.min(execution.ended));
         let passed = to.saturating_sub(from);

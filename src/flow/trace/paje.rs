@@ -94,7 +94,9 @@ pub fn paje(graph: &TaskGraph, executions: &[Execution]) -> String {
         links: 0,
     };
     text.push_str(&writer.definitions(workers));
-    executions.iter().for_each(|execution| writer.execution(execution));
+    for execution in executions {
+        writer.execution(execution);
+    }
     // The sort keeps what happens at one moment in order.
     writer.lines.sort_by_key(|(time, ..)| *time);
     for (time, event, fields) in &writer.lines {
@@ -341,7 +343,7 @@ mod tests {
             let times = [start, end].map(|it| it["Time"].parse::<f64>().unwrap());
             assert!(times[0] <= times[1] && start["StartContainer"] != end["EndContainer"]);
         }
-        let last = all("PajeSetVariable").last().unwrap();
+        let last = all("PajeSetVariable").next_back().unwrap();
         assert_eq!(last["Value"], "0", "nothing is ready in the end");
         assert_eq!(all("PajeDestroyContainer").count(), 3);
     }

@@ -12,6 +12,10 @@ use super::gather::Gathered;
 use crate::error::{Error, Result, refuse};
 use crate::files::text_of;
 use crate::flow::graph::TaskGraph;
+use crate::memory;
+
+/// So many bytes may a byte of a file need once it is read: what says little needs the most.
+const MOST_BYTES: usize = 32;
 
 /// A trace that was read from a file: tasks, who waits for whom, and what ran where and when.
 #[derive(Debug)]
@@ -99,7 +103,15 @@ impl Trace {
 pub fn read(path: impl AsRef<Path>) -> Result<Trace> {
     let path = path.as_ref();
     let parse = parser(path)?;
-    parse(&text_of(path)?, &path.display().to_string())
+    let origin = path.display().to_string();
+    let text = text_of(path)?;
+    let needed = text.len().saturating_mul(MOST_BYTES);
+    memory::check(needed).map_err(|problem| {
+        let needed = memory::amount(needed);
+        let problem = format!("what it tells may take {needed}, {problem}");
+        refuse(&origin, problem, "record fewer steps, or take some of its executions")
+    })?;
+    parse(&text, &origin)
 }
 
 type Parse = fn(&str, &str) -> Result<Trace>;

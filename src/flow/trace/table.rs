@@ -135,9 +135,15 @@ fn for_rows(graph: &TaskGraph, executions: &[Execution], mut with: impl FnMut(Ro
     let rows = Rows::new(graph, executions);
     for (number, execution) in executions.iter().enumerate() {
         with(rows.execution(number, execution));
-        execution.events.iter().for_each(|event| with(rows.part(number, event)));
-        execution.messages.iter().for_each(|event| with(rows.message(number, event)));
-        execution.workers.iter().for_each(|event| with(rows.worker(number, event)));
+        for event in &execution.events {
+            with(rows.part(number, event));
+        }
+        for event in &execution.messages {
+            with(rows.message(number, event));
+        }
+        for event in &execution.workers {
+            with(rows.worker(number, event));
+        }
     }
 }
 

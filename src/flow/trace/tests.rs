@@ -251,7 +251,9 @@ fn who_parks_is_called_and_steals_is_told_in_this_order() {
     let barrier = Arc::new(std::sync::Barrier::new(2));
     for name in ["left", "right"] {
         let barrier = Arc::clone(&barrier);
-        let meet = flow.node(name, first, move |_| drop(barrier.wait()));
+        let meet = flow.node(name, first, move |_| {
+            barrier.wait();
+        });
         flow.sink(format!("{name} end"), meet);
     }
     let mut run = flow.build().unwrap().run();

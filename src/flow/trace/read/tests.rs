@@ -155,7 +155,9 @@ fn a_trace_worked_out_by_hand() {
     let path: Vec<_> = it.path.iter().map(|it| (it.task, it.worker, it.cause)).collect();
     assert_eq!(path, [(0, 0, Cause::Begin), (1, 0, Cause::Message), (3, 1, Cause::Message)]);
     let gaps: Vec<f64> = it.path.iter().map(|step| step.gap_ms).collect();
-    [0.0, 0.002, 0.004].into_iter().zip(gaps).for_each(|(a, b)| near(a, b));
+    for (a, b) in [0.0, 0.002, 0.004].into_iter().zip(gaps) {
+        near(a, b);
+    }
     assert!(
         analyse(&trace, Some(1)).unwrap_err().to_string().contains("1 execution, and no number 1")
     );
