@@ -1,6 +1,6 @@
 //! The crate's one error type.
 
-use std::fmt;
+use std::fmt::{self, Display};
 use std::path::PathBuf;
 
 use crate::names::nearest;
@@ -248,4 +248,33 @@ impl Error {
         let nearest = nearest(name, known.iter().copied()).map(str::to_owned);
         Self::Unknown { what, name: name.to_owned(), known: known.join(", "), nearest }
     }
+}
+
+/// An [`Error::Data`]. Files may hold what a terminal obeys: none of it reaches a message.
+pub(crate) fn refuse(
+    origin: impl Display,
+    problem: impl Into<String>,
+    remedy: impl Into<String>,
+) -> Error {
+    Error::Data {
+        origin: escaped(&origin.to_string()),
+        problem: escaped(&problem.into()),
+        remedy: escaped(&remedy.into()),
+    }
+}
+
+/// A text with its control characters, and those that change the direction of writing, spelt out.
+pub(crate) fn escaped(text: &str) -> String {
+    let bad = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    if !text.contains(bad) {
+        return text.to_owned();
+    }
+    let mut safe = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        if bad(c) { safe.extend(c.escape_default()) } else { safe.push(c) }
+    }
+    safe
 }

@@ -16,11 +16,12 @@
 //! ```
 
 use std::fs::{File, Metadata, OpenOptions};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::error::{Error, Result};
+use crate::error::{self, Error, Result};
+use crate::memory;
 
 /// More links than this in a row are a circle.
 const MOST_LINKS: usize = 40;
@@ -187,6 +188,35 @@ fn temporary(path: &Path) -> PathBuf {
     static NAMES: AtomicU64 = AtomicU64::new(0);
     let number = NAMES.fetch_add(1, Ordering::Relaxed);
     path.with_file_name(format!(".caudal-{}-{number}.part", std::process::id()))
+}
+
+/// All of a text file.
+pub(crate) fn text_of(path: &Path) -> Result<String> {
+    let io = |source| Error::io(path, source);
+    let file = File::open(path).map_err(io)?;
+    let about = file.metadata().map_err(io)?;
+    if !about.is_file() {
+        return Err(error::refuse(path.display(), "it is no file", "name a file"));
+    }
+    let length = usize::try_from(about.len()).unwrap_or(usize::MAX);
+    memory::check(length).map_err(|problem| {
+        let problem = format!("it has {}, {problem}", memory::amount(length));
+        error::refuse(path.display(), problem, "take a smaller file")
+    })?;
+    let mut bytes = Vec::with_capacity(length);
+    // What grows meanwhile is not followed.
+    file.take(about.len()).read_to_end(&mut bytes).map_err(io)?;
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let line = line_at(&String::from_utf8_lossy(&error.as_bytes()[..valid]), valid);
+        let origin = format!("{}, line {line}", path.display());
+        error::refuse(origin, "it is no text in UTF-8", "write it as UTF-8")
+    })
+}
+
+/// The line of a text at which a byte stands.
+pub(crate) fn line_at(text: &str, byte: usize) -> usize {
+    1 + text.get(..byte).unwrap_or(text).matches('\n').count()
 }
 
 fn refuse(path: &Path, problem: impl Into<String>, remedy: &str) -> Error {

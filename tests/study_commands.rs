@@ -43,9 +43,9 @@ fn traces_are_written_in_the_format_that_the_name_asks_for() {
     let mut table = csv::Reader::from_reader(text.as_bytes());
     assert_eq!(
         &table.headers().unwrap().iter().collect::<Vec<_>>()[10..],
-        ["end_ns", "provenance"]
+        ["end_ns", "event", "after", "to", "port", "bytes", "other", "provenance"]
     );
-    let cells: Vec<String> = table.records().map(|row| row.unwrap()[11].to_owned()).collect();
+    let cells: Vec<String> = table.records().map(|row| row.unwrap()[17].to_owned()).collect();
     let bench = ["bench", "towers-small", "--seconds"];
     tells_where_it_is_from(&serde_json::from_str(&cells[0]).unwrap(), &bench);
     assert!(cells[1..].iter().all(String::is_empty));
@@ -53,15 +53,85 @@ fn traces_are_written_in_the_format_that_the_name_asks_for() {
     told(&["bench", "towers-small", "--seconds", "0", "--workers", "2", "--trace", &file]);
     let text = std::fs::read_to_string(&file).unwrap();
     let rows: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert!(rows.len() > 800 && rows.iter().all(|row| row["end_ns"].is_u64()));
+    let count = |event: &str| rows.iter().filter(|row| row["event"] == event).count();
+    assert!(count("part") > 800 && count("message") > 800 && count("awake") >= 10);
     tells_where_it_is_from(&rows[0]["provenance"], &bench);
     assert!(rows[1].get("provenance").is_none());
+    let file = path(&folder, "bench.paje");
+    told(&["train", "article-dag", "--max-steps", "12", "--quiet", "--trace", &file]);
+    let text = std::fs::read_to_string(&file).unwrap();
+    let (comment, rest) = text.split_once('\n').unwrap();
+    let provenance = comment.strip_prefix("# provenance: ").unwrap();
+    tells_where_it_is_from(
+        &serde_json::from_str(provenance).unwrap(),
+        &["train", "article-dag", "--max-steps"],
+    );
+    assert!(rest.starts_with("%EventDef PajeDefineContainerType 0\n"));
     for arguments in [
         &["train", "--trace", "trace.txt"][..],
         &["bench", "digits", "--trace", "trace"],
         &["bench", "--trace", "trace.json"],
     ] {
         assert_eq!(caudal(arguments).status.code(), Some(2), "{arguments:?}");
+    }
+}
+
+#[test]
+fn traces_are_read_back_and_compared() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut files = Vec::new();
+    for name in ["a.csv", "b.jsonl", "c.json"] {
+        let file = path(&folder, name);
+        let train = ["train", "article-dag", "--max-steps", "12", "--quiet", "--workers", "2"];
+        told(&[&train[..], &["--trace", &file]].concat());
+        files.push(file);
+    }
+    for file in &files {
+        let chart = path(&folder, "chart.svg");
+        let shown = told(&["trace", file, "--gantt", &chart, "--top", "3"]);
+        assert!(shown.contains("10 executions of") && shown.contains("on 2 workers"), "{shown}");
+        assert!(shown.contains("critical path as executed: "), "{shown}");
+        let picture = std::fs::read_to_string(&chart).unwrap();
+        assert!(picture.contains("A, forward: ") && picture.contains("<svg"), "{picture}");
+        let object = json(&["trace", file, "--execution", "2"]);
+        let trace = &object["traces"][0];
+        assert_eq!((trace["execution"].as_u64(), trace["workers"].as_u64()), (Some(2), Some(2)));
+        let number = |name: &str| trace[name].as_f64().unwrap();
+        assert!(number("critical_path_ms") <= number("work_ms"));
+        assert!(number("least_ms") <= number("makespan_ms"));
+        assert_eq!(object["difference"], Value::Null);
+    }
+    let page = path(&folder, "both.html");
+    let shown = told(&["trace", &files[0], &files[1], "--gantt", &page]);
+    assert!(shown.contains(" tasks in both; reordered: "), "{shown}");
+    assert!(!shown.contains(" alone: "), "the same tasks: {shown}");
+    assert_eq!(std::fs::read_to_string(&page).unwrap().matches("<svg").count(), 2);
+    let shown = told(&["trace", &files[0], &files[2], "--csv"]);
+    assert_eq!(shown.lines().count(), 1 + 2 * 10, "{shown}");
+    assert!(shown.starts_with("file,execution,tasks,parts,workers,makespan_ms,"), "{shown}");
+    // From a trace, by simulation: what a node that takes less time would save.
+    let shown = told(&["what-if", &files[1], "--less", "30"]);
+    assert!(shown.contains("recorded") && shown.contains("burdened parallelism"), "{shown}");
+    let object = json(&["what-if", &files[1]]);
+    assert!(object["nodes"].as_array().unwrap().len() >= 7, "{object}");
+    assert!(object["resources"].as_array().unwrap().len() >= 5, "{object}");
+    let broken = path(&folder, "broken.jsonl");
+    let text = std::fs::read_to_string(&files[1]).unwrap();
+    std::fs::write(&broken, text.replacen("\"end_ns\":", "\"end_ns\":-", 2)).unwrap();
+    for arguments in [
+        &["trace", broken.as_str()][..],
+        &["what-if", &broken],
+        &["trace", &files[0], "--execution", "10"],
+        &["trace", &files[0], &files[1], "--gantt", "both.svg"],
+        &["trace", &files[0], "--gantt", &files[0]],
+        &["trace", "none.csv"],
+        &["what-if", &files[0], "--less", "100"],
+        &["what-if", &files[0], "--workers", "0"],
+    ] {
+        let output = caudal(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert!(!arguments.contains(&broken.as_str()) || errors.contains("line 1: "), "{errors}");
     }
 }
 
@@ -174,6 +244,18 @@ fn simulations_predict_what_can_and_what_can_not_be_measured_here() {
     assert!((rows[0]["speedup"].as_f64().unwrap() - 1.0).abs() < 1e-9);
     tells_its_conditions(&told, &arguments);
     assert!(told["critical_path_ms"].as_f64() <= told["work_ms"].as_f64());
+    assert!(rows.iter().all(|row| row["losses"].is_null()));
+
+    let file = ["simulate", "chain-mlp", "--workers", "8", "--policies", "fifo", "--seconds", "0"];
+    let told = json(&[&file[..], &["--losses"]].concat());
+    let lost = &told["rows"][0]["losses"];
+    let causes = lost["causes"].as_array().unwrap();
+    assert_eq!(causes.len(), 7, "{lost}");
+    let sum: f64 = causes.iter().map(|cause| cause["ms"].as_f64().unwrap()).sum();
+    let [simulated, ideal] = ["simulated_ms", "ideal_ms"].map(|it| lost[it].as_f64().unwrap());
+    assert!((sum - (simulated - ideal)).abs() < 1e-6 * simulated, "{lost}");
+    let predicted = told["rows"][0]["predicted_ms"].as_f64().unwrap();
+    assert!((predicted - simulated).abs() < 1e-9 * simulated, "{lost}");
 
     let (code, line) = refused(&["simulate", "--workers", "2000"]);
     assert!(code == 2 && line.contains("2000 is not in 1..=1024"), "{line}");

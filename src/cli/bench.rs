@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use caudal::measure::speedup::record;
+use caudal::measure::speedup::record_all;
 use caudal::measure::{instruction_set_name, prepare, product_peak, time_steps};
 use caudal::model::Model;
 use caudal::plan::PlanOptions;
@@ -58,7 +58,7 @@ pub(super) struct Bench {
     #[arg(long, value_name = "S", default_value_t = 4.0, value_parser = seconds)]
     seconds: f64,
     /// Then records ten steps more, and writes what ran where and when: .json for Perfetto (Chrome's
-    /// format), .csv, or .jsonl; for one workload
+    /// format), .csv, .jsonl, or .paje for `ViTE`; for one workload
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
     #[command(flatten)]
@@ -166,7 +166,7 @@ impl Bench {
         let time = || Ok(time_steps(&mut run, executor.as_mut(), limit)?);
         let took = self.mixed.steady(time, |took| &took.conditions)?;
         if let Some(path) = &self.trace {
-            let (executions, _) = record(&mut run, executor.as_mut(), trace::EXECUTIONS)?;
+            let executions = record_all(&mut run, executor.as_mut(), trace::EXECUTIONS)?;
             trace::write(path, run.plan(), &executions, &provenance)?;
         }
         let workers = executor.workers();

@@ -43,6 +43,31 @@ pub(super) const SCHEDULES: &str = "makespan: until the last task ends; ±: half
     otherwise over the largest bound; T1 / P: all work over all workers; T∞: the longest way; with messages: T∞ where \
     tasks share a worker or wait for a message (docs/task-graphs.md)";
 
+/// Of the tables of a trace.
+pub(super) const TRACE: &str = "no part: idle, no part ready that another idle worker did not start sooner; asleep: idle \
+    beside a ready part, parked or called and not yet awake; overhead: idle beside a ready part, awake: messages, policy, \
+    lock, or short parts left to others; T1: all parts one after another; T∞: the longest way through the tasks; at \
+    least: max(T1 / P, T∞); Graham: what no schedule without overhead exceeds whose workers do not idle beside ready \
+    parts; gap: from the end of the part before to the start; because of: message: its task waited for the part before; \
+    worker: its worker ran it";
+
+/// Of the table of two traces.
+pub(super) const DIFFERENCE: &str = "makespan, tasks: medians over the executions; all else: of the executions of \
+    median length; reordered: pairs of tasks, of all, that started in the other order; on another worker: by the first \
+    part";
+
+/// Of the tables of what might be.
+pub(super) const WHAT_IF: &str = "saves: by how much the simulated step is shorter, and its share; of T1: the share that the \
+    node's parts have in it; burdened parallelism: T1 over T∞ where every message on the way also takes the burden, what \
+    scheduling costs from one part to the next on another worker (He, Leiserson and Leiserson 2010)";
+
+/// Of the table of losses.
+pub(super) const LOSSES: &str = "ideal: T1 / the sum of the workers' speeds; every column after it: by how much the \
+    simulated step gets shorter when that is switched off, from left to right, so that all add up to the loss; lock: the \
+    queue and what workers tell each other; wake-ups: of parked workers; parts: each part's and message's own overhead; \
+    traffic: fetching what others wrote; sharing: parts are slower beside others; T∞: tasks wait for others; grain: parts \
+    can't be divided further; below 0: the policy does better with it";
+
 /// Of the tables of cores.
 pub(super) const TOPOLOGY: &str = "group: cores that share a last-level cache; physical: cores that compute on their \
     own; siblings: cores of one physical core; node: of memory (NUMA); speed: over the fastest core's; allowed: to this \

@@ -35,7 +35,9 @@ mod sweep;
 mod tables;
 mod topology;
 mod trace;
+mod traces;
 mod train;
+mod what_if;
 
 use std::process::ExitCode;
 
@@ -71,6 +73,8 @@ enum Command {
     Simulate(simulate::Simulate),
     Schedule(Box<schedule::Schedules>),
     Speedup(speedup::Speedup),
+    Trace(traces::Traces),
+    WhatIf(what_if::WhatIf),
     Topology(topology::Show),
     Graph(graph::Draw),
     Summary(summary::Summary),
@@ -167,6 +171,8 @@ fn run(command: Command) -> Result<(), Stop> {
         Command::Simulate(simulate) => simulate.run(),
         Command::Schedule(schedules) => schedules.run(),
         Command::Speedup(speedup) => speedup.run(),
+        Command::Trace(traces) => traces.run(),
+        Command::WhatIf(what_if) => what_if.run(),
         Command::Topology(show) => show.run(),
         Command::Graph(graph) => graph.run(),
         Command::Summary(summary) => summary.run(),

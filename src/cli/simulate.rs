@@ -9,7 +9,7 @@ use caudal::simulator::validation::{Errors, Validation, validate};
 use caudal::simulator::{MOST_WORKERS, Machine, Measurement, Sittings, Subject, calibration};
 use clap::Args;
 
-use super::output::{line, note};
+use super::output::{columns, line, note};
 use super::{Stop, conditions, legends, options};
 
 /// Predicts a training step on virtual workers from what it takes on one worker here.
@@ -60,6 +60,10 @@ pub(super) struct Simulate {
     #[arg(long, value_name = "N", default_value_t = 3, requires = "validate",
         value_parser = clap::value_parser!(u16).range(1..=100))]
     sittings: u16,
+    /// Tells of every row where the time over the ideal goes: each cost of the machine is switched off in turn, and the
+    /// step simulated again
+    #[arg(long, conflicts_with = "validate")]
+    losses: bool,
     #[command(flatten)]
     pin: options::Pin,
     #[command(flatten)]
@@ -102,7 +106,7 @@ impl Simulate {
         note(format_args!("# calibrating on {} networks", calibration::CALIBRATING.len()));
         let pinning = self.pin.pinning();
         let request = Request::new(machines, self.policies.clone(), limit);
-        let request = request.seed(self.seed).pinning(pinning);
+        let request = request.seed(self.seed).losses(self.losses).pinning(pinning);
         let provenance = self.provenance();
         let measure = || Ok(predict(&model, &request)?);
         let prediction = self.mixed.steady(measure, |it| &it.conditions)?;
@@ -239,7 +243,33 @@ fn table(prediction: &Prediction) -> Result<(), Stop> {
             row.bound,
         ))?;
     }
-    explain(&[legends::PREDICTION, legends::MACHINE])
+    explain(&[legends::PREDICTION, legends::MACHINE])?;
+    losses_table(&prediction.rows)
+}
+
+/// Where the time over the ideal goes, if that was asked for.
+fn losses_table(rows: &[prediction::Row]) -> Result<(), Stop> {
+    let mut table: Vec<Vec<String>> = Vec::new();
+    for row in rows {
+        let Some(lost) = &row.losses else { continue };
+        if table.is_empty() {
+            let head = ["workers", "policy", "ms", "ideal ms"].into_iter();
+            let causes = lost.causes.iter().map(|it| it.cause);
+            table.push(head.chain(causes).map(str::to_owned).collect());
+        }
+        let times = [lost.simulated_ms, lost.ideal_ms].map(|ms| format!("{ms:.3}"));
+        let causes = lost.causes.iter().map(|it| {
+            let share = 100.0 * it.ms / lost.simulated_ms;
+            format!("{:.3} {share:>5.1} %", it.ms)
+        });
+        let cells = [row.workers.to_string(), row.policy.clone()].into_iter().chain(times);
+        table.push(cells.chain(causes).collect());
+    }
+    if table.is_empty() {
+        return Ok(());
+    }
+    columns(&table, |column| column == 1).iter().try_for_each(line)?;
+    explain(&[legends::LOSSES])
 }
 
 fn validation_table(validation: &Validation) -> Result<(), Stop> {

@@ -22,7 +22,7 @@ use super::report::Report;
 use super::{Stop, conditions, options, results};
 
 /// Simulated curves go on to at least so many workers.
-const FEWEST_SIMULATED: usize = 16;
+const FEWEST_SIMULATED: usize = 128;
 
 /// Measures one training step on every executor, policy and number of workers, and says what kept it
 /// from being faster.

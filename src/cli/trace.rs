@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use caudal::flow::TaskGraph;
-use caudal::flow::trace::{Execution, chrome, csv, json_lines};
+use caudal::flow::trace::{Execution, chrome, csv, json_lines, paje};
 use caudal::measure::Provenance;
 use serde_json::{Value, json};
 
@@ -21,9 +21,9 @@ fn format(path: &Path) -> Result<Format, Stop> {
         Some("json") => Ok(for_viewers),
         Some("csv") => Ok(as_table),
         Some("jsonl") => Ok(as_lines),
+        Some("paje") => Ok(as_paje),
         _ => {
-            let problem =
-                "traces are written as .json (for Perfetto), .csv or .jsonl; name such a file";
+            let problem = "traces are written as .json (for Perfetto), .csv, .jsonl or .paje; name such a file";
             Err(Stop::Usage(format!("{}: {problem}", path.display())))
         }
     }
@@ -63,6 +63,11 @@ fn as_lines(graph: &TaskGraph, executions: &[Execution], provenance: &Value) -> 
             format!("{}\n{others}", with_member(first, PROVENANCE, provenance))
         }
     }
+}
+
+/// A comment at the top has it.
+fn as_paje(graph: &TaskGraph, executions: &[Execution], provenance: &Value) -> String {
+    format!("# {PROVENANCE}: {provenance}\n{}", paje(graph, executions))
 }
 
 /// What the member or column is called.

@@ -386,7 +386,8 @@ impl Train {
 /// Records the steps on whole batches from now on, as many of the last as a trace holds.
 fn record_steps(network: &mut Network, batch_size: usize) -> Result<Arc<Recorder>, Stop> {
     let run = network.run(Mode::Training, batch_size)?;
-    let recorder = Arc::new(Recorder::of_executions(run.plan(), trace::EXECUTIONS).with_messages());
+    let recorder = Recorder::of_executions(run.plan(), trace::EXECUTIONS);
+    let recorder = Arc::new(recorder.with_messages().with_worker_events());
     run.observe(Some(Arc::clone(&recorder) as Arc<dyn Observer>));
     Ok(recorder)
 }

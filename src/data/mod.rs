@@ -35,9 +35,11 @@ mod stream;
 mod table;
 mod weights;
 
+#[cfg(not(all(feature = "csv", feature = "gzip", feature = "npz", feature = "parquet")))]
 use std::fmt::Display;
 use std::path::Path;
 
+pub(crate) use crate::error::{escaped, refuse};
 pub use augmentations::{
     AUGMENTATIONS, Augmentation, AugmentationSpec, Crop, Direction, Flip, ItemRandom, Noise, Shift,
     parse_augmentations,
@@ -66,6 +68,7 @@ pub use table::{
 #[cfg(feature = "csv")]
 pub use table::{TableOptions, read_table};
 
+#[cfg(not(all(feature = "csv", feature = "gzip", feature = "npz", feature = "parquet")))]
 use crate::Error;
 use crate::graph::{Graph, NodeId, Role};
 use crate::losses::TargetValues;
@@ -75,35 +78,6 @@ const MAX_VALUES: usize = 1 << 34;
 
 /// Floats count exactly up to here, so a class index must stay below.
 const MAX_CLASSES: usize = 1 << 24;
-
-/// An [`Error::Data`]. Files may hold what a terminal obeys: none of it reaches a message.
-pub(crate) fn refuse(
-    origin: impl Display,
-    problem: impl Into<String>,
-    remedy: impl Into<String>,
-) -> Error {
-    Error::Data {
-        origin: escaped(&origin.to_string()),
-        problem: escaped(&problem.into()),
-        remedy: escaped(&remedy.into()),
-    }
-}
-
-/// A text with its control characters, and those that change the direction of writing, spelt out.
-pub(crate) fn escaped(text: &str) -> String {
-    let bad = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    if !text.contains(bad) {
-        return text.to_owned();
-    }
-    let mut safe = String::with_capacity(text.len() + 8);
-    for c in text.chars() {
-        if bad(c) { safe.extend(c.escape_default()) } else { safe.push(c) }
-    }
-    safe
-}
 
 /// The refusal of a file that this build of the crate can't read, for want of a Cargo feature.
 #[cfg(not(all(feature = "csv", feature = "gzip", feature = "npz", feature = "parquet")))]

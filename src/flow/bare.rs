@@ -96,6 +96,21 @@ impl TaskGraphBuilder {
     }
 }
 
+impl TaskGraph {
+    /// The same tasks, with parts and estimates, none of which waits for any.
+    pub(crate) fn without_messages(&self) -> Self {
+        let mut graph = Self::new(self.name(), self.phases);
+        graph.nodes.clone_from(&self.nodes);
+        for task in self.indices() {
+            let (work, parts) = (self.first_work(task), self.tasks[task].parts);
+            let added = graph.add_task(work, parts, 0, self.costs[task]);
+            graph.tasks[added].unknown_cost = self.tasks[task].unknown_cost;
+        }
+        graph.connect(Vec::new());
+        graph
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -91,6 +91,7 @@ pub(crate) struct Core<M: Message, P: Primitives = Native> {
     pub(super) failures: Mutex<Vec<(usize, Failed)>>,
     observed: AtomicBool,
     pub(super) messages_observed: AtomicBool,
+    pub(super) workers_observed: AtomicBool,
     pub(super) observer: RwLock<Option<Arc<dyn Observer>>>,
     pub(super) ready_at: Vec<AtomicU64>,
     /// When the execution began, where it is observed.
@@ -114,6 +115,7 @@ impl<M: Message, P: Primitives> Core<M, P> {
             failures: Mutex::new(Vec::new()),
             observed: AtomicBool::new(false),
             messages_observed: AtomicBool::new(false),
+            workers_observed: AtomicBool::new(false),
             observer: RwLock::new(None),
             ready_at: graph.tasks.iter().map(|_| AtomicU64::new(0)).collect(),
             began: AtomicU64::new(0),
@@ -151,6 +153,8 @@ impl<M: Message, P: Primitives> Core<M, P> {
         self.observed.store(observer.is_some(), Ordering::Relaxed);
         let messages = observer.as_ref().is_some_and(|it| it.wants_messages());
         self.messages_observed.store(messages, Ordering::Relaxed);
+        let workers = observer.as_ref().is_some_and(|it| it.wants_workers());
+        self.workers_observed.store(workers, Ordering::Relaxed);
         *self.observer.write() = observer;
     }
 

@@ -4,6 +4,7 @@
 
 use std::sync::atomic::Ordering;
 
+use super::observer::WorkerChange;
 use super::queue::{Found, Guard, Queue, State};
 use super::rules::{COMER_WAKES, LOOKS_AGAIN, to_wake};
 use super::sync::{Atomic, Counter, Monitor, Primitives};
@@ -58,7 +59,7 @@ impl<P: Primitives> Queue<P> {
                 let mut state = self.state.0.lock();
                 if let Some(part) = self.take_idle(&mut state, worker) {
                     self.looking.0.count_down(Ordering::Relaxed);
-                    self.unlock_and_wake(state, COMER_WAKES);
+                    self.unlock_and_wake(state, worker.number, COMER_WAKES);
                     return Some(Found::Part(part));
                 }
                 refused_at = Some(seen.changes.load(Ordering::Relaxed));
@@ -90,25 +91,27 @@ impl<P: Primitives> Queue<P> {
             if !self.is_too_many(&state, worker)
                 && let Some(part) = self.take_idle(&mut state, worker)
             {
-                self.unlock_and_wake(state, COMER_WAKES);
+                self.unlock_and_wake(state, worker.number, COMER_WAKES);
                 return Some(Found::Part(part));
             }
             let done = self.done.0.load(Ordering::Acquire);
             if state.stopping || (worker.is_caller() && done) {
                 return Some(Found::End);
             }
-            if !done && self.is_stalled(&mut state, &mut worker.refused_at) && worker.is_caller() {
+            if !done && self.is_stalled(&mut state, worker) && worker.is_caller() {
                 return Some(Found::Stalled);
             }
             if woken && !self.supervised {
                 return None;
             }
             worker.run = None;
+            state.tell(worker.number, WorkerChange::Parked);
             state.sleepers.push(worker.number);
             while state.sleepers.contains(&worker.number) {
                 state = self.state.0.sleep(state, worker.number);
             }
             state.waking -= 1;
+            state.tell(worker.number, WorkerChange::Awake);
             woken = true;
         }
     }
@@ -120,8 +123,8 @@ impl<P: Primitives> Queue<P> {
     }
 
     /// Lets go of the lock, and wakes sleepers for parts that nobody looks for, at most so many; or everybody,
-    /// where the policy may have the part for one worker only.
-    pub(super) fn unlock_and_wake(&self, mut state: Guard<'_, P>, most: usize) {
+    /// where the policy may have the part for one worker only. `by` is the worker that does so.
+    pub(super) fn unlock_and_wake(&self, mut state: Guard<'_, P>, by: usize, most: usize) {
         let sleeping = state.sleepers.len();
         if sleeping == 0 {
             return;
@@ -129,7 +132,7 @@ impl<P: Primitives> Queue<P> {
         let ready = self.seen.0.ready_parts.load(Ordering::Relaxed);
         if self.supervised {
             if ready > 0 {
-                self.wake_all(&mut state);
+                self.wake_all(&mut state, by);
             }
             return;
         }
@@ -142,41 +145,45 @@ impl<P: Primitives> Queue<P> {
             *place = state.sleepers.pop();
         }
         state.waking += wake;
+        for worker in woken.into_iter().flatten() {
+            state.tell(worker, WorkerChange::Notified { by });
+        }
         drop(state);
         woken.into_iter().flatten().for_each(|worker| self.state.0.wake(worker));
     }
 
     /// Wakes everybody who sleeps.
-    pub(super) fn wake_all(&self, state: &mut State<P>) {
+    pub(super) fn wake_all(&self, state: &mut State<P>, by: usize) {
         state.waking += state.sleepers.len();
-        for worker in state.sleepers.drain(..) {
+        for &worker in &state.sleepers {
+            state.tell(worker, WorkerChange::Notified { by });
             self.state.0.wake(worker);
         }
+        state.sleepers.clear();
     }
 
     /// Whether nothing will ever happen again: nothing came, went or ended since every worker was
-    /// refused, and who is refused runs nothing. `refused_at` is the last change at which the worker
-    /// who asks, who has just been refused, was counted.
-    fn is_stalled(&self, state: &mut State<P>, refused_at: &mut Option<usize>) -> bool {
+    /// refused, and who is refused runs nothing. `worker` asks, and has just been refused.
+    fn is_stalled(&self, state: &mut State<P>, worker: &mut Worker<P>) -> bool {
         let changes = self.seen.0.changes.load(Ordering::Relaxed);
         if state.refused_since != changes {
             state.refused_since = changes;
             state.refused = 0;
         }
-        let counted = *refused_at != Some(changes);
+        let counted = worker.refused_at != Some(changes);
         if counted {
-            *refused_at = Some(changes);
+            worker.refused_at = Some(changes);
             state.refused += 1;
         }
         let stalled = state.refused == self.workers;
         let nudge = state.sleepers.len() + 1 == self.workers && state.nudged_at != Some(changes);
         if stalled && counted {
             // The caller sleeps, unless it is the one who asks, and has to see this.
-            self.wake_all(state);
+            self.wake_all(state, worker.number);
         } else if !stalled && nudge {
             // The others fell asleep before the last change: they look again, once.
             state.nudged_at = Some(changes);
-            self.wake_all(state);
+            self.wake_all(state, worker.number);
         }
         stalled
     }

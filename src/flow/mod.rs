@@ -39,6 +39,7 @@ pub mod trace;
 mod width;
 mod work;
 mod worker;
+mod worker_events;
 
 use std::sync::Arc;
 
@@ -49,7 +50,7 @@ pub use index::TaskIndex;
 pub use nodes::{
     Flow, FlowBuilder, FlowRun, Inputs, Output, Part, Port, Shared, Signal, Sink, Source,
 };
-pub use observer::{CancelToken, MessageEvent, Observer, PartEvent};
+pub use observer::{CancelToken, MessageEvent, Observer, PartEvent, WorkerChange, WorkerEvent};
 pub(crate) use pace::Pace;
 pub use pool::Pool;
 pub(crate) use pool::SPINS;

@@ -65,7 +65,43 @@ pub struct MessageEvent {
     pub time: u64,
 }
 
-/// Is told of every part that ran, and of messages if it wants to know of them.
+/// What happened to a worker of a pool, beside the parts that it ran.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WorkerEvent {
+    /// The worker; the calling thread is 0.
+    pub worker: usize,
+    /// What happened to it.
+    pub change: WorkerChange,
+    /// When: nanoseconds on the run's clock.
+    pub time: u64,
+}
+
+/// What may happen to a worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WorkerChange {
+    /// It is awake: it was when the execution began, or it has been woken and is about to look for a part.
+    Awake,
+    /// It sleeps: it did when the execution began, or it has looked for a part and found none.
+    Parked,
+    /// It sleeps, and another worker has called it: from here on to [`Awake`](Self::Awake) it is on its way.
+    Notified {
+        /// The worker that called it.
+        by: usize,
+    },
+    /// It takes a part from the queue of another worker, under a policy that has one for each.
+    Stole {
+        /// The part's task.
+        task: usize,
+        /// The part.
+        part: usize,
+        /// The worker in whose queue it was.
+        from: usize,
+    },
+}
+
+/// Is told of every part that ran, and of messages and of what happens to workers if it wants to know of them.
 pub trait Observer: Send + Sync {
     /// Called on the worker's thread after the part. A panic fails the part, unless the run has been
     /// committed, as where parameters have begun to move: that step runs to its end.
@@ -77,6 +113,16 @@ pub trait Observer: Send + Sync {
 
     /// Whether it is told of messages. It is asked when it begins to observe.
     fn wants_messages(&self) -> bool {
+        false
+    }
+
+    /// Called when a worker of a pool parks, is called, wakes, or takes a part from another's queue, if
+    /// [`wants_workers`](Self::wants_workers) says so, and for every worker when an execution begins. The pool's lock
+    /// is held meanwhile: who is told writes it down, and does nothing with the pool. A panic is ignored.
+    fn worker(&self, _event: WorkerEvent) {}
+
+    /// Whether it is told of what happens to workers. It is asked when it begins to observe.
+    fn wants_workers(&self) -> bool {
         false
     }
 

@@ -8,6 +8,7 @@ use std::time::Instant;
 use super::core::describe_panic;
 use super::graph::TaskGraph;
 use super::index::TaskIndex;
+use super::observer::WorkerChange;
 use super::policy::{Policy, ReadyPart};
 use super::program::Program;
 use super::ready_set::ReadySet;
@@ -70,6 +71,8 @@ pub(super) struct State<P: Primitives> {
     /// The change after which all sleepers were last woken to look again.
     pub(super) nudged_at: Option<usize>,
     pub(super) stopping: bool,
+    /// Whether the run's observer wants to know what happens to workers.
+    pub(super) listens: bool,
 }
 
 /// What a policy did wrong.
@@ -108,6 +111,7 @@ impl<P: Primitives> State<P> {
     ) -> Option<ReadyPart> {
         let graph = self.graph.as_deref()?;
         let (mut first, mut gave) = (None, None);
+        let (listens, mut stolen) = (self.listens, Vec::new());
         ask(&mut self.policy, &mut self.fault, |policy| {
             let mut seconds = 0.0;
             while first.is_none() || takes_more(taken.len(), share, seconds) {
@@ -118,6 +122,9 @@ impl<P: Primitives> State<P> {
                     break;
                 }
                 seconds += graph.part_seconds(part.task);
+                if listens && let Some(from) = policy.taken_from() {
+                    stolen.push((part, from));
+                }
                 match first {
                     None => first = Some(part),
                     Some(_) => taken.push(part),
@@ -126,6 +133,10 @@ impl<P: Primitives> State<P> {
         });
         if let Some(part) = gave {
             self.fault = Some(Fault::Gave(part));
+        }
+        for (ReadyPart { task, part }, from) in stolen {
+            let (task, part) = (task.index(), part as usize);
+            self.tell(worker, WorkerChange::Stole { task, part, from });
         }
         first
     }
@@ -166,6 +177,7 @@ impl<P: Primitives> Queue<P> {
             refused_since: 0,
             nudged_at: None,
             stopping: false,
+            listens: false,
         };
         let number = P::Number::new;
         let seen = Seen { ready_parts: number(0), changes: number(0), active: number(workers) };
@@ -204,6 +216,10 @@ impl<P: Primitives> Queue<P> {
         state.graph = Some(Arc::clone(run.graph()));
         state.ready.clear(run.graph().part_count());
         state.fault = None;
+        state.listens = run.are_workers_observed();
+        if state.listens {
+            state.tell_of_all(self.workers);
+        }
         // A policy that supervises may have parts for certain workers.
         let all = self.supervised || run.may_wait();
         let active = if all {
@@ -213,13 +229,13 @@ impl<P: Primitives> Queue<P> {
         };
         self.seen.0.active.store(active, Ordering::Relaxed);
         self.publish(&mut state, run.graph(), &run.graph().sources, 0);
-        self.unlock_and_wake(state, PUBLISHER_WAKES);
+        self.unlock_and_wake(state, CALLER, PUBLISHER_WAKES);
     }
 
     /// Lets go of the run that has ended.
     pub(super) fn end(&self) {
         let mut state = self.state.0.lock();
-        (state.run, state.graph) = (None, None);
+        (state.run, state.graph, state.listens) = (None, None, false);
     }
 
     /// Drops what a policy still holds after a stall, so that the next run begins with nothing. Gives back
@@ -242,7 +258,7 @@ impl<P: Primitives> Queue<P> {
     pub(super) fn stop(&self) {
         let mut state = self.state.0.lock();
         state.stopping = true;
-        self.wake_all(&mut state);
+        self.wake_all(&mut state, CALLER);
     }
 
     /// Whether no part waits, as far as can be seen without the lock.
@@ -250,17 +266,18 @@ impl<P: Primitives> Queue<P> {
         self.seen.0.ready_parts.load(Ordering::Relaxed) == 0
     }
 
-    /// The run's last task has ended.
-    pub(super) fn finish(&self) {
-        self.finish_locked(self.state.0.lock());
+    /// The run's last task has ended, on `worker`.
+    pub(super) fn finish(&self, worker: usize) {
+        self.finish_locked(self.state.0.lock(), worker);
     }
 
-    fn finish_locked(&self, mut state: Guard<'_, P>) {
+    fn finish_locked(&self, mut state: Guard<'_, P>, worker: usize) {
         self.done.0.store(true, Ordering::Release);
         let asleep = state.sleepers.iter().position(|&worker| worker == CALLER);
         if let Some(place) = asleep {
             state.sleepers.remove(place);
             state.waking += 1;
+            state.tell(CALLER, WorkerChange::Notified { by: worker });
             drop(state);
             self.state.0.wake(CALLER);
         }
@@ -279,7 +296,7 @@ impl<P: Primitives> Queue<P> {
         self.publish(&mut state, graph, ready, worker);
         ready.clear();
         let next = if taken.is_empty() { self.take(&mut state, worker, taken) } else { None };
-        self.unlock_and_wake(state, PUBLISHER_WAKES);
+        self.unlock_and_wake(state, worker, PUBLISHER_WAKES);
         next
     }
 
@@ -298,12 +315,12 @@ impl<P: Primitives> Queue<P> {
         state.ask(|policy| policy.done(part, worker));
         ready.clear();
         if end_part(program, part, ended, worker, ready) == Ended::Run {
-            self.finish_locked(state);
+            self.finish_locked(state, worker);
             return None;
         }
         self.publish(&mut state, &program.core().graph, ready, worker);
         let next = self.take(&mut state, worker, &mut Vec::new());
-        self.unlock_and_wake(state, PUBLISHER_WAKES);
+        self.unlock_and_wake(state, worker, PUBLISHER_WAKES);
         next
     }
 
@@ -358,7 +375,7 @@ impl<P: Primitives> Queue<P> {
         self.note_changes(1 + taken.len());
         if self.supervised && left > 0 {
             // What a policy has for the others may depend on what this worker does.
-            self.wake_all(state);
+            self.wake_all(state, worker);
         }
         Some(first)
     }

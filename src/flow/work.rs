@@ -11,7 +11,7 @@ use super::graph::{Edge, TaskGraph};
 use super::inbox::sink_done;
 use super::index::{EdgeIndex, TaskIndex};
 use super::message::Slot;
-use super::observer::{MessageEvent, Observer, PartEvent};
+use super::observer::{MessageEvent, Observer, PartEvent, WorkerChange};
 use super::policy::ReadyPart;
 use super::program::Program;
 use super::queue::Queue;
@@ -49,6 +49,12 @@ pub(super) trait Work<P: Primitives>: Send + Sync {
     fn act(&self, actor: usize);
 
     fn outcome(&self) -> Result<()>;
+
+    /// Whether anybody wants to know what happens to workers.
+    fn are_workers_observed(&self) -> bool;
+
+    /// Tells the observer what happens to a worker now.
+    fn tell_of_worker(&self, worker: usize, change: WorkerChange);
 
     fn waiting(&self) -> Vec<String>;
 
@@ -142,6 +148,14 @@ impl<T: Program> Work<T::Primitives> for T {
 
     fn outcome(&self) -> Result<()> {
         self.core().outcome()
+    }
+
+    fn are_workers_observed(&self) -> bool {
+        self.core().are_workers_observed()
+    }
+
+    fn tell_of_worker(&self, worker: usize, change: WorkerChange) {
+        self.core().tell_of_worker(worker, change);
     }
 
     fn waiting(&self) -> Vec<String> {

@@ -81,7 +81,7 @@ impl<P: Primitives> Worker<P> {
             return queue.end_supervised(self.number, part, ended, program, &mut self.ready);
         }
         if end_part(program, part, ended, self.number, &mut self.ready) == Ended::Run {
-            queue.finish();
+            queue.finish(self.number);
             return None;
         }
         let &first = self.ready.first()?;

@@ -86,6 +86,23 @@ pub fn logarithmic_chart(title: &str, x_label: &str, y_label: &str, series: &[Se
     draw(title, x_label, y_label, &series, &axis)
 }
 
+/// As [`chart`], with a horizontal axis of powers of two from 1 on, as of numbers of workers; points below 1 are left out.
+pub fn doubling_chart(title: &str, x_label: &str, y_label: &str, series: &[Series]) -> String {
+    let series: Vec<Series> = series
+        .iter()
+        .map(|series| {
+            let points = series.points.iter().filter(|point| point.0 >= 1.0).copied().collect();
+            Series { points, ..series.clone() }
+        })
+        .collect();
+    let doublings = all_points(&series).map(|point| point.0.log2().ceil()).fold(1.0, f64::max);
+    let step = (doublings / 10.0).ceil();
+    let marks = (0..=(doublings / step) as u32).map(|number| f64::from(number) * step);
+    let marks = marks.map(|power| (power / doublings, power.exp2().to_string())).collect();
+    let axis = Axis { marks, share: Box::new(move |x| x.log2() / doublings) };
+    draw(title, x_label, y_label, &series, &axis)
+}
+
 fn draw(title: &str, x_label: &str, y_label: &str, series: &[Series], axis: &Axis) -> String {
     let y_marks = ticks(all_points(series).map(|point| point.1).fold(0.0, f64::max), 6);
     let top = y_marks.last().copied().unwrap_or(1.0);
@@ -157,4 +174,26 @@ pub fn breakdown(title: &str, categories: &[&str], bars: &[Bar]) -> String {
         canvas.text((x, y + 16.0), Anchor::Middle, 12.0, format!("{:.0} %", 100.0 * share));
     }
     canvas.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_doubling_of_workers_is_as_wide_everywhere() {
+        let points = vec![(0.0, 9.0), (1.0, 1.0), (2.0, 2.0), (128.0, 4.0)];
+        let picture = doubling_chart("speedup", "workers", "speedup", &[Series::new("s", points)]);
+        for (power, label) in [(0.0, "1"), (1.0, "2"), (6.0, "64"), (7.0, "128")] {
+            let x = LEFT + power / 7.0 * WIDTH;
+            let mark = format!("x=\"{x:.2}\"");
+            assert!(
+                picture.contains(&mark) && picture.contains(&format!(">{label}<")),
+                "{picture}"
+            );
+        }
+        assert_eq!(picture.matches("<circle").count(), 3, "a point below 1 has no place");
+        let empty = doubling_chart("nothing", "workers", "speedup", &[]);
+        assert!(!empty.contains("NaN") && !empty.contains("inf"), "{empty}");
+    }
 }

@@ -1,7 +1,11 @@
 //! Schedules as charts.
 
+use std::fmt::Write;
+
 use super::canvas::{Anchor, COLOURS, Canvas, PALE, tick_label, ticks};
-use crate::scheduling::{Instance, Schedule};
+use crate::error::Result;
+use crate::flow::trace::Trace;
+use crate::scheduling::{Instance, Placement, Platform, Schedule, WeightedGraph, WeightedTask};
 
 const LEFT: f64 = 110.0;
 const WIDTH: f64 = 1070.0;
@@ -61,6 +65,30 @@ pub fn gantt(title: &str, instance: &Instance<'_>, schedule: &Schedule) -> Strin
     canvas.finish()
 }
 
+/// An execution of a trace as the same picture: a bar for every part, called by its task's number and label.
+///
+/// # Errors
+/// If the execution has more parts, or more workers, than a chart can have.
+pub fn trace_gantt(title: &str, trace: &Trace, execution: usize) -> Result<String> {
+    let execution = &trace.executions()[execution];
+    let mut graph = WeightedGraph::builder(trace.name());
+    let mut placements = Vec::with_capacity(execution.events.len());
+    let seconds = |time: u64| time.saturating_sub(execution.began) as f64 * 1e-9;
+    for (number, event) in execution.events.iter().enumerate() {
+        let task = &trace.tasks()[event.task];
+        let mut name = format!("{}: {}", task.number, task.label);
+        if task.parts > 1 {
+            let _ = write!(name, ", part {} of {}", event.part + 1, task.parts);
+        }
+        let (start, finish) = (seconds(event.start), seconds(event.end));
+        graph.task(WeightedTask::new(name, finish - start))?;
+        placements.push(Placement::new(number, event.worker, start, finish));
+    }
+    let (graph, platform) = (graph.build()?, Platform::equal(execution.worker_count())?);
+    let instance = Instance::new(&graph, &platform)?;
+    Ok(gantt(title, &instance, &Schedule::new(placements)))
+}
+
 /// By what seconds are multiplied to be numbers of a few digits, and of what.
 fn unit(seconds: f64) -> (f64, &'static str) {
     match seconds {
@@ -73,7 +101,6 @@ fn unit(seconds: f64) -> (f64, &'static str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scheduling::{Placement, Platform, WeightedGraph, WeightedTask};
 
     #[test]
     fn every_task_is_a_bar_of_its_length_on_its_worker() {

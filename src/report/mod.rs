@@ -15,10 +15,10 @@ mod svg;
 mod tasks;
 mod timeline;
 
-pub use chart::{Bar, Series, breakdown, chart, logarithmic_chart};
+pub use chart::{Bar, Series, breakdown, chart, doubling_chart, logarithmic_chart};
 pub use confusion::confusion;
 pub use dot::dot;
-pub use gantt::gantt;
+pub use gantt::{gantt, trace_gantt};
 pub use groups::parameter_groups;
 pub use learning_rates::rate_page;
 pub use page::{Page, Simulated, loss_page, speedup_page};

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::canvas::escape;
-use super::chart::{Series, breakdown, chart};
+use super::chart::{Series, breakdown, chart, doubling_chart};
 
 use super::svg::{NodeCosts, svg_with_costs};
 use super::timeline::timeline;
@@ -223,7 +223,7 @@ fn curves(measured: &Speedup, simulated: Option<&Simulated>) -> String {
     series.push(of("at least, if nobody idles beside ready work (Graham)", {
         bounds.iter().map(|it| (it.0, it.2)).collect()
     }));
-    chart("speedup over sequential", "workers", "speedup", &series)
+    doubling_chart("speedup over sequential", "workers", "speedup", &series)
 }
 
 /// Adds the loss of a training: of every epoch, on the data trained on and on the data tested on.

@@ -197,6 +197,7 @@ mod tests {
             ended: 30,
             events: vec![part(0, 0, 0), part(1, 1, 2), part(2, 1, 10), part(2, 0, 12)],
             messages: vec![message(0, 2, 0, 5), message(1, 2, 1, 7)],
+            ..Execution::default()
         };
         let passed = |sent, began, from, to, last| Passed { sent, began, from, to, last };
         assert_eq!(

@@ -99,6 +99,19 @@ impl PartCosts {
         self
     }
 
+    /// The same with the means of every task's parts multiplied by the task's factor.
+    #[must_use]
+    pub fn scaled_by_task(mut self, factor: impl Fn(usize) -> f64) -> Self {
+        for (task, bounds) in self.first.windows(2).enumerate() {
+            let factor = factor(task);
+            for part in &mut self.parts[bounds[0]..bounds[1]] {
+                part.mean *= factor;
+                part.variance *= factor * factor;
+            }
+        }
+        self
+    }
+
     /// Each part's seconds: the mean, or, with a seed, drawn from the log-normal distribution of the
     /// part's mean and variance; `step` numbers the draws.
     pub(super) fn draw(&self, seed: Option<u64>, step: u64) -> Vec<f64> {

@@ -12,20 +12,28 @@ mod costs;
 mod engine;
 mod export;
 mod least_squares;
+mod losses;
 mod machine;
 mod measurement;
 pub mod prediction;
 mod sittings;
+mod traced;
 mod traffic;
 pub mod validation;
+mod what_if;
 mod workload;
 
 pub use costs::{PartCost, PartCosts};
 pub use export::weighted_graph;
+pub use losses::{Loss, Losses, losses};
 pub use machine::{Machine, Overhead, Slowdown};
 pub use measurement::{Measurement, StepTimes};
 pub use sittings::{Sittings, Subject};
+pub use traced::overhead_of;
 pub use traffic::Traffic;
+pub use what_if::{
+    NodeSaving, ResourceSaving, WhatIf, what_if, what_if_of_model, what_if_of_trace,
+};
 pub use workload::Workload;
 
 use crate::error::{Error, Result};

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::calibration::{Calibration, calibrate, cores};
 use super::measurement::fitted;
-use super::{Machine, Options, PartCost, PartCosts, Simulation, Subject, simulate};
+use super::{Losses, Machine, Options, PartCost, PartCosts, Simulation, Subject, losses, simulate};
 use crate::error::Result;
 use crate::flow::policy::policy;
 use crate::measure::{Conditions, CoreWatch};
@@ -71,6 +71,8 @@ pub struct Row {
     pub measured_ms: Option<f64>,
     /// By which share of the measured time the prediction misses it.
     pub error: Option<f64>,
+    /// Where the time over the ideal goes, if that was asked for.
+    pub losses: Option<Losses>,
 }
 
 /// What is to be predicted.
@@ -85,6 +87,8 @@ pub struct Request {
     pub limit: Duration,
     /// For the costs of parts, which are drawn from their mean and variance.
     pub seed: u64,
+    /// Whether to say for every row where the time over the ideal goes.
+    pub losses: bool,
     /// Where the workers run that are measured.
     pub pinning: Pinning,
 }
@@ -92,13 +96,14 @@ pub struct Request {
 impl Request {
     setters! {
         seed: u64,
+        losses: bool,
         pinning: Pinning,
     }
 
     /// A prediction for machines of workers of these speeds, by each policy, from measurements of about `limit`;
     /// drawn with seed 0.
     pub fn new(machines: Vec<Vec<f64>>, policies: Vec<String>, limit: Duration) -> Self {
-        Self { machines, policies, limit, seed: 0, pinning: Pinning::None }
+        Self { machines, policies, limit, seed: 0, losses: false, pinning: Pinning::None }
     }
 
     /// The rows that can be measured here too: number of workers and policy.
@@ -154,6 +159,10 @@ pub fn predict(model: &Model, request: &Request) -> Result<Prediction> {
                 measurable(speeds) && other.workers == speeds.len() && other.policy == *policy
             });
             let workers = speeds.len() as f64;
+            let lost = || {
+                let machine = machine.clone().speeds(speeds.clone());
+                losses(plan, policy, &machine, &costs, Options::drawn(request.seed))
+            };
             let equal = speeds.iter().all(|speed| *speed == 1.0);
             rows.push(Row {
                 workers: speeds.len(),
@@ -168,6 +177,7 @@ pub fn predict(model: &Model, request: &Request) -> Result<Prediction> {
                     .then(|| work / (work / workers + (1.0 - 1.0 / workers) * path)),
                 measured_ms: measured.map(|times| times.seconds * 1e3),
                 error: measured.map(|times| simulated.makespan / times.seconds - 1.0),
+                losses: request.losses.then(lost).transpose()?,
             });
         }
     }

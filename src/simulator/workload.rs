@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::traffic::Traffic;
+use crate::flow::trace::Trace;
 use crate::flow::{Flow, FlowRun, TaskGraph};
 use crate::plan::Plan;
 
@@ -44,6 +45,17 @@ impl Workload for Flow {
 
     fn traffic(&self) -> Traffic {
         Traffic::of_messages(self.task_graph(), self.message_bytes())
+    }
+}
+
+/// Its tasks exchange what the recorded messages handed on.
+impl Workload for Trace {
+    fn task_graph(&self) -> &TaskGraph {
+        self.graph()
+    }
+
+    fn traffic(&self) -> Traffic {
+        Traffic::of_messages(self.graph(), self.message_bytes())
     }
 }
 

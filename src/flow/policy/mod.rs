@@ -182,6 +182,13 @@ pub trait Policy: fmt::Debug + Send {
     /// or `pop` of another worker. If it has nothing for any worker while no part runs, the run ends as stalled.
     fn pop(&mut self, worker: usize) -> Option<ReadyPart>;
 
+    /// The worker in whose queue the part was that `pop` gave last, if the policy has a queue for every worker and it
+    /// was not that of the worker who asked. Asked while somebody [observes](crate::flow::Observer::wants_workers)
+    /// what happens to workers, directly after `pop`.
+    fn taken_from(&self) -> Option<usize> {
+        None
+    }
+
     /// `worker` has run `part`, which `pop` gave; the tasks that this made ready are pushed next, and
     /// no run begins before all parts of the run before have ended for the policy, too. Only policies
     /// that supervise are told.

@@ -23,6 +23,8 @@ pub(super) static SPEC: PolicySpec = PolicySpec {
 pub struct Steal {
     /// By worker: the parts that it made ready, the newest at the back.
     queues: Vec<VecDeque<ReadyPart>>,
+    /// In whose queue the last part was, if not in that of the worker who asked.
+    victim: Option<usize>,
 }
 
 impl Policy for Steal {
@@ -40,9 +42,19 @@ impl Policy for Steal {
     }
 
     fn pop(&mut self, worker: usize) -> Option<ReadyPart> {
-        let own = self.queues[worker].pop_back();
+        self.victim = None;
+        if let Some(own) = self.queues[worker].pop_back() {
+            return Some(own);
+        }
         let workers = self.queues.len();
         let mut others = (1..workers).map(|distance| (worker + distance) % workers);
-        own.or_else(|| others.find_map(|victim| self.queues[victim].pop_front()))
+        let (victim, part) =
+            others.find_map(|victim| Some((victim, self.queues[victim].pop_front()?)))?;
+        self.victim = Some(victim);
+        Some(part)
+    }
+
+    fn taken_from(&self) -> Option<usize> {
+        self.victim
     }
 }

@@ -87,6 +87,10 @@ impl Policy for Recording {
         Some(part)
     }
 
+    fn taken_from(&self) -> Option<usize> {
+        self.policy.taken_from()
+    }
+
     fn done(&mut self, part: ReadyPart, worker: usize) {
         self.running -= 1;
         self.log.note(Event::End(worker, part.task.number(), part.part));

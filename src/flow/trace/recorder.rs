@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use super::Execution;
 use crate::flow::graph::TaskGraph;
-use crate::flow::observer::{MessageEvent, Observer, PartEvent};
+use crate::flow::observer::{MessageEvent, Observer, PartEvent, WorkerChange, WorkerEvent};
 
 /// How many logs there are; workers share them evenly.
 const LOGS: usize = 64;
@@ -25,6 +25,10 @@ pub struct Recorder {
     logs: Vec<Log>,
     /// By worker: the messages that it sent; none if they are not kept.
     messages: Vec<Log>,
+    /// By worker: what happened to it; none if that is not kept.
+    workers: Vec<Log>,
+    /// How many messages, and changes of a worker, are kept of every worker, if any are.
+    rooms: (usize, usize),
     /// When the last executions began and ended.
     executions: Log,
 }
@@ -90,22 +94,36 @@ impl Recorder {
 
     /// A recorder with room for the last `events` events of every worker.
     pub fn keeping(events: usize) -> Self {
-        // One piece more, since the oldest makes room as a whole.
-        let logs = (0..LOGS).map(|_| Log::new(events.saturating_add(PIECE)));
-        Self { logs: logs.collect(), messages: Vec::new(), executions: Log::new(64 * PIECE) }
+        Self {
+            logs: logs(events),
+            messages: Vec::new(),
+            workers: Vec::new(),
+            rooms: (events.saturating_mul(4), events.saturating_mul(4)),
+            executions: Log::new(64 * PIECE),
+        }
     }
 
-    /// Keeps messages too: of every worker as many as events.
+    /// Keeps messages too.
     #[must_use]
     pub fn with_messages(mut self) -> Self {
-        let events = self.logs.first().map_or(0, |log| log.pieces.len() * PIECE);
-        self.messages = (0..LOGS).map(|_| Log::new(events)).collect();
+        self.messages = logs(self.rooms.0);
+        self
+    }
+
+    /// Keeps too what happens to workers.
+    #[must_use]
+    pub fn with_worker_events(mut self) -> Self {
+        self.workers = logs(self.rooms.1);
         self
     }
 
     /// A recorder with room for all of the last `executions` executions of `graph`.
     pub fn of_executions(graph: &TaskGraph, executions: usize) -> Self {
-        Self::keeping(graph.part_count().saturating_mul(executions))
+        let of_all = |events: usize| events.saturating_mul(executions);
+        let mut recorder = Self::keeping(of_all(graph.part_count()));
+        // A policy that supervises may have every worker called, woken and parked whenever a part comes or goes.
+        recorder.rooms = (of_all(graph.message_count()), of_all(6 * graph.part_count()));
+        recorder
     }
 
     /// Every event that is still there, by start time.
@@ -117,10 +135,12 @@ impl Recorder {
 
     /// The executions that are there from their first event to their last, in order.
     pub fn executions(&self) -> Vec<Execution> {
-        // A log that has lost events has lost all before its first.
-        let lossy = self.logs.iter().filter(|log| log.lost() > 0);
-        let since =
-            lossy.filter_map(|log| log.words().next().map(|words| event(words).start)).max();
+        let since = [
+            lost_until(&self.logs, |words| event(words).start),
+            lost_until(&self.messages, |words| message(words).time),
+            lost_until(&self.workers, |words| worker(words).time),
+        ];
+        let since = since.into_iter().flatten().max();
         let mut executions: Vec<Execution> = self
             .executions
             .words()
@@ -140,6 +160,15 @@ impl Recorder {
                 execution.messages.push(message);
             }
         }
+        // In the order of time; of one moment, in the order in which each was told.
+        let mut workers: Vec<WorkerEvent> =
+            self.workers.iter().flat_map(Log::words).map(worker).collect();
+        workers.sort_by_key(|event| event.time);
+        for event in workers {
+            if let Some(execution) = at(&mut executions, event.time) {
+                execution.workers.push(event);
+            }
+        }
         executions
     }
 
@@ -151,7 +180,8 @@ impl Recorder {
 
     /// Forgets everything.
     pub fn clear(&self) {
-        for log in self.logs.iter().chain(&self.messages).chain([&self.executions]) {
+        let logs = self.logs.iter().chain(&self.messages).chain(&self.workers);
+        for log in logs.chain([&self.executions]) {
             log.count.store(0, Ordering::Relaxed);
         }
     }
@@ -159,23 +189,28 @@ impl Recorder {
     /// The seconds of every task of `graph`, all its parts together: the median over the executions
     /// recorded, 0 for tasks that never ran.
     pub fn task_seconds(&self, graph: &TaskGraph) -> Vec<f64> {
-        let mut runs: Vec<Vec<f64>> = vec![Vec::new(); graph.task_count()];
-        for execution in self.executions() {
-            let mut seconds = vec![None; graph.task_count()];
-            for event in execution.events {
-                let sum: &mut f64 = seconds[event.task].get_or_insert(0.0);
-                *sum += (event.end - event.start) as f64 * 1e-9;
-            }
-            for (run, seconds) in runs.iter_mut().zip(seconds) {
-                run.extend(seconds);
-            }
-        }
-        let median = |mut seconds: Vec<f64>| match seconds.len() {
-            0 => 0.0,
-            _ => crate::statistics::median(&mut seconds),
-        };
-        runs.into_iter().map(median).collect()
+        task_seconds(graph.task_count(), &self.executions())
     }
+}
+
+/// The seconds of every task, all its parts together: the median over some executions, 0 for tasks that never ran.
+pub(super) fn task_seconds(tasks: usize, executions: &[Execution]) -> Vec<f64> {
+    let mut runs: Vec<Vec<f64>> = vec![Vec::new(); tasks];
+    for execution in executions {
+        let mut seconds = vec![None; tasks];
+        for event in &execution.events {
+            let sum: &mut f64 = seconds[event.task].get_or_insert(0.0);
+            *sum += (event.end - event.start) as f64 * 1e-9;
+        }
+        for (run, seconds) in runs.iter_mut().zip(seconds) {
+            run.extend(seconds);
+        }
+    }
+    let median = |mut seconds: Vec<f64>| match seconds.len() {
+        0 => 0.0,
+        _ => crate::statistics::median(&mut seconds),
+    };
+    runs.into_iter().map(median).collect()
 }
 
 /// The execution that was under way at a time.
@@ -183,6 +218,18 @@ fn at(executions: &mut [Execution], time: u64) -> Option<&mut Execution> {
     let after = executions.partition_point(|execution| execution.began <= time);
     let of = after.checked_sub(1).map(|last| &mut executions[last]);
     of.filter(|execution| time <= execution.ended)
+}
+
+/// A log of so many events for every worker.
+fn logs(events: usize) -> Vec<Log> {
+    // One piece more, since the oldest makes room as a whole.
+    (0..LOGS).map(|_| Log::new(events.saturating_add(PIECE))).collect()
+}
+
+/// A log that has lost events has lost all before its first: the latest time until which one of these has.
+fn lost_until(logs: &[Log], time: impl Fn([u64; WORDS]) -> u64) -> Option<u64> {
+    let lossy = logs.iter().filter(|log| log.lost() > 0);
+    lossy.filter_map(|log| log.words().next().map(&time)).max()
 }
 
 fn message([from, to, port, bytes, worker, time]: [u64; WORDS]) -> MessageEvent {
@@ -207,6 +254,17 @@ fn event([task, part, worker, ready, start, end]: [u64; WORDS]) -> PartEvent {
     }
 }
 
+fn worker([worker, time, change, a, b, c]: [u64; WORDS]) -> WorkerEvent {
+    let [a, b, c] = [a, b, c].map(|number| number as usize);
+    let change = match change {
+        0 => WorkerChange::Awake,
+        1 => WorkerChange::Parked,
+        2 => WorkerChange::Notified { by: a },
+        _ => WorkerChange::Stole { task: a, part: b, from: c },
+    };
+    WorkerEvent { worker: worker as usize, change, time }
+}
+
 impl Observer for Recorder {
     fn part(&self, event: PartEvent) {
         let PartEvent { task, part, worker, ready, start, end } = event;
@@ -224,6 +282,23 @@ impl Observer for Recorder {
 
     fn wants_messages(&self) -> bool {
         !self.messages.is_empty()
+    }
+
+    fn worker(&self, event: WorkerEvent) {
+        let (change, a, b, c) = match event.change {
+            WorkerChange::Awake => (0, 0, 0, 0),
+            WorkerChange::Parked => (1, 0, 0, 0),
+            WorkerChange::Notified { by } => (2, by, 0, 0),
+            WorkerChange::Stole { task, part, from } => (3, task, part, from),
+        };
+        if let Some(log) = self.workers.get(event.worker % LOGS) {
+            let [a, b, c] = [a, b, c].map(|number| number as u64);
+            log.push([event.worker as u64, event.time, change, a, b, c]);
+        }
+    }
+
+    fn wants_workers(&self) -> bool {
+        !self.workers.is_empty()
     }
 
     fn executed(&self, began: u64, ended: u64) {

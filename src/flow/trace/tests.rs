@@ -18,7 +18,7 @@ fn run(model: &str) -> Run {
 }
 
 fn record(run: &mut Run, executor: &mut dyn Executor, steps: usize, room: usize) -> Vec<Execution> {
-    let recorder = Arc::new(Recorder::keeping(room).with_messages());
+    let recorder = Arc::new(Recorder::keeping(room).with_messages().with_worker_events());
     run.observe(Some(Arc::clone(&recorder) as Arc<dyn Observer>));
     (0..steps).for_each(|_| executor.execute(run).unwrap());
     run.observe(None);
@@ -118,7 +118,10 @@ fn chrome_traces_nest_and_their_arrows_go_forward() {
         events.iter().filter(|event| event["ph"] == phase).collect()
     };
     let number = |event: &Value, key: &str| event[key].as_f64().unwrap();
-    let slices = of("X");
+    let (slices, sleeps): (Vec<&Value>, Vec<&Value>) =
+        of("X").into_iter().partition(|slice| slice["cat"] != "worker");
+    assert!(sleeps.iter().all(|slice| slice["name"] == "parked"));
+    assert_eq!((of("b").len(), of("e").len()), (2, 2), "a span for each execution");
     assert_eq!(slices.len(), 2 * parts(run.plan()));
     for worker in 0..2 {
         let mut own: Vec<&&Value> = slices.iter().filter(|slice| slice["tid"] == worker).collect();
@@ -148,10 +151,9 @@ fn chrome_traces_nest_and_their_arrows_go_forward() {
         assert_eq!(of_name.last().unwrap()["args"][name], 0, "{name}");
         assert!(of_name.windows(2).all(|pair| number(pair[0], "ts") <= number(pair[1], "ts")));
     }
-    // A worker that ran nothing has no line.
-    let workers: std::collections::BTreeSet<u64> =
-        slices.iter().map(|slice| number(slice, "tid") as u64).collect();
-    assert_eq!(of("M").len(), 1 + workers.len());
+    // A worker that ran nothing has a line too.
+    assert_eq!(of("M").len(), 1 + 2);
+    assert!(of("i").iter().filter(|mark| mark["name"] == "awake").count() >= 2);
     assert!(text.contains("stem + stem.relu, forward"), "fused steps have all their names");
 }
 
@@ -174,19 +176,135 @@ fn tables_have_a_row_a_part() {
     let text = csv(run.plan(), &executions);
     let mut reader = ::csv::Reader::from_reader(text.as_bytes());
     let headers = reader.headers().unwrap().clone();
-    assert_eq!(headers.iter().next_back(), Some("end_ns"));
     let rows: Vec<::csv::StringRecord> = reader.records().map(Result::unwrap).collect();
-    assert_eq!(rows.len(), count);
     let text = json_lines(run.plan(), &executions);
     let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(lines.len(), count);
+    assert_eq!(rows.len(), lines.len());
+    let of = |event: &str| lines.iter().filter(|line| line["event"] == event).collect::<Vec<_>>();
+    assert_eq!((of("execution").len(), of("part").len()), (2, count));
+    assert_eq!(of("message").len(), 2 * run.plan().message_count());
+    assert!(of("awake").len() >= 2, "the caller at least is awake");
     for (row, line) in rows.iter().zip(&lines) {
         for (name, field) in headers.iter().zip(row) {
-            let value = &line[name];
-            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            assert_eq!(value, field, "{name}");
+            let text = match &line[name] {
+                Value::Null => String::new(),
+                Value::String(text) => text.clone(),
+                Value::Array(list) => {
+                    list.iter().map(Value::to_string).collect::<Vec<_>>().join(" ")
+                }
+                other => other.to_string(),
+            };
+            assert_eq!(text, field, "{name}");
         }
+    }
+    for line in of("part") {
         let (start, end) = (line["start_ns"].as_u64(), line["end_ns"].as_u64());
         assert!(line["ready_ns"].as_u64() <= start && start <= end);
+        let task = line["task"].as_u64().unwrap() as usize;
+        for before in line["after"].as_array().unwrap() {
+            let before = before.as_u64().unwrap() as usize;
+            assert!(run.plan().task(before).successors.contains(&task));
+        }
     }
+    let senders: usize = of("part").iter().map(|it| it["after"].as_array().unwrap().len()).sum();
+    assert!(senders > count, "tasks wait for others");
+}
+
+/// What an observer was told of workers, and of parts.
+#[derive(Default)]
+struct Told {
+    workers: parking_lot::Mutex<Vec<WorkerEvent>>,
+    parts: parking_lot::Mutex<Vec<PartEvent>>,
+}
+
+impl Observer for Told {
+    fn part(&self, event: PartEvent) {
+        self.parts.lock().push(event);
+    }
+
+    fn worker(&self, event: WorkerEvent) {
+        self.workers.lock().push(event);
+    }
+
+    fn wants_workers(&self) -> bool {
+        true
+    }
+}
+
+/// Two tasks that wait for each other run on two workers; the first waits until the other worker sleeps. That one is
+/// called then, wakes, and steals.
+#[test]
+fn who_parks_is_called_and_steals_is_told_in_this_order() {
+    let told = Arc::new(Told::default());
+    let seen = Arc::clone(&told);
+    let mut flow = crate::flow::FlowBuilder::new("fan");
+    let first = flow.node("first", (), move |()| {
+        let parked = |seen: &Told| {
+            seen.workers.lock().iter().any(|event| event.change == WorkerChange::Parked)
+        };
+        let began = std::time::Instant::now();
+        while !parked(&seen) && began.elapsed().as_secs() < 20 {
+            std::thread::yield_now();
+        }
+    });
+    let first = flow.share(first);
+    let barrier = Arc::new(std::sync::Barrier::new(2));
+    for name in ["left", "right"] {
+        let barrier = Arc::clone(&barrier);
+        let meet = flow.node(name, first, move |_| {
+            barrier.wait();
+        });
+        flow.sink(format!("{name} end"), meet);
+    }
+    let mut run = flow.build().unwrap().run();
+    run.observe(Some(Arc::clone(&told) as Arc<dyn Observer>));
+    let mut pool = executor("pool", 2, "steal").unwrap();
+    pool.execute(&mut run).unwrap();
+    run.observe(None);
+    let parts = told.parts.lock();
+    let workers = told.workers.lock();
+    let at_first: Vec<usize> = workers[..2].iter().map(|event| event.worker).collect();
+    assert_eq!(at_first, [0, 1], "{workers:?}");
+    let runner = parts[0].worker;
+    let other = 1 - runner;
+    let changes: Vec<WorkerChange> =
+        workers.iter().filter(|event| event.worker == other).map(|event| event.change).collect();
+    let parked = changes.iter().position(|&it| it == WorkerChange::Parked).unwrap();
+    let expected = [WorkerChange::Notified { by: runner }, WorkerChange::Awake];
+    assert_eq!(changes[parked + 1..parked + 3], expected, "{workers:?}");
+    let stole = workers.iter().find_map(|event| match event.change {
+        WorkerChange::Stole { task, part, from } => Some((event.worker, task, part, from)),
+        _ => None,
+    });
+    let (thief, task, part, from) = stole.unwrap();
+    assert_eq!((thief, part, from), (other, 0, runner));
+    let ran = parts.iter().find(|event| event.task == task).unwrap();
+    assert_eq!(ran.worker, other, "who stole it ran it");
+    assert!(workers.windows(2).all(|pair| pair[0].time <= pair[1].time), "told in order");
+}
+
+#[test]
+fn a_recorder_keeps_what_happens_to_workers_and_tells_when_they_slept() {
+    let recorder = Recorder::keeping(100).with_worker_events();
+    let changes = [
+        (0, WorkerChange::Awake, 10),
+        (1, WorkerChange::Parked, 10),
+        (1, WorkerChange::Notified { by: 0 }, 14),
+        (1, WorkerChange::Awake, 19),
+        (1, WorkerChange::Stole { task: 3, part: 2, from: 0 }, 21),
+        (1, WorkerChange::Parked, 25),
+    ];
+    for (worker, change, time) in changes {
+        recorder.worker(WorkerEvent { worker, change, time });
+    }
+    recorder.executed(10, 30);
+    let executions = recorder.executions();
+    let kept: Vec<_> =
+        executions[0].workers.iter().map(|it| (it.worker, it.change, it.time)).collect();
+    assert_eq!(kept, changes);
+    assert_eq!(executions[0].worker_count(), 2);
+    assert_eq!(executions[0].sleeps()[0], []);
+    let sleeps =
+        [Sleep { from: 10, called: Some(14), to: 19 }, Sleep { from: 25, called: None, to: 30 }];
+    assert_eq!(executions[0].sleeps()[1], sleeps);
 }

@@ -143,7 +143,32 @@ pub fn record(
 ) -> Result<(Vec<Execution>, Vec<f64>)> {
     let steps = steps.max(1);
     settle(|| executor.execute(run))?;
-    let recorder = Arc::new(Recorder::of_executions(run.plan(), steps));
+    let recorder = Recorder::of_executions(run.plan(), steps);
+    record_by(recorder, run, executor, steps)
+}
+
+/// As [`record`], with messages and what happens to workers.
+///
+/// # Errors
+/// If a node fails.
+pub fn record_all(
+    run: &mut Run,
+    executor: &mut dyn Executor,
+    steps: usize,
+) -> Result<Vec<Execution>> {
+    let steps = steps.max(1);
+    settle(|| executor.execute(run))?;
+    let recorder = Recorder::of_executions(run.plan(), steps).with_messages().with_worker_events();
+    Ok(record_by(recorder, run, executor, steps)?.0)
+}
+
+fn record_by(
+    recorder: Recorder,
+    run: &mut Run,
+    executor: &mut dyn Executor,
+    steps: usize,
+) -> Result<(Vec<Execution>, Vec<f64>)> {
+    let recorder = Arc::new(recorder);
     let mut seconds = Vec::with_capacity(steps);
     run.observe(Some(Arc::clone(&recorder) as Arc<dyn Observer>));
     let ran = (0..steps).try_for_each(|_| {

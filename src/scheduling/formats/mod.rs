@@ -7,14 +7,12 @@ mod stg;
 mod toml;
 mod wfformat;
 
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 use super::WeightedGraph;
 use crate::data::refuse;
-use crate::error::{Error, Result};
-use crate::memory;
+use crate::error::Result;
+pub(super) use crate::files::{line_at, text_of};
 
 /// One row of the [`FORMATS`] table.
 #[derive(Debug)]
@@ -53,11 +51,6 @@ pub fn read(path: impl AsRef<Path>) -> Result<WeightedGraph> {
     }
     let problem = format!("it is no graph of tasks in the format {}", spec[0].name);
     Err(refuse(origin, problem, format!("write it as {} has it", spec[0].source)))
-}
-
-/// The line of a text at which a byte stands.
-pub(super) fn line_at(text: &str, byte: usize) -> usize {
-    1 + text.get(..byte).unwrap_or(text).matches('\n').count()
 }
 
 /// Whether a file is there, named as those of a format are and looks like one of them. Model files, which end in
@@ -99,28 +92,4 @@ fn remedy() -> String {
     let mut endings: Vec<String> = endings.collect();
     endings.dedup();
     format!("name a file that ends in one of {}", endings.join(", "))
-}
-
-/// All of a text file.
-pub(super) fn text_of(path: &Path) -> Result<String> {
-    let io = |source| Error::io(path, source);
-    let file = File::open(path).map_err(io)?;
-    let about = file.metadata().map_err(io)?;
-    if !about.is_file() {
-        return Err(refuse(path.display(), "it is no file", "name a file"));
-    }
-    let length = usize::try_from(about.len()).unwrap_or(usize::MAX);
-    memory::check(length).map_err(|problem| {
-        let problem = format!("it has {}, {problem}", memory::amount(length));
-        refuse(path.display(), problem, "take a smaller file")
-    })?;
-    let mut bytes = Vec::with_capacity(length);
-    // What grows meanwhile is not followed.
-    file.take(about.len()).read_to_end(&mut bytes).map_err(io)?;
-    String::from_utf8(bytes).map_err(|error| {
-        let valid = error.utf8_error().valid_up_to();
-        let line = line_at(&String::from_utf8_lossy(&error.as_bytes()[..valid]), valid);
-        let origin = format!("{}, line {line}", path.display());
-        refuse(origin, "it is no text in UTF-8", "write it as UTF-8")
-    })
 }
