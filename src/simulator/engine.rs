@@ -15,7 +15,7 @@ use super::buffers::Buffers;
 use super::traffic::{Copies, Traffic};
 use super::{Machine, PartCosts, Simulation};
 use crate::error::Result;
-use crate::flow::policy::{Policy, ReadyPart};
+use crate::flow::policy::{Policy, ReadyPart, Setting};
 use crate::flow::{COMER_WAKES, PUBLISHER_WAKES, Pace, PartEvent, TaskGraph, TaskIndex};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -75,6 +75,8 @@ pub(super) struct Engine<'a> {
     /// Counts what may change a policy's answer, and whether the policy supervises.
     changes: usize,
     supervised: bool,
+    watches_clock: bool,
+    setting: Setting,
     /// How many workers may be awake.
     active: usize,
     pending: Vec<u32>,
@@ -126,6 +128,8 @@ impl<'a> Engine<'a> {
             ready: 0,
             changes: 0,
             supervised: false,
+            watches_clock: false,
+            setting: Setting::with_speeds(&machine.speeds),
             active: machine.workers(),
             pending: Vec::new(),
             parts_left: Vec::new(),
@@ -154,8 +158,8 @@ impl<'a> Engine<'a> {
             (worker.busy, worker.scheduling) = (0.0, 0.0);
             worker.state = State::Idle;
         }
-        policy.begin(self.graph, self.machine.workers())?;
-        self.supervised = policy.supervises();
+        policy.begin_on(self.graph, &self.setting)?;
+        (self.supervised, self.watches_clock) = (policy.supervises(), policy.watches_clock());
         let workers = self.machine.workers();
         self.active = if self.supervised || self.machine.is_free() {
             workers
@@ -189,6 +193,9 @@ impl<'a> Engine<'a> {
         let Some(timed) = self.events.pop() else { return false };
         self.pass(timed.time);
         let worker = timed.worker;
+        if self.watches_clock {
+            policy.now(self.clock - self.began);
+        }
         match timed.event {
             Event::Start => self.start(worker),
             Event::Complete(task) => self.complete(policy, worker, task),
