@@ -43,6 +43,16 @@ pub(super) const SCHEDULES: &str = "makespan: until the last task ends; ±: half
     otherwise over the largest bound; T1 / P: all work over all workers; T∞: the longest way; with messages: T∞ where \
     tasks share a worker or wait for a message (docs/task-graphs.md)";
 
+/// Of the table of means over random graphs.
+pub(super) const AVERAGES: &str = "SLR: makespan over the longest way through the tasks, each where it is fastest, without \
+    messages; best: share of the graphs and machines on which no other policy was shorter; tasks, CCR, het., shape, on: the \
+    mean where graphs have that number of tasks, that quotient of messages and tasks, that heterogeneity and that shape, and \
+    that many workers run them";
+
+/// Of executions.
+pub(super) const EXECUTED: &str = "executed s: until the last task ended on this machine, in seconds of the graph; \
+    error: of the execution, over the makespan that was simulated; mean error: without signs; longer by: with signs";
+
 /// Of the tables of cores.
 pub(super) const TOPOLOGY: &str = "group: cores that share a last-level cache; physical: cores that compute on their \
     own; siblings: cores of one physical core; node: of memory (NUMA); speed: over the fastest core's; allowed: to this \

@@ -1,0 +1,109 @@
+//! Random graphs of all combinations of parameters.
+
+use caudal::scheduling::{MOST_TASKS, MOST_WORKERS, RandomGraph, WeightedGraph};
+use clap::Args;
+
+use super::tables::figures;
+use crate::cli::Stop;
+
+/// The most graphs at a time.
+const MOST_GRAPHS: usize = 100_000;
+
+/// Options of random graphs.
+#[derive(Debug, Args)]
+pub(super) struct Randomly {
+    /// In place of FILEs, draws N random graphs of every combination of the parameters below, as Topcuoglu, Hariri and Wu
+    /// 2002 draw them, and tells means over all of them, policies of low SLR first
+    #[arg(long, value_name = "N", conflicts_with_all = ["files", "machine", "speeds", "latency", "bandwidth", "gantt"])]
+    random: Option<u32>,
+    /// Numbers of tasks of random graphs
+    #[arg(long, value_name = "N,…", value_delimiter = ',', default_values_t = [30, 100], requires = "random",
+        value_parser = clap::value_parser!(u32).range(1..=MOST_TASKS as i64))]
+    tasks: Vec<u32>,
+    /// Mean seconds of a message over those of a task
+    #[arg(long, value_name = "X,…", value_delimiter = ',', default_values_t = [0.1, 0.5, 1.0, 5.0, 10.0],
+        requires = "random")]
+    ccr: Vec<f64>,
+    /// By how much workers differ, from 0 to 2: a task of w seconds in the mean takes w (1 ± X / 2)
+    #[arg(long, value_name = "X,…", value_delimiter = ',', default_values_t = [0.1, 0.5, 1.0], requires = "random")]
+    heterogeneity: Vec<f64>,
+    /// How wide graphs are: their levels have in the mean X times the square root of the number of tasks
+    #[arg(long, value_name = "X,…", value_delimiter = ',', default_values_t = [0.5, 1.0, 2.0], requires = "random")]
+    shape: Vec<f64>,
+    /// How many tasks wait for a task at the least
+    #[arg(long, value_name = "N", default_value_t = 3, requires = "random")]
+    out_degree: u32,
+    /// The seed of the first graph of each combination; further ones have the next
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "random")]
+    first_seed: u64,
+}
+
+/// What a random graph was drawn by.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Parameters {
+    pub(super) tasks: usize,
+    pub(super) ccr: f64,
+    pub(super) heterogeneity: f64,
+    pub(super) shape: f64,
+    seed: u64,
+}
+
+impl Parameters {
+    pub(super) fn label(&self) -> String {
+        let [ccr, heterogeneity, shape] = [self.ccr, self.heterogeneity, self.shape].map(figures);
+        let (tasks, seed) = (self.tasks, self.seed);
+        format!("tasks={tasks} ccr={ccr} heterogeneity={heterogeneity} shape={shape} seed={seed}")
+    }
+}
+
+impl Randomly {
+    pub(super) fn is_asked_for(&self) -> bool {
+        self.random.is_some()
+    }
+
+    /// The numbers of workers that random graphs are tried on if nobody says so.
+    pub(super) const WORKERS: [usize; 3] = [2, 4, 8];
+
+    /// All graphs, with costs for `workers` workers.
+    pub(super) fn graphs(&self, workers: usize) -> Result<Vec<(Parameters, WeightedGraph)>, Stop> {
+        let count = self.random.unwrap_or(0);
+        let combinations =
+            [self.tasks.len(), self.ccr.len(), self.heterogeneity.len(), self.shape.len()];
+        let all = combinations.into_iter().fold(count as usize, usize::saturating_mul);
+        if all == 0 || all > MOST_GRAPHS {
+            let problem = format!("all combinations make {all} graphs");
+            return Err(Stop::Usage(format!("--random: {problem}; ask for 1 to {MOST_GRAPHS}")));
+        }
+        let largest = self.tasks.iter().map(|&tasks| tasks as usize).max().unwrap_or(0);
+        if all.saturating_mul(largest) > MOST_TASKS {
+            let problem =
+                format!("{all} graphs of up to {largest} tasks are more than {MOST_TASKS} tasks");
+            return Err(Stop::Usage(format!("--random: {problem}; draw fewer or smaller ones")));
+        }
+        let mut graphs = Vec::with_capacity(all);
+        for &tasks in &self.tasks {
+            for &ccr in &self.ccr {
+                for &heterogeneity in &self.heterogeneity {
+                    for &shape in &self.shape {
+                        for number in 0..u64::from(count) {
+                            let (tasks, seed) =
+                                (tasks as usize, self.first_seed.wrapping_add(number));
+                            let drawn = Parameters { tasks, ccr, heterogeneity, shape, seed };
+                            graphs.push((drawn.clone(), self.draw(&drawn, workers)?));
+                        }
+                    }
+                }
+            }
+        }
+        Ok(graphs)
+    }
+
+    fn draw(&self, drawn: &Parameters, workers: usize) -> Result<WeightedGraph, Stop> {
+        let random = RandomGraph::new(drawn.tasks, workers.min(MOST_WORKERS))
+            .ccr(drawn.ccr)
+            .heterogeneity(drawn.heterogeneity)
+            .shape(drawn.shape)
+            .out_degree(self.out_degree as usize);
+        Ok(random.generate(drawn.seed)?)
+    }
+}
