@@ -45,9 +45,8 @@ pub(super) const SCHEDULES: &str = "makespan: until the last task ends; ±: half
 
 /// Of the table of means over random graphs.
 pub(super) const AVERAGES: &str = "SLR: makespan over the longest way through the tasks, each where it is fastest, without \
-    messages; best: share of the graphs and machines on which no other policy was shorter; tasks, CCR, het., shape, on: the \
-    mean where graphs have that number of tasks, that quotient of messages and tasks, that heterogeneity and that shape, and \
-    that many workers run them";
+    messages; best: share of all graphs and machines on which no other policy was shorter; tasks, CCR, het. \
+    (heterogeneity), shape, on (workers): mean SLR of the graphs and machines that have this";
 
 /// Of executions.
 pub(super) const EXECUTED: &str = "executed s: until the last task ended on this machine, in seconds of the graph; \

@@ -6,6 +6,7 @@ mod executing;
 mod random;
 mod tables;
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use caudal::scheduling::{
     Comparison, ComparisonOptions, Instance, Link, MOST_WORKERS, Platform, WeightedGraph,
     all_policies, check_policies, compare, formats,
 };
-use caudal::simulator::{PartCosts, weighted_graph};
+use caudal::simulator::{Measurement, PartCosts, weighted_graph};
 use clap::Args;
 use rayon::prelude::*;
 use serde_json::json;
@@ -33,9 +34,9 @@ use super::{Stop, legends};
 /// Schedules task graphs on virtual machines by policies of the literature and of the pool, and tells what the schedules
 /// are worth.
 ///
-/// A FILE is a standard task graph (.stg), a WfCommons workflow (.json), a digraph of Graphviz with weights (.dot, .gv),
-/// a graph in Caudal's own format (.toml), or a MODEL, of which the tasks of one training step are taken, with estimated
-/// costs. Messages between workers take what the links of the machine take, or the time that the file gives; without
+/// A FILE is a standard task graph (.stg), a WfCommons workflow (.json), one of Pegasus (.dax, .xml), a digraph of
+/// Graphviz with weights (.dot, .gv), a graph in Caudal's own format (.toml), or a MODEL, of which the tasks of one
+/// training step are taken, with estimated costs or, with --measured, measured ones. Messages between workers take what the links of the machine take, or the time that the file gives; without
 /// --machine, --latency or --bandwidth, bytes take no time. Policies that plan ahead are those of `caudal policies`'
 /// second table; those of the first decide while tasks run. For every machine: bounds that no schedule gets below, the
 /// optimum by branch and bound for up to 30 tasks, and a row for each policy. --run executes the schedules as well, with
@@ -91,6 +92,13 @@ pub(super) struct Schedules {
     /// Ends with one JSON object on a line
     #[arg(long, conflicts_with = "csv")]
     json: bool,
+    /// Items in a batch of a MODEL's training step [default: the model's]
+    #[arg(long, value_name = "N")]
+    batch: Option<NonZeroUsize>,
+    /// Measures what the tasks of a MODEL's training step take here on one worker, for about a second, in place of
+    /// estimating it
+    #[arg(long, conflicts_with = "random")]
+    measured: bool,
     #[command(flatten)]
     executing: Executing,
     #[command(flatten)]
@@ -224,9 +232,27 @@ impl Schedules {
         Ok(())
     }
 
+    /// A file of a task graph, or the training step of a model.
+    fn open(&self, file: &str) -> Result<WeightedGraph, Stop> {
+        let is_other = Path::new(file).extension().is_some_and(|ending| ending != "toml");
+        let is_model = file.ends_with(".safetensors") || !Path::new(file).exists();
+        if formats::is_task_graph(file) || is_other && !is_model {
+            if self.measured || self.batch.is_some() {
+                let problem = format!("{file}: --measured and --batch are for MODELs");
+                return Err(Stop::Usage(format!("{problem}; leave them out, or name a model")));
+            }
+            return Ok(formats::read(file)?);
+        }
+        let mut model = Model::open(Some(file))?.without_metrics()?;
+        let batch = self.batch.map_or(model.training.batch_size, NonZeroUsize::get);
+        model.training.batch_size = batch;
+        if self.measured { measured(&model) } else { step(&model, batch) }
+    }
+
     fn graphs(&self) -> Result<Graphs, Stop> {
         if !self.randomly.is_asked_for() {
-            let graphs = self.files.iter().map(|file| open(file)).collect::<Result<_, Stop>>()?;
+            let graphs = self.files.iter().map(|file| self.open(file));
+            let graphs = graphs.collect::<Result<_, Stop>>()?;
             return Ok(Graphs { labels: self.files.clone(), graphs, drawn: Vec::new() });
         }
         let most = self.workers.iter().map(|&count| count.into()).max();
@@ -306,21 +332,17 @@ impl Schedules {
     }
 }
 
-/// A file of a task graph, or the training step of a model.
-fn open(file: &str) -> Result<WeightedGraph, Stop> {
-    let is_other = Path::new(file).extension().is_some_and(|ending| ending != "toml");
-    let is_model = file.ends_with(".safetensors") || !Path::new(file).exists();
-    if formats::is_task_graph(file) || is_other && !is_model {
-        return Ok(formats::read(file)?);
-    }
-    let model = Model::open(Some(file))?.without_metrics()?;
-    step(&model, model.training.batch_size)
-}
-
 /// The tasks of one training step, with estimated costs.
 pub(super) fn step(model: &Model, batch: usize) -> Result<WeightedGraph, Stop> {
     let (optimizer, options) = (&model.training.optimizer, PlanOptions::default());
     let plan = Plan::compile(&model.graph, Mode::Training, batch, optimizer, options)?;
     let costs = PartCosts::even(&plan, plan.estimated_costs());
     Ok(weighted_graph(&plan, &costs)?)
+}
+
+/// The same with costs as they are measured here.
+fn measured(model: &Model) -> Result<WeightedGraph, Stop> {
+    let (policy, limit) = ("critical-path", Duration::from_secs(1));
+    let measurement = Measurement::new(model, &[policy], &[], limit)?;
+    Ok(weighted_graph(&measurement.plan, &measurement.alone(policy).costs)?)
 }
