@@ -134,6 +134,7 @@ impl Schedules {
             self.policies.clone()
         };
         self.check_outputs()?;
+        self.randomly.check()?;
         let machine = self.machine.as_ref().map(Platform::read).transpose()?;
         let is_random = self.randomly.is_asked_for();
         let seconds = if is_random { 0.0 } else { self.time_limit };

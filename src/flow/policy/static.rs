@@ -29,8 +29,9 @@ pub(super) static SPEC: PolicySpec = PolicySpec {
 /// and waits for each.
 ///
 /// The schedule is HEFT's (Topcuoglu, Hariri and Wu 2002): parts in the order of upward ranks, each to the worker and
-/// the gap where it ends first, by the speeds of workers and by what is known of tasks and messages on them. Costs are
-/// measured seconds once there are any, and estimated ones before.
+/// the gap where it ends first, by the speeds of workers and by what is known of tasks and messages on them. Unlike there,
+/// messages travel once a worker has taken the task that they are for, and it waits for them, as in the pool. Costs are measured
+/// seconds once there are any, and estimated ones before.
 #[derive(Debug, Default)]
 pub struct Static {
     fallback: bool,
@@ -230,17 +231,19 @@ fn place(
         let (described, number) = (&graph.tasks[task], task.index());
         // Not a number counts as none.
         let alone = seconds[task].max(0.0);
+        let ready = sent[task].iter().map(|it| it.end).fold(0.0, f64::max);
+        // A worker that has a task gets its messages first, all at the same time.
         let on = |worker: usize| {
-            let takes = setting.seconds_of(alone, number, worker) / f64::from(described.parts);
-            let comes = sent[task]
+            let come = sent[task]
                 .iter()
-                .map(|it| it.end + setting.message_seconds(it.from, number, it.worker, worker));
-            (comes.fold(0.0, f64::max), takes)
+                .map(|it| setting.message_seconds(it.from, number, it.worker, worker));
+            let own = setting.seconds_of(alone, number, worker) / f64::from(described.parts);
+            come.fold(0.0, f64::max) + own
         };
-        let workers: Vec<(f64, f64)> = (0..setting.workers()).map(on).collect();
+        let takes: Vec<f64> = (0..setting.workers()).map(on).collect();
         let mut last = Sent { from: number, worker: 0, end: 0.0 };
         for part in 0..described.parts {
-            let starts = gaps.iter().zip(&workers).map(|(gaps, &(ready, takes))| {
+            let starts = gaps.iter().zip(&takes).map(|(gaps, &takes)| {
                 let start = gaps.earliest(ready, takes);
                 (start + takes, start)
             });
@@ -249,7 +252,7 @@ fn place(
                 end.total_cmp(other_end).then(start.total_cmp(other_start))
             });
             let Some((worker, (end, start))) = first else { continue };
-            gaps[worker].fill(start, workers[worker].1);
+            gaps[worker].fill(start, takes[worker]);
             if end >= last.end {
                 last = Sent { worker, end, ..last };
             }
