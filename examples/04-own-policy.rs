@@ -1,5 +1,5 @@
-//! A policy of your own, by its name in the pool and in the simulator: of all ready parts, one of the task that
-//! stands last in the plan.
+//! Policies of your own by their names. One decides while tasks run, in the pool and in the simulator: of all ready parts,
+//! it takes one of the task that stands last in the plan. The other plans ahead: it deals tasks out to workers in turn.
 //!
 //! `cargo run --release --example 04-own-policy`
 
@@ -10,6 +10,10 @@ use caudal::flow::policy::{Policy, PolicySpec, ReadyPart, policy, register};
 use caudal::measure::{prepare, time_steps};
 use caudal::model::Model;
 use caudal::plan::PlanOptions;
+use caudal::scheduling::{
+    self, ComparisonOptions, Instance, PartialSchedule, Platform, RandomGraph, Schedule,
+    StaticPolicy, StaticPolicySpec, compare,
+};
 use caudal::simulator::{Machine, Options, PartCosts, simulate};
 
 #[derive(Debug, Default)]
@@ -33,8 +37,40 @@ static LATEST: PolicySpec =
         Ok(Box::new(Latest::default()))
     });
 
+#[derive(Debug)]
+struct InTurn;
+
+impl StaticPolicy for InTurn {
+    fn name(&self) -> &'static str {
+        "in-turn"
+    }
+    fn schedule(&self, instance: &Instance<'_>) -> caudal::Result<Schedule> {
+        let mut partial = PartialSchedule::new(instance);
+        for (turn, &task) in instance.graph().topological_order().iter().enumerate() {
+            partial.place(partial.fit(task, turn % instance.workers()));
+        }
+        partial.finish()
+    }
+}
+
+static IN_TURN: StaticPolicySpec =
+    StaticPolicySpec::new("in-turn", "each task to the next worker", "no paper", |_| {
+        Ok(Box::new(InTurn))
+    });
+
 fn main() -> caudal::Result<()> {
     register(&LATEST)?;
+    scheduling::register(&IN_TURN)?;
+    let (graph, platform) = (RandomGraph::new(50, 4).generate(1)?, Platform::equal(4)?);
+    let names = ["heft", "in-turn", "latest"];
+    for row in compare(&graph, &platform, &names, &ComparisonOptions::default())?.rows {
+        if let Some(metrics) = row.metrics {
+            println!(
+                "{:<14} {:.2} s for 50 random tasks on 4 workers",
+                row.policy, metrics.makespan
+            );
+        }
+    }
     let model = Model::open(Some("towers-small"))?;
     let training = &model.training;
     let options = PlanOptions::default();

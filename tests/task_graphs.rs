@@ -1,7 +1,9 @@
 //! Graphs of tasks on machines: policies, beside what the literature says of them, bounds and optima.
 
 mod commands;
+mod executed;
 mod optima;
+mod own;
 mod running;
 
 use caudal::scheduling::{

@@ -68,6 +68,15 @@ pub(super) const LOSSES: &str = "ideal: T1 / the sum of the workers' speeds; eve
     traffic: fetching what others wrote; sharing: parts are slower beside others; T∞: tasks wait for others; grain: parts \
     can't be divided further; below 0: the policy does better with it";
 
+/// Of the table of means over random graphs.
+pub(super) const AVERAGES: &str = "SLR: makespan over the longest way through the tasks, each where it is fastest, without \
+    messages; best: share of all graphs and machines on which no other policy was shorter; tasks, CCR, het. \
+    (heterogeneity), shape, on (workers): mean SLR of the graphs and machines that have this";
+
+/// Of executions.
+pub(super) const EXECUTED: &str = "executed s: until the last task ended on this machine, in seconds of the graph; \
+    error: of the execution, over the makespan that was simulated; mean error: without signs; longer by: with signs";
+
 /// Of the tables of cores.
 pub(super) const TOPOLOGY: &str = "group: cores that share a last-level cache; physical: cores that compute on their \
     own; siblings: cores of one physical core; node: of memory (NUMA); speed: over the fastest core's; allowed: to this \

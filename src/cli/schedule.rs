@@ -1,24 +1,32 @@
 //! `caudal schedule`: anybody's task graphs on anybody's machines.
 
+mod averages;
+mod charts;
+mod executing;
+mod random;
 mod tables;
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use caudal::context::Mode;
 use caudal::model::Model;
 use caudal::plan::{Plan, PlanOptions};
-use caudal::report::{Page, gantt};
 use caudal::scheduling::{
-    Comparison, ComparisonOptions, Instance, Link, MOST_WORKERS, Platform, Schedule, WeightedGraph,
+    Comparison, ComparisonOptions, Instance, Link, MOST_WORKERS, Platform, WeightedGraph,
     all_policies, check_policies, compare, formats,
 };
-use caudal::simulator::{PartCosts, weighted_graph};
+use caudal::simulator::{Measurement, PartCosts, weighted_graph};
 use clap::Args;
+use rayon::prelude::*;
 use serde_json::json;
 
-use self::tables::{CSV_HEADER, csv_rows, figures, rows};
-use super::output::{line, write_file};
+use self::charts::is_svg;
+use self::executing::Executing;
+use self::random::{Parameters, Randomly};
+use self::tables::{CSV_HEADER, csv_rows, rows};
+use super::output::line;
 use super::outputs::Outputs;
 use super::simulate::speed;
 use super::{Stop, legends};
@@ -26,17 +34,18 @@ use super::{Stop, legends};
 /// Schedules task graphs on virtual machines by policies of the literature and of the pool, and tells what the schedules
 /// are worth.
 ///
-/// A FILE is a standard task graph (.stg), a WfCommons workflow (.json), a digraph of Graphviz with weights (.dot, .gv),
-/// a graph in Caudal's own format (.toml), or a MODEL, of which the tasks of one training step are taken, with estimated
-/// costs. Messages between workers take what the links of the machine take, or the time that the file gives; without
+/// A FILE is a standard task graph (.stg), a WfCommons workflow (.json), one of Pegasus (.dax, .xml), a digraph of
+/// Graphviz with weights (.dot, .gv), a graph in Caudal's own format (.toml), or a MODEL, of which the tasks of one
+/// training step are taken, with estimated costs or, with --measured, measured ones. Messages between workers take what the links of the machine take, or the time that the file gives; without
 /// --machine, --latency or --bandwidth, bytes take no time. Policies that plan ahead are those of `caudal policies`'
 /// second table; those of the first decide while tasks run. For every machine: bounds that no schedule gets below, the
-/// optimum by branch and bound for up to 30 tasks, and a row for each policy. docs/task-graphs.md describes formats,
-/// machines and policies.
+/// optimum by branch and bound for up to 30 tasks, and a row for each policy. --run executes the schedules as well, with
+/// threads whose tasks take their cost, and --random draws graphs in place of FILEs. docs/task-graphs.md describes
+/// formats, machines, policies, executions and random graphs.
 #[derive(Debug, Args)]
 pub(super) struct Schedules {
     /// Files of task graphs, or models
-    #[arg(value_name = "FILE", required = true)]
+    #[arg(value_name = "FILE", required_unless_present = "random")]
     files: Vec<String>,
     /// A machine as a file: workers with speeds, and links
     #[arg(long, value_name = "FILE.toml", conflicts_with_all = ["workers", "speeds", "latency", "bandwidth"])]
@@ -83,6 +92,17 @@ pub(super) struct Schedules {
     /// Ends with one JSON object on a line
     #[arg(long, conflicts_with = "csv")]
     json: bool,
+    /// Items in a batch of a MODEL's training step [default: the model's]
+    #[arg(long, value_name = "N")]
+    batch: Option<NonZeroUsize>,
+    /// Measures what the tasks of a MODEL's training step take here on one worker, for about a second, in place of
+    /// estimating it
+    #[arg(long, conflicts_with = "random")]
+    measured: bool,
+    #[command(flatten)]
+    executing: Executing,
+    #[command(flatten)]
+    randomly: Randomly,
 }
 
 fn deviation(text: &str) -> Result<f64, String> {
@@ -98,6 +118,14 @@ struct Case {
     comparison: Comparison,
 }
 
+/// Graphs, what errors and tables call them, and what random ones were drawn by.
+#[derive(Default)]
+struct Graphs {
+    labels: Vec<String>,
+    graphs: Vec<WeightedGraph>,
+    drawn: Vec<Parameters>,
+}
+
 impl Schedules {
     pub(super) fn run(self) -> Result<(), Stop> {
         let policies: Vec<String> = if self.policies.iter().any(|name| name == "all") {
@@ -106,39 +134,70 @@ impl Schedules {
             self.policies.clone()
         };
         self.check_outputs()?;
+        self.randomly.check()?;
         let machine = self.machine.as_ref().map(Platform::read).transpose()?;
+        let is_random = self.randomly.is_asked_for();
+        let seconds = if is_random { 0.0 } else { self.time_limit };
         let options = ComparisonOptions::default()
             .seeds(self.seeds)
             .deviation(self.deviation)
-            .time_limit(Duration::from_secs_f64(self.time_limit));
-        let graphs: Vec<WeightedGraph> =
-            self.files.iter().map(|file| open(file)).collect::<Result<_, Stop>>()?;
+            .time_limit(Duration::from_secs_f64(seconds));
+        let given = self.graphs()?;
         check_policies(&policies)?;
-        let machines: Vec<(usize, Platform)> = self.machines(machine.as_ref(), &graphs)?;
+        let machines: Vec<(usize, Platform)> = self.machines(machine.as_ref(), &given.graphs)?;
         let charts = machines.len() * policies.len();
         if self.gantt.as_ref().is_some_and(|path| is_svg(path)) && charts > 1 {
             let problem = format!("there are {charts} charts, and an .svg file holds one");
             let remedy = "name one FILE, one of --workers and one of --policies, or an .html file";
             return Err(Stop::Usage(format!("--gantt: {problem}; {remedy}")));
         }
-        let (mut cases, mut described) = (Vec::new(), None);
+        let compared = |(number, platform): &(usize, Platform)| {
+            compare(&given.graphs[*number], platform, &policies, &options)
+        };
+        let executions = self.executing.options();
+        // Random graphs are many; and what is executed is known to fit before anything runs.
+        let mut ahead = if is_random {
+            machines.par_iter().map(compared).collect::<Result<Vec<_>, _>>()?
+        } else if executions.is_some() {
+            machines.iter().map(compared).collect::<Result<_, _>>()?
+        } else {
+            Vec::new()
+        };
+        if let Some(options) = &executions {
+            self.executing.check(&ahead, options)?;
+            if !self.csv {
+                executing::notes(&ahead, options).iter().try_for_each(line)?;
+            }
+        }
         if self.csv {
             line(CSV_HEADER)?;
         }
+        let (mut cases, mut described) = (Vec::new(), None);
+        let mut ahead = ahead.drain(..);
         for (number, platform) in machines {
-            let (file, graph) = (&self.files[number], &graphs[number]);
-            if !self.csv && described.replace(number) != Some(number) {
+            let (file, graph) = (&given.labels[number], &given.graphs[number]);
+            if !self.csv && !is_random && described.replace(number) != Some(number) {
                 line(tables::description(file, graph))?;
             }
-            let comparison = compare(graph, &platform, &policies, &options)?;
-            let shown = if self.csv { csv_rows(file, &comparison)? } else { rows(&comparison) };
+            let compare = || compare(graph, &platform, &policies, &options);
+            let mut comparison = ahead.next().map_or_else(compare, Ok)?;
+            if let Some(options) = &executions {
+                comparison.execute(&Instance::new(graph, &platform)?, options)?;
+            }
+            let shown = match (self.csv, is_random) {
+                (true, _) => csv_rows(file, &comparison)?,
+                (false, true) => Vec::new(),
+                (false, false) => rows(&comparison),
+            };
             shown.iter().try_for_each(line)?;
             cases.push(Case { file: file.clone(), graph: number, platform, comparison });
         }
         if !self.csv {
-            legends::lines(legends::SCHEDULES).into_iter().try_for_each(line)?;
+            self.conclude(&given, &cases)?;
         }
-        self.draw(&graphs, &cases)?;
+        if let Some(path) = &self.gantt {
+            charts::draw(path, &given.graphs, &cases)?;
+        }
         if self.json {
             let cases = cases.iter().map(|case| {
                 let mut object = json!(case.comparison);
@@ -148,6 +207,64 @@ impl Schedules {
             line(json!({ "schedules": cases.collect::<Vec<_>>() }).to_string())?;
         }
         Ok(())
+    }
+
+    /// The tables over all graphs and machines, and the legends.
+    fn conclude(&self, given: &Graphs, cases: &[Case]) -> Result<(), Stop> {
+        let comparisons: Vec<&Comparison> = cases.iter().map(|case| &case.comparison).collect();
+        if !given.drawn.is_empty() {
+            let drawn = cases.iter().map(|case| (&given.drawn[case.graph], &case.comparison));
+            line(format!(
+                "{} random graphs, {} schedules a policy",
+                given.graphs.len(),
+                cases.len()
+            ))?;
+            averages::ratios(&drawn.collect::<Vec<_>>()).into_iter().try_for_each(line)?;
+            legends::lines(legends::AVERAGES).into_iter().try_for_each(line)?;
+        } else {
+            legends::lines(legends::SCHEDULES).into_iter().try_for_each(line)?;
+        }
+        if self.executing.options().is_some() {
+            if cases.len() > 1 {
+                executing::errors(&comparisons).into_iter().try_for_each(line)?;
+            }
+            legends::lines(legends::EXECUTED).into_iter().try_for_each(line)?;
+        }
+        Ok(())
+    }
+
+    /// A file of a task graph, or the training step of a model.
+    fn open(&self, file: &str) -> Result<WeightedGraph, Stop> {
+        let is_other = Path::new(file).extension().is_some_and(|ending| ending != "toml");
+        let is_model = file.ends_with(".safetensors") || !Path::new(file).exists();
+        if formats::is_task_graph(file) || is_other && !is_model {
+            if self.measured || self.batch.is_some() {
+                let problem = format!("{file}: --measured and --batch are for MODELs");
+                return Err(Stop::Usage(format!("{problem}; leave them out, or name a model")));
+            }
+            return Ok(formats::read(file)?);
+        }
+        let mut model = Model::open(Some(file))?.without_metrics()?;
+        let batch = self.batch.map_or(model.training.batch_size, NonZeroUsize::get);
+        model.training.batch_size = batch;
+        if self.measured { measured(&model) } else { step(&model, batch) }
+    }
+
+    fn graphs(&self) -> Result<Graphs, Stop> {
+        if !self.randomly.is_asked_for() {
+            let graphs = self.files.iter().map(|file| self.open(file));
+            let graphs = graphs.collect::<Result<_, Stop>>()?;
+            return Ok(Graphs { labels: self.files.clone(), graphs, drawn: Vec::new() });
+        }
+        let most = self.workers.iter().map(|&count| count.into()).max();
+        let most = most.unwrap_or(*Randomly::WORKERS.last().unwrap_or(&1));
+        let mut given = Graphs::default();
+        for (drawn, graph) in self.randomly.graphs(most)? {
+            given.labels.push(drawn.label());
+            given.graphs.push(graph);
+            given.drawn.push(drawn);
+        }
+        Ok(given)
     }
 
     /// Refuses charts that could not be written, before the work.
@@ -197,6 +314,7 @@ impl Schedules {
             return Ok(vec![Platform::with_speeds(speeds.clone())?.clique(link)?]);
         }
         let counts: Vec<usize> = match (self.workers.as_slice(), graph.workers_with_costs()) {
+            ([], Some(_)) if self.randomly.is_asked_for() => Randomly::WORKERS.to_vec(),
             ([], Some(known)) => vec![known],
             ([], None) => {
                 let widest = graph.tasks().iter().map(|task| task.workers).max().unwrap_or(1);
@@ -213,58 +331,6 @@ impl Schedules {
         }
         Ok(platforms)
     }
-
-    fn draw(&self, graphs: &[WeightedGraph], cases: &[Case]) -> Result<(), Stop> {
-        let Some(path) = &self.gantt else { return Ok(()) };
-        let mut charts = Vec::new();
-        for case in cases {
-            let instance = Instance::new(&graphs[case.graph], &case.platform)?;
-            let Comparison { graph, workers, rows, optimum, .. } = &case.comparison;
-            let mut chart = |name: &str, schedule: &Schedule| {
-                let makespan = figures(schedule.makespan());
-                let title = format!("{graph} on {workers} by {name}: {makespan} s");
-                charts.push((gantt(&title, &instance, schedule), title));
-            };
-            for row in rows {
-                if let Some(schedule) = &row.schedule {
-                    chart(&row.policy, schedule);
-                }
-            }
-            if let Some(found) = optimum.as_ref().filter(|_| !is_svg(path)) {
-                let name = if found.proven { "the optimum" } else { "the best found" };
-                chart(name, &found.schedule);
-            }
-        }
-        if is_svg(path) {
-            let picture = charts.first().map_or("", |(picture, _)| picture.as_str());
-            return write_file(path, picture);
-        }
-        let mut page = Page::new("Schedules".to_owned());
-        for case in cases {
-            let heading =
-                format!("{} on {} workers", case.comparison.graph, case.comparison.workers);
-            page.table(&heading, &rows(&case.comparison));
-        }
-        for (number, (picture, title)) in charts.iter().enumerate() {
-            page.picture(&format!("gantt-{number}"), title, picture, "");
-        }
-        write_file(path, &page.to_html())
-    }
-}
-
-fn is_svg(path: &Path) -> bool {
-    path.extension().is_some_and(|ending| ending == "svg")
-}
-
-/// A file of a task graph, or the training step of a model.
-fn open(file: &str) -> Result<WeightedGraph, Stop> {
-    let is_other = Path::new(file).extension().is_some_and(|ending| ending != "toml");
-    let is_model = file.ends_with(".safetensors") || !Path::new(file).exists();
-    if formats::is_task_graph(file) || is_other && !is_model {
-        return Ok(formats::read(file)?);
-    }
-    let model = Model::open(Some(file))?.without_metrics()?;
-    step(&model, model.training.batch_size)
 }
 
 /// The tasks of one training step, with estimated costs.
@@ -273,4 +339,11 @@ pub(super) fn step(model: &Model, batch: usize) -> Result<WeightedGraph, Stop> {
     let plan = Plan::compile(&model.graph, Mode::Training, batch, optimizer, options)?;
     let costs = PartCosts::even(&plan, plan.estimated_costs());
     Ok(weighted_graph(&plan, &costs)?)
+}
+
+/// The same with costs as they are measured here.
+fn measured(model: &Model) -> Result<WeightedGraph, Stop> {
+    let (policy, limit) = ("critical-path", Duration::from_secs(1));
+    let measurement = Measurement::new(model, &[policy], &[], limit)?;
+    Ok(weighted_graph(&measurement.plan, &measurement.alone(policy).costs)?)
 }

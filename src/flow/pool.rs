@@ -9,7 +9,7 @@ use std::sync::Arc;
 use parking_lot::{Condvar, Mutex};
 
 use super::core::Delivery;
-use super::policy::{Policy, ReadyPart, policy};
+use super::policy::{Policy, ReadyPart, Setting, policy};
 use super::queue::{Fault, Found, Queue};
 use super::sync::Native;
 use super::work::Work;
@@ -32,6 +32,7 @@ pub struct Pool {
     /// How many of these workers have left.
     left: Arc<(Mutex<usize>, Condvar)>,
     workers: usize,
+    setting: Setting,
     policy: String,
     caller: Worker<Native>,
     pinning: Pinning,
@@ -111,7 +112,18 @@ impl Pool {
         };
         let (caller, delivery) = (Worker::new(0), Delivery::Slots);
         let place = places.and_then(|places| places.into_iter().next());
-        Ok(Self { queue, threads, left, workers, policy: name, caller, pinning, place, delivery })
+        Ok(Self {
+            queue,
+            threads,
+            left,
+            workers,
+            setting: Setting::equal(workers),
+            policy: name,
+            caller,
+            pinning,
+            place,
+            delivery,
+        })
     }
 }
 
@@ -204,7 +216,7 @@ impl Pool {
         let held = self.place.as_ref().map(Place::hold).transpose();
         let _held = held.map_err(|problem| lost(self.workers, problem))?;
         let graph = run.graph();
-        self.queue.with_policy(|policy| policy.begin(graph, self.workers))?;
+        self.queue.with_policy(|policy| policy.begin_on(graph, &self.setting))?;
         run.begin(self.delivery);
         self.caller.run = Some(Arc::clone(run));
         self.queue.begin(run);

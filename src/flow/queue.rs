@@ -33,6 +33,8 @@ pub(super) struct Queue<P: Primitives> {
     pub(super) cores: usize,
     /// Whether the policy is asked for, and told of, every part.
     pub(super) supervised: bool,
+    /// Whether it is told the time.
+    watches_clock: bool,
     /// What times are counted from.
     pub(super) made: Instant,
 }
@@ -54,6 +56,8 @@ pub(super) struct Seen<P: Primitives> {
 /// What the lock protects.
 pub(super) struct State<P: Primitives> {
     policy: Box<dyn Policy>,
+    /// When the run began, for policies that watch the clock.
+    began: Option<Instant>,
     pub(super) run: Option<Arc<dyn Work<P>>>,
     /// The run's tasks.
     graph: Option<Arc<TaskGraph>>,
@@ -99,7 +103,7 @@ pub(super) type Guard<'a, P> =
 impl<P: Primitives> State<P> {
     /// Calls the policy, unless it did something wrong in this run.
     fn ask<T>(&mut self, call: impl FnOnce(&mut dyn Policy) -> T) -> Option<T> {
-        ask(&mut self.policy, &mut self.fault, call)
+        ask(&mut self.policy, self.began, &mut self.fault, call)
     }
 
     /// The part that the policy gives to `worker`, and, if it is short, up to `share` others into `taken`.
@@ -112,7 +116,7 @@ impl<P: Primitives> State<P> {
         let graph = self.graph.as_deref()?;
         let (mut first, mut gave) = (None, None);
         let (listens, mut stolen) = (self.listens, Vec::new());
-        ask(&mut self.policy, &mut self.fault, |policy| {
+        ask(&mut self.policy, self.began, &mut self.fault, |policy| {
             let mut seconds = 0.0;
             while first.is_none() || takes_more(taken.len(), share, seconds) {
                 let Some(part) = policy.pop(worker) else { break };
@@ -142,9 +146,10 @@ impl<P: Primitives> State<P> {
     }
 }
 
-/// Calls the policy, unless it did something wrong in this run.
+/// Calls the policy, unless it did something wrong in this run; one that watches the clock is told the time before.
 fn ask<T>(
     policy: &mut Box<dyn Policy>,
+    began: Option<Instant>,
     fault: &mut Option<Fault>,
     call: impl FnOnce(&mut dyn Policy) -> T,
 ) -> Option<T> {
@@ -152,7 +157,13 @@ fn ask<T>(
         return None;
     }
     // A panic must not unwind through a worker, or the run would never end.
-    match catch_unwind(AssertUnwindSafe(|| call(policy.as_mut()))) {
+    let call = || {
+        if let Some(began) = began {
+            policy.now(began.elapsed().as_secs_f64());
+        }
+        call(policy.as_mut())
+    };
+    match catch_unwind(AssertUnwindSafe(call)) {
         Ok(answer) => Some(answer),
         Err(panic) => {
             *fault = Some(Fault::Panicked(describe_panic(panic.as_ref())));
@@ -164,9 +175,10 @@ fn ask<T>(
 impl<P: Primitives> Queue<P> {
     /// A queue for `workers` workers, who have `cores` cores and look `spins` times before they sleep.
     pub(super) fn new(policy: Box<dyn Policy>, workers: usize, cores: usize, spins: usize) -> Self {
-        let supervised = policy.supervises();
+        let (supervised, watches_clock) = (policy.supervises(), policy.watches_clock());
         let state = State {
             policy,
+            began: None,
             run: None,
             graph: None,
             ready: ReadySet::default(),
@@ -190,6 +202,7 @@ impl<P: Primitives> Queue<P> {
             workers,
             cores,
             supervised,
+            watches_clock,
             made: Instant::now(),
         }
     }
@@ -220,6 +233,7 @@ impl<P: Primitives> Queue<P> {
         if state.listens {
             state.tell_of_all(self.workers);
         }
+        state.began = self.watches_clock.then(Instant::now);
         // A policy that supervises may have parts for certain workers.
         let all = self.supervised || run.may_wait();
         let active = if all {

@@ -21,31 +21,55 @@ const MOST_LETTERS: usize = 40;
 /// A schedule as an SVG picture (Gantt chart): a row for every worker, a bar for every task. Colours tell neighbours
 /// apart. A pointer over a bar shows the task, and from when to when it runs.
 pub fn gantt(title: &str, instance: &Instance<'_>, schedule: &Schedule) -> String {
+    chart(title, instance, &[("", schedule)])
+}
+
+/// Two schedules over each other in one picture: of each worker first what was planned, then what was executed, by the
+/// same scale of time.
+pub fn gantt_executed(
+    title: &str,
+    instance: &Instance<'_>,
+    planned: &Schedule,
+    executed: &Schedule,
+) -> String {
+    chart(title, instance, &[("planned", planned), ("executed", executed)])
+}
+
+/// Of each worker a row for each schedule, which has its name where there are several.
+fn chart(title: &str, instance: &Instance<'_>, schedules: &[(&str, &Schedule)]) -> String {
     let workers = instance.workers();
-    let rows = workers.min(MOST_ROWS);
+    let shown = workers.min(MOST_ROWS / schedules.len());
+    let rows = shown * schedules.len();
+    let bar = ROW - 4.0;
     let row_top = |row: usize| TOP + row as f64 * ROW;
-    let (bar, bottom) = (ROW - 4.0, row_top(rows));
+    let bottom = row_top(rows);
     let mut canvas = Canvas::new(LEFT + WIDTH + 20.0, bottom + 60.0, title);
     canvas.heading((LEFT, 20.0), Anchor::Start, 14.0, title);
-    let makespan = schedule.makespan();
+    let makespans = schedules.iter().map(|(_, schedule)| schedule.makespan());
+    let makespan = makespans.fold(0.0, f64::max);
     let length = if makespan > 0.0 { makespan } else { 1.0 };
     let x = |seconds: f64| LEFT + seconds / length * WIDTH;
-    for (row, list) in schedule.by_worker(workers).into_iter().enumerate().take(rows) {
-        let y = row_top(row);
-        let name: String = instance.platform().name(row).chars().take(16).collect();
-        canvas.text((LEFT - 8.0, y + 16.0), Anchor::End, 12.0, name);
-        canvas.rect((LEFT, y), (WIDTH, bar), "#f2f4f7", "");
-        for placement in list {
-            let task = &instance.graph().tasks()[placement.task];
-            let (start, end) = (x(placement.start), x(placement.finish));
-            let hint = format!("{}: {} to {} s", task.name, placement.start, placement.finish);
-            // A hair less, so that neighbours are seen apart.
-            let width = (end - start - 0.3).max(0.2);
-            let colour = COLOURS[placement.task % COLOURS.len()];
-            canvas.rect((start, y), (width, bar), colour, &hint);
-            let letters = task.name.chars().count();
-            if letters <= MOST_LETTERS && letters as f64 <= (width - 4.0) / 5.6 {
-                canvas.text_on(colour, (start + width / 2.0, y + 14.5), 10.0, &task.name);
+    for (number, (kind, schedule)) in schedules.iter().enumerate() {
+        for (worker, list) in schedule.by_worker(workers).into_iter().enumerate().take(shown) {
+            let y = row_top(worker * schedules.len() + number);
+            let name = instance.platform().name(worker);
+            let name: String = if number == 0 { name } else { kind }.chars().take(16).collect();
+            canvas.text((LEFT - 8.0, y + 16.0), Anchor::End, 12.0, name);
+            canvas.rect((LEFT, y), (WIDTH, bar), "#f2f4f7", "");
+            for placement in list {
+                let task = &instance.graph().tasks()[placement.task];
+                let (start, end) = (x(placement.start), x(placement.finish));
+                let (from, to) = (placement.start, placement.finish);
+                let kind = if kind.is_empty() { String::new() } else { format!(", {kind}") };
+                let hint = format!("{}{kind}: {from} to {to} s", task.name);
+                // A hair less, so that neighbours are seen apart.
+                let width = (end - start - 0.3).max(0.2);
+                let colour = COLOURS[placement.task % COLOURS.len()];
+                canvas.rect((start, y), (width, bar), colour, &hint);
+                let letters = task.name.chars().count();
+                if letters <= MOST_LETTERS && letters as f64 <= (width - 4.0) / 5.6 {
+                    canvas.text_on(colour, (start + width / 2.0, y + 14.5), 10.0, &task.name);
+                }
             }
         }
     }
@@ -56,8 +80,8 @@ pub fn gantt(title: &str, instance: &Instance<'_>, schedule: &Schedule) -> Strin
         canvas.line((at, TOP), (at, bottom + 4.0), PALE, 0.5);
         canvas.text((at, bottom + 18.0), Anchor::Middle, 12.0, tick_label(mark, &marks));
     }
-    let more = if workers > rows {
-        format!("; {} more workers are not shown", workers - rows)
+    let more = if workers > shown {
+        format!("; {} more workers are not shown", workers - shown)
     } else {
         String::new()
     };
@@ -123,6 +147,14 @@ mod tests {
             assert!(picture.contains(&expected), "{expected}: {picture}");
         }
         assert!(picture.contains("a &lt;b&gt;: 0 to 1 s") && !picture.contains("<b>"), "{picture}");
+        // What was executed stands below what was planned, and the longer one makes the scale.
+        let planned = Schedule::new(vec![Placement::new(0, 1, 0.0, 1.0)]);
+        let executed = Schedule::new(vec![Placement::new(0, 0, 2.0, 4.0)]);
+        let both = gantt_executed("both", &instance, &planned, &executed);
+        for expected in [bar(0.0, 2, 1.0), bar(2.0, 1, 2.0)] {
+            assert!(both.contains(&expected), "{expected}: {both}");
+        }
+        assert!(both.contains(", executed: 2 to 4 s") && both.contains(">executed<"), "{both}");
         let empty = gantt("nothing", &instance, &Schedule::new(Vec::new()));
         assert!(!empty.contains("NaN") && !empty.contains("inf"), "{empty}");
     }

@@ -18,7 +18,7 @@ mod timeline;
 pub use chart::{Bar, Series, breakdown, chart, doubling_chart, logarithmic_chart};
 pub use confusion::confusion;
 pub use dot::dot;
-pub use gantt::{gantt, trace_gantt};
+pub use gantt::{gantt, gantt_executed, trace_gantt};
 pub use groups::parameter_groups;
 pub use learning_rates::rate_page;
 pub use page::{Page, Simulated, loss_page, speedup_page};

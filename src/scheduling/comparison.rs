@@ -5,11 +5,12 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::{
-    Bounds, Instance, MOST_OPTIMAL_TASKS, Metrics, Platform, STATIC_POLICIES, Schedule,
-    StaticPolicy, WeightedGraph, optimum, run_policy, static_policy,
+    Bounds, Execution, ExecutionOptions, Instance, MOST_OPTIMAL_TASKS, Metrics, Platform, Schedule,
+    StaticPolicy, WeightedGraph, execute_policy, execute_schedule, optimum, run_policy,
+    static_policies, static_policy,
 };
 use crate::error::{Error, Result};
-use crate::flow::policy::{POLICIES, policy};
+use crate::flow::policy::{POLICIES, policy, registered};
 use crate::setters::setters;
 
 /// How policies are compared.
@@ -88,11 +89,66 @@ pub struct ComparisonRow {
     pub makespan_confidence: Option<f64>,
     /// The makespan over the optimum where that is proven, otherwise over the largest bound.
     pub over_bound: Option<f64>,
-    /// Why it made no schedule.
+    /// Why it made no schedule, or could not be executed.
     pub problem: Option<String>,
+    /// What its execution came to, once it was [executed](Comparison::execute).
+    pub executed: Option<Execution>,
+    /// By how much the execution took longer than the schedule, over what that takes.
+    pub execution_error: Option<f64>,
     /// Its schedule, for the costs as they are.
     #[serde(skip)]
     pub schedule: Option<Schedule>,
+}
+
+impl Comparison {
+    /// Seconds of the clock that [`execute`](Self::execute) takes if tasks take what they should.
+    pub fn execution_seconds(&self, options: &ExecutionOptions) -> f64 {
+        let schedules = self.rows.iter().filter_map(|row| row.schedule.as_ref());
+        let seconds: f64 = schedules.map(Schedule::makespan).sum();
+        seconds * options.unit * f64::from(options.repeats)
+    }
+
+    /// Executes the graph by each policy that made a schedule: those that plan ahead by that schedule, and those of the
+    /// pool as they decide.
+    ///
+    /// ```
+    /// use caudal::scheduling::{
+    ///     ComparisonOptions, ExecutionOptions, Instance, Platform, RandomGraph, compare,
+    /// };
+    ///
+    /// let (graph, platform) = (RandomGraph::new(10, 2).generate(1)?, Platform::equal(2)?);
+    /// let mut comparison = compare(&graph, &platform, &["heft", "fifo"], &ComparisonOptions::default())?;
+    /// let options = ExecutionOptions::default().unit(1e-3);
+    /// comparison.execute(&Instance::new(&graph, &platform)?, &options)?;
+    /// for row in &comparison.rows {
+    ///     assert!(row.execution_error.unwrap() > -0.5);
+    /// }
+    /// # Ok::<(), caudal::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`execute_schedule`] and [`execute_policy`]; but a policy that can't execute the graph has a row that says so.
+    pub fn execute(&mut self, instance: &Instance<'_>, options: &ExecutionOptions) -> Result<()> {
+        for row in &mut self.rows {
+            let Some(schedule) = &row.schedule else { continue };
+            let executed = if row.is_static {
+                execute_schedule(instance, schedule, options)
+            } else {
+                execute_policy(instance, &row.policy, options)
+            };
+            match executed {
+                Ok(executed) => {
+                    row.execution_error = Some(executed.error(schedule));
+                    row.executed = Some(executed);
+                }
+                Err(problem @ (Error::Stalled(_) | Error::Policy { .. })) => {
+                    row.problem = Some(problem.to_string());
+                }
+                Err(other) => return Err(other),
+            }
+        }
+        Ok(())
+    }
 }
 
 /// A policy of either kind.
@@ -104,7 +160,7 @@ enum Named {
 
 fn named(name: &str) -> Result<Named> {
     let first = name.split(':').next().unwrap_or_default();
-    if STATIC_POLICIES.iter().any(|spec| spec.name == first) {
+    if static_policies().iter().any(|spec| spec.name == first) {
         return static_policy(name).map(Named::Static);
     }
     match policy(name) {
@@ -124,10 +180,12 @@ pub fn check_policies(policies: &[impl AsRef<str>]) -> Result<()> {
     policies.iter().try_for_each(|name| named(name.as_ref()).map(drop))
 }
 
-/// The names of all policies that [`compare`] takes: those that plan ahead, then those of the pool.
+/// The names of all policies that [`compare`] takes: those that plan ahead, then those of the pool; registered ones last
+/// of each kind.
 pub fn all_policies() -> Vec<&'static str> {
-    let planned = STATIC_POLICIES.iter().map(|spec| spec.name);
-    planned.chain(POLICIES.iter().map(|spec| spec.name)).collect()
+    let planned = static_policies().into_iter().map(|spec| spec.name);
+    let pool = POLICIES.iter().copied().chain(registered()).map(|spec| spec.name);
+    planned.chain(pool).collect()
 }
 
 /// Schedules a graph on a platform by each of some policies, and measures the schedules; with the bounds of the makespan
@@ -200,6 +258,8 @@ fn row(
         makespan_confidence: None,
         over_bound: None,
         problem: None,
+        executed: None,
+        execution_error: None,
         schedule: None,
     };
     let planned = match scheduled(policy, instance, None) {

@@ -3,10 +3,10 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use super::dispatch::{Assigned, Dispatch, setting, task_graph};
 use super::{Instance, Placement, ReadyTasks, Schedule};
 use crate::error::{Error, Result};
-use crate::flow::policy::{Policy, ReadyPart};
-use crate::flow::{TaskGraph, TaskGraphBuilder, TaskIndex};
+use crate::flow::policy::Policy;
 
 /// The schedule that a policy of the pool comes to on a platform that schedules in no time: whoever is free asks it for
 /// a task at once. Where `actual` gives another instance, tasks take what they take there, and the policy still goes by
@@ -14,7 +14,8 @@ use crate::flow::{TaskGraph, TaskGraphBuilder, TaskIndex};
 ///
 /// A worker that takes a task gets its messages first, all at the same time and from this moment on, since nobody knew
 /// before where the task would run. A task that needs several workers waits until so many are free, and nobody takes
-/// another meanwhile. The policy knows the mean of what a task takes on each worker, and neither bytes nor links.
+/// another meanwhile. The graph gives the policy the mean of what a task takes on each worker; the rest it knows by its
+/// [`Setting`](crate::flow::policy::Setting), as far as it asks.
 ///
 /// ```
 /// use caudal::flow::policy::policy;
@@ -41,21 +42,14 @@ pub fn run_policy(
     actual: &Instance<'_>,
 ) -> Result<Schedule> {
     let tasks = task_graph(instance)?;
-    policy.begin(&tasks, instance.workers())?;
+    policy.begin_on(&tasks, &setting(instance))?;
     let count = instance.graph().task_count();
-    let mut numbers = vec![0; count];
-    let order = instance.graph().topological_order();
-    order.iter().enumerate().for_each(|(number, &task)| numbers[task] = number);
     let mut run = Run {
         actual: *actual,
-        supervised: policy.supervises(),
         policy,
-        numbers,
+        dispatch: Dispatch::new(instance.graph(), instance.workers()),
         ready: ReadyTasks::new(actual.graph()),
-        is_ready: vec![false; count],
         placements: vec![None; count],
-        idle: vec![true; instance.workers()],
-        waiting: None,
         events: BinaryHeap::new(),
         now: 0.0,
     };
@@ -66,6 +60,7 @@ pub fn run_policy(
     while let Some(Reverse((time, _))) = run.events.peek() {
         let time = *time;
         run.now = f64::from_bits(time);
+        run.dispatch.now = run.now;
         run.advance(time)?;
     }
     let stalled: Vec<String> = (0..count)
@@ -79,19 +74,6 @@ pub fn run_policy(
     }
 }
 
-/// The tasks as policies know them, in topological order.
-fn task_graph(instance: &Instance<'_>) -> Result<TaskGraph> {
-    let graph = instance.graph();
-    let mut tasks = TaskGraphBuilder::new(graph.name());
-    let mut numbers = vec![0; graph.task_count()];
-    for &task in graph.topological_order() {
-        let before: Vec<usize> = graph.incoming(task).map(|edge| numbers[edge.from]).collect();
-        let seconds = instance.mean_seconds(task);
-        numbers[task] = tasks.task(&graph.tasks()[task].name, seconds, &before)?;
-    }
-    tasks.build()
-}
-
 /// What happens at a time. Of what happens at the same, tasks end first, in the order of their workers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Event {
@@ -102,16 +84,9 @@ enum Event {
 struct Run<'a, 'p> {
     actual: Instance<'a>,
     policy: &'p mut dyn Policy,
-    supervised: bool,
-    /// By task: its number for the policy.
-    numbers: Vec<usize>,
+    dispatch: Dispatch,
     ready: ReadyTasks<'a>,
-    /// By task: whether the policy has it.
-    is_ready: Vec<bool>,
     placements: Vec<Option<Placement>>,
-    idle: Vec<bool>,
-    /// A task that waits until as many workers are free as it needs.
-    waiting: Option<usize>,
     /// By time, as the bits of a number that is not below 0, which are ordered as the numbers.
     events: BinaryHeap<Reverse<(u64, Event)>>,
     now: f64,
@@ -124,13 +99,8 @@ impl Run<'_, '_> {
         if release > self.now {
             self.events.push(Reverse((release.to_bits(), Event::Release { task })));
         } else {
-            self.push(task, worker);
+            self.dispatch.push(self.policy, task, worker);
         }
-    }
-
-    fn push(&mut self, task: usize, worker: usize) {
-        self.is_ready[task] = true;
-        self.policy.push(part(self.numbers[task]), worker);
     }
 
     /// All that happens at one time: first everything ends that does, then each worker tells the policy what it made
@@ -149,86 +119,44 @@ impl Run<'_, '_> {
             }
         }
         for task in released {
-            self.push(task, 0);
+            self.dispatch.push(self.policy, task, 0);
         }
         for (worker, task, made_ready) in ended {
-            if let Some(placement) = &self.placements[task] {
-                placement.workers().for_each(|worker| self.idle[worker] = true);
-            }
-            if self.supervised {
-                self.policy.done(part(self.numbers[task]), worker);
-            }
+            let others = self.placements[task].as_ref().map(|it| it.others.clone());
+            let ended = Assigned { task, worker, others: others.unwrap_or_default() };
+            self.dispatch.end(self.policy, &ended);
             for task in made_ready {
                 self.release(task, worker);
             }
-            self.take(worker)?;
+            let mut assigned = Vec::new();
+            self.dispatch.take(self.policy, worker, &mut assigned)?;
+            self.start(assigned);
         }
         self.serve()
     }
 
-    /// Workers without a task take one, as long as the policy has any for them.
     fn serve(&mut self) -> Result<()> {
-        loop {
-            let mut took = false;
-            for worker in 0..self.idle.len() {
-                took |= self.take(worker)?;
-            }
-            if !took {
-                return Ok(());
-            }
-        }
+        let mut assigned = Vec::new();
+        self.dispatch.serve(self.policy, &mut assigned)?;
+        self.start(assigned);
+        Ok(())
     }
 
-    /// A worker that is free takes a task. Says whether it did.
-    fn take(&mut self, worker: usize) -> Result<bool> {
-        if !self.idle[worker] {
-            return Ok(false);
-        }
-        if let Some(task) = self.waiting {
-            return Ok(self.start(task, worker));
-        }
-        let Some(ReadyPart { task: number, part: 0 }) = self.policy.pop(worker) else {
-            return Ok(false);
-        };
-        let order = self.actual.graph().topological_order();
-        let task = order.get(number.index()).copied();
-        let Some(task) = task.filter(|&task| std::mem::take(&mut self.is_ready[task])) else {
-            return Err(Error::Policy {
-                policy: self.policy.name().to_owned(),
-                problem: format!("it gave task {}, which is not ready", number.index()),
-                remedy: "give each part once, after it was pushed".to_owned(),
+    /// Messages travel from now on, and tasks run when they have come.
+    fn start(&mut self, assigned: Vec<Assigned>) {
+        for Assigned { task, worker, others } in assigned {
+            let come = self.actual.graph().incoming(task).filter_map(|edge| {
+                let from = self.placements[edge.from].as_ref()?.worker;
+                Some(self.actual.transfer_seconds(edge, from, worker))
             });
-        };
-        Ok(self.start(task, worker))
-    }
-
-    /// Starts a task if there are workers enough; otherwise it waits for them.
-    fn start(&mut self, task: usize, worker: usize) -> bool {
-        let needed = self.actual.graph().tasks()[task].workers;
-        let others = (0..self.idle.len()).filter(|&other| other != worker && self.idle[other]);
-        let others: Vec<usize> = others.take(needed - 1).collect();
-        if others.len() + 1 < needed {
-            let waits_already = self.waiting.replace(task).is_some();
-            return !waits_already;
+            let start = self.now + come.fold(0.0, f64::max);
+            let mut placement = Placement::new(task, worker, start, start);
+            placement.others = others;
+            let seconds = placement.workers().map(|worker| self.actual.seconds(task, worker));
+            placement.finish = start + seconds.fold(0.0, f64::max);
+            let end = Event::End { worker, task };
+            self.events.push(Reverse((placement.finish.to_bits(), end)));
+            self.placements[task] = Some(placement);
         }
-        self.waiting = None;
-        let come = self.actual.graph().incoming(task).filter_map(|edge| {
-            let from = self.placements[edge.from].as_ref()?.worker;
-            Some(self.actual.transfer_seconds(edge, from, worker))
-        });
-        let start = self.now + come.fold(0.0, f64::max);
-        let mut placement = Placement::new(task, worker, start, start);
-        placement.others = others;
-        let seconds = placement.workers().map(|worker| self.actual.seconds(task, worker));
-        placement.finish = start + seconds.fold(0.0, f64::max);
-        placement.workers().for_each(|worker| self.idle[worker] = false);
-        let end = Event::End { worker, task };
-        self.events.push(Reverse((placement.finish.to_bits(), end)));
-        self.placements[task] = Some(placement);
-        true
     }
-}
-
-fn part(number: usize) -> ReadyPart {
-    ReadyPart { task: TaskIndex::new(number), part: 0 }
 }

@@ -47,6 +47,11 @@ impl<'a> Instance<'a> {
         Ok(instance)
     }
 
+    /// The graph on the platform, which fit.
+    pub(super) fn known(graph: &'a WeightedGraph, platform: &'a Platform) -> Self {
+        Self { graph, platform }
+    }
+
     /// More than any schedule takes that does not idle for nothing.
     fn longest_seconds(&self) -> f64 {
         let slowest = self.platform.speeds().iter().copied().fold(f64::INFINITY, f64::min);

@@ -30,8 +30,10 @@
 mod bounds;
 mod builder;
 mod comparison;
+mod dispatch;
 mod drawn;
 mod dynamic;
+mod execution;
 pub mod formats;
 mod generate;
 mod graph;
@@ -52,6 +54,9 @@ pub use comparison::{
     compare,
 };
 pub use dynamic::run_policy;
+pub use execution::{
+    Execution, ExecutionOptions, Load, MOST_REPEATS, execute_policy, execute_schedule,
+};
 pub use generate::RandomGraph;
 pub use graph::{Communication, WeightedEdge, WeightedGraph, WeightedTask};
 pub use instance::Instance;
@@ -61,8 +66,8 @@ pub use partial::PartialSchedule;
 pub use platform::{Link, Platform};
 pub use policies::{
     Annealing, Bil, Cpop, Dls, Dmda, Etf, Heft, Hlfet, Lookahead, MakeStaticPolicy, MaxMin, Mcp,
-    MinMin, Peft, RandomPlan, STATIC_POLICIES, StaticPolicy, StaticPolicySpec, Sufferage,
-    static_policy,
+    MinMin, Peft, RandomPlan, STATIC_POLICIES, StaticPolicy, StaticPolicySpec, Sufferage, register,
+    static_policies, static_policy,
 };
 pub use ready::ReadyTasks;
 pub use schedule::{Placement, Schedule};

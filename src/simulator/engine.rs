@@ -6,52 +6,19 @@
 mod event;
 mod outcome;
 mod queue;
+mod worker;
 
 use std::collections::BinaryHeap;
 
 use event::{Event, Timed};
+use worker::{State, Worker};
 
 use super::buffers::Buffers;
 use super::traffic::{Copies, Traffic};
 use super::{Machine, PartCosts, Simulation};
 use crate::error::Result;
-use crate::flow::policy::{Policy, ReadyPart};
-use crate::flow::{COMER_WAKES, PUBLISHER_WAKES, Pace, PartEvent, TaskGraph, TaskIndex};
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum State {
-    /// Looks at the count of ready parts; parks when `spin` has passed.
-    Idle,
-    /// Has seen or been told of a part, and is on its way to the lock.
-    Looking,
-    /// Sends, publishes or takes.
-    Scheduling,
-    /// Runs a part.
-    Running,
-}
-
-#[derive(Clone, Debug)]
-struct Worker {
-    state: State,
-    /// When it last ran out of work.
-    idle_since: f64,
-    /// When it began to schedule.
-    scheduling_since: f64,
-    /// The change after which the policy had nothing for it.
-    refused_at: Option<usize>,
-    /// Until when it has the lock that it asked for last.
-    locked_until: f64,
-    part: ReadyPart,
-    /// Seconds that the part still takes alone.
-    left: f64,
-    started: f64,
-    /// Tasks that it has made ready and not published.
-    ready: Vec<TaskIndex>,
-    taken: Vec<ReadyPart>,
-    pace: Pace,
-    busy: f64,
-    scheduling: f64,
-}
+use crate::flow::policy::{Policy, ReadyPart, Setting};
+use crate::flow::{COMER_WAKES, PUBLISHER_WAKES, PartEvent, TaskGraph, TaskIndex};
 
 /// The state of a simulated pool, from step to step.
 pub(super) struct Engine<'a> {
@@ -75,6 +42,8 @@ pub(super) struct Engine<'a> {
     /// Counts what may change a policy's answer, and whether the policy supervises.
     changes: usize,
     supervised: bool,
+    watches_clock: bool,
+    setting: Setting,
     /// How many workers may be awake.
     active: usize,
     pending: Vec<u32>,
@@ -92,22 +61,6 @@ impl<'a> Engine<'a> {
         costs: &'a PartCosts,
         traffic: &'a Traffic,
     ) -> Self {
-        let worker = Worker {
-            state: State::Idle,
-            // All sleep until they are needed, as after a pause.
-            idle_since: f64::NEG_INFINITY,
-            scheduling_since: 0.0,
-            refused_at: None,
-            locked_until: 0.0,
-            part: ReadyPart { task: TaskIndex::new(0), part: 0 },
-            left: 0.0,
-            started: 0.0,
-            ready: Vec::new(),
-            taken: Vec::new(),
-            pace: Pace::default(),
-            busy: 0.0,
-            scheduling: 0.0,
-        };
         Self {
             graph,
             machine,
@@ -119,13 +72,15 @@ impl<'a> Engine<'a> {
             began: 0.0,
             events: BinaryHeap::new(),
             planned: 0,
-            workers: vec![worker; machine.workers()],
+            workers: vec![Worker::asleep(); machine.workers()],
             running: Vec::new(),
             locked_until: 0.0,
             locked_by: 0,
             ready: 0,
             changes: 0,
             supervised: false,
+            watches_clock: false,
+            setting: Setting::with_speeds(&machine.speeds),
             active: machine.workers(),
             pending: Vec::new(),
             parts_left: Vec::new(),
@@ -154,8 +109,8 @@ impl<'a> Engine<'a> {
             (worker.busy, worker.scheduling) = (0.0, 0.0);
             worker.state = State::Idle;
         }
-        policy.begin(self.graph, self.machine.workers())?;
-        self.supervised = policy.supervises();
+        policy.begin_on(self.graph, &self.setting)?;
+        (self.supervised, self.watches_clock) = (policy.supervises(), policy.watches_clock());
         let workers = self.machine.workers();
         self.active = if self.supervised || self.machine.is_free() {
             workers
@@ -189,6 +144,9 @@ impl<'a> Engine<'a> {
         let Some(timed) = self.events.pop() else { return false };
         self.pass(timed.time);
         let worker = timed.worker;
+        if self.watches_clock {
+            policy.now(self.clock - self.began);
+        }
         match timed.event {
             Event::Start => self.start(worker),
             Event::Complete(task) => self.complete(policy, worker, task),

@@ -88,7 +88,7 @@ fn every_file_is_a_row() {
         AUGMENTATIONS.iter().map(|row| (row.kind, row.summary)),
     );
     let policies = POLICIES.iter().map(|row| (row.name, row.summary));
-    let shared = ["chunks", "gaps", "homes", "places", "ranges", "turns", "urgency"];
+    let shared = ["chunks", "gaps", "homes", "places", "ranges", "setting", "turns", "urgency"];
     assert_table("flow/policy", &shared, policies);
     assert_table(
         "scheduling/policies",

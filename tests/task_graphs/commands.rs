@@ -102,23 +102,23 @@ fn training_steps_are_written_as_task_graphs_that_read_back() {
     assert!((stg.work() / own.work() - 1.0).abs() < 0.01);
     let (larger, _) = written("larger.json", &["--batch", "4096"]);
     assert!(larger.work() > own.work());
-    let rows = |graph: &str| {
-        told(&[
-            "schedule",
-            graph,
-            "--workers",
-            "2",
-            "--policies",
-            "heft,critical-path",
-            "--time-limit",
-            "0",
-        ])
-        .lines()
-        .skip(1)
-        .map(str::to_owned)
-        .collect::<Vec<_>>()
+    let rows = |graph: &str, more: &[&str]| {
+        let fixed = ["--workers", "2", "--policies", "heft,critical-path", "--time-limit", "0"];
+        let shown = told(&[&["schedule", graph][..], &fixed, more].concat());
+        shown.lines().skip(1).map(str::to_owned).collect::<Vec<_>>()
     };
-    assert_eq!(rows("article-dag"), rows(&file), "the model, and what was written of it");
+    let whole = rows("article-dag", &[]);
+    assert_eq!(whole, rows(&file, &[]), "the model, and what was written of it");
+    let (_, small) = written("small.toml", &["--tasks", "--batch", "16"]);
+    let smaller = rows("article-dag", &["--batch", "16"]);
+    assert!(smaller == rows(&small, &[]) && smaller != whole, "{smaller:?}");
+    // Measured costs are none of the estimates.
+    let measured = rows("article-dag", &["--batch", "16", "--measured"]);
+    assert!(measured.len() == smaller.len() && measured[..3] != smaller[..3], "{measured:?}");
+    for option in [&["--measured"][..], &["--batch", "2"]] {
+        let (code, line) = refused(&[&["schedule", &small][..], option].concat());
+        assert!(code == 2 && line.contains("are for MODELs"), "{line}");
+    }
 }
 
 #[test]
@@ -152,4 +152,74 @@ fn what_is_wrong_is_refused_before_anything_is_printed() {
     assert!(code == 2 && line.contains("tasks as .svg, .stg"), "{line}");
     let (code, line) = refused(&["graph", "article-dag", "--batch", "8", "--out", "x.svg"]);
     assert!(code == 2 && line.contains("add --tasks"), "{line}");
+}
+
+/// Mean schedule length ratios by policy, as the program shows them.
+fn ratios(arguments: &[&str]) -> Vec<(String, f64)> {
+    let shown = told(&[&["schedule", "--random"][..], arguments].concat());
+    let rows = shown.lines().skip_while(|line| !line.starts_with("policy")).skip(1);
+    let rows = rows.map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let rows = rows.take_while(|row| row[0] != "SLR:");
+    rows.map(|row| (row[0].to_owned(), row[1].parse().unwrap())).collect()
+}
+
+#[test]
+fn random_graphs_have_the_order_of_the_literature() {
+    let policies = "random-plan,mcp,etf,cpop,dls,heft,lookahead,hlfet";
+    let found = ratios(&["2", "--workers", "4,8", "--tasks", "40,80", "--policies", policies]);
+    assert_eq!(found.len(), 8);
+    assert!(found.is_sorted_by(|(_, one), (_, other)| one <= other), "{found:?}");
+    let of = |name: &str| found.iter().find(|(policy, _)| policy == name).unwrap().1;
+    // Bittencourt et al. 2010.
+    assert!(of("lookahead") < of("heft"), "{found:?}");
+    // Topcuoglu et al. 2002.
+    assert!(of("heft") < of("cpop") && of("heft") < of("dls"), "{found:?}");
+    // Those that look at starts alone fall behind where workers differ; the baselines are last.
+    assert!(of("heft") < of("mcp") && of("mcp") < of("etf"), "{found:?}");
+    assert!(of("etf") < of("hlfet") && of("cpop") < of("hlfet"), "{found:?}");
+    assert!(of("hlfet") < of("random-plan"), "{found:?}");
+}
+
+#[test]
+fn random_graphs_follow_from_their_seeds() {
+    let small = ["--tasks", "10,20", "--ccr", "1", "--heterogeneity", "0.5", "--shape", "1"];
+    let small = [&small[..], &["--workers", "2,3", "--policies", "heft,fifo"]].concat();
+    let run = |more: &[&str]| {
+        let arguments = [&["schedule", "--random", "3"][..], &small, more].concat();
+        told(&arguments)
+    };
+    assert_eq!(run(&[]), run(&[]));
+    assert_ne!(run(&[]), run(&["--first-seed", "4"]));
+    let csv = run(&["--csv"]);
+    assert_eq!(csv.lines().count(), 1 + 2 * 3 * 2 * 2, "{csv}");
+    let label = "tasks=20 ccr=1 heterogeneity=0.5 shape=1 seed=3,random 3,20,";
+    assert!(csv.contains(label), "{csv}");
+    // The means are those of the rows.
+    let mut reader = csv::ReaderBuilder::new().from_reader(csv.as_bytes());
+    let columns = reader.headers().unwrap().clone();
+    let place = |name: &str| columns.iter().position(|it| it == name).unwrap();
+    let rows: Vec<_> = reader.records().map(Result::unwrap).collect();
+    let heft = rows.iter().filter(|row| &row[place("policy")] == "heft");
+    let slr: Vec<f64> = heft.map(|row| row[place("slr")].parse().unwrap()).collect();
+    let mean = slr.iter().sum::<f64>() / slr.len() as f64;
+    let found = ratios(&[&["3"][..], &small].concat());
+    assert_eq!((found[0].0.as_str(), format!("{mean:.3}")), ("heft", format!("{:.3}", found[0].1)));
+    let executed = run(&["--run", "sleep", "--unit", "1e-4"]);
+    assert!(executed.contains("mean error") && executed.contains("\nall "), "{executed}");
+    for (arguments, expected) in [
+        (&["--random", "0"][..], "0 graphs"),
+        (&["--random", "100000"], "ask for 1 to 100000"),
+        (&["--random", "1000", "--tasks", "1000000"], "fewer or smaller ones"),
+        (&["--random", "1", "--tasks", "0"], "0 is not in 1..=1000000"),
+        (&["--random", "1", "--ccr", "nan"], "its CCR is NaN"),
+        (&["--random", "1", "--heterogeneity", "3"], "its heterogeneity is 3"),
+        (&["--random", "1", "--shape", "0"], "its shape is 0"),
+        (&["--random", "1", "--speeds", "1"], "cannot be used"),
+        (&["--random", "1", "x.stg"], "cannot be used"),
+        (&["--tasks", "3", "x.stg"], "--tasks: it is for random graphs; add --random N"),
+        (&[], "FILE"),
+    ] {
+        let (code, line) = refused(&[&["schedule"][..], arguments].concat());
+        assert!(code == 2 && line.contains(expected), "{arguments:?}: {code}: {line}");
+    }
 }

@@ -56,22 +56,35 @@ pub(super) fn rows(comparison: &Comparison) -> Vec<String> {
         head.push("±");
     }
     head.extend(["SLR", "speedup", "efficiency", "used", "moved MB", "messages", "over best"]);
+    let is_executed = rows.iter().any(|row| row.executed.is_some());
+    if is_executed {
+        head.extend(["executed s", "error"]);
+    }
+    let width = head.len();
     let mut cells = vec![head.into_iter().map(str::to_owned).collect::<Vec<_>>()];
     for row in rows {
-        cells.push(row_cells(*workers, row, is_drawn));
+        let mut row = row_cells(*workers, row, is_drawn, is_executed);
+        row.resize(width, "-".to_owned());
+        cells.push(row);
     }
     lines.extend(columns(&cells, |column| column == 1));
-    let problems = rows.iter().filter_map(|row| Some((&row.policy, row.problem.as_ref()?)));
-    lines.extend(problems.map(|(policy, problem)| format!("{policy}: no schedule: {problem}")));
+    lines.extend(rows.iter().filter_map(|row| {
+        let (policy, problem) = (&row.policy, row.problem.as_ref()?);
+        let what = if row.schedule.is_some() { "not executed" } else { "no schedule" };
+        Some(format!("{policy}: {what}: {problem}"))
+    }));
     lines
 }
 
-fn row_cells(workers: usize, row: &ComparisonRow, is_drawn: bool) -> Vec<String> {
+/// The cells of a policy, as far as there are figures.
+fn row_cells(
+    workers: usize,
+    row: &ComparisonRow,
+    is_drawn: bool,
+    is_executed: bool,
+) -> Vec<String> {
     let mut cells = vec![workers.to_string(), row.policy.clone()];
-    let Some(metrics) = &row.metrics else {
-        cells.resize(if is_drawn { 11 } else { 10 }, "-".to_owned());
-        return cells;
-    };
+    let Some(metrics) = &row.metrics else { return cells };
     cells.push(figures(metrics.makespan));
     if is_drawn {
         cells.push(row.makespan_confidence.map_or("-".to_owned(), figures));
@@ -85,12 +98,18 @@ fn row_cells(workers: usize, row: &ComparisonRow, is_drawn: bool) -> Vec<String>
         figures(metrics.messages),
         row.over_bound.map_or("-".to_owned(), |it| format!("{it:.3}")),
     ]);
+    if is_executed {
+        let executed = row.executed.as_ref().zip(row.execution_error);
+        cells.extend(executed.into_iter().flat_map(|(executed, error)| {
+            [figures(executed.makespan), format!("{:+.2} %", 100.0 * error)]
+        }));
+    }
     cells
 }
 
 pub(super) const CSV_HEADER: &str = "file,graph,tasks,edges,workers,policy,makespan,makespan_confidence,slr,speedup,efficiency,\
      utilisation,bytes_moved,messages,work_bound,critical_path,communication_bound,fernandez_bussell,best_found,\
-     best_is_proven,over_best,problem";
+     best_is_proven,over_best,executed,execution_error,problem";
 
 /// The rows of [`CSV_HEADER`]; cells of what is not there are empty.
 pub(super) fn csv_rows(file: &str, comparison: &Comparison) -> Result<Vec<String>, Stop> {
@@ -122,6 +141,8 @@ pub(super) fn csv_rows(file: &str, comparison: &Comparison) -> Result<Vec<String
             number(optimum.as_ref().map(|found| found.makespan)),
             optimum.as_ref().map_or_else(String::new, |found| found.proven.to_string()),
             number(row.over_bound),
+            number(row.executed.as_ref().map(|it| it.makespan)),
+            number(row.execution_error),
             row.problem.clone().unwrap_or_default(),
         ];
         let fields = fields.map(|field| printable(&field));

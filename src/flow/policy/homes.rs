@@ -135,7 +135,6 @@ impl Homes {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
     use std::sync::Arc;
 
     use crate::context::Mode;

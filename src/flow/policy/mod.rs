@@ -13,6 +13,7 @@ mod memory;
 mod places;
 mod random;
 mod ranges;
+mod setting;
 mod r#static;
 mod steal;
 mod turns;
@@ -28,6 +29,7 @@ pub(crate) use gaps::Gaps;
 pub use lifo::Lifo;
 pub use memory::Memory;
 pub use random::Random;
+pub use setting::{Setting, TaskCosts};
 pub use r#static::Static;
 pub use steal::Steal;
 
@@ -110,6 +112,11 @@ pub fn register(spec: &'static PolicySpec) -> Result<()> {
     Ok(())
 }
 
+/// The policies that were [registered](register), in their order.
+pub fn registered() -> Vec<&'static PolicySpec> {
+    REGISTERED.read().clone()
+}
+
 /// Makes the policy called `text`: a name of the table or of a registered policy, or a name, a colon and what the policy takes
 /// as its argument, such as `random:7`.
 ///
@@ -120,7 +127,7 @@ pub fn policy(text: &str) -> Result<Box<dyn Policy>> {
         Some((name, argument)) => (name, Some(argument)),
         None => (text, None),
     };
-    let registered = REGISTERED.read().clone();
+    let registered = registered();
     let all = || POLICIES.iter().chain(&registered);
     let spec = all().find(|spec| spec.name == name);
     let known = all().map(|spec| spec.name);
@@ -169,6 +176,25 @@ pub trait Policy: fmt::Debug + Send {
     fn begin(&mut self, _graph: &TaskGraph, _workers: usize) -> Result<()> {
         Ok(())
     }
+
+    /// As [`begin`](Self::begin), with what is known of the workers, and of tasks and messages on them: this is what runs
+    /// call. A policy that goes by it implements this in place of `begin`, and may keep a clone of the setting.
+    ///
+    /// # Errors
+    /// As `begin`.
+    fn begin_on(&mut self, graph: &TaskGraph, setting: &Setting) -> Result<()> {
+        self.begin(graph, setting.workers())
+    }
+
+    /// Whether it is told the time, which costs a look at the clock a call. The answer never changes.
+    fn watches_clock(&self) -> bool {
+        false
+    }
+
+    /// So many seconds have passed since the run began: told before each `push`, `pop` and `done`, of policies that watch
+    /// the clock. In virtual time it is virtual, and in executions by [`scheduling`](crate::scheduling) in seconds of
+    /// the graph.
+    fn now(&mut self, _seconds: f64) {}
 
     /// Measured seconds of the tasks of `graph`, for policies that weigh them. Training hands over the
     /// same number for tasks of the same calls on the same shapes: their median.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::gaps::Gaps;
 use super::places::Places;
 use super::urgency::{Ranking, Urgency};
-use super::{Policy, PolicySpec, ReadyPart};
+use super::{Policy, PolicySpec, ReadyPart, Setting};
 use crate::error::Result;
 use crate::flow::graph::TaskGraph;
 use crate::flow::index::TaskIndex;
@@ -28,18 +28,19 @@ pub(super) static SPEC: PolicySpec = PolicySpec {
 /// Every worker runs the parts that a schedule computed ahead assigns to it, in the schedule's order,
 /// and waits for each.
 ///
-/// The schedule is HEFT's (Topcuoglu, Hariri and Wu 2002) for workers of equal speed: parts in the
-/// order of upward ranks, each to the worker and the gap where it ends first. Costs are measured
+/// The schedule is HEFT's (Topcuoglu, Hariri and Wu 2002): parts in the order of upward ranks, each to the worker and
+/// the gap where it ends first, by the speeds of workers and by what is known of tasks and messages on them. Unlike there,
+/// messages travel once a worker has taken the task that they are for, and it waits for them, as in the pool. Costs are measured
 /// seconds once there are any, and estimated ones before.
 #[derive(Debug, Default)]
 pub struct Static {
     fallback: bool,
     /// Measured seconds by graph.
     measured: HashMap<u64, Vec<f64>>,
-    /// By graph and number of workers.
-    assignments: HashMap<(u64, usize), Arc<Assignment>>,
+    /// By graph and setting.
+    assignments: Vec<(u64, Setting, Arc<Assignment>)>,
     assignment: Arc<Assignment>,
-    at_hand: Option<(u64, usize)>,
+    at_hand: Option<(u64, Setting)>,
     workers: Vec<Worker>,
 }
 
@@ -89,16 +90,26 @@ impl Policy for Static {
     }
 
     fn begin(&mut self, graph: &TaskGraph, workers: usize) -> Result<()> {
-        let key = (graph.id, workers);
-        if self.at_hand != Some(key) {
-            let assignment = self.assignments.entry(key).or_insert_with(|| {
+        self.begin_on(graph, &Setting::equal(workers))
+    }
+
+    fn begin_on(&mut self, graph: &TaskGraph, setting: &Setting) -> Result<()> {
+        let is_at_hand =
+            self.at_hand.as_ref().is_some_and(|(id, other)| *id == graph.id && other == setting);
+        if !is_at_hand {
+            let mut known = self.assignments.iter();
+            let known = known.find(|(id, other, _)| *id == graph.id && other == setting);
+            self.assignment = if let Some((_, _, assignment)) = known {
+                Arc::clone(assignment)
+            } else {
                 let seconds = self.measured.get(&graph.id);
                 let seconds = seconds.map_or(graph.estimated_costs(), Vec::as_slice);
-                Arc::new(Assignment::new(graph, seconds, workers))
-            });
-            self.assignment = Arc::clone(assignment);
-            self.at_hand = Some(key);
-            self.workers.resize_with(workers, Worker::default);
+                let made = Arc::new(Assignment::new(graph, seconds, setting));
+                self.assignments.push((graph.id, setting.clone(), Arc::clone(&made)));
+                made
+            };
+            self.at_hand = Some((graph.id, setting.clone()));
+            self.workers.resize_with(setting.workers(), Worker::default);
         }
         for (worker, list) in self.workers.iter_mut().zip(&self.assignment.lists) {
             worker.ready.clear(list.len());
@@ -109,7 +120,7 @@ impl Policy for Static {
 
     fn learn(&mut self, graph: &TaskGraph, seconds: &[f64]) {
         self.measured.insert(graph.id, seconds.to_vec());
-        self.assignments.retain(|(id, _), _| *id != graph.id);
+        self.assignments.retain(|(id, ..)| *id != graph.id);
         self.at_hand = None;
     }
 
@@ -150,9 +161,10 @@ struct Scheduled {
 }
 
 impl Assignment {
-    fn new(graph: &TaskGraph, seconds: &[f64], workers: usize) -> Self {
+    fn new(graph: &TaskGraph, seconds: &[f64], setting: &Setting) -> Self {
+        let workers = setting.workers();
         let urgency = Urgency::new(graph, seconds, Ranking::Step);
-        let placed = place(graph, seconds, workers, &by_rank(graph, seconds));
+        let placed = place(graph, seconds, setting, &by_rank(graph, seconds, setting));
         let mut by_start: Vec<usize> = (0..placed.len()).collect();
         // Parts of no cost start together with what they wait for, which has come before.
         by_start.sort_by(|&a, &b| placed[a].start.total_cmp(&placed[b].start));
@@ -171,9 +183,20 @@ impl Assignment {
     }
 }
 
-/// Tasks by their upward rank, the largest first; among equals, in the graph's order.
-fn by_rank(graph: &TaskGraph, seconds: &[f64]) -> Vec<TaskIndex> {
-    let ranks = graph.upward_ranks(seconds);
+/// Tasks by their upward rank over these seconds and the mean ones of messages, the largest first; among equals, in the
+/// graph's order.
+fn by_rank(graph: &TaskGraph, seconds: &[f64], setting: &Setting) -> Vec<TaskIndex> {
+    let mut ranks = vec![0.0f64; seconds.len()];
+    for task in graph.indices().rev() {
+        let number = task.index();
+        let tail = graph.edges_of(task).iter().map(|edge| {
+            let to = edge.task.index();
+            let message = setting.costs().map(|costs| costs.mean_message_seconds(number, to));
+            ranks[to] + message.unwrap_or(0.0)
+        });
+        let tail = tail.fold(0.0, f64::max);
+        ranks[number] = seconds[number] + tail;
+    }
     let mut tasks: Vec<TaskIndex> = graph.indices().collect();
     tasks.sort_by(|&a, &b| ranks[b].total_cmp(&ranks[a]));
     tasks
@@ -186,28 +209,57 @@ struct Placed {
     start: f64,
 }
 
+/// What a task waits for: which task sends it, from which worker, and when that has ended.
+#[derive(Clone, Copy, Debug)]
+struct Sent {
+    from: usize,
+    worker: usize,
+    end: f64,
+}
+
 /// Gives each part of `tasks` in turn to the worker and the gap where it ends first.
-fn place(graph: &TaskGraph, seconds: &[f64], workers: usize, tasks: &[TaskIndex]) -> Vec<Placed> {
-    let mut gaps = vec![Gaps::default(); workers];
-    // When the last message of a task has come.
-    let mut ready = vec![0.0f64; graph.tasks.len()];
+fn place(
+    graph: &TaskGraph,
+    seconds: &[f64],
+    setting: &Setting,
+    tasks: &[TaskIndex],
+) -> Vec<Placed> {
+    let mut gaps = vec![Gaps::default(); setting.workers()];
+    let mut sent: Vec<Vec<Sent>> = vec![Vec::new(); graph.tasks.len()];
     let mut placed = Vec::new();
     for &task in tasks {
-        let described = &graph.tasks[task];
+        let (described, number) = (&graph.tasks[task], task.index());
         // Not a number counts as none.
-        let cost = seconds[task].max(0.0) / f64::from(described.parts);
-        let mut end = 0.0f64;
+        let alone = seconds[task].max(0.0);
+        let ready = sent[task].iter().map(|it| it.end).fold(0.0, f64::max);
+        // A worker that has a task gets its messages first, all at the same time.
+        let on = |worker: usize| {
+            let come = sent[task]
+                .iter()
+                .map(|it| setting.message_seconds(it.from, number, it.worker, worker));
+            let own = setting.seconds_of(alone, number, worker) / f64::from(described.parts);
+            come.fold(0.0, f64::max) + own
+        };
+        let takes: Vec<f64> = (0..setting.workers()).map(on).collect();
+        let mut last = Sent { from: number, worker: 0, end: 0.0 };
         for part in 0..described.parts {
-            let starts = gaps.iter().map(|gaps| gaps.earliest(ready[task], cost));
-            let first = starts.enumerate().min_by(|(_, a), (_, b)| a.total_cmp(b));
-            let Some((worker, start)) = first else { continue };
-            gaps[worker].fill(start, cost);
-            end = end.max(start + cost);
+            let starts = gaps.iter().zip(&takes).map(|(gaps, &takes)| {
+                let start = gaps.earliest(ready, takes);
+                (start + takes, start)
+            });
+            let first = starts.enumerate().min_by(|(_, a), (_, b)| {
+                let ((end, start), (other_end, other_start)) = (a, b);
+                end.total_cmp(other_end).then(start.total_cmp(other_start))
+            });
+            let Some((worker, (end, start))) = first else { continue };
+            gaps[worker].fill(start, takes[worker]);
+            if end >= last.end {
+                last = Sent { worker, end, ..last };
+            }
             placed.push(Placed { part: ReadyPart { task, part }, worker, start });
         }
         for edge in graph.edges_of(task) {
-            let ready = &mut ready[edge.task];
-            *ready = ready.max(end);
+            sent[edge.task].push(last);
         }
     }
     placed

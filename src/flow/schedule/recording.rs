@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use super::{Event, Schedule};
 use crate::error::Result;
 use crate::flow::graph::TaskGraph;
-use crate::flow::policy::{Policy, ReadyPart};
+use crate::flow::policy::{Policy, ReadyPart, Setting};
 
 /// What a [`Recording`] has written down so far; clones belong together.
 #[derive(Clone, Debug, Default)]
@@ -63,10 +63,22 @@ impl Policy for Recording {
     }
 
     fn begin(&mut self, graph: &TaskGraph, workers: usize) -> Result<()> {
-        self.policy.begin(graph, workers)?;
-        self.log.note(Event::Run { graph: graph.fingerprint(), workers });
+        self.begin_on(graph, &Setting::equal(workers))
+    }
+
+    fn begin_on(&mut self, graph: &TaskGraph, setting: &Setting) -> Result<()> {
+        self.policy.begin_on(graph, setting)?;
+        self.log.note(Event::Run { graph: graph.fingerprint(), workers: setting.workers() });
         self.running = 0;
         Ok(())
+    }
+
+    fn watches_clock(&self) -> bool {
+        self.policy.watches_clock()
+    }
+
+    fn now(&mut self, seconds: f64) {
+        self.policy.now(seconds);
     }
 
     fn learn(&mut self, graph: &TaskGraph, seconds: &[f64]) {

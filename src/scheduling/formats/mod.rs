@@ -2,6 +2,8 @@
 //!
 //! To add a format, write one file that holds everything about it, its `SPEC` included, and add two lines here.
 
+#[cfg(feature = "dax")]
+mod dax;
 mod dot;
 mod stg;
 mod toml;
@@ -35,7 +37,14 @@ pub struct FormatSpec {
 }
 
 /// Every format.
-pub const FORMATS: &[&FormatSpec] = &[&dot::SPEC, &stg::SPEC, &toml::SPEC, &wfformat::SPEC];
+pub const FORMATS: &[&FormatSpec] = &[
+    #[cfg(feature = "dax")]
+    &dax::SPEC,
+    &dot::SPEC,
+    &stg::SPEC,
+    &toml::SPEC,
+    &wfformat::SPEC,
+];
 
 /// Reads a file of a task graph in any format of the table, found by its ending and its contents.
 ///

@@ -21,6 +21,8 @@ mod sufferage;
 
 use std::fmt;
 
+use parking_lot::RwLock;
+
 pub use annealing::Annealing;
 pub use bil::Bil;
 pub use cpop::Cpop;
@@ -39,6 +41,7 @@ pub use sufferage::Sufferage;
 
 use super::{Instance, Schedule};
 use crate::error::{Error, Result};
+use crate::flow::policy::{POLICIES, registered};
 
 /// Decides before anything runs which worker runs which task, and when.
 ///
@@ -57,7 +60,7 @@ pub trait StaticPolicy: fmt::Debug + Send + Sync {
 /// Makes a policy from its argument, if there is one, or says what was expected there.
 pub type MakeStaticPolicy = fn(Option<&str>) -> Result<Box<dyn StaticPolicy>, String>;
 
-/// One row of the [`STATIC_POLICIES`] table.
+/// One row of the [`STATIC_POLICIES`] table, or of a policy to [`register`].
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct StaticPolicySpec {
@@ -71,6 +74,67 @@ pub struct StaticPolicySpec {
     pub arguments: &'static [(&'static str, &'static str)],
     /// Makes one from what follows the colon, if anything does.
     pub make: MakeStaticPolicy,
+}
+
+impl StaticPolicySpec {
+    /// The row of a policy of that name without arguments, which `make` makes.
+    pub const fn new(
+        name: &'static str,
+        summary: &'static str,
+        source: &'static str,
+        make: MakeStaticPolicy,
+    ) -> Self {
+        Self { name, summary, source, arguments: &[], make }
+    }
+
+    /// Says what may follow the name and a colon.
+    #[must_use]
+    pub const fn arguments(self, arguments: &'static [(&'static str, &'static str)]) -> Self {
+        Self { arguments, ..self }
+    }
+}
+
+/// Policies that are in no table of ours.
+static REGISTERED: RwLock<Vec<&'static StaticPolicySpec>> = RwLock::new(Vec::new());
+
+/// Every policy that plans ahead: those of the table, then those that were [registered](register).
+pub fn static_policies() -> Vec<&'static StaticPolicySpec> {
+    STATIC_POLICIES.iter().copied().chain(REGISTERED.read().iter().copied()).collect()
+}
+
+/// Lets every place that takes the name of a policy that plans ahead take that of yours, in this process, such as
+/// [`compare`](super::compare).
+///
+/// ```
+/// use caudal::scheduling::{Heft, StaticPolicySpec, register, static_policy};
+///
+/// static MINE: StaticPolicySpec =
+///     StaticPolicySpec::new("mine", "as heft, by another name", "no paper", |_| Ok(Box::new(Heft)));
+/// register(&MINE)?;
+/// assert!(static_policy("mine").is_ok());
+/// assert!(register(&MINE).is_err(), "the name is taken");
+/// # Ok::<(), caudal::Error>(())
+/// ```
+///
+/// # Errors
+/// If the name is empty, has a colon in it, or is taken, by a policy of the pool as well.
+pub fn register(spec: &'static StaticPolicySpec) -> Result<()> {
+    let refuse = |problem: &str| {
+        let (policy, problem) = (spec.name.to_owned(), problem.to_owned());
+        Err(Error::Policy { policy, problem, remedy: "give it a name of its own".to_owned() })
+    };
+    if spec.name.is_empty() || spec.name.contains(':') {
+        return refuse("a policy's name is not empty, and no colon is in it");
+    }
+    let mut own = REGISTERED.write();
+    let ahead = STATIC_POLICIES.iter().chain(own.iter()).map(|known| known.name);
+    let pool = registered();
+    let pool = POLICIES.iter().chain(&pool).map(|known| known.name);
+    if ahead.chain(pool).any(|name| name == spec.name) {
+        return refuse("there is a policy of this name");
+    }
+    own.push(spec);
+    Ok(())
 }
 
 /// Every policy that plans ahead.
@@ -109,7 +173,7 @@ fn seed(argument: &str) -> Result<u64, String> {
     argument.parse().map_err(|_| expected())
 }
 
-/// Makes the policy called `text`: a name of the table, or a name, a colon and what the policy takes.
+/// Makes the policy called `text`: a name of the table or of a registered policy, or a name, a colon and what the policy takes.
 ///
 /// ```
 /// use caudal::scheduling::static_policy;
@@ -126,9 +190,11 @@ pub fn static_policy(text: &str) -> Result<Box<dyn StaticPolicy>> {
         Some((name, argument)) => (name, Some(argument)),
         None => (text, None),
     };
-    let spec = STATIC_POLICIES.iter().find(|spec| spec.name == name).ok_or_else(|| {
-        Error::unknown("static policy", name, STATIC_POLICIES.iter().map(|spec| spec.name))
-    })?;
+    let all = static_policies();
+    let spec = all
+        .iter()
+        .find(|spec| spec.name == name)
+        .ok_or_else(|| Error::unknown("static policy", name, all.iter().map(|spec| spec.name)))?;
     (spec.make)(argument).map_err(|problem| Error::Policy {
         policy: text.to_owned(),
         problem,
