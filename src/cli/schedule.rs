@@ -122,7 +122,7 @@ struct Case {
 #[derive(Default)]
 struct Graphs {
     labels: Vec<String>,
-    graphs: Vec<WeightedGraph>,
+    weighted: Vec<WeightedGraph>,
     drawn: Vec<Parameters>,
 }
 
@@ -144,7 +144,7 @@ impl Schedules {
             .time_limit(Duration::from_secs_f64(seconds));
         let given = self.graphs()?;
         check_policies(&policies)?;
-        let machines: Vec<(usize, Platform)> = self.machines(machine.as_ref(), &given.graphs)?;
+        let machines: Vec<(usize, Platform)> = self.machines(machine.as_ref(), &given.weighted)?;
         let charts = machines.len() * policies.len();
         if self.gantt.as_ref().is_some_and(|path| is_svg(path)) && charts > 1 {
             let problem = format!("there are {charts} charts, and an .svg file holds one");
@@ -152,7 +152,7 @@ impl Schedules {
             return Err(Stop::Usage(format!("--gantt: {problem}; {remedy}")));
         }
         let compared = |(number, platform): &(usize, Platform)| {
-            compare(&given.graphs[*number], platform, &policies, &options)
+            compare(&given.weighted[*number], platform, &policies, &options)
         };
         let executions = self.executing.options();
         // Random graphs are many; and what is executed is known to fit before anything runs.
@@ -175,7 +175,7 @@ impl Schedules {
         let (mut cases, mut described) = (Vec::new(), None);
         let mut ahead = ahead.drain(..);
         for (number, platform) in machines {
-            let (file, graph) = (&given.labels[number], &given.graphs[number]);
+            let (file, graph) = (&given.labels[number], &given.weighted[number]);
             if !self.csv && !is_random && described.replace(number) != Some(number) {
                 line(tables::description(file, graph))?;
             }
@@ -196,7 +196,7 @@ impl Schedules {
             self.conclude(&given, &cases)?;
         }
         if let Some(path) = &self.gantt {
-            charts::draw(path, &given.graphs, &cases)?;
+            charts::draw(path, &given.weighted, &cases)?;
         }
         if self.json {
             let cases = cases.iter().map(|case| {
@@ -212,17 +212,17 @@ impl Schedules {
     /// The tables over all graphs and machines, and the legends.
     fn conclude(&self, given: &Graphs, cases: &[Case]) -> Result<(), Stop> {
         let comparisons: Vec<&Comparison> = cases.iter().map(|case| &case.comparison).collect();
-        if !given.drawn.is_empty() {
+        if given.drawn.is_empty() {
+            legends::lines(legends::SCHEDULES).into_iter().try_for_each(line)?;
+        } else {
             let drawn = cases.iter().map(|case| (&given.drawn[case.graph], &case.comparison));
             line(format!(
                 "{} random graphs, {} schedules a policy",
-                given.graphs.len(),
+                given.weighted.len(),
                 cases.len()
             ))?;
             averages::ratios(&drawn.collect::<Vec<_>>()).into_iter().try_for_each(line)?;
             legends::lines(legends::AVERAGES).into_iter().try_for_each(line)?;
-        } else {
-            legends::lines(legends::SCHEDULES).into_iter().try_for_each(line)?;
         }
         if self.executing.options().is_some() {
             if cases.len() > 1 {
@@ -252,16 +252,16 @@ impl Schedules {
 
     fn graphs(&self) -> Result<Graphs, Stop> {
         if !self.randomly.is_asked_for() {
-            let graphs = self.files.iter().map(|file| self.open(file));
-            let graphs = graphs.collect::<Result<_, Stop>>()?;
-            return Ok(Graphs { labels: self.files.clone(), graphs, drawn: Vec::new() });
+            let weighted = self.files.iter().map(|file| self.open(file));
+            let weighted = weighted.collect::<Result<_, Stop>>()?;
+            return Ok(Graphs { labels: self.files.clone(), weighted, drawn: Vec::new() });
         }
         let most = self.workers.iter().map(|&count| count.into()).max();
         let most = most.unwrap_or(*Randomly::WORKERS.last().unwrap_or(&1));
         let mut given = Graphs::default();
         for (drawn, graph) in self.randomly.graphs(most)? {
             given.labels.push(drawn.label());
-            given.graphs.push(graph);
+            given.weighted.push(graph);
             given.drawn.push(drawn);
         }
         Ok(given)

@@ -189,7 +189,9 @@ impl Dispatch {
         }
         self.waiting = None;
         self.idle[worker] = false;
-        others.iter().for_each(|&other| self.idle[other] = false);
+        for &other in &others {
+            self.idle[other] = false;
+        }
         assigned.push(Assigned { task, worker, others });
         true
     }

@@ -20,17 +20,19 @@ static OWN: StaticPolicySpec =
     })
     .arguments(&[("x", "changes nothing")]);
 
+/// None of these may be registered.
+static TAKEN: [StaticPolicySpec; 4] = [
+    StaticPolicySpec::new("heft", "a name of the table", "", |_| Ok(Box::new(Hlfet))),
+    StaticPolicySpec::new("fifo", "a name of the pool", "", |_| Ok(Box::new(Hlfet))),
+    StaticPolicySpec::new("", "no name", "", |_| Ok(Box::new(Hlfet))),
+    StaticPolicySpec::new("a:b", "with a colon", "", |_| Ok(Box::new(Hlfet))),
+];
+
 #[test]
 fn a_policy_that_plans_ahead_is_known_by_its_name() {
     scheduling::register(&OWN).unwrap();
     let error = scheduling::register(&OWN).unwrap_err().to_string();
     assert!(error.contains("policy `own-plan`: there is a policy of this name"), "{error}");
-    static TAKEN: [StaticPolicySpec; 4] = [
-        StaticPolicySpec::new("heft", "a name of the table", "", |_| Ok(Box::new(Hlfet))),
-        StaticPolicySpec::new("fifo", "a name of the pool", "", |_| Ok(Box::new(Hlfet))),
-        StaticPolicySpec::new("", "no name", "", |_| Ok(Box::new(Hlfet))),
-        StaticPolicySpec::new("a:b", "with a colon", "", |_| Ok(Box::new(Hlfet))),
-    ];
     for spec in &TAKEN {
         assert!(scheduling::register(spec).is_err(), "{spec:?}");
     }

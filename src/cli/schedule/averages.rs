@@ -15,6 +15,9 @@ struct Found<'a> {
     is_best: bool,
 }
 
+/// One of the parameters of a graph and its machine.
+type Parameter = fn(&Found<'_>) -> f64;
+
 /// Mean schedule length ratios by policy, the lowest first: over all, and by each parameter that has several values.
 pub(super) fn ratios(cases: &[(&Parameters, &Comparison)]) -> Vec<String> {
     let mut policies: Vec<(&str, Vec<Found<'_>>)> = Vec::new();
@@ -37,7 +40,7 @@ pub(super) fn ratios(cases: &[(&Parameters, &Comparison)]) -> Vec<String> {
         let [one, other] = [one, other].map(|all| mean(&all.iter().collect::<Vec<_>>()));
         one.total_cmp(&other)
     });
-    let parameters: [(&str, fn(&Found<'_>) -> f64); 5] = [
+    let parameters: [(&str, Parameter); 5] = [
         ("tasks", |it| it.drawn.tasks as f64),
         ("CCR", |it| it.drawn.ccr),
         ("het.", |it| it.drawn.heterogeneity),
@@ -45,7 +48,7 @@ pub(super) fn ratios(cases: &[(&Parameters, &Comparison)]) -> Vec<String> {
         ("on", |it| it.workers as f64),
     ];
     let mut head = ["policy", "mean SLR", "best"].map(str::to_owned).to_vec();
-    let mut groups: Vec<(fn(&Found<'_>) -> f64, f64)> = Vec::new();
+    let mut groups: Vec<(Parameter, f64)> = Vec::new();
     for (name, of) in parameters {
         let mut values: Vec<f64> =
             policies.iter().flat_map(|(_, all)| all.iter().map(of)).collect();

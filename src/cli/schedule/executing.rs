@@ -1,6 +1,6 @@
 //! Schedules that are executed, beside what was simulated.
 
-use caudal::scheduling::{Comparison, ExecutionOptions, Load, MOST_REPEATS};
+use caudal::scheduling::{Comparison, ExecutionOptions, Load, MOST_REPEATS, Schedule};
 use clap::Args;
 
 use super::tables::figures;
@@ -72,7 +72,7 @@ pub(super) fn notes(comparisons: &[Comparison], options: &ExecutionOptions) -> V
     let tasks: usize = comparisons.iter().map(|it| it.tasks * it.rows.len()).sum();
     let schedules =
         comparisons.iter().flat_map(|it| it.rows.iter().filter_map(|row| row.schedule.as_ref()));
-    let placements = schedules.flat_map(|it| it.placements());
+    let placements = schedules.flat_map(Schedule::placements);
     let seconds: f64 = placements.map(|it| it.finish - it.start).sum();
     let mean = seconds / tasks.max(1) as f64 * options.unit;
     if mean < 1e-3 {

@@ -24,7 +24,8 @@ pub(super) fn figures(number: f64) -> String {
 
 /// What a file holds.
 pub(super) fn description(file: &str, graph: &WeightedGraph) -> String {
-    let bytes: f64 = graph.edges().iter().map(|edge| edge.communication.bytes()).sum();
+    // The sum of nothing is -0.
+    let bytes = graph.edges().iter().map(|edge| edge.communication.bytes()).sum::<f64>() + 0.0;
     printable(&format!(
         "{file}: {}, {} tasks of {} s together, {} edges with {} bytes",
         graph.name(),

@@ -48,7 +48,9 @@ impl Scratch {
 }
 
 fn change(words: &mut [u64]) {
-    words.iter_mut().for_each(|word| *word = word.wrapping_mul(3) ^ 1);
+    for word in words.iter_mut() {
+        *word = word.wrapping_mul(3) ^ 1;
+    }
     black_box(words);
 }
 

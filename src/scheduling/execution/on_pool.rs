@@ -94,7 +94,9 @@ impl Planned {
     fn set_idle(&mut self, task: usize, idle: bool) {
         let Assigned { worker, others, .. } = &self.places[task];
         self.idle[*worker] = idle;
-        others.iter().for_each(|&other| self.idle[other] = idle);
+        for &other in others {
+            self.idle[other] = idle;
+        }
     }
 
     /// Whether a task is the next of a worker that is free.
