@@ -59,6 +59,7 @@ mod sweeps;
 mod tables;
 mod task_graphs;
 mod topology;
+mod traces;
 mod transfer;
 mod watchdog;
 mod weighted_losses;
