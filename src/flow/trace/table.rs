@@ -9,7 +9,8 @@ use crate::flow::graph::TaskGraph;
 use crate::flow::observer::{MessageEvent, PartEvent, WorkerChange, WorkerEvent};
 
 /// What a row may have, in the order of the table. Times are nanoseconds since the first execution began.
-pub(super) const COLUMNS: [&str; 17] = [
+#[cfg(feature = "csv")]
+const COLUMNS: [&str; 17] = [
     "execution",
     "task",
     "label",
