@@ -71,16 +71,17 @@ fn every_page_is_listed() {
 #[test]
 fn charts_of_the_course_are_drawn_by_the_program() {
     let folder = tempfile::tempdir().unwrap();
-    for (graph, workers, policy, name) in [
-        ("article-dag", "2", "critical-path", "article-dag"),
-        ("binary-tree", "2", "critical-path", "binary-tree"),
-        ("chain:depth=4,width=128", "2", "critical-path", "chain"),
-        ("tests/task_graphs/graham.toml", "4", "fifo", "graham"),
+    for (graph, machine, policy, name) in [
+        ("article-dag", ["--workers", "2"], "critical-path", "article-dag"),
+        ("binary-tree", ["--workers", "2"], "critical-path", "binary-tree"),
+        ("chain:depth=4,width=128", ["--workers", "2"], "critical-path", "chain"),
+        ("tests/task_graphs/graham.toml", ["--workers", "4"], "fifo", "graham"),
+        ("tests/task_graphs/diamond.toml", ["--speeds", "1,2"], "heft", "diamond"),
     ] {
         let drawn = folder.path().join(name).with_extension("svg");
         let chart = drawn.to_str().unwrap();
-        let arguments = ["schedule", graph, "--workers", workers, "--policies", policy];
-        told(&[&arguments[..], &["--gantt", chart]].concat());
+        let drawn_by = ["--policies", policy, "--gantt", chart];
+        told(&[&["schedule", graph][..], &machine, &drawn_by].concat());
         let stored = root().join("docs/pictures").join(format!("course-{name}.svg"));
         assert_eq!(read(&drawn), read(&stored), "draw {} again", stored.display());
     }
