@@ -171,9 +171,9 @@ mod tests {
 
     #[test]
     fn lines_are_counted_on_from_job_to_job() {
-        let jobs: String =
+        let jobs: Vec<String> =
             (0..20_000).map(|it| format!("<job id=\"{it}\" runtime=\"1\"/>")).collect();
-        let text = format!("<adag>{jobs}\n<job id=\"last\"/></adag>");
+        let text = format!("<adag>{}\n<job id=\"last\"/></adag>", jobs.concat());
         let error = read(&text, "wide.dax").unwrap_err().to_string();
         assert!(error.contains("wide.dax, line 2: job `last`"), "{error}");
         let children = "<adag>\n<child ref=\"b\"><parent ref=\"a\"/></child>\n<job id=\"a\" runtime=\"1\"/>\n</adag>";
