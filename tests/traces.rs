@@ -53,12 +53,15 @@ fn traces_are_read_back_and_compared() {
         &["trace", &files[0], &files[1], "--gantt", "both.svg"],
         &["trace", &files[0], "--gantt", &files[0]],
         &["trace", "none.csv"],
+        &["what-if", "inception.stg"],
         &["what-if", &files[0], "--less", "100"],
         &["what-if", &files[0], "--workers", "0"],
     ] {
         let output = caudal(arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         let errors = String::from_utf8(output.stderr).unwrap();
+        let is_other = arguments.contains(&"inception.stg");
+        assert!(!is_other || errors.contains("neither a trace nor a model"), "{errors}");
         assert!(!arguments.contains(&broken.as_str()) || errors.contains("line 1: "), "{errors}");
     }
 }

@@ -25,7 +25,7 @@ use serde_json::json;
 use self::charts::is_svg;
 use self::executing::Executing;
 use self::random::{Parameters, Randomly};
-use self::tables::{CSV_HEADER, csv_rows, rows};
+use self::tables::{CSV_HEADER, counted, csv_rows, rows};
 use super::output::line;
 use super::outputs::Outputs;
 use super::simulate::speed;
@@ -50,7 +50,7 @@ pub(super) struct Schedules {
     /// A machine as a file: workers with speeds, and links
     #[arg(long, value_name = "FILE.toml", conflicts_with_all = ["workers", "speeds", "latency", "bandwidth"])]
     machine: Option<PathBuf>,
-    /// Numbers of equal workers [default: 1,2,4, or, of files with costs by worker, as many as have costs]
+    /// Numbers of equal workers [default: 1,2,4, with --random 2,4,8; of files with costs by worker, as many as have costs]
     #[arg(long, value_name = "N,…", value_delimiter = ',',
         value_parser = clap::value_parser!(u16).range(1..=MOST_WORKERS as i64))]
     workers: Vec<u16>,
@@ -80,8 +80,9 @@ pub(super) struct Schedules {
     /// The standard deviation of what a task takes, over its mean, with --seeds
     #[arg(long, value_name = "X", default_value_t = 0.1, value_parser = deviation, requires = "seeds")]
     deviation: f64,
-    /// How long the optimum of a graph on a machine is sought; 0 for not at all
-    #[arg(long, value_name = "S", default_value_t = 5.0, value_parser = super::bench::seconds)]
+    /// How long the optimum of a graph on a machine is sought; 0 for not at all, as with --random
+    #[arg(long, value_name = "S", default_value_t = 5.0, value_parser = super::bench::seconds,
+        conflicts_with = "random")]
     time_limit: f64,
     /// Prints CSV: a row for every graph, machine and policy
     #[arg(long)]
@@ -93,7 +94,7 @@ pub(super) struct Schedules {
     #[arg(long, conflicts_with = "csv")]
     json: bool,
     /// Items in a batch of a MODEL's training step [default: the model's]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", conflicts_with = "random")]
     batch: Option<NonZeroUsize>,
     /// Measures what the tasks of a MODEL's training step take here on one worker, for about a second, in place of
     /// estimating it
@@ -116,6 +117,12 @@ struct Case {
     graph: usize,
     platform: Platform,
     comparison: Comparison,
+}
+
+/// What a FILE holds.
+enum Opened {
+    Tasks(WeightedGraph),
+    Model(Box<Model>),
 }
 
 /// Graphs, what errors and tables call them, and what random ones were drawn by.
@@ -142,9 +149,10 @@ impl Schedules {
             .seeds(self.seeds)
             .deviation(self.deviation)
             .time_limit(Duration::from_secs_f64(seconds));
-        let given = self.graphs()?;
         check_policies(&policies)?;
+        let given = self.graphs()?;
         let machines: Vec<(usize, Platform)> = self.machines(machine.as_ref(), &given.weighted)?;
+        self.executing.check_cores(machines.iter().map(|(_, platform)| platform.workers()))?;
         let charts = machines.len() * policies.len();
         if self.gantt.as_ref().is_some_and(|path| is_svg(path)) && charts > 1 {
             let problem = format!("there are {charts} charts, and an .svg file holds one");
@@ -167,6 +175,8 @@ impl Schedules {
             self.executing.check(&ahead, options)?;
             if !self.csv {
                 executing::notes(&ahead, options).iter().try_for_each(line)?;
+                let cases = machines.iter().map(|(number, on)| (&given.weighted[*number], on));
+                executing::note_of_bytes(cases, options).iter().try_for_each(line)?;
             }
         }
         if self.csv {
@@ -217,9 +227,9 @@ impl Schedules {
         } else {
             let drawn = cases.iter().map(|case| (&given.drawn[case.graph], &case.comparison));
             line(format!(
-                "{} random graphs, {} schedules a policy",
-                given.weighted.len(),
-                cases.len()
+                "{}, {} a policy",
+                counted(given.weighted.len(), "random graph"),
+                counted(cases.len(), "schedule")
             ))?;
             averages::ratios(&drawn.collect::<Vec<_>>()).into_iter().try_for_each(line)?;
             legends::lines(legends::AVERAGES).into_iter().try_for_each(line)?;
@@ -233,26 +243,40 @@ impl Schedules {
         Ok(())
     }
 
-    /// A file of a task graph, or the training step of a model.
-    fn open(&self, file: &str) -> Result<WeightedGraph, Stop> {
+    /// Reads a file of a task graph, or a model.
+    fn open(&self, file: &str) -> Result<Opened, Stop> {
         let is_other = Path::new(file).extension().is_some_and(|ending| ending != "toml");
-        let is_model = file.ends_with(".safetensors") || !Path::new(file).exists();
+        let is_model =
+            file.ends_with(".safetensors") || !Path::new(file).exists() && !is_named_as_tasks(file);
         if formats::is_task_graph(file) || is_other && !is_model {
+            let graph = formats::read(file)?;
             if self.measured || self.batch.is_some() {
                 let problem = format!("{file}: --measured and --batch are for MODELs");
                 return Err(Stop::Usage(format!("{problem}; leave them out, or name a model")));
             }
-            return Ok(formats::read(file)?);
+            return Ok(Opened::Tasks(graph));
         }
         let mut model = Model::open(Some(file))?.without_metrics()?;
         let batch = self.batch.map_or(model.training.batch_size, NonZeroUsize::get);
         model.training.batch_size = batch;
-        if self.measured { measured(&model) } else { step(&model, batch) }
+        Ok(Opened::Model(Box::new(model)))
+    }
+
+    /// A task graph, or the training step of a model.
+    fn tasks(&self, opened: Opened) -> Result<WeightedGraph, Stop> {
+        match opened {
+            Opened::Tasks(graph) => Ok(graph),
+            Opened::Model(model) if self.measured => measured(&model),
+            Opened::Model(model) => step(&model, model.training.batch_size),
+        }
     }
 
     fn graphs(&self) -> Result<Graphs, Stop> {
         if !self.randomly.is_asked_for() {
-            let weighted = self.files.iter().map(|file| self.open(file));
+            // All are read before the first is measured.
+            let opened = self.files.iter().map(|file| self.open(file));
+            let opened = opened.collect::<Result<Vec<_>, Stop>>()?;
+            let weighted = opened.into_iter().map(|opened| self.tasks(opened));
             let weighted = weighted.collect::<Result<_, Stop>>()?;
             return Ok(Graphs { labels: self.files.clone(), weighted, drawn: Vec::new() });
         }
@@ -331,6 +355,15 @@ impl Schedules {
         }
         Ok(platforms)
     }
+}
+
+/// Whether a name ends as those of task graphs do, and not as those of model files as well.
+pub(super) fn is_named_as_tasks(file: &str) -> bool {
+    let ending = Path::new(file).extension().map(|it| it.to_string_lossy().to_lowercase());
+    let known = |ending: &str| {
+        ending != "toml" && formats::FORMATS.iter().any(|spec| spec.endings.contains(&ending))
+    };
+    ending.is_some_and(|ending| known(&ending))
 }
 
 /// The tasks of one training step, with estimated costs.

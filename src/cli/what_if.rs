@@ -12,6 +12,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::output::{columns, line, note, printable};
+use super::schedule::is_named_as_tasks;
 use super::{Stop, conditions, legends, options};
 
 /// Tells which node, and which resource, would shorten a step the most, by simulation.
@@ -69,6 +70,11 @@ impl WhatIf {
             let it = what_if_of_trace(&read(&self.source)?, &self.policy, workers, less)?;
             self.table(&it, "recorded")?;
             return if self.json { line(json!(it).to_string()) } else { Ok(()) };
+        }
+        if is_named_as_tasks(&self.source) {
+            let problem = format!("{}: it is neither a trace nor a model", self.source);
+            let remedy = "name a trace that --trace wrote (.csv, .jsonl or .json), or a model";
+            return Err(Stop::Usage(format!("{problem}; {remedy}")));
         }
         let model = Model::open(Some(&self.source))?.without_metrics()?;
         let networks = simulator::calibration::CALIBRATING.len();

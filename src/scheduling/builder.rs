@@ -92,13 +92,13 @@ impl WeightedGraphBuilder {
                 return Err(self.refuse(problem, "give it a finite number, 0 or more"));
             }
         }
-        if !(1..=MOST_WORKERS).contains(&task.workers) || task.costs.len() > MOST_WORKERS {
-            let problem = format!(
-                "task `{name}`: it uses {} workers, and has a cost for {}",
-                task.workers,
-                task.costs.len()
-            );
+        if !(1..=MOST_WORKERS).contains(&task.workers) {
+            let problem = format!("task `{name}`: it uses {} workers", task.workers);
             return Err(self.refuse(problem, format!("let it use 1 to {MOST_WORKERS}")));
+        }
+        if task.costs.len() > MOST_WORKERS {
+            let problem = format!("task `{name}`: it has costs for {} workers", task.costs.len());
+            return Err(self.refuse(problem, format!("give it at most {MOST_WORKERS}")));
         }
         if self.numbers.insert(name.clone(), number).is_some() {
             let problem = format!("there are two tasks called `{name}`");

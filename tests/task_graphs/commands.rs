@@ -126,7 +126,13 @@ fn what_is_wrong_is_refused_before_anything_is_printed() {
     let folder = tempfile::tempdir().unwrap();
     let graph = file("diamond.toml");
     for (arguments, expected) in [
-        (&["nothing.stg"][..], "nothing.stg"),
+        (&["nothing.stg"][..], "nothing.stg: No such file"),
+        (&["nothing.GV"], "nothing.GV: No such file"),
+        (&["nothing.dax"], "nothing.dax: No such file"),
+        (&["nothing.xml", "--batch", "2"], "nothing.xml: No such file"),
+        (&["nothing.toml"], "nothing.toml: No such file"),
+        // What is read last is refused before the first is measured.
+        (&["article-dag", "--measured", &graph], "are for MODELs"),
         (&["no-such-model"], "no-such-model"),
         (&[&graph, "--policies", "hefd"], "unknown policy `hefd`; did you mean `heft`?"),
         (&[&graph, "--policies", "heft:2"], "expected nothing after the name"),
@@ -216,6 +222,8 @@ fn random_graphs_follow_from_their_seeds() {
         (&["--random", "1", "--shape", "0"], "its shape is 0"),
         (&["--random", "1", "--speeds", "1"], "cannot be used"),
         (&["--random", "1", "x.stg"], "cannot be used"),
+        (&["--random", "1", "--batch", "3"], "cannot be used"),
+        (&["--random", "1", "--time-limit", "3"], "cannot be used"),
         (&["--tasks", "3", "x.stg"], "--tasks: it is for random graphs; add --random N"),
         (&[], "FILE"),
     ] {

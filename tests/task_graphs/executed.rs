@@ -261,6 +261,16 @@ fn the_command_executes_and_tells_errors() {
     let errors = shown.lines().skip_while(|line| !line.contains("mean error"));
     let rows: Vec<Vec<&str>> = errors.map(|line| line.split_whitespace().collect()).collect();
     assert_eq!([rows[1][..2].to_vec(), rows[3][..2].to_vec()], [["heft", "3"], ["all", "6"]]);
+    // Copies of bytes that the simulation takes for free are told of.
+    let sends = path(&folder, "sends.dot");
+    std::fs::write(&sends, "digraph { a [cost=1] b [cost=1] a -> b [bytes=8] }").unwrap();
+    let memory = ["schedule", &sends, "--run", "memory", "--unit", "1e-6", "--policies", "heft"];
+    let notes = |more: &[&str]| told(&[&memory[..], more].concat()).contains("take no time in the");
+    assert!(!notes(&["--workers", "1"]));
+    if std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 1) {
+        assert!(notes(&["--workers", "2"]));
+        assert!(!notes(&["--workers", "2", "--bandwidth", "1e9"]));
+    }
     let csv = told(&[&run[..], &["--csv"]].concat());
     assert!(csv.lines().next().unwrap().contains("executed,execution_error"), "{csv}");
     for (arguments, expected) in [
@@ -269,10 +279,12 @@ fn the_command_executes_and_tells_errors() {
         (&["--run", "sleep", "--unit", "0"], "expected 1e-9 to 1e9"),
         (&["--run", "sleep", "--seeds", "2"], "cannot be used"),
         (&["--run", "sleep", "--unit", "1000"], "more than --run-limit 300; with --unit"),
-        (&["--run", "spin", "--workers", "1000"], "need one each"),
+        (&["--run", "sleep", "--run-limit", "0"], "more than --run-limit 0; raise --run-limit"),
+        (&["--run", "sleep", "--run-limit", "1e-7"], "; raise --run-limit"),
+        (&["--run", "spin", "--workers", "1,1000", "--unit", "1e-6"], "need one each"),
     ] {
         let (code, line) = refused(&[&["schedule", &graph][..], arguments].concat());
-        assert!(code == 2 || code == 1, "{arguments:?}: {code}: {line}");
+        assert_eq!(code, 2, "{arguments:?}: {line}");
         assert!(line.contains(expected), "{arguments:?}: {line}");
     }
 }

@@ -1,11 +1,19 @@
 //! Schedules that are executed, beside what was simulated.
 
-use caudal::scheduling::{Comparison, ExecutionOptions, Load, MOST_REPEATS, Schedule};
+use std::ops::RangeInclusive;
+
+use caudal::scheduling::{
+    Communication, Comparison, ExecutionOptions, Load, MOST_REPEATS, Platform, Schedule,
+    WeightedGraph,
+};
 use clap::Args;
 
 use super::tables::figures;
 use crate::cli::Stop;
 use crate::cli::output::columns;
+
+/// What a second of a graph may take.
+const UNITS: RangeInclusive<f64> = 1e-9..=1e9;
 
 /// Options of executions.
 #[derive(Debug, Args)]
@@ -36,7 +44,7 @@ fn load(text: &str) -> Result<Load, String> {
 
 fn unit(text: &str) -> Result<f64, String> {
     let unit: f64 = text.parse().map_err(|_| "expected a number of seconds".to_owned())?;
-    if (1e-9..=1e9).contains(&unit) { Ok(unit) } else { Err("expected 1e-9 to 1e9".to_owned()) }
+    if UNITS.contains(&unit) { Ok(unit) } else { Err("expected 1e-9 to 1e9".to_owned()) }
 }
 
 impl Executing {
@@ -57,11 +65,29 @@ impl Executing {
             return Ok(());
         }
         // Rounded down.
-        let fits = format!("{:.1e}", 0.95 * self.unit * self.run_limit / seconds);
+        let fits = 0.95 * self.unit * self.run_limit / seconds;
+        let remedy = if UNITS.contains(&fits) {
+            format!("with --unit {fits:.1e} they fit")
+        } else {
+            "raise --run-limit".to_owned()
+        };
         Err(Stop::Usage(format!(
-            "--run: all executions would take {} s, more than --run-limit {}; with --unit {fits} they fit",
+            "--run: all executions would take {} s, more than --run-limit {}; {remedy}",
             figures(seconds),
             self.run_limit
+        )))
+    }
+
+    /// Refuses machines of more workers than cores where each needs one, before anything runs.
+    pub(super) fn check_cores(&self, workers: impl Iterator<Item = usize>) -> Result<(), Stop> {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let most = workers.max().unwrap_or(0);
+        if self.run.is_none_or(|load| load == Load::Sleep) || most <= cores {
+            return Ok(());
+        }
+        Err(Stop::Usage(format!(
+            "--run: tasks that keep cores busy need one each, and there are {cores} for {most} workers; ask for \
+             --workers up to {cores}, or let tasks sleep"
         )))
     }
 }
@@ -82,6 +108,29 @@ pub(super) fn notes(comparisons: &[Comparison], options: &ExecutionOptions) -> V
         ));
     }
     notes
+}
+
+/// What to know of bytes that are copied when a graph is executed, and take no time on some link of its machine.
+pub(super) fn note_of_bytes<'a>(
+    mut cases: impl Iterator<Item = (&'a WeightedGraph, &'a Platform)>,
+    options: &ExecutionOptions,
+) -> Option<String> {
+    let has_bytes = |graph: &WeightedGraph| {
+        let carried = graph.edges().iter().map(|edge| edge.communication);
+        carried.into_iter().any(|it| matches!(it, Communication::Bytes(bytes) if bytes > 0.0))
+    };
+    let has_free_link = |platform: &Platform| {
+        let workers = 0..platform.workers();
+        let mut pairs = workers.clone().flat_map(|from| workers.clone().map(move |to| (from, to)));
+        pairs.any(|(from, to)| from != to && platform.link(from, to).bandwidth.is_infinite())
+    };
+    let is_copied = options.load == Load::Memory
+        && cases.any(|(graph, platform)| has_bytes(graph) && has_free_link(platform));
+    is_copied.then(|| {
+        "the bytes of edges take no time in the simulation without --bandwidth, or one in the file of --machine, and time \
+         to be copied in the execution"
+            .to_owned()
+    })
 }
 
 /// Mean errors of executions by policy and number of workers, where there are several graphs or machines.

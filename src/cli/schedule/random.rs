@@ -3,7 +3,7 @@
 use caudal::scheduling::{MOST_TASKS, MOST_WORKERS, RandomGraph, WeightedGraph};
 use clap::Args;
 
-use super::tables::figures;
+use super::tables::{counted, figures};
 use crate::cli::Stop;
 
 /// The most graphs at a time.
@@ -109,7 +109,8 @@ impl Randomly {
         let degree = largest.min(self.out_degree.unwrap_or(3) as usize);
         let numbers = all.saturating_mul(largest).saturating_mul(workers.max(degree));
         if numbers > MOST_NUMBERS {
-            let problem = format!("{all} graphs of up to {largest} tasks are more than fits");
+            let graphs = counted(all, "graph");
+            let problem = format!("there is no room for {graphs} of up to {largest} tasks");
             return Err(Stop::Usage(format!("--random: {problem}; draw fewer or smaller ones")));
         }
         let mut graphs = Vec::with_capacity(all);

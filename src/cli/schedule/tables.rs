@@ -22,16 +22,21 @@ pub(super) fn figures(number: f64) -> String {
     }
 }
 
+/// So many of something, whose name takes an s where there are several.
+pub(super) fn counted(count: usize, name: &str) -> String {
+    if count == 1 { format!("1 {name}") } else { format!("{count} {name}s") }
+}
+
 /// What a file holds.
 pub(super) fn description(file: &str, graph: &WeightedGraph) -> String {
     // The sum of nothing is -0.
     let bytes = graph.edges().iter().map(|edge| edge.communication.bytes()).sum::<f64>() + 0.0;
     printable(&format!(
-        "{file}: {}, {} tasks of {} s together, {} edges with {} bytes",
+        "{file}: {}, {} of {} s together, {} with {} bytes",
         graph.name(),
-        graph.task_count(),
+        counted(graph.task_count(), "task"),
         figures(graph.work()),
-        graph.edges().len(),
+        counted(graph.edges().len(), "edge"),
         figures(bytes),
     ))
 }
@@ -155,7 +160,13 @@ pub(super) fn csv_rows(file: &str, comparison: &Comparison) -> Result<Vec<String
 
 #[cfg(test)]
 mod tests {
-    use super::figures;
+    use super::{counted, figures};
+
+    #[test]
+    fn one_is_singular() {
+        let shown = [0, 1, 2].map(|count| counted(count, "task"));
+        assert_eq!(shown, ["0 tasks", "1 task", "2 tasks"]);
+    }
 
     #[test]
     fn numbers_have_six_figures() {

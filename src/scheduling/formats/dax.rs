@@ -4,9 +4,10 @@ use std::collections::{HashMap, HashSet};
 
 use roxmltree::{Document, Node};
 
-use super::FormatSpec;
+use super::{FormatSpec, Lines};
 use crate::data::refuse;
 use crate::error::Result;
+use crate::scheduling::builder::is_amount;
 use crate::scheduling::{Communication, WeightedGraph, WeightedGraphBuilder, WeightedTask};
 
 pub(super) static SPEC: FormatSpec = FormatSpec {
@@ -36,12 +37,12 @@ fn read(text: &str, origin: &str) -> Result<WeightedGraph> {
         let problem = format!("its outermost element is `{}`", root.tag_name().name());
         return Err(refuse(origin, problem, "name a workflow, whose outermost element is `adag`"));
     }
-    let line = |node: &Node<'_, '_>| document.text_pos_at(node.range().start).row as usize;
     let mut graph =
         WeightedGraph::builder(root.attribute("name").unwrap_or("workflow")).origin(origin);
+    let mut lines = Lines::new(text);
     let mut jobs: Vec<Files<'_>> = Vec::new();
     for job in elements(root, "job") {
-        graph.at_line(line(&job));
+        graph.at_line(lines.of(job.range().start));
         let id = attribute(&graph, &job, "id")?;
         let seconds = number(&graph, &job, "runtime")?.ok_or_else(|| {
             let problem = format!("job `{id}` has no `runtime`");
@@ -50,12 +51,12 @@ fn read(text: &str, origin: &str) -> Result<WeightedGraph> {
         graph.task(WeightedTask::new(id, seconds))?;
         let mut files = Files::default();
         for used in elements(job, "uses") {
-            graph.at_line(line(&used));
+            graph.at_line(lines.of(used.range().start));
             let file = used.attribute("file").or(used.attribute("name"));
             let file = file.ok_or_else(|| {
                 graph.refuse("a file that a job uses has no `file` or `name`", "give it one")
             })?;
-            let bytes = number(&graph, &used, "size")?.unwrap_or(0.0);
+            let bytes = size(&graph, &used)?;
             match used.attribute("link") {
                 Some("input") => drop(files.read.insert(file, bytes)),
                 Some("output") => drop(files.written.insert(file, bytes)),
@@ -70,11 +71,13 @@ fn read(text: &str, origin: &str) -> Result<WeightedGraph> {
         jobs.push(files);
     }
     let mut seen = HashSet::new();
+    // Children may stand before jobs.
+    let mut lines = Lines::new(text);
     for child in elements(root, "child") {
-        graph.at_line(line(&child));
+        graph.at_line(lines.of(child.range().start));
         let to = graph.number(attribute(&graph, &child, "ref")?)?;
         for parent in elements(child, "parent") {
-            graph.at_line(line(&parent));
+            graph.at_line(lines.of(parent.range().start));
             let from = graph.number(attribute(&graph, &parent, "ref")?)?;
             if seen.insert((from, to)) {
                 let bytes = bytes(&jobs[from], &jobs[to]);
@@ -120,6 +123,16 @@ fn number(graph: &WeightedGraphBuilder, node: &Node<'_, '_>, name: &str) -> Resu
     Ok(Some(number))
 }
 
+/// The bytes of a file that a job uses; nothing is 0.
+fn size(graph: &WeightedGraphBuilder, used: &Node<'_, '_>) -> Result<f64> {
+    let bytes = number(graph, used, "size")?.unwrap_or(0.0);
+    if !is_amount(bytes) {
+        let problem = format!("`size` is {bytes} bytes");
+        return Err(graph.refuse(problem, "give it a finite number, 0 or more"));
+    }
+    Ok(bytes)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -157,6 +170,18 @@ mod tests {
     }
 
     #[test]
+    fn lines_are_counted_on_from_job_to_job() {
+        let jobs: Vec<String> =
+            (0..20_000).map(|it| format!("<job id=\"{it}\" runtime=\"1\"/>")).collect();
+        let text = format!("<adag>{}\n<job id=\"last\"/></adag>", jobs.concat());
+        let error = read(&text, "wide.dax").unwrap_err().to_string();
+        assert!(error.contains("wide.dax, line 2: job `last`"), "{error}");
+        let children = "<adag>\n<child ref=\"b\"><parent ref=\"a\"/></child>\n<job id=\"a\" runtime=\"1\"/>\n</adag>";
+        let error = read(children, "first.dax").unwrap_err().to_string();
+        assert!(error.contains("first.dax, line 2: there is no task `b`"), "{error}");
+    }
+
+    #[test]
     fn what_is_no_workflow_is_refused_with_its_line() {
         for (from, to, expected) in [
             ("13.5", "long", "small.dax, line 4: `runtime` is `long`"),
@@ -167,6 +192,8 @@ mod tests {
             ("id=\"ID1\"", "", "line 10: an element `job` has no `id`"),
             ("ref=\"ID1\"><", "ref=\"ID9\"><", "line 16: "),
             ("size=\"20\"", "size=\"x\"", "line 6: `size` is `x`"),
+            ("size=\"20\"", "size=\"-20\"", "line 6: `size` is -20 bytes"),
+            ("size=\"9\"", "size=\"inf\"", "line 13: `size` is inf bytes"),
             ("name=\"b\" ", "", "line 11: a file that a job uses"),
             ("</adag>", "", "small.dax, line "),
             ("<!-- two jobs -->", "<!DOCTYPE a [<!ENTITY e \"x\">]>", "small.dax, line "),

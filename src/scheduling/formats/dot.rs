@@ -8,7 +8,9 @@ use std::fmt::Write;
 use self::parser::{Attributes, parse};
 use super::FormatSpec;
 use crate::error::Result;
-use crate::scheduling::{Communication, WeightedGraph, WeightedGraphBuilder, WeightedTask};
+use crate::scheduling::{
+    Communication, MOST_WORKERS, WeightedGraph, WeightedGraphBuilder, WeightedTask,
+};
 
 pub(super) static SPEC: FormatSpec = FormatSpec {
     name: "DOT",
@@ -55,9 +57,10 @@ fn read(text: &str, origin: &str) -> Result<WeightedGraph> {
             task.release = release;
         }
         if let Some(workers) = find(&graph, &node.attributes, &["workers"], &node.name)? {
-            if workers.fract() != 0.0 {
+            if workers.fract() != 0.0 || !(1.0..=MOST_WORKERS as f64).contains(&workers) {
                 let problem = format!("node `{}` uses {workers} workers", node.name);
-                return Err(graph.refuse(problem, "write a whole number"));
+                let remedy = format!("write a whole number from 1 to {MOST_WORKERS}");
+                return Err(graph.refuse(problem, remedy));
             }
             task.workers = workers as usize;
         }

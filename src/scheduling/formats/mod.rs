@@ -96,6 +96,26 @@ fn by_ending(path: &Path) -> Result<Vec<&'static FormatSpec>> {
     Ok(specs)
 }
 
+/// Counts lines up to one byte after another.
+struct Lines<'t> {
+    text: &'t str,
+    byte: usize,
+    line: usize,
+}
+
+impl<'t> Lines<'t> {
+    fn new(text: &'t str) -> Self {
+        Self { text, byte: 0, line: 1 }
+    }
+
+    /// The line of a byte that is no earlier than the one before.
+    fn of(&mut self, byte: usize) -> usize {
+        self.line += self.text.get(self.byte..byte).unwrap_or_default().matches('\n').count();
+        self.byte = byte.max(self.byte);
+        self.line
+    }
+}
+
 fn remedy() -> String {
     let endings = FORMATS.iter().flat_map(|spec| spec.endings).map(|ending| format!(".{ending}"));
     let mut endings: Vec<String> = endings.collect();

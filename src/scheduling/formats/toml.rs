@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
-use super::{FormatSpec, line_at};
+use super::{FormatSpec, Lines, line_at};
 use crate::data::refuse;
 use crate::error::Result;
 use crate::scheduling::{Communication, WeightedGraph, WeightedTask};
@@ -69,21 +69,16 @@ fn read(text: &str, origin: &str) -> Result<WeightedGraph> {
     })?;
     let mut graph = WeightedGraph::builder(file.name.unwrap_or_else(|| origin.to_owned()));
     graph = graph.origin(origin);
-    let mut lines = Lines { text, byte: 0, line: 1 };
+    let mut lines = Lines::new(text);
     for entry in file.task {
         graph.at_line(lines.of(entry.span().start));
         let Task { name, cost, costs, release, workers } = entry.into_inner();
         let mut task = match (cost, costs.is_empty()) {
-            (Some(cost), empty) => {
-                let mut task = WeightedTask::new(name, cost);
-                if !empty {
-                    task.costs = costs;
-                }
-                task
-            }
+            (Some(cost), true) => WeightedTask::new(name, cost),
             (None, false) => WeightedTask::unrelated(name, costs),
-            (None, true) => {
-                let problem = format!("task `{name}` has neither `cost` nor `costs`");
+            (cost, _) => {
+                let has = if cost.is_some() { "both `cost` and" } else { "neither `cost` nor" };
+                let problem = format!("task `{name}` has {has} `costs`");
                 let remedy = "give it `cost`, in seconds, or `costs`, one for each worker";
                 return Err(graph.refuse(problem, remedy));
             }
@@ -92,7 +87,7 @@ fn read(text: &str, origin: &str) -> Result<WeightedGraph> {
         graph.task(task)?;
     }
     // Edges may stand before tasks.
-    let mut lines = Lines { text, byte: 0, line: 1 };
+    let mut lines = Lines::new(text);
     for entry in file.edge {
         graph.at_line(lines.of(entry.span().start));
         let Edge { from, to, bytes, seconds } = entry.into_inner();
@@ -110,27 +105,12 @@ fn read(text: &str, origin: &str) -> Result<WeightedGraph> {
     graph.build()
 }
 
-/// Counts lines up to one byte after another.
-struct Lines<'t> {
-    text: &'t str,
-    byte: usize,
-    line: usize,
-}
-
-impl Lines<'_> {
-    fn of(&mut self, byte: usize) -> usize {
-        self.line += self.text.get(self.byte..byte).unwrap_or_default().matches('\n').count();
-        self.byte = byte.max(self.byte);
-        self.line
-    }
-}
-
 fn write(graph: &WeightedGraph) -> String {
     let mut text = format!("name = {}\n", toml::Value::from(graph.name()));
     for task in graph.tasks() {
         let entry = Task {
             name: task.name.clone(),
-            cost: Some(task.cost),
+            cost: task.costs.is_empty().then_some(task.cost),
             costs: task.costs.clone(),
             release: (task.release > 0.0).then_some(task.release),
             workers: (task.workers > 1).then_some(task.workers),
@@ -147,4 +127,25 @@ fn write(graph: &WeightedGraph) -> String {
         let _ = write!(text, "\n[[edge]]\n{}", toml::to_string(&entry).unwrap_or_default());
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tasks_have_one_of_cost_and_costs() {
+        for (costs, expected) in [
+            ("cost = 1\ncosts = [1, 2]", "x.toml, line 1: task `a` has both `cost` and `costs`"),
+            ("", "x.toml, line 1: task `a` has neither `cost` nor `costs`"),
+            ("cost = 1\nworkers = 0", "task `a`: it uses 0 workers; "),
+            ("cost = 1\nworkers = 100000", "task `a`: it uses 100000 workers; "),
+        ] {
+            let text = format!("[[task]]\nname = 'a'\n{costs}\n");
+            let error = read(&text, "x.toml").unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+        let graph = read("[[task]]\nname = 'a'\ncosts = [1, 2]\n", "x.toml").unwrap();
+        assert_eq!(read(&write(&graph), "x.toml").unwrap(), graph);
+    }
 }

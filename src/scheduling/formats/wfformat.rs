@@ -9,7 +9,9 @@ use serde_json::{Value, json};
 use super::FormatSpec;
 use crate::data::refuse;
 use crate::error::Result;
-use crate::scheduling::{Communication, WeightedGraph, WeightedGraphBuilder, WeightedTask};
+use crate::scheduling::{
+    Communication, MOST_WORKERS, WeightedGraph, WeightedGraphBuilder, WeightedTask,
+};
 
 pub(super) static SPEC: FormatSpec = FormatSpec {
     name: "WfFormat",
@@ -170,8 +172,11 @@ fn read(text: &str, origin: &str) -> Result<WeightedGraph> {
             let remedy = "give it `runtimeInSeconds` in the part `execution`";
             return Err(graph.refuse(problem, remedy));
         };
-        // Negative and infinite numbers are refused as numbers of workers are.
         let cores = ran.core_count.unwrap_or(1.0).ceil();
+        if !(1.0..=MOST_WORKERS as f64).contains(&cores) {
+            let problem = format!("task `{id}`: it uses {cores} workers");
+            return Err(graph.refuse(problem, format!("let it use 1 to {MOST_WORKERS}")));
+        }
         graph.task(WeightedTask::new(id, seconds).workers(cores as usize))?;
     }
     connect(graph, &tasks, &sizes)

@@ -50,6 +50,11 @@ fn what_is_wrong_is_refused_with_its_line() {
     refused("digraph {\n a [cost=nan] }", 2, "its cost is NaN");
     refused("digraph {\n a [cost=-1] }", 2, "its cost is -1");
     refused("digraph {\n a [cost=1, workers=1.5] }", 2, "uses 1.5 workers");
+    refused(
+        "digraph {\n a [cost=1, workers=-1] }",
+        2,
+        "uses -1 workers; write a whole number from 1",
+    );
     refused("digraph {\n a [cost=1, costs=\"1 z\"] }", 2, "`costs` of `a` is `z`");
     refused("digraph { node [cost=1]\n a -> b\n b -> a }", 2, "in a cycle");
     refused("digraph { node [cost=1]\n a -> b\n a -> b }", 3, "is there twice");

@@ -67,7 +67,7 @@ fn what_is_wrong_is_refused_with_its_line() {
     refused("\"runtimeInSeconds\": 2,", "\"runtimeInSeconds\": -2,", "its cost is -2");
     refused("\"runtimeInSeconds\": 2,", "\"runtimeInSeconds\": 1e999,", "x.json, line");
     refused("\"coreCount\": 4.0", "\"coreCount\": 1e300", "workers");
-    refused("\"coreCount\": 4.0", "\"coreCount\": -1", "it uses 0 workers");
+    refused("\"coreCount\": 4.0", "\"coreCount\": -1", "it uses -1 workers");
     refused("\"sizeInBytes\": 10", "\"sizeInBytes\": -10", "carries -5 bytes");
     refused("\"id\": \"g\"", "\"id\": \"f\"", "line 9: file `f` has two sizes");
     refused("{", "", "x.json, line");
