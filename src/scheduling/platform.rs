@@ -2,7 +2,7 @@
 
 use super::MOST_WORKERS;
 use super::builder::is_amount;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, short};
 
 /// What a message meets between two workers.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -53,7 +53,8 @@ impl Platform {
     /// If there is no worker, or more than [`MOST_WORKERS`].
     pub fn equal(workers: usize) -> Result<Self> {
         // What is too many is refused before there is room for it.
-        Self::with_speeds(vec![1.0; workers.min(MOST_WORKERS + 1)])
+        check_count(workers)?;
+        Self::with_speeds(vec![1.0; workers])
     }
 
     /// Workers that are so many times as fast as one of speed 1; messages take no time.
@@ -62,15 +63,10 @@ impl Platform {
     /// If there is no worker, more than [`MOST_WORKERS`], or one whose speed is not above 0.
     pub fn with_speeds(speeds: Vec<f64>) -> Result<Self> {
         let count = speeds.len();
-        if count == 0 || count > MOST_WORKERS {
-            return Err(refuse(
-                format!("it has {count} workers"),
-                format!("give it 1 to {MOST_WORKERS}"),
-            ));
-        }
+        check_count(count)?;
         if let Some(worker) = speeds.iter().position(|speed| !(speed.is_finite() && *speed > 0.0)) {
             return Err(refuse(
-                format!("worker {worker} has speed {}", speeds[worker]),
+                format!("worker {worker} has speed {}", short(speeds[worker])),
                 "give every worker a finite speed above 0",
             ));
         }
@@ -236,6 +232,14 @@ impl Platform {
             Links::Own(_) => part.between(|from, to| self.link(from, to)),
         }
     }
+}
+
+/// Refuses a number of workers that no platform has.
+fn check_count(workers: usize) -> Result<()> {
+    if (1..=MOST_WORKERS).contains(&workers) {
+        return Ok(());
+    }
+    Err(refuse(format!("it has {workers} workers"), format!("give it 1 to {MOST_WORKERS}")))
 }
 
 pub(super) fn refuse(problem: impl Into<String>, remedy: impl Into<String>) -> Error {

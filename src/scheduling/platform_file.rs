@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::formats::{line_at, text_of};
-use super::{Link, MOST_WORKERS, Platform};
+use super::{Link, Platform};
 use crate::data::refuse;
 use crate::error::{Error, Result};
 
@@ -97,7 +97,7 @@ fn build(file: &FileOfPlatform) -> Result<Platform> {
     let wrong = |problem: &str, remedy: &str| Err(refuse("machine", problem, remedy));
     let platform = match (&file.speeds, file.workers) {
         (Some(speeds), None) => Platform::with_speeds(speeds.clone())?,
-        (None, Some(workers)) => Platform::equal(workers.min(MOST_WORKERS + 1))?,
+        (None, Some(workers)) => Platform::equal(workers)?,
         _ => return wrong("it needs one of `speeds` and `workers`", "write one of them"),
     };
     let platform = match &file.names {
