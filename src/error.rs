@@ -263,11 +263,20 @@ pub(crate) fn refuse(
     }
 }
 
+/// A number with few digits, in powers of ten where it would have many.
+pub(crate) fn short(number: f64) -> String {
+    if number == 0.0 || (1e-3..1e6).contains(&number.abs()) || !number.is_finite() {
+        return number.to_string();
+    }
+    let (all, few) = (format!("{number:e}"), format!("{number:.2e}"));
+    if all.len() < few.len() { all } else { few }
+}
+
 /// A text with its control characters, and those that change the direction of writing, spelt out.
 pub(crate) fn escaped(text: &str) -> String {
     let bad = |c: char| {
         c.is_control()
-            || matches!(c, '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+            || matches!(c, '\u{61c}' | '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
     if !text.contains(bad) {
         return text.to_owned();
@@ -277,4 +286,22 @@ pub(crate) fn escaped(text: &str) -> String {
         if bad(c) { safe.extend(c.escape_default()) } else { safe.push(c) }
     }
     safe
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_short() {
+        let numbers = [0.0, 2.5, 1e308, f64::MIN_POSITIVE, -1_234_567.0, f64::INFINITY];
+        let texts = ["0", "2.5", "1e308", "2.23e-308", "-1.23e6", "inf"];
+        assert_eq!(numbers.map(short), texts);
+    }
+
+    #[test]
+    fn what_turns_the_direction_of_writing_is_spelt_out() {
+        assert_eq!(escaped("a\u{202e}b\u{61c}\u{1b}"), "a\\u{202e}b\\u{61c}\\u{1b}");
+        assert_eq!(escaped("é → ü"), "é → ü");
+    }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use caudal::measure::speedup::record_all;
 use caudal::measure::{instruction_set_name, prepare, product_peak, time_steps};
 use caudal::model::Model;
-use caudal::plan::PlanOptions;
+use caudal::plan::{PlanOptions, Precision};
 use caudal::presets::WORKLOADS;
 use clap::{Args, ValueEnum};
 
@@ -58,7 +58,7 @@ pub(super) struct Bench {
     #[arg(long, value_name = "S", default_value_t = 4.0, value_parser = seconds)]
     seconds: f64,
     /// Then records ten steps more, and writes what ran where and when: .json for Perfetto (Chrome's
-    /// format), .csv, .jsonl, or .paje for `ViTE`; for one workload
+    /// format), .csv, .jsonl, or .paje for Pajé's readers; for one workload
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
     #[command(flatten)]
@@ -177,9 +177,11 @@ impl Bench {
         line(format!("caudal,{name},{workers},{:.3},{peak_mib},{fields}", took.median_ms))?;
         drop(executor);
         let peak = product_peak(workers, PEAK);
+        let precision = model.graph.precision();
+        let kind = if precision == Precision::F32 { "" } else { " of f32" };
         note(format_args!(
-            "# {workload}: {:.1} GFLOP/s of textbook operations, {:.0} % of the {peak:.1} that matrix products reach on \
-             {} with {}; {} tasks a step, {} steps, fastest {:.3} ms, {} minor page \
+            "# {workload}: {:.1} GFLOP/s of textbook operations, {:.0} % of the {peak:.1} that matrix products{kind} \
+             reach on {} with {}; {} tasks a step, {} steps, fastest {:.3} ms, {} minor page \
              faults a step",
             took.gflops(),
             100.0 * took.gflops() / peak,
@@ -190,6 +192,9 @@ impl Bench {
             took.fastest_ms,
             took.faults_per_step.map_or("-".to_owned(), |faults| format!("{faults:.1}")),
         ));
+        if precision != Precision::F32 {
+            note(format_args!("# precision {precision}"));
+        }
         for text in conditions::lines(&took.conditions, &provenance) {
             note(format_args!("# {text}"));
         }

@@ -21,6 +21,11 @@ pub(super) struct MixedStates {
 }
 
 impl MixedStates {
+    /// Whether figures of two states are wanted.
+    pub(super) fn is_allowed(self) -> bool {
+        self.allow_mixed
+    }
+
     /// Measures, and again if the state of the cores changed meanwhile.
     pub(super) fn steady<T>(
         self,

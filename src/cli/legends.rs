@@ -58,7 +58,8 @@ pub(super) const DIFFERENCE: &str = "makespan, tasks: medians over the execution
 
 /// Of the tables of what might be.
 pub(super) const WHAT_IF: &str = "saves: by how much the simulated step is shorter, and its share; of T1: the share that the \
-    node's parts have in it; burdened parallelism: T1 over T∞ where every message on the way also takes the burden, what \
+    nodes' parts have in it; a + b: nodes that are computed in one task take less time together, for nobody knows how much \
+    of a task's time is whose; burdened parallelism: T1 over T∞ where every message on the way also takes the burden, what \
     scheduling costs from one part to the next on another worker (He, Leiserson and Leiserson 2010)";
 
 /// Of the table of losses.

@@ -52,6 +52,11 @@ impl Computing {
         Ok(model)
     }
 
+    /// Whether they say anything.
+    pub(super) fn is_given(self) -> bool {
+        self.convolution.is_some() || self.precision.is_some()
+    }
+
     /// Lets a model compute as the options say, if they do.
     fn set(self, model: &mut Model) {
         if let Some(convolution) = self.convolution {

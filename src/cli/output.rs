@@ -30,13 +30,43 @@ pub(super) fn notes(notes: &[String]) {
     }
 }
 
-/// A text without what a terminal obeys: files may hold such.
+/// A text without what a terminal obeys, or writes in another direction: files may hold such.
 pub(super) fn printable(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
-        if c.is_control() { safe.extend(c.escape_default()) } else { safe.push(c) }
+        let turns = matches!(c, '\u{61c}' | '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        if c.is_control() || turns { safe.extend(c.escape_default()) } else { safe.push(c) }
     }
     safe
+}
+
+/// The unit of all times of a table or report.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TimeUnit {
+    /// Its sign.
+    pub(super) name: &'static str,
+    per_ms: f64,
+}
+
+impl TimeUnit {
+    /// The one in which so many milliseconds, the longest time, have a digit before the point.
+    pub(super) fn of(longest_ms: f64) -> Self {
+        match longest_ms {
+            it if it >= 0.1 || it <= 0.0 => Self { name: "ms", per_ms: 1.0 },
+            it if it >= 1e-4 => Self { name: "us", per_ms: 1e3 },
+            _ => Self { name: "ns", per_ms: 1e6 },
+        }
+    }
+
+    /// So many milliseconds in this unit.
+    pub(super) fn of_ms(self, ms: f64) -> f64 {
+        ms * self.per_ms
+    }
+
+    /// So many milliseconds as text, with the unit.
+    pub(super) fn text(self, ms: f64) -> String {
+        format!("{:.3} {}", self.of_ms(ms), self.name)
+    }
 }
 
 /// Rows in columns that are as wide as their widest cell, each flush left or right.
@@ -143,6 +173,16 @@ mod tests {
             Err(Stop::Failed(message)) => message,
             other => panic!("{other:?}"),
         }
+    }
+
+    #[test]
+    fn short_times_have_digits() {
+        let told = |ms: f64| TimeUnit::of(ms).text(ms);
+        assert_eq!(
+            [0.25, 0.0123, 2.5e-5, 0.0].map(told),
+            ["0.250 ms", "12.300 us", "25.000 ns", "0.000 ms"]
+        );
+        assert_eq!(printable("a\u{202e}b\u{1b}"), "a\\u{202e}b\\u{1b}");
     }
 
     #[test]

@@ -3,13 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use caudal::flow::trace::{
-    Analysis, Cause, Difference, Trace, WorkerUse, analyse, difference, read,
+    Analysis, Cause, Difference, Execution, Trace, WorkerUse, analyse, difference, read,
 };
 use caudal::report::{Page, trace_gantt};
+use caudal::scheduling::MOST_WORKERS;
 use clap::Args;
 use serde_json::json;
 
-use super::output::{columns, line, printable, write_file};
+use super::output::{TimeUnit, columns, line, printable, write_file};
 use super::outputs::Outputs;
 use super::{Stop, legends};
 
@@ -50,6 +51,7 @@ impl Traces {
         for file in &self.files {
             traces.push((file.display().to_string(), read(file)?));
         }
+        self.check_charts(&traces)?;
         if self.csv {
             line(CSV_HEADER)?;
             for (file, trace) in &traces {
@@ -109,6 +111,24 @@ impl Traces {
         }
     }
 
+    /// Refuses an execution with more workers than a chart can have, before anything is printed.
+    fn check_charts(&self, traces: &[(String, Trace)]) -> Result<(), Stop> {
+        if self.gantt.is_none() {
+            return Ok(());
+        }
+        for (file, trace) in traces {
+            let number = self.execution.unwrap_or_else(|| trace.typical());
+            let workers = trace.executions().get(number).map_or(0, Execution::worker_count);
+            if workers > MOST_WORKERS {
+                return Err(Stop::Usage(format!(
+                    "--gantt: execution {number} of {file} has {workers} workers, and a chart {MOST_WORKERS} at most; \
+                     leave it out"
+                )));
+            }
+        }
+        Ok(())
+    }
+
     fn draw(&self, traces: &[(String, Trace)]) -> Result<(), Stop> {
         let Some(path) = &self.gantt else { return Ok(()) };
         let mut page = Page::new("Traces".to_owned());
@@ -116,9 +136,9 @@ impl Traces {
             let execution = self.execution.unwrap_or_else(|| trace.typical());
             let analysis = analyse(trace, Some(execution))?;
             let title = printable(&format!(
-                "{file}: {}, execution {execution}: {:.3} ms",
+                "{file}: {}, execution {execution}: {}",
                 trace.name(),
-                analysis.makespan_ms
+                TimeUnit::of(analysis.makespan_ms).text(analysis.makespan_ms)
             ));
             let picture = trace_gantt(&title, trace, execution)?;
             if is_svg(path) {
@@ -162,32 +182,37 @@ fn csv_rows(file: &str, trace: &Trace) -> Result<Vec<String>, Stop> {
 
 /// An execution as lines.
 fn described(file: &str, it: &Analysis, top: usize) -> Vec<String> {
+    let unit = TimeUnit::of(it.makespan_ms);
+    let ms = |ms: f64| unit.text(ms);
     let [least, median, most] = it.makespans_ms;
     let count = |number: usize, noun: &str| {
         if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
     };
     let mut lines = vec![
         format!(
-            "{file}: {}, {} of {median:.3} ms in the median ({least:.3}-{most:.3})",
+            "{file}: {}, {} of {} in the median ({:.3}-{:.3})",
             it.graph,
-            count(it.executions, "execution")
+            count(it.executions, "execution"),
+            ms(median),
+            unit.of_ms(least),
+            unit.of_ms(most)
         ),
         format!(
-            "execution {}: {:.3} ms; {} in {} on {}",
+            "execution {}: {}; {} in {} on {}",
             it.execution,
-            it.makespan_ms,
+            ms(it.makespan_ms),
             count(it.tasks, "task"),
             count(it.parts, "part"),
             count(it.workers, "worker")
         ),
         format!(
-            "T1 {:.3} ms, T∞ {:.3} ms, T1 / T∞ {:.2}; at least {:.3} ms, {:.1} % of what it took; Graham {:.3} ms",
-            it.work_ms,
-            it.critical_path_ms,
+            "T1 {}, T∞ {}, T1 / T∞ {:.2}; at least {}, {:.1} % of what it took; Graham {}",
+            ms(it.work_ms),
+            ms(it.critical_path_ms),
             it.parallelism,
-            it.least_ms,
+            ms(it.least_ms),
             share(it.least_ms, it.makespan_ms),
-            it.graham_ms
+            ms(it.graham_ms)
         ),
     ];
     lines.extend(worker_table(it));
@@ -200,9 +225,11 @@ fn described(file: &str, it: &Analysis, top: usize) -> Vec<String> {
     let waited: f64 = it.path.iter().map(|step| step.gap_ms).sum();
     let end = it.path.last().map_or(0.0, |last| last.start_ms + last.run_ms);
     lines.push(format!(
-        "critical path as executed: {}, {ran:.3} ms in them, {waited:.3} ms between, {:.3} ms after the last",
+        "critical path as executed: {}, {} in them, {} between, {} after the last",
         count(it.path.len(), "part"),
-        it.makespan_ms - end
+        ms(ran),
+        ms(waited),
+        ms(it.makespan_ms - end)
     ));
     lines.extend(path_table(it, top));
     lines.into_iter().map(|line| printable(&line)).collect()
@@ -235,8 +262,11 @@ fn path_table(it: &Analysis, top: usize) -> Vec<String> {
     order.sort_by(|a, b| took(b).total_cmp(&took(a)));
     order.truncate(top);
     order.sort_unstable();
-    let head = ["start ms", "gap ms", "ms", "worker", "because of", "task"];
-    let mut rows = vec![head.map(str::to_owned).to_vec()];
+    let unit = TimeUnit::of(it.makespan_ms);
+    let [start, gap] = ["start", "gap"].map(|what| format!("{what} {}", unit.name));
+    let mut head = vec![start, gap, unit.name.to_owned()];
+    head.extend(["worker", "because of", "task"].map(str::to_owned));
+    let mut rows = vec![head];
     for place in &order {
         let step = &it.path[*place];
         let cause = match step.cause {
@@ -244,7 +274,8 @@ fn path_table(it: &Analysis, top: usize) -> Vec<String> {
             Cause::Worker => "worker",
             _ => "begin",
         };
-        let times = [step.start_ms, step.gap_ms, step.run_ms].map(|ms| format!("{ms:.4}"));
+        let times = [step.start_ms, step.gap_ms, step.run_ms];
+        let times = times.map(|ms| format!("{:.4}", unit.of_ms(ms)));
         let mut cells = times.to_vec();
         cells.extend([step.worker.to_string(), cause.to_owned(), step.label.clone()]);
         rows.push(cells);
@@ -267,9 +298,12 @@ fn compared(it: &Difference, top: usize) -> Vec<String> {
         let number = |it: f64| format!("{it:.decimals$}");
         rows.push(vec![name.to_owned(), number(first), number(second), ratio([first, second])]);
     };
-    row("makespan ms", it.makespan_ms, 3);
-    row("T1 ms", it.work_ms, 3);
-    row("T∞ ms", it.critical_path_ms, 3);
+    let unit = TimeUnit::of(it.makespan_ms[0].max(it.makespan_ms[1]));
+    for (name, ms) in
+        [("makespan", it.makespan_ms), ("T1", it.work_ms), ("T∞", it.critical_path_ms)]
+    {
+        row(&format!("{name} {}", unit.name), ms.map(|ms| unit.of_ms(ms)), 3);
+    }
     row("workers", it.workers.map(|it| it as f64), 0);
     row("busy %", it.busy_share.map(|it| 100.0 * it), 1);
     let mut lines = columns(&rows, |column| column == 0);
@@ -286,10 +320,10 @@ fn compared(it: &Difference, top: usize) -> Vec<String> {
         let names = printable(&some.join("; "));
         lines.push(format!("{} tasks in the {what} alone: {names}{more}", only.len()));
     }
-    let head = ["first ms", "second ms", "difference ms", "task"];
-    let mut rows = vec![head.map(str::to_owned).to_vec()];
+    let head = ["first", "second", "difference"].map(|what| format!("{what} {}", unit.name));
+    let mut rows = vec![[&head[..], &["task".to_owned()]].concat()];
     for task in it.tasks.iter().take(top) {
-        let [first, second] = task.ms;
+        let [first, second] = task.ms.map(|ms| unit.of_ms(ms));
         let mut cells = [first, second].map(|ms| format!("{ms:.4}")).to_vec();
         cells.extend([format!("{:+.4}", second - first), task.label.clone()]);
         rows.push(cells);

@@ -95,7 +95,7 @@ pub(super) struct Train {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["init", "freeze"])]
     resume: Option<PathBuf>,
     /// Writes what ran where and when in the last ten steps on a whole batch: .json for Perfetto
-    /// (Chrome's format), .csv, or .jsonl
+    /// (Chrome's format), .csv, .jsonl, or .paje for Pajé's readers
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
     #[command(flatten)]

@@ -1,25 +1,25 @@
 //! `caudal what-if`: what a node that takes less time, or a machine with more of something, would save.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use caudal::flow::policy::policy;
 use caudal::flow::trace::read;
 use caudal::measure::{Conditions, Provenance};
-use caudal::model::Model;
-use caudal::simulator::{self, MOST_WORKERS, what_if_of_model, what_if_of_trace};
+use caudal::simulator::{self, MOST_WORKERS, WhatIfOptions, what_if_of_model, what_if_of_trace};
+use caudal::topology::Pinning;
 use clap::Args;
 use serde_json::json;
 
-use super::output::{columns, line, note, printable};
+use super::output::{TimeUnit, columns, line, note, printable, threads};
 use super::schedule::is_named_as_tasks;
 use super::{Stop, conditions, legends, options};
 
 /// Tells which node, and which resource, would shorten a step the most, by simulation.
 ///
 /// SOURCE is a trace that --trace wrote (.csv, .jsonl or .json), or a MODEL, which is measured on one worker first, as
-/// `caudal simulate` does it, together with this machine. Every node in turn then takes less time in the simulator, and the
-/// nodes are ranked by what that saves; further rows tell what one worker more or faster cores would save, or half of what
+/// `caudal simulate` does it, together with this machine. Every node in turn then takes less time in the simulator, together
+/// with those that share a task with it, the heaviest first, and they are ranked by what that saves; further rows tell what one worker more or faster cores would save, or half of what
 /// scheduling costs. A trace does not tell of the traffic between caches: what parts took includes it.
 #[derive(Debug, Args)]
 pub(super) struct WhatIf {
@@ -36,20 +36,25 @@ pub(super) struct WhatIf {
     /// Which ready part runs next (see `caudal policies`): for a trace, the one that it was recorded with
     #[arg(long, value_name = "NAME", default_value = "critical-path")]
     policy: String,
-    /// The most nodes that are listed
+    /// The most nodes that are listed; five times as many are simulated at most
     #[arg(long, value_name = "N", default_value_t = 20)]
     top: usize,
-    /// How long a model is measured; each network of the calibration takes a tenth of it
-    #[arg(long, value_name = "S", default_value_t = 2.0, value_parser = super::bench::seconds)]
-    seconds: f64,
+    /// How long a model is measured; each network of the calibration takes a tenth of it [default: 2]
+    #[arg(long, value_name = "S", value_parser = super::bench::seconds)]
+    seconds: Option<f64>,
     #[command(flatten)]
     pin: options::Pin,
+    #[command(flatten)]
+    computing: options::Computing,
     #[command(flatten)]
     mixed: conditions::MixedStates,
     /// Ends with one JSON object on a line
     #[arg(long)]
     json: bool,
 }
+
+/// So long nothing is said.
+const SILENCE: Duration = Duration::from_secs(2);
 
 fn percent(text: &str) -> Result<f64, String> {
     let number: f64 = text.parse().map_err(|_| "expected a number of percent".to_owned())?;
@@ -62,12 +67,33 @@ fn is_trace(source: &str) -> bool {
     matches!(ending, Some("csv" | "jsonl" | "json"))
 }
 
+/// Tells now and then how far the simulations are.
+fn progress() -> impl FnMut(usize, usize) {
+    let mut told = Instant::now();
+    move |done, most| {
+        if told.elapsed() >= SILENCE {
+            note(format_args!("# simulated {done} of at most {most} nodes or groups of nodes"));
+            told = Instant::now();
+        }
+    }
+}
+
 impl WhatIf {
     pub(super) fn run(self) -> Result<(), Stop> {
         policy(&self.policy)?;
-        let (workers, less) = (self.workers.map(usize::from), self.less / 100.0);
+        let workers = self.workers.map(usize::from);
+        let asked = WhatIfOptions::new(self.policy.clone()).less(self.less / 100.0).top(self.top);
         if is_trace(&self.source) {
-            let it = what_if_of_trace(&read(&self.source)?, &self.policy, workers, less)?;
+            self.check()?;
+            let trace = read(&self.source)?;
+            let it = what_if_of_trace(&trace, workers, &asked, &mut progress())?;
+            if workers.is_none() && trace.workers() > it.workers {
+                note(format_args!(
+                    "note: {} of the pool's {} ran all parts, and as many are simulated; --workers says otherwise",
+                    it.workers,
+                    threads(trace.workers()),
+                ));
+            }
             self.table(&it, "recorded")?;
             return if self.json { line(json!(it).to_string()) } else { Ok(()) };
         }
@@ -76,15 +102,15 @@ impl WhatIf {
             let remedy = "name a trace that --trace wrote (.csv, .jsonl or .json), or a model";
             return Err(Stop::Usage(format!("{problem}; {remedy}")));
         }
-        let model = Model::open(Some(&self.source))?.without_metrics()?;
+        let model = self.computing.open(Some(&self.source))?.without_metrics()?;
         let networks = simulator::calibration::CALIBRATING.len();
         note(format_args!("# calibrating on {networks} networks"));
-        let limit = Duration::from_secs_f64(self.seconds);
+        let limit = Duration::from_secs_f64(self.seconds.unwrap_or(2.0));
         let workers = workers.unwrap_or(2);
         let provenance: Provenance = conditions::provenance().pinning(self.pin.pinning()).seed(0);
         let measure = || {
             let pinning = self.pin.pinning();
-            Ok(what_if_of_model(&model, &self.policy, workers, less, limit, pinning)?)
+            Ok(what_if_of_model(&model, workers, limit, pinning, &asked, &mut progress())?)
         };
         let (it, seen): (simulator::WhatIf, Conditions) =
             self.mixed.steady(measure, |(_, seen)| seen)?;
@@ -96,40 +122,67 @@ impl WhatIf {
         Ok(())
     }
 
+    /// Refuses options that say how a model is measured: a trace has been.
+    fn check(&self) -> Result<(), Stop> {
+        let given = [
+            (self.seconds.is_some(), "--seconds"),
+            (self.pin.pinning() != Pinning::None, "--pin"),
+            (self.computing.is_given(), "--precision and --convolution"),
+            (self.mixed.is_allowed(), "--allow-mixed"),
+        ];
+        given.iter().find(|(given, _)| *given).map_or(Ok(()), |(_, option)| {
+            let problem = "nothing is measured for a trace; leave it out, or name a model";
+            Err(Stop::Usage(format!("{option}: {problem}")))
+        })
+    }
+
     fn table(&self, it: &simulator::WhatIf, known: &str) -> Result<(), Stop> {
+        let unit = TimeUnit::of(it.simulated_ms);
         let measured = it.measured_ms.map_or(String::new(), |ms| {
             format!(
-                "; {known} {ms:.3} ms (simulation {:+.1} %)",
+                "; {known} {} (simulation {:+.1} %)",
+                unit.text(ms),
                 100.0 * (it.simulated_ms / ms - 1.0)
             )
         });
         line(printable(&format!(
-            "{}: {} workers, {}: {:.3} ms by simulation{measured}",
-            it.name, it.workers, it.policy, it.simulated_ms
+            "{}: {}, {}: {} by simulation{measured}",
+            it.name,
+            threads(it.workers),
+            it.policy,
+            unit.text(it.simulated_ms)
         )))?;
         line(format!(
-            "T1 {:.3} ms, T∞ {:.3} ms; parallelism {:.2}, burdened parallelism {:.2} with {:.3} us a message",
-            it.work_ms,
-            it.critical_path_ms,
+            "T1 {}, T∞ {}; parallelism {:.2}, burdened parallelism {:.2} with {:.3} us a message",
+            unit.text(it.work_ms),
+            unit.text(it.critical_path_ms),
             it.parallelism,
             it.burdened_parallelism,
             1e3 * it.burden_ms
         ))?;
-        let saved =
-            |ms: f64| [format!("{ms:.4}"), format!("{:.2} %", 100.0 * ms / it.simulated_ms)];
-        let title = format!("a node that takes {} % less", self.less);
-        let mut rows =
-            vec![vec!["saves ms".to_owned(), "saves".to_owned(), "of T1".to_owned(), title]];
+        let saved = |ms: f64| {
+            [format!("{:.4}", unit.of_ms(ms)), format!("{:.2} %", 100.0 * ms / it.simulated_ms)]
+        };
+        let saves = format!("saves {}", unit.name);
+        let title = format!("nodes that take {} % less", self.less);
+        let mut rows = vec![vec![saves.clone(), "saves".to_owned(), "of T1".to_owned(), title]];
         for node in it.nodes.iter().take(self.top) {
             let mut row = saved(node.saved_ms).to_vec();
-            row.extend([format!("{:.1} %", 100.0 * node.work_share), node.node.clone()]);
+            row.extend([format!("{:.1} %", 100.0 * node.work_share), names(&node.nodes)]);
             rows.push(row);
         }
         columns(&rows, |column| column == 3).iter().try_for_each(line)?;
         if it.nodes.len() > self.top {
             line(format!("({} others save less)", it.nodes.len() - self.top))?;
         }
-        let mut rows = vec![["saves ms", "saves", "a machine with"].map(str::to_owned).to_vec()];
+        if it.left_out > 0 {
+            line(format!(
+                "({} others were not simulated: none has more than {:.2} % of T1)",
+                it.left_out,
+                100.0 * it.left_out_share
+            ))?;
+        }
+        let mut rows = vec![vec![saves, "saves".to_owned(), "a machine with".to_owned()]];
         for resource in &it.resources {
             let mut row = saved(resource.saved_ms).to_vec();
             row.push(resource.change.clone());
@@ -138,4 +191,9 @@ impl WhatIf {
         columns(&rows, |column| column == 2).iter().try_for_each(line)?;
         legends::lines(legends::WHAT_IF).into_iter().try_for_each(line)
     }
+}
+
+/// The nodes of a group, with `+` between them.
+fn names(nodes: &[String]) -> String {
+    if nodes.is_empty() { "(no node)".to_owned() } else { nodes.join(" + ") }
 }

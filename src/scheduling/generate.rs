@@ -6,7 +6,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::{Communication, MOST_EDGES, MOST_TASKS, MOST_WORKERS, WeightedGraph, WeightedTask};
 use crate::data;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, short};
 use crate::setters::setters;
 
 /// The most costs of all tasks on all workers together.
@@ -120,8 +120,12 @@ impl RandomGraph {
         ];
         for (what, number, least, most) in numbers {
             if !(least..=most).contains(&number) {
-                let remedy = format!("take a number from {least:e} to {most:e}");
-                return Err(refuse(format!("its {what} is {number}"), remedy));
+                let remedy = if least == f64::MIN_POSITIVE {
+                    format!("take a number above 0, up to {}", short(most))
+                } else {
+                    format!("take a number from {} to {}", short(least), short(most))
+                };
+                return Err(refuse(format!("its {what} is {}", short(number)), remedy));
             }
         }
         Ok(())

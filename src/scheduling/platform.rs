@@ -2,7 +2,7 @@
 
 use super::MOST_WORKERS;
 use super::builder::is_amount;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, short};
 
 /// What a message meets between two workers.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -66,7 +66,7 @@ impl Platform {
         check_count(count)?;
         if let Some(worker) = speeds.iter().position(|speed| !(speed.is_finite() && *speed > 0.0)) {
             return Err(refuse(
-                format!("worker {worker} has speed {}", speeds[worker]),
+                format!("worker {worker} has speed {}", short(speeds[worker])),
                 "give every worker a finite speed above 0",
             ));
         }
@@ -234,6 +234,7 @@ impl Platform {
     }
 }
 
+/// Refuses a number of workers that no platform has.
 fn check_count(workers: usize) -> Result<()> {
     if (1..=MOST_WORKERS).contains(&workers) {
         return Ok(());

@@ -15,6 +15,7 @@ mod least_squares;
 mod losses;
 mod machine;
 mod measurement;
+mod node_groups;
 pub mod prediction;
 mod sittings;
 mod traced;
@@ -32,11 +33,11 @@ pub use sittings::{Sittings, Subject};
 pub use traced::overhead_of;
 pub use traffic::Traffic;
 pub use what_if::{
-    NodeSaving, ResourceSaving, WhatIf, what_if, what_if_of_model, what_if_of_trace,
+    NodeSaving, ResourceSaving, WhatIf, WhatIfOptions, what_if, what_if_of_model, what_if_of_trace,
 };
 pub use workload::Workload;
 
-use crate::error::{Error, Result};
+use crate::error::{Result, refuse, short};
 use crate::flow::PartEvent;
 use crate::flow::policy::Policy;
 use crate::setters::setters;
@@ -143,14 +144,15 @@ pub fn simulate(
 
 fn check(machine: &Machine) -> Result<()> {
     let workers = machine.workers();
-    let refuse =
-        |problem: String, remedy| Err(Error::Threads { threads: workers, problem, remedy });
+    let wrong = |problem: String, remedy| Err(refuse("the virtual machine", problem, remedy));
     if workers == 0 || workers > MOST_WORKERS {
-        let problem = format!("a virtual machine has 1 to {MOST_WORKERS} workers");
-        return refuse(problem, "ask for a number of workers in this range");
+        return wrong(format!("it has {workers} workers"), format!("give it 1 to {MOST_WORKERS}"));
     }
     if let Some(speed) = machine.speeds.iter().find(|it| !(it.is_finite() && **it > 0.0)) {
-        return refuse(format!("a worker has speed {speed}"), "give every worker a speed above 0");
+        return wrong(
+            format!("a worker has speed {}", short(*speed)),
+            "give every worker a speed above 0".to_owned(),
+        );
     }
     Ok(())
 }

@@ -1,21 +1,58 @@
 //! What would be if a node took less time, or the machine had more of something.
 
-use std::collections::{BTreeMap, BTreeSet};
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde::Serialize;
 
 use super::calibration::{Calibration, calibrate, cores};
+use super::node_groups::NodeGroups;
 use super::{
-    Machine, Options, Overhead, PartCosts, Slowdown, Subject, Workload, overhead_of, simulate,
+    MOST_WORKERS, Machine, Options, Overhead, PartCosts, Slowdown, Subject, Workload, overhead_of,
+    simulate,
 };
-use crate::error::Result;
+use crate::error::{Result, refuse};
 use crate::flow::TaskGraph;
 use crate::flow::policy::policy;
-use crate::flow::trace::Trace;
+use crate::flow::trace::{Trace, TracedTask};
 use crate::measure::{Conditions, CoreWatch};
 use crate::model::Model;
+use crate::setters::setters;
 use crate::topology::Pinning;
+
+/// For each of the groups asked for, so many are simulated at most.
+const TRIES: usize = 5;
+
+/// What is asked.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct WhatIfOptions {
+    /// The policy.
+    pub policy: String,
+    /// By how much less time nodes take, as a share.
+    pub less: f64,
+    /// How many groups of nodes are looked for: those that save the most.
+    pub top: usize,
+    /// How every simulation goes about it.
+    pub simulation: Options,
+}
+
+impl WhatIfOptions {
+    /// What the 20 groups would save that save the most if they took a fifth less time, under the policy of this name.
+    pub fn new(policy: impl Into<String>) -> Self {
+        Self { policy: policy.into(), less: 0.2, top: 20, simulation: Options::drawn(0) }
+    }
+
+    setters! {
+        policy: impl Into<String>,
+        less: f64,
+        top: usize,
+        simulation: Options,
+    }
+}
 
 /// What a step takes, and what changes would save.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -43,19 +80,23 @@ pub struct WhatIf {
     pub burdened_parallelism: f64,
     /// By how much less time nodes take, as a share.
     pub less: f64,
-    /// By node, those that save the most first.
+    /// The groups of nodes that were simulated, those that save the most first.
     pub nodes: Vec<NodeSaving>,
+    /// Groups that were not simulated, since they have less of T1 than all that were.
+    pub left_out: usize,
+    /// The largest share of T1 that one of those has.
+    pub left_out_share: f64,
     /// What other changes would save, those that save the most first.
     pub resources: Vec<ResourceSaving>,
 }
 
-/// What a node that takes less time would save.
+/// What a node that takes less time would save, with those that share a task with it: they take less time together.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct NodeSaving {
-    /// The node.
-    pub node: String,
-    /// The share of T1 that its tasks have.
+    /// The node, with those that are computed in the same tasks; none of a task that belongs to no node.
+    pub nodes: Vec<String>,
+    /// The share of T1 that their tasks have.
     pub work_share: f64,
     /// Milliseconds that a step would be shorter; below 0, longer, which is an anomaly of the policy.
     pub saved_ms: f64,
@@ -94,7 +135,10 @@ fn changes(machine: &Machine, less: f64) -> Vec<(String, Machine)> {
     let workers = machine.workers();
     let mut more = machine.speeds.clone();
     more.push(1.0);
-    let mut list = vec![("one worker more".to_owned(), machine.clone().speeds(more))];
+    let mut list = Vec::new();
+    if workers < MOST_WORKERS {
+        list.push(("one worker more".to_owned(), machine.clone().speeds(more)));
+    }
     if workers > 1 {
         let fewer = machine.speeds[..workers - 1].to_vec();
         list.push(("one worker less".to_owned(), machine.clone().speeds(fewer)));
@@ -122,22 +166,27 @@ fn changes(machine: &Machine, less: f64) -> Vec<(String, Machine)> {
     list
 }
 
-/// What a step by the policy called `name` takes, and what it would take if each of its nodes in turn took less time, by
-/// the share `less`, or if the machine had more of something: what Coz (Curtsinger and Berger 2015) calls virtual
-/// speedups, by simulation. `node_of` names the node of every task.
+/// What a step takes, and what it would take if each of its nodes in turn took less time, or if the machine had more of
+/// something: what Coz (Curtsinger and Berger 2015) calls virtual speedups, by simulation. `nodes_of` names the nodes of
+/// every task. Nodes that share a task take less time together, for nobody knows how much of the task's time is whose.
+///
+/// The heaviest groups of nodes are simulated first, until no other can save as much as one of the best
+/// [`top`](WhatIfOptions::top), or five times as many have been: a schedule gets no shorter than by what its parts do, but
+/// for anomalies of policies. `progress` hears before each of them how many have been simulated, and of how many at most.
 ///
 /// ```
 /// use caudal::flow::TaskGraphBuilder;
-/// use caudal::simulator::{Machine, Options, PartCosts, what_if};
+/// use caudal::simulator::{Machine, PartCosts, WhatIfOptions, what_if};
 ///
 /// let mut tasks = TaskGraphBuilder::new("two ways");
 /// tasks.task("short", 1.0, &[])?;
 /// tasks.task("long", 2.0, &[])?;
 /// let graph = tasks.build()?;
 /// let costs = PartCosts::even(&graph, graph.estimated_costs());
-/// let nodes = ["short".to_owned(), "long".to_owned()];
-/// let it = what_if(&graph, &nodes, &costs, &Machine::ideal(2), "fifo", 0.5, Options::default())?;
-/// assert_eq!((it.nodes[0].node.as_str(), it.nodes[0].saved_ms), ("long", 1000.0));
+/// let nodes = [vec!["short".to_owned()], vec!["long".to_owned()]];
+/// let options = WhatIfOptions::new("fifo").less(0.5);
+/// let it = what_if(&graph, &nodes, &costs, &Machine::ideal(2), &options, &mut |_, _| {})?;
+/// assert_eq!((it.nodes[0].nodes[0].as_str(), it.nodes[0].saved_ms), ("long", 1000.0));
 /// assert_eq!(it.nodes[1].saved_ms, 0.0, "the other ends before it in any case");
 /// # Ok::<(), caudal::Error>(())
 /// ```
@@ -146,38 +195,51 @@ fn changes(machine: &Machine, less: f64) -> Vec<(String, Machine)> {
 /// As for [`simulate`], and if there is no such policy.
 pub fn what_if(
     work: &(impl Workload + ?Sized),
-    node_of: &[String],
+    nodes_of: &[Vec<String>],
     costs: &PartCosts,
     machine: &Machine,
-    name: &str,
-    less: f64,
-    options: Options,
+    options: &WhatIfOptions,
+    progress: &mut dyn FnMut(usize, usize),
 ) -> Result<WhatIf> {
+    let WhatIfOptions { policy: name, less, top, simulation } = options;
     let took = |machine: &Machine, costs: &PartCosts| -> Result<f64> {
-        Ok(simulate(work, policy(name)?.as_mut(), machine, costs, options)?.makespan * 1e3)
+        Ok(simulate(work, policy(name)?.as_mut(), machine, costs, *simulation)?.makespan * 1e3)
     };
     let graph = work.task_graph();
     let simulated = took(machine, costs)?;
     let (all, span) = (costs.work(), costs.critical_path(graph));
-    let mut of_node: BTreeMap<&str, f64> = BTreeMap::new();
-    for (node, seconds) in node_of.iter().zip(costs.task_seconds()) {
-        *of_node.entry(node).or_default() += seconds;
+    let share = |seconds: f64| if all > 0.0 { seconds / all } else { 0.0 };
+    let tasks = (0..graph.task_count()).map(|task| nodes_of.get(task).cloned().unwrap_or_default());
+    let NodeGroups { nodes: names, of_task } = NodeGroups::new(&tasks.collect::<Vec<_>>());
+    let mut seconds = vec![0.0; names.len()];
+    for (&group, of_task) in of_task.iter().zip(costs.task_seconds()) {
+        seconds[group] += of_task;
     }
-    let mut nodes = Vec::new();
-    for (node, seconds) in of_node {
-        let factor = |task: usize| if node_of[task] == node { 1.0 - less } else { 1.0 };
+    let mut heaviest: Vec<usize> = (0..names.len()).collect();
+    heaviest.sort_by(|&a, &b| seconds[b].total_cmp(&seconds[a]));
+    let most = top.saturating_mul(TRIES).min(names.len());
+    let mut nodes: Vec<NodeSaving> = Vec::new();
+    for &group in &heaviest[..most] {
+        // What a group can save is what it takes less, but for anomalies of the policy.
+        let settled = nodes.get(top.saturating_sub(1)).map(|last| last.saved_ms);
+        if settled.is_some_and(|least| least >= 1e3 * less * seconds[group]) {
+            break;
+        }
+        progress(nodes.len(), most);
+        let factor = |task: usize| if of_task[task] == group { 1.0 - less } else { 1.0 };
         let shorter = took(machine, &costs.clone().scaled_by_task(factor))?;
         nodes.push(NodeSaving {
-            node: node.to_owned(),
-            work_share: if all > 0.0 { seconds / all } else { 0.0 },
+            nodes: names[group].clone(),
+            work_share: share(seconds[group]),
             saved_ms: simulated - shorter,
         });
+        nodes.sort_by(|a, b| {
+            b.saved_ms.total_cmp(&a.saved_ms).then(b.work_share.total_cmp(&a.work_share))
+        });
     }
-    nodes.sort_by(|a, b| {
-        b.saved_ms.total_cmp(&a.saved_ms).then(b.work_share.total_cmp(&a.work_share))
-    });
+    let left_out = &heaviest[nodes.len()..];
     let mut resources = Vec::new();
-    for (change, machine) in changes(machine, less) {
+    for (change, machine) in changes(machine, *less) {
         resources.push(ResourceSaving { change, saved_ms: simulated - took(&machine, costs)? });
     }
     resources.sort_by(|a, b| b.saved_ms.total_cmp(&a.saved_ms));
@@ -186,7 +248,7 @@ pub fn what_if(
     Ok(WhatIf {
         name: graph.name().to_owned(),
         workers: machine.workers(),
-        policy: name.to_owned(),
+        policy: name.clone(),
         measured_ms: None,
         simulated_ms: simulated,
         work_ms: all * 1e3,
@@ -194,7 +256,9 @@ pub fn what_if(
         parallelism: over(span),
         burden_ms: burden * 1e3,
         burdened_parallelism: over(burdened_span(graph, costs, burden)),
-        less,
+        less: *less,
+        left_out: left_out.len(),
+        left_out_share: left_out.first().map_or(0.0, |&group| share(seconds[group])),
         nodes,
         resources,
     })
@@ -205,21 +269,28 @@ pub fn what_if(
 /// time. What parts took includes what others beside them made them wait for.
 ///
 /// # Errors
-/// As for [`what_if`].
+/// As for [`what_if`], and if more workers ran parts than can be simulated, and `workers` does not say how many are.
 pub fn what_if_of_trace(
     trace: &Trace,
-    name: &str,
     workers: Option<usize>,
-    less: f64,
+    options: &WhatIfOptions,
+    progress: &mut dyn FnMut(usize, usize),
 ) -> Result<WhatIf> {
     let graph = trace.graph();
     let executions = trace.executions();
     let events: Vec<_> = executions.iter().flat_map(|it| it.events.iter().copied()).collect();
     let costs = PartCosts::measured(graph, &events, 0.0);
     let own = events.iter().map(|event| event.worker).collect::<BTreeSet<_>>().len();
+    if workers.is_none() && own > MOST_WORKERS {
+        return Err(refuse(
+            trace.name(),
+            format!("{own} workers ran parts, and the simulator has {MOST_WORKERS} at most"),
+            "say how many are simulated",
+        ));
+    }
     let machine = Machine::ideal(workers.unwrap_or(own)).overhead(overhead_of(trace));
-    let nodes: Vec<String> = trace.tasks().iter().map(|task| task.node.clone()).collect();
-    let mut it = what_if(trace, &nodes, &costs, &machine, name, less, Options::drawn(0))?;
+    let nodes: Vec<_> = trace.tasks().iter().map(TracedTask::nodes).collect();
+    let mut it = what_if(trace, &nodes, &costs, &machine, options, progress)?;
     if workers.is_none_or(|workers| workers == own) {
         let length = |it: &crate::flow::trace::Execution| it.ended.saturating_sub(it.began);
         let mut lengths: Vec<f64> = executions.iter().map(|it| length(it) as f64 / 1e6).collect();
@@ -235,12 +306,13 @@ pub fn what_if_of_trace(
 /// As for [`what_if`], and if the network can't be trained.
 pub fn what_if_of_model(
     model: &Model,
-    name: &str,
     workers: usize,
-    less: f64,
     limit: Duration,
     pinning: Pinning,
+    options: &WhatIfOptions,
+    progress: &mut dyn FnMut(usize, usize),
 ) -> Result<(WhatIf, Conditions)> {
+    let name = options.policy.as_str();
     let policies = [name];
     let others = if workers <= cores() { vec![(workers, name)] } else { Vec::new() };
     let mut watch = CoreWatch::start(workers.clamp(2, cores().max(2)), pinning);
@@ -252,81 +324,11 @@ pub fn what_if_of_model(
     let measurement = &measured[0];
     let plan = &measurement.plan;
     let costs = measurement.costs_on(&machine, name)?;
-    let nodes: Vec<String> =
-        (0..plan.task_count()).map(|task| plan.task(task).node.to_owned()).collect();
+    let of_task = |task| plan.task(task).calls.iter().map(|call| call.0.to_owned()).collect();
+    let nodes: Vec<Vec<String>> = (0..plan.task_count()).map(of_task).collect();
     let machine = machine.with_workers(workers);
-    let mut it = what_if(plan, &nodes, &costs, &machine, name, less, Options::drawn(0))?;
+    let mut it = what_if(plan, &nodes, &costs, &machine, options, progress)?;
     it.name.clone_from(&measurement.name);
     it.measured_ms = measurement.others.first().map(|times| times.seconds * 1e3);
     Ok((it, watch.end()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::flow::TaskGraphBuilder;
-
-    /// `a` (2 s) before `b` (3 s) and `c` (1 s), and `d` (1 s) after both.
-    fn diamond() -> (TaskGraph, Vec<String>, PartCosts) {
-        let mut tasks = TaskGraphBuilder::new("diamond");
-        let a = tasks.task("a", 2.0, &[]).unwrap();
-        let b = tasks.task("b", 3.0, &[a]).unwrap();
-        let c = tasks.task("c", 1.0, &[a]).unwrap();
-        tasks.task("d", 1.0, &[b, c]).unwrap();
-        let graph = tasks.build().unwrap();
-        let costs = PartCosts::even(&graph, graph.estimated_costs());
-        let nodes = ["a", "b", "c", "d"].map(str::to_owned).to_vec();
-        (graph, nodes, costs)
-    }
-
-    fn saved(it: &WhatIf, node: &str) -> f64 {
-        it.nodes.iter().find(|saving| saving.node == node).unwrap().saved_ms
-    }
-
-    #[test]
-    fn savings_are_as_worked_out_by_hand() {
-        let (graph, nodes, costs) = diamond();
-        let on = |workers: usize, less: f64| {
-            let machine = Machine::ideal(workers);
-            what_if(&graph, &nodes, &costs, &machine, "fifo", less, Options::default()).unwrap()
-        };
-        let near = |a: f64, b: f64| assert!((a - b).abs() < 1e-6, "{a} and {b}");
-        // On one worker every node saves its share.
-        let one = on(1, 0.2);
-        near(one.simulated_ms, 7000.0);
-        for (node, ms) in [("a", 400.0), ("b", 600.0), ("c", 200.0), ("d", 200.0)] {
-            near(saved(&one, node), ms);
-        }
-        // On two, `c` runs beside `b`, until `b` takes less than `c`.
-        let two = on(2, 0.2);
-        near(two.simulated_ms, 6000.0);
-        let order: Vec<&str> = two.nodes.iter().map(|it| it.node.as_str()).collect();
-        assert_eq!(order, ["b", "a", "d", "c"]);
-        for (ms, it) in [600.0, 400.0, 200.0, 0.0].into_iter().zip(&two.nodes) {
-            near(it.saved_ms, ms);
-        }
-        near(saved(&on(2, 0.8), "b"), 2000.0);
-        near(two.parallelism, 7.0 / 6.0);
-        let of =
-            |change: &str| two.resources.iter().find(|it| it.change == change).unwrap().saved_ms;
-        near(of("one worker more"), 0.0);
-        near(of("one worker less"), -1000.0);
-        near(of("cores on which all takes 20 % less"), 1200.0);
-        near(of("half the overhead of scheduling"), 0.0);
-    }
-
-    #[test]
-    fn the_burden_is_added_once_for_every_message_on_the_way() {
-        let (graph, nodes, costs) = diamond();
-        let overhead = Overhead { spin: f64::INFINITY, ..Overhead::default() };
-        let overhead = overhead.part(0.1).message(0.2).queued(0.1).handover(0.05);
-        let machine = Machine::ideal(2).overhead(overhead);
-        let it =
-            what_if(&graph, &nodes, &costs, &machine, "fifo", 0.1, Options::default()).unwrap();
-        assert!((it.burden_ms - 500.0).abs() < 1e-9);
-        assert!((it.burdened_parallelism - 7.0 / (6.0 + 2.0 * 0.5)).abs() < 1e-12, "{it:?}");
-        assert!(it.burdened_parallelism < it.parallelism);
-        let half = it.resources.iter().find(|it| it.change.starts_with("half the overhead"));
-        assert!(half.unwrap().saved_ms > 0.0);
-    }
 }

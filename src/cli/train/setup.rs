@@ -186,6 +186,12 @@ impl Train {
             return Ok((self.start.freeze(Model::open(self.model.as_deref())?)?, None));
         };
         let (saved, checkpoint) = checkpoint::open(path)?;
+        if self.model.is_none() && saved.graph.losses().is_empty() {
+            return Err(Stop::Usage(format!(
+                "{}: it has no loss, as frozen models have not, and can't be trained; resume the model that it was made of",
+                path.display()
+            )));
+        }
         let model = match &self.model {
             Some(name) => Model::open(Some(name))?,
             None => saved.clone(),

@@ -5,6 +5,7 @@ mod rows;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::Execution;
@@ -44,6 +45,26 @@ pub struct TracedTask {
     pub parts: usize,
     /// The tasks that it waits for.
     pub after: Vec<usize>,
+}
+
+impl TracedTask {
+    /// The nodes that it computes something for, each once, in order: those that its label names, where that is one that
+    /// [`TaskGraph::task_label`] wrote.
+    pub fn nodes(&self) -> Vec<String> {
+        let (mut nodes, mut known) = (Vec::<&str>::new(), BTreeSet::new());
+        for group in self.label.split("; ") {
+            let Some((names, _)) = group.rsplit_once(", ") else { return vec![self.node.clone()] };
+            for name in names.split(" + ") {
+                if known.insert(name) {
+                    nodes.push(name);
+                }
+            }
+        }
+        if nodes.first() != Some(&self.node.as_str()) {
+            return vec![self.node.clone()];
+        }
+        nodes.into_iter().map(str::to_owned).collect()
+    }
 }
 
 impl Trace {

@@ -70,6 +70,13 @@ fn every_format_reads_back_what_it_writes() {
                     (known.node, known.phase.name())
                 );
                 assert_eq!(task.label, plan.task_label(number));
+                let mut nodes: Vec<&str> = Vec::new();
+                for (node, _) in &known.calls {
+                    if !nodes.contains(node) {
+                        nodes.push(node);
+                    }
+                }
+                assert_eq!(task.nodes(), nodes);
                 assert_eq!(trace.graph().task(number).successors, known.successors);
                 for &before in &task.after {
                     assert!(plan.task(before).successors.contains(&number), "{name}");
