@@ -294,8 +294,8 @@ fn impossible_machines_and_tasks_are_refused_and_lost_parts_are_told() {
         simulate(&tasks, policy, machine, &costs, Options::default()).unwrap_err().to_string()
     };
     let fifo = &mut *policy("fifo").unwrap();
-    assert!(try_on(&Machine::ideal(0), fifo).contains("1 to 1024 workers"));
-    assert!(try_on(&Machine::ideal(1025), fifo).contains("1 to 1024 workers"));
+    assert!(try_on(&Machine::ideal(0), fifo).contains("give it 1 to 1024"));
+    assert!(try_on(&Machine::ideal(1025), fifo).contains("give it 1 to 1024"));
     let stuck = Machine::ideal(2).speeds(vec![1.0, 0.0]);
     assert!(try_on(&stuck, fifo).contains("speed 0"));
 
