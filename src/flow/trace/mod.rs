@@ -3,7 +3,7 @@
 //! A [`Recorder`] observes a run. What it kept, or what a simulation made up, is a list of
 //! [`Execution`]s, which [`chrome()`] writes for Perfetto, [`csv()`] for tables (with the feature `csv`), [`json_lines`] for
 //! programs, and [`paje()`] for `ViTE` and `pj_dump`. [`read()`] reads the first three back, [`analyse`]
-//! says where the time of an execution went, and [`difference`] what became different from one trace to another.
+//! says where the time of an execution went, and [`difference()`] what became different from one trace to another.
 
 mod analysis;
 mod chrome;
