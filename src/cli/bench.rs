@@ -16,7 +16,7 @@ use clap::{Args, ValueEnum};
 
 use super::output::{line, note, threads};
 use super::outputs::Outputs;
-use super::{Stop, conditions, options, trace};
+use super::{Stop, conditions, options, trace_file};
 
 /// How long the machine's peak is measured.
 const PEAK: Duration = Duration::from_millis(500);
@@ -139,7 +139,7 @@ impl Bench {
     pub(super) fn run(self) -> Result<(), Stop> {
         self.check()?;
         if let Some(path) = &self.trace {
-            trace::check(path)?;
+            trace_file::check(path)?;
             Outputs::default().writes("--trace", Some(path)).check()?;
             if self.workloads.len() != 1 {
                 let problem = "a trace is one of one workload; name it".to_owned();
@@ -166,8 +166,8 @@ impl Bench {
         let time = || Ok(time_steps(&mut run, executor.as_mut(), limit)?);
         let took = self.mixed.steady(time, |took| &took.conditions)?;
         if let Some(path) = &self.trace {
-            let executions = record_all(&mut run, executor.as_mut(), trace::EXECUTIONS)?;
-            trace::write(path, run.plan(), &executions, &provenance)?;
+            let executions = record_all(&mut run, executor.as_mut(), trace_file::EXECUTIONS)?;
+            trace_file::write(path, run.plan(), &executions, &provenance)?;
         }
         let workers = executor.workers();
         let peak_mib = took.peak_resident_mib.map_or("-".to_owned(), |mib| format!("{mib:.0}"));

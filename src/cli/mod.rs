@@ -10,6 +10,7 @@ mod evaluate;
 mod find_rate;
 mod fitting;
 mod freeze;
+mod gantt_file;
 mod graph;
 mod inspect;
 mod interrupt;
@@ -35,7 +36,7 @@ mod sweep;
 mod tables;
 mod topology;
 mod trace;
-mod traces;
+mod trace_file;
 mod train;
 mod what_if;
 
@@ -73,7 +74,7 @@ enum Command {
     Simulate(simulate::Simulate),
     Schedule(Box<schedule::Schedules>),
     Speedup(speedup::Speedup),
-    Trace(traces::Traces),
+    Trace(trace::Traces),
     WhatIf(what_if::WhatIf),
     Topology(topology::Show),
     Graph(graph::Draw),

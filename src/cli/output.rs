@@ -69,6 +69,11 @@ impl TimeUnit {
     }
 }
 
+/// So many of something, whose name takes an s where there are several.
+pub(super) fn counted(count: usize, name: &str) -> String {
+    if count == 1 { format!("1 {name}") } else { format!("{count} {name}s") }
+}
+
 /// Rows in columns that are as wide as their widest cell, each flush left or right.
 pub(super) fn columns(rows: &[Vec<String>], is_left: impl Fn(usize) -> bool) -> Vec<String> {
     let rows: Vec<Vec<String>> =

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::output::write_file;
 use super::outputs::Outputs;
-use super::trace::PROVENANCE;
+use super::trace_file::PROVENANCE;
 use super::{Stop, options};
 
 /// Whether decisions are written down, or those of a file repeated.

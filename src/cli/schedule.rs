@@ -22,14 +22,14 @@ use clap::Args;
 use rayon::prelude::*;
 use serde_json::json;
 
-use self::charts::is_svg;
 use self::executing::Executing;
 use self::random::{Parameters, Randomly};
-use self::tables::{CSV_HEADER, counted, csv_rows, rows};
-use super::output::line;
+use self::tables::{CSV_HEADER, csv_rows, rows};
+use super::gantt_file::is_svg;
+use super::output::{counted, line};
 use super::outputs::Outputs;
 use super::simulate::speed;
-use super::{Stop, legends};
+use super::{Stop, gantt_file, legends};
 
 /// Schedules task graphs on virtual machines by policies of the literature and of the pool, and tells what the schedules
 /// are worth.
@@ -298,14 +298,7 @@ impl Schedules {
             outputs = outputs.reads("FILE", Some(Path::new(file)));
         }
         outputs.reads("--machine", self.machine.as_deref()).check()?;
-        let ending = self.gantt.as_ref().map(|path| path.extension().and_then(|it| it.to_str()));
-        match ending {
-            None | Some(Some("svg" | "html")) => Ok(()),
-            _ => {
-                let problem = "charts are written as .svg or .html; name such a file";
-                Err(Stop::Usage(format!("--gantt: {problem}")))
-            }
-        }
+        self.gantt.as_deref().map_or(Ok(()), gantt_file::check)
     }
 
     /// The number of each graph with each machine that it is tried on; all of them fit.

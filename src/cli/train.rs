@@ -28,7 +28,7 @@ use super::outputs::Outputs;
 use super::record_replay::RecordReplay;
 use super::report::Report;
 use super::start::Start;
-use super::{Stop, conditions, options, results, trace};
+use super::{Stop, conditions, options, results, trace_file};
 
 /// How long each training looks for its speedup afterwards.
 const SPEEDUP_LIMIT: Duration = Duration::from_millis(1500);
@@ -199,8 +199,8 @@ impl Train {
         if let (Some(path), Some(recorder)) = (&self.trace, recorder) {
             let run = network.run(Mode::Training, whole)?;
             run.observe(None);
-            let steps = recorder.last_executions(trace::EXECUTIONS);
-            callbacks.problem(trace::write(path, run.plan(), &steps, &provenance));
+            let steps = recorder.last_executions(trace_file::EXECUTIONS);
+            callbacks.problem(trace_file::write(path, run.plan(), &steps, &provenance));
         }
         let mut history = match history {
             Ok(history) => history,
@@ -242,7 +242,7 @@ impl Train {
     fn check_files(&self) -> Result<(), Stop> {
         self.report.check()?;
         if let Some(path) = &self.trace {
-            trace::check(path)?;
+            trace_file::check(path)?;
         }
         let previous =
             self.fitting.save_every.and(self.save.as_deref()).map(|path| beside(path, "previous"));
@@ -386,7 +386,7 @@ impl Train {
 /// Records the steps on whole batches from now on, as many of the last as a trace holds.
 fn record_steps(network: &mut Network, batch_size: usize) -> Result<Arc<Recorder>, Stop> {
     let run = network.run(Mode::Training, batch_size)?;
-    let recorder = Recorder::of_executions(run.plan(), trace::EXECUTIONS);
+    let recorder = Recorder::of_executions(run.plan(), trace_file::EXECUTIONS);
     let recorder = Arc::new(recorder.with_messages().with_worker_events());
     run.observe(Some(Arc::clone(&recorder) as Arc<dyn Observer>));
     Ok(recorder)

@@ -2,9 +2,11 @@
 //!
 //! The README in this folder says why no wake-up is lost and how a stall is told from a pause.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::observer::WorkerChange;
+use super::policy::ReadyPart;
 use super::queue::{Found, Guard, Queue, State};
 use super::rules::{COMER_WAKES, LOOKS_AGAIN, to_wake};
 use super::sync::{Atomic, Counter, Monitor, Primitives};
@@ -120,6 +122,18 @@ impl<P: Primitives> Queue<P> {
     fn is_too_many(&self, state: &State<P>, worker: &Worker<P>) -> bool {
         let awake = self.workers - state.sleepers.len();
         !worker.is_caller() && awake > self.seen.0.active.load(Ordering::Relaxed)
+    }
+
+    /// As [`Queue::take`], for a worker that may not know the run yet.
+    fn take_idle(&self, state: &mut State<P>, worker: &mut Worker<P>) -> Option<ReadyPart> {
+        let part = self.take(state, worker.number, &mut worker.taken)?;
+        let known = worker.run.as_ref().zip(state.run.as_ref());
+        if !known
+            .is_some_and(|(known, run)| std::ptr::addr_eq(Arc::as_ptr(known), Arc::as_ptr(run)))
+        {
+            worker.run.clone_from(&state.run);
+        }
+        Some(part)
     }
 
     /// Lets go of the lock, and wakes sleepers for parts that nobody looks for, at most so many; or everybody,

@@ -15,7 +15,7 @@ use super::ready_set::ReadySet;
 use super::rules::{PUBLISHER_WAKES, share, takes_more};
 use super::sync::{Atomic, Monitor, Primitives};
 use super::work::{Ended, Work, end_part};
-use super::worker::{CALLER, Worker};
+use super::worker::CALLER;
 
 /// A policy under a lock, and how many parts it holds.
 pub(super) struct Queue<P: Primitives> {
@@ -369,7 +369,7 @@ impl<P: Primitives> Queue<P> {
     }
 
     /// The next part by the policy, and, if it is short, a fair share of others into `taken`.
-    fn take(
+    pub(super) fn take(
         &self,
         state: &mut State<P>,
         worker: usize,
@@ -392,21 +392,5 @@ impl<P: Primitives> Queue<P> {
             self.wake_all(state, worker);
         }
         Some(first)
-    }
-
-    /// As [`Queue::take`], for a worker that may not know the run yet.
-    pub(super) fn take_idle(
-        &self,
-        state: &mut State<P>,
-        worker: &mut Worker<P>,
-    ) -> Option<ReadyPart> {
-        let part = self.take(state, worker.number, &mut worker.taken)?;
-        let known = worker.run.as_ref().zip(state.run.as_ref());
-        if !known
-            .is_some_and(|(known, run)| std::ptr::addr_eq(Arc::as_ptr(known), Arc::as_ptr(run)))
-        {
-            worker.run.clone_from(&state.run);
-        }
-        Some(part)
     }
 }

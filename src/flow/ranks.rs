@@ -7,24 +7,34 @@ impl TaskGraph {
     /// Upward ranks over the given seconds a task: the longest way from a task's start to the end
     /// of the run (Topcuoglu, Hariri and Wu 2002, without communication costs).
     pub fn upward_ranks(&self, costs: &[f64]) -> Vec<f64> {
-        self.ranks_within(costs, |_| 0).into_iter().map(|(_, rank)| rank).collect()
+        self.ranks_with_messages(costs, |_, _| 0.0)
     }
 
-    /// By task: its group, and the longest way from its start to the end of that.
+    /// The same where each message, from one task to another, takes so many seconds.
+    pub(crate) fn ranks_with_messages(
+        &self,
+        costs: &[f64],
+        message: impl Fn(TaskIndex, TaskIndex) -> f64,
+    ) -> Vec<f64> {
+        self.ranks_within(costs, |_| 0, message).into_iter().map(|(_, rank)| rank).collect()
+    }
+
+    /// By task: its group, and the longest way from its start to the end of that, messages included.
     pub(crate) fn ranks_within(
         &self,
         costs: &[f64],
         group: impl Fn(TaskIndex) -> u8,
+        message: impl Fn(TaskIndex, TaskIndex) -> f64,
     ) -> Vec<(u8, f64)> {
-        let mut ranks = vec![(0, 0.0); self.tasks.len()];
+        let mut ranks = vec![(0, 0.0f64); self.tasks.len()];
         for task in self.indices().rev() {
             let own = group(task);
             let tail = self
                 .edges_of(task)
                 .iter()
-                .map(|edge| ranks[edge.task])
-                .filter(|&(theirs, _)| theirs == own)
-                .fold(0.0, |longest: f64, (_, rank)| longest.max(rank));
+                .filter(|edge| ranks[edge.task].0 == own)
+                .map(|edge| ranks[edge.task].1 + message(task, edge.task))
+                .fold(0.0, f64::max);
             ranks[task] = (own, costs[task] + tail);
         }
         ranks

@@ -32,11 +32,8 @@ pub(crate) fn weight_gradient(
     soon: &[&[f32]],
     gradient: &mut [f32],
 ) {
-    assert!(soon.iter().all(|it| it.len() == gradient.len()), "floats that are read soon");
-    assert_eq!(a.rows(), d.rows(), "rows of a, rows of d");
+    check_sizes(a, d, rows.clone(), soon, gradient);
     let (k, n) = (a.cols(), d.cols());
-    let floats = panel_rows_floats(k, n, rows.clone());
-    assert_eq!(gradient.len(), floats.len(), "floats of the gradient");
     // Rows of a and d that are worked on together fit the second-level cache.
     let steps = (STEP_FLOATS / (k + n).max(1)).max(LEAST_STEPS);
     for steps in blocks(a.rows(), steps) {
@@ -44,6 +41,51 @@ pub(crate) fn weight_gradient(
         let start = if steps.start > 0 { Start::Output } else { Start::Zero };
         let (a, d) = (a.slice_rows(steps.clone()), d.slice_rows(steps));
         all_gradient_panels(a, d, rows.clone(), start, soon, gradient);
+    }
+}
+
+/// Stops what does not fit together.
+pub(super) fn check_sizes(
+    a: MatrixRef<'_>,
+    d: MatrixRef<'_>,
+    rows: Range<usize>,
+    soon: &[&[f32]],
+    gradient: &[f32],
+) {
+    assert!(soon.iter().all(|it| it.len() == gradient.len()), "floats that are read soon");
+    assert_eq!(a.rows(), d.rows(), "rows of a, rows of d");
+    let floats = panel_rows_floats(a.cols(), d.cols(), rows);
+    assert_eq!(gradient.len(), floats.len(), "floats of the gradient");
+}
+
+/// The share of some rows of a weight gradient that one panel has.
+pub(super) struct PanelShare<'a> {
+    /// The panel's number.
+    pub(super) panel: usize,
+    /// The columns of a whose gradients these are.
+    pub(super) inner: Range<usize>,
+    pub(super) soon: Soon<'a>,
+    pub(super) gradient: &'a mut [f32],
+}
+
+/// Gives `rows` of the `k` x `n` gradient panel by panel.
+pub(super) fn by_panel<'a>(
+    k: usize,
+    n: usize,
+    rows: Range<usize>,
+    soon: &'a [&'a [f32]],
+    gradient: &mut [f32],
+    mut each: impl FnMut(PanelShare<'_>),
+) {
+    let floats = gradient.len();
+    let (mut done, mut rest) = (rows.start, gradient);
+    while done < rows.end {
+        let panel = done / k;
+        let inner = done - panel * k..k.min(rows.end - panel * k);
+        let soon = Soon { arrays: soon, first: floats - rest.len() };
+        let (gradient, tail) = rest.split_at_mut(inner.len() * panel_width(n, panel));
+        (rest, done) = (tail, done + inner.len());
+        each(PanelShare { panel, inner, soon, gradient });
     }
 }
 
@@ -56,30 +98,20 @@ fn all_gradient_panels(
     soon: &[&[f32]],
     gradient: &mut [f32],
 ) {
-    let (k, n) = (a.cols(), d.cols());
-    let mut done = rows.start;
-    let floats = gradient.len();
-    let mut rest = gradient;
-    while done < rows.end {
-        let panel = done / k;
-        let inner = done - panel * k..k.min(rows.end - panel * k);
-        let width = panel_width(n, panel);
-        let soon = Soon { arrays: soon, first: floats - rest.len() };
-        let (part, tail) = rest.split_at_mut(inner.len() * width);
-        rest = tail;
-        done += inner.len();
-        let d = d.slice_cols(panel_columns(n, panel));
+    let n = d.cols();
+    by_panel(a.cols(), n, rows, soon, gradient, |PanelShare { panel, inner, soon, gradient }| {
+        let (d, width) = (d.slice_cols(panel_columns(n, panel)), panel_width(n, panel));
         // Distant rows compete for places in the cache, so copies pay if they are read often.
         let near = d.stride() <= 4 * PANEL || inner.len() < ROWS_TO_COPY;
         let a = a.slice_cols(inner);
         if d.cols() == width && near {
-            panel_gradient(a, d, start, soon, part, width);
+            panel_gradient(a, d, start, soon, gradient, width);
         } else {
             with_scratch(d.rows() * width, |padded| {
-                panel_gradient(a, pad_rows(d, width, padded), start, soon, part, width);
+                panel_gradient(a, pad_rows(d, width, padded), start, soon, gradient, width);
             });
         }
-    }
+    });
 }
 
 /// Arrays that are asked for, from float `first` on, as far as a panel's gradient goes.

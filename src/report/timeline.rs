@@ -53,7 +53,7 @@ pub fn timeline(plan: &Plan, execution: &Execution) -> String {
     let row_top = |row: usize| TOP + row as f64 * pitch;
     let bottom = row_top(rows.saturating_sub(1)) + ROW;
     let mut canvas = Canvas::new(LEFT + WIDTH + 20.0, bottom + 60.0, "timeline");
-    let length = execution.ended.saturating_sub(execution.began).max(1) as f64;
+    let length = execution.length().max(1) as f64;
     let x = |time: u64| LEFT + time.saturating_sub(execution.began) as f64 / length * WIDTH;
     let mut phases = Vec::new();
     for row in 0..rows {

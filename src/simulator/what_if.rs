@@ -292,8 +292,7 @@ pub fn what_if_of_trace(
     let nodes: Vec<_> = trace.tasks().iter().map(TracedTask::nodes).collect();
     let mut it = what_if(trace, &nodes, &costs, &machine, options, progress)?;
     if workers.is_none_or(|workers| workers == own) {
-        let length = |it: &crate::flow::trace::Execution| it.ended.saturating_sub(it.began);
-        let mut lengths: Vec<f64> = executions.iter().map(|it| length(it) as f64 / 1e6).collect();
+        let mut lengths: Vec<f64> = executions.iter().map(|it| it.length() as f64 / 1e6).collect();
         it.measured_ms = Some(crate::statistics::median(&mut lengths));
     }
     Ok(it)

@@ -8,11 +8,8 @@ use caudal::scheduling::{Comparison, Instance, Schedule, WeightedGraph};
 use super::Case;
 use super::tables::{figures, rows};
 use crate::cli::Stop;
+use crate::cli::gantt_file::is_svg;
 use crate::cli::output::write_file;
-
-pub(super) fn is_svg(path: &Path) -> bool {
-    path.extension().is_some_and(|ending| ending == "svg")
-}
 
 /// Draws the charts of all cases.
 pub(super) fn draw(path: &Path, graphs: &[WeightedGraph], cases: &[Case]) -> Result<(), Stop> {

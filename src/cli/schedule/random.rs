@@ -3,8 +3,9 @@
 use caudal::scheduling::{MOST_TASKS, MOST_WORKERS, RandomGraph, WeightedGraph};
 use clap::Args;
 
-use super::tables::{counted, figures};
+use super::tables::figures;
 use crate::cli::Stop;
+use crate::cli::output::counted;
 
 /// The most graphs at a time.
 const MOST_GRAPHS: usize = 100_000;

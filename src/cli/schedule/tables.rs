@@ -3,7 +3,7 @@
 use caudal::scheduling::{Comparison, ComparisonRow, Metrics, WeightedGraph};
 
 use crate::cli::Stop;
-use crate::cli::output::{columns, printable};
+use crate::cli::output::{columns, counted, printable};
 
 /// A number with six significant figures.
 pub(super) fn figures(number: f64) -> String {
@@ -20,11 +20,6 @@ pub(super) fn figures(number: f64) -> String {
     } else {
         text
     }
-}
-
-/// So many of something, whose name takes an s where there are several.
-pub(super) fn counted(count: usize, name: &str) -> String {
-    if count == 1 { format!("1 {name}") } else { format!("{count} {name}s") }
 }
 
 /// What a file holds.

@@ -186,17 +186,9 @@ impl Assignment {
 /// Tasks by their upward rank over these seconds and the mean ones of messages, the largest first; among equals, in the
 /// graph's order.
 fn by_rank(graph: &TaskGraph, seconds: &[f64], setting: &Setting) -> Vec<TaskIndex> {
-    let mut ranks = vec![0.0f64; seconds.len()];
-    for task in graph.indices().rev() {
-        let number = task.index();
-        let tail = graph.edges_of(task).iter().map(|edge| {
-            let to = edge.task.index();
-            let message = setting.costs().map(|costs| costs.mean_message_seconds(number, to));
-            ranks[to] + message.unwrap_or(0.0)
-        });
-        let tail = tail.fold(0.0, f64::max);
-        ranks[number] = seconds[number] + tail;
-    }
+    let ranks = graph.ranks_with_messages(seconds, |from, to| {
+        setting.costs().map_or(0.0, |costs| costs.mean_message_seconds(from.index(), to.index()))
+    });
     let mut tasks: Vec<TaskIndex> = graph.indices().collect();
     tasks.sort_by(|&a, &b| ranks[b].total_cmp(&ranks[a]));
     tasks

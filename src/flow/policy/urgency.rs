@@ -19,10 +19,11 @@ pub(super) enum Ranking {
 impl Ranking {
     /// By task: its group, and its upward rank within that.
     fn ranks(self, graph: &TaskGraph, seconds: &[f64]) -> Vec<(u8, f64)> {
-        graph.ranks_within(seconds, |task| match self {
+        let group = |task| match self {
             Self::Step => 0,
             Self::Phases => graph.stage(task),
-        })
+        };
+        graph.ranks_within(seconds, group, |_, _| 0.0)
     }
 }
 

@@ -61,7 +61,7 @@ impl Analysis {
 
 /// Milliseconds from the beginning of an execution to its end.
 pub(super) fn length_ms(execution: &Execution) -> f64 {
-    execution.ended.saturating_sub(execution.began) as f64 / 1e6
+    execution.length() as f64 / 1e6
 }
 
 /// T1 and T∞ of an execution in milliseconds, and how many tasks ran.

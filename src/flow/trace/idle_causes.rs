@@ -141,7 +141,7 @@ pub(super) fn worker_uses(execution: &Execution) -> Vec<WorkerUse> {
             cause[worker] += passed;
         }
     }
-    let length = execution.ended.saturating_sub(execution.began);
+    let length = execution.length();
     let ms = |nanoseconds: u64| nanoseconds as f64 / 1e6;
     let of_worker = |worker: usize| {
         let (busy, asleep, overhead) = (busy[worker], asleep[worker], overhead[worker]);

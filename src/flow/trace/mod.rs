@@ -53,6 +53,11 @@ pub struct Execution {
 }
 
 impl Execution {
+    /// Nanoseconds from its beginning to its end.
+    pub(crate) fn length(&self) -> u64 {
+        self.ended.saturating_sub(self.began)
+    }
+
     /// How many workers are known of.
     pub fn worker_count(&self) -> usize {
         let parts = self.events.iter().map(|event| event.worker);

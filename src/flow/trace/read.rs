@@ -102,12 +102,8 @@ impl Trace {
 
     /// The number of the execution of median length.
     pub fn typical(&self) -> usize {
-        let length = |number: &usize| {
-            let execution = &self.executions[*number];
-            execution.ended.saturating_sub(execution.began)
-        };
         let mut numbers: Vec<usize> = (0..self.executions.len()).collect();
-        numbers.sort_by_key(length);
+        numbers.sort_by_key(|&number| self.executions[number].length());
         numbers[(numbers.len() - 1) / 2]
     }
 }

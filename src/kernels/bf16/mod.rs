@@ -9,6 +9,7 @@ mod detect;
 mod packing;
 mod pairs;
 mod product;
+mod tile;
 #[cfg(target_arch = "x86_64")]
 mod tile_x86;
 #[cfg(not(target_arch = "x86_64"))]

@@ -6,7 +6,8 @@ use super::super::tile::Start;
 use super::super::{MatrixMut, MatrixRef, with_scratch};
 use super::packing::pair_each_row;
 use super::pairs::{PairPanels, pairs, row_of};
-use super::tile_x86::{Ahead, Tile, tiles};
+use super::tile::{Ahead, Tile};
+use super::tile_x86::tiles;
 
 /// Pairs of a sum between two visits of the output: the rows and the panel read in these fit the second-level cache.
 const STEPS: usize = 768;

@@ -11,6 +11,7 @@ use super::super::panels::PANEL;
 use super::super::tile::Start;
 use super::super::vector::prefetch;
 use super::pairs::pairs;
+use super::tile::{Ahead, Tile};
 
 /// The most rows of a tile: 28 of 32 registers hold sums.
 const TILE_ROWS: usize = 14;
@@ -20,36 +21,6 @@ const AHEAD: usize = 16;
 
 /// Floats of a vector.
 const LANES: usize = 16;
-
-/// Up to [`TILE_ROWS`] rows of 16 or 32 columns. Distances are in pairs, which take as much memory as floats.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Tile {
-    /// The first pair of the first row, and how far the next row and the next step are.
-    pub(super) a: *const f32,
-    pub(super) a_row: usize,
-    pub(super) a_step: usize,
-    /// For each step a pair for every column.
-    pub(super) b: *const f32,
-    pub(super) steps: usize,
-    pub(super) c: *mut f32,
-    pub(super) c_row: usize,
-    /// Columns of `c` that exist.
-    pub(super) columns: usize,
-    pub(super) start: Start,
-}
-
-/// What somebody reads next, which is asked for at a cache line a step.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Ahead {
-    pub(super) from: *const f32,
-    /// Floats from one step to the next.
-    pub(super) step: usize,
-}
-
-impl Ahead {
-    /// Nothing.
-    pub(super) const NOTHING: Self = Self { from: std::ptr::null(), step: 0 };
-}
 
 /// The first `lanes` lanes of 16, none to all.
 fn mask(lanes: usize) -> __mmask16 {

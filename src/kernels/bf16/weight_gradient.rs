@@ -2,14 +2,15 @@
 
 use std::ops::Range;
 
-use super::super::panels::{PANEL, panel_columns, panel_rows_floats, panel_width};
+use super::super::panels::{PANEL, panel_columns, panel_width};
 use super::super::product::blocks;
 use super::super::tile::Start;
-use super::super::weight_gradient::Soon;
+use super::super::weight_gradient::{PanelShare, by_panel, check_sizes};
 use super::super::{MatrixRef, with_scratch};
 use super::packing::pair_all_rows;
 use super::pairs::{pairs, row_of};
-use super::tile_x86::{Ahead, Tile, tiles};
+use super::tile::{Ahead, Tile};
+use super::tile_x86::tiles;
 
 /// Numbers of both operands that are worked on together, which fit the second-level cache as pairs, and the least
 /// number of such rows.
@@ -30,11 +31,8 @@ pub(crate) fn bf16_weight_gradient(
     soon: &[&[f32]],
     gradient: &mut [f32],
 ) {
-    assert!(soon.iter().all(|it| it.len() == gradient.len()), "floats that are read soon");
-    assert_eq!(a.rows(), d.rows(), "rows of a, rows of d");
+    check_sizes(a, d, rows.clone(), soon, gradient);
     let (k, n) = (a.cols(), d.cols());
-    let floats = panel_rows_floats(k, n, rows.clone());
-    assert_eq!(gradient.len(), floats.len(), "floats of the gradient");
     if rows.is_empty() {
         return;
     }
@@ -66,15 +64,8 @@ fn all_panels(
     with_scratch(steps * (stride + PANEL), |scratch| {
         let (left, right) = scratch.split_at_mut(steps * stride);
         pair_all_rows(a.slice_cols(needed.clone()), left, stride, needed.len());
-        let floats = gradient.len();
-        let (mut done, mut rest) = (rows.start, gradient);
-        while done < rows.end {
-            let panel = done / k;
-            let inner = done - panel * k..k.min(rows.end - panel * k);
+        by_panel(k, n, rows, soon, gradient, |PanelShare { panel, inner, soon, gradient }| {
             let width = panel_width(n, panel);
-            let soon = Soon { arrays: soon, first: floats - rest.len() };
-            let (part, tail) = rest.split_at_mut(inner.len() * width);
-            (rest, done) = (tail, done + inner.len());
             pair_all_rows(d.slice_cols(panel_columns(n, panel)), right, width, width);
             let tile = Tile {
                 a: left[inner.start - needed.start..].as_ptr(),
@@ -82,7 +73,7 @@ fn all_panels(
                 a_step: stride,
                 b: right.as_ptr(),
                 steps,
-                c: part.as_mut_ptr(),
+                c: gradient.as_mut_ptr(),
                 c_row: width,
                 columns: width,
                 start,
@@ -94,9 +85,9 @@ fn all_panels(
                 share.map_or(Ahead::NOTHING, |(from, step)| Ahead { from, step })
             };
             // SAFETY: each column of a has its pairs in `left`, from the first one needed on, each step `width`
-            // columns of d in `right`, and the part of the gradient, which is exclusive, has `width` floats for each
+            // columns of d in `right`, and the panel's gradient, which is exclusive, has `width` floats for each
             // row; the machine has the instructions, or `pair_all_rows` had ended.
             unsafe { tiles(tile, inner.len(), width, ahead) };
-        }
+        });
     });
 }
