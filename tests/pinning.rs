@@ -126,7 +126,7 @@ fn the_program_pins_and_says_so() {
     assert!(row.contains(",groups,"), "{row}");
     // Its own processes too.
     let models = ["bench", "chain", "article-dag", "--seconds", "0", "--workers", "2"];
-    let rows = told(&[&models[..], &["--pin", "cores", "--allow-mixed"]].concat());
+    let rows = told(&[&models[..], &["--pin", "cores"]].concat());
     assert_eq!(rows.lines().filter(|row| row.contains(",cores,")).count(), 2, "{rows}");
     let (code, line) = refused(&["bench", "chain", "--pin", "core"]);
     assert!(code == 2 && line.contains("did you mean `cores`?"), "{line}");

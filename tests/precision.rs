@@ -275,7 +275,7 @@ fn a_model_and_the_command_line_say_with_which_numbers() {
     let prepares = |options: &[&str]| {
         let measured =
             ["speedup", &plain, "--seconds", "0.05", "--workers", "1", "--policies", "fifo"];
-        let told = json(&[&measured[..], &["--allow-mixed"], options].concat());
+        let told = json(&[&measured[..], options].concat());
         let phases = told["speedup"]["phases"].as_array().unwrap();
         phases.iter().any(|it| it["phase"].as_str().unwrap().contains("prepare"))
     };
