@@ -13,9 +13,9 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use crate::kernels::{
-    Conv2dShape, InstructionSet, MatrixMut, MatrixRef, Panels, PoolShape, Winograd, average_pool,
-    average_pool_grad, column_sums, conv2d, conv2d_input_grad, conv2d_prepare, conv2d_prepared_len,
-    conv2d_weight_grad, depthwise_conv2d, depthwise_conv2d_input_grad,
+    Conv2dShape, InstructionSet, MatrixMut, MatrixRef, Panels, PoolShape, Store, Winograd,
+    average_pool, average_pool_grad, column_sums, conv2d, conv2d_input_grad, conv2d_prepare,
+    conv2d_prepared_len, conv2d_weight_grad, depthwise_conv2d, depthwise_conv2d_input_grad,
     depthwise_conv2d_weight_grad, max_pool, max_pool_grad, panel_len, panel_rows, product,
     product_transposed, relu, relu_grad, sgd_momentum, sigmoid, softmax_cross_entropy,
     softmax_cross_entropy_grad, sum, tanh, to_panels, weight_gradient, with_instruction_set,
@@ -342,9 +342,13 @@ fn functions(criterion: &mut Criterion) {
     each_set(criterion, "sum", &case, work, || {
         sum([input], true, MatrixMut::dense(&mut y, rows, cols));
     });
-    each_set(criterion, "sgd_momentum", &case, work, || {
-        sgd_momentum(&mut y, &mut z, black_box(&x), 1e-9, 0.9);
-    });
+    for (name, store) in
+        [("sgd_momentum", Store::Cached), ("sgd_momentum past caches", Store::PastCaches)]
+    {
+        each_set(criterion, name, &case, work, || {
+            sgd_momentum(&mut y, &mut z, black_box(&x), [1e-9, 0.9], store);
+        });
+    }
     each_set(criterion, "column_sums", "1024x128", work, || {
         column_sums(MatrixRef::dense(&x, 1024, 128), &mut y[..128]);
     });

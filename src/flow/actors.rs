@@ -138,7 +138,7 @@ impl Executor for Actors {
     fn execute(&mut self, run: &mut dyn Execute) -> Result<()> {
         run.with(&mut |run| {
             let crew = self.crew(run.0.graph())?;
-            run.0.begin(Delivery::Actors);
+            run.0.begin(Delivery::Actors, crew.begin.len());
             let left = Arc::new(AtomicUsize::new(crew.begin.len()));
             for begin in &crew.begin {
                 // Every actor lives as long as the crew, and waits for one run at a time.

@@ -86,6 +86,8 @@ pub(crate) struct Core<M: Message, P: Primitives = Native> {
     opening: OnceLock<Vec<P::Monitor<()>>>,
     pub(super) actors: OnceLock<Actors<M>>,
     delivery: AtomicU8,
+    /// Whether the run has several workers.
+    shared: AtomicBool,
     pub(super) sinks_left: P::Counter,
     standing: AtomicU8,
     pub(super) failures: Mutex<Vec<(usize, Failed)>>,
@@ -110,6 +112,7 @@ impl<M: Message, P: Primitives> Core<M, P> {
             opening: OnceLock::new(),
             actors: OnceLock::new(),
             delivery: AtomicU8::new(Delivery::Slots as u8),
+            shared: AtomicBool::new(false),
             sinks_left: P::Counter::new(graph.sinks),
             standing: AtomicU8::new(RUNNING),
             failures: Mutex::new(Vec::new()),
@@ -164,9 +167,15 @@ impl<M: Message, P: Primitives> Core<M, P> {
         self.observed.load(Ordering::Relaxed)
     }
 
-    /// Begins a run.
-    pub(super) fn begin(&self, delivery: Delivery) {
+    /// Whether several workers share the run, so that what one has written another may have read.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.shared.load(Ordering::Relaxed)
+    }
+
+    /// Begins a run by so many workers.
+    pub(super) fn begin(&self, delivery: Delivery, workers: usize) {
         self.delivery.store(delivery as u8, Ordering::Relaxed);
+        self.shared.store(workers > 1, Ordering::Relaxed);
         match delivery {
             Delivery::Channels => {
                 self.channels.get_or_init(|| {

@@ -217,7 +217,7 @@ impl Pool {
         let _held = held.map_err(|problem| lost(self.workers, problem))?;
         let graph = run.graph();
         self.queue.with_policy(|policy| policy.begin_on(graph, &self.setting))?;
-        run.begin(self.delivery);
+        run.begin(self.delivery, self.workers);
         self.caller.run = Some(Arc::clone(run));
         self.queue.begin(run);
         let end = self.caller.work(&self.queue);

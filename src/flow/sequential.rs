@@ -27,7 +27,7 @@ impl Executor for Sequential {
 
     fn execute(&mut self, run: &mut dyn Execute) -> Result<()> {
         run.with(&mut |run| {
-            run.0.begin(Delivery::InOrder);
+            run.0.begin(Delivery::InOrder, 1);
             run.0.run_in_order();
             run.0.outcome()
         })

@@ -34,7 +34,8 @@ pub(super) enum Ended {
 pub(super) trait Work<P: Primitives>: Send + Sync {
     fn graph(&self) -> &Arc<TaskGraph>;
 
-    fn begin(&self, delivery: Delivery);
+    /// Begins a run by so many workers.
+    fn begin(&self, delivery: Delivery, workers: usize);
 
     /// Whether its tasks may wait for something that is not a core.
     fn may_wait(&self) -> bool;
@@ -67,8 +68,8 @@ impl<T: Program> Work<T::Primitives> for T {
         &self.core().graph
     }
 
-    fn begin(&self, delivery: Delivery) {
-        self.core().begin(delivery);
+    fn begin(&self, delivery: Delivery, workers: usize) {
+        self.core().begin(delivery, workers);
     }
 
     fn may_wait(&self) -> bool {

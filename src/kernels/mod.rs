@@ -37,6 +37,7 @@ mod product_transposed;
 mod reshape;
 mod scratch;
 mod softmax;
+mod store;
 mod sum;
 mod tile;
 mod transpose;
@@ -102,6 +103,7 @@ pub(crate) use softmax::{
     soft_cross_entropy, soft_cross_entropy_grad, softmax, softmax_cross_entropy,
     softmax_cross_entropy_grad, softmax_grad,
 };
+pub(crate) use store::Store;
 pub(crate) use sum::sum;
 pub(crate) use transpose::transpose_matrix;
 pub(crate) use weight_gradient::weight_gradient;

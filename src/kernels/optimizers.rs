@@ -1,10 +1,15 @@
 //! Steps of optimizers, and sums of gradients.
 
-use super::MatrixRef;
 use super::vector::{Kernel, Vector, dispatch};
+use super::{MatrixRef, Store};
+
+/// Weights that are moved before they are written past the caches: they, their gradients and what an optimizer keeps beside
+/// them fit the first-level cache.
+const BLOCK: usize = 512;
 
 /// One step of gradient descent with momentum, by the convention of `PyTorch`: the velocity becomes
-/// `momentum * velocity + gradient`, and the weights move by `-learning_rate * velocity`.
+/// `momentum * velocity + gradient`, and the weights move by `-learning_rate * velocity`. `rates` are the learning rate
+/// and the momentum; `store` is for the weights.
 ///
 /// # Panics
 /// If the lengths differ.
@@ -12,14 +17,15 @@ pub(crate) fn sgd_momentum(
     weights: &mut [f32],
     velocity: &mut [f32],
     gradient: &[f32],
-    learning_rate: f32,
-    momentum: f32,
+    rates: [f32; 2],
+    store: Store,
 ) {
     struct Step<'a> {
         weights: &'a mut [f32],
         velocity: &'a mut [f32],
         gradient: &'a [f32],
         rates: [f32; 2],
+        store: Store,
     }
     impl Kernel for Step<'_> {
         #[inline(always)]
@@ -30,35 +36,43 @@ pub(crate) fn sgd_momentum(
             // SAFETY: all three have `len` floats, and only those are touched.
             unsafe {
                 let [rate, momentum] = self.rates.map(|rate| V::splat(rate));
-                let mut at = 0;
+                let few = |at: usize, lanes: usize| {
+                    let velocity = V::load_part(v.add(at), lanes)
+                        .mul_add(momentum, V::load_part(g.add(at), lanes));
+                    velocity.store_part(v.add(at), lanes);
+                    velocity
+                        .mul_add(rate, V::load_part(w.add(at), lanes))
+                        .store_part(w.add(at), lanes);
+                };
+                let mut at = self.store.head::<V>(w, len);
+                few(0, at);
                 while at + V::LANES <= len {
                     let velocity = V::load(v.add(at)).mul_add(momentum, V::load(g.add(at)));
                     velocity.store(v.add(at));
-                    velocity.mul_add(rate, V::load(w.add(at))).store(w.add(at));
+                    self.store.put(velocity.mul_add(rate, V::load(w.add(at))), w.add(at));
                     at += V::LANES;
                 }
-                let rest = len - at;
-                let velocity =
-                    V::load_part(v.add(at), rest).mul_add(momentum, V::load_part(g.add(at), rest));
-                velocity.store_part(v.add(at), rest);
-                velocity.mul_add(rate, V::load_part(w.add(at), rest)).store_part(w.add(at), rest);
+                few(at, len - at);
             }
+            self.store.end();
         }
     }
     assert_eq!(weights.len(), gradient.len(), "weights, gradient");
     assert_eq!(velocity.len(), gradient.len(), "velocity, gradient");
-    dispatch(Step { weights, velocity, gradient, rates: [-learning_rate, momentum] });
+    let [rate, momentum] = rates;
+    dispatch(Step { weights, velocity, gradient, rates: [-rate, momentum], store });
 }
 
 /// One step of plain gradient descent: the weights move by `-learning_rate * gradient`.
 ///
 /// # Panics
 /// If the lengths differ.
-pub(crate) fn sgd(weights: &mut [f32], gradient: &[f32], learning_rate: f32) {
+pub(crate) fn sgd(weights: &mut [f32], gradient: &[f32], learning_rate: f32, store: Store) {
     struct Step<'a> {
         weights: &'a mut [f32],
         gradient: &'a [f32],
         rate: f32,
+        store: Store,
     }
     impl Kernel for Step<'_> {
         #[inline(always)]
@@ -68,20 +82,25 @@ pub(crate) fn sgd(weights: &mut [f32], gradient: &[f32], learning_rate: f32) {
             // SAFETY: both have `len` floats, and only those are touched.
             unsafe {
                 let rate = V::splat(self.rate);
-                let mut at = 0;
+                let few = |at: usize, lanes: usize| {
+                    V::load_part(g.add(at), lanes)
+                        .mul_add(rate, V::load_part(w.add(at), lanes))
+                        .store_part(w.add(at), lanes);
+                };
+                let mut at = self.store.head::<V>(w, len);
+                few(0, at);
                 while at + V::LANES <= len {
-                    V::load(g.add(at)).mul_add(rate, V::load(w.add(at))).store(w.add(at));
+                    let moved = V::load(g.add(at)).mul_add(rate, V::load(w.add(at)));
+                    self.store.put(moved, w.add(at));
                     at += V::LANES;
                 }
-                let rest = len - at;
-                V::load_part(g.add(at), rest)
-                    .mul_add(rate, V::load_part(w.add(at), rest))
-                    .store_part(w.add(at), rest);
+                few(at, len - at);
             }
+            self.store.end();
         }
     }
     assert_eq!(weights.len(), gradient.len(), "weights, gradient");
-    dispatch(Step { weights, gradient, rate: -learning_rate });
+    dispatch(Step { weights, gradient, rate: -learning_rate, store });
 }
 
 /// Moves each number this share of the way to another one.
@@ -89,12 +108,14 @@ pub(crate) fn sgd(weights: &mut [f32], gradient: &[f32], learning_rate: f32) {
 /// # Panics
 /// If the sizes differ.
 pub(crate) fn move_toward(numbers: &mut [f32], others: &[f32], share: f32) {
-    move_each(numbers, others, [], |number, other, []| (number + share * (other - number), []));
+    move_each(numbers, others, [], Store::Cached, |number, other, []| {
+        (number + share * (other - number), [])
+    });
 }
 
 /// One step of any optimizer: `rule` makes the new weight and state of each number from the weight,
 /// the gradient and the state. The same bits with every instruction set, for the rule's arithmetic
-/// is done as it is written.
+/// is done as it is written. `store` is for the weights.
 ///
 /// # Panics
 /// If the lengths differ.
@@ -102,6 +123,7 @@ pub(crate) fn move_each<const STATE: usize>(
     weights: &mut [f32],
     gradient: &[f32],
     state: [&mut [f32]; STATE],
+    store: Store,
     rule: impl Fn(f32, f32, [f32; STATE]) -> (f32, [f32; STATE]),
 ) {
     struct Step<'a, const STATE: usize, R> {
@@ -109,32 +131,52 @@ pub(crate) fn move_each<const STATE: usize>(
         gradient: &'a [f32],
         state: [&'a mut [f32]; STATE],
         rule: R,
+        store: Store,
     }
     impl<const STATE: usize, R: Fn(f32, f32, [f32; STATE]) -> (f32, [f32; STATE])> Kernel
         for Step<'_, STATE, R>
     {
         #[inline(always)]
         unsafe fn run<V: Vector>(self) {
-            let Self { weights, gradient, state, rule } = self;
+            let Self { weights, gradient, state, rule, store } = self;
             let len = weights.len();
             // Slices of one length, so that the loop needs no checks and becomes one on vectors.
             let gradient = &gradient[..len];
             let state = state.map(|state| &mut state[..len]);
-            for at in 0..len {
+            let mut moved = |at: usize, weight: f32| {
                 let old: [f32; STATE] = std::array::from_fn(|array| state[array][at]);
-                let (weight, new) = rule(weights[at], gradient[at], old);
-                weights[at] = weight;
+                let (weight, new) = rule(weight, gradient[at], old);
                 for array in 0..STATE {
                     state[array][at] = new[array];
                 }
+                weight
+            };
+            if store == Store::Cached {
+                for at in 0..len {
+                    weights[at] = moved(at, weights[at]);
+                }
+                return;
             }
+            // A block is moved in the first-level cache, and written past it.
+            let mut block = [0.0; BLOCK];
+            let mut start = 0;
+            while start < len {
+                let block = &mut block[..BLOCK.min(len - start)];
+                for (at, moved_weight) in block.iter_mut().enumerate() {
+                    *moved_weight = moved(start + at, weights[start + at]);
+                }
+                // SAFETY: the machine has the instructions, as the caller states.
+                unsafe { store.copy::<V>(block, &mut weights[start..][..block.len()]) };
+                start += block.len();
+            }
+            store.end();
         }
     }
     assert_eq!(weights.len(), gradient.len(), "weights, gradient");
     for state in &state {
         assert_eq!(state.len(), gradient.len(), "state, gradient");
     }
-    dispatch(Step { weights, gradient, state, rule });
+    dispatch(Step { weights, gradient, state, rule, store });
 }
 
 /// The sum of `term` over all numbers, in an order that depends on their count alone: the same bits

@@ -41,6 +41,13 @@ pub(super) trait Vector: Copy {
     /// The floats must be writable.
     unsafe fn store(self, to: *mut f32);
 
+    /// Writes all lanes to `to`, past the caches where the instructions can; others see them in order only after
+    /// [`Store::end`](super::Store::end).
+    ///
+    /// # Safety
+    /// The floats must be writable, and `to` aligned to the size of a vector.
+    unsafe fn stream(self, to: *mut f32);
+
     /// Writes the first `lanes` lanes, at most `LANES`.
     ///
     /// # Safety
@@ -174,6 +181,12 @@ impl Vector for Portable {
     unsafe fn store(self, to: *mut f32) {
         // SAFETY: writable, as the caller states; no alignment is assumed.
         unsafe { to.cast::<[f32; 4]>().write_unaligned(self.0) }
+    }
+
+    #[inline(always)]
+    unsafe fn stream(self, to: *mut f32) {
+        // SAFETY: as the caller states.
+        unsafe { self.store(to) }
     }
 
     #[inline(always)]

@@ -99,6 +99,12 @@ impl Vector for Avx512 {
     }
 
     #[inline(always)]
+    unsafe fn stream(self, to: *mut f32) {
+        // SAFETY: the floats are writable and aligned, as the caller states.
+        unsafe { _mm512_stream_ps(to, self.0) }
+    }
+
+    #[inline(always)]
     unsafe fn store_part(self, to: *mut f32, lanes: usize) {
         // SAFETY: as above; lanes that are masked out are not written.
         unsafe { _mm512_mask_storeu_ps(to, part_mask(lanes), self.0) }
@@ -253,6 +259,12 @@ impl Vector for Avx2 {
     unsafe fn store(self, to: *mut f32) {
         // SAFETY: the floats are writable, as the caller states.
         unsafe { _mm256_storeu_ps(to, self.0) }
+    }
+
+    #[inline(always)]
+    unsafe fn stream(self, to: *mut f32) {
+        // SAFETY: the floats are writable and aligned, as the caller states.
+        unsafe { _mm256_stream_ps(to, self.0) }
     }
 
     #[inline(always)]

@@ -139,11 +139,11 @@ impl Optimizer for AdaGrad {
 
     fn update(&self, moving: Moving<'_>) -> Result<(), String> {
         let rate = self.moving_rate(&moving);
-        let Moving { weights, gradient, state, .. } = moving;
+        let Moving { weights, gradient, state, store, .. } = moving;
         let [sum, ..] = state else { return Err("the state has no `sum`".to_owned()) };
         let epsilon = self.epsilon as f32;
         let most = bound(self.clip_value);
-        kernels::move_each(weights, gradient, [sum], |weight, gradient, [sum]| {
+        kernels::move_each(weights, gradient, [sum], store, |weight, gradient, [sum]| {
             let gradient = clip(gradient, most);
             let sum = sum + gradient * gradient;
             (weight - rate * quotient(gradient, sum.sqrt() + epsilon), [sum])

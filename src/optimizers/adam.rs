@@ -174,12 +174,12 @@ impl Optimizer for Adam {
 
     fn update(&self, moving: Moving<'_>) -> Result<(), String> {
         let rate = self.moving_rate(&moving);
-        let Moving { weights, gradient, state, step, .. } = moving;
+        let Moving { weights, gradient, state, store, step, .. } = moving;
         let [mean, square, ..] = state else { return Err("the state has no `square`".to_owned()) };
         let moments = Moments::new([self.beta1, self.beta2], self.epsilon, rate, step);
         let most = bound(self.clip_value);
         let state = [&mut **mean, &mut **square];
-        kernels::move_each(weights, gradient, state, |weight, gradient, state| {
+        kernels::move_each(weights, gradient, state, store, |weight, gradient, state| {
             let (change, state) = moments.step(clip(gradient, most), state);
             (weight - change, state)
         });

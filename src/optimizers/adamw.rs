@@ -206,13 +206,13 @@ impl Optimizer for AdamW {
     fn update(&self, moving: Moving<'_>) -> Result<(), String> {
         let rate = self.moving_rate(&moving);
         let decay = moving.weight_decay.unwrap_or(self.weight_decay);
-        let Moving { weights, gradient, state, step, .. } = moving;
+        let Moving { weights, gradient, state, store, step, .. } = moving;
         let [mean, square, ..] = state else { return Err("the state has no `square`".to_owned()) };
         let moments = Moments::new([self.beta1, self.beta2], self.epsilon, rate, step);
         let most = bound(self.clip_value);
         let stays = (1.0 - f64::from(rate) * decay) as f32;
         let state = [&mut **mean, &mut **square];
-        kernels::move_each(weights, gradient, state, |weight, gradient, state| {
+        kernels::move_each(weights, gradient, state, store, |weight, gradient, state| {
             let (change, state) = moments.step(clip(gradient, most), state);
             (stays * weight - change, state)
         });

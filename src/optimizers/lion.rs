@@ -184,13 +184,13 @@ impl Optimizer for Lion {
     fn update(&self, moving: Moving<'_>) -> Result<(), String> {
         let rate = self.moving_rate(&moving);
         let decay = moving.weight_decay.unwrap_or(self.weight_decay);
-        let Moving { weights, gradient, state, .. } = moving;
+        let Moving { weights, gradient, state, store, .. } = moving;
         let [mean, ..] = state else { return Err("the state has no `mean`".to_owned()) };
         let most = bound(self.clip_value);
         let keep = [self.beta1, self.beta2].map(|beta| beta as f32);
         let new = [self.beta1, self.beta2].map(|beta| (1.0 - beta) as f32);
         let stays = (1.0 - f64::from(rate) * decay) as f32;
-        kernels::move_each(weights, gradient, [mean], |weight, gradient, [mean]| {
+        kernels::move_each(weights, gradient, [mean], store, |weight, gradient, [mean]| {
             let gradient = clip(gradient, most);
             let direction = keep[0] * mean + new[0] * gradient;
             // NaN is neither above nor below 0, but must not pass for it.

@@ -31,6 +31,7 @@ pub use sgd::Sgd;
 
 use crate::attributes::from_attributes;
 use crate::error::{Error, Result};
+use crate::kernels::Store;
 use crate::setters::setters;
 
 /// Every optimizer kind, in the order of the documentation.
@@ -87,6 +88,8 @@ pub struct Moving<'a> {
     pub rate_factor: f32,
     /// The weight decay of this parameter, where something else than the optimizer says it.
     pub weight_decay: Option<f64>,
+    /// How the weights are written.
+    pub(crate) store: Store,
 }
 
 impl<'a> Moving<'a> {
@@ -111,7 +114,15 @@ impl<'a> Moving<'a> {
         gradient: &'a [f32],
         state: &'a mut [&'a mut [f32]],
     ) -> Self {
-        Self { weights, gradient, state, step: 0, rate_factor: 1.0, weight_decay: None }
+        Self {
+            weights,
+            gradient,
+            state,
+            step: 0,
+            rate_factor: 1.0,
+            weight_decay: None,
+            store: Store::Cached,
+        }
     }
 }
 

@@ -187,7 +187,7 @@ impl Optimizer for RmsProp {
 
     fn update(&self, moving: Moving<'_>) -> Result<(), String> {
         let rate = self.moving_rate(&moving);
-        let Moving { weights, gradient, state, .. } = moving;
+        let Moving { weights, gradient, state, store, .. } = moving;
         let (momentum, most) = (self.momentum, bound(self.clip_value));
         let (alpha, new) = (self.alpha as f32, (1.0 - self.alpha) as f32);
         let epsilon = self.epsilon as f32;
@@ -199,11 +199,17 @@ impl Optimizer for RmsProp {
         };
         match (state, self.centered) {
             ([square], false) => {
-                kernels::move_each(weights, gradient, [square], |weight, gradient, [square]| {
-                    let gradient = clip(gradient, most);
-                    let square = running(square, gradient * gradient);
-                    (weight - rate * quotient(gradient, square.sqrt() + epsilon), [square])
-                });
+                kernels::move_each(
+                    weights,
+                    gradient,
+                    [square],
+                    store,
+                    |weight, gradient, [square]| {
+                        let gradient = clip(gradient, most);
+                        let square = running(square, gradient * gradient);
+                        (weight - rate * quotient(gradient, square.sqrt() + epsilon), [square])
+                    },
+                );
             }
             ([square, velocity], false) => {
                 let state = [&mut **square, &mut **velocity];
@@ -211,6 +217,7 @@ impl Optimizer for RmsProp {
                     weights,
                     gradient,
                     state,
+                    store,
                     |weight, gradient, [square, speed]| {
                         let gradient = clip(gradient, most);
                         let square = running(square, gradient * gradient);
@@ -221,17 +228,23 @@ impl Optimizer for RmsProp {
             }
             ([square, mean], true) => {
                 let state = [&mut **square, &mut **mean];
-                kernels::move_each(weights, gradient, state, |weight, gradient, [square, mean]| {
-                    let gradient = clip(gradient, most);
-                    let square = running(square, gradient * gradient);
-                    let mean = running(mean, gradient);
-                    let root = about(square, mean).sqrt() + epsilon;
-                    (weight - rate * quotient(gradient, root), [square, mean])
-                });
+                kernels::move_each(
+                    weights,
+                    gradient,
+                    state,
+                    store,
+                    |weight, gradient, [square, mean]| {
+                        let gradient = clip(gradient, most);
+                        let square = running(square, gradient * gradient);
+                        let mean = running(mean, gradient);
+                        let root = about(square, mean).sqrt() + epsilon;
+                        (weight - rate * quotient(gradient, root), [square, mean])
+                    },
+                );
             }
             ([square, mean, velocity], true) => {
                 let state = [&mut **square, &mut **mean, &mut **velocity];
-                kernels::move_each(weights, gradient, state, |weight, gradient, old| {
+                kernels::move_each(weights, gradient, state, store, |weight, gradient, old| {
                     let [square, mean, speed] = old;
                     let gradient = clip(gradient, most);
                     let square = running(square, gradient * gradient);

@@ -156,17 +156,17 @@ impl Optimizer for Sgd {
 
     fn update(&self, moving: Moving<'_>) -> Result<(), String> {
         let rate = self.moving_rate(&moving);
-        let Moving { weights, gradient, state, .. } = moving;
+        let Moving { weights, gradient, state, store, .. } = moving;
         let (momentum, most) = (self.momentum, bound(self.clip_value));
         match (state, self.nesterov, self.clip_value) {
-            ([], _, None) => kernels::sgd(weights, gradient, rate),
+            ([], _, None) => kernels::sgd(weights, gradient, rate, store),
             ([], _, Some(_)) => {
-                kernels::move_each(weights, gradient, [], |weight, gradient, []| {
+                kernels::move_each(weights, gradient, [], store, |weight, gradient, []| {
                     (weight - rate * clip(gradient, most), [])
                 });
             }
             ([velocity, ..], false, None) => {
-                kernels::sgd_momentum(weights, velocity, gradient, rate, momentum);
+                kernels::sgd_momentum(weights, velocity, gradient, [rate, momentum], store);
             }
             ([velocity, ..], nesterov, _) => {
                 // The share of the velocity and of the gradient in the step.
@@ -176,6 +176,7 @@ impl Optimizer for Sgd {
                     weights,
                     gradient,
                     [velocity],
+                    store,
                     |weight, gradient, [velocity]| {
                         let gradient = clip(gradient, most);
                         let velocity = momentum * velocity + gradient;

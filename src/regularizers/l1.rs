@@ -59,8 +59,12 @@ impl Regularizer for L1 {
 
     fn add_gradient(&self, weights: &[f32], gradient: &mut [f32]) {
         let rate = self.rate;
-        kernels::move_each(gradient, weights, [], |gradient, weight, []| {
-            (gradient + slope(weight, rate), [])
-        });
+        kernels::move_each(
+            gradient,
+            weights,
+            [],
+            kernels::Store::Cached,
+            |gradient, weight, []| (gradient + slope(weight, rate), []),
+        );
     }
 }

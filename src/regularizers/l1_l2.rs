@@ -58,8 +58,12 @@ impl Regularizer for L1L2 {
 
     fn add_gradient(&self, weights: &[f32], gradient: &mut [f32]) {
         let (l1, twice) = (self.l1, 2.0 * self.l2);
-        kernels::move_each(gradient, weights, [], |gradient, weight, []| {
-            (gradient + (slope(weight, l1) + twice * weight), [])
-        });
+        kernels::move_each(
+            gradient,
+            weights,
+            [],
+            kernels::Store::Cached,
+            |gradient, weight, []| (gradient + (slope(weight, l1) + twice * weight), []),
+        );
     }
 }

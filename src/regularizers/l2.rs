@@ -49,8 +49,12 @@ impl Regularizer for L2 {
 
     fn add_gradient(&self, weights: &[f32], gradient: &mut [f32]) {
         let twice = 2.0 * self.rate;
-        kernels::move_each(gradient, weights, [], |gradient, weight, []| {
-            (gradient + twice * weight, [])
-        });
+        kernels::move_each(
+            gradient,
+            weights,
+            [],
+            kernels::Store::Cached,
+            |gradient, weight, []| (gradient + twice * weight, []),
+        );
     }
 }

@@ -8,7 +8,7 @@ use super::state::RunState;
 use crate::context::{Call, Context, Finite, Operand, ParameterIndex, Phase};
 use crate::flow::index::TaskIndex;
 use crate::graph::{Parameter, Role};
-use crate::kernels::{self, Buffer};
+use crate::kernels::{self, Buffer, Store};
 use crate::optimizers::{MOST_STATE, Moving, NormClip};
 use crate::plan::TaskSplit;
 
@@ -41,6 +41,11 @@ impl RunState {
 
     pub(super) fn parameter(&self, call: &Call) -> &Parameter {
         &self.plan.graph.parameters[parameter_of(call)]
+    }
+
+    /// Whether several workers may have read the weights of a parameter since they were moved last.
+    fn several_read(&self, parameter: ParameterIndex) -> bool {
+        self.core.is_shared() && self.divided[parameter.index()]
     }
 
     /// The weights of a part's rows.
@@ -172,30 +177,48 @@ impl RunState {
         if !self.lets_move(gradient) {
             return Ok(());
         }
-        let entry = &self.parameters.entries[parameter_of(call)];
-        // SAFETY: the buffers are as large as the parameter; this part is the only one with these
-        // rows, and all readers of this call are done.
-        let rows_of = |buffer: &Buffer| unsafe {
-            std::slice::from_raw_parts_mut(buffer.pointer().add(range.start), range.len())
-        };
+        let parameter = parameter_of(call);
+        let weights = self.rows_to_move(&self.parameters.entries[parameter].weights, &range);
+        self.move_rows(parameter, range, weights, gradient)
+    }
+
+    /// A part's rows of the weights of its parameter, or of what is kept beside them, in its update.
+    #[expect(clippy::mut_from_ref, reason = "the rows are the part's alone")]
+    fn rows_to_move<'a>(&'a self, buffer: &'a Buffer, range: &Range<usize>) -> &'a mut [f32] {
+        // SAFETY: the buffer is as large as the parameter; the part is the only one with these rows, and all other
+        // readers of the buffer are done.
+        unsafe { std::slice::from_raw_parts_mut(buffer.pointer().add(range.start), range.len()) }
+    }
+
+    /// Moves the numbers `range` of a parameter, which are `weights` or will be, with what is kept beside them.
+    fn move_rows(
+        &self,
+        parameter: ParameterIndex,
+        range: Range<usize>,
+        weights: &mut [f32],
+        gradient: &mut [f32],
+    ) -> Result<(), String> {
+        let entry = &self.parameters.entries[parameter];
         let mut state: [&mut [f32]; MOST_STATE] = Default::default();
         for (rows, buffer) in state.iter_mut().zip(&entry.state) {
-            *rows = rows_of(buffer);
+            *rows = self.rows_to_move(buffer, &range);
         }
         let factor = f32::from_bits(self.rate_factor.load(Ordering::Relaxed));
-        let settings = self.plan.settings[parameter_of(call).index()];
+        let settings = self.plan.settings[parameter.index()];
+        let step = self.step.load(Ordering::Relaxed);
         self.plan.optimizer.update(Moving {
-            weights: rows_of(&entry.weights),
+            weights: &mut *weights,
             gradient,
             state: &mut state[..entry.state.len().min(MOST_STATE)],
-            step: self.step.load(Ordering::Relaxed),
+            step,
             rate_factor: settings.learning_rate_factor * factor,
             weight_decay: settings.weight_decay,
+            store: if self.several_read(parameter) { Store::PastCaches } else { Store::Cached },
         })?;
         if let (Some(decay), Some(average)) = (self.plan.optimizer.ema_decay(), &entry.average) {
-            let step = self.step.load(Ordering::Relaxed) as f64;
+            let step = step as f64;
             let moves = 1.0 - decay.min((1.0 + step) / (10.0 + step));
-            kernels::move_toward(rows_of(average), rows_of(&entry.weights), moves as f32);
+            kernels::move_toward(self.rows_to_move(average, &range), weights, moves as f32);
         }
         Ok(())
     }

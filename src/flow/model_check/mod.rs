@@ -206,7 +206,7 @@ impl<P: Primitives> Setting<P> {
         let work: Arc<dyn super::work::Work<P>> = Arc::clone(&run) as _;
         let mut caller = Worker::new(0);
         for step in 1..=self.steps {
-            work.begin(self.delivery);
+            work.begin(self.delivery, self.workers);
             caller.run = Some(Arc::clone(&work));
             queue.begin(&work);
             let end = caller.work(&queue);

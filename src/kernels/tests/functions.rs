@@ -1,6 +1,6 @@
 use super::super::{
-    InstructionSet, MatrixMut, MatrixRef, add_slices, copy, fill, instruction_set_name, relu,
-    relu_grad, scale, sgd_momentum, sigmoid, sigmoid_grad, soft_cross_entropy,
+    InstructionSet, MatrixMut, MatrixRef, Store, add_slices, copy, fill, instruction_set_name,
+    relu, relu_grad, scale, sgd_momentum, sigmoid, sigmoid_grad, soft_cross_entropy,
     soft_cross_entropy_grad, softmax_cross_entropy, softmax_cross_entropy_grad, sum, tanh,
     tanh_grad, with_instruction_set, with_scratch,
 };
@@ -126,7 +126,7 @@ fn momentum_moves_the_weights() {
                 expected[0].push(w - 0.1 * v);
                 expected[1].push(v);
             }
-            sgd_momentum(&mut weights, &mut velocity, &gradient, 0.1, 0.9);
+            sgd_momentum(&mut weights, &mut velocity, &gradient, [0.1, 0.9], Store::Cached);
             assert_close(&weights, &expected[0], 1e-6, "weights");
             assert_close(&velocity, &expected[1], 1e-6, "velocity");
         }
