@@ -152,8 +152,8 @@ pub(crate) fn move_each<const STATE: usize>(
                 weight
             };
             if store == Store::Cached {
-                for at in 0..len {
-                    weights[at] = moved(at, weights[at]);
+                for (at, weight) in weights.iter_mut().enumerate() {
+                    *weight = moved(at, *weight);
                 }
                 return;
             }

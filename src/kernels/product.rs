@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::buffer::LINE;
 use super::panels::{Panels, panel_columns, panel_width};
-use super::tile::{MAX_ROWS, Start, Tile, Tiles, Walk};
+use super::tile::{Ahead, MAX_ROWS, Start, Tile, Tiles, Walk};
 use super::{MatrixMut, MatrixRef, copy, with_scratch};
 
 /// Steps of a sum between two visits of the output: the rows and the panel read in these fit the
@@ -12,6 +12,10 @@ use super::{MatrixMut, MatrixRef, copy, with_scratch};
 pub(super) const STEPS: usize = 768;
 /// Rows that are computed with a panel before the next panel.
 pub(super) const ROWS: usize = 168;
+
+/// Weights of at most so many floats stay in the second-level cache from one look to the next; panels of larger ones are
+/// asked for while the panel before is read.
+const SMALL: usize = 64 * 1024;
 
 /// Floats from the first row to the last beyond which rows are copied to be read.
 const FAR: usize = 128 * 1024;
@@ -49,6 +53,7 @@ fn all_panels(
     bias: Option<&[f32]>,
     mut c: MatrixMut<'_>,
 ) {
+    let is_large = b.rows() * b.cols() > SMALL;
     for panel in 0..b.count() {
         let (columns, width) = (panel_columns(b.cols(), panel), panel_width(b.cols(), panel));
         let start = match bias {
@@ -56,8 +61,12 @@ fn all_panels(
             Some(bias) => Start::Bias(bias[columns.clone()].as_ptr()),
             None => Start::Zero,
         };
-        let b = &b.panel(panel)[steps.start * width..steps.end * width];
-        panel_product(a, b, width, start, c.reborrow().slice_cols(columns));
+        let of = |panel: usize| {
+            let width = panel_width(b.cols(), panel);
+            &b.panel(panel)[steps.start * width..steps.end * width]
+        };
+        let next = if is_large && panel + 1 < b.count() { of(panel + 1) } else { &[] };
+        panel_product(a, [of(panel), next], width, start, c.reborrow().slice_cols(columns));
     }
 }
 
@@ -84,10 +93,10 @@ pub(super) fn blocks(len: usize, most: usize) -> impl Iterator<Item = Range<usiz
     (0..count).map(move |block| len * block / count..len * (block + 1) / count)
 }
 
-/// `c = start + a b` for one panel b of `width` columns, of which c has the first ones.
+/// `c = start + a b` for one panel b of `width` columns, of which c has the first ones. The other panel is read next.
 pub(super) fn panel_product(
     a: MatrixRef<'_>,
-    b: &[f32],
+    [b, next]: [&[f32]; 2],
     width: usize,
     start: Start,
     mut c: MatrixMut<'_>,
@@ -96,6 +105,8 @@ pub(super) fn panel_product(
     let (a_stride, c_stride, columns) = (a.stride(), c.stride(), c.cols());
     let c = c.as_mut_ptr();
     let tiles = Tiles::current();
+    // Every tile asks for as much of the next panel.
+    let each = next.len() / tiles.count(a.rows()).max(1);
     let mut tile = Tile {
         a: a.as_ptr(),
         a_rows: std::array::from_fn(|row| row * a_stride),
@@ -105,17 +116,21 @@ pub(super) fn panel_product(
         c_rows: std::array::from_fn(|row| row * c_stride),
         columns,
         start,
-        ahead: a.as_ptr(),
-        // The rows of the next tile follow, unless there are gaps between them.
-        ahead_step: if a_stride < a.cols() + 2 * LINE { LINE } else { 0 },
+        ahead: Ahead {
+            from: a.as_ptr(),
+            // The rows of the next tile follow, unless there are gaps between them.
+            step: if a_stride < a.cols() + 2 * LINE { LINE } else { 0 },
+        },
+        later: Ahead { from: next.as_ptr(), step: each.div_ceil(a.cols().max(1)).min(LINE) },
     };
     tiles.heights(0..a.rows(), |rows| {
         tile.a = a.as_ptr().wrapping_add(rows.start * a_stride);
-        tile.ahead = a.as_ptr().wrapping_add(rows.end * a_stride);
+        tile.ahead.from = a.as_ptr().wrapping_add(rows.end * a_stride);
         tile.c = c.wrapping_add(rows.start * c_stride);
         // SAFETY: the rows lie within a and c, each step of b has `width` floats, and c is
         // exclusive.
         unsafe { tiles.run(&mut tile, rows.len(), width) };
+        tile.later.from = tile.later.from.wrapping_add(each);
     });
 }
 

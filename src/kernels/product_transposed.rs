@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::buffer::LINE;
 use super::panels::{PANEL, Panels, panel_columns, panel_len, panel_width};
 use super::product::{ROWS, STEPS, blocks, is_far, panel_product, with_near};
-use super::tile::{Start, Tile, Tiles, Walk};
+use super::tile::{Ahead, Start, Tile, Tiles, Walk};
 use super::transpose::transpose;
 use super::{MatrixMut, MatrixRef, product, with_scratch};
 
@@ -66,7 +66,7 @@ fn all_transposed_panels(
             let width = if columns.len() <= 16 { 16 } else { PANEL };
             pack_transposed(b, columns.clone(), steps.clone(), width, packed);
             let packed = &packed[..steps.len() * width];
-            panel_product(d, packed, width, start, c.reborrow().slice_cols(columns));
+            panel_product(d, [packed, &[]], width, start, c.reborrow().slice_cols(columns));
         }
     });
 }
@@ -139,12 +139,12 @@ fn rows_times_panel(b: Panels<'_>, rows: Range<usize>, d: &[f32], width: usize, 
             columns: width,
             start,
             // The rows in the next panel, which lies far behind this one.
-            ahead: a,
-            ahead_step: LINE,
+            ahead: Ahead { from: a, step: LINE },
+            later: Ahead::NOTHING,
         };
         tiles.heights(0..rows.len(), |part| {
             tile.a = a.wrapping_add(part.start * b_width);
-            tile.ahead = tile.a.wrapping_add(PANEL * b.rows());
+            tile.ahead.from = tile.a.wrapping_add(PANEL * b.rows());
             tile.c = c.wrapping_add(part.start * width);
             // SAFETY: the rows lie within each of the panels, d has a row for each of their
             // columns, and c has a row for each row, as asserted.

@@ -69,9 +69,23 @@ pub(super) struct Tile {
     /// Columns of `c` that exist; `b` has 16 or 32.
     pub(super) columns: usize,
     pub(super) start: Start,
-    /// What will be read next, anywhere; asked for at a cache line a step, if at all.
-    pub(super) ahead: *const f32,
-    pub(super) ahead_step: usize,
+    /// What will be read next.
+    pub(super) ahead: Ahead,
+    /// What will be read after that; nothing where its step is 0.
+    pub(super) later: Ahead,
+}
+
+/// What will be read soon, anywhere: a tile asks for a cache line of it a step.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ahead {
+    pub(super) from: *const f32,
+    /// Floats from one step to the next.
+    pub(super) step: usize,
+}
+
+impl Ahead {
+    /// Nothing.
+    pub(super) const NOTHING: Self = Self { from: std::ptr::null(), step: 0 };
 }
 
 type Run = unsafe fn(&Tile);
@@ -99,13 +113,18 @@ impl Tiles {
         }
     }
 
+    /// Into how many tiles [`Tiles::heights`] cuts so many rows.
+    pub(super) fn count(self, rows: usize) -> usize {
+        rows.div_ceil(self.rows)
+    }
+
     /// Cuts `rows` into tiles of nearly equal heights and visits the rows of each.
     pub(super) fn heights(
         self,
         rows: std::ops::Range<usize>,
         mut visit: impl FnMut(std::ops::Range<usize>),
     ) {
-        let tiles = rows.len().div_ceil(self.rows);
+        let tiles = self.count(rows.len());
         let at = |tile: usize| rows.start + rows.len() * tile / tiles;
         for tile in 0..tiles {
             visit(at(tile)..at(tile + 1));
@@ -183,13 +202,14 @@ unsafe fn run<V: Vector, const R: usize, const C: usize>(tile: &Tile) {
             }
         }
         let walk = &tile.walk;
-        let mut ahead = tile.ahead;
+        let mut ahead = tile.ahead.from;
+        let mut later = tile.later.from;
         for outer in 0..walk.outer {
             for segment in 0..walk.segments {
                 let a = tile.a.add(outer * walk.a_outer + segment * walk.a_segment);
                 let mut b = tile.b.add(outer * walk.b_outer + segment * walk.b_segment);
                 if walk.ahead_segment > 0 {
-                    ahead = tile.ahead.wrapping_add(segment * walk.ahead_segment);
+                    ahead = tile.ahead.from.wrapping_add(segment * walk.ahead_segment);
                 }
                 let mut rows: [*const f32; R] = std::array::from_fn(|r| a.add(tile.a_rows[r]));
                 for _ in 0..walk.len {
@@ -204,7 +224,11 @@ unsafe fn run<V: Vector, const R: usize, const C: usize>(tile: &Tile) {
                     // Small tiles load so often that asking for more would slow them.
                     if R > 6 {
                         prefetch(ahead);
-                        ahead = ahead.wrapping_add(tile.ahead_step);
+                        ahead = ahead.wrapping_add(tile.ahead.step);
+                        if tile.later.step > 0 {
+                            prefetch(later);
+                            later = later.wrapping_add(tile.later.step);
+                        }
                         for c in (0..C * V::LANES).step_by(16) {
                             prefetch(b.wrapping_add(AHEAD * walk.b_step + c));
                         }

@@ -6,7 +6,7 @@ use super::buffer::LINE;
 use super::padding::pad_rows;
 use super::panels::{PANEL, panel_columns, panel_rows_floats, panel_width};
 use super::product::blocks;
-use super::tile::{Start, Tile, Tiles, Walk};
+use super::tile::{Ahead, Start, Tile, Tiles, Walk};
 use super::{MatrixRef, with_scratch};
 
 /// Floats of the rows of both operands of a weight gradient that are worked on together, and the
@@ -160,14 +160,14 @@ fn panel_gradient(
         c_rows: std::array::from_fn(|row| row * width),
         columns: width,
         start,
-        ahead: a.as_ptr(),
-        ahead_step: 0,
+        ahead: Ahead { from: a.as_ptr(), step: 0 },
+        later: Ahead::NOTHING,
     };
     let mut number = 0;
     tiles.heights(0..a.cols(), |rows| {
         let (at, floats) = (rows.start * width, rows.len() * width);
         if let Some(share) = soon.share(number, at, floats, a.rows()) {
-            (tile.ahead, tile.ahead_step) = share;
+            (tile.ahead.from, tile.ahead.step) = share;
         }
         number += 1;
         tile.a = a.as_ptr().wrapping_add(rows.start);

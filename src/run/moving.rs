@@ -20,6 +20,14 @@ fn rows_before_update(buffer: &Buffer, range: Range<usize>) -> &[f32] {
     unsafe { std::slice::from_raw_parts(buffer.pointer().add(range.start), range.len()) }
 }
 
+/// The same rows for the part's update to move.
+#[expect(clippy::mut_from_ref, reason = "the rows are the part's alone")]
+fn rows_to_move<'a>(buffer: &'a Buffer, range: &Range<usize>) -> &'a mut [f32] {
+    // SAFETY: the buffer is as large as the parameter; the part is the only one with these rows, and all readers
+    // of the buffer are done.
+    unsafe { std::slice::from_raw_parts_mut(buffer.pointer().add(range.start), range.len()) }
+}
+
 /// The parameter that an update, a norm or a regularizer is about.
 fn parameter_of(call: &Call) -> ParameterIndex {
     match call.parameter {
@@ -178,16 +186,8 @@ impl RunState {
             return Ok(());
         }
         let parameter = parameter_of(call);
-        let weights = self.rows_to_move(&self.parameters.entries[parameter].weights, &range);
+        let weights = rows_to_move(&self.parameters.entries[parameter].weights, &range);
         self.move_rows(parameter, range, weights, gradient)
-    }
-
-    /// A part's rows of the weights of its parameter, or of what is kept beside them, in its update.
-    #[expect(clippy::mut_from_ref, reason = "the rows are the part's alone")]
-    fn rows_to_move<'a>(&'a self, buffer: &'a Buffer, range: &Range<usize>) -> &'a mut [f32] {
-        // SAFETY: the buffer is as large as the parameter; the part is the only one with these rows, and all other
-        // readers of the buffer are done.
-        unsafe { std::slice::from_raw_parts_mut(buffer.pointer().add(range.start), range.len()) }
     }
 
     /// Moves the numbers `range` of a parameter, which are `weights` or will be, with what is kept beside them.
@@ -201,7 +201,7 @@ impl RunState {
         let entry = &self.parameters.entries[parameter];
         let mut state: [&mut [f32]; MOST_STATE] = Default::default();
         for (rows, buffer) in state.iter_mut().zip(&entry.state) {
-            *rows = self.rows_to_move(buffer, &range);
+            *rows = rows_to_move(buffer, &range);
         }
         let factor = f32::from_bits(self.rate_factor.load(Ordering::Relaxed));
         let settings = self.plan.settings[parameter.index()];
@@ -218,7 +218,7 @@ impl RunState {
         if let (Some(decay), Some(average)) = (self.plan.optimizer.ema_decay(), &entry.average) {
             let step = step as f64;
             let moves = 1.0 - decay.min((1.0 + step) / (10.0 + step));
-            kernels::move_toward(self.rows_to_move(average, &range), weights, moves as f32);
+            kernels::move_toward(rows_to_move(average, &range), weights, moves as f32);
         }
         Ok(())
     }

@@ -2,11 +2,11 @@
 
 use super::super::panels::{PANEL, panel_columns, panel_width};
 use super::super::product::{ROWS, blocks};
-use super::super::tile::Start;
+use super::super::tile::{Ahead, Start};
 use super::super::{MatrixMut, MatrixRef, with_scratch};
 use super::packing::pair_each_row;
 use super::pairs::{PairPanels, pairs, row_of};
-use super::tile::{Ahead, Tile};
+use super::tile::Tile;
 use super::tile_x86::tiles;
 
 /// Pairs of a sum between two visits of the output: the rows and the panel read in these fit the second-level cache.

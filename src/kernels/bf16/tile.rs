@@ -22,20 +22,3 @@ pub(super) struct Tile {
     pub(super) columns: usize,
     pub(super) start: Start,
 }
-
-/// What somebody reads next, which is asked for at a cache line a step.
-#[derive(Clone, Copy, Debug)]
-#[cfg_attr(
-    not(target_arch = "x86_64"),
-    expect(dead_code, reason = "nobody reads what nobody computes")
-)]
-pub(super) struct Ahead {
-    pub(super) from: *const f32,
-    /// Floats from one step to the next.
-    pub(super) step: usize,
-}
-
-impl Ahead {
-    /// Nothing.
-    pub(super) const NOTHING: Self = Self { from: std::ptr::null(), step: 0 };
-}

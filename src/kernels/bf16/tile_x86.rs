@@ -8,10 +8,10 @@ use std::arch::x86_64::{
 };
 
 use super::super::panels::PANEL;
-use super::super::tile::Start;
+use super::super::tile::{Ahead, Start};
 use super::super::vector::prefetch;
 use super::pairs::pairs;
-use super::tile::{Ahead, Tile};
+use super::tile::Tile;
 
 /// The most rows of a tile: 28 of 32 registers hold sums.
 const TILE_ROWS: usize = 14;

@@ -4,12 +4,12 @@ use std::ops::Range;
 
 use super::super::panels::{PANEL, panel_columns, panel_width};
 use super::super::product::blocks;
-use super::super::tile::Start;
+use super::super::tile::{Ahead, Start};
 use super::super::weight_gradient::{PanelShare, by_panel, check_sizes};
 use super::super::{MatrixRef, with_scratch};
 use super::packing::pair_all_rows;
 use super::pairs::{pairs, row_of};
-use super::tile::{Ahead, Tile};
+use super::tile::Tile;
 use super::tile_x86::tiles;
 
 /// Numbers of both operands that are worked on together, which fit the second-level cache as pairs, and the least

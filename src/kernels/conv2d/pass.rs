@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::super::panels::{Panels, panel_columns, panel_width};
-use super::super::tile::{Start, Tile, Tiles, Walk};
+use super::super::tile::{Ahead, Start, Tile, Tiles, Walk};
 use super::frame::Frame;
 
 /// Rows of output pixels shorter than this share tiles with the next ones, also of the next image.
@@ -65,8 +65,8 @@ impl Pass<'_> {
             c_rows: std::array::from_fn(|row| row * to_right),
             columns: 0,
             start: Start::Zero,
-            ahead: frames.as_ptr(),
-            ahead_step: 0,
+            ahead: Ahead { from: frames.as_ptr(), step: 0 },
+            later: Ahead::NOTHING,
         };
         // Taps of one row that touch are walked through as one, and rows of taps as segments; others
         // are segments each, and rows are what is around them.

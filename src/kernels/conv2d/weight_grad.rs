@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::super::padding::pad_rows;
 use super::super::panels::{panel_columns, panel_len, panel_rows, panel_width};
-use super::super::tile::{Start, Tile, Tiles, Walk};
+use super::super::tile::{Ahead, Start, Tile, Tiles, Walk};
 use super::super::{MatrixRef, weight_gradient, with_scratch};
 use super::Conv2dShape;
 use super::frame::{Frame, Frames};
@@ -98,8 +98,8 @@ fn accumulate(
                 c_rows: std::array::from_fn(|row| row * panel_width),
                 columns: panel_width,
                 start,
-                ahead: a,
-                ahead_step: 0,
+                ahead: Ahead { from: a, step: 0 },
+                later: Ahead::NOTHING,
             };
             tiles.heights(0..line, |part| {
                 tile.a = a.wrapping_add(part.start);

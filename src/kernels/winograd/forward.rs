@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use super::super::buffer::LINE;
 use super::super::conv2d::Conv2dShape;
 use super::super::panels::{PANEL, panel_columns, panel_width};
-use super::super::tile::{Start, Tile, Tiles, Walk};
+use super::super::tile::{Ahead, Start, Tile, Tiles, Walk};
 use super::super::vector::dispatch;
 use super::super::{MatrixMut, MatrixRef, with_scratch};
 use super::grid::{Block, Grid};
@@ -114,8 +114,8 @@ fn multiply(
         c_rows: std::array::from_fn(|row| row * width),
         columns: width,
         start: Start::Zero,
-        ahead: from,
-        ahead_step: LINE,
+        ahead: Ahead { from, step: LINE },
+        later: Ahead::NOTHING,
     };
     for point in 0..points {
         let from = from.wrapping_add(point * inputs.plane);
@@ -126,7 +126,7 @@ fn multiply(
         kernels.heights(tiles, |rows| {
             tile.a = from.wrapping_add(rows.start * inputs.depth);
             let next = if rows.end < end { rows.end * inputs.depth } else { inputs.plane };
-            tile.ahead = from.wrapping_add(next);
+            tile.ahead.from = from.wrapping_add(next);
             tile.c = to.wrapping_add(rows.start * width);
             // SAFETY: the rows lie within the planes of this point, and each step of the weights is a row of
             // the panel, as asserted; the products are exclusive.

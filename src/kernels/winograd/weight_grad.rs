@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 use super::super::conv2d::Conv2dShape;
 use super::super::panels::{PANEL, panel_width};
-use super::super::tile::{Start, Tile, Tiles, Walk};
+use super::super::tile::{Ahead, Start, Tile, Tiles, Walk};
 use super::super::vector::dispatch;
 use super::super::{MatrixRef, with_scratch};
 use super::grid::{Block, Grid};
@@ -109,8 +109,8 @@ fn accumulate(
                 c_rows: std::array::from_fn(|row| row * width),
                 columns: width,
                 start,
-                ahead: a,
-                ahead_step: 0,
+                ahead: Ahead { from: a, step: 0 },
+                later: Ahead::NOTHING,
             };
             kernels.heights(0..channels, |part| {
                 tile.a = a.wrapping_add(part.start);
