@@ -65,7 +65,9 @@ fn all_panels(
             let width = panel_width(b.cols(), panel);
             &b.panel(panel)[steps.start * width..steps.end * width]
         };
-        let next = if is_large && panel + 1 < b.count() { of(panel + 1) } else { &[] };
+        // While the first panel is read, the rows have to come as well.
+        let asks = is_large && (1..b.count() - 1).contains(&panel);
+        let next = if asks { of(panel + 1) } else { &[] };
         panel_product(a, [of(panel), next], width, start, c.reborrow().slice_cols(columns));
     }
 }
@@ -105,7 +107,7 @@ pub(super) fn panel_product(
     let (a_stride, c_stride, columns) = (a.stride(), c.stride(), c.cols());
     let c = c.as_mut_ptr();
     let tiles = Tiles::current();
-    // Every tile asks for as much of the next panel.
+    // Every tile asks for as much of the next panel, or for the rows of the next tile.
     let each = next.len() / tiles.count(a.rows()).max(1);
     let mut tile = Tile {
         a: a.as_ptr(),
@@ -117,20 +119,25 @@ pub(super) fn panel_product(
         columns,
         start,
         ahead: Ahead {
-            from: a.as_ptr(),
-            // The rows of the next tile follow, unless there are gaps between them.
-            step: if a_stride < a.cols() + 2 * LINE { LINE } else { 0 },
+            from: next.as_ptr(),
+            step: match next {
+                // The rows of the next tile follow, unless there are gaps between them.
+                [] if a_stride < a.cols() + 2 * LINE => LINE,
+                [] => 0,
+                _ => each.div_ceil(a.cols().max(1)).min(LINE),
+            },
         },
-        later: Ahead { from: next.as_ptr(), step: each.div_ceil(a.cols().max(1)).min(LINE) },
     };
     tiles.heights(0..a.rows(), |rows| {
         tile.a = a.as_ptr().wrapping_add(rows.start * a_stride);
-        tile.ahead.from = a.as_ptr().wrapping_add(rows.end * a_stride);
+        if next.is_empty() {
+            tile.ahead.from = a.as_ptr().wrapping_add(rows.end * a_stride);
+        }
         tile.c = c.wrapping_add(rows.start * c_stride);
         // SAFETY: the rows lie within a and c, each step of b has `width` floats, and c is
         // exclusive.
         unsafe { tiles.run(&mut tile, rows.len(), width) };
-        tile.later.from = tile.later.from.wrapping_add(each);
+        tile.ahead.from = tile.ahead.from.wrapping_add(each);
     });
 }
 

@@ -140,7 +140,6 @@ fn rows_times_panel(b: Panels<'_>, rows: Range<usize>, d: &[f32], width: usize, 
             start,
             // The rows in the next panel, which lies far behind this one.
             ahead: Ahead { from: a, step: LINE },
-            later: Ahead::NOTHING,
         };
         tiles.heights(0..rows.len(), |part| {
             tile.a = a.wrapping_add(part.start * b_width);

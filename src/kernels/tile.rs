@@ -71,8 +71,6 @@ pub(super) struct Tile {
     pub(super) start: Start,
     /// What will be read next.
     pub(super) ahead: Ahead,
-    /// What will be read after that; nothing where its step is 0.
-    pub(super) later: Ahead,
 }
 
 /// What will be read soon, anywhere: a tile asks for a cache line of it a step.
@@ -203,7 +201,6 @@ unsafe fn run<V: Vector, const R: usize, const C: usize>(tile: &Tile) {
         }
         let walk = &tile.walk;
         let mut ahead = tile.ahead.from;
-        let mut later = tile.later.from;
         for outer in 0..walk.outer {
             for segment in 0..walk.segments {
                 let a = tile.a.add(outer * walk.a_outer + segment * walk.a_segment);
@@ -225,10 +222,6 @@ unsafe fn run<V: Vector, const R: usize, const C: usize>(tile: &Tile) {
                     if R > 6 {
                         prefetch(ahead);
                         ahead = ahead.wrapping_add(tile.ahead.step);
-                        if tile.later.step > 0 {
-                            prefetch(later);
-                            later = later.wrapping_add(tile.later.step);
-                        }
                         for c in (0..C * V::LANES).step_by(16) {
                             prefetch(b.wrapping_add(AHEAD * walk.b_step + c));
                         }

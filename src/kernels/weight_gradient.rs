@@ -161,7 +161,6 @@ fn panel_gradient(
         columns: width,
         start,
         ahead: Ahead { from: a.as_ptr(), step: 0 },
-        later: Ahead::NOTHING,
     };
     let mut number = 0;
     tiles.heights(0..a.cols(), |rows| {

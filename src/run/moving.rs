@@ -53,7 +53,7 @@ impl RunState {
 
     /// Whether several workers may have read the weights of a parameter since they were moved last.
     fn several_read(&self, parameter: ParameterIndex) -> bool {
-        self.core.is_shared() && self.divided[parameter.index()]
+        self.core.is_shared() && self.read_in_parts[parameter.index()]
     }
 
     /// The weights of a part's rows.

@@ -26,9 +26,9 @@ pub(super) struct RunState {
     pub(super) tensors: Tensors,
     /// Of which parameters the lasting calls were made last: 0 for none.
     pub(super) lasting_of: AtomicU64,
-    /// By parameter: whether a task that reads or moves it has several parts. One that is in undivided tasks alone stays
-    /// with the worker that has it.
-    pub(super) divided: Vec<bool>,
+    /// By parameter: whether a task that reads its weights has several parts. Others stay with one worker, and so do the
+    /// parts of their updates.
+    pub(super) read_in_parts: Vec<bool>,
     /// Whether somebody else's code is among the nodes, which may wait for anything.
     may_wait: bool,
 }
@@ -46,22 +46,19 @@ impl RunState {
     pub(super) fn new(plan: Arc<Plan>, parameters: Arc<Parameters>) -> Self {
         let tensors = Tensors::new(&plan.flow, &plan.layout, parameters);
         let may_wait = plan.graph.nodes.iter().any(|node| !is_ours(&node.role));
-        let divided = divided_parameters(&plan);
-        Self { plan, tensors, lasting_of: AtomicU64::new(0), divided, may_wait }
+        let read_in_parts = read_in_parts(&plan);
+        Self { plan, tensors, lasting_of: AtomicU64::new(0), read_in_parts, may_wait }
     }
 }
 
-/// By parameter: whether a task that reads or moves it has several parts.
-fn divided_parameters(plan: &Plan) -> Vec<bool> {
+/// By parameter: whether a task that reads its weights has several parts.
+fn read_in_parts(plan: &Plan) -> Vec<bool> {
     let mut divided = vec![false; plan.graph.parameters.len()];
     for task in plan.indices().filter(|&task| plan.tasks[task].parts > 1) {
         for call in plan.calls_of(task) {
-            match call.parameter {
-                Some(parameter) => divided[parameter.index()] = true,
-                None => {
-                    for &parameter in &plan.graph.nodes[call.node].parameters {
-                        divided[parameter] = true;
-                    }
+            if matches!(call.phase, Phase::Prepare | Phase::Forward | Phase::InputGrad) {
+                for &parameter in &plan.graph.nodes[call.node].parameters {
+                    divided[parameter] = true;
                 }
             }
         }

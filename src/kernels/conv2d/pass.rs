@@ -66,7 +66,6 @@ impl Pass<'_> {
             columns: 0,
             start: Start::Zero,
             ahead: Ahead { from: frames.as_ptr(), step: 0 },
-            later: Ahead::NOTHING,
         };
         // Taps of one row that touch are walked through as one, and rows of taps as segments; others
         // are segments each, and rows are what is around them.

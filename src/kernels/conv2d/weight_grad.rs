@@ -99,7 +99,6 @@ fn accumulate(
                 columns: panel_width,
                 start,
                 ahead: Ahead { from: a, step: 0 },
-                later: Ahead::NOTHING,
             };
             tiles.heights(0..line, |part| {
                 tile.a = a.wrapping_add(part.start);

@@ -115,7 +115,6 @@ fn multiply(
         columns: width,
         start: Start::Zero,
         ahead: Ahead { from, step: LINE },
-        later: Ahead::NOTHING,
     };
     for point in 0..points {
         let from = from.wrapping_add(point * inputs.plane);

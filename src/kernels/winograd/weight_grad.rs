@@ -110,7 +110,6 @@ fn accumulate(
                 columns: width,
                 start,
                 ahead: Ahead { from: a, step: 0 },
-                later: Ahead::NOTHING,
             };
             kernels.heights(0..channels, |part| {
                 tile.a = a.wrapping_add(part.start);
