@@ -1,6 +1,9 @@
 //! The state of the cores beside figures, and where figures are from; figures of two states are refused.
 
+use std::time::Duration;
+
 use caudal::measure::{Conditions, Handover, Provenance};
+use caudal::simulator::calibration;
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -62,6 +65,18 @@ impl MixedStates {
 pub(super) fn provenance() -> Provenance {
     let command = std::env::args_os().map(|it| it.to_string_lossy().into_owned());
     Provenance::here().command(command.collect())
+}
+
+/// Says what is about to be measured, and how long that takes: the networks of the calibration for `limit` each, and
+/// the model for `of_model`.
+pub(super) fn announce_calibration(limit: Duration, of_model: Duration) {
+    let [about, most] = calibration::durations(limit, of_model).map(|it| it.as_secs_f64());
+    let networks = calibration::CALIBRATING.len();
+    let model = if of_model.is_zero() { "" } else { ", and the model" };
+    note(format_args!(
+        "# measuring {networks} networks that calibrate{model}: about {about:.0} s, or up to {most:.0} s where other \
+         processes or the host disturb them"
+    ));
 }
 
 /// `36 ns before, 37 after; 35 to 38 in 10 looks`.

@@ -103,7 +103,7 @@ impl Simulate {
             None => self.workers.iter().map(|&workers| vec![1.0; workers.into()]).collect(),
         };
         let limit = Duration::from_secs_f64(self.seconds);
-        note(format_args!("# calibrating on {} networks", calibration::CALIBRATING.len()));
+        conditions::announce_calibration(limit / 10, limit);
         let pinning = self.pin.pinning();
         let request = Request::new(machines, self.policies.clone(), limit);
         let request = request.seed(self.seed).losses(self.losses).pinning(pinning);

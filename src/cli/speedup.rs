@@ -16,7 +16,7 @@ use caudal::topology::Pinning;
 use clap::Args;
 use serde_json::json;
 
-use super::output::{line, note};
+use super::output::line;
 use super::outputs::Outputs;
 use super::report::Report;
 use super::{Stop, conditions, options, results};
@@ -184,7 +184,7 @@ fn simulate(
     pinning: Pinning,
     watch: &mut CoreWatch,
 ) -> Result<Simulated, Stop> {
-    note(format_args!("# calibrating on {} networks", calibration::CALIBRATING.len()));
+    conditions::announce_calibration(limit / 10, Duration::ZERO);
     let Calibration { machine, handovers, .. } = calibration::calibrate(limit / 10, pinning, &[])?;
     watch.include_seconds(&handovers);
     let pools = measured.rows.iter().filter(|row| row.executor == "pool");

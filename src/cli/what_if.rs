@@ -103,9 +103,8 @@ impl WhatIf {
             return Err(Stop::Usage(format!("{problem}; {remedy}")));
         }
         let model = self.computing.open(Some(&self.source))?.without_metrics()?;
-        let networks = simulator::calibration::CALIBRATING.len();
-        note(format_args!("# calibrating on {networks} networks"));
         let limit = Duration::from_secs_f64(self.seconds.unwrap_or(2.0));
+        conditions::announce_calibration(limit / 10, limit);
         let workers = workers.unwrap_or(2);
         let provenance: Provenance = conditions::provenance().pinning(self.pin.pinning()).seed(0);
         let measure = || {

@@ -36,6 +36,8 @@ pub(crate) struct Probe {
     /// The last handover, and nanoseconds of the shortest.
     last: Option<Handover>,
     shortest: f64,
+    /// When it no longer waits; never if there is none.
+    until: Option<Instant>,
 }
 
 impl Probe {
@@ -46,7 +48,8 @@ impl Probe {
         let alone = (0..9).map(|_| arithmetic()).fold(f64::INFINITY, f64::min);
         let cores = pool_cores(workers, pinning);
         let threads = workers.min(most).max(1);
-        let mut probe = Self { threads, cores, alone, last: None, shortest: f64::INFINITY };
+        let mut probe =
+            Self { threads, cores, alone, last: None, shortest: f64::INFINITY, until: None };
         probe.look();
         probe
     }
@@ -64,9 +67,22 @@ impl Probe {
         }
     }
 
+    /// Has it no longer wait from then on.
+    pub(crate) fn until(mut self, until: Option<Instant>) -> Self {
+        self.until = until;
+        self
+    }
+
+    /// Whether it no longer waits.
+    pub(crate) fn is_late(&self) -> bool {
+        self.until.is_some_and(|until| Instant::now() >= until)
+    }
+
     /// Waits until the cores are free, but no longer than `patience`. Says whether they are.
     pub(crate) fn wait(&mut self, patience: Duration) -> bool {
         let began = Instant::now();
+        let left = self.until.map(|until| until.saturating_duration_since(began));
+        let patience = left.map_or(patience, |left| left.min(patience));
         while !(self.cores_are_free() && self.cores_are_near()) {
             if began.elapsed() > patience {
                 return false;

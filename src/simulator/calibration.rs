@@ -85,6 +85,14 @@ pub struct Calibration {
     pub handovers: Vec<f64>,
 }
 
+/// How long [`calibrate`] takes, about, where nothing disturbs, and how long at most, with subjects whose limits add up to
+/// `of_subjects`. Networks a step of which takes long take longer than their limit.
+pub fn durations(limit: Duration, of_subjects: Duration) -> [Duration; 2] {
+    let networks = if cores() == 1 { 0 } else { CALIBRATING.len() };
+    let all = limit * u32::try_from(networks).unwrap_or(u32::MAX) + of_subjects;
+    [all, Sittings { every: 1, more: MORE }.longest(all) + all]
+}
+
 /// Measures the networks that calibrate, which run for about `limit` each, and with them `subjects`, so that
 /// all are measured while the cores are equally near; again if they were disturbed, unless there is no time. Workers
 /// are pinned as `pinning` says, and those of `subjects` should be too.

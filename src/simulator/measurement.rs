@@ -207,7 +207,8 @@ impl Measurement {
         waited += began.elapsed();
         while rounds < ROUNDS.1 {
             let enough = rounds >= fewest && began.elapsed() > limit + waited;
-            if enough || (disturbed >= fewest && began.elapsed() > limit + patience) {
+            let late = probe.is_late() || began.elapsed() > limit + patience;
+            if enough || (disturbed >= fewest && late) {
                 break;
             }
             if !free {

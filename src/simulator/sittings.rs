@@ -1,6 +1,6 @@
 //! Networks that are measured several times, apart in time.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Measurement;
 use crate::error::Result;
@@ -8,6 +8,9 @@ use crate::measure::Probe;
 use crate::model::Model;
 use crate::setters::setters;
 use crate::topology::Pinning;
+
+/// How many times as long as undisturbed sittings take all may take at most.
+const PATIENCE: u32 = 4;
 
 /// A network that is to be measured, and on what.
 #[derive(Clone, Debug)]
@@ -62,6 +65,8 @@ impl Sittings {
     /// divided by its shortest in any sitting, add up to the least. `progress` is told of each sitting,
     /// counted from 1, and network.
     ///
+    /// After [`Sittings::longest`], nothing is waited for any more, and no further sitting begins.
+    ///
     /// # Errors
     /// If a policy does not exist, or a node fails.
     pub fn measure(
@@ -71,8 +76,9 @@ impl Sittings {
     ) -> Result<Vec<Measurement>> {
         let workers = subjects.iter().flat_map(|it| &it.others).map(|(workers, _)| *workers).max();
         let pinning = subjects.first().map_or(Pinning::None, |subject| subject.pinning);
-        let mut probe = Probe::new(workers.unwrap_or(1), pinning);
-        let measured = self.of_each(subjects.len(), are_quiet, |sitting, number| {
+        let until = Instant::now() + self.longest(subjects.iter().map(|it| it.limit).sum());
+        let mut probe = Probe::new(workers.unwrap_or(1), pinning).until(Some(until));
+        let measured = self.of_each(subjects.len(), until, are_quiet, |sitting, number| {
             progress(sitting, subjects[number].model.graph.name());
             Measurement::with_probe(&subjects[number], &mut probe)
         })?;
@@ -80,11 +86,18 @@ impl Sittings {
         Ok(measured.into_iter().filter_map(|sittings| calmest(sittings, shortest)).collect())
     }
 
+    /// How long [`Sittings::measure`] takes at most, but for the sitting under way then, where the limits of all networks
+    /// add up to `limit`: four times as long as where nothing disturbs.
+    pub fn longest(self, limit: Duration) -> Duration {
+        PATIENCE * u32::try_from(self.every).unwrap_or(u32::MAX) * limit
+    }
+
     /// Calls `measure` with a sitting, from 1, and a number below `count`: with all numbers as often as
-    /// all are to be measured, then with those of which nothing was quiet.
+    /// all are to be measured, then, until then, with those of which nothing was quiet.
     fn of_each<T>(
         self,
         count: usize,
+        until: Instant,
         are_quiet: impl Fn(&[Vec<T>]) -> Vec<bool>,
         mut measure: impl FnMut(usize, usize) -> Result<T>,
     ) -> Result<Vec<Vec<T>>> {
@@ -92,7 +105,7 @@ impl Sittings {
         for sitting in 1..=self.every + self.more {
             let quiet = are_quiet(&measured);
             for (number, quiet) in quiet.into_iter().enumerate() {
-                if sitting <= self.every || !quiet {
+                if sitting <= self.every || (!quiet && Instant::now() < until) {
                     measured[number].push(measure(sitting, number)?);
                 }
             }
@@ -159,13 +172,22 @@ mod tests {
         let is_quiet =
             |&(sitting, number): &(usize, usize)| number == 0 || (number, sitting) == (1, 4);
         let quiet = |all: &[Vec<_>]| all.iter().map(|it| it.iter().any(is_quiet)).collect();
-        let measured = sittings.of_each(3, quiet, |sitting, number| {
-            order.push(number);
-            Ok((sitting, number))
-        });
+        let mut measured = |until| {
+            order.clear();
+            let measured = sittings.of_each(3, until, quiet, |sitting, number| {
+                order.push(number);
+                Ok((sitting, number))
+            });
+            (order.clone(), measured.unwrap().iter().map(Vec::len).collect::<Vec<_>>())
+        };
+        let now = Instant::now();
+        let (order, counts) = measured(now + Duration::from_secs(3600));
         assert_eq!(order, [0, 1, 2, 0, 1, 2, 1, 2, 1, 2, 2]);
-        let counts: Vec<usize> = measured.unwrap().iter().map(Vec::len).collect();
         assert_eq!(counts, [2, 4, 5]);
+        // When the time is over, only what all are owed is measured.
+        let (order, counts) = measured(now);
+        assert_eq!(order, [0, 1, 2, 0, 1, 2]);
+        assert_eq!(counts, [2; 3]);
     }
 
     #[test]
