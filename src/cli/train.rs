@@ -13,7 +13,7 @@ use caudal::flow::trace::Recorder;
 use caudal::flow::{Executor, Observer, executor, pinned_executor};
 use caudal::measure::speedup::{Speedup, speedup};
 use caudal::model::Model;
-use caudal::report::{Page, loss_page, speedup_page};
+use caudal::report::{Page, speedup_page, training_page};
 use caudal::train::checkpoint::FitRecord;
 use caudal::train::{Callback, FitOptions, History, Network, Progress, Report as Measured};
 use clap::{Args, ValueEnum};
@@ -280,7 +280,7 @@ impl Train {
     ) -> Option<Page> {
         self.report.is_wanted().then(|| {
             let mut page = Page::new(format!("Training of {}", network.graph().name()));
-            loss_page(&mut page, history);
+            training_page(&mut page, history);
             page.table("Losses and metrics by epoch", &results::epochs(history));
             if let Some(tested) = tested {
                 let mut lines = vec![results::tested("test", tested)];
@@ -308,6 +308,9 @@ impl Train {
             page.table("One training step", &results::speedup(&measured));
             let run = network.run(Mode::Training, measured.batch)?;
             speedup_page(&mut page, run.plan(), &measured, None);
+            let provenance = conditions::provenance().pinning(self.run.pinning());
+            let lines = conditions::lines(&measured.conditions, &provenance);
+            page.table("The cores, and where the figures are from", &lines);
             callbacks.problem(self.report.write(&page));
         }
         Ok(Some(measured))

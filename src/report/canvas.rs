@@ -39,9 +39,10 @@ impl Canvas {
         let _ = writeln!(
             text,
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width:.0}\" height=\"{height:.0}\" \
-             viewBox=\"0 0 {width:.0} {height:.0}\" font-family=\"Helvetica, Arial, sans-serif\">\n\
-             <title>{}</title>\n<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>",
-            escape(title)
+             viewBox=\"0 0 {width:.0} {height:.0}\" role=\"img\" aria-label=\"{title}\" \
+             font-family=\"Helvetica, Arial, sans-serif\">\n\
+             <title>{title}</title>\n<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>",
+            title = escape(title)
         );
         Self { text }
     }
@@ -127,8 +128,8 @@ impl Canvas {
         );
     }
 
-    /// Points joined by lines, with dots on them if `dots`, dashed if `dashed`.
-    pub(super) fn curve(&mut self, points: &[(f64, f64)], stroke: &str, dots: bool, dashed: bool) {
+    /// Points joined by lines, dashed if `dashed`.
+    pub(super) fn curve(&mut self, points: &[(f64, f64)], stroke: &str, dashed: bool) {
         let path: Vec<String> = points.iter().map(|(x, y)| format!("{x:.2},{y:.2}")).collect();
         let dashes = if dashed { " stroke-dasharray=\"6 4\"" } else { "" };
         let _ = writeln!(
@@ -136,12 +137,16 @@ impl Canvas {
             "<polyline points=\"{}\" fill=\"none\" stroke=\"{stroke}\" stroke-width=\"2\"{dashes}/>",
             path.join(" ")
         );
-        for (x, y) in points.iter().filter(|_| dots) {
-            let _ = writeln!(
-                self.text,
-                "<circle cx=\"{x:.2}\" cy=\"{y:.2}\" r=\"3.5\" fill=\"{stroke}\"/>"
-            );
-        }
+    }
+
+    /// A dot of a curve, or, unseen, only a place for the pointer, which is shown `hint` there.
+    pub(super) fn dot(&mut self, (x, y): (f64, f64), fill: &str, seen: bool, hint: &str) {
+        let (radius, unseen) = if seen { (3.5, "") } else { (6.0, " fill-opacity=\"0\"") };
+        let _ = writeln!(
+            self.text,
+            "<circle cx=\"{x:.2}\" cy=\"{y:.2}\" r=\"{radius}\" fill=\"{fill}\"{unseen}><title>{}</title></circle>",
+            escape(hint)
+        );
     }
 
     pub(super) fn text(

@@ -8,6 +8,8 @@ const TOP: f64 = 44.0;
 const WIDTH: f64 = 620.0;
 const HEIGHT: f64 = 340.0;
 const LEGEND_ROW: f64 = 18.0;
+/// Curves of more points have no dots that are seen.
+const MOST_DOTS: usize = 64;
 
 /// One curve of a chart.
 #[derive(Clone, Debug, PartialEq)]
@@ -128,12 +130,28 @@ fn draw(title: &str, x_label: &str, y_label: &str, series: &[Series], axis: &Axi
     for (number, series) in series.iter().enumerate() {
         let colour = COLOURS[number % COLOURS.len()];
         let points: Vec<_> = finite(series).map(|(x, y)| at((axis.share)(x), y)).collect();
-        canvas.curve(&points, colour, !series.dashed && points.len() <= 64, series.dashed);
+        canvas.curve(&points, colour, series.dashed);
+        let seen = !series.dashed && points.len() <= MOST_DOTS;
+        for (&point, (x, y)) in points.iter().zip(finite(series)) {
+            let hint = format!("{}: {} at {x_label} {}", series.name, digits(y), digits(x));
+            canvas.dot(point, colour, seen, &hint);
+        }
         let y = below + LEGEND_ROW * number as f64;
-        canvas.curve(&[(LEFT, y - 4.0), (LEFT + 24.0, y - 4.0)], colour, false, series.dashed);
+        canvas.curve(&[(LEFT, y - 4.0), (LEFT + 24.0, y - 4.0)], colour, series.dashed);
         canvas.text((LEFT + 32.0, y), Anchor::Start, 12.0, &series.name);
     }
     canvas.finish()
+}
+
+/// A number with six significant digits at most.
+fn digits(number: f64) -> String {
+    let decimals = 5 - number.abs().max(1e-12).log10().floor() as i32;
+    let text = format!("{number:.*}", decimals.clamp(0, 12) as usize);
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text
+    }
 }
 
 /// One bar of a breakdown: its label, and the length of each category.

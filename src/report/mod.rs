@@ -21,7 +21,7 @@ pub use dot::dot;
 pub use gantt::{gantt, gantt_executed, trace_gantt};
 pub use groups::parameter_groups;
 pub use learning_rates::rate_page;
-pub use page::{Page, Simulated, loss_page, speedup_page};
+pub use page::{Page, Simulated, speedup_page, training_page};
 pub use states::task_states;
 pub use svg::{NodeCosts, svg, svg_with_costs};
 pub use tasks::{overview, tasks};

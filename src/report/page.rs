@@ -9,21 +9,29 @@ use super::svg::{NodeCosts, svg_with_costs};
 use super::timeline::timeline;
 use crate::measure::speedup::{Speedup, longest_parts};
 use crate::plan::Plan;
-use crate::train::History;
+use crate::train::{History, Report};
 
 /// Said below curves of the simulator.
 const SIMULATED: &str = " The simulated curve runs the same plan by the same policy on virtual workers, with \
-                         costs measured on one; where nothing was measured, nothing validates it.";
+                         costs measured on one; where nothing was measured, nothing validates it. It may lie below the line of Graham, \
+                         who counts neither scheduling nor what parts take longer beside others.";
 
 /// Graphs with more nodes than this are not drawn: nobody could read them.
 const MOST_NODES: usize = 400;
+
+/// How a page looks, and what lets people zoom.
+const STYLE: &str = include_str!("page.css");
+const SCRIPT: &str = include_str!("page.js");
+
+/// Letters of the longest row that a page has room for; longer lines are prose.
+const LONGEST_ROW: usize = 150;
 
 /// An HTML page in the making. It needs no other file and no network.
 ///
 /// ```
 /// let mut page = caudal::report::Page::new("Results".to_owned());
 /// page.table("Times", &["a  1 ms".to_owned()]);
-/// assert!(page.to_html().contains("<pre>a  1 ms\n</pre>"));
+/// assert!(page.to_html().contains(">a  1 ms\n</pre>"));
 /// ```
 #[derive(Debug)]
 pub struct Page {
@@ -38,25 +46,46 @@ impl Page {
         Self { title, body: String::new(), pictures: Vec::new() }
     }
 
-    /// Adds lines of a table, as they are.
+    /// Adds lines of a table, as they are; those that are too long for a page, such as legends, become paragraphs.
     pub fn table(&mut self, heading: &str, lines: &[String]) {
         self.heading(heading);
-        self.body.push_str("<pre>");
-        for line in lines.iter().skip_while(|line| line.is_empty()) {
-            self.body.push_str(&escape(line));
-            self.body.push('\n');
+        let mut lines = lines.iter().skip_while(|line| line.is_empty()).peekable();
+        while let Some(line) = lines.peek() {
+            if is_long(line) {
+                // Writing to a string can't fail.
+                let _ = writeln!(self.body, "<p class=\"legend\">{}</p>", escape(line));
+                lines.next();
+                continue;
+            }
+            self.body.push_str("<pre tabindex=\"0\">");
+            while let Some(line) = lines.next_if(|line| !is_long(line)) {
+                self.body.push_str(&escape(line));
+                self.body.push('\n');
+            }
+            self.body.push_str("</pre>\n");
         }
-        self.body.push_str("</pre>\n");
     }
 
     /// Adds an SVG picture with a sentence below it. Its name is that of a file, without an ending.
     pub fn picture(&mut self, name: &str, heading: &str, svg: &str, caption: &str) {
+        self.figure("chart", name, heading, svg, caption);
+    }
+
+    /// As [`Page::picture`], of something large: the page lets people zoom, move around and find nodes in it.
+    pub fn map(&mut self, name: &str, heading: &str, svg: &str, caption: &str) {
+        let caption = format!(
+            "{caption} Zoom with the buttons, a double click, Ctrl and the wheel, or + - 0; move by dragging or the arrow keys."
+        );
+        self.figure("map", name, heading, svg, &caption);
+    }
+
+    fn figure(&mut self, kind: &str, name: &str, heading: &str, svg: &str, caption: &str) {
         self.pictures.push((name.to_owned(), svg.to_owned()));
         self.heading(heading);
         // Writing to a string can't fail.
         let _ = writeln!(
             self.body,
-            "<figure>{svg}<figcaption>{}</figcaption></figure>",
+            "<figure class=\"{kind}\"><div class=\"frame\" tabindex=\"0\">{svg}</div><figcaption>{}</figcaption></figure>",
             escape(caption)
         );
     }
@@ -76,16 +105,16 @@ impl Page {
         format!(
             "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
              <meta name=\"viewport\" content=\"width=device-width\">\n\
-             <link rel=\"icon\" href=\"data:,\">\n<title>{title}</title>\n<style>\n\
-             body {{ font: 15px/1.5 Helvetica, Arial, sans-serif; color: #1d2433; margin: 2em auto; \
-             max-width: 1240px; padding: 0 1em; }}\n\
-             figure {{ margin: 0; overflow-x: auto; }}\n\
-             figcaption {{ color: #475067; }}\n\
-             pre {{ overflow-x: auto; font-size: 13px; }}\n</style>\n</head>\n<body>\n\
-             <h1>{title}</h1>\n{}</body>\n</html>\n",
+             <link rel=\"icon\" href=\"data:,\">\n<title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n\
+             <h1>{title}</h1>\n{}<script>\n{SCRIPT}</script>\n</body>\n</html>\n",
             self.body
         )
     }
+}
+
+/// Whether a line is prose rather than a row of a table.
+fn is_long(line: &str) -> bool {
+    line.chars().count() > LONGEST_ROW
 }
 
 /// What the simulator makes of a measured step.
@@ -153,7 +182,7 @@ pub fn speedup_page(
             row.workers,
             row.policy.as_deref().unwrap_or(row.executor)
         );
-        page.picture(
+        page.map(
             "timeline",
             &title,
             &timeline(plan, &row.execution),
@@ -172,7 +201,7 @@ fn graph(page: &mut Page, plan: &Plan, part_seconds: &[Vec<f64>]) {
         return;
     }
     let costs = NodeCosts::of(plan, part_seconds, &longest_parts(part_seconds));
-    page.picture(
+    page.map(
         "graph",
         "The graph, by cost",
         &svg_with_costs(plan.graph(), &costs),
@@ -226,34 +255,69 @@ fn curves(measured: &Speedup, simulated: Option<&Simulated>) -> String {
     doubling_chart("speedup over sequential", "workers", "speedup", &series)
 }
 
-/// Adds the loss of a training: of every epoch, on the data trained on and on the data tested on.
-pub fn loss_page(page: &mut Page, history: &History) {
-    // Reports of fewer epochs are those of the last ones.
-    let curve = |name: &str, reports: &[crate::train::Report]| {
-        let before = history.train.len().saturating_sub(reports.len());
-        let points = reports.iter().enumerate();
-        Series {
-            name: name.to_owned(),
-            points: points.map(|(number, it)| ((before + number + 1) as f64, it.loss)).collect(),
-            dashed: false,
+/// Adds the loss and every metric of a training: of every epoch, on the data trained on and on the data tested on.
+pub fn training_page(page: &mut Page, history: &History) {
+    page.picture(
+        "loss",
+        "Loss by epoch",
+        &chart("loss by epoch", "epoch", "loss", &by_epoch(history, |report| Some(report.loss))),
+        &format!(
+            "{} steps in {} epochs.{}",
+            history.steps,
+            history.train.len(),
+            left_out(history, "loss", "losses", |report| Some(report.loss))
+        ),
+    );
+    let mut names: Vec<&str> = Vec::new();
+    for named in history.train.iter().chain(&history.validation).flat_map(|it| &it.metrics) {
+        if !names.contains(&named.name.as_str()) {
+            names.push(&named.name);
         }
+    }
+    for (number, name) in names.into_iter().enumerate() {
+        let value = |report: &Report| {
+            report.metrics.iter().find(|named| named.name == name).map(|named| named.value)
+        };
+        page.picture(
+            &format!("metric-{}", number + 1),
+            &format!("{name} by epoch"),
+            &chart(&format!("{name} by epoch"), "epoch", name, &by_epoch(history, value)),
+            left_out(history, "value", "values", value).trim_start(),
+        );
+    }
+}
+
+/// A value of every report, by epoch: of training and of testing.
+fn by_epoch(history: &History, value: impl Fn(&Report) -> Option<f64>) -> Vec<Series> {
+    // Reports of fewer epochs are those of the last ones.
+    let curve = |name: &str, reports: &[Report]| {
+        let before = history.train.len().saturating_sub(reports.len());
+        let points = reports
+            .iter()
+            .enumerate()
+            .filter_map(|(number, report)| Some(((before + number + 1) as f64, value(report)?)));
+        Series { name: name.to_owned(), points: points.collect(), dashed: false }
     };
     let mut series = vec![curve("training, each batch before its update", &history.train)];
     if !history.validation.is_empty() {
         series.push(curve("test, after the epoch", &history.validation));
     }
-    let reports = history.train.iter().chain(&history.validation);
-    let left_out = match reports.filter(|report| !report.loss.is_finite()).count() {
+    series
+}
+
+/// How many values a chart leaves out, as a sentence.
+fn left_out(
+    history: &History,
+    one: &str,
+    many: &str,
+    value: impl Fn(&Report) -> Option<f64>,
+) -> String {
+    let values = history.train.iter().chain(&history.validation).filter_map(value);
+    match values.filter(|value| !value.is_finite()).count() {
         0 => String::new(),
-        1 => " One loss is infinite or no number, and left out.".to_owned(),
-        many => format!(" {many} losses are infinite or no numbers, and left out."),
-    };
-    page.picture(
-        "loss",
-        "Loss by epoch",
-        &chart("loss", "epoch", "loss", &series),
-        &format!("{} steps in {} epochs.{left_out}", history.steps, history.train.len()),
-    );
+        1 => format!(" One {one} is infinite or no number, and left out."),
+        count => format!(" {count} {many} are infinite or no numbers, and left out."),
+    }
 }
 
 #[cfg(test)]
@@ -267,7 +331,6 @@ mod tests {
     use crate::measure::speedup::speedup;
     use crate::plan::PlanOptions;
     use crate::presets;
-    use crate::train::Report;
 
     #[test]
     fn a_page_holds_all_pictures_of_a_speedup() {
@@ -313,10 +376,14 @@ mod tests {
             step_seconds: Vec::new(),
         };
         let mut page = Page::new("t".to_owned());
-        loss_page(&mut page, &history);
+        training_page(&mut page, &history);
         let text = page.to_html();
         assert!(!text.contains("NaN"));
         assert_eq!(text.matches("<circle").count(), 3);
+        assert!(
+            text.contains("<title>training, each batch before its update: 0.5 at epoch 3</title>"),
+            "{text}"
+        );
         assert!(text.contains("One loss is infinite or no number, and left out."), "{text}");
     }
 
