@@ -1,0 +1,98 @@
+"""METG of every library that compare.py builds: the smallest grain at which it is efficient.
+
+README.md says how it is defined; `caudal metg` is the same for Caudal's executors alone.
+"""
+import collections
+import math
+import statistics
+
+LARGEST = 1 << 17
+SOUGHT = 0.5
+
+
+def crossing(rows):
+    """The grain at which the efficiency falls below what is sought and stays there in the next row; largest first."""
+    low = [row["efficiency"] < SOUGHT for row in rows] + [True]
+    for place in range(len(rows)):
+        if low[place] and low[place + 1]:
+            if place == 0:
+                return None
+            above, below = rows[place - 1], rows[place]
+            share = (above["efficiency"] - SOUGHT) / (above["efficiency"] - below["efficiency"])
+            return math.exp((1 - share) * math.log(above["grain_ns"]) + share * math.log(below["grain_ns"]))
+    return None
+
+
+def curve(run, command, case, seconds, kernel, imbalance):
+    """Rows of one library, their METG and the grain of empty nodes; or why there are none."""
+    shape, nodes, threads = case
+    threads_used = lambda line: 1 if line["library"] == "loop" else line["threads"]
+
+    def measure(shape, iterations, imbalance):
+        more = ["--kernel", kernel, "--iterations", iterations, "--imbalance", imbalance]
+        return run(command, (shape, nodes, 0, threads), seconds, more)
+
+    peak, problem = measure("trivial", LARGEST, 0)
+    if not peak:
+        return None, problem
+    peak = peak["all_iterations"] / peak["run"]["makespan_ns"]["best"]
+    rows, iterations = [], LARGEST // 8
+    while iterations >= 1:
+        line, problem = measure(shape, iterations, imbalance)
+        if not line:
+            return None, problem
+        took = line["run"]["makespan_ns"]["median"]
+        rows.append({"iterations": iterations, "grain_ns": took * threads_used(line) / line["nodes"],
+                     "efficiency": line["all_iterations"] / took / peak})
+        if len(rows) > 1 and all(row["efficiency"] < SOUGHT / 2 for row in rows[-2:]):
+            break
+        iterations //= 2
+    line, problem = measure(shape, 0, 0)
+    if not line:
+        return None, problem
+    empty = line["run"]["makespan_ns"]["median"] * threads_used(line) / line["nodes"]
+    found = {"rows": rows, "metg_ns": crossing(rows), "empty_ns": empty, "nodes": line["nodes"], "edges": line["edges"],
+             "graph": line["graph"], "version": line["version"], "peak_per_ns": peak}
+    return found, None
+
+
+def compare(commands, run, quiet, a):
+    """Measures all in turn, prints a table for each number of threads, and returns what it found."""
+    found, missing = collections.defaultdict(list), {}
+    cases = [(shape, nodes, threads) for nodes in a.nodes for threads in a.threads for shape in a.shapes]
+    for number in range(a.rounds):
+        for case in cases:
+            got = quiet(a.wait_for, a.patience)
+            order = list(commands.items())
+            for name, command in order[number % len(order):] + order[:number % len(order)]:
+                if (case, name) in missing:
+                    continue
+                result, problem = curve(run, command, case, a.seconds, a.kernel, a.imbalance)
+                if result:
+                    found[case, name].append(result | {"library": name, "case": case, "cores": got})
+                else:
+                    missing[case, name] = problem
+    for shape, nodes, threads in cases:
+        graphs = {one["graph"] for name in commands for one in found[(shape, nodes, threads), name]}
+        if len(graphs) > 1:
+            raise SystemExit(f"{shape}: the programs ran different graphs: {graphs}")
+    us = lambda values: " ".join("-" if value is None else f"{value / 1000:.3f}" for value in values)
+    for nodes in a.nodes:
+        for threads in a.threads:
+            print(f"\n## METG(50 %) in microseconds, {a.kernel}, imbalance {a.imbalance:g}, {threads}"
+                  f" thread{'s' * (threads > 1)}, {nodes} nodes: the median (the rounds), empty nodes\n")
+            print("| pattern | " + " | ".join(commands) + " |")
+            print("| --- |" + " --- |" * len(commands))
+            for shape in a.shapes:
+                cells = []
+                for name in commands:
+                    rounds = found[(shape, nodes, threads), name]
+                    values = [one["metg_ns"] for one in rounds]
+                    known = [value for value in values if value is not None]
+                    middle = statistics.median(known) if known else None
+                    empty = statistics.median([one["empty_ns"] for one in rounds]) if rounds else None
+                    cells.append(f"{us([middle])} ({us(values)}), {us([empty])}" if rounds else "")
+                print(f"| {shape} | " + " | ".join(cells) + " |")
+    for (case, name), problem in missing.items():
+        print(f"- {name}, {case}: {problem}")
+    return [one for rounds in found.values() for one in rounds]
