@@ -9,7 +9,7 @@ use crate::measure::Scratch;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Kernel {
-    /// It computes: an iteration multiplies and adds, and waits for the one before; nothing leaves the core.
+    /// It computes: an iteration shifts, xors and multiplies 64 bits, and needs the result of the one before.
     #[default]
     Compute,
     /// It changes memory: an iteration changes the next 64 bytes of 16 MiB that its thread has for itself.
@@ -56,11 +56,11 @@ impl Kernel {
     }
 }
 
-/// Knuth's linear congruential generator of 64 bits (MMIX), so many numbers on.
+/// A number, mixed so many times: each time its upper half goes into its lower one, and the whole is multiplied. No compiler
+/// can do several at once.
 fn compute(mut number: u64, iterations: u64) -> u64 {
     for _ in 0..iterations {
-        number = number.wrapping_mul(6_364_136_223_846_793_005);
-        number = number.wrapping_add(1_442_695_040_888_963_407);
+        number = (number ^ (number >> 32)).wrapping_mul(6_364_136_223_846_793_005);
     }
     number
 }
@@ -72,7 +72,9 @@ mod tests {
     #[test]
     fn iterations_add_up() {
         assert_eq!(compute(7, 0), 7);
-        assert_eq!(compute(0, 1), 1_442_695_040_888_963_407);
+        assert_eq!(compute(1, 1), 6_364_136_223_846_793_005);
+        // 0x5851f42d4c957f2d ^ 0x5851f42d = 0x5851f42d14c48b00
+        assert_eq!(compute(1, 2), 0x5851_f42d_14c4_8b00_u64.wrapping_mul(0x5851_f42d_4c95_7f2d));
         assert_eq!(compute(compute(7, 11), 31), compute(7, 42));
     }
 

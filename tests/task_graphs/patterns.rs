@@ -58,6 +58,27 @@ fn patterns_are_scheduled_drawn_executed_and_exported() {
 }
 
 #[test]
+fn figures_that_are_huge_or_over_nothing_are_short() {
+    let pattern = "trivial:width=2,steps=2,grain=0";
+    let empty = ["schedule", pattern, "--workers", "1", "--policies", "heft", "--run", "sleep"];
+    let shown = told(&empty);
+    assert!(shown.contains("executed s") && !shown.contains("inf"), "{shown}");
+    let case = &json(&empty)["schedules"][0]["rows"][0];
+    assert!(case["executed"]["makespan"].as_f64().unwrap() > 0.0, "{case}");
+    assert!(case["execution_error"].is_null(), "{case}");
+    let folder = tempfile::tempdir().unwrap();
+    let file = path(&folder, "huge.toml");
+    let task = |name: &str, cost: &str| format!("[[task]]\nname = \"{name}\"\ncost = {cost}\n");
+    let edge = "[[edge]]\nfrom = \"a\"\nto = \"b\"\nbytes = 1e300\n";
+    std::fs::write(&file, format!("{}{}{edge}", task("a", "1e300"), task("b", "1e-300"))).unwrap();
+    for more in [&[][..], &["--csv"]] {
+        let asked = ["schedule", &file, "--workers", "2", "--policies", "heft,random-plan"];
+        let shown = told(&[&asked[..], more].concat());
+        assert!(shown.lines().all(|line| line.len() < 300), "{shown}");
+    }
+}
+
+#[test]
 fn patterns_are_listed_and_documented() {
     let page = include_str!("../../docs/task-graphs.md");
     let (shown, listed) = (told(&["patterns"]), json(&["patterns"]));
@@ -125,5 +146,46 @@ fn the_smallest_grain_is_measured() {
     ] {
         let (code, line) = refused(arguments);
         assert!(code == 2 && line.contains(words), "{arguments:?}: {line}");
+    }
+}
+
+#[test]
+fn values_of_another_type_are_refused_in_words_of_the_format() {
+    let folder = tempfile::tempdir().unwrap();
+    let workflow = "{\"name\": \"w\", \"schemaVersion\": \"1.5\", \"workflow\": ";
+    for (name, text, words) in [
+        ("a.json", format!("{workflow}3}}"), "integer `3`, expected a table; write a workflow"),
+        (
+            "b.json",
+            format!("{workflow}{{\"tasks\": {{}}}}}}"),
+            "invalid type: table, expected a list",
+        ),
+        (
+            "c.toml",
+            "[[task]]\nname = \"a\"\ncosts = 3\n".to_owned(),
+            "line 3: invalid type: integer `3`, expected a list",
+        ),
+    ] {
+        let file = path(&folder, name);
+        std::fs::write(&file, text).unwrap();
+        let (code, line) = refused(&["schedule", &file]);
+        assert!(code == 2 && line.contains(words), "{line}");
+        assert!(!line.contains("struct") && !line.contains("column"), "{line}");
+    }
+    let machine = path(&folder, "machine.toml");
+    for (text, words) in [
+        (
+            "workers = \"a\"",
+            "line 1: invalid type: string \"a\", expected a whole number, 0 or more;",
+        ),
+        ("speeds = [1]\nlatency = \"x\"", "line 2: expected a number, or a list of numbers;"),
+        (
+            "speeds = [1, 1]\ntopology = \"groups\"\ngroups = [0, 1]\nwithin = 3\n",
+            "line 4: invalid type: integer `3`, expected a table;",
+        ),
+    ] {
+        std::fs::write(&machine, text).unwrap();
+        let (code, line) = refused(&["schedule", "stencil", "--machine", &machine]);
+        assert!(code == 2 && line.contains(words), "{line}");
     }
 }

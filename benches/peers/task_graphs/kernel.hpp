@@ -36,7 +36,7 @@ inline std::uint64_t set(const std::string& name, std::uint64_t of_one, std::vec
 [[gnu::noinline]] inline void compute(std::uint64_t iterations) {
     std::uint64_t number = 1;
     asm volatile("" : "+r"(number));
-    for (std::uint64_t i = 0; i < iterations; i++) number = number * 6364136223846793005 + 1442695040888963407;
+    for (std::uint64_t i = 0; i < iterations; i++) number = (number ^ (number >> 32)) * 6364136223846793005;
     asm volatile("" : "+r"(number));
 }
 

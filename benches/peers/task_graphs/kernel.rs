@@ -54,8 +54,7 @@ pub(super) fn run(node: usize) {
 fn compute(iterations: u64) {
     let mut number = black_box(1_u64);
     for _ in 0..iterations {
-        number = number.wrapping_mul(6_364_136_223_846_793_005);
-        number = number.wrapping_add(1_442_695_040_888_963_407);
+        number = (number ^ (number >> 32)).wrapping_mul(6_364_136_223_846_793_005);
     }
     black_box(number);
 }
