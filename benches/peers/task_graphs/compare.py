@@ -7,6 +7,7 @@ much of two cores two busy processes got before each round; `--wait-for` waits f
 usage: python3 compare.py [--caudal PROGRAM] [--taskflow FOLDER] [--json FILE] [--shapes A,B] [--nodes N,M]
            [--work-ns 0,1000] [--threads 1,2] [--libraries A,B] [--rounds 3] [--seconds 0.3]
            [--wait-for CORES] [--patience SECONDS] [--metg] [--kernel compute|memory] [--imbalance X]
+           [--topology CAUDAL] [--near-ns 80]
 """
 import argparse
 import json
@@ -176,6 +177,9 @@ def main():
     parser.add_argument("--shapes", type=listed(str), help=f"default {','.join(SHAPES)}; with --metg, the patterns")
     parser.add_argument("--metg", action="store_true", help="the smallest grain that is efficient, in place of times a node")
     parser.add_argument("--kernel", choices=["compute", "memory"], default="compute", help="what nodes do, with --metg")
+    parser.add_argument("--topology", metavar="CAUDAL", help="Caudal's command line, with --metg: only what was measured while "
+                        "the handover that it tells was at most --near-ns before and after counts")
+    parser.add_argument("--near-ns", type=float, default=80, help="default 80")
     parser.add_argument("--imbalance", type=float, default=0.0, help="by how much they differ, 0 to 2, with --metg")
     parser.add_argument("--nodes", type=listed(int), default=[1000])
     parser.add_argument("--work-ns", type=listed(int), default=[0, 1000, 10_000, 100_000])
