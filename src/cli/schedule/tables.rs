@@ -37,9 +37,10 @@ fn exact(number: f64) -> String {
 pub(super) fn description(file: &str, graph: &WeightedGraph) -> String {
     // The sum of nothing is -0.
     let bytes = graph.edges().iter().map(|edge| edge.communication.bytes()).sum::<f64>() + 0.0;
+    // Graphs without a name of their own are called as their origin.
+    let name = if graph.name() == file { String::new() } else { format!("{}, ", graph.name()) };
     printable(&format!(
-        "{file}: {}, {} of {} s together, {} with {} bytes",
-        graph.name(),
+        "{file}: {name}{} of {} s together, {} with {} bytes",
         counted(graph.task_count(), "task"),
         figures(graph.work()),
         counted(graph.edges().len(), "edge"),
