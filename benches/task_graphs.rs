@@ -1,5 +1,6 @@
 //! Graphs of closures, with the flags and the line of the programs in `benches/peers/task_graphs`, whose
-//! `compare.py` runs it beside other libraries: `--shape`, `--nodes`, `--work-ns`, `--threads`, `--seconds`.
+//! `compare.py` runs it beside other libraries: `--shape`, `--nodes`, `--width`, `--work-ns`, `--kernel`, `--iterations`,
+//! `--imbalance`, `--threads`, `--seconds`.
 //! `--library caudal-values` passes numbers on, every node the sum of its inputs and one, where `caudal`, the
 //! default, only orders the nodes.
 
@@ -10,7 +11,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use caudal::flow::{Executor, FlowBuilder, FlowRun, Pool, Shared, Signal, Sink};
-use common::{Graph, Library, SHAPES, Settings, measure, visit};
+use caudal::task_bench::{PATTERNS, Pattern};
+use common::{Graph, Library, SHAPES, Settings, measure, patterns, visit};
 
 /// What runs again and again; dropping it drops the graph.
 struct Built {
@@ -76,7 +78,7 @@ fn with_values(graph: &Graph) -> caudal::Result<Built> {
 }
 
 fn line(settings: &Settings) -> Result<String, String> {
-    let graph = Graph::new(&settings.shape, settings.nodes)?;
+    let graph = Graph::new(&settings.shape, settings.nodes, settings.width)?;
     let (name, values) = match &*settings.library {
         "" | "caudal" => ("caudal", false),
         "caudal-values" => ("caudal-values", true),
@@ -96,9 +98,9 @@ fn line(settings: &Settings) -> Result<String, String> {
     })
 }
 
-/// Every shape, with and without values, as short as can be.
+/// Every shape and pattern, with and without values, as short as can be.
 fn test() -> Result<(), String> {
-    for shape in SHAPES {
+    for shape in SHAPES.into_iter().chain(patterns::PATTERNS) {
         for library in ["caudal", "caudal-values"] {
             let settings = Settings {
                 shape: shape.to_owned(),
@@ -108,9 +110,33 @@ fn test() -> Result<(), String> {
                 seconds: 0.0,
                 library: library.to_owned(),
                 test: true,
+                ..Settings::default()
             };
             line(&settings).map_err(|error| format!("{library}, {shape}: {error}"))?;
             println!("{library}, {shape}: ok");
+        }
+    }
+    same_patterns()
+}
+
+/// The patterns here are those of the library.
+fn same_patterns() -> Result<(), String> {
+    assert!(PATTERNS.iter().map(|spec| spec.name).eq(patterns::PATTERNS));
+    for spec in PATTERNS {
+        for (width, steps) in [(1, 20), (2, 9), (8, 12), (13, 5)] {
+            let text = format!("{}:width={width},steps={steps},imbalance=0.5", spec.name);
+            let pattern = Pattern::parse(&text).map_err(|error| error.to_string())?;
+            let graph = pattern.graph().map_err(|error| error.to_string())?;
+            let tasks = patterns::tasks(spec.name, width, steps);
+            assert_eq!(tasks.len(), graph.task_count(), "{text}");
+            for (task, (place, before)) in tasks.iter().enumerate() {
+                let same: Vec<usize> = graph.incoming(task).map(|edge| edge.from).collect();
+                assert_eq!(
+                    (before, patterns::share(0.5, *place)),
+                    (&same, graph.tasks()[task].cost)
+                );
+            }
+            println!("{text}: the same");
         }
     }
     Ok(())

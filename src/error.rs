@@ -272,6 +272,25 @@ pub(crate) fn short(number: f64) -> String {
     if all.len() < few.len() { all } else { few }
 }
 
+/// What a reader of TOML or JSON says of a text, without words of the program's own language and without the place, which is
+/// told apart.
+pub(crate) fn plain(said: &str) -> String {
+    let said = said.rfind(" at line ").map_or(said, |place| &said[..place]);
+    let said = said.replace("invalid type: map", "invalid type: table");
+    let said = said.replace("invalid type: sequence", "invalid type: list");
+    let Some((before, expected)) = said.rsplit_once(", expected ") else { return said };
+    let expected = match expected.split(' ').next().unwrap_or_default() {
+        _ if expected == "a sequence" => "a list",
+        "struct" => "a table",
+        _ if expected == "a map" => "a table",
+        "usize" | "u64" | "u32" | "u8" => "a whole number, 0 or more",
+        "i64" | "i32" => "a whole number",
+        "f64" | "f32" => "a number",
+        _ => expected,
+    };
+    format!("{before}, expected {expected}")
+}
+
 /// A text with its control characters, and those that change the direction of writing, spelt out.
 pub(crate) fn escaped(text: &str) -> String {
     let bad = |c: char| {
@@ -291,6 +310,31 @@ pub(crate) fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_of_the_language_are_left_out() {
+        for (said, told) in [
+            (
+                "invalid type: integer `3`, expected struct Workflow at line 1 column 14",
+                "invalid type: integer `3`, expected a table",
+            ),
+            (
+                "invalid type: map, expected a sequence at line 1 column 41",
+                "invalid type: table, expected a list",
+            ),
+            (
+                "invalid type: string \"a\", expected usize",
+                "invalid type: string \"a\", expected a whole number, 0 or more",
+            ),
+            ("missing field `to`", "missing field `to`"),
+            (
+                "unknown variant `x`, expected one of `a`, `b`",
+                "unknown variant `x`, expected one of `a`, `b`",
+            ),
+        ] {
+            assert_eq!(plain(said), told);
+        }
+    }
 
     #[test]
     fn numbers_are_short() {

@@ -31,6 +31,7 @@ pub mod scheduling;
 mod setters;
 pub mod simulator;
 pub mod statistics;
+pub mod task_bench;
 mod tensor;
 pub mod topology;
 pub mod train;

@@ -22,7 +22,7 @@ pub(crate) fn caudal(arguments: &[&str]) -> Output {
 }
 
 /// The commands that refuse to mix figures of cores that the host moved apart, or together, while they measured.
-const MEASURING: [&str; 3] = ["bench", "speedup", "simulate"];
+const MEASURING: [&str; 4] = ["bench", "speedup", "simulate", "metg"];
 
 /// Standard output of a call that must succeed, wherever the host has the cores meanwhile: what a move of them does has
 /// tests of its own.

@@ -4,6 +4,7 @@ mod commands;
 mod executed;
 mod optima;
 mod own;
+mod patterns;
 mod running;
 
 use caudal::scheduling::{

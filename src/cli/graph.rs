@@ -13,9 +13,9 @@ use caudal::scheduling::formats;
 use clap::Args;
 
 use super::Stop;
-use super::output::{line, write_file};
+use super::output::{line, printable, write_file};
 use super::outputs::Outputs;
-use super::schedule::step;
+use super::schedule::{pattern, step};
 
 /// Draws a graph with its optimizer.
 type Drawing = fn(&Graph, Option<&dyn Optimizer>) -> String;
@@ -24,7 +24,8 @@ type Drawing = fn(&Graph, Option<&dyn Optimizer>) -> String;
 ///
 /// Or writes the tasks of one training step, with estimated costs and the bytes that they exchange, as a task graph that
 /// others can read: a standard task graph (.stg), a WfCommons workflow (.json), and, with --tasks, a digraph with weights
-/// (.dot) or Caudal's own format (.toml). `caudal schedule` reads them all.
+/// (.dot) or Caudal's own format (.toml). `caudal schedule` reads them all. A pattern of Task Bench in place of the MODEL,
+/// as in stencil:width=8,steps=10 (see `caudal patterns`), is written as its tasks.
 #[derive(Debug, Args)]
 pub(super) struct Draw {
     /// A preset's name, a .toml file or a saved .safetensors file [default: the default preset]
@@ -73,8 +74,20 @@ impl Draw {
             return Err(Stop::Usage(problem.to_owned()));
         }
         let out = (!to_output).then_some(&self.out);
+        let pattern = self.model.as_deref().map(pattern).transpose()?.flatten();
+        if let Some(pattern) = &pattern
+            && (!is_task_graph || self.batch.is_some())
+        {
+            let name = printable(pattern.title());
+            let problem = format!("{name}: it is a pattern of tasks without batches and layers");
+            let remedy = "write it as .stg, .json, or, with --tasks, .dot or .toml";
+            return Err(Stop::Usage(format!("{problem}; {remedy}")));
+        }
         let model = self.model.as_deref().map(Path::new);
         Outputs::default().reads("MODEL", model).writes("--out", out).check()?;
+        if let Some(pattern) = pattern {
+            return write_file(&self.out, &formats::write(&pattern.graph()?, &self.out)?);
+        }
         let model = Model::open(self.model.as_deref())?;
         let batch = self.batch.map_or(model.training.batch_size, NonZeroUsize::get);
         if is_task_graph {

@@ -74,6 +74,11 @@ pub(super) const AVERAGES: &str = "SLR: makespan over the longest way through th
     messages; best: share of all graphs and machines on which no other policy was shorter; tasks, CCR, het. \
     (heterogeneity), shape, on (workers): mean SLR of the graphs and machines that have this";
 
+/// Of the tables of grains.
+pub(super) const METG: &str = "grain: of a task, time of a run x cores / tasks; efficiency: iterations a second over those of \
+    independent tasks of the largest grain on the same workers; METG: the smallest grain with that efficiency, or - where \
+    none has it, or all have; empty: the grain of tasks without work";
+
 /// Of executions.
 pub(super) const EXECUTED: &str = "executed s: until the last task ended on this machine, in seconds of the graph; \
     error: of the execution, over the makespan that was simulated; mean error: without signs; longer by: with signs";

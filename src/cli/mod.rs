@@ -15,6 +15,7 @@ mod graph;
 mod inspect;
 mod interrupt;
 mod legends;
+mod metg;
 mod model_file;
 mod new;
 mod optimizing;
@@ -71,6 +72,7 @@ enum Command {
     Freeze(freeze::Freeze),
     Bench(bench::Bench),
     Overhead(overhead::Overhead),
+    Metg(metg::Metgs),
     Simulate(simulate::Simulate),
     Schedule(Box<schedule::Schedules>),
     Speedup(speedup::Speedup),
@@ -83,6 +85,8 @@ enum Command {
     ModelFile(model_file::ModelFile),
     /// Lists the preset networks, and the arguments of those that are families.
     Models(tables::List),
+    /// Lists the patterns of task graphs that Task Bench has, and their arguments.
+    Patterns(tables::List),
     /// Lists the layers with their attributes.
     Layers(tables::List),
     /// Lists the blocks that the library has, with their attributes.
@@ -169,6 +173,7 @@ fn run(command: Command) -> Result<(), Stop> {
         Command::Freeze(freeze) => freeze.run(),
         Command::Bench(bench) => bench.run(),
         Command::Overhead(overhead) => overhead.run(),
+        Command::Metg(metgs) => metgs.run(),
         Command::Simulate(simulate) => simulate.run(),
         Command::Schedule(schedules) => schedules.run(),
         Command::Speedup(speedup) => speedup.run(),
@@ -180,6 +185,7 @@ fn run(command: Command) -> Result<(), Stop> {
         Command::Inspect(inspect) => inspect.run(),
         Command::ModelFile(page) => page.run(),
         Command::Models(list) => list.models(),
+        Command::Patterns(list) => list.patterns(),
         Command::Layers(list) => list.layers(),
         Command::Blocks(list) => list.blocks(),
         Command::Losses(list) => list.losses(),

@@ -18,6 +18,7 @@ use caudal::scheduling::{
     all_policies, check_policies, compare, formats,
 };
 use caudal::simulator::{Measurement, PartCosts, weighted_graph};
+use caudal::task_bench::Pattern;
 use clap::Args;
 use rayon::prelude::*;
 use serde_json::json;
@@ -35,7 +36,8 @@ use super::{Stop, gantt_file, legends};
 /// are worth.
 ///
 /// A FILE is a standard task graph (.stg), a WfCommons workflow (.json), one of Pegasus (.dax, .xml), a digraph of
-/// Graphviz with weights (.dot, .gv), a graph in Caudal's own format (.toml), or a MODEL, of which the tasks of one
+/// Graphviz with weights (.dot, .gv), a graph in Caudal's own format (.toml), a pattern of Task Bench, with arguments as in
+/// stencil:width=8,steps=10 (see `caudal patterns`), or a MODEL, of which the tasks of one
 /// training step are taken, with estimated costs or, with --measured, measured ones. Messages between workers take what the links of the machine take, or the time that the file gives; without
 /// --machine, --latency or --bandwidth, bytes take no time. Policies that plan ahead are those of `caudal policies`'
 /// second table; those of the first decide while tasks run. For every machine: bounds that no schedule gets below, the
@@ -44,7 +46,7 @@ use super::{Stop, gantt_file, legends};
 /// formats, machines, policies, executions and random graphs.
 #[derive(Debug, Args)]
 pub(super) struct Schedules {
-    /// Files of task graphs, or models
+    /// Files of task graphs, patterns, or models
     #[arg(value_name = "FILE", required_unless_present = "random")]
     files: Vec<String>,
     /// A machine as a file: workers with speeds, and links
@@ -243,13 +245,14 @@ impl Schedules {
         Ok(())
     }
 
-    /// Reads a file of a task graph, or a model.
+    /// Reads a file of a task graph, a pattern, or a model.
     fn open(&self, file: &str) -> Result<Opened, Stop> {
+        let pattern = pattern(file)?;
         let is_other = Path::new(file).extension().is_some_and(|ending| ending != "toml");
         let is_model =
             file.ends_with(".safetensors") || !Path::new(file).exists() && !is_named_as_tasks(file);
-        if formats::is_task_graph(file) || is_other && !is_model {
-            let graph = formats::read(file)?;
+        if pattern.is_some() || formats::is_task_graph(file) || is_other && !is_model {
+            let graph = pattern.map_or_else(|| formats::read(file), |it| it.graph())?;
             if self.measured || self.batch.is_some() {
                 let problem = format!("{file}: --measured and --batch are for MODELs");
                 return Err(Stop::Usage(format!("{problem}; leave them out, or name a model")));
@@ -348,6 +351,12 @@ impl Schedules {
         }
         Ok(platforms)
     }
+}
+
+/// The pattern of Task Bench that a name is meant to be, if it is none of a file or model.
+pub(super) fn pattern(name: &str) -> Result<Option<Pattern>, Stop> {
+    let is_meant = Pattern::is_meant(name) && !Path::new(name).exists();
+    Ok(is_meant.then(|| Pattern::parse(name)).transpose()?)
 }
 
 /// Whether a name ends as those of task graphs do, and not as those of model files as well.

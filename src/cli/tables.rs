@@ -12,6 +12,7 @@ use caudal::optimizers::OPTIMIZERS;
 use caudal::presets::{Argument, PRESETS};
 use caudal::regularizers::REGULARIZERS;
 use caudal::scheduling::STATIC_POLICIES;
+use caudal::task_bench::PATTERNS;
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -59,9 +60,10 @@ macro_rules! names {
     };
 }
 
-impl List {
-    pub(super) fn models(&self) -> Result<(), Stop> {
-        let rows = PRESETS.iter().map(|spec| Row {
+/// The rows of a table of families with arguments.
+macro_rules! families {
+    ($table:expr) => {
+        $table.iter().map(|spec| Row {
             name: spec.name,
             summary: spec.summary,
             attributes: spec
@@ -71,8 +73,22 @@ impl List {
                     (*name, format!("{meaning}; default {default}"))
                 })
                 .collect(),
-        });
-        self.print("models", rows)
+        })
+    };
+}
+
+impl List {
+    pub(super) fn models(&self) -> Result<(), Stop> {
+        self.print("models", families!(PRESETS))
+    }
+
+    pub(super) fn patterns(&self) -> Result<(), Stop> {
+        if !self.json {
+            line(
+                "The points of the step before that point i of step t waits for; W is the width:",
+            )?;
+        }
+        self.print("patterns", families!(PATTERNS))
     }
 
     pub(super) fn layers(&self) -> Result<(), Stop> {

@@ -9,6 +9,7 @@ mod peak;
 mod prediction;
 mod process;
 mod provenance;
+mod scratch;
 pub mod speedup;
 mod step;
 
@@ -22,6 +23,7 @@ pub use peak::product_peak;
 pub use prediction::{PredictionTime, time_predictions};
 pub use process::{minor_faults, peak_resident_mib, seconds_without_core};
 pub use provenance::Provenance;
+pub(crate) use scratch::{Scratch, change_words};
 pub use step::{StepTime, prepare, settle, time_block, time_steps};
 
 pub use crate::kernels::instruction_set_name;

@@ -1,8 +1,7 @@
-//! The arguments of presets: `chain:depth=64,width=32` sets two and leaves the others as they are.
+//! The arguments of presets and patterns: `chain:depth=64,width=32` sets two and leaves the others as they are.
 
 use std::fmt;
 
-use super::PresetSpec;
 use crate::error::{Error, Result};
 use crate::names::suggest;
 
@@ -67,72 +66,77 @@ impl Values {
     }
 }
 
-/// The value of every argument of a preset.
+/// The value of every argument of a preset, or of whatever else has arguments.
 #[derive(Debug)]
 pub struct ArgumentValues {
+    /// What it is: `model` for presets.
+    kind: &'static str,
     title: String,
     values: Vec<(&'static str, Setting)>,
 }
 
 impl ArgumentValues {
-    /// Reads `given`, such as `depth=64,width=32`, for `spec`; what is not given has its default.
-    pub(super) fn parse(spec: &PresetSpec, given: &str) -> Result<Self> {
-        let title =
-            if given.is_empty() { spec.name.to_owned() } else { format!("{}:{given}", spec.name) };
+    /// Reads `given`, such as `depth=64,width=32`, for the preset or the like called `name`; what is not given has its
+    /// default.
+    pub(crate) fn parse(
+        (kind, name): (&'static str, &str),
+        arguments: &'static [Argument],
+        given: &str,
+    ) -> Result<Self> {
+        let title = if given.is_empty() { name.to_owned() } else { format!("{name}:{given}") };
         let refuse = |problem: String, remedy: String| {
-            let origin = format!("model `{}`", title.escape_debug());
+            let origin = format!("{kind} `{}`", title.escape_debug());
             Err(Error::Model { origin, problem, remedy })
         };
         let mut values: Vec<(&'static str, Setting)> = Vec::new();
         for setting in given.split(',').filter(|_| !given.is_empty()) {
             let shown = setting.escape_debug();
-            let Some((name, value)) = setting.split_once('=') else {
+            let Some((key, value)) = setting.split_once('=') else {
                 return refuse(format!("`{shown}` sets nothing"), "write NAME=VALUE".to_owned());
             };
-            let Some(argument) = spec.arguments.iter().find(|argument| argument.name == name)
-            else {
-                let names = spec.arguments.iter().map(|argument| argument.name);
-                let remedy = if spec.arguments.is_empty() {
-                    format!("`{}` takes none", spec.name)
+            let Some(argument) = arguments.iter().find(|argument| argument.name == key) else {
+                let names = arguments.iter().map(|argument| argument.name);
+                let remedy = if arguments.is_empty() {
+                    format!("`{name}` takes none")
                 } else {
                     format!(
                         "{}; by default they are {}",
-                        suggest(name, names, "arguments"),
-                        defaults(spec)
+                        suggest(key, names, "arguments"),
+                        defaults(arguments)
                     )
                 };
-                return refuse(format!("`{}` is no argument", name.escape_debug()), remedy);
+                return refuse(format!("`{}` is no argument", key.escape_debug()), remedy);
             };
             let Some(value) = argument.values.parse(value) else {
                 let Argument { default, values, meaning, .. } = argument;
                 return refuse(
                     format!("`{shown}` can't be"),
-                    format!("`{name}` ({meaning}) is {values}; its default is {default}"),
+                    format!("`{key}` ({meaning}) is {values}; its default is {default}"),
                 );
             };
-            if values.iter().any(|(other, _)| *other == name) {
-                return refuse(format!("`{name}` is set twice"), "set it once".to_owned());
+            if values.iter().any(|(other, _)| *other == key) {
+                return refuse(format!("`{key}` is set twice"), "set it once".to_owned());
             }
             values.push((argument.name, value));
         }
-        for argument in spec.arguments {
+        for argument in arguments {
             let given = values.iter().any(|(name, _)| *name == argument.name);
             if let Some(default) = argument.values.parse(argument.default).filter(|_| !given) {
                 values.push((argument.name, default));
             }
         }
-        Ok(Self { title, values })
+        Ok(Self { kind, title, values })
     }
 
     /// The preset as it was asked for.
-    pub(super) fn title(&self) -> &str {
+    pub(crate) fn title(&self) -> &str {
         &self.title
     }
 
     /// That the values of several arguments do not go together.
-    pub(super) fn refuse<T>(&self, problem: impl Into<String>, remedy: &str) -> Result<T> {
+    pub(crate) fn refuse<T>(&self, problem: impl Into<String>, remedy: &str) -> Result<T> {
         Err(Error::Model {
-            origin: format!("model `{}`", self.title.escape_debug()),
+            origin: format!("{} `{}`", self.kind, self.title.escape_debug()),
             problem: problem.into(),
             remedy: remedy.to_owned(),
         })
@@ -142,24 +146,24 @@ impl ArgumentValues {
     /// have: a test reads all of them.
     fn get(&self, name: &str) -> Setting {
         let value = self.values.iter().find(|(other, _)| *other == name);
-        value.unwrap_or_else(|| panic!("preset `{}` has no argument `{name}`", self.title)).1
+        value.unwrap_or_else(|| panic!("{} `{}` has no argument `{name}`", self.kind, self.title)).1
     }
 
-    pub(super) fn count(&self, name: &str) -> usize {
+    pub(crate) fn count(&self, name: &str) -> usize {
         match self.get(name) {
             Setting::Count(count) => count,
             other => panic!("argument `{name}` is {other:?}"),
         }
     }
 
-    pub(super) fn number(&self, name: &str) -> f64 {
+    pub(crate) fn number(&self, name: &str) -> f64 {
         match self.get(name) {
             Setting::Number(number) => number,
             other => panic!("argument `{name}` is {other:?}"),
         }
     }
 
-    pub(super) fn word(&self, name: &str) -> &'static str {
+    pub(crate) fn word(&self, name: &str) -> &'static str {
         match self.get(name) {
             Setting::Word(word) => word,
             other => panic!("argument `{name}` is {other:?}"),
@@ -168,14 +172,13 @@ impl ArgumentValues {
 }
 
 /// `depth=16,width=64`.
-fn defaults(spec: &PresetSpec) -> String {
-    let all =
-        spec.arguments.iter().map(|Argument { name, default, .. }| format!("{name}={default}"));
+fn defaults(arguments: &[Argument]) -> String {
+    let all = arguments.iter().map(|Argument { name, default, .. }| format!("{name}={default}"));
     all.collect::<Vec<_>>().join(",")
 }
 
 /// An argument that is a count.
-pub(super) const fn count(
+pub(crate) const fn count(
     name: &'static str,
     meaning: &'static str,
     default: &'static str,
@@ -185,7 +188,7 @@ pub(super) const fn count(
 }
 
 /// An argument that is a number.
-pub(super) const fn number(
+pub(crate) const fn number(
     name: &'static str,
     meaning: &'static str,
     default: &'static str,
@@ -211,9 +214,12 @@ mod tests {
     #[test]
     fn defaults_are_values_and_come_one_at_a_time() {
         for spec in PRESETS {
-            let plain = ArgumentValues::parse(spec, "").unwrap();
+            let parse = |given: &str| {
+                ArgumentValues::parse(("model", spec.name), spec.arguments, given).unwrap()
+            };
+            let plain = parse("");
             assert_eq!(plain.values.len(), spec.arguments.len(), "{}", spec.name);
-            let given = ArgumentValues::parse(spec, &defaults(spec)).unwrap();
+            let given = parse(&defaults(spec.arguments));
             assert_eq!(plain.values, given.values, "{}", spec.name);
             for argument in spec.arguments {
                 assert!(!argument.meaning.is_empty() && !argument.meaning.contains('\n'));

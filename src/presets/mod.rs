@@ -20,6 +20,7 @@ mod wiring;
 use std::sync::Arc;
 
 pub use arguments::{Argument, ArgumentValues, Values};
+pub(crate) use arguments::{count, number};
 pub(crate) use wiring::Wiring;
 
 use crate::error::{Error, Result};
@@ -84,7 +85,7 @@ impl PresetSpec {
     /// # Errors
     /// If one is unknown, set twice or not what it may be, or if they do not go together.
     pub fn with(&self, arguments: &str) -> Result<Model> {
-        (self.make)(&ArgumentValues::parse(self, arguments)?)
+        (self.make)(&ArgumentValues::parse(("model", self.name), self.arguments, arguments)?)
     }
 
     /// Builds the model without its metrics, as benchmarks measure it.

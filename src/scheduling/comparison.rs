@@ -93,7 +93,7 @@ pub struct ComparisonRow {
     pub problem: Option<String>,
     /// What its execution came to, once it was [executed](Comparison::execute).
     pub executed: Option<Execution>,
-    /// By how much the execution took longer than the schedule, over what that takes.
+    /// By how much the execution took longer than the schedule, over what that takes; none where that is nothing.
     pub execution_error: Option<f64>,
     /// Its schedule, for the costs as they are.
     #[serde(skip)]
@@ -138,7 +138,8 @@ impl Comparison {
             };
             match executed {
                 Ok(executed) => {
-                    row.execution_error = Some(executed.error(schedule));
+                    row.execution_error =
+                        Some(executed.error(schedule)).filter(|it| it.is_finite());
                     row.executed = Some(executed);
                 }
                 Err(problem @ (Error::Stalled(_) | Error::Policy { .. })) => {

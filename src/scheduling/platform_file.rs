@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::formats::{line_at, text_of};
 use super::{Link, Platform};
 use crate::data::refuse;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, plain};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -36,7 +36,7 @@ enum Topology {
 
 /// One number, one for each worker, or one for each pair.
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected a number, or a list of numbers")]
 enum Numbers {
     One(f64),
     List(Vec<f64>),
@@ -84,7 +84,7 @@ impl Platform {
             let start = error.span().map_or(0, |span| span.start);
             let line = line_at(text, start);
             let remedy = "write `speeds` or `workers`, and what links are like";
-            refuse(format!("{origin}, line {line}"), error.message(), remedy)
+            refuse(format!("{origin}, line {line}"), plain(error.message()), remedy)
         })?;
         build(&file).map_err(|error| match error {
             Error::Data { problem, remedy, .. } => refuse(origin, problem, remedy),

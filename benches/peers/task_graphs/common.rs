@@ -1,6 +1,11 @@
 //! What the Rust programs share: the shapes, a node's work, the clock, the checks and the line they print.
 //! README.md states the rules; `graphs.hpp` is the same for the C++ programs.
 
+#[path = "kernel.rs"]
+mod kernel;
+#[path = "patterns.rs"]
+pub(crate) mod patterns;
+
 use std::cell::Cell;
 use std::fmt::Write;
 use std::str::FromStr;
@@ -9,7 +14,7 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 use std::time::{Duration, Instant};
 
-/// The names of the shapes.
+/// The names of the shapes; the patterns of Task Bench are further ones.
 pub(crate) const SHAPES: [&str; 5] = ["chain", "fan", "layered", "wavefront", "random"];
 
 /// A list of node numbers for every node, one after the other in one vector.
@@ -43,15 +48,27 @@ impl Lists {
 pub(crate) struct Graph {
     /// Every node's predecessors.
     pub(crate) predecessors: Lists,
+    /// Every node's step and point, in a pattern.
+    places: Vec<patterns::Place>,
 }
 
 impl Graph {
-    /// The graph of a shape with about as many nodes.
-    pub(crate) fn new(shape: &str, nodes: usize) -> Result<Self, String> {
-        if nodes < 16 {
-            return Err("--nodes: at least 16 are needed".to_owned());
+    /// The graph of a shape with about as many nodes; a pattern has `width` in a step.
+    pub(crate) fn new(shape: &str, nodes: usize, width: usize) -> Result<Self, String> {
+        if nodes < 16 || width < 1 || width > nodes {
+            return Err(
+                "--nodes, --width: at least 16 and 1 are needed, and no wider graph".to_owned()
+            );
         }
         let (mut lists, side) = (Lists::new(), nodes.isqrt());
+        if patterns::PATTERNS.contains(&shape) {
+            let mut places = Vec::new();
+            for (place, list) in patterns::tasks(shape, width, nodes / width) {
+                places.push(place);
+                lists.push(list);
+            }
+            return Ok(Self { predecessors: lists, places });
+        }
         match shape {
             "chain" => (0..nodes).for_each(|k| lists.push(k.checked_sub(1))),
             "fan" => {
@@ -89,9 +106,12 @@ impl Graph {
                     lists.push(list);
                 }
             }
-            _ => return Err(format!("--shape: one of {}, not {shape}", SHAPES.join(", "))),
+            _ => {
+                let names = [&SHAPES[..], &patterns::PATTERNS].concat().join(", ");
+                return Err(format!("--shape: one of {names}, not {shape}"));
+            }
         }
-        Ok(Self { predecessors: lists })
+        Ok(Self { predecessors: lists, places: Vec::new() })
     }
 
     /// How many nodes it has.
@@ -178,6 +198,7 @@ pub(crate) fn visit(node: usize) {
         if work > 0 {
             spin(Duration::from_nanos(work));
         }
+        kernel::run(node);
     }
 }
 
@@ -191,8 +212,16 @@ pub(crate) struct Settings {
     pub(crate) shape: String,
     /// About how many nodes.
     pub(crate) nodes: usize,
+    /// Nodes of a step of a pattern.
+    pub(crate) width: usize,
     /// How long a node spins.
     pub(crate) work_ns: u64,
+    /// What a node does besides: compute, memory or nothing.
+    pub(crate) kernel: String,
+    /// How often, in the mean.
+    pub(crate) iterations: u64,
+    /// By how much nodes of a pattern differ, from 0 to 2.
+    pub(crate) imbalance: f64,
     /// How many threads compute.
     pub(crate) threads: usize,
     /// How long to repeat runs of the built graph.
@@ -203,26 +232,40 @@ pub(crate) struct Settings {
     pub(crate) test: bool,
 }
 
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            shape: "chain".to_owned(),
+            nodes: 1000,
+            width: 8,
+            work_ns: 0,
+            kernel: String::new(),
+            iterations: 0,
+            imbalance: 0.0,
+            threads: 1,
+            seconds: 0.5,
+            library: String::new(),
+            test: false,
+        }
+    }
+}
+
 impl Settings {
     /// From the command line.
     pub(crate) fn from_arguments() -> Result<Self, String> {
         fn parsed<T: FromStr>(flag: &str, value: Option<String>) -> Result<T, String> {
             value.and_then(|value| value.parse().ok()).ok_or(format!("{flag} needs a value"))
         }
-        let mut settings = Self {
-            shape: "chain".to_owned(),
-            nodes: 1000,
-            work_ns: 0,
-            threads: 1,
-            seconds: 0.5,
-            library: String::new(),
-            test: false,
-        };
+        let mut settings = Self::default();
         let mut arguments = std::env::args().skip(1);
         while let Some(flag) = arguments.next() {
             match &*flag {
                 "--shape" => settings.shape = parsed(&flag, arguments.next())?,
                 "--nodes" => settings.nodes = parsed(&flag, arguments.next())?,
+                "--width" => settings.width = parsed(&flag, arguments.next())?,
+                "--kernel" => settings.kernel = parsed(&flag, arguments.next())?,
+                "--iterations" => settings.iterations = parsed(&flag, arguments.next())?,
+                "--imbalance" => settings.imbalance = parsed(&flag, arguments.next())?,
                 "--work-ns" => settings.work_ns = parsed(&flag, arguments.next())?,
                 "--threads" => settings.threads = parsed(&flag, arguments.next())?,
                 "--seconds" => settings.seconds = parsed(&flag, arguments.next())?,
@@ -284,6 +327,9 @@ pub(crate) fn measure<B>(
         if ran == nodes as u64 { Ok(seconds) } else { Err(format!("a repetition ran {ran} nodes")) }
     };
     WORK_NS.store(settings.work_ns, Release);
+    let shares = graph.places.iter().map(|&place| patterns::share(settings.imbalance, place));
+    let shares = if settings.imbalance == 0.0 { Vec::new() } else { shares.collect() };
+    let iterations = kernel::set(&settings.kernel, settings.iterations, shares, nodes)?;
     let mut built = build();
 
     CHECKING.store(true, SeqCst);
@@ -329,10 +375,12 @@ pub(crate) fn measure<B>(
     let (Library { name, version, reuses }, shape) = (library, &settings.shape);
     let (edges, depth, hash) = (graph.predecessors.numbers.len(), graph.depth(), graph.hash());
     let (work, threads) = (settings.work_ns, settings.threads);
+    let (kernel, mean) = (&settings.kernel, settings.iterations);
     let (runs, with_build) = (summary(runs, nodes), summary(with_build, nodes));
     Ok(format!(
         "{{\"library\":\"{name}\",\"version\":\"{version}\",\"shape\":\"{shape}\",\"nodes\":{nodes},\
          \"edges\":{edges},\"depth\":{depth},\"graph\":\"{hash:016x}\",\"work_ns\":{work},\
+         \"kernel\":\"{kernel}\",\"iterations\":{mean},\"all_iterations\":{iterations},\
          \"threads\":{threads},\"reuses\":{reuses},\"run\":{runs},\"build_and_run\":{with_build}}}"
     ))
 }

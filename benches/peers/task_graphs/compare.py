@@ -6,7 +6,8 @@ much of two cores two busy processes got before each round; `--wait-for` waits f
 
 usage: python3 compare.py [--caudal PROGRAM] [--taskflow FOLDER] [--json FILE] [--shapes A,B] [--nodes N,M]
            [--work-ns 0,1000] [--threads 1,2] [--libraries A,B] [--rounds 3] [--seconds 0.3]
-           [--wait-for CORES] [--patience SECONDS]
+           [--wait-for CORES] [--patience SECONDS] [--metg] [--kernel compute|memory] [--imbalance X]
+           [--topology CAUDAL] [--near-ns 80]
 """
 import argparse
 import json
@@ -18,9 +19,13 @@ import subprocess
 import sys
 import time
 
+import metg
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 TARGET = os.path.join(HERE, "..", "..", "..", "target", "peers")
 SHAPES = ["chain", "fan", "layered", "wavefront", "random"]
+PATTERNS = ["trivial", "no-communication", "stencil", "stencil-periodic", "dom", "tree", "fft", "all-to-all", "nearest",
+            "spread", "random-nearest"]
 RUST = ["loop", "rayon-scope", "rayon-inline", "rayon-join", "dagx", "dagrs"]
 # Not what a library does for any graph, with the reason.
 SPECIAL = {
@@ -42,7 +47,7 @@ def build(taskflow):
             print(f"{name}: left out, there is no C++ compiler", file=sys.stderr)
             continue
         # One that runs and is no older than its sources stays.
-        sources = [os.path.join(HERE, name + ".cpp"), os.path.join(HERE, "graphs.hpp")]
+        sources = [os.path.join(HERE, file) for file in (name + ".cpp", "graphs.hpp", "kernel.hpp", "patterns.hpp")]
         if not (os.path.exists(program) and os.path.getmtime(program) > max(map(os.path.getmtime, sources))
                 and subprocess.run([program, "--seconds", "0"], capture_output=True).returncode == 0):
             line = [compiler, "-std=c++20", "-O3", "-march=native", sources[0], "-o", program]
@@ -105,10 +110,10 @@ def quiet(least, patience):
         time.sleep(1)
 
 
-def run(command, case, seconds):
+def run(command, case, seconds, more=()):
     """One line of one program, or why there is none."""
     shape, nodes, work, threads = case
-    flags = ["--shape", shape, "--nodes", nodes, "--work-ns", work, "--threads", threads, "--seconds", seconds]
+    flags = ["--shape", shape, "--nodes", nodes, "--work-ns", work, "--threads", threads, "--seconds", seconds, *more]
     try:
         done = subprocess.run(command + [str(flag) for flag in flags], capture_output=True, text=True, timeout=300)
     except subprocess.TimeoutExpired:
@@ -169,7 +174,13 @@ def main():
     parser.add_argument("--caudal", help="Caudal's program, with the same flags")
     parser.add_argument("--taskflow", help="folder that holds taskflow/taskflow.hpp")
     parser.add_argument("--json", help="write every line, and what the tables hold, to this file")
-    parser.add_argument("--shapes", type=listed(str), default=SHAPES)
+    parser.add_argument("--shapes", type=listed(str), help=f"default {','.join(SHAPES)}; with --metg, the patterns")
+    parser.add_argument("--metg", action="store_true", help="the smallest grain that is efficient, in place of times a node")
+    parser.add_argument("--kernel", choices=["compute", "memory"], default="compute", help="what nodes do, with --metg")
+    parser.add_argument("--topology", metavar="CAUDAL", help="Caudal's command line, with --metg: only what was measured while "
+                        "the handover that it tells was at most --near-ns before and after counts")
+    parser.add_argument("--near-ns", type=float, default=80, help="default 80")
+    parser.add_argument("--imbalance", type=float, default=0.0, help="by how much they differ, 0 to 2, with --metg")
     parser.add_argument("--nodes", type=listed(int), default=[1000])
     parser.add_argument("--work-ns", type=listed(int), default=[0, 1000, 10_000, 100_000])
     parser.add_argument("--threads", type=listed(int), default=[1, 2])
@@ -187,6 +198,13 @@ def main():
         commands = {name: command for name, command in commands.items() if name in a.libraries}
     if not commands:
         sys.exit("nothing to run")
+    a.shapes = a.shapes or (PATTERNS if a.metg else SHAPES)
+    if a.metg:
+        rows = metg.compare(commands, run, quiet, a)
+        if a.json:
+            with open(a.json, "w") as file:
+                json.dump(rows, file, indent=1)
+        return
     cases = [(shape, nodes, work, threads) for nodes in a.nodes for work in a.work_ns for threads in a.threads
              for shape in a.shapes if nodes * work <= 2_000_000_000]
     lines, missing, free = {case: {} for case in cases}, {}, {case: [] for case in cases}

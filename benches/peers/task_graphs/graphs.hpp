@@ -12,6 +12,9 @@
 #include <string>
 #include <vector>
 
+#include "kernel.hpp"
+#include "patterns.hpp"
+
 namespace graphs {
 
 inline std::size_t root(std::size_t n) {
@@ -23,6 +26,8 @@ inline std::size_t root(std::size_t n) {
 // A graph as lists of predecessors; every predecessor has a smaller number.
 struct Graph {
     std::vector<std::vector<std::size_t>> predecessors;
+    // Every node's step and point, in a pattern.
+    std::vector<std::pair<long, long>> places;
 
     std::size_t nodes() const { return predecessors.size(); }
 
@@ -57,10 +62,19 @@ struct Graph {
     }
 };
 
-inline Graph make(const std::string& shape, std::size_t nodes) {
-    if (nodes < 16) throw std::runtime_error("--nodes: at least 16 are needed");
+// The graph of a shape with about as many nodes; a pattern has `width` in a step.
+inline Graph make(const std::string& shape, std::size_t nodes, std::size_t width) {
+    if (nodes < 16 || width < 1 || width > nodes)
+        throw std::runtime_error("--nodes, --width: at least 16 and 1 are needed, and no wider graph");
     Graph graph;
     auto& lists = graph.predecessors;
+    if (std::find(patterns::names.begin(), patterns::names.end(), shape) != patterns::names.end()) {
+        for (auto& task : patterns::tasks(shape, long(width), long(nodes / width))) {
+            graph.places.push_back({task.step, task.point});
+            lists.push_back(task.before);
+        }
+        return graph;
+    }
     std::size_t side = root(nodes);
     lists.resize(shape == "wavefront" ? side * side : nodes);
     if (shape == "chain") {
@@ -94,7 +108,7 @@ inline Graph make(const std::string& shape, std::size_t nodes) {
             }
         }
     } else {
-        throw std::runtime_error("--shape: chain, fan, layered, wavefront or random, not " + shape);
+        throw std::runtime_error("--shape: chain, fan, layered, wavefront, random or a pattern, not " + shape);
     }
     return graph;
 }
@@ -137,8 +151,9 @@ inline void visit(std::size_t node) {
     count->runs.store(count->runs.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
     if (checking) [[unlikely]] {
         take_ticket(node);
-    } else if (work_ns > 0) {
-        spin();
+    } else {
+        if (work_ns > 0) spin();
+        kernel::run(node);
     }
 }
 
@@ -150,8 +165,11 @@ inline std::uint64_t runs_so_far() {
 
 struct Settings {
     std::string shape = "chain";
-    std::size_t nodes = 1000, threads = 1;
+    std::size_t nodes = 1000, threads = 1, width = 8;
     std::int64_t work_ns = 0;
+    std::string kernel;
+    std::uint64_t iterations = 0;
+    double imbalance = 0;
     double seconds = 0.5;
     bool lightweight = false; // oneTBB alone
 };
@@ -168,6 +186,10 @@ inline Settings settings(int count, char** arguments) {
         std::string value = arguments[++i];
         if (flag == "--shape") settings.shape = value;
         else if (flag == "--nodes") settings.nodes = std::stoul(value);
+        else if (flag == "--width") settings.width = std::stoul(value);
+        else if (flag == "--kernel") settings.kernel = value;
+        else if (flag == "--iterations") settings.iterations = std::stoul(value);
+        else if (flag == "--imbalance") settings.imbalance = std::stod(value);
         else if (flag == "--work-ns") settings.work_ns = std::stol(value);
         else if (flag == "--threads") settings.threads = std::stoul(value);
         else if (flag == "--seconds") settings.seconds = std::stod(value);
@@ -208,6 +230,10 @@ void measure(const Settings& s, const char* library, const std::string& version,
         return seconds;
     };
     work_ns = s.work_ns;
+    std::vector<double> shares;
+    if (s.imbalance != 0)
+        for (auto [step, point] : graph.places) shares.push_back(patterns::share(s.imbalance, step, point));
+    auto iterations = kernel::set(s.kernel, s.iterations, shares, graph.nodes());
     auto built = build();
 
     checking = true;
@@ -236,9 +262,10 @@ void measure(const Settings& s, const char* library, const std::string& version,
     } while (seconds_since(start) < s.seconds / 4 || with_build.size() < 3);
 
     std::printf("{\"library\":\"%s\",\"version\":\"%s\",\"shape\":\"%s\",\"nodes\":%zu,\"edges\":%zu,\"depth\":%zu,"
-                "\"graph\":\"%016lx\",\"work_ns\":%ld,\"threads\":%zu,\"reuses\":true,\"run\":%s,\"build_and_run\":%s}\n",
+                "\"graph\":\"%016lx\",\"work_ns\":%ld,\"kernel\":\"%s\",\"iterations\":%lu,\"all_iterations\":%lu,\"threads\":%zu,\"reuses\":true,\"run\":%s,\"build_and_run\":%s}\n",
                 library, version.c_str(), s.shape.c_str(), graph.nodes(), graph.edges(), graph.depth(),
-                (unsigned long)graph.hash(), long(s.work_ns), s.threads, summary(runs, graph.nodes()).c_str(),
+                (unsigned long)graph.hash(), long(s.work_ns), s.kernel.c_str(), (unsigned long)s.iterations,
+                (unsigned long)iterations, s.threads, summary(runs, graph.nodes()).c_str(),
                 summary(with_build, graph.nodes()).c_str());
 }
 

@@ -23,7 +23,7 @@ void measure(const graphs::Settings& s, const char* name) {
     };
     oneapi::tbb::global_control limit(oneapi::tbb::global_control::max_allowed_parallelism, s.threads);
     oneapi::tbb::task_arena arena(int(s.threads));
-    auto graph = graphs::make(s.shape, s.nodes);
+    auto graph = graphs::make(s.shape, s.nodes, s.width);
     auto build = [&] {
         auto built = std::make_unique<Built>();
         built->nodes.reserve(graph.nodes());

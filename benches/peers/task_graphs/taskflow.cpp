@@ -10,7 +10,7 @@
 int main(int count, char** arguments) {
     return graphs::guarded("taskflow", [&] {
         auto s = graphs::settings(count, arguments);
-        auto graph = graphs::make(s.shape, s.nodes);
+        auto graph = graphs::make(s.shape, s.nodes, s.width);
         tf::Executor executor(s.threads);
         auto build = [&] {
             auto flow = std::make_unique<tf::Taskflow>();

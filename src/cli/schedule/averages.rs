@@ -3,7 +3,7 @@
 use caudal::scheduling::Comparison;
 
 use super::random::Parameters;
-use super::tables::figures;
+use super::tables::{figures, fixed};
 use crate::cli::output::columns;
 
 /// A schedule's length ratio, with what the graph was drawn by.
@@ -63,14 +63,11 @@ pub(super) fn ratios(cases: &[(&Parameters, &Comparison)]) -> Vec<String> {
     for (policy, all) in &policies {
         let best = all.iter().filter(|it| it.is_best).count() as f64 / all.len() as f64;
         let every: Vec<&Found<'_>> = all.iter().collect();
-        let mut row = vec![
-            (*policy).to_owned(),
-            format!("{:.3}", mean(&every)),
-            format!("{:.0} %", 100.0 * best),
-        ];
+        let mut row =
+            vec![(*policy).to_owned(), fixed(mean(&every), 3), format!("{:.0} %", 100.0 * best)];
         row.extend(groups.iter().map(|(of, value)| {
             let some: Vec<&Found<'_>> = all.iter().filter(|it| of(it) == *value).collect();
-            format!("{:.3}", mean(&some))
+            fixed(mean(&some), 3)
         }));
         rows.push(row);
     }

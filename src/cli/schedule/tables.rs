@@ -22,13 +22,25 @@ pub(super) fn figures(number: f64) -> String {
     }
 }
 
+/// A number with so many digits behind the point, or, where that would be long, with six figures.
+pub(super) fn fixed(number: f64, digits: usize) -> String {
+    if number.abs() < 1e9 { format!("{number:.digits$}") } else { figures(number) }
+}
+
+/// A number that reads back as the same.
+fn exact(number: f64) -> String {
+    let is_short = number == 0.0 || (1e-9..1e15).contains(&number.abs()) || !number.is_finite();
+    if is_short { number.to_string() } else { format!("{number:e}") }
+}
+
 /// What a file holds.
 pub(super) fn description(file: &str, graph: &WeightedGraph) -> String {
     // The sum of nothing is -0.
     let bytes = graph.edges().iter().map(|edge| edge.communication.bytes()).sum::<f64>() + 0.0;
+    // Graphs without a name of their own are called as their origin.
+    let name = if graph.name() == file { String::new() } else { format!("{}, ", graph.name()) };
     printable(&format!(
-        "{file}: {}, {} of {} s together, {} with {} bytes",
-        graph.name(),
+        "{file}: {name}{} of {} s together, {} with {} bytes",
         counted(graph.task_count(), "task"),
         figures(graph.work()),
         counted(graph.edges().len(), "edge"),
@@ -91,19 +103,18 @@ fn row_cells(
         cells.push(row.makespan_confidence.map_or("-".to_owned(), figures));
     }
     cells.extend([
-        format!("{:.3}", metrics.slr),
-        format!("{:.2}", metrics.speedup),
-        format!("{:.0} %", 100.0 * metrics.efficiency),
+        fixed(metrics.slr, 3),
+        fixed(metrics.speedup, 2),
+        format!("{} %", fixed(100.0 * metrics.efficiency, 0)),
         format!("{:.0} %", 100.0 * metrics.utilisation),
-        format!("{:.3}", metrics.bytes_moved / 1e6),
+        fixed(metrics.bytes_moved / 1e6, 3),
         figures(metrics.messages),
-        row.over_bound.map_or("-".to_owned(), |it| format!("{it:.3}")),
+        row.over_bound.map_or("-".to_owned(), |it| fixed(it, 3)),
     ]);
     if is_executed {
-        let executed = row.executed.as_ref().zip(row.execution_error);
-        cells.extend(executed.into_iter().flat_map(|(executed, error)| {
-            [figures(executed.makespan), format!("{:+.2} %", 100.0 * error)]
-        }));
+        let error = row.execution_error.map(|error| format!("{:+.2} %", 100.0 * error));
+        let error = error.unwrap_or_else(|| "-".to_owned());
+        cells.extend(row.executed.iter().flat_map(|it| [figures(it.makespan), error.clone()]));
     }
     cells
 }
@@ -115,7 +126,7 @@ pub(super) const CSV_HEADER: &str = "file,graph,tasks,edges,workers,policy,makes
 /// The rows of [`CSV_HEADER`]; cells of what is not there are empty.
 pub(super) fn csv_rows(file: &str, comparison: &Comparison) -> Result<Vec<String>, Stop> {
     let Comparison { graph, tasks, edges, workers, bounds, optimum, rows, .. } = comparison;
-    let number = |number: Option<f64>| number.map_or_else(String::new, |it| it.to_string());
+    let number = |number: Option<f64>| number.map_or_else(String::new, exact);
     let mut writer = csv::Writer::from_writer(Vec::new());
     let failed = |error: String| Stop::Failed(format!("the rows of figures: {error}"));
     for row in rows {
@@ -135,10 +146,10 @@ pub(super) fn csv_rows(file: &str, comparison: &Comparison) -> Result<Vec<String
             of(|it| it.utilisation),
             of(|it| it.bytes_moved),
             of(|it| it.messages),
-            bounds.work.to_string(),
-            bounds.critical_path.to_string(),
-            bounds.communication.to_string(),
-            bounds.fernandez_bussell.to_string(),
+            exact(bounds.work),
+            exact(bounds.critical_path),
+            exact(bounds.communication),
+            exact(bounds.fernandez_bussell),
             number(optimum.as_ref().map(|found| found.makespan)),
             optimum.as_ref().map_or_else(String::new, |found| found.proven.to_string()),
             number(row.over_bound),
@@ -155,7 +166,7 @@ pub(super) fn csv_rows(file: &str, comparison: &Comparison) -> Result<Vec<String
 
 #[cfg(test)]
 mod tests {
-    use super::{counted, figures};
+    use super::{counted, exact, figures, fixed};
 
     #[test]
     fn one_is_singular() {
@@ -167,5 +178,10 @@ mod tests {
     fn numbers_have_six_figures() {
         let shown = [80.0, 1.0 / 3.0, 123_456.7, 1e-9, 1e12, 0.0, 0.5].map(figures);
         assert_eq!(shown, ["80", "0.333333", "123457", "1.00000e-9", "1.00000e12", "0", "0.5"]);
+        assert_eq!([fixed(2.0, 3), fixed(1e300, 3)], ["2.000", "1.00000e300"]);
+        for number in [1e300, 1.0 / 3.0, 5e-324, 12.0, 0.0, 1e-7] {
+            let shown = exact(number);
+            assert!(shown.len() < 25 && shown.parse() == Ok(number), "{shown}");
+        }
     }
 }

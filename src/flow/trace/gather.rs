@@ -14,6 +14,9 @@ use crate::flow::observer::{MessageEvent, PartEvent, WorkerChange, WorkerEvent};
 const MOST_WORKERS: usize = 1 << 14;
 const LATEST: u64 = 1 << 60;
 
+/// Nanoseconds by which clocks of two threads may differ.
+const CLOCKS: u64 = 1_000_000;
+
 static PHASES: &[PhaseSpec] = &[PhaseSpec { name: "task", stage: 0 }];
 
 /// What has been read so far.
@@ -190,8 +193,8 @@ impl Gathered {
         }
         let drafts = std::mem::take(&mut self.executions);
         let executions: Vec<Execution> = drafts
-            .into_values()
-            .map(|draft| self.checked(draft, &dense))
+            .into_iter()
+            .map(|(number, draft)| self.checked(number, draft, &dense))
             .filter(|it| !matches!(it, Ok(execution) if execution.events.is_empty()))
             .collect::<Result<_>>()?;
         let seconds = task_seconds(tasks.len(), &executions);
@@ -201,7 +204,12 @@ impl Gathered {
     }
 
     /// An execution whose tasks are numbered without gaps.
-    fn checked(&self, draft: Draft, dense: &BTreeMap<usize, usize>) -> Result<Execution> {
+    fn checked(
+        &self,
+        number: u64,
+        draft: Draft,
+        dense: &BTreeMap<usize, usize>,
+    ) -> Result<Execution> {
         let task = |place: usize, number: usize| {
             let known = dense.get(&number).copied();
             known.ok_or_else(|| self.wrong(place, format!("task {number} never ran")))
@@ -246,7 +254,13 @@ impl Gathered {
         changed.sort_by_key(|event| event.time);
         let first = of_tasks.iter().map(|event| event.ready).min().unwrap_or(0);
         let last = of_tasks.iter().map(|event| event.end).max().unwrap_or(0);
-        // Clocks of two threads may differ by a little.
+        let (began, ended) = span.unwrap_or((first, last));
+        if first.saturating_add(CLOCKS) < began || last > ended.saturating_add(CLOCKS) {
+            let problem = format!(
+                "it lasts from {began} to {ended} ns, and its parts from {first} to {last} ns"
+            );
+            return Err(wrong(&self.origin, &format!("execution {number}"), problem));
+        }
         let (began, ended) =
             span.map_or((first, last), |(began, ended)| (began.min(first), ended.max(last)));
         Ok(Execution { began, ended, events: of_tasks, messages: sent, workers: changed })

@@ -8,51 +8,12 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::data;
 use crate::error::Result;
+use crate::measure::{Scratch, change_words};
 use crate::memory;
 use crate::scheduling::Instance;
 use crate::statistics::median;
 
-/// Words that a worker changes one after another, round and round: 16 MiB, more than a core's own caches hold.
-const WORDS: usize = 1 << 21;
-
 const WORD: f64 = size_of::<u64>() as f64;
-
-/// A worker's own bytes, and where it is.
-#[derive(Debug)]
-struct Scratch {
-    words: Vec<u64>,
-    next: usize,
-}
-
-impl Scratch {
-    fn new() -> Self {
-        // Written, so that the system gives the memory now.
-        Self { words: (0..WORDS as u64).collect(), next: 0 }
-    }
-
-    /// The next words, at most so many.
-    fn stretch(&mut self, words: usize) -> &mut [u64] {
-        let start = self.next;
-        let end = self.words.len().min(start + words);
-        self.next = end % self.words.len();
-        &mut self.words[start..end]
-    }
-
-    fn change(&mut self, mut words: usize) {
-        while words > 0 {
-            let stretch = self.stretch(words);
-            change(stretch);
-            words -= stretch.len();
-        }
-    }
-}
-
-fn change(words: &mut [u64]) {
-    for word in words.iter_mut() {
-        *word = word.wrapping_mul(3) ^ 1;
-    }
-    black_box(words);
-}
 
 #[derive(Debug)]
 pub(super) struct Memory {
@@ -72,7 +33,9 @@ impl Memory {
         };
         let tasks = 0..graph.task_count();
         let sizes: Vec<usize> = tasks.map(largest).collect();
-        let all = sizes.iter().fold(instance.workers() * WORDS, |all, it| all.saturating_add(*it));
+        let all = sizes
+            .iter()
+            .fold(instance.workers() * Scratch::WORDS, |all, it| all.saturating_add(*it));
         memory::check(all.saturating_mul(size_of::<u64>())).map_err(|why| {
             let bytes = memory::amount(all.saturating_mul(size_of::<u64>()));
             let problem = format!("its workers and messages need {bytes} of memory, {why}");
@@ -105,7 +68,7 @@ impl Memory {
         let all = (seconds * self.words_a_second) as usize;
         let mut output = self.outputs[task].write();
         let first = all.min(output.len());
-        change(&mut output[..first]);
+        change_words(&mut output[..first]);
         drop(output);
         self.scratch[worker].lock().change(all - first);
     }
@@ -124,10 +87,10 @@ fn words_a_second() -> f64 {
         let mut seconds: Vec<f64> = (0..9)
             .map(|_| {
                 let began = Instant::now();
-                scratch.change(WORDS);
+                scratch.change(Scratch::WORDS);
                 began.elapsed().as_secs_f64()
             })
             .collect();
-        WORDS as f64 / median(&mut seconds).max(1e-9)
+        Scratch::WORDS as f64 / median(&mut seconds).max(1e-9)
     })
 }

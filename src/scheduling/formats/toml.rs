@@ -7,7 +7,7 @@ use toml::Spanned;
 
 use super::{FormatSpec, Lines, line_at};
 use crate::data::refuse;
-use crate::error::Result;
+use crate::error::{Result, plain};
 use crate::scheduling::{Communication, WeightedGraph, WeightedTask};
 
 pub(super) static SPEC: FormatSpec = FormatSpec {
@@ -65,7 +65,7 @@ fn read(text: &str, origin: &str) -> Result<WeightedGraph> {
     let file: FileOfGraph = toml::from_str(text).map_err(|error| {
         let line = error.span().map_or(1, |span| line_at(text, span.start));
         let remedy = "write tables [[task]] with name and cost, and [[edge]] with from and to";
-        refuse(format!("{origin}, line {line}"), error.message(), remedy)
+        refuse(format!("{origin}, line {line}"), plain(error.message()), remedy)
     })?;
     let mut graph = WeightedGraph::builder(file.name.unwrap_or_else(|| origin.to_owned()));
     graph = graph.origin(origin);

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::FormatSpec;
 use crate::data::refuse;
-use crate::error::Result;
+use crate::error::{Result, plain};
 use crate::scheduling::{
     Communication, MOST_WORKERS, WeightedGraph, WeightedGraphBuilder, WeightedTask,
 };
@@ -123,7 +123,8 @@ impl<'t> Pieces<'t> {
             let line = self.line(piece, &mut from);
             let value = serde_json::from_str(piece.get()).map_err(|error| {
                 self.graph.at_line(line + error.line() - 1);
-                self.graph.refuse(error.to_string(), "write tasks and files as WfFormat has them")
+                self.graph
+                    .refuse(plain(&error.to_string()), "write tasks and files as WfFormat has them")
             })?;
             Ok((line, value))
         });
@@ -134,7 +135,7 @@ impl<'t> Pieces<'t> {
 fn read(text: &str, origin: &str) -> Result<WeightedGraph> {
     let file: File<'_> = serde_json::from_str(text).map_err(|error| {
         let at = format!("{origin}, line {}", error.line().max(1));
-        refuse(at, error.to_string(), "write a workflow as WfFormat 1.4 to 1.6 has it")
+        refuse(at, plain(&error.to_string()), "write a workflow as WfFormat 1.4 to 1.6 has it")
     })?;
     if !VERSIONS.contains(&file.schema_version.as_str()) {
         let problem = format!("its `schemaVersion` is `{}`", file.schema_version);

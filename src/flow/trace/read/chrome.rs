@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::super::gather::Gathered;
 use super::{Trace, gathered, wrong};
-use crate::error::Result;
+use crate::error::{Result, plain};
 use crate::flow::observer::{MessageEvent, PartEvent, WorkerChange, WorkerEvent};
 use crate::flow::trace::TracedTask;
 
@@ -151,7 +151,11 @@ impl Event {
 pub(super) fn parse(text: &str, origin: &str) -> Result<Trace> {
     let document: Document = serde_json::from_str(text).map_err(|error| {
         let place = format!("line {}, column {}", error.line(), error.column());
-        wrong(origin, &place, format!("it is no trace in Chrome's format: {error}"))
+        wrong(
+            origin,
+            &place,
+            format!("it is no trace in Chrome's format: {}", plain(&error.to_string())),
+        )
     })?;
     let mut gathered = gathered(origin, "event");
     let mut span = None;

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::super::gather::Gathered;
 use super::{Trace, gathered, wrong};
-use crate::error::Result;
+use crate::error::{Result, plain};
 use crate::flow::observer::{MessageEvent, PartEvent, WorkerChange, WorkerEvent};
 use crate::flow::trace::TracedTask;
 
@@ -113,8 +113,8 @@ impl Row {
 pub(super) fn parse_json_lines(text: &str, origin: &str) -> Result<Trace> {
     let mut gathered = gathered(origin, "line");
     for (number, line) in (1..).zip(text.lines()) {
-        let row: Result<Row, String> =
-            serde_json::from_str(line).map_err(|error| format!("it is no row of a trace: {error}"));
+        let row: Result<Row, String> = serde_json::from_str(line)
+            .map_err(|error| format!("it is no row of a trace: {}", plain(&error.to_string())));
         let added = row.and_then(|row| row.add(&mut gathered, number));
         added.map_err(|problem| wrong(origin, &format!("line {number}"), problem))?;
     }

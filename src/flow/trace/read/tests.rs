@@ -238,6 +238,9 @@ fn what_is_wrong_is_refused_with_its_line() {
     refused("message,,1", "message,,7", 7, "task 7 never ran");
     refused("parked", "snored", 9, "the event `snored` is not known");
     refused("0,,by hand,,,,,,,0,50000", "0,,by hand,,,,,,,60000,50000", 2, "before it begins");
+    let late = by_hand().replace("36000,46000", "36000,9046000");
+    let error = read_text("x.csv", &late).map(drop).unwrap_err().to_string();
+    assert!(error.contains("x.csv, execution 0: it lasts from 0 to 50000 ns"), "{error}");
     let cut = &by_hand()[..by_hand().len() / 2];
     assert!(read_text("x.csv", cut).map(drop).unwrap_err().to_string().contains("line "));
     for (name, text, expected) in [

@@ -13,7 +13,7 @@ use common::{Graph, Library, Lists, Settings, measure, visit};
 
 fn line() -> Result<String, String> {
     let settings = Settings::from_arguments()?;
-    let graph = Graph::new(&settings.shape, settings.nodes)?;
+    let graph = Graph::new(&settings.shape, settings.nodes, settings.width)?;
     match &*settings.library {
         "loop" => {
             let library = Library { name: "loop", version: "", reuses: true };
