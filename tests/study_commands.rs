@@ -211,6 +211,22 @@ fn simulations_predict_what_can_and_what_can_not_be_measured_here() {
     let predicted = told["rows"][0]["predicted_ms"].as_f64().unwrap();
     assert!((predicted - simulated).abs() < 1e-9 * simulated, "{lost}");
 
+    let folder = tempfile::tempdir().unwrap();
+    let page = path(&folder, "simulated.html");
+    assert_eq!(
+        caudal(&[&file[..], &["--report", &page, "--allow-mixed"]].concat()).status.code(),
+        Some(0)
+    );
+    let text = std::fs::read_to_string(&page).unwrap();
+    for words in
+        ["simulated, fifo", "at most: min(workers", "speedup over one worker", "figures are from"]
+    {
+        assert!(text.contains(words), "{words}");
+    }
+    assert_eq!(text.matches("<svg ").count(), 1);
+    let (code, line) = refused(&["simulate", "--validate", "--report", &page]);
+    assert!(code == 2 && line.contains("--validate measures many networks"), "{line}");
+
     let (code, line) = refused(&["simulate", "--workers", "2000"]);
     assert!(code == 2 && line.contains("2000 is not in 1..=1024"), "{line}");
     let (code, line) = refused(&["simulate", "--policies", "best"]);

@@ -4,12 +4,15 @@ use std::time::Duration;
 
 use caudal::flow::policy::policy;
 use caudal::measure::{Conditions, CoreWatch, Provenance};
+use caudal::report::{Page, prediction_page};
 use caudal::simulator::prediction::{self, Prediction, Request, predict};
 use caudal::simulator::validation::{Errors, Validation, validate};
 use caudal::simulator::{MOST_WORKERS, Machine, Measurement, Sittings, Subject, calibration};
 use clap::Args;
 
 use super::output::{columns, line, note};
+use super::outputs::Outputs;
+use super::report::Report;
 use super::{Stop, conditions, legends, options};
 
 /// Predicts a training step on virtual workers from what it takes on one worker here.
@@ -65,6 +68,8 @@ pub(super) struct Simulate {
     #[arg(long, conflicts_with = "validate")]
     losses: bool,
     #[command(flatten)]
+    report: Report,
+    #[command(flatten)]
     pin: options::Pin,
     #[command(flatten)]
     computing: options::Computing,
@@ -94,7 +99,13 @@ impl Simulate {
         for name in &self.policies {
             policy(name)?;
         }
+        self.report.check()?;
+        self.report.outputs(Outputs::default()).check()?;
         if self.validate {
+            if self.report.is_wanted() {
+                let remedy = "a page holds one network; leave --report and --pictures out";
+                return Err(Stop::Usage(format!("--validate measures many networks: {remedy}")));
+            }
             return self.run_validation();
         }
         let model = self.computing.open(self.model.as_deref())?.without_metrics()?;
@@ -110,7 +121,16 @@ impl Simulate {
         let provenance = self.provenance();
         let measure = || Ok(predict(&model, &request)?);
         let prediction = self.mixed.steady(measure, |it| &it.conditions)?;
-        table(&prediction)?;
+        let rows = table(&prediction);
+        rows.iter().try_for_each(line)?;
+        if self.report.is_wanted() {
+            let mut page = Page::new(format!("Simulation of {}", prediction.model));
+            prediction_page(&mut page, &prediction);
+            page.table("Predictions", &rows);
+            let lines = conditions::lines(&prediction.conditions, &provenance);
+            page.table("The cores, and where the figures are from", &lines);
+            self.report.write(&page)?;
+        }
         self.end(&prediction, &prediction.conditions, &provenance)
     }
 
@@ -163,10 +183,11 @@ impl Simulate {
     }
 }
 
-fn describe(machine: &Machine) -> Result<(), Stop> {
+/// What the machine was found to cost.
+fn described(machine: &Machine) -> Vec<String> {
     let (overhead, slowdown) = (&machine.overhead, &machine.slowdown);
     let nanoseconds = |seconds: f64| seconds * 1e9;
-    line(format!(
+    let scheduling = format!(
         "scheduling: {:.0} ns a part, {:.0} a message, {:.0} through the queue, {:.0} from worker to \
          worker; parks after {:.0} us, wakes in {:.0} us and takes {:.0} us of its waker",
         nanoseconds(overhead.part),
@@ -176,8 +197,8 @@ fn describe(machine: &Machine) -> Result<(), Stop> {
         overhead.spin * 1e6,
         overhead.wake * 1e6,
         overhead.notify * 1e6,
-    ))?;
-    line(format!(
+    );
+    let side_by_side = format!(
         "side by side: {:.0} ns for each part of another worker that is read, {:.3} ns a byte, {:.3} ns a \
          byte of parameters, {:.3} ns a byte written where another had it; slower by {:.1} %",
         nanoseconds(slowdown.fetch),
@@ -185,23 +206,25 @@ fn describe(machine: &Machine) -> Result<(), Stop> {
         nanoseconds(slowdown.weights),
         nanoseconds(slowdown.take),
         100.0 * slowdown.shared,
-    ))
+    );
+    vec![scheduling, side_by_side]
 }
 
-/// Prints legends.
-fn explain(texts: &[&str]) -> Result<(), Stop> {
-    texts.iter().flat_map(|text| legends::lines(text)).try_for_each(line)
+/// Legends as lines.
+fn explained(texts: &[&str]) -> impl Iterator<Item = String> {
+    texts.iter().flat_map(|text| legends::lines(text))
 }
 
-fn table(prediction: &Prediction) -> Result<(), Stop> {
-    describe(&prediction.machine)?;
+/// Predictions as lines.
+fn table(prediction: &Prediction) -> Vec<String> {
+    let mut lines = described(&prediction.machine);
     if !prediction.disturbed.is_empty() {
         note(format_args!(
             "# disturbed whenever they were measured, so expect larger errors: {}",
             prediction.disturbed.join(", ")
         ));
     }
-    line(format!(
+    lines.push(format!(
         "{}, a batch of {}: {} tasks in {} parts; one worker takes {:.3} ms, T1 = {:.3} ms, T∞ = {:.3} \
          ms",
         prediction.model,
@@ -211,8 +234,8 @@ fn table(prediction: &Prediction) -> Result<(), Stop> {
         prediction.alone_ms,
         prediction.work_ms,
         prediction.critical_path_ms
-    ))?;
-    line(format!(
+    ));
+    lines.push(format!(
         "{:>7}  {:<16}{:>10}{:>9}{:>12}{:>8}{:>10}{:>8}{:>8}  {}",
         "workers",
         "policy",
@@ -224,7 +247,7 @@ fn table(prediction: &Prediction) -> Result<(), Stop> {
         "least",
         "bound",
         "measured ms"
-    ))?;
+    ));
     for row in &prediction.rows {
         let prediction::Row { workers, policy, predicted_ms, speedup, .. } = row;
         let least = row.list_schedule_speedup.map_or("-".to_owned(), |least| format!("{least:.2}"));
@@ -234,21 +257,22 @@ fn table(prediction: &Prediction) -> Result<(), Stop> {
             }
             _ => "not validated".to_owned(),
         };
-        line(format!(
+        lines.push(format!(
             "{workers:>7}  {policy:<16}{predicted_ms:>10.3}{speedup:>9.2}{:>10.0} %{:>6.0} \
              %{:>10.1}{least:>8}{:>8.2}  {measured}",
             100.0 * row.efficiency,
             100.0 * row.idle_share,
             row.peak_live_mib,
             row.bound,
-        ))?;
+        ));
     }
-    explain(&[legends::PREDICTION, legends::MACHINE])?;
-    losses_table(&prediction.rows)
+    lines.extend(explained(&[legends::PREDICTION, legends::MACHINE]));
+    lines.extend(losses_table(&prediction.rows));
+    lines
 }
 
 /// Where the time over the ideal goes, if that was asked for.
-fn losses_table(rows: &[prediction::Row]) -> Result<(), Stop> {
+fn losses_table(rows: &[prediction::Row]) -> Vec<String> {
     let mut table: Vec<Vec<String>> = Vec::new();
     for row in rows {
         let Some(lost) = &row.losses else { continue };
@@ -266,14 +290,15 @@ fn losses_table(rows: &[prediction::Row]) -> Result<(), Stop> {
         table.push(cells.chain(causes).collect());
     }
     if table.is_empty() {
-        return Ok(());
+        return Vec::new();
     }
-    columns(&table, |column| column == 1).iter().try_for_each(line)?;
-    explain(&[legends::LOSSES])
+    let mut lines = columns(&table, |column| column == 1);
+    lines.extend(explained(&[legends::LOSSES]));
+    lines
 }
 
 fn validation_table(validation: &Validation) -> Result<(), Stop> {
-    describe(&validation.machine)?;
+    described(&validation.machine).iter().try_for_each(line)?;
     line(format!(
         "{:<48}{:<16}{:>9}{:>9}{:>8}{:>9}{:>9}{:>9}{:>9}  {}",
         "network",
@@ -305,7 +330,7 @@ fn validation_table(validation: &Validation) -> Result<(), Stop> {
             mib(row.peak_bytes.1),
         ))?;
     }
-    explain(&[legends::VALIDATION, legends::MACHINE])?;
+    explained(&[legends::VALIDATION, legends::MACHINE]).try_for_each(line)?;
     let errors = |what: &str, errors: &Errors| {
         line(format!(
             "{what}: {} predictions, error {:.1} % in the mean, {:.1} % at the 95th percentile, {:.1} % \
