@@ -50,7 +50,7 @@ mod winograd;
 mod tests;
 
 pub(crate) use activations::{
-    elu, elu_grad, gelu, gelu_grad, leaky_relu, leaky_relu_grad, silu, silu_grad, softplus,
+    clip, clip_grad, elu, elu_grad, gelu, gelu_grad, leaky_relu, leaky_relu_grad, silu, silu_grad, softplus,
     softplus_grad,
 };
 pub(crate) use arithmetic::{divide, multiply, negate, subtract};

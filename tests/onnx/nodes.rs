@@ -1,0 +1,99 @@
+//! The cases of single operators that come with ONNX.
+
+use std::collections::BTreeMap;
+
+use caudal::onnx::{self, OPERATORS};
+use serde::Deserialize;
+
+use super::{Array, difference, outputs};
+
+#[derive(Deserialize)]
+struct Case {
+    name: Option<String>,
+    operator: Option<String>,
+    model: Option<String>,
+    #[serde(default)]
+    inputs: Vec<Array>,
+    #[serde(default)]
+    outputs: Vec<Array>,
+}
+
+/// What became of a case.
+enum Outcome {
+    Passed,
+    Refused(String),
+    Failed(String),
+}
+
+fn decoded(text: &str) -> Vec<u8> {
+    let value = |byte: u8| match byte {
+        b'A'..=b'Z' => byte - b'A',
+        b'a'..=b'z' => byte - b'a' + 26,
+        b'0'..=b'9' => byte - b'0' + 52,
+        b'+' => 62,
+        _ => 63,
+    };
+    let mut bytes = Vec::new();
+    for four in text.as_bytes().chunks(4) {
+        let letters: Vec<u8> = four.iter().copied().filter(|&it| it != b'=').collect();
+        let bits = letters.iter().fold(0_u32, |bits, &it| bits << 6 | u32::from(value(it)));
+        let bits = bits << (6 * (4 - letters.len()));
+        bytes.extend(&bits.to_be_bytes()[1..letters.len()]);
+    }
+    bytes
+}
+
+fn outcome(case: &Case) -> Outcome {
+    let bytes = decoded(case.model.as_deref().unwrap());
+    let imported = match onnx::from_bytes(&bytes, case.name.as_deref().unwrap(), None) {
+        Ok(imported) => imported,
+        Err(error) => return Outcome::Refused(error.to_string()),
+    };
+    let found = match outputs(&imported, &case.inputs) {
+        Ok(found) => found,
+        Err(error) => return Outcome::Failed(error.to_string()),
+    };
+    if found.len() != case.outputs.len() {
+        return Outcome::Failed(format!("{} outputs", found.len()));
+    }
+    for (found, expected) in found.iter().zip(&case.outputs) {
+        let apart = difference(found, expected);
+        if apart > 1e-4 {
+            let shape = found.shape();
+            return Outcome::Failed(format!("{shape:?} {:?}: {apart:e}", expected.shape));
+        }
+    }
+    Outcome::Passed
+}
+
+fn cases() -> Vec<Case> {
+    include_str!("../oracles/onnx_nodes.json")
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+#[test]
+fn cases_of_single_operators_pass_or_are_refused() {
+    let mut table: BTreeMap<String, [usize; 2]> = BTreeMap::new();
+    let mut failed = Vec::new();
+    let mut refused = Vec::new();
+    for case in cases() {
+        let Some(name) = &case.name else { continue };
+        let counts = table.entry(case.operator.clone().unwrap()).or_default();
+        match outcome(&case) {
+            Outcome::Passed => counts[0] += 1,
+            Outcome::Refused(error) => {
+                counts[1] += 1;
+                refused.push(error);
+            }
+            Outcome::Failed(error) => failed.push(format!("{name}: {error}")),
+        }
+    }
+    for it in &refused {
+        println!("{it}");
+    }
+    println!("{table:?}");
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+    assert!(OPERATORS.is_sorted_by_key(|row| row.name));
+}
