@@ -1,8 +1,11 @@
 //! Networks from ONNX files, and back.
 
+mod commands;
+mod documents;
 mod hostile;
 mod networks;
 mod nodes;
+mod written;
 
 use caudal::Tensor;
 use caudal::onnx::Imported;

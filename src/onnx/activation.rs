@@ -58,11 +58,6 @@ impl Activation {
         self.atoms.iter().product()
     }
 
-    /// Its atoms in memory order, with their sizes.
-    pub(super) fn in_memory(&self) -> Vec<(usize, usize)> {
-        self.order.iter().map(|&atom| (atom, self.atoms[atom])).collect()
-    }
-
     /// The axes in the order in which memory has them, if it has each in one piece; an axis of size 1 stands before
     /// the logical axis after it. None if memory has an axis in pieces.
     pub(super) fn axis_order(&self) -> Option<Vec<usize>> {
@@ -210,8 +205,12 @@ mod tests {
         assert_eq!(flat.axis_order(), None);
         assert_eq!(flat.reshaped(&[3, 4, 5]).unwrap(), image());
         // Halves of the channels, as in a shuffle of channels.
-        let halves = Activation::of_axes(0, &[6, 4, 5], &[1, 2, 0]).reshaped(&[2, 3, 4, 5]).unwrap();
-        assert_eq!((halves.atoms.clone(), halves.order.clone()), (vec![2, 3, 4, 5], vec![2, 3, 0, 1]));
+        let halves =
+            Activation::of_axes(0, &[6, 4, 5], &[1, 2, 0]).reshaped(&[2, 3, 4, 5]).unwrap();
+        assert_eq!(
+            (halves.atoms.clone(), halves.order.clone()),
+            (vec![2, 3, 4, 5], vec![2, 3, 0, 1])
+        );
         let shuffled = halves.transposed(&[1, 0, 2, 3]).reshaped(&[6, 4, 5]).unwrap();
         assert_eq!((shuffled.shape(), shuffled.order), (vec![6, 4, 5], vec![2, 3, 1, 0]));
         assert_eq!(image().reshaped(&[5, 12]), None);

@@ -99,7 +99,8 @@ impl Call<'_> {
         let mut padded = larger.clone();
         padded.axes.splice(0..0, std::iter::repeat_n(0, shape.len() - larger.axes.len()));
         let like = Self::axis_order(&padded);
-        let expanded = [self.expanded(larger, &shape, &like)?, self.expanded(missing, &shape, &like)?];
+        let expanded =
+            [self.expanded(larger, &shape, &like)?, self.expanded(missing, &shape, &like)?];
         let [first, second] = match expanded[0].with_common_atoms(&expanded[1]) {
             Some(pair) => pair,
             None => {
@@ -124,6 +125,25 @@ impl Call<'_> {
         let number = number.clamp(f32::MIN, f32::MAX);
         let shape = self.network.drafts[like].shape.clone();
         self.add_beside("number", Fill::new(shape, number), &[like])
+    }
+
+    /// A constant of one item as a value; of node `source` it takes the number of items.
+    pub(super) fn constant_value(
+        &mut self,
+        constant: &Constant,
+        source: usize,
+    ) -> Result<Activation, Misfit> {
+        let shape = &constant.shape;
+        count_of(shape)?;
+        if let Some(number) = constant.only_number() {
+            let number = number.clamp(f32::MIN, f32::MAX);
+            let node = self.add_beside("number", Fill::new(shape.clone(), number), &[source])?;
+            return Ok(Activation::plain(node, shape));
+        }
+        let place = self.add_beside("place", Fill::new(shape.clone(), 0.0), &[source])?;
+        let value = Activation::plain(place, shape);
+        let node = self.constant_like(constant, &value)?;
+        Ok(Activation { node, ..value })
     }
 
     /// A node that gives the numbers of a constant, in the layout of a value.

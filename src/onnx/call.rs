@@ -94,7 +94,12 @@ impl Call<'_> {
     }
 
     /// Sizes such as strides: at least 1 each, `count` of them, all `default` where there are none.
-    pub(super) fn sizes(&self, name: &str, count: usize, default: i64) -> Result<Vec<usize>, Misfit> {
+    pub(super) fn sizes(
+        &self,
+        name: &str,
+        count: usize,
+        default: i64,
+    ) -> Result<Vec<usize>, Misfit> {
         let numbers = self.ints(name)?.unwrap_or_else(|| vec![default; count]);
         let sizes: Vec<usize> = numbers
             .iter()
@@ -114,9 +119,10 @@ impl Call<'_> {
     }
 
     pub(super) fn value(&self, input: usize) -> Result<&Value, Misfit> {
-        self.inputs.get(input).and_then(Option::as_ref).ok_or_else(|| {
-            Misfit::new(format!("its input {input} is missing"), "export it again")
-        })
+        self.inputs
+            .get(input)
+            .and_then(Option::as_ref)
+            .ok_or_else(|| Misfit::new(format!("its input {input} is missing"), "export it again"))
     }
 
     /// What depends on the items.
@@ -144,7 +150,10 @@ impl Call<'_> {
     /// The floats of an input that does not depend on the items.
     pub(super) fn constant_floats(&self, input: usize) -> Result<Arc<Vec<f32>>, Misfit> {
         self.constant(input)?.as_floats().ok_or_else(|| {
-            Misfit::new(format!("its input {input} depends on the batch size"), "export a fixed one")
+            Misfit::new(
+                format!("its input {input} depends on the batch size"),
+                "export a fixed one",
+            )
         })
     }
 
@@ -154,7 +163,10 @@ impl Call<'_> {
             return Ok(None);
         }
         self.constant(input)?.as_ints().map(Some).ok_or_else(|| {
-            Misfit::new(format!("its input {input} depends on the batch size"), "export a fixed one")
+            Misfit::new(
+                format!("its input {input} depends on the batch size"),
+                "export a fixed one",
+            )
         })
     }
 
@@ -259,7 +271,11 @@ impl Call<'_> {
     }
 
     /// A node with the axes of a value in the given order.
-    pub(super) fn laid_out(&mut self, value: &Activation, order: &[usize]) -> Result<usize, Misfit> {
+    pub(super) fn laid_out(
+        &mut self,
+        value: &Activation,
+        order: &[usize],
+    ) -> Result<usize, Misfit> {
         self.network.laid_out(&self.name, value, order)
     }
 

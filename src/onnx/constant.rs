@@ -54,7 +54,9 @@ pub(super) fn check_derived(shape: &[usize]) -> Result<usize, Misfit> {
         return Ok(count);
     }
     Err(Misfit::new(
-        format!("it makes a constant of shape {shape:?}, which has more than {MOST_DERIVED} numbers"),
+        format!(
+            "it makes a constant of shape {shape:?}, which has more than {MOST_DERIVED} numbers"
+        ),
         "store the constant in the file",
     ))
 }
@@ -72,7 +74,10 @@ impl Constant {
     ///
     /// # Errors
     /// If its shape and its numbers differ in size, or if it holds what is no number.
-    pub(super) fn read(proto: &TensorProto<'_>, external: &mut External<'_>) -> Result<Self, Misfit> {
+    pub(super) fn read(
+        proto: &TensorProto<'_>,
+        external: &mut External<'_>,
+    ) -> Result<Self, Misfit> {
         let refuse = |problem: String, remedy: &str| {
             let name = escaped(proto.name);
             Err(Misfit::new(format!("array `{name}`: {problem}"), remedy))
@@ -194,7 +199,9 @@ impl Constant {
             Numbers::Floats(floats) => {
                 Numbers::Floats(Arc::new(places.map(|place| floats[place]).collect()))
             }
-            Numbers::Ints(dims) => Numbers::Ints(Arc::new(places.map(|place| dims[place]).collect())),
+            Numbers::Ints(dims) => {
+                Numbers::Ints(Arc::new(places.map(|place| dims[place]).collect()))
+            }
         };
         Self { shape: shape.into(), numbers, learned: self.learned }
     }

@@ -26,7 +26,11 @@ impl<'a> External<'a> {
     ///
     /// # Errors
     /// If its file is not in the folder, or has fewer bytes than it should, or if arrays lie on each other.
-    pub(super) fn read(&mut self, proto: &TensorProto<'_>, length: usize) -> Result<Vec<u8>, Misfit> {
+    pub(super) fn read(
+        &mut self,
+        proto: &TensorProto<'_>,
+        length: usize,
+    ) -> Result<Vec<u8>, Misfit> {
         let refuse = |problem: String| {
             let problem = format!("array `{}`: {problem}", escaped(proto.name));
             Misfit::new(problem, "export it again, with all arrays in one file or in its folder")
@@ -41,7 +45,8 @@ impl<'a> External<'a> {
         };
         let location = entry("location").unwrap_or_default();
         let shown = escaped(location);
-        let outside = || refuse(format!("its file `{shown}` is not in the folder of the ONNX file"));
+        let outside =
+            || refuse(format!("its file `{shown}` is not in the folder of the ONNX file"));
         let is_inside = !location.is_empty()
             && Path::new(location).components().all(|part| matches!(part, Component::Normal(_)));
         let folder = self.folder.filter(|_| is_inside).ok_or_else(outside)?;

@@ -8,6 +8,7 @@ use super::constant::Constant;
 use super::external::External;
 use super::network::Network;
 use super::operators::{self, Needs};
+use super::patterns::shortened;
 use super::proto::{DimProto, ModelProto, NodeProto, ValueProto};
 use crate::error::escaped;
 use crate::layers::Misfit;
@@ -50,8 +51,9 @@ pub(super) fn import(
     if graph.is_sparse {
         return Err(Misfit::new("it has sparse arrays", "export it with dense ones"));
     }
+    let nodes = shortened(graph);
     let mut uses = HashMap::new();
-    let used = graph.nodes.iter().flat_map(|node| node.inputs.iter().copied());
+    let used = nodes.iter().flat_map(|node| node.inputs.iter().copied());
     for name in used.chain(graph.outputs.iter().map(|output| output.name)) {
         *uses.entry(name).or_insert(0) += 1;
     }
@@ -68,14 +70,14 @@ pub(super) fn import(
         let constant = Constant { learned: true, ..Constant::read(initializer, external)? };
         import.define(initializer.name, constant.into())?;
     }
-    let images = images(&graph.nodes);
+    let images = images(&nodes);
     for input in &graph.inputs {
         // Older files list their arrays among the inputs.
         if !import.values.contains_key(input.name) {
             import.input(input, images.contains(input.name))?;
         }
     }
-    for (number, node) in graph.nodes.iter().enumerate() {
+    for (number, node) in nodes.iter().enumerate() {
         import.node(node, number, model, external)?;
     }
     let outputs = graph.outputs.iter().map(|output| import.output(output.name));
@@ -138,7 +140,9 @@ fn item_shape(input: &ValueProto<'_>) -> Result<(Shape, Option<i64>), Misfit> {
     let mut shape = Shape::new();
     for (axis, dim) in dims.iter().enumerate() {
         match dim {
-            DimProto::Number(size @ 1..) => shape.push(usize::try_from(*size).unwrap_or(usize::MAX)),
+            DimProto::Number(size @ 1..) => {
+                shape.push(usize::try_from(*size).unwrap_or(usize::MAX))
+            }
             DimProto::Number(size) => {
                 return refuse(format!("its axis {} has size {size}", axis + 1), "export it again");
             }

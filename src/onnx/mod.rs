@@ -12,15 +12,16 @@ mod external;
 mod import;
 mod network;
 mod operators;
+mod patterns;
 mod proto;
-#[cfg(test)]
-mod tests;
 mod wire;
+mod write;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 pub use operators::{OPERATORS, Operator};
+pub use write::{LayerWriter, WRITERS, to_bytes, write};
 
 use self::external::External;
 use self::import::{Converted, import};
@@ -71,9 +72,9 @@ pub fn open(path: impl AsRef<Path>) -> Result<Imported> {
         refuse(&origin, Misfit::new(problem, "use a smaller network"))
     })?;
     let bytes = std::fs::read(path).map_err(io)?;
-    let folder = path.parent().map(|folder| {
-        if folder.as_os_str().is_empty() { Path::new(".") } else { folder }
-    });
+    let folder = path
+        .parent()
+        .map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder });
     from_bytes(&bytes, &origin, folder)
 }
 

@@ -207,9 +207,9 @@ impl Network {
             }
             // What stands from here on in two halves changes places.
             let from = now.iter().position(|&atom| atom == order[at]).unwrap_or(at);
-            let (lead, first, second) = (size(&now[..at]), size(&now[at..from]), size(&now[from..]));
-            let shape =
-                if lead > 1 { vec![lead, first, second] } else { vec![first, second] };
+            let (lead, first, second) =
+                (size(&now[..at]), size(&now[at..from]), size(&now[from..]));
+            let shape = if lead > 1 { vec![lead, first, second] } else { vec![first, second] };
             node = self.reshape(name, node, &shape)?;
             node = self.add(&format!("{name}.transpose"), Transpose, &[node], Vec::new())?;
             now[at..].rotate_left(from - at);

@@ -29,7 +29,7 @@ pub(super) struct GraphProto<'a> {
     pub(super) is_sparse: bool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct NodeProto<'a> {
     pub(super) name: &'a str,
     pub(super) operator: &'a str,

@@ -29,7 +29,10 @@ pub(super) struct Fields<'a> {
 }
 
 fn damaged(byte: usize, problem: &str) -> Misfit {
-    Misfit::new(format!("byte {byte}: {problem}"), "name an undamaged ONNX file, or export it again")
+    Misfit::new(
+        format!("byte {byte}: {problem}"),
+        "name an undamaged ONNX file, or export it again",
+    )
 }
 
 impl<'a> Message<'a> {
@@ -185,8 +188,14 @@ mod tests {
             (&[0x08][..], "byte 1: 1 bytes should follow, but its message has 0"),
             (&[0x0a, 0x05, 1], "byte 2: 5 bytes should follow, but its message has 1"),
             (&[0x0b], "byte 0: it begins no field"),
-            (&[0x08, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff], "byte 1: it begins a number"),
-            (&[0x0a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1], "bytes should follow"),
+            (
+                &[0x08, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
+                "byte 1: it begins a number",
+            ),
+            (
+                &[0x0a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1],
+                "bytes should follow",
+            ),
             (&[0x0d, 0, 0], "byte 1: 4 bytes should follow"),
         ] {
             let problem = Message::whole(bytes).fields().next().unwrap_err().problem;

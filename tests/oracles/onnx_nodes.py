@@ -65,7 +65,7 @@ def main():
         model.CopyFrom(test.model)
         kept = DATA.get(operator, 1)
         arrays = [*inputs, *outputs]
-        if any(not isinstance(a, np.ndarray) for a in arrays):
+        if any(not isinstance(a, np.ndarray) or a.dtype.kind == "f" and not np.isfinite(a).all() for a in arrays):
             typed += 1
             continue
         floats = [a for a in arrays[:kept] + list(outputs)]

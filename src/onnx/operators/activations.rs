@@ -138,7 +138,10 @@ fn hard(
     call.each(Clip::new(0.0, 1.0), &Activation { node, ..value.clone() })
 }
 
-pub(super) fn hard_sigmoid(call: &mut Call<'_>, _: &mut External<'_>) -> Result<Vec<Value>, Misfit> {
+pub(super) fn hard_sigmoid(
+    call: &mut Call<'_>,
+    _: &mut External<'_>,
+) -> Result<Vec<Value>, Misfit> {
     let value = call.activation(0)?;
     let (alpha, beta) = (call.float("alpha", 0.2)?, call.float("beta", 0.5)?);
     Ok(one(hard(call, &value, alpha, beta)?))

@@ -266,8 +266,7 @@ fn extreme(call: &mut Call<'_>, a: &Value, b: &Value, larger: bool) -> Result<Va
             let apart = call.add_beside("difference", Subtract, &[first, second])?;
             let positive = call.add_beside("relu", Relu, &[apart])?;
             let inputs = [a.node, positive];
-            let node =
-                if larger { call.add(Add, &inputs)? } else { call.add(Subtract, &inputs)? };
+            let node = if larger { call.add(Add, &inputs)? } else { call.add(Subtract, &inputs)? };
             Ok(Activation { node, ..a }.into())
         }
         (Value::Activation(value), Value::Constant(bound))
@@ -293,4 +292,3 @@ pub(super) fn max(call: &mut Call<'_>, _: &mut External<'_>) -> Result<Vec<Value
 pub(super) fn min(call: &mut Call<'_>, _: &mut External<'_>) -> Result<Vec<Value>, Misfit> {
     Ok(vec![fold(call, |call, a, b| extreme(call, a, b, false))?])
 }
-

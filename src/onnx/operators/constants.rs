@@ -11,7 +11,10 @@ fn refuse(problem: &str) -> Misfit {
     Misfit::new(problem, "let onnxsim fold constants before")
 }
 
-pub(super) fn constant(call: &mut Call<'_>, external: &mut External<'_>) -> Result<Vec<Value>, Misfit> {
+pub(super) fn constant(
+    call: &mut Call<'_>,
+    external: &mut External<'_>,
+) -> Result<Vec<Value>, Misfit> {
     if let Some(tensor) = call.tensor("value") {
         return Ok(one(Constant::read(tensor, external)?));
     }
@@ -60,7 +63,8 @@ pub(super) fn shape(call: &mut Call<'_>, _: &mut External<'_>) -> Result<Vec<Val
         Value::Constant(constant) => constant.shape.iter().map(number).collect(),
     };
     let rank = dims.len() as i64;
-    let place = |at: i64| (if at < 0 { at.saturating_add(rank) } else { at }).clamp(0, rank) as usize;
+    let place =
+        |at: i64| (if at < 0 { at.saturating_add(rank) } else { at }).clamp(0, rank) as usize;
     let start = place(call.int("start", 0)?);
     let end = place(call.int("end", rank)?).max(start);
     Ok(one(Constant::dims([end - start], dims[start..end].to_vec())))

@@ -103,8 +103,7 @@ pub(super) fn conv(call: &mut Call<'_>, _: &mut External<'_>) -> Result<Vec<Valu
             .dilation(dilation)
             .multiplier(multiplier)
             .padding(padding);
-        let by_channel =
-            weights.windows.reshaped([channels, multiplier, kernel[0], kernel[1]]);
+        let by_channel = weights.windows.reshaped([channels, multiplier, kernel[0], kernel[1]]);
         let parameters = weights.parameters(&by_channel, &[2, 3, 0, 1], filters)?;
         call.add_weighted(layer, &[node], parameters, &sources, &[])?
     } else {
@@ -120,7 +119,10 @@ pub(super) fn conv(call: &mut Call<'_>, _: &mut External<'_>) -> Result<Vec<Valu
     Ok(one(of_image(call, node, kind)?))
 }
 
-pub(super) fn conv_transpose(call: &mut Call<'_>, _: &mut External<'_>) -> Result<Vec<Value>, Misfit> {
+pub(super) fn conv_transpose(
+    call: &mut Call<'_>,
+    _: &mut External<'_>,
+) -> Result<Vec<Value>, Misfit> {
     let value = call.activation(0)?;
     let (node, kind) = image(call, &value)?;
     let weights = Weights::of(call, kind)?;
@@ -135,7 +137,8 @@ pub(super) fn conv_transpose(call: &mut Call<'_>, _: &mut External<'_>) -> Resul
         return Err(Misfit::new("its input is no image", "export it again"));
     };
     if weights.windows.shape[0] != channels {
-        let problem = format!("its weight {:?} is not for {channels} channels", weights.source.shape);
+        let problem =
+            format!("its weight {:?} is not for {channels} channels", weights.source.shape);
         return Err(Misfit::new(problem, "export it again"));
     }
     let more = call.ints("output_padding")?.unwrap_or_else(|| vec![0; axes]);

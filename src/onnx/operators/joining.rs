@@ -30,9 +30,9 @@ pub(super) fn concat(call: &mut Call<'_>, _: &mut External<'_>) -> Result<Vec<Va
     for value in values {
         match value {
             Value::Activation(value) => items.push(value),
-            Value::Constant(_) => {
-                let problem = "it joins a constant to values";
-                return Err(Misfit::new(problem, "add the constant in another way"));
+            Value::Constant(constant) => {
+                let own = Call::item_constant(&constant, first.axes.len())?;
+                items.push(call.constant_value(&own, first.node)?);
             }
         }
     }
@@ -153,7 +153,8 @@ pub(super) fn slice(call: &mut Call<'_>, _: &mut External<'_>) -> Result<Vec<Val
                 let rank = item.axes.len();
                 let is_batch = axes[at] == 0 || axes[at] + rank as i64 + 1 == 0;
                 // Exporters write slices that take all.
-                if is_batch && starts[at] == 0 && ends[at] >= i64::from(i32::MAX) && steps[at] == 1 {
+                if is_batch && starts[at] == 0 && ends[at] >= i64::from(i32::MAX) && steps[at] == 1
+                {
                     item.into()
                 } else {
                     let axis = Call::item_axis(axes[at], rank)?;
@@ -161,7 +162,10 @@ pub(super) fn slice(call: &mut Call<'_>, _: &mut External<'_>) -> Result<Vec<Val
                         taken(bounds, item.shape()[axis]).ok_or_else(missing)?;
                     if step != 1 || length == 0 {
                         let problem = format!("it takes {length} places, {step} apart");
-                        return Err(Misfit::new(problem, "take at least one, one by one, forwards"));
+                        return Err(Misfit::new(
+                            problem,
+                            "take at least one, one by one, forwards",
+                        ));
                     }
                     stretch(call, &item, axis, [start, length])?.into()
                 }
@@ -212,7 +216,8 @@ pub(super) fn split(call: &mut Call<'_>, _: &mut External<'_>) -> Result<Vec<Val
     };
     let lengths: Option<Vec<usize>> =
         parts.iter().map(|&part| usize::try_from(part).ok().filter(|&it| it > 0)).collect();
-    let whole = |lengths: &Vec<usize>| lengths.iter().try_fold(0, |sum: usize, &it| sum.checked_add(it));
+    let whole =
+        |lengths: &Vec<usize>| lengths.iter().try_fold(0, |sum: usize, &it| sum.checked_add(it));
     let Some(lengths) = lengths.filter(|lengths| whole(lengths) == Some(size)) else {
         let problem = format!("it cuts {size} places into {parts:?}");
         return Err(Misfit::new(problem, "give it parts of at least 1 that make up the axis"));
@@ -313,13 +318,13 @@ pub(super) fn expand(call: &mut Call<'_>, _: &mut External<'_>) -> Result<Vec<Va
     let wanted = call.constant(1)?.as_dims().unwrap_or_default();
     match call.value(0)?.clone() {
         Value::Constant(constant) => {
+            // What is repeated for every item is the same for each, and needs no repeating.
             let sizes = wanted.iter().map(|dim| match dim {
                 Dim::Number(size) => usize::try_from(*size).ok(),
-                Dim::Batch(_) => None,
+                Dim::Batch(_) => Some(1),
             });
             let Some(sizes) = sizes.collect::<Option<Vec<usize>>>() else {
-                let problem = "it repeats a constant for every item";
-                return Err(Misfit::new(problem, "use the constant as it is, it is repeated anyway"));
+                return Err(Misfit::new("its shape has negative sizes", "export it again"));
             };
             let shape = common_shape(&constant.shape, &sizes)?;
             check_derived(&shape)?;

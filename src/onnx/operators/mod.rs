@@ -64,18 +64,38 @@ use Needs::{AnyLayout, ChannelsLast, ItsOwn};
 /// Every operator that is read, in the order of the alphabet.
 pub const OPERATORS: &[Operator] = &[
     row("Abs", AnyLayout, activations::abs, "two `relu` and an `add`"),
-    row("Add", AnyLayout, arithmetic::add, "`add`; a constant becomes the bias of the layer before, a `depthwise_conv2d` or a table of its own"),
+    row(
+        "Add",
+        AnyLayout,
+        arithmetic::add,
+        "`add`; a constant becomes the bias of the layer before, a `depthwise_conv2d` or a table of its own",
+    ),
     row("ArgMax", ItsOwn, reductions::arg_max, "`argmax`; the first of equal numbers"),
     row("AveragePool", ChannelsLast, pooling::average, "`avgpool`; without dilation"),
     row("BatchNormalization", ChannelsLast, normalizations::batch, "`batch_norm`"),
-    row("Cast", AnyLayout, shapes::cast, "nothing: numbers stay 32-bit floats; only to a type that loses nothing of them"),
+    row(
+        "Cast",
+        AnyLayout,
+        shapes::cast,
+        "nothing: numbers stay 32-bit floats; only to a type that loses nothing of them",
+    ),
     row("Celu", AnyLayout, activations::celu, "`scale` and `elu`"),
     row("Clip", AnyLayout, activations::clip, "`clip`, or `relu`"),
     row("Concat", AnyLayout, joining::concat, "`concat`; not along the batch"),
     row("Constant", ItsOwn, constants::constant, "a constant"),
     row("ConstantOfShape", ItsOwn, constants::constant_of_shape, "a constant"),
-    row("Conv", ChannelsLast, convolutions::conv, "`conv2d` or `depthwise_conv2d`; one or two dimensions"),
-    row("ConvTranspose", ChannelsLast, convolutions::conv_transpose, "`conv2d_transpose`; one group, no dilation, one or two dimensions"),
+    row(
+        "Conv",
+        ChannelsLast,
+        convolutions::conv,
+        "`conv2d` or `depthwise_conv2d`; one or two dimensions",
+    ),
+    row(
+        "ConvTranspose",
+        ChannelsLast,
+        convolutions::conv_transpose,
+        "`conv2d_transpose`; one group, no dilation, one or two dimensions",
+    ),
     row("DepthToSpace", ItsOwn, shapes::depth_to_space, "`transpose`"),
     row("Div", AnyLayout, arithmetic::divide, "`divide`, or `scale` for a number"),
     row("Dropout", AnyLayout, activations::dropout, "`dropout`; its mask can't be used"),
@@ -83,7 +103,12 @@ pub const OPERATORS: &[Operator] = &[
     row("Equal", ItsOwn, constants::equal, "a constant; of constants alone"),
     row("Expand", AnyLayout, joining::expand, "`upsample`"),
     row("Flatten", ItsOwn, shapes::flatten, "`reshape`; with axis 1"),
-    row("Gather", ItsOwn, joining::gather, "`embedding` where indices depend on the items, else `slice`"),
+    row(
+        "Gather",
+        ItsOwn,
+        joining::gather,
+        "`embedding` where indices depend on the items, else `slice`",
+    ),
     row("Gelu", AnyLayout, activations::gelu, "`gelu`; the exact form"),
     row("Gemm", ItsOwn, products::gemm, "`dense`; the second matrix is a constant"),
     row("GlobalAveragePool", ChannelsLast, pooling::global_average, "`global_avg_pool`"),
@@ -91,28 +116,79 @@ pub const OPERATORS: &[Operator] = &[
     row("HardSigmoid", AnyLayout, activations::hard_sigmoid, "`scale`, `add` and `clip`"),
     row("HardSwish", AnyLayout, activations::hard_swish, "`scale`, `add`, `clip` and `multiply`"),
     row("Identity", AnyLayout, shapes::identity, "nothing"),
-    row("LayerNormalization", ItsOwn, normalizations::layer, "`layer_norm`; its mean and deviation can't be used"),
+    row(
+        "LayerNormalization",
+        ItsOwn,
+        normalizations::layer,
+        "`layer_norm`; its mean and deviation can't be used",
+    ),
     row("LeakyRelu", AnyLayout, activations::leaky_relu, "`leaky_relu`; a slope of at least 0"),
-    row("MatMul", ItsOwn, products::mat_mul, "`dense` where the second matrix is a constant, else `matmul`"),
+    row(
+        "MatMul",
+        ItsOwn,
+        products::mat_mul,
+        "`dense` where the second matrix is a constant, else `matmul`",
+    ),
     row("Max", AnyLayout, arithmetic::max, "`relu` and `add`, or `clip`"),
-    row("MaxPool", ChannelsLast, pooling::max, "`maxpool`; without dilation; its indices can't be used"),
+    row(
+        "MaxPool",
+        ChannelsLast,
+        pooling::max,
+        "`maxpool`; without dilation; its indices can't be used",
+    ),
     row("Mean", AnyLayout, arithmetic::mean, "`add` and `scale`"),
     row("Min", AnyLayout, arithmetic::min, "`relu` and `subtract`, or `clip`"),
     row("Mish", AnyLayout, activations::mish, "`softplus`, `tanh` and `multiply`"),
-    row("Mul", AnyLayout, arithmetic::multiply, "`multiply`, `scale` for a number, or `depthwise_conv2d` for a number a channel"),
+    row(
+        "Mul",
+        AnyLayout,
+        arithmetic::multiply,
+        "`multiply`, `scale` for a number, or `depthwise_conv2d` for a number a channel",
+    ),
     row("Neg", AnyLayout, arithmetic::negate, "`scale`"),
+    row(
+        "OneHot",
+        ItsOwn,
+        reductions::one_hot,
+        "`one_hot`; 1 at the class and 0 elsewhere, along a last axis of its own",
+    ),
     row("PRelu", ChannelsLast, activations::prelu, "`prelu`; one slope, or one a channel"),
-    row("Pad", AnyLayout, windows::pad, "`zero_padding`, or the padding of the convolution after it; zeros around rows and columns"),
+    row(
+        "Pad",
+        AnyLayout,
+        windows::pad,
+        "`zero_padding`, or the padding of the convolution after it; zeros around rows and columns",
+    ),
     row("Pow", AnyLayout, arithmetic::power, "`multiply`; whole exponents from 1 to 8"),
     row("Range", ItsOwn, constants::range, "a constant; of constants alone"),
     row("Reciprocal", AnyLayout, arithmetic::reciprocal, "`divide`"),
-    row("ReduceMax", ItsOwn, reductions::max, "`maxpool` or `global_max_pool`; not along the batch"),
-    row("ReduceMean", ItsOwn, reductions::mean, "`avgpool` or `global_avg_pool`; not along the batch"),
+    row(
+        "ReduceMax",
+        ItsOwn,
+        reductions::max,
+        "`maxpool` or `global_max_pool`; not along the batch",
+    ),
+    row(
+        "ReduceMean",
+        ItsOwn,
+        reductions::mean,
+        "`avgpool` or `global_avg_pool`; not along the batch",
+    ),
     row("ReduceMin", ItsOwn, reductions::min, "`scale` and `maxpool`; not along the batch"),
     row("ReduceSum", ItsOwn, reductions::sum, "`avgpool` and `scale`; not along the batch"),
     row("Relu", AnyLayout, activations::relu, "`relu`"),
-    row("Reshape", ItsOwn, shapes::reshape, "`reshape`, or nothing; the batch stays the first axis"),
-    row("Resize", ChannelsLast, windows::resize, "`upsample`; nearest neighbours, by whole factors"),
+    row(
+        "Reshape",
+        ItsOwn,
+        shapes::reshape,
+        "`reshape`, or nothing; the batch stays the first axis",
+    ),
+    row(
+        "Resize",
+        ChannelsLast,
+        windows::resize,
+        "`upsample`; nearest neighbours, by whole factors",
+    ),
     row("Selu", AnyLayout, activations::selu, "`elu` and `scale`"),
     row("Shape", ItsOwn, constants::shape, "a constant, in which the batch may be open"),
     row("Sigmoid", AnyLayout, activations::sigmoid, "`sigmoid`"),
@@ -126,7 +202,12 @@ pub const OPERATORS: &[Operator] = &[
     row("Sum", AnyLayout, arithmetic::sum, "`add`"),
     row("Swish", AnyLayout, activations::swish, "`silu`"),
     row("Tanh", AnyLayout, activations::tanh, "`tanh`"),
-    row("Transpose", ItsOwn, shapes::transpose, "nothing, or `transpose` where a layer needs another order; the batch stays first"),
+    row(
+        "Transpose",
+        ItsOwn,
+        shapes::transpose,
+        "nothing, or `transpose` where a layer needs another order; the batch stays first",
+    ),
     row("Unsqueeze", ItsOwn, shapes::unsqueeze, "nothing, or `reshape`"),
     row("Where", ItsOwn, constants::choose, "a constant; of constants alone"),
 ];
@@ -149,14 +230,20 @@ const REMEDIES: &[(&str, &str)] = &[
     ("GRU", "write it as a model file with the block `gru`, and take the weights over"),
     ("QuantizeLinear", "export it before it is quantised"),
     ("DequantizeLinear", "export it before it is quantised"),
-    ("NonMaxSuppression", "end the network before it, and do what follows in a program of your own"),
+    (
+        "NonMaxSuppression",
+        "end the network before it, and do what follows in a program of your own",
+    ),
 ];
 
 /// Why an operator is refused that is not in the table.
 pub(super) fn not_covered(name: &str, is_function: bool) -> Misfit {
     if is_function {
         let problem = "it is defined in the file itself, which Caudal does not read";
-        return Misfit::new(problem, "inline functions, as with onnx.inliner.inline_local_functions");
+        return Misfit::new(
+            problem,
+            "inline functions, as with onnx.inliner.inline_local_functions",
+        );
     }
     let known = REMEDIES.iter().find(|(operator, _)| *operator == name);
     let remedy = match (known, nearest(name, OPERATORS.iter().map(|row| row.name))) {
@@ -165,7 +252,8 @@ pub(super) fn not_covered(name: &str, is_function: bool) -> Misfit {
             "did you mean `{near}`? Else write it with operators that `docs/onnx.md` lists, or end the network before it"
         ),
         (None, None) => {
-            "write it with operators that `docs/onnx.md` lists, or end the network before it".to_owned()
+            "write it with operators that `docs/onnx.md` lists, or end the network before it"
+                .to_owned()
         }
     };
     Misfit::new(format!("Caudal does not cover the operator `{}`", escaped(name)), remedy)

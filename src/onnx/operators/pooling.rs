@@ -89,7 +89,10 @@ fn of_channels(call: &Call<'_>, node: usize, kind: Kind) -> Activation {
     Activation::plain(node, &shape)
 }
 
-pub(super) fn global_average(call: &mut Call<'_>, _: &mut External<'_>) -> Result<Vec<Value>, Misfit> {
+pub(super) fn global_average(
+    call: &mut Call<'_>,
+    _: &mut External<'_>,
+) -> Result<Vec<Value>, Misfit> {
     let value = call.activation(0)?;
     let (node, kind) = image(call, &value)?;
     let node = call.add(GlobalAvgPool, &[node])?;

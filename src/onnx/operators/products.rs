@@ -49,7 +49,8 @@ fn dense(
             let own = Call::item_constant(bias, 1)?;
             let whole = own.broadcast(&[*units]).and_then(|whole| whole.as_floats());
             let whole = whole.ok_or_else(|| {
-                let problem = format!("its bias of shape {:?} is not for {units} units", bias.shape);
+                let problem =
+                    format!("its bias of shape {:?} is not for {units} units", bias.shape);
                 Misfit::new(problem, "export it again")
             })?;
             match factor {
@@ -60,7 +61,8 @@ fn dense(
     };
     let parameters = vec![("weight", weight), ("bias", biases)];
     let sources: Vec<&Constant> = [source].into_iter().chain(bias.map(|(it, _)| it)).collect();
-    let node = call.add_weighted(Dense::new(*units), &[value.node], parameters, &sources, &places)?;
+    let node =
+        call.add_weighted(Dense::new(*units), &[value.node], parameters, &sources, &places)?;
     call.open_bias(node, bias.is_none());
     // The last atoms of memory were those of the last axis; one takes their place.
     let kept = value.order.len() - value.axes[axis];
@@ -123,11 +125,15 @@ pub(super) fn mat_mul(call: &mut Call<'_>, _: &mut External<'_>) -> Result<Vec<V
                     source.reshaped(&shape[lead..])
                 }
                 shape => {
-                    let problem = format!("it multiplies with several matrices, of shape {shape:?}");
+                    let problem =
+                        format!("it multiplies with several matrices, of shape {shape:?}");
                     return Err(Misfit::new(problem, "use a matrix for each branch"));
                 }
             };
-            let output = dense(call, &value, [&matrix, &source], None)?;
+            // Patterns leave a bias with the product.
+            let bias = if call.is_given(2) { Some(call.constant(2)?) } else { None };
+            let bias = bias.as_ref().map(|bias| (bias, 1.0));
+            let output = dense(call, &value, [&matrix, &source], bias)?;
             if source.shape.len() > 1 {
                 return Ok(one(output));
             }
@@ -138,7 +144,10 @@ pub(super) fn mat_mul(call: &mut Call<'_>, _: &mut External<'_>) -> Result<Vec<V
             let rank = value.axes.len();
             if source.shape.len() != 2 || rank < 2 {
                 let problem = format!("its first matrix is a constant of shape {:?}", source.shape);
-                return Err(Misfit::new(problem, "multiply with one matrix, of items with two axes"));
+                return Err(Misfit::new(
+                    problem,
+                    "multiply with one matrix, of items with two axes",
+                ));
             }
             // A B is the transpose of B' A'.
             let turn: Vec<usize> = (0..rank - 2).chain([rank - 1, rank - 2]).collect();

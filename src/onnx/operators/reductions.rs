@@ -6,7 +6,7 @@ use super::super::external::External;
 use super::one;
 use super::shapes::reshaped;
 use crate::layers::{
-    Argmax, AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool, Misfit, Scale,
+    Argmax, AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool, Misfit, OneHot, Scale,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +46,8 @@ fn reduced(
     }
     let size = |axes: &[usize]| axes.iter().map(|&axis| shape[axis]).product::<usize>();
     let (start, end) = (places[0], places[0] + count);
-    let (before, along, after) = (size(&order[..start]), size(&order[start..end]), size(&order[end..]));
+    let (before, along, after) =
+        (size(&order[..start]), size(&order[start..end]), size(&order[end..]));
     let node = call.laid_out(value, &order)?;
     let node = if before == 1 {
         let here = call.network.drafts[node].shape.clone();
@@ -121,4 +122,22 @@ pub(super) fn arg_max(call: &mut Call<'_>, _: &mut External<'_>) -> Result<Vec<V
     }
     shape.remove(axis);
     Ok(one(reshaped(call, &output, &shape)?))
+}
+
+pub(super) fn one_hot(call: &mut Call<'_>, _: &mut External<'_>) -> Result<Vec<Value>, Misfit> {
+    let value = call.activation(0)?;
+    let depth = call.constant_ints(1)?.and_then(|list| list.first().copied()).unwrap_or(0);
+    let classes = usize::try_from(depth).unwrap_or(0);
+    let mut shape = value.shape();
+    let axis = call.int("axis", -1)?;
+    if call.constant_floats(2)?[..] != [0.0, 1.0] || (axis != -1 && axis != shape.len() as i64 + 1)
+    {
+        let problem = "its numbers are not 0 and 1, or not along a last axis";
+        return Err(Misfit::new(problem, "use 0 and 1 along a last axis"));
+    }
+    let (node, mut order) = call.by_axes(&value)?;
+    let node = call.add(OneHot::new(classes), &[node])?;
+    order.push(shape.len());
+    shape.push(classes);
+    Ok(one(Activation::of_axes(node, &shape, &order)))
 }

@@ -35,7 +35,9 @@ pub(super) fn cast(call: &mut Call<'_>, _: &mut External<'_>) -> Result<Vec<Valu
         Value::Activation(value) if is_float || call.network.kind(value.node) == "input" => {
             Ok(one(value))
         }
-        Value::Activation(value) if matches!(to, 6 | 7) && call.network.kind(value.node) == "argmax" => {
+        Value::Activation(value)
+            if matches!(to, 6 | 7) && call.network.kind(value.node) == "argmax" =>
+        {
             Ok(one(value))
         }
         Value::Activation(_) => Err(Misfit::new(
@@ -71,9 +73,10 @@ pub(super) fn reshaped(
 }
 
 pub(super) fn reshape(call: &mut Call<'_>, _: &mut External<'_>) -> Result<Vec<Value>, Misfit> {
-    let wanted = call.constant(1)?.as_dims().ok_or_else(|| {
-        Misfit::new("its shape holds no whole numbers", "export it again")
-    })?;
+    let wanted = call
+        .constant(1)?
+        .as_dims()
+        .ok_or_else(|| Misfit::new("its shape holds no whole numbers", "export it again"))?;
     let keeps_zero = call.int("allowzero", 0)? != 0;
     let refuse = |problem: String| {
         Err(Misfit::new(problem, "keep the batch as first axis, and every item's numbers together"))
@@ -104,7 +107,8 @@ pub(super) fn reshape(call: &mut Call<'_>, _: &mut External<'_>) -> Result<Vec<V
             let count = value.count();
             let shape = sizes(rest, &own, count, keeps_zero);
             let fits = shape.filter(|shape| {
-                batch && !(open && *first == Dim::Number(-1))
+                batch
+                    && !(open && *first == Dim::Number(-1))
                     && count_of(shape).is_ok_and(|it| it == count)
             });
             match fits {
@@ -134,7 +138,8 @@ fn sizes(wanted: &[Dim], own: &[usize], count: usize, keeps_zero: bool) -> Optio
         });
     }
     if let Some(axis) = open {
-        let known = count_of(&shape).ok().filter(|&known| known > 0 && count.is_multiple_of(known))?;
+        let known =
+            count_of(&shape).ok().filter(|&known| known > 0 && count.is_multiple_of(known))?;
         shape[axis] = count / known;
     }
     Some(shape)
@@ -262,7 +267,10 @@ fn blocks(call: &mut Call<'_>) -> Result<(Activation, usize, [usize; 3]), Misfit
     }
 }
 
-pub(super) fn depth_to_space(call: &mut Call<'_>, _: &mut External<'_>) -> Result<Vec<Value>, Misfit> {
+pub(super) fn depth_to_space(
+    call: &mut Call<'_>,
+    _: &mut External<'_>,
+) -> Result<Vec<Value>, Misfit> {
     let (value, size, [channels, rows, columns]) = blocks(call)?;
     let left = channels / (size * size);
     let (shape, order) = match call.text("mode", "DCR")?.as_str() {
@@ -273,7 +281,10 @@ pub(super) fn depth_to_space(call: &mut Call<'_>, _: &mut External<'_>) -> Resul
     Ok(one(reshaped(call, &value, &[left, rows * size, columns * size])?))
 }
 
-pub(super) fn space_to_depth(call: &mut Call<'_>, _: &mut External<'_>) -> Result<Vec<Value>, Misfit> {
+pub(super) fn space_to_depth(
+    call: &mut Call<'_>,
+    _: &mut External<'_>,
+) -> Result<Vec<Value>, Misfit> {
     let (value, size, [channels, rows, columns]) = blocks(call)?;
     let value = reshaped(call, &value, &[channels, rows / size, size, columns / size, size])?;
     let value = value.transposed(&[2, 4, 0, 1, 3]);

@@ -172,9 +172,10 @@ pub(super) fn pad(call: &mut Call<'_>, _: &mut External<'_>) -> Result<Vec<Value
         }
         let axis = Call::item_axis(axis, rank)?;
         for (side, width) in widths.into_iter().enumerate() {
-            frame[axis][side] = usize::try_from(width).ok().filter(|&it| it < 1 << 31).ok_or_else(
-                || Misfit::new(format!("its frame is {pads:?}"), "cut with Slice, not with Pad"),
-            )?;
+            frame[axis][side] =
+                usize::try_from(width).ok().filter(|&it| it < 1 << 31).ok_or_else(|| {
+                    Misfit::new(format!("its frame is {pads:?}"), "cut with Slice, not with Pad")
+                })?;
         }
     }
     if let [[0, 0], [top, bottom], [left, right]] = frame[..] {
@@ -204,7 +205,9 @@ pub(super) fn resize(call: &mut Call<'_>, _: &mut External<'_>) -> Result<Vec<Va
     let value = call.activation(0)?;
     let shape = value.shape();
     let rank = shape.len();
-    let refuse = |problem: String| Misfit::new(problem, "repeat rows and columns by whole factors, with nearest");
+    let refuse = |problem: String| {
+        Misfit::new(problem, "repeat rows and columns by whole factors, with nearest")
+    };
     let axes: Vec<i64> = match call.ints("axes")? {
         Some(axes) => axes,
         None => (0..=rank as i64).collect(),
