@@ -103,7 +103,7 @@ impl Call<'_> {
         let numbers = self.ints(name)?.unwrap_or_else(|| vec![default; count]);
         let sizes: Vec<usize> = numbers
             .iter()
-            .filter_map(|&number| usize::try_from(number).ok().filter(|&it| it < 1 << 31))
+            .filter_map(|&number| usize::try_from(number).ok().filter(|&it| it > 0 && it < 1 << 31))
             .collect();
         if sizes.len() == count && numbers.len() == count {
             return Ok(sizes);

@@ -11,7 +11,7 @@ use super::operators::{self, Needs};
 use super::patterns::shortened;
 use super::proto::{DimProto, ModelProto, NodeProto, ValueProto};
 use crate::error::escaped;
-use crate::layers::Misfit;
+use crate::layers::{Add, Misfit};
 use crate::tensor::Shape;
 
 /// The oldest version of the operators that is read, and the newest that is known.
@@ -36,6 +36,7 @@ struct Import<'a> {
     opset: i64,
     batch: Option<i64>,
     channels_last: Vec<String>,
+    outputs: Vec<usize>,
 }
 
 /// Reads a graph.
@@ -65,9 +66,11 @@ pub(super) fn import(
         opset,
         batch: None,
         channels_last: Vec::new(),
+        outputs: Vec::new(),
     };
     for initializer in &graph.initializers {
         let constant = Constant { learned: true, ..Constant::read(initializer, external)? };
+        import.network.stored += constant.count();
         import.define(initializer.name, constant.into())?;
     }
     let images = images(&nodes);
@@ -177,6 +180,17 @@ impl<'a> Import<'a> {
 
     fn input(&mut self, input: &ValueProto<'a>, is_image: bool) -> Result<(), Misfit> {
         let (shape, batch) = item_shape(input)?;
+        if let (Some(before), Some(batch)) = (self.batch, batch)
+            && before != batch
+        {
+            return Err(Misfit::new(
+                format!(
+                    "input `{}`: its first axis, the batch, has size {batch}, that of another input {before}",
+                    escaped(input.name)
+                ),
+                "export it with the batch as first axis of all inputs",
+            ));
+        }
         self.batch = self.batch.or(batch);
         let order: Vec<usize> = match shape.len() {
             rank @ (2 | 3) if is_image => (1..rank).chain([0]).collect(),
@@ -191,6 +205,7 @@ impl<'a> Import<'a> {
             Misfit { problem, ..misfit }
         };
         let node = self.network.input(input.name, here).map_err(located)?;
+        self.network.drafts[node].is_whole = !matches!(input.data_type, 1 | 10 | 11 | 16);
         self.define(input.name, Activation::of_axes(node, &shape, &order).into())
     }
 
@@ -246,7 +261,15 @@ impl<'a> Import<'a> {
         let outputs = (operator.convert)(&mut call, external).map_err(located)?;
         for (at, output) in node.outputs.iter().enumerate().filter(|(_, name)| !name.is_empty()) {
             match outputs.get(at) {
-                Some(value) => self.define(output, value.clone()).map_err(located)?,
+                Some(value) => {
+                    if let Value::Constant(constant) = value {
+                        if node.operator == "Constant" {
+                            self.network.stored += constant.count();
+                        }
+                        self.network.make(constant.count()).map_err(located)?;
+                    }
+                    self.define(output, value.clone()).map_err(located)?;
+                }
                 None if self.uses.contains_key(output) => {
                     let problem = format!("its output `{}` is used", escaped(output));
                     return Err(located(Misfit::new(problem, operators::EXTRA_OUTPUT)));
@@ -284,6 +307,15 @@ impl<'a> Import<'a> {
             self.channels_last.push(shown);
         }
         let node = self.network.laid_out(name, &value, &order)?;
-        Ok(self.network.rename(node, name))
+        let is_taken = self.network.drafts[node].layer.is_none() || self.outputs.contains(&node);
+        // What is an input, or another output, hands its numbers on under the name.
+        let node = if is_taken {
+            self.network.add(name, Add, &[node], Vec::new())?
+        } else {
+            self.network.rename(node, name);
+            node
+        };
+        self.outputs.push(node);
+        Ok(node)
     }
 }

@@ -11,6 +11,9 @@ use crate::tensor::{Shape, describe_shape};
 /// Items of values with more numbers than this are refused.
 const LARGEST_ITEM: usize = 1 << 36;
 
+/// So many numbers may be made of a file without any, and of others beside a multiple of theirs.
+const MOST_MADE: usize = 1 << 23;
+
 /// Values of a parameter, in the layer's shape.
 pub(super) type Values = Arc<Vec<f32>>;
 
@@ -26,6 +29,8 @@ pub(super) struct Draft {
     pub(super) trainable: bool,
     /// The node whose parameters it shares.
     pub(super) shares: Option<usize>,
+    /// Whether it is an input of whole numbers.
+    pub(super) is_whole: bool,
     /// The value of the file that it gives, where its bias is none of the file's: what is added next may become it.
     pub(super) open_bias: Option<String>,
 }
@@ -37,9 +42,30 @@ pub(super) struct Network {
     names: HashSet<String>,
     /// The next number for each name that was wanted again.
     again: HashMap<String, usize>,
+    /// How many numbers the file holds, and how many were made of them.
+    pub(super) stored: usize,
+    made: usize,
 }
 
 impl Network {
+    /// Notes that so many numbers were made.
+    ///
+    /// # Errors
+    /// If they are too many for the file: nothing that a network is made of is much larger than what the file holds.
+    pub(super) fn make(&mut self, count: usize) -> Result<(), Misfit> {
+        self.made = self.made.saturating_add(count);
+        if self.made <= self.stored.saturating_mul(4).saturating_add(MOST_MADE) {
+            return Ok(());
+        }
+        Err(Misfit::new(
+            format!(
+                "constants and parameters grow to {} numbers, from {} in the file",
+                self.made, self.stored
+            ),
+            "store them in the file, each once",
+        ))
+    }
+
     /// A name that no node has, as near to the wanted one as can be.
     fn free_name(&mut self, wanted: &str) -> String {
         let printable = |it: char| if it.is_control() || it == '"' { '_' } else { it };
@@ -68,6 +94,7 @@ impl Network {
             parameters,
             trainable: true,
             shares: None,
+            is_whole: false,
             open_bias: None,
         });
         Ok(self.drafts.len() - 1)
@@ -114,6 +141,7 @@ impl Network {
                 }
             }
         }
+        self.make(parameters.iter().map(|(_, values)| values.len()).sum())?;
         let name = self.free_name(name);
         let inputs = inputs.to_vec();
         let layer = Some(layer);
@@ -125,13 +153,14 @@ impl Network {
             parameters,
             trainable: true,
             shares: None,
+            is_whole: false,
             open_bias: None,
         });
         Ok(self.drafts.len() - 1)
     }
 
-    /// Gives a node the name of an output, if it is free; gives the node.
-    pub(super) fn rename(&mut self, node: usize, name: &str) -> usize {
+    /// Gives a node the name of an output, if it is free.
+    pub(super) fn rename(&mut self, node: usize, name: &str) {
         let draft = &self.drafts[node];
         if draft.layer.is_some() && draft.name != name {
             let old = draft.name.clone();
@@ -144,7 +173,6 @@ impl Network {
                 self.names.remove(&new);
             }
         }
-        node
     }
 
     /// The kind of a node's layer.

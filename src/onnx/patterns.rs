@@ -51,11 +51,18 @@ impl<'g, 'a> Chains<'g, 'a> {
     fn new(graph: &'g GraphProto<'a>) -> Self {
         let mut made_by = HashMap::new();
         let mut users: HashMap<&'a str, Vec<usize>> = HashMap::new();
-        let mut arrays: HashMap<&'a str, &'g TensorProto<'a>> = HashMap::new();
+        let mut arrays: HashMap<&'a str, &'g TensorProto<'a>> =
+            graph.initializers.iter().map(|tensor| (tensor.name, tensor)).collect();
         for (at, node) in graph.nodes.iter().enumerate() {
             made_by.extend(node.outputs.iter().map(|&output| (output, at)));
             for &input in &node.inputs {
                 users.entry(input).or_default().push(at);
+            }
+            if let ("Identity", [input], [output]) =
+                (node.operator, &node.inputs[..], &node.outputs[..])
+                && let Some(&tensor) = arrays.get(input)
+            {
+                arrays.insert(output, tensor);
             }
             if let ("Constant", [output], [(_, Attribute::Tensor(tensor))]) =
                 (node.operator, &node.outputs[..], &node.attributes[..])
@@ -63,7 +70,6 @@ impl<'g, 'a> Chains<'g, 'a> {
                 arrays.insert(output, tensor);
             }
         }
-        arrays.extend(graph.initializers.iter().map(|tensor| (tensor.name, tensor)));
         for output in &graph.outputs {
             // Nobody may take these away.
             users.entry(output.name).or_default().push(usize::MAX);

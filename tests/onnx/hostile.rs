@@ -153,8 +153,13 @@ fn nodes_in_a_circle_or_of_no_known_operator_are_refused_by_name() {
     );
     let own = [node("Relu", &["y"], "y")];
     refused(&of_nodes(&own, &[], &[1, 4]), "nodes are out of order, or have a cycle");
-    let unknown = [node("Rely\u{1b}[31m", &["x"], "y")];
+    let unknown = [node("Rely", &["\u{1b}[31m"], "y")];
     refused(&of_nodes(&unknown, &[], &[1, 4]), "did you mean `Relu`?");
+    refused(
+        &of_nodes(&[node("Relu", &["\u{1b}[31m"], "y")], &[], &[1, 4]),
+        "its input `\\u{1b}[31m` is of no",
+    );
+    refused(&of_nodes(&[node("\u{1b}[31m", &["x"], "y")], &[], &[1, 4]), "`\\u{1b}[31m`");
     refused(
         &of_nodes(&[node("LogSoftmax", &["x"], "y")], &[], &[1, 4]),
         "softmax_cross_entropy holds it",

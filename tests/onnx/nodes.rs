@@ -12,6 +12,11 @@ struct Case {
     name: Option<String>,
     operator: Option<String>,
     model: Option<String>,
+    /// How many cases an operator has that Caudal does not read.
+    others: Option<usize>,
+    /// How many cases were left out for their size, and for the types of their numbers.
+    large: Option<usize>,
+    of_other_types: Option<usize>,
     #[serde(default)]
     inputs: Vec<Array>,
     #[serde(default)]
@@ -58,7 +63,8 @@ fn outcome(case: &Case) -> Outcome {
     }
     for (found, expected) in found.iter().zip(&case.outputs) {
         let apart = difference(found, expected);
-        if apart > 1e-4 {
+        // As ONNX itself compares, since some cases were written by hand.
+        if apart > 1e-3 {
             let shape = found.shape();
             return Outcome::Failed(format!("{shape:?} {:?}: {apart:e}", expected.shape));
         }
@@ -102,6 +108,17 @@ fn cases_of_single_operators_pass_or_are_refused_as_the_documents_say() {
     }
     let sum = |at: usize| table.values().map(|counts| counts[at]).sum::<usize>();
     rows += &format!("| all | {} | {} |\n", sum(0), sum(1));
+    let all = cases();
+    let others: Vec<&Case> = all.iter().filter(|case| case.others.is_some()).collect();
+    let left_out = |count: fn(&Case) -> Option<usize>| all.iter().filter_map(count).sum::<usize>();
+    rows += &format!(
+        "\nOf the others, {} cases are of {} operators and functions that Caudal does not read, {} of other types than \
+         32-bit floats, and {} too large to be stored.\n",
+        left_out(|case| case.others),
+        others.len(),
+        left_out(|case| case.of_other_types),
+        left_out(|case| case.large)
+    );
     let page = super::documents::page();
     assert!(
         page.contains(&rows),

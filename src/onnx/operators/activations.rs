@@ -214,6 +214,11 @@ pub(super) fn dropout(call: &mut Call<'_>, _: &mut External<'_>) -> Result<Vec<V
         true => call.constant_floats(1)?.first().copied().unwrap_or(0.5),
         false => call.float("ratio", 0.5)?,
     };
+    if call.is_given(2) && call.constant_floats(2)?.first().is_some_and(|&training| training != 0.0)
+    {
+        let problem = "it was exported as it is in training, where it drops numbers";
+        return Err(Misfit::new(problem, "export it for inference; Caudal trains it all the same"));
+    }
     if ratio == 0.0 {
         return Ok(one(value));
     }

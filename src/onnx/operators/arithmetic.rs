@@ -32,6 +32,14 @@ pub(super) fn multiply(call: &mut Call<'_>, _: &mut External<'_>) -> Result<Vec<
 }
 
 pub(super) fn divide(call: &mut Call<'_>, _: &mut External<'_>) -> Result<Vec<Value>, Misfit> {
+    let is_whole = |value: &Value| match value {
+        Value::Activation(value) => call.network.drafts[value.node].is_whole,
+        Value::Constant(_) => false,
+    };
+    if call.inputs.iter().flatten().any(is_whole) {
+        let problem = "it divides whole numbers, whose rests it drops";
+        return Err(Misfit::new(problem, "export a network of 32-bit floats"));
+    }
     two(call, Two::Divide)
 }
 

@@ -84,7 +84,9 @@ pub(super) fn range(call: &mut Call<'_>, _: &mut External<'_>) -> Result<Vec<Val
     let count = (whole / i128::from(step) + i128::from(whole % i128::from(step) != 0)).max(0);
     let count = usize::try_from(count).unwrap_or(usize::MAX);
     check_derived(&[count])?;
-    let dims = (0..count).map(|at| Dim::Number(start + at as i64 * step)).collect();
+    let dims = (0..count)
+        .map(|at| Dim::Number((i128::from(start) + at as i128 * i128::from(step)) as i64))
+        .collect();
     Ok(one(Constant::dims([count], dims)))
 }
 

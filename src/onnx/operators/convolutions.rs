@@ -68,7 +68,8 @@ pub(super) fn conv(call: &mut Call<'_>, _: &mut External<'_>) -> Result<Vec<Valu
     let (axes, kernel) = (kind.axes(), weights.window());
     let stride = kind.pair(&call.sizes("strides", axes, 1)?);
     let dilation = kind.pair(&call.sizes("dilations", axes, 1)?);
-    let extent = [0, 1].map(|axis| (kernel[axis] - 1).saturating_mul(dilation[axis]) + 1);
+    let extent =
+        [0, 1].map(|axis| (kernel[axis] - 1).saturating_mul(dilation[axis]).saturating_add(1));
     let [rows, columns, channels] = call.network.drafts[node].shape[..] else {
         return Err(Misfit::new("its input is no image", "export it again"));
     };
@@ -142,7 +143,8 @@ pub(super) fn conv_transpose(
         return Err(Misfit::new(problem, "export it again"));
     }
     let more = call.ints("output_padding")?.unwrap_or_else(|| vec![0; axes]);
-    let more: Vec<usize> = more.iter().filter_map(|&it| usize::try_from(it).ok()).collect();
+    let more: Vec<usize> =
+        more.iter().filter_map(|&it| usize::try_from(it).ok().filter(|&it| it < 1 << 31)).collect();
     if more.len() != axes {
         return Err(Misfit::new("its output padding makes no sense", "export it again"));
     }
@@ -154,7 +156,9 @@ pub(super) fn conv_transpose(
     let is_same = automatic.starts_with("SAME");
     let wanted = match call.ints("output_shape")? {
         Some(_) => Some(kind.pair(&call.sizes("output_shape", axes, 1)?)),
-        None if is_same => Some([rows * stride[0], columns * stride[1]]),
+        None if is_same => {
+            Some([rows.saturating_mul(stride[0]), columns.saturating_mul(stride[1])])
+        }
         None => None,
     };
     let sides = match wanted {
@@ -162,7 +166,8 @@ pub(super) fn conv_transpose(
         Some(wanted) => {
             let mut sides = [0; 4];
             for axis in 0..2 {
-                let whole = ([rows, columns][axis] - 1) * stride[axis] + kernel[axis] + more[axis];
+                let steps = ([rows, columns][axis] - 1).saturating_mul(stride[axis]);
+                let whole = steps.saturating_add(kernel[axis] + more[axis]);
                 let cut = whole.saturating_sub(wanted[axis]);
                 more[axis] += wanted[axis].saturating_sub(whole);
                 let upper = automatic == "SAME_UPPER";

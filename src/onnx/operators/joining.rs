@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::super::activation::Activation;
 use super::super::broadcast::common_shape;
 use super::super::call::{Call, Value};
-use super::super::constant::{Constant, Dim, Numbers, check_derived, places, strides};
+use super::super::constant::{Constant, Dim, Numbers, check_derived, count_of, places, strides};
 use super::super::external::External;
 use super::one;
 use crate::layers::{Concat, Embedding, Misfit, Slice};
@@ -74,6 +74,7 @@ fn joined(constants: &[Constant], axis: i64) -> Result<Constant, Misfit> {
         }
         shape[axis] += own[axis];
     }
+    count_of(&shape)?;
     let outer: usize = shape[..axis].iter().product();
     let chunk = |constant: &Constant| constant.shape[axis..].iter().product::<usize>();
     if constants.iter().all(|constant| matches!(constant.numbers, Numbers::Ints(_))) {
@@ -122,6 +123,9 @@ fn stretch(
 fn taken([start, end, step]: [i64; 3], size: usize) -> Option<(usize, i64, usize)> {
     let size = size as i64;
     let place = |at: i64| if at < 0 { at.saturating_add(size) } else { at };
+    if size == 0 {
+        return None;
+    }
     if step > 0 {
         let (start, end) = (place(start).clamp(0, size), place(end).clamp(0, size));
         let count = ((end - start).max(0) as u64).div_ceil(step.unsigned_abs());
@@ -151,7 +155,7 @@ pub(super) fn slice(call: &mut Call<'_>, _: &mut External<'_>) -> Result<Vec<Val
             Value::Constant(constant) => part_of_constant(&constant, axes[at], bounds)?.into(),
             Value::Activation(item) => {
                 let rank = item.axes.len();
-                let is_batch = axes[at] == 0 || axes[at] + rank as i64 + 1 == 0;
+                let is_batch = axes[at] == 0 || axes[at] == -(rank as i64 + 1);
                 // Exporters write slices that take all.
                 if is_batch && starts[at] == 0 && ends[at] >= i64::from(i32::MAX) && steps[at] == 1
                 {
@@ -209,7 +213,8 @@ pub(super) fn split(call: &mut Call<'_>, _: &mut External<'_>) -> Result<Vec<Val
     let parts = match call.list("split", 1)? {
         Some(parts) => parts,
         None => {
-            let count = call.int("num_outputs", call.node.outputs.len() as i64)?.max(1);
+            let count = call.int("num_outputs", call.node.outputs.len() as i64)?;
+            let count = count.clamp(1, size as i64);
             let each = size.div_ceil(count as usize) as i64;
             (0..count).map(|at| each.min(size as i64 - at * each)).collect()
         }

@@ -12,6 +12,7 @@ mod normalizations;
 mod pooling;
 mod products;
 mod reductions;
+mod resize;
 mod shapes;
 mod windows;
 
@@ -152,12 +153,12 @@ pub const OPERATORS: &[Operator] = &[
         reductions::one_hot,
         "`one_hot`; 1 at the class and 0 elsewhere, along a last axis of its own",
     ),
-    row("PRelu", ChannelsLast, activations::prelu, "`prelu`; one slope, or one a channel"),
+    row("PRelu", AnyLayout, activations::prelu, "`prelu`; one slope, or one a channel"),
     row(
         "Pad",
         AnyLayout,
         windows::pad,
-        "`zero_padding`, or the padding of the convolution after it; zeros around rows and columns",
+        "`zero_padding`, or the padding of the convolution after it; one number around axes of an item, but no batch",
     ),
     row("Pow", AnyLayout, arithmetic::power, "`multiply`; whole exponents from 1 to 8"),
     row("Range", ItsOwn, constants::range, "a constant; of constants alone"),
@@ -186,8 +187,8 @@ pub const OPERATORS: &[Operator] = &[
     row(
         "Resize",
         ChannelsLast,
-        windows::resize,
-        "`upsample`; nearest neighbours, by whole factors",
+        resize::resize,
+        "`upsample` for pixels that repeat, else a `dense` of its own along each axis, which does not learn; no crop, no antialiasing",
     ),
     row("Selu", AnyLayout, activations::selu, "`elu` and `scale`"),
     row("Shape", ItsOwn, constants::shape, "a constant, in which the batch may be open"),

@@ -9,7 +9,13 @@ use crate::layers::Misfit;
 use crate::tensor::describe_shape;
 
 pub(super) fn identity(call: &mut Call<'_>, _: &mut External<'_>) -> Result<Vec<Value>, Misfit> {
-    Ok(vec![call.value(0)?.clone()])
+    // Exporters store equal arrays once and give the others by Identity: these are no shared parameters.
+    Ok(vec![match call.value(0)? {
+        Value::Constant(constant) => {
+            constant.gathered(constant.shape.clone(), 0..constant.count()).into()
+        }
+        Value::Activation(value) => value.clone().into(),
+    }])
 }
 
 pub(super) fn cast(call: &mut Call<'_>, _: &mut External<'_>) -> Result<Vec<Value>, Misfit> {
@@ -149,7 +155,7 @@ pub(super) fn flatten(call: &mut Call<'_>, _: &mut External<'_>) -> Result<Vec<V
     let value = call.activation(0)?;
     let axis = call.int("axis", 1)?;
     let rank = value.axes.len() as i64 + 1;
-    if axis != 1 && axis + rank != 1 {
+    if axis != 1 && axis.saturating_add(rank) != 1 {
         return Err(Misfit::new(
             format!("it flattens axes before and after axis {axis}, and so mixes items"),
             "flatten from axis 1 on",
@@ -287,6 +293,10 @@ pub(super) fn space_to_depth(
 ) -> Result<Vec<Value>, Misfit> {
     let (value, size, [channels, rows, columns]) = blocks(call)?;
     let value = reshaped(call, &value, &[channels, rows / size, size, columns / size, size])?;
-    let value = value.transposed(&[2, 4, 0, 1, 3]);
+    let order = match call.text("mode", "DCR")?.as_str() {
+        "DCR" => [2, 4, 0, 1, 3],
+        _ => [0, 2, 4, 1, 3],
+    };
+    let value = value.transposed(&order);
     Ok(one(reshaped(call, &value, &[channels * size * size, rows / size, columns / size])?))
 }

@@ -4,7 +4,7 @@ use super::super::activation::Activation;
 use super::super::call::{Call, Value};
 use super::super::external::External;
 use super::one;
-use crate::layers::{Misfit, Padding, Upsample, ZeroPadding};
+use crate::layers::{Add, Misfit, Padding, ZeroPadding};
 use crate::tensor::describe_shape;
 
 /// Sequences are images of one row.
@@ -117,7 +117,8 @@ pub(super) fn padding(
     }
     let is_same = (0..2).all(|axis| {
         let places = image[axis].div_ceil(stride[axis]).max(1);
-        let whole = ((places - 1) * stride[axis] + extent[axis]).saturating_sub(image[axis]);
+        let whole =
+            ((places - 1) * stride[axis]).saturating_add(extent[axis]).saturating_sub(image[axis]);
         sides[2 * axis] == whole / 2 && sides[2 * axis + 1] == whole - whole / 2
     });
     if is_same { Padding::Same } else { Padding::Sides(sides) }
@@ -151,11 +152,26 @@ pub(super) fn pad(call: &mut Call<'_>, _: &mut External<'_>) -> Result<Vec<Value
         true => call.constant_floats(2)?.first().copied().unwrap_or(0.0),
         false => call.float("value", 0.0)?,
     };
-    if mode != "constant" || number != 0.0 {
-        let problem = format!("it puts a frame of mode `{mode}` and number {number}");
-        return Err(Misfit::new(problem, "use a frame of zeros"));
+    if mode != "constant" {
+        let problem = format!("it puts a frame of mode `{mode}`");
+        return Err(Misfit::new(problem, "use a frame of one number"));
     }
-    let value = call.activation(0)?;
+    let mut value = call.activation(0)?;
+    if number != 0.0 {
+        // A frame of another number is one of zeros around what is less by that number.
+        let less = call.filled(-number, value.node)?;
+        value.node = call.add_beside("less", Add, &[value.node, less])?;
+    }
+    let mut framed = zeros_around(call, &value)?;
+    if number != 0.0 {
+        let more = call.filled(number, framed.node)?;
+        framed.node = call.add_beside("more", Add, &[framed.node, more])?;
+    }
+    Ok(one(framed))
+}
+
+/// A frame of zeros around a value, as wide as the node says.
+fn zeros_around(call: &mut Call<'_>, value: &Activation) -> Result<Activation, Misfit> {
     let rank = value.axes.len();
     let pads = call.list("pads", 1)?.unwrap_or_default();
     let all = || (0..=rank as i64).collect();
@@ -179,11 +195,11 @@ pub(super) fn pad(call: &mut Call<'_>, _: &mut External<'_>) -> Result<Vec<Value
         }
     }
     if let [[0, 0], [top, bottom], [left, right]] = frame[..] {
-        let node = call.laid_out(&value, &[1, 2, 0])?;
+        let node = call.laid_out(value, &[1, 2, 0])?;
         let node = call.add(ZeroPadding::sides([top, bottom, left, right]), &[node])?;
-        return Ok(one(of_image(call, node, Kind::Image)?));
+        return of_image(call, node, Kind::Image);
     }
-    let (mut node, order) = call.by_axes(&value)?;
+    let (mut node, order) = call.by_axes(value)?;
     let mut shape = value.shape();
     for (at, &axis) in order.iter().enumerate() {
         if frame[axis] == [0, 0] {
@@ -198,93 +214,5 @@ pub(super) fn pad(call: &mut Call<'_>, _: &mut External<'_>) -> Result<Vec<Value
     }
     let here: Vec<usize> = order.iter().map(|&axis| shape[axis]).collect();
     let node = call.reshape(node, &here)?;
-    Ok(one(Activation::of_axes(node, &shape, &order)))
-}
-
-pub(super) fn resize(call: &mut Call<'_>, _: &mut External<'_>) -> Result<Vec<Value>, Misfit> {
-    let value = call.activation(0)?;
-    let shape = value.shape();
-    let rank = shape.len();
-    let refuse = |problem: String| {
-        Misfit::new(problem, "repeat rows and columns by whole factors, with nearest")
-    };
-    let axes: Vec<i64> = match call.ints("axes")? {
-        Some(axes) => axes,
-        None => (0..=rank as i64).collect(),
-    };
-    let has_scales = call.is_given(2) && call.constant(2)?.count() > 0;
-    let floats = if has_scales { Some(call.constant_floats(2)?) } else { None };
-    let sizes = if has_scales { None } else { call.constant(3)?.as_dims() };
-    let mut factors = vec![1; rank];
-    for (at, &axis) in axes.iter().enumerate() {
-        use super::super::constant::Dim;
-        let is_batch = axis == 0 || axis + rank as i64 + 1 == 0;
-        let factor = match (&floats, &sizes) {
-            (Some(scales), _) => scales.get(at).map(|&scale| f64::from(scale)),
-            (None, Some(sizes)) => match sizes.get(at) {
-                Some(Dim::Batch(1)) if is_batch => Some(1.0),
-                Some(Dim::Number(size)) if is_batch && call.batch == Some(*size) => Some(1.0),
-                Some(Dim::Number(size)) if !is_batch => {
-                    Some(*size as f64 / shape[Call::item_axis(axis, rank)?] as f64)
-                }
-                _ => None,
-            },
-            (None, None) => None,
-        };
-        let whole = factor.filter(|it| it.fract() == 0.0 && (1.0..=65536.0).contains(it));
-        let Some(factor) = whole else {
-            return Err(refuse(format!("its factor along axis {axis} is {factor:?}")));
-        };
-        if is_batch {
-            if factor != 1.0 {
-                return Err(refuse("it changes the batch".to_owned()));
-            }
-        } else {
-            factors[Call::item_axis(axis, rank)?] = factor as usize;
-        }
-    }
-    if factors.iter().all(|&factor| factor == 1) {
-        return Ok(one(value));
-    }
-    let mode = call.text("mode", "nearest")?;
-    if mode != "nearest" {
-        return Err(refuse(format!("its mode is `{mode}`")));
-    }
-    let place = call.text("coordinate_transformation_mode", "half_pixel")?;
-    let rounding = call.text("nearest_mode", "round_prefer_floor")?;
-    let repeats = |axis: usize| repeats(&place, &rounding, shape[axis], factors[axis]);
-    if factors[0] != 1 || !(1..rank).all(repeats) {
-        return Err(refuse(format!("it takes pixels by `{place}` and `{rounding}`")));
-    }
-    let (node, kind) = image(call, &value)?;
-    let node = call.add(Upsample::new(kind.pair(&factors[1..])), &[node])?;
-    Ok(one(of_image(call, node, kind)?))
-}
-
-/// Whether the nearest pixel is that of which each becomes `factor`.
-fn repeats(place: &str, rounding: &str, size: usize, factor: usize) -> bool {
-    let (length, scale) = (size * factor, factor as f64);
-    if factor == 1 {
-        return true;
-    }
-    if length > 1 << 22 {
-        return false;
-    }
-    (0..length).all(|at| {
-        let x = at as f64;
-        let from = match place {
-            "asymmetric" => x / scale,
-            "half_pixel" | "half_pixel_symmetric" => (x + 0.5) / scale - 0.5,
-            "pytorch_half_pixel" if length > 1 => (x + 0.5) / scale - 0.5,
-            "align_corners" if length > 1 => x * (size as f64 - 1.0) / (length as f64 - 1.0),
-            _ => 0.0,
-        };
-        let nearest = match rounding {
-            "round_prefer_floor" => (from - 0.5).ceil(),
-            "round_prefer_ceil" => (from + 0.5).floor(),
-            "floor" => from.floor(),
-            _ => from.ceil(),
-        };
-        nearest.clamp(0.0, size as f64 - 1.0) == (at / factor) as f64
-    })
+    Ok(Activation::of_axes(node, &shape, &order))
 }
