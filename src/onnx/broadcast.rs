@@ -101,16 +101,15 @@ impl Call<'_> {
         let like = Self::axis_order(&padded);
         let expanded =
             [self.expanded(larger, &shape, &like)?, self.expanded(missing, &shape, &like)?];
-        let [first, second] = match expanded[0].with_common_atoms(&expanded[1]) {
-            Some(pair) => pair,
-            None => {
-                let order: Vec<usize> = (0..shape.len()).collect();
-                let mut plain = Vec::new();
-                for value in &expanded {
-                    plain.push(Activation::plain(self.laid_out(value, &order)?, &shape));
-                }
-                [plain[0].clone(), plain[1].clone()]
+        let [first, second] = if let Some(pair) = expanded[0].with_common_atoms(&expanded[1]) {
+            pair
+        } else {
+            let order: Vec<usize> = (0..shape.len()).collect();
+            let mut plain = Vec::new();
+            for value in &expanded {
+                plain.push(Activation::plain(self.laid_out(value, &order)?, &shape));
             }
+            [plain[0].clone(), plain[1].clone()]
         };
         let node = self.network.permuted(&self.name, &second, &first.order)?;
         let axes = self.network.drafts[first.node].shape.clone();

@@ -144,7 +144,7 @@ fn item_shape(input: &ValueProto<'_>) -> Result<(Shape, Option<i64>), Misfit> {
     for (axis, dim) in dims.iter().enumerate() {
         match dim {
             DimProto::Number(size @ 1..) => {
-                shape.push(usize::try_from(*size).unwrap_or(usize::MAX))
+                shape.push(usize::try_from(*size).unwrap_or(usize::MAX));
             }
             DimProto::Number(size) => {
                 return refuse(format!("its axis {} has size {size}", axis + 1), "export it again");

@@ -4,6 +4,9 @@
 //! into the order that this needs. [`write`] writes a network that every runtime loads. `docs/onnx.md` has the
 //! operators and the rules.
 
+// ONNX counts in signed numbers; sizes that come from a file are far below what these hold.
+#![allow(clippy::cast_possible_wrap)]
+
 mod activation;
 mod broadcast;
 mod call;

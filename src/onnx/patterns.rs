@@ -125,14 +125,11 @@ impl<'g, 'a> Chains<'g, 'a> {
         Some((vec![at, product], product, node))
     }
 
-    /// The product with a matrix of the file, plus a number a column: a MatMul with a third input, which ONNX has not.
+    /// The product with a matrix of the file, plus a number a column: a `MatMul` with a third input, which ONNX has not.
     fn dense(&self, at: usize) -> Option<Found<'a>> {
         let product = &self.graph.nodes[at];
         let [value, matrix] = product.inputs[..] else { return None };
-        let columns = match self.arrays.get(matrix)?.dims[..] {
-            [_, columns] => columns,
-            _ => return None,
-        };
+        let [_, columns] = self.arrays.get(matrix)?.dims[..] else { return None };
         let (last, plus) = self.user(product, "Add")?;
         let bias = Self::other(plus, product.outputs[0])?;
         if self.arrays.get(bias)?.dims[..] != [columns] {
@@ -185,7 +182,7 @@ impl<'g, 'a> Chains<'g, 'a> {
         Some((nodes, last, node))
     }
 
-    /// The number and the last axis that ReduceMean goes along.
+    /// The number and the last axis that `ReduceMean` goes along.
     fn is_mean_of_last_axis(&self, node: &NodeProto<'a>) -> bool {
         let listed = node.attributes.iter().find(|(name, _)| *name == "axes");
         let along = match (listed, node.inputs.get(1)) {

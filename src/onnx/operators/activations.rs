@@ -210,9 +210,10 @@ pub(super) fn dropout(call: &mut Call<'_>, _: &mut External<'_>) -> Result<Vec<V
         Value::Constant(constant) => return Ok(one(constant.clone())),
         Value::Activation(value) => value.clone(),
     };
-    let ratio = match call.is_given(1) {
-        true => call.constant_floats(1)?.first().copied().unwrap_or(0.5),
-        false => call.float("ratio", 0.5)?,
+    let ratio = if call.is_given(1) {
+        call.constant_floats(1)?.first().copied().unwrap_or(0.5)
+    } else {
+        call.float("ratio", 0.5)?
     };
     if call.is_given(2) && call.constant_floats(2)?.first().is_some_and(|&training| training != 0.0)
     {

@@ -131,8 +131,7 @@ fn with_number(
     match (what, value_first) {
         (Two::Multiply, _) => call.each(Scale::new(number), value),
         (Two::Divide, true) if number != 0.0 => call.each(Scale::new(1.0 / number), value),
-        (Two::Add, _) if number == 0.0 => Ok(value.clone()),
-        (Two::Subtract, true) if number == 0.0 => Ok(value.clone()),
+        (Two::Add, _) | (Two::Subtract, true) if number == 0.0 => Ok(value.clone()),
         _ => {
             let filled = call.filled(number, value.node)?;
             if value_first {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::super::call::{Call, Value};
 use super::super::constant::Constant;
 use super::super::external::External;
+use super::super::network::Values;
 use super::one;
 use super::windows::{Kind, border, image, is_narrow, of_image, padding, without_frame};
 use crate::layers::{Conv2d, Conv2dTranspose, DepthwiseConv2d, Misfit, Padding, ZeroPadding};
@@ -44,7 +45,7 @@ impl Weights {
         weight: &Constant,
         order: &[usize],
         filters: usize,
-    ) -> Result<Vec<(&'static str, Arc<Vec<f32>>)>, Misfit> {
+    ) -> Result<Vec<(&'static str, Values)>, Misfit> {
         let weight = weight.transposed(order).as_floats().unwrap_or_default();
         let bias = match &self.bias {
             Some(bias) => bias.as_floats().unwrap_or_default(),

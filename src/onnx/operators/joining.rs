@@ -210,14 +210,13 @@ pub(super) fn split(call: &mut Call<'_>, _: &mut External<'_>) -> Result<Vec<Val
     let value = call.activation(0)?;
     let axis = Call::item_axis(call.int("axis", 0)?, value.axes.len())?;
     let size = value.shape()[axis];
-    let parts = match call.list("split", 1)? {
-        Some(parts) => parts,
-        None => {
-            let count = call.int("num_outputs", call.node.outputs.len() as i64)?;
-            let count = count.clamp(1, size as i64);
-            let each = size.div_ceil(count as usize) as i64;
-            (0..count).map(|at| each.min(size as i64 - at * each)).collect()
-        }
+    let parts = if let Some(parts) = call.list("split", 1)? {
+        parts
+    } else {
+        let count = call.int("num_outputs", call.node.outputs.len() as i64)?;
+        let count = count.clamp(1, size as i64);
+        let each = size.div_ceil(count as usize) as i64;
+        (0..count).map(|at| each.min(size as i64 - at * each)).collect()
     };
     let lengths: Option<Vec<usize>> =
         parts.iter().map(|&part| usize::try_from(part).ok().filter(|&it| it > 0)).collect();
@@ -269,12 +268,11 @@ pub(super) fn gather(call: &mut Call<'_>, _: &mut External<'_>) -> Result<Vec<Va
             let order = Call::axis_order(&value);
             let nodes = parts.iter().map(|part| call.laid_out(part, &order));
             let nodes = nodes.collect::<Result<Vec<usize>, Misfit>>()?;
-            let node = match nodes[..] {
-                [single] => single,
-                _ => {
-                    let along = order.iter().position(|&other| other == axis).unwrap_or(0);
-                    call.add(Concat::along(along as isize), &nodes)?
-                }
+            let node = if let [single] = nodes[..] {
+                single
+            } else {
+                let along = order.iter().position(|&other| other == axis).unwrap_or(0);
+                call.add(Concat::along(along as isize), &nodes)?
             };
             shape[axis] = picked.len();
             let whole = Activation::of_axes(node, &shape, &order);

@@ -65,7 +65,9 @@ fn reduced(
         }
     };
     let mut kept = shape.clone();
-    axes.iter().for_each(|&axis| kept[axis] = 1);
+    for &axis in &axes {
+        kept[axis] = 1;
+    }
     let here: Vec<usize> = order.iter().map(|&axis| kept[axis]).collect();
     let output = if kept.iter().all(|&size| size == 1) || before == 1 {
         Activation::of_axes(node, &kept, &order)

@@ -101,15 +101,14 @@ pub(super) fn reshape(call: &mut Call<'_>, _: &mut External<'_>) -> Result<Vec<V
                 return refuse("it leaves no axis for the batch".to_owned());
             };
             let batch = match first {
-                Dim::Batch(1) => true,
+                Dim::Batch(1) | Dim::Number(-1) => true,
                 Dim::Number(0) => !keeps_zero,
-                Dim::Number(-1) => true,
                 Dim::Number(number) => call.batch == Some(*number),
                 Dim::Batch(_) => false,
             };
             let rest = &wanted[1..];
             // A size that is left open may be the batch or one of the item, but not both.
-            let open = rest.iter().any(|dim| *dim == Dim::Number(-1));
+            let open = rest.contains(&Dim::Number(-1));
             let count = value.count();
             let shape = sizes(rest, &own, count, keeps_zero);
             let fits = shape.filter(|shape| {

@@ -148,9 +148,10 @@ pub(super) fn without_frame(call: &Call<'_>, node: usize) -> (usize, [usize; 4])
 
 pub(super) fn pad(call: &mut Call<'_>, _: &mut External<'_>) -> Result<Vec<Value>, Misfit> {
     let mode = call.text("mode", "constant")?;
-    let number = match call.is_given(2) {
-        true => call.constant_floats(2)?.first().copied().unwrap_or(0.0),
-        false => call.float("value", 0.0)?,
+    let number = if call.is_given(2) {
+        call.constant_floats(2)?.first().copied().unwrap_or(0.0)
+    } else {
+        call.float("value", 0.0)?
     };
     if mode != "constant" {
         let problem = format!("it puts a frame of mode `{mode}`");

@@ -4,7 +4,6 @@ use toml::{Table, Value};
 
 use super::{Attr, File};
 use crate::graph::{Node, NodeId};
-use crate::layers::Misfit;
 
 /// A layer that is being written.
 pub(super) struct Call<'f, 'g> {
@@ -124,12 +123,8 @@ impl<'g> Call<'_, 'g> {
     }
 
     /// Writes an operator of every number by itself.
-    pub(super) fn each(
-        &mut self,
-        operator: &str,
-        attributes: &[(&str, Attr<'_>)],
-    ) -> Result<(), Misfit> {
-        self.each_with(operator, &[], attributes)
+    pub(super) fn each(&mut self, operator: &str, attributes: &[(&str, Attr<'_>)]) {
+        self.each_with(operator, &[], attributes);
     }
 
     pub(super) fn each_with(
@@ -137,7 +132,7 @@ impl<'g> Call<'_, 'g> {
         operator: &str,
         more: &[&str],
         attributes: &[(&str, Attr<'_>)],
-    ) -> Result<(), Misfit> {
+    ) {
         let is_first = self.stays_first();
         let input = if is_first { self.first_input(0) } else { self.own_input(0) };
         let inputs: Vec<&str> = [input.as_str()].into_iter().chain(more.iter().copied()).collect();
@@ -146,16 +141,16 @@ impl<'g> Call<'_, 'g> {
         } else {
             self.own_output(operator, &inputs, attributes);
         }
-        Ok(())
     }
 
     /// Writes an operator of two values, over and over.
-    pub(super) fn fold(&mut self, operator: &str) -> Result<(), Misfit> {
+    pub(super) fn fold(&mut self, operator: &str) {
         let is_first = self.stays_first();
         let count = self.node.inputs.len();
         let mut all = if is_first { self.first_input(0) } else { self.own_input(0) };
         if count == 1 {
-            return self.each("Identity", &[]);
+            self.each("Identity", &[]);
+            return;
         }
         for input in 1..count {
             let next = if is_first { self.first_input(input) } else { self.own_input(input) };
@@ -167,7 +162,6 @@ impl<'g> Call<'_, 'g> {
                 self.own_output(operator, &[&all, &next], &[]);
             }
         }
-        Ok(())
     }
 
     /// The border of windows as ONNX has it, given how far they reach and their stride.
@@ -188,7 +182,7 @@ impl<'g> Call<'_, 'g> {
         vec![sides[0], sides[2], sides[1], sides[3]]
     }
 
-    pub(super) fn pool(&mut self, operator: &str) -> Result<(), Misfit> {
+    pub(super) fn pool(&mut self, operator: &str) {
         let size = self.pair("size", 1);
         let stride = match self.attributes.get("stride") {
             Some(_) => self.pair("stride", 1),
@@ -202,13 +196,11 @@ impl<'g> Call<'_, 'g> {
             ("pads", Attr::Ints(&pads)),
         ];
         self.first_output(operator, &[&input], &attributes);
-        Ok(())
     }
 
-    pub(super) fn global_pool(&mut self, operator: &str) -> Result<(), Misfit> {
+    pub(super) fn global_pool(&mut self, operator: &str) {
         let input = self.first_input(0);
         let pooled = self.beside("pooled", operator, &[&input], &[]);
         self.own_output("Flatten", &[&pooled], &[("axis", Attr::Int(1))]);
-        Ok(())
     }
 }

@@ -4,7 +4,6 @@ use toml::Value;
 
 use super::Attr;
 use super::call::{Call, numbers};
-use super::layers::Written;
 
 fn convolution(call: &mut Call<'_, '_>, weight: &str, bias: &str, groups: i64) {
     let (kernel, stride) = (call.pair("kernel", 1), call.pair("stride", 1));
@@ -22,25 +21,23 @@ fn convolution(call: &mut Call<'_, '_>, weight: &str, bias: &str, groups: i64) {
     call.first_output("Conv", &[&input, weight, bias], &attributes);
 }
 
-pub(super) fn conv2d(call: &mut Call<'_, '_>) -> Written {
+pub(super) fn conv2d(call: &mut Call<'_, '_>) {
     let weight = call.parameter(0, &[3, 2, 0, 1], &[]);
     let bias = call.parameter(1, &[0], &[]);
     let groups = call.int("groups", 1);
     convolution(call, &weight, &bias, groups);
-    Ok(())
 }
 
-pub(super) fn depthwise(call: &mut Call<'_, '_>) -> Written {
+pub(super) fn depthwise(call: &mut Call<'_, '_>) {
     let [rows, columns] = call.pair("kernel", 1).map(|size| size as usize);
     let channels = call.input_shape(0)[2];
     let filters = call.node.shape[2];
     let weight = call.parameter(0, &[2, 3, 0, 1], &[filters, 1, rows, columns]);
     let bias = call.parameter(1, &[0], &[]);
     convolution(call, &weight, &bias, channels as i64);
-    Ok(())
 }
 
-pub(super) fn transposed(call: &mut Call<'_, '_>) -> Written {
+pub(super) fn transposed(call: &mut Call<'_, '_>) {
     let weight = call.parameter(0, &[3, 2, 0, 1], &[]);
     let bias = call.parameter(1, &[0], &[]);
     let (kernel, stride) = (call.pair("kernel", 1), call.pair("stride", 1));
@@ -65,18 +62,16 @@ pub(super) fn transposed(call: &mut Call<'_, '_>) -> Written {
         ("output_padding", Attr::Ints(&more)),
     ];
     call.first_output("ConvTranspose", &[&input, &weight, &bias], &attributes);
-    Ok(())
 }
 
-pub(super) fn zero_padding(call: &mut Call<'_, '_>) -> Written {
+pub(super) fn zero_padding(call: &mut Call<'_, '_>) {
     let sides = numbers(call.attributes.get("padding"), 4).unwrap_or_else(|| vec![0; 4]);
     let input = call.first_input(0);
     let pads = call.sizes("frame", &[0, 0, sides[0], sides[2], 0, 0, sides[1], sides[3]]);
     call.first_output("Pad", &[&input, &pads], &[("mode", Attr::Text("constant"))]);
-    Ok(())
 }
 
-pub(super) fn upsample(call: &mut Call<'_, '_>) -> Written {
+pub(super) fn upsample(call: &mut Call<'_, '_>) {
     let [rows, columns] = call.pair("factor", 1).map(|factor| factor as f32);
     let input = call.first_input(0);
     let scales = call.constant("scales", &[4], &[1.0, 1.0, rows, columns]);
@@ -86,10 +81,9 @@ pub(super) fn upsample(call: &mut Call<'_, '_>) -> Written {
         ("nearest_mode", Attr::Text("floor")),
     ];
     call.first_output("Resize", &[&input, "", &scales], &attributes);
-    Ok(())
 }
 
-pub(super) fn batch_norm(call: &mut Call<'_, '_>) -> Written {
+pub(super) fn batch_norm(call: &mut Call<'_, '_>) {
     let parameters = [0, 1, 2, 3].map(|number| call.parameter(number, &[0], &[]));
     let attributes = [
         ("epsilon", Attr::Float(call.float("epsilon", 1e-5))),
@@ -104,5 +98,4 @@ pub(super) fn batch_norm(call: &mut Call<'_, '_>) -> Written {
     } else {
         call.first_output("BatchNormalization", &inputs, &attributes);
     }
-    Ok(())
 }

@@ -5,7 +5,6 @@ use toml::Value;
 use super::Attr;
 use super::call::Call;
 use super::images::{batch_norm, conv2d, depthwise, transposed, upsample, zero_padding};
-use crate::layers::Misfit;
 
 /// One row of the table of layers that [`write`](super::write) takes.
 #[derive(Debug)]
@@ -15,17 +14,15 @@ pub struct LayerWriter {
     pub kind: &'static str,
     /// The operators that it becomes.
     pub becomes: &'static str,
-    pub(super) write: fn(&mut Call<'_, '_>) -> Result<(), Misfit>,
+    pub(super) write: fn(&mut Call<'_, '_>),
 }
-
-pub(super) type Written = Result<(), Misfit>;
 
 const fn row(
     kind: &'static str,
-    write: fn(&mut Call<'_, '_>) -> Written,
+    write: fn(&mut Call<'_, '_>),
     becomes: &'static str,
 ) -> LayerWriter {
-    LayerWriter { kind, write, becomes }
+    LayerWriter { kind, becomes, write }
 }
 
 /// How every kind of layer is written, in the order of [`LAYERS`](crate::layers::LAYERS).
@@ -48,7 +45,7 @@ pub const WRITERS: &[LayerWriter] = &[
         "leaky_relu",
         |it| {
             let slope = it.float("slope", 0.01);
-            it.each("LeakyRelu", &[("alpha", Attr::Float(slope))])
+            it.each("LeakyRelu", &[("alpha", Attr::Float(slope))]);
         },
         "LeakyRelu",
     ),
@@ -57,7 +54,7 @@ pub const WRITERS: &[LayerWriter] = &[
         "elu",
         |it| {
             let alpha = it.float("alpha", 1.0);
-            it.each("Elu", &[("alpha", Attr::Float(alpha))])
+            it.each("Elu", &[("alpha", Attr::Float(alpha))]);
         },
         "Elu",
     ),
@@ -91,7 +88,7 @@ pub const WRITERS: &[LayerWriter] = &[
     row("argmax", argmax, "ArgMax and Cast"),
 ];
 
-fn dense(call: &mut Call<'_, '_>) -> Written {
+fn dense(call: &mut Call<'_, '_>) {
     let input = call.own_input(0);
     let weight = call.parameter(0, &[0, 1], &[]);
     let bias = call.parameter(1, &[0], &[]);
@@ -101,33 +98,30 @@ fn dense(call: &mut Call<'_, '_>) -> Written {
         let product = call.beside("product", "MatMul", &[&input, &weight], &[]);
         call.own_output("Add", &[&product, &bias], &[]);
     }
-    Ok(())
 }
 
 /// What convolutions have in common.
-fn embedding(call: &mut Call<'_, '_>) -> Written {
+fn embedding(call: &mut Call<'_, '_>) {
     let input = call.own_input(0);
     let table = call.parameter(0, &[0, 1], &[]);
     let indices = call.beside("indices", "Cast", &[&input], &[("to", Attr::Int(7))]);
     call.own_output("Gather", &[&table, &indices], &[("axis", Attr::Int(0))]);
-    Ok(())
 }
 
-fn prelu(call: &mut Call<'_, '_>) -> Written {
+fn prelu(call: &mut Call<'_, '_>) {
     let input = call.own_input(0);
     let slope = call.parameter(0, &[0], &[]);
     call.own_output("PRelu", &[&input, &slope], &[]);
-    Ok(())
 }
 
-fn clip(call: &mut Call<'_, '_>) -> Written {
+fn clip(call: &mut Call<'_, '_>) {
     let bounds = [call.float("min", 0.0), call.float("max", 6.0)];
     let min = call.constant("min", &[], &bounds[..1]);
     let max = call.constant("max", &[], &bounds[1..]);
-    call.each_with("Clip", &[&min, &max], &[])
+    call.each_with("Clip", &[&min, &max], &[]);
 }
 
-fn gelu(call: &mut Call<'_, '_>) -> Written {
+fn gelu(call: &mut Call<'_, '_>) {
     let input = call.own_input(0);
     let root = call.constant("root", &[], &[std::f32::consts::SQRT_2]);
     let one = call.constant("one", &[], &[1.0]);
@@ -137,10 +131,9 @@ fn gelu(call: &mut Call<'_, '_>) -> Written {
     let sum = call.beside("sum", "Add", &[&erf, &one], &[]);
     let product = call.beside("product", "Mul", &[&input, &sum], &[]);
     call.own_output("Mul", &[&product, &half], &[]);
-    Ok(())
 }
 
-fn silu(call: &mut Call<'_, '_>) -> Written {
+fn silu(call: &mut Call<'_, '_>) {
     let is_first = call.stays_first();
     let input = if is_first { call.first_input(0) } else { call.own_input(0) };
     let gate = call.beside("gate", "Sigmoid", &[&input], &[]);
@@ -149,30 +142,29 @@ fn silu(call: &mut Call<'_, '_>) -> Written {
     } else {
         call.own_output("Mul", &[&input, &gate], &[]);
     }
-    Ok(())
 }
 
-fn softmax(call: &mut Call<'_, '_>) -> Written {
+fn softmax(call: &mut Call<'_, '_>) {
     let input = call.own_input(0);
     call.own_output("Softmax", &[&input], &[("axis", Attr::Int(-1))]);
-    Ok(())
 }
 
-fn causal_softmax(call: &mut Call<'_, '_>) -> Written {
+fn causal_softmax(call: &mut Call<'_, '_>) {
     let input = call.own_input(0);
     let shape = &call.node.shape;
-    let [.., rows, columns] = shape[..] else {
-        return Err(Misfit::new("it has no rows", "give it a matrix of scores"));
+    // A layer of this kind has two axes at least.
+    let [rows, columns] = match shape[..] {
+        [.., rows, columns] => [rows, columns],
+        _ => [1, 1],
     };
     let place = |at: usize| if at % columns > at / columns { f32::MIN } else { 0.0 };
     let mask: Vec<f32> = (0..rows * columns).map(place).collect();
     let mask = call.constant("mask", &[rows, columns], &mask);
     let masked = call.beside("masked", "Add", &[&input, &mask], &[]);
     call.own_output("Softmax", &[&masked], &[("axis", Attr::Int(-1))]);
-    Ok(())
 }
 
-fn concat(call: &mut Call<'_, '_>) -> Written {
+fn concat(call: &mut Call<'_, '_>) {
     let rank = call.node.shape.len() as i64;
     let axis = call.int("axis", -1);
     let axis = if axis < 0 { axis + rank } else { axis };
@@ -189,13 +181,12 @@ fn concat(call: &mut Call<'_, '_>) -> Written {
     } else {
         call.own_output("Concat", &names, &[("axis", Attr::Int(axis + 1))]);
     }
-    Ok(())
 }
 
-fn scale(call: &mut Call<'_, '_>) -> Written {
+fn scale(call: &mut Call<'_, '_>) {
     let factor = call.float("factor", 1.0);
     let factor = call.constant("factor", &[], &[factor]);
-    call.each_with("Mul", &[&factor], &[])
+    call.each_with("Mul", &[&factor], &[]);
 }
 
 /// The order of axes that exchanges the last two.
@@ -204,33 +195,30 @@ fn exchanged(rank: usize) -> Vec<i64> {
     (0..rank - 1).chain([rank, rank - 1]).collect()
 }
 
-fn matmul(call: &mut Call<'_, '_>) -> Written {
+fn matmul(call: &mut Call<'_, '_>) {
     let [first, mut second] = [call.own_input(0), call.own_input(1)];
     if matches!(call.attributes.get("transpose_second"), Some(Value::Boolean(true))) {
         let order = exchanged(call.input_shape(1).len());
         second = call.beside("turned", "Transpose", &[&second], &[("perm", Attr::Ints(&order))]);
     }
     call.own_output("MatMul", &[&first, &second], &[]);
-    Ok(())
 }
 
-fn transpose(call: &mut Call<'_, '_>) -> Written {
+fn transpose(call: &mut Call<'_, '_>) {
     let input = call.own_input(0);
     let order = exchanged(call.node.shape.len());
     call.own_output("Transpose", &[&input], &[("perm", Attr::Ints(&order))]);
-    Ok(())
 }
 
-fn reshape(call: &mut Call<'_, '_>) -> Written {
+fn reshape(call: &mut Call<'_, '_>) {
     let input = call.own_input(0);
     let sizes: Vec<i64> =
         [0].into_iter().chain(call.node.shape.iter().map(|&size| size as i64)).collect();
     let sizes = call.sizes("shape", &sizes);
     call.own_output("Reshape", &[&input, &sizes], &[]);
-    Ok(())
 }
 
-fn slice(call: &mut Call<'_, '_>) -> Written {
+fn slice(call: &mut Call<'_, '_>) {
     let input = call.own_input(0);
     let rank = call.node.shape.len() as i64;
     let (axis, start, length) = (call.int("axis", -1), call.int("start", 0), call.int("length", 1));
@@ -239,10 +227,9 @@ fn slice(call: &mut Call<'_, '_>) -> Written {
     let ends = call.sizes("end", &[start + length]);
     let axes = call.sizes("axis", &[axis + 1]);
     call.own_output("Slice", &[&input, &starts, &ends, &axes], &[]);
-    Ok(())
 }
 
-fn fill(call: &mut Call<'_, '_>) -> Written {
+fn fill(call: &mut Call<'_, '_>) {
     let input = call.own_input(0);
     let item: Vec<i64> = call.node.shape.iter().map(|&size| size as i64).collect();
     let value = call.float("value", 0.0);
@@ -253,16 +240,15 @@ fn fill(call: &mut Call<'_, '_>) -> Written {
     let batch = call.beside("batch", "Slice", &[&shape, &start, &end], &[]);
     let whole = call.beside("whole", "Concat", &[&batch, &sizes], &[("axis", Attr::Int(0))]);
     call.own_output("Expand", &[&value, &whole], &[]);
-    Ok(())
 }
 
-fn dropout(call: &mut Call<'_, '_>) -> Written {
+fn dropout(call: &mut Call<'_, '_>) {
     let ratio = call.float("drop", 0.0);
     let ratio = call.constant("ratio", &[], &[ratio]);
-    call.each_with("Dropout", &[&ratio], &[])
+    call.each_with("Dropout", &[&ratio], &[]);
 }
 
-fn layer_norm(call: &mut Call<'_, '_>) -> Written {
+fn layer_norm(call: &mut Call<'_, '_>) {
     let input = call.own_input(0);
     let (weight, bias) = (call.parameter(0, &[0], &[]), call.parameter(1, &[0], &[]));
     let epsilon = call.float("epsilon", 1e-5);
@@ -277,23 +263,20 @@ fn layer_norm(call: &mut Call<'_, '_>) -> Written {
     let normal = call.beside("normal", "Div", &[&centred, &deviation], &[]);
     let scaled = call.beside("scaled", "Mul", &[&normal, &weight], &[]);
     call.own_output("Add", &[&scaled, &bias], &[]);
-    Ok(())
 }
 
-fn one_hot(call: &mut Call<'_, '_>) -> Written {
+fn one_hot(call: &mut Call<'_, '_>) {
     let input = call.own_input(0);
     let classes = call.int("classes", 1);
     let depth = call.sizes("classes", &[classes]);
     let values = call.constant("values", &[2], &[0.0, 1.0]);
     let indices = call.beside("indices", "Cast", &[&input], &[("to", Attr::Int(7))]);
     call.own_output("OneHot", &[&indices, &depth, &values], &[("axis", Attr::Int(-1))]);
-    Ok(())
 }
 
-fn argmax(call: &mut Call<'_, '_>) -> Written {
+fn argmax(call: &mut Call<'_, '_>) {
     let input = call.own_input(0);
     let attributes = [("axis", Attr::Int(-1)), ("keepdims", Attr::Int(0))];
     let index = call.beside("index", "ArgMax", &[&input], &attributes);
     call.own_output("Cast", &[&index], &[("to", Attr::Int(1))]);
-    Ok(())
 }

@@ -141,7 +141,8 @@ impl<'g> File<'g> {
                 "use kinds of Caudal's own tables",
             ));
         };
-        (writer.write)(&mut call::Call { file: self, id, node, attributes: layer.attributes() })
+        (writer.write)(&mut call::Call { file: self, id, node, attributes: layer.attributes() });
+        Ok(())
     }
 
     /// A name that no value or array has.
@@ -171,7 +172,9 @@ impl<'g> File<'g> {
             unique = format!("{name}_{number}");
         }
         self.nodes.message(1, |node| {
-            inputs.iter().for_each(|input| node.text(1, input));
+            for input in inputs {
+                node.text(1, input);
+            }
             node.text(2, output);
             node.text(3, &unique);
             node.text(4, operator);
@@ -192,7 +195,9 @@ impl<'g> File<'g> {
                             attribute.number(20, 3);
                         }
                         Attr::Ints(numbers) => {
-                            numbers.iter().for_each(|&number| attribute.number(8, number));
+                            for &number in *numbers {
+                                attribute.number(8, number);
+                            }
                             attribute.number(20, 7);
                         }
                     }
@@ -205,7 +210,9 @@ impl<'g> File<'g> {
     fn array(&mut self, wanted: &str, kind: i64, shape: &[usize], bytes: &[u8]) -> String {
         let name = self.free_name(wanted);
         self.arrays.message(5, |array| {
-            shape.iter().for_each(|&size| array.number(1, size as i64));
+            for &size in shape {
+                array.number(1, size as i64);
+            }
             array.number(2, kind);
             array.text(8, &name);
             array.bytes(9, bytes);
@@ -226,9 +233,10 @@ impl<'g> File<'g> {
     /// The order of axes that brings the last one of an item to its front, or back.
     fn turn(rank: usize, to_first: bool) -> Vec<i64> {
         let rank = rank as i64;
-        match to_first {
-            true => [0, rank].into_iter().chain(1..rank).collect(),
-            false => [0].into_iter().chain(2..=rank).chain([1]).collect(),
+        if to_first {
+            [0, rank].into_iter().chain(1..rank).collect()
+        } else {
+            [0].into_iter().chain(2..=rank).chain([1]).collect()
         }
     }
 
