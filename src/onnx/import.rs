@@ -312,7 +312,7 @@ impl<'a> Import<'a> {
         let node = if is_taken {
             self.network.add(name, Add, &[node], Vec::new())?
         } else {
-            self.network.rename(node, name);
+            self.network.rename(node, name, &self.outputs);
             node
         };
         self.outputs.push(node);

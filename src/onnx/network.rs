@@ -159,20 +159,23 @@ impl Network {
         Ok(self.drafts.len() - 1)
     }
 
-    /// Gives a node the name of an output, if it is free.
-    pub(super) fn rename(&mut self, node: usize, name: &str) {
-        let draft = &self.drafts[node];
-        if draft.layer.is_some() && draft.name != name {
-            let old = draft.name.clone();
-            let new = self.free_name(name);
-            // A number at the end would be no better than the old name.
-            if new == name {
-                self.names.remove(&old);
-                self.drafts[node].name = new;
-            } else {
-                self.names.remove(&new);
-            }
+    /// Gives a node the name of an output, unless an input or an output before it has that.
+    pub(super) fn rename(&mut self, node: usize, name: &str, outputs: &[usize]) {
+        if self.drafts[node].name == name {
+            return;
         }
+        let other = self.drafts.iter().position(|draft| draft.name == name);
+        if let Some(other) = other {
+            if self.drafts[other].layer.is_none() || outputs.contains(&other) {
+                return;
+            }
+            // What is on the way to the output makes room.
+            self.drafts[other].name = self.free_name(&format!("{name}.inner"));
+            self.names.remove(name);
+        }
+        let new = self.free_name(name);
+        let old = std::mem::replace(&mut self.drafts[node].name, new);
+        self.names.remove(&old);
     }
 
     /// The kind of a node's layer.

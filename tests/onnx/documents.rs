@@ -1,5 +1,7 @@
 //! `docs/onnx.md` says what the tables of the code say.
 
+use std::fmt::Write;
+
 use caudal::onnx::{OPERATORS, WRITERS};
 
 pub(super) fn page() -> String {
@@ -11,11 +13,11 @@ pub(super) fn page() -> String {
 fn the_tables_of_operators_and_layers_are_those_of_the_code() {
     let mut read = "| operator | what becomes of it |\n| --- | --- |\n".to_owned();
     for row in OPERATORS {
-        read += &format!("| {} | {} |\n", row.name, row.becomes);
+        let _ = writeln!(read, "| {} | {} |", row.name, row.becomes);
     }
     let mut written = "| layer | operators |\n| --- | --- |\n".to_owned();
     for row in WRITERS {
-        written += &format!("| `{}` | {} |\n", row.kind, row.becomes);
+        let _ = writeln!(written, "| `{}` | {} |", row.kind, row.becomes);
     }
     for table in [read, written] {
         assert!(page().contains(&table), "docs/onnx.md should have this table:\n{table}");

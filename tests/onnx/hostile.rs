@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::slice::from_ref;
 
 use caudal::onnx;
 
@@ -110,13 +111,13 @@ fn files_that_are_cut_short_or_damaged_never_panic() {
     let mut read = 0;
     for name in ["cnn-script.onnx", "transformer-dynamo.onnx", "sequence-script.onnx"] {
         let bytes = real(name);
-        for length in (0..bytes.len()).step_by(1 + bytes.len() / 1500) {
+        for length in (0..bytes.len()).step_by(1 + bytes.len() / 400) {
             assert!(
                 onnx::from_bytes(&bytes[..length], "cut.onnx", None).is_err(),
                 "{name} {length}"
             );
         }
-        for at in (0..bytes.len()).step_by(1 + bytes.len() / 1500) {
+        for at in (0..bytes.len()).step_by(1 + bytes.len() / 400) {
             for with in [0, 1, 0x7f, 0x80, 0xff] {
                 let mut bytes = bytes.clone();
                 bytes[at] ^= with;
@@ -124,7 +125,7 @@ fn files_that_are_cut_short_or_damaged_never_panic() {
             }
         }
     }
-    assert!(read > 1000, "weights were damaged too: {read}");
+    assert!(read > 300, "weights were damaged too: {read}");
 }
 
 #[test]
@@ -137,9 +138,9 @@ fn what_is_no_network_is_refused() {
     refused(&old, "opset 9, not one from 11 to");
     refused(&file(&message()), "it has no outputs");
     let relu = node("Relu", &["x"], "y");
-    refused(&of_nodes(&[relu.clone()], &[], &[1, u64::MAX]), "has size");
-    refused(&of_nodes(&[relu.clone()], &[], &[1, 1 << 40, 1 << 40]), "absurdly large");
-    refused(&of_nodes(&[relu.clone()], &[], &[]), "no batch axis");
+    refused(&of_nodes(from_ref(&relu), &[], &[1, u64::MAX]), "has size");
+    refused(&of_nodes(from_ref(&relu), &[], &[1, 1 << 40, 1 << 40]), "absurdly large");
+    refused(&of_nodes(from_ref(&relu), &[], &[]), "no batch axis");
     refused(&of_nodes(&[relu.clone(), relu], &[], &[1, 4]), "two values are called `y`");
 }
 

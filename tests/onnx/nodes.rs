@@ -1,6 +1,7 @@
 //! The cases of single operators that come with ONNX.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 
 use caudal::onnx::{self, OPERATORS};
 use serde::Deserialize;
@@ -104,16 +105,17 @@ fn cases_of_single_operators_pass_or_are_refused_as_the_documents_say() {
     assert!(failed.is_empty(), "{}", failed.join("\n"));
     let mut rows = "| operator | passed | refused |\n| --- | --- | --- |\n".to_owned();
     for (operator, [passed, refused]) in &table {
-        rows += &format!("| {operator} | {passed} | {refused} |\n");
+        let _ = writeln!(rows, "| {operator} | {passed} | {refused} |");
     }
     let sum = |at: usize| table.values().map(|counts| counts[at]).sum::<usize>();
-    rows += &format!("| all | {} | {} |\n", sum(0), sum(1));
+    let _ = writeln!(rows, "| all | {} | {} |", sum(0), sum(1));
     let all = cases();
     let others: Vec<&Case> = all.iter().filter(|case| case.others.is_some()).collect();
     let left_out = |count: fn(&Case) -> Option<usize>| all.iter().filter_map(count).sum::<usize>();
-    rows += &format!(
+    let _ = writeln!(
+        rows,
         "\nOf the others, {} cases are of {} operators and functions that Caudal does not read, {} of other types than \
-         32-bit floats, and {} too large to be stored.\n",
+         32-bit floats, and {} too large to be stored.",
         left_out(|case| case.others),
         others.len(),
         left_out(|case| case.of_other_types),

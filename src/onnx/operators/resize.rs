@@ -119,6 +119,14 @@ fn along(call: &Call<'_>, value: &Activation) -> Result<Vec<Along>, Misfit> {
         if !(length >= 1.0 && length <= LONGEST as f64 && scale > 0.0) {
             return Err(refuse(format!("an axis of {size} becomes {length} long")));
         }
+        if call.text("coordinate_transformation_mode", "")? == "align_corners"
+            && scales.is_some()
+            && (size * scale).fract() != 0.0
+        {
+            let problem =
+                format!("it aligns corners of {size} places with those of {}", size * scale);
+            return Err(refuse(problem));
+        }
         all[axis] = Along { size: shape[axis], length: length as usize, scale };
         named.push(axis);
     }
