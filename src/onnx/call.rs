@@ -321,6 +321,8 @@ impl Call<'_> {
             .product();
         let node_shape = self.network.drafts[value.node].shape.clone();
         let node = match node_shape.last() {
+            // A view may have axes of size 1 that the value has not.
+            _ if value.axes.len() == 1 => self.reshape(value.node, &[size])?,
             Some(&last) if last == size => value.node,
             _ if rest == 1 => self.reshape(value.node, &[size])?,
             _ => self.reshape(value.node, &[rest, size])?,

@@ -67,7 +67,9 @@ fn compare(network: &mut Network, below: Option<usize>, tolerance: f32) -> Optio
             .map(|tensor| tensor.iter().map(|it| it.to_bits()).collect::<Vec<_>>());
         // A convolution with a group for each channel comes back as depthwise, whose weights have other axes.
         if before.shape() != values.shape() {
-            bits.iter_mut().for_each(|bits| bits.sort_unstable());
+            for bits in &mut bits {
+                bits.sort_unstable();
+            }
         }
         if bits[0] != bits[1] || before.ndim() != values.ndim() {
             return Some(format!("weights `{name}` differ"));

@@ -78,7 +78,7 @@ def main():
             worst, count = max(worst, apart), count + 1
             if apart > 1e-5:
                 print(f"{case['name']}: {apart:.1e}")
-        for preset in ("digits", "inception", "mnist-cnn", "article-dag", "towers-small", "chain-mlp", "several-losses", "heads", "experts", "nasnet"):
+        for preset in ("digits", "inception", "mnist-cnn", "article-dag", "towers-small", "chain-mlp", "heads", "experts", "nasnet"):
             try:
                 apart = compare(preset, preset, folder)
             except subprocess.CalledProcessError as error:
