@@ -1,7 +1,7 @@
 //! Networks from ONNX files, and back.
 //!
 //! [`open`] reads a file into a graph with its weights: channels that ONNX has first come last, and weights are brought
-//! into the order that this needs. [`write`] writes a network that every runtime loads. `docs/onnx.md` has the
+//! into the order that this needs. [`write()`] writes a network that every runtime loads. `docs/onnx.md` has the
 //! operators and the rules.
 
 // ONNX counts in signed numbers; sizes that come from a file are far below what these hold.

@@ -36,7 +36,7 @@ pub(super) enum Needs {
 /// Makes nodes of an operator; gives its outputs.
 type Convert = fn(&mut Call<'_>, &mut External<'_>) -> Result<Vec<Value>, Misfit>;
 
-/// One row of the table of operators that [`read`](super::read) takes.
+/// One row of the table of operators that [`open`](super::open) reads.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Operator {

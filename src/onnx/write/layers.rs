@@ -6,7 +6,7 @@ use super::Attr;
 use super::call::Call;
 use super::images::{batch_norm, conv2d, depthwise, transposed, upsample, zero_padding};
 
-/// One row of the table of layers that [`write`](super::write) takes.
+/// One row of the table of layers that [`write`](fn@super::write) writes.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct LayerWriter {

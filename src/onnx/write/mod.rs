@@ -51,7 +51,7 @@ pub fn write(path: impl AsRef<Path>, network: &Network) -> Result<()> {
     files::replace(path, &to_bytes(network)?)
 }
 
-/// As [`write`], to memory.
+/// As [`write()`], to memory.
 ///
 /// # Errors
 /// [`Error::Node`] for a layer that is none of Caudal's own, and [`Error::Graph`] for a network of 2 GiB and more.
