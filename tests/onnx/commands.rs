@@ -139,6 +139,7 @@ fn what_lacks_a_loss_says_what_to_do() {
             "did you mean `softmax_cross_entropy`?",
         ),
         (&["train", "digits", "--loss", "huber"], "it has a loss"),
+        (&["sweep", &cnn, "--set", "seed=0,1", "--folder", "none"], "caudal graph"),
     ] {
         let output = caudal(arguments);
         let errors = String::from_utf8_lossy(&output.stderr);
