@@ -17,6 +17,8 @@ mod memory;
 pub mod metrics;
 pub mod model;
 mod names;
+#[cfg(feature = "onnx")]
+pub mod onnx;
 mod open;
 pub mod optimizers;
 mod parameter;

@@ -13,7 +13,7 @@ const LARGEST_FILE: u64 = 64 << 20;
 impl Model {
     /// The model that a user asks for: a preset by name, with arguments as [`presets::open`] reads them,
     /// a file whose name ends in `.toml`, that of a network that was saved to a file whose name ends in
-    /// `.safetensors`, or, with nothing asked for, [`presets::DEFAULT`].
+    /// `.safetensors`, that of an ONNX file, whose name ends in `.onnx`, or, with nothing asked for, [`presets::DEFAULT`].
     ///
     /// # Errors
     /// [`Error::Model`] for unknown names and for files that are no models, and [`Error::Io`] for
@@ -35,10 +35,26 @@ impl Model {
             Self::from_toml_with(&read_text(path, name)?, name, kinds)
         } else if ends_in("safetensors") {
             Ok(checkpoint::open_with(path, kinds)?.0)
+        } else if ends_in("onnx") {
+            open_onnx(path)
         } else {
             presets::open(name)
         }
     }
+}
+
+#[cfg(feature = "onnx")]
+fn open_onnx(path: &Path) -> Result<Model> {
+    Ok(crate::onnx::open(path)?.model)
+}
+
+#[cfg(not(feature = "onnx"))]
+fn open_onnx(path: &Path) -> Result<Model> {
+    Err(Error::Model {
+        origin: path.display().to_string(),
+        problem: "this build reads no ONNX files".to_owned(),
+        remedy: "build with the feature `onnx`".to_owned(),
+    })
 }
 
 fn read_text(path: &Path, name: &str) -> Result<String> {

@@ -29,6 +29,7 @@ mod micro_batches;
 mod network_operations;
 mod new_models;
 mod not_finite;
+mod onnx;
 mod optimizers;
 mod oracles;
 mod parameter_groups;

@@ -15,7 +15,7 @@ use super::{Stop, options, results};
 /// Tests a saved model: its loss and metrics on the test part of the data.
 #[derive(Debug, Args)]
 pub(super) struct Evaluate {
-    /// A model that `caudal train --save` wrote
+    /// A model that `caudal train --save` wrote, or an .onnx file
     #[arg(value_name = "FILE")]
     file: PathBuf,
     #[arg(long, value_name = "DATA", default_value = "digits",
@@ -64,7 +64,7 @@ impl Evaluate {
         if graph.losses().is_empty() && graph.metrics().is_empty() {
             return Err(Stop::Usage(format!(
                 "{}: it has no loss and no metric, as frozen models have not; evaluate the model \
-                 that it was made of, or predict with this one",
+                 that it was made of, say with --loss and --metric what is measured, or predict with this one",
                 self.file.display()
             )));
         }

@@ -86,6 +86,7 @@ impl FindRate {
         let optimizer = Arc::clone(&model.training.optimizer);
         let options = self.run.network(self.seed)?;
         let mut network = Network::from_parts(Arc::clone(&model.graph), optimizer, options)?;
+        options::load_onnx(self.model.as_deref(), &mut network)?;
         self.start.load(&mut network, false)?;
         let options = RangeTestOptions::default()
             .from(self.from)

@@ -13,13 +13,14 @@ use super::{Stop, options};
 /// Makes of a saved model one for prediction alone: a smaller file that predicts the same bits.
 ///
 /// Targets, losses, metrics, the optimizer and its state are left out, and the nodes that only losses
-/// and metrics use. What is written can be predicted with, but neither trained nor evaluated.
+/// and metrics use. What is written can be predicted with, but neither trained nor evaluated. A name that ends in .onnx
+/// makes it an ONNX file, for other programs; `caudal freeze MODEL.onnx` makes a saved model of one.
 #[derive(Debug, Args)]
 pub(super) struct Freeze {
-    /// A model that `caudal train --save` wrote
+    /// A model that `caudal train --save` wrote, or an .onnx file
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Where to write it
+    /// Where to write it: a file that ends in .safetensors or .onnx
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
 }
@@ -30,10 +31,16 @@ impl Freeze {
         files.writes("--out", Some(&self.out)).check()?;
         let alone = NetworkOptions::default().executor("sequential");
         let (network, batch_size) =
-            options::saved(&self.file, alone, options::Computing::default())?;
+            options::saved(&self.file, alone, &options::Computing::default())?;
         let frozen = network.freeze()?;
         let training = TrainingConfig::default().batch_size(batch_size);
-        write_or_rescue(&self.out, |path| frozen.save(path, &training))?;
+        write_or_rescue(&self.out, |path| {
+            if options::is_onnx(&self.out) {
+                caudal::onnx::write(path, &frozen)
+            } else {
+                frozen.save(path, &training)
+            }
+        })?;
         let bytes = |path: &PathBuf| std::fs::metadata(path).map_or(0, |there| there.len());
         line(format!(
             "{} of {} nodes and {} of {} weights are left, in {} of {} bytes",

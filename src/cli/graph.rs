@@ -10,17 +10,19 @@ use caudal::optimizers::Optimizer;
 use caudal::plan::{Plan, PlanOptions};
 use caudal::report::{dot, svg, tasks};
 use caudal::scheduling::formats;
+use caudal::train::{Network, NetworkOptions};
 use clap::Args;
 
 use super::Stop;
-use super::output::{line, printable, write_file};
+use super::options;
+use super::output::{line, printable, write_file, write_or_rescue};
 use super::outputs::Outputs;
 use super::schedule::{pattern, step};
 
 /// Draws a graph with its optimizer.
 type Drawing = fn(&Graph, Option<&dyn Optimizer>) -> String;
 
-/// Draws the network's graph, as a picture or for Graphviz, or writes it as a model file.
+/// Draws the network's graph, as a picture or for Graphviz, or writes it as a model file or, with its weights, as ONNX.
 ///
 /// Or writes the tasks of one training step, with estimated costs and the bytes that they exchange, as a task graph that
 /// others can read: a standard task graph (.stg), a WfCommons workflow (.json), and, with --tasks, a digraph with weights
@@ -28,10 +30,10 @@ type Drawing = fn(&Graph, Option<&dyn Optimizer>) -> String;
 /// as in stencil:width=8,steps=10 (see `caudal patterns`), is written as its tasks.
 #[derive(Debug, Args)]
 pub(super) struct Draw {
-    /// A preset's name, a .toml file or a saved .safetensors file [default: the default preset]
+    /// A preset's name, a .toml file, a saved .safetensors file or an .onnx file [default: the default preset]
     #[arg(value_name = "MODEL")]
     model: Option<String>,
-    /// Where to write it: a file that ends in .svg, .dot or .toml, or - for .dot on standard output; .stg and .json hold
+    /// Where to write it: a file that ends in .svg, .dot, .toml or .onnx, or - for .dot on standard output; .stg and .json hold
     /// the tasks
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -57,9 +59,9 @@ impl Draw {
             _ if is_task_graph => None,
             Some("dot") => Some(dot),
             Some("svg") => Some(svg),
-            Some("toml") => None,
+            Some("toml" | "onnx") => None,
             _ => {
-                let problem = "graphs are written as .svg, .dot or .toml, tasks as .svg, .stg, .json, .dot or .toml; \
+                let problem = "graphs are written as .svg, .dot, .toml or .onnx, tasks as .svg, .stg, .json, .dot or .toml; \
                                name such a file, or - for .dot on standard output";
                 return Err(Stop::Usage(format!("{}: {problem}", self.out.display())));
             }
@@ -100,10 +102,28 @@ impl Draw {
             let plan = Plan::compile(&model.graph, Mode::Training, batch, optimizer, options)?;
             return write_file(&self.out, &tasks(&plan));
         }
+        if options::is_onnx(&self.out) {
+            return self.write_onnx(model);
+        }
         let written = match drawing {
             Some(draw) => draw(&model.graph, Some(model.training.optimizer.as_ref())),
             None => model.to_toml()?,
         };
         if to_output { line(written.trim_end()) } else { write_file(&self.out, &written) }
+    }
+
+    /// Writes the network with its weights: those of its file, or its first ones.
+    fn write_onnx(&self, model: Model) -> Result<(), Stop> {
+        let alone = NetworkOptions::default().executor("sequential");
+        let name = self.model.as_deref().map(Path::new);
+        let is_saved = |path: &&Path| {
+            let saved = path.extension().is_some_and(|it| it.eq_ignore_ascii_case("safetensors"));
+            saved || options::is_onnx(path)
+        };
+        let network = match name.filter(is_saved) {
+            Some(path) => options::saved(path, alone, &options::Computing::default())?.0,
+            None => Network::from_parts(model.graph, model.training.optimizer, alone)?,
+        };
+        write_or_rescue(&self.out, |path| caudal::onnx::write(path, &network))
     }
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use caudal::data::{ColumnEncoder, DataConfig, Encoding, NodeEncoder, Share};
 use caudal::model::Model;
+use caudal::onnx::{self, Imported};
 use caudal::plan::{Convolution, Precision};
 use caudal::train::Checkpoint;
 use caudal::train::checkpoint::{self, FitRecord};
@@ -11,8 +12,8 @@ use caudal::{Tensor, describe_shape};
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::Stop;
 use super::output::{columns, line, printable};
+use super::{Stop, options};
 
 /// More words of a column are counted, not listed.
 const MOST_WORDS: usize = 12;
@@ -23,7 +24,7 @@ const MOST_WORDS: usize = 12;
 /// `caudal summary` shows its nodes, and `caudal graph` draws them.
 #[derive(Debug, Args)]
 pub(super) struct Inspect {
-    /// A model that `caudal train --save` or `caudal freeze` wrote
+    /// A model that `caudal train --save` or `caudal freeze` wrote, or an .onnx file
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// Lists the arrays of the optimizer's state and of early stopping too
@@ -36,6 +37,9 @@ pub(super) struct Inspect {
 
 impl Inspect {
     pub(super) fn run(self) -> Result<(), Stop> {
+        if options::is_onnx(&self.file) {
+            return self.onnx();
+        }
         let (model, checkpoint) = checkpoint::open(&self.file)?;
         let parameters = || model.graph.parameters().iter().map(|it| it.name.as_str());
         let is_parameter = |name: &str| parameters().any(|other| other == name);
@@ -43,14 +47,6 @@ impl Inspect {
         let arrays: Vec<_> = checkpoint.tensors().filter(listed).collect();
         let others = checkpoint.tensors().count() - arrays.len();
         if self.json {
-            let arrays = arrays.iter().map(|(name, tensor)| {
-                let mut array = json!(Spread::of(tensor));
-                if let Value::Object(array) = &mut array {
-                    array.insert("name".to_owned(), json!(name));
-                    array.insert("shape".to_owned(), json!(tensor.shape()));
-                }
-                array
-            });
             let training = &model.training;
             let data = checkpoint.data();
             let object = json!({
@@ -66,7 +62,7 @@ impl Inspect {
                 "optimizer_attributes": training.optimizer.attributes(),
                 "fit": checkpoint.fit(),
                 "data": data.fitted.as_deref(),
-                "arrays": arrays.collect::<Vec<_>>(),
+                "arrays": described(&arrays),
             });
             return line(object.to_string());
         }
@@ -84,6 +80,56 @@ impl Inspect {
         }
         Ok(())
     }
+
+    /// What an ONNX file holds, which knows nothing of a training.
+    fn onnx(&self) -> Result<(), Stop> {
+        let Imported { model, weights, channels_last, .. } = onnx::open(&self.file)?;
+        let arrays: Vec<(&str, &Tensor)> =
+            weights.iter().map(|(name, tensor)| (name.as_str(), tensor)).collect();
+        let graph = &model.graph;
+        if self.json {
+            let object = json!({
+                "model": graph.name(),
+                "nodes": graph.nodes().len(),
+                "parameters": graph.parameter_count(),
+                "channels_last": channels_last,
+                "arrays": described(&arrays),
+            });
+            return line(object.to_string());
+        }
+        line(said("file", self.file.display().to_string()))?;
+        let (nodes, parameters) = (graph.nodes().len(), graph.parameter_count());
+        let text = format!("{}: {nodes} nodes, {parameters} parameters", graph.name());
+        line(said("model", text))?;
+        for (heading, ids) in [("inputs", graph.inputs()), ("outputs", graph.outputs().to_vec())] {
+            let end = |&id: &usize| {
+                let node = &graph.nodes()[id];
+                format!("{} ({})", node.name, describe_shape(&node.shape))
+            };
+            line(said(heading, ids.iter().map(end).collect::<Vec<_>>().join(", ")))?;
+        }
+        if !channels_last.is_empty() {
+            line(said("turned", format!("{}: channels last here", channels_last.join(", "))))?;
+        }
+        line("")?;
+        for text in table(&arrays) {
+            line(text)?;
+        }
+        Ok(())
+    }
+}
+
+/// Arrays with their names, shapes and spreads.
+fn described(arrays: &[(&str, &Tensor)]) -> Vec<Value> {
+    let array = |(name, tensor): &(&str, &Tensor)| {
+        let mut array = json!(Spread::of(tensor));
+        if let Value::Object(array) = &mut array {
+            array.insert("name".to_owned(), json!(name));
+            array.insert("shape".to_owned(), json!(tensor.shape()));
+        }
+        array
+    };
+    arrays.iter().map(array).collect()
 }
 
 /// A line of what is said, below its heading.

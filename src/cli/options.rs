@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use caudal::flow::{EXECUTORS, Executor, executor, pinned_executor};
 use caudal::model::Model;
+use caudal::onnx::{self, Imported};
 use caudal::plan::{Convolution, Precision};
 use caudal::topology::Pinning;
 use caudal::train::{Network, NetworkOptions, checkpoint};
 use clap::Args;
 
 use super::Stop;
+use super::output::{note, printable};
 
 /// What the words of the help mean; stands below it.
 pub(super) const WORDS: &str = "\
@@ -29,8 +31,8 @@ pub(super) fn data_help(purpose: &str) -> String {
     format!("{purpose}: {}; see `caudal readers`", caudal::data::forms())
 }
 
-/// How a network computes, where there are several ways.
-#[derive(Clone, Copy, Debug, Default, Args)]
+/// How a network computes, where there are several ways, and what it is measured by, where it does not say.
+#[derive(Clone, Debug, Default, Args)]
 pub(super) struct Computing {
     /// How convolutions are computed: auto, in fewer multiplications where shapes promise a gain (windows of 3 x 3 or
     /// 5 x 5, by Winograd's transforms; last bits differ); or direct, all as sums of products [default: what the model
@@ -42,36 +44,51 @@ pub(super) struct Computing {
     /// else have 32 bits [default: what the model says, or f32]
     #[arg(long, value_name = "f32|bf16", value_parser = Precision::named)]
     precision: Option<Precision>,
+    /// For a model without a loss, as one of another program's .onnx file: the loss by which outputs are compared with
+    /// targets (see `caudal losses`), for all outputs or as in OUTPUT=KIND; may be given several times
+    #[arg(long, value_name = "KIND|OUTPUT=KIND")]
+    loss: Vec<String>,
+    /// The same of metrics (see `caudal metrics`)
+    #[arg(long, value_name = "KIND|OUTPUT=KIND")]
+    metric: Vec<String>,
 }
 
 impl Computing {
     /// The model that a user asks for, which computes as the options say, if they do.
-    pub(super) fn open(self, name: Option<&str>) -> Result<Model, Stop> {
+    pub(super) fn open(&self, name: Option<&str>) -> Result<Model, Stop> {
         let mut model = Model::open(name)?;
-        self.set(&mut model);
+        self.set(&mut model)?;
         Ok(model)
     }
 
     /// Whether they say anything.
-    pub(super) fn is_given(self) -> bool {
-        self.convolution.is_some() || self.precision.is_some()
+    pub(super) fn is_given(&self) -> bool {
+        let measured = !self.loss.is_empty() || !self.metric.is_empty();
+        self.convolution.is_some() || self.precision.is_some() || measured
     }
 
-    /// Lets a model compute as the options say, if they do.
-    fn set(self, model: &mut Model) {
+    /// Lets a model compute and be measured as the options say, if they do.
+    fn set(&self, model: &mut Model) -> Result<(), Stop> {
+        if !self.loss.is_empty() || !self.metric.is_empty() {
+            *model = model.with_losses(&self.loss, &self.metric)?;
+        }
         if let Some(convolution) = self.convolution {
             model.graph = Arc::new(model.graph.with_convolution(convolution));
         }
         if let Some(precision) = self.precision {
             model.graph = Arc::new(model.graph.with_precision(precision));
         }
+        Ok(())
     }
 
     /// The same options as arguments of another process.
-    fn to_arguments(self) -> Vec<String> {
+    fn to_arguments(&self) -> Vec<String> {
         let convolution = self.convolution.map(|it| ["--convolution", it.name()]);
         let precision = self.precision.map(|it| ["--precision", it.name()]);
-        convolution.into_iter().chain(precision).flatten().map(str::to_owned).collect()
+        let losses = self.loss.iter().map(|kind| ["--loss", kind]);
+        let metrics = self.metric.iter().map(|kind| ["--metric", kind]);
+        let options = convolution.into_iter().chain(precision).chain(losses).chain(metrics);
+        options.flatten().map(str::to_owned).collect()
     }
 }
 
@@ -79,14 +96,46 @@ impl Computing {
 pub(super) fn saved(
     path: &Path,
     options: NetworkOptions,
-    computing: Computing,
+    computing: &Computing,
 ) -> Result<(Network, usize), Stop> {
+    if is_onnx(path) {
+        let Imported { mut model, weights, channels_last, .. } = onnx::open(path)?;
+        computing.set(&mut model)?;
+        let mut network = Network::from_parts(model.graph, model.training.optimizer, options)?;
+        network.set_all_weights(&weights)?;
+        tell_moved(&channels_last);
+        return Ok((network, model.training.batch_size));
+    }
     let (mut model, checkpoint) = checkpoint::open(path)?;
-    computing.set(&mut model);
+    computing.set(&mut model)?;
     let training = model.training;
     let mut network = Network::from_parts(model.graph, training.optimizer, options)?;
     network.resume(&checkpoint)?;
     Ok((network, training.batch_size))
+}
+
+/// Whether a file is an ONNX file, by its name.
+pub(super) fn is_onnx(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("onnx"))
+}
+
+/// Gives a network the weights of the ONNX file that its model is from, if it is from one.
+pub(super) fn load_onnx(model: Option<&str>, network: &mut Network) -> Result<(), Stop> {
+    let Some(path) = model.map(Path::new).filter(|path| is_onnx(path)) else { return Ok(()) };
+    let imported = onnx::open(path)?;
+    network.set_all_weights(&imported.weights)?;
+    tell_moved(&imported.channels_last);
+    Ok(())
+}
+
+/// Says which inputs and outputs have their channels elsewhere than in the file.
+fn tell_moved(names: &[String]) {
+    if !names.is_empty() {
+        note(format_args!(
+            "channels come last here, and first in the ONNX file: {}",
+            printable(&names.join(", "))
+        ));
+    }
 }
 
 /// How training works on a batch.
@@ -175,8 +224,8 @@ impl Run {
     }
 
     /// Lets a model compute as the options say, if they do.
-    pub(super) fn set_computing(&self, model: &mut Model) {
-        self.computing.set(model);
+    pub(super) fn set_computing(&self, model: &mut Model) -> Result<(), Stop> {
+        self.computing.set(model)
     }
 
     /// The options of a network with first values from `seed`.
@@ -214,7 +263,7 @@ impl Run {
 
     /// A saved network, and how many items its batches have.
     pub(super) fn saved(&self, path: &Path) -> Result<(Network, usize), Stop> {
-        saved(path, self.network(0)?, self.computing)
+        saved(path, self.network(0)?, &self.computing)
     }
 
     /// The same options as arguments of another process.

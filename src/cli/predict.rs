@@ -31,7 +31,7 @@ use super::{Stop, options};
 /// the only output.
 #[derive(Debug, Args)]
 pub(super) struct Predict {
-    /// A model that `caudal train --save` or `caudal freeze` wrote
+    /// A model that `caudal train --save` or `caudal freeze` wrote, or an .onnx file
     #[arg(value_name = "FILE")]
     file: PathBuf,
     #[arg(long, value_name = "DATA", default_value = "digits",

@@ -42,7 +42,8 @@ const SPEEDUP_LIMIT: Duration = Duration::from_millis(1500);
 #[derive(Debug, Args)]
 #[command(after_long_help = options::WORDS)]
 pub(super) struct Train {
-    /// A preset's name, a .toml file or a saved .safetensors file, whose weights count only with --resume
+    /// A preset's name, a .toml file, a saved .safetensors file, whose weights count only with --resume, or an .onnx file,
+    /// with whose weights the training begins
     /// [default: the default preset, or that of --resume]
     #[arg(value_name = "MODEL")]
     model: Option<String>,

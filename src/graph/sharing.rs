@@ -36,8 +36,18 @@ impl GraphBuilder {
         inputs: impl IntoIterator<Item = I>,
         of: impl AsRef<str>,
     ) -> NodeName {
-        let role = DraftRole::layer(std::sync::Arc::new(layer));
-        self.add_sharing(name, role, inputs, Some(of.as_ref().to_owned()))
+        self.shared_layer_sharing(name, std::sync::Arc::new(layer), inputs, of)
+    }
+
+    /// As [`GraphBuilder::layer_sharing`], for a layer that is shared already.
+    pub(crate) fn shared_layer_sharing<I: AsRef<str>>(
+        &mut self,
+        name: impl Into<String>,
+        layer: std::sync::Arc<dyn Layer>,
+        inputs: impl IntoIterator<Item = I>,
+        of: impl AsRef<str>,
+    ) -> NodeName {
+        self.add_sharing(name, DraftRole::layer(layer), inputs, Some(of.as_ref().to_owned()))
     }
 }
 

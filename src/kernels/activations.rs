@@ -49,6 +49,53 @@ pub(crate) fn leaky_relu_grad(
     zip(LeakyReluGrad(slope), Some(output), output_grad, gradient);
 }
 
+/// The input where it is between two bounds (or NaN), elsewhere the nearer bound.
+///
+/// # Panics
+/// If the sizes differ.
+pub(crate) fn clip(bounds: [f32; 2], input: Option<MatrixRef<'_>>, output: MatrixMut<'_>) {
+    #[derive(Clone, Copy)]
+    struct Clip([f32; 2]);
+    impl Unary for Clip {
+        #[inline(always)]
+        unsafe fn apply<V: Vector>(self, x: V) -> V {
+            // SAFETY: as the caller states.
+            unsafe {
+                let [least, largest] = self.0.map(|bound| V::splat(bound));
+                // What is no number is neither below nor above, and stays.
+                x.select_le(least, least, largest.select_le(x, largest, x))
+            }
+        }
+    }
+    map(Clip(bounds), input, output);
+}
+
+/// The gradient of [`clip`]'s input, from its output: that of the output where this is neither bound.
+///
+/// # Panics
+/// If the sizes differ.
+pub(crate) fn clip_grad(
+    bounds: [f32; 2],
+    output: MatrixRef<'_>,
+    output_grad: Option<MatrixRef<'_>>,
+    gradient: MatrixMut<'_>,
+) {
+    #[derive(Clone, Copy)]
+    struct ClipGrad([f32; 2]);
+    impl Binary for ClipGrad {
+        #[inline(always)]
+        unsafe fn apply<V: Vector>(self, output: V, grad: V) -> V {
+            // SAFETY: as the caller states.
+            unsafe {
+                let [least, largest] = self.0.map(|bound| V::splat(bound));
+                let zero = V::splat(0.0);
+                output.select_le(least, zero, largest.select_le(output, zero, grad))
+            }
+        }
+    }
+    zip(ClipGrad(bounds), Some(output), output_grad, gradient);
+}
+
 /// The input where it is positive (or NaN), elsewhere `alpha * (e^input - 1)`.
 ///
 /// # Panics

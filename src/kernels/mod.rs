@@ -51,8 +51,8 @@ mod winograd;
 mod tests;
 
 pub(crate) use activations::{
-    elu, elu_grad, gelu, gelu_grad, leaky_relu, leaky_relu_grad, silu, silu_grad, softplus,
-    softplus_grad,
+    clip, clip_grad, elu, elu_grad, gelu, gelu_grad, leaky_relu, leaky_relu_grad, silu, silu_grad,
+    softplus, softplus_grad,
 };
 pub(crate) use arithmetic::{divide, multiply, negate, subtract};
 pub(crate) use batch_norm::{

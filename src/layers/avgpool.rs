@@ -14,7 +14,10 @@ pub(super) static SPEC: LayerSpec = LayerSpec {
     attributes: &[
         ("size", "rows and columns of the window, one number or two, at least 1; required"),
         ("stride", "steps of the window, one number or two, at least 1; default the size"),
-        ("padding", "\"valid\" or \"same\"; the mean leaves the border out; default \"valid\""),
+        (
+            "padding",
+            "\"valid\", \"same\", one width, or [top, bottom, left, right], each less than the window; the mean leaves the border out; default \"valid\"",
+        ),
     ],
     parse: parse::<AvgPool>,
     samples: &[
@@ -26,6 +29,11 @@ pub(super) static SPEC: LayerSpec = LayerSpec {
             inputs: &[&[3, 5, 1]],
         },
         Sample { attributes: "size = 2\nstride = 3", inputs: &[&[5, 5, 3]] },
+        Sample { attributes: "size = 3\nstride = 2\npadding = 1", inputs: &[&[6, 5, 3]] },
+        Sample {
+            attributes: "size = [3, 2]\nstride = 2\npadding = [0, 2, 1, 1]",
+            inputs: &[&[5, 4, 2]],
+        },
     ],
 };
 
@@ -51,6 +59,13 @@ impl AvgPool {
     #[must_use]
     pub fn same(mut self) -> Self {
         self.padding = Padding::Same;
+        self
+    }
+
+    /// Pads the image otherwise, as with [`Padding::Sides`].
+    #[must_use]
+    pub fn padding(mut self, padding: Padding) -> Self {
+        self.padding = padding;
         self
     }
 

@@ -23,7 +23,10 @@ pub(super) static SPEC: LayerSpec = LayerSpec {
         ("filters", "channels of the output, at least 1; required"),
         ("kernel", "rows and columns of the window, one number or two, at least 1; required"),
         ("stride", "steps of the window, one number or two, at least 1; default 1"),
-        ("padding", "\"valid\" or \"same\"; default \"valid\""),
+        (
+            "padding",
+            "\"valid\", \"same\", one width, or [top, bottom, left, right], each less than the window; default \"valid\"",
+        ),
         (
             "dilation",
             "distance between the taps of the window, one number or two, at least 1; default 1",
@@ -57,6 +60,14 @@ pub(super) static SPEC: LayerSpec = LayerSpec {
         Sample {
             attributes: "filters = 2\nkernel = 3\ndilation = [1, 3]\npadding = \"same\"\nstride = 2",
             inputs: &[&[4, 9, 2]],
+        },
+        Sample {
+            attributes: "filters = 3\nkernel = 3\nstride = 2\npadding = 1",
+            inputs: &[&[6, 5, 2]],
+        },
+        Sample {
+            attributes: "filters = 2\nkernel = 3\npadding = [2, 0, 1, 2]",
+            inputs: &[&[4, 3, 2]],
         },
         Sample { attributes: "filters = 6\nkernel = 2\ngroups = 3", inputs: &[&[3, 3, 3]] },
         Sample { attributes: "filters = 4\nkernel = 1\ngroups = 2", inputs: &[&[2, 3, 4]] },
@@ -116,6 +127,13 @@ impl Conv2d {
     #[must_use]
     pub fn same(mut self) -> Self {
         self.padding = Padding::Same;
+        self
+    }
+
+    /// Pads the image otherwise, as with [`Padding::Sides`].
+    #[must_use]
+    pub fn padding(mut self, padding: Padding) -> Self {
+        self.padding = padding;
         self
     }
 

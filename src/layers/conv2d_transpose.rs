@@ -25,7 +25,13 @@ pub(super) static SPEC: LayerSpec = LayerSpec {
         (
             "padding",
             "\"valid\": the output has in * stride + max(kernel - stride, 0) places; \"same\": it has \
-             in * stride; default \"valid\"",
+             in * stride; one width, or [top, bottom, left, right]: so much is cut off an output of \
+             (in - 1) * stride + kernel places; default \"valid\"",
+        ),
+        (
+            "output_padding",
+            "beside widths: rows and columns more, at the bottom and on the right, one number or two, each less than the \
+             stride; default 0",
         ),
         (
             "initializer",
@@ -48,6 +54,14 @@ pub(super) static SPEC: LayerSpec = LayerSpec {
             attributes: "filters = 17\nkernel = 2\nstride = 2\npadding = \"same\"",
             inputs: &[&[2, 2, 3]],
         },
+        Sample {
+            attributes: "filters = 2\nkernel = 3\nstride = 2\npadding = 1\noutput_padding = 1",
+            inputs: &[&[3, 2, 2]],
+        },
+        Sample {
+            attributes: "filters = 2\nkernel = 3\nstride = [1, 3]\npadding = [0, 2, 1, 0]\noutput_padding = [0, 2]",
+            inputs: &[&[3, 2, 2]],
+        },
     ],
 };
 
@@ -58,7 +72,8 @@ pub(super) static SPEC: LayerSpec = LayerSpec {
 ///
 /// Sizes follow Keras without an output padding: with padding "same" an axis of `in` places becomes
 /// one of `in * stride`, else one of `in * stride + max(kernel - stride, 0)`. That is `PyTorch`'s with
-/// no padding and an output padding of `max(stride - kernel, 0)`.
+/// no padding and an output padding of `max(stride - kernel, 0)`. With widths as padding, they are `PyTorch`'s with its
+/// output padding.
 ///
 /// Its parameters are `weight` of shape `[kernel height, kernel width, filters, in]`, the order of
 /// Keras, and `bias` of shape `[filters]`.
@@ -71,12 +86,23 @@ pub struct Conv2dTranspose {
     stride: Pair,
     #[serde(default)]
     padding: Padding,
+    #[serde(default = "zero", skip_serializing_if = "is_zero")]
+    output_padding: Pair,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     initializer: Option<Choice>,
 }
 
 fn one() -> Pair {
     Pair([1, 1])
+}
+
+fn zero() -> Pair {
+    Pair([0, 0])
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // the signature that serde asks for
+fn is_zero(pair: &Pair) -> bool {
+    *pair == zero()
 }
 
 impl Conv2dTranspose {
@@ -87,6 +113,7 @@ impl Conv2dTranspose {
             kernel: kernel.into(),
             stride: one(),
             padding: Padding::Valid,
+            output_padding: zero(),
             initializer: None,
         }
     }
@@ -95,6 +122,20 @@ impl Conv2dTranspose {
     #[must_use]
     pub fn same(mut self) -> Self {
         self.padding = Padding::Same;
+        self
+    }
+
+    /// Cuts other widths off the output, with [`Padding::Sides`].
+    #[must_use]
+    pub fn padding(mut self, padding: Padding) -> Self {
+        self.padding = padding;
+        self
+    }
+
+    /// Adds rows at the bottom and columns on the right, fewer than the stride; only with [`Padding::Sides`].
+    #[must_use]
+    pub fn output_padding(mut self, output_padding: impl Into<Pair>) -> Self {
+        self.output_padding = output_padding.into();
         self
     }
 
@@ -118,17 +159,33 @@ impl Conv2dTranspose {
         if self.filters == 0 {
             return Err(Misfit::new("it has no filters", "give `filters` a value of at least 1"));
         }
+        let sides = match self.padding {
+            Padding::Sides(sides) => Some(sides),
+            Padding::Valid | Padding::Same => None,
+        };
+        let wrong = |axis: usize| self.output_padding.0[axis] >= self.stride.0[axis].max(1);
+        if self.output_padding != zero() && (sides.is_none() || wrong(0) || wrong(1)) {
+            return Err(Misfit::new(
+                "its output padding stands beside no widths, or is not less than the stride",
+                "give `padding` a width, and `output_padding` less than `stride`",
+            ));
+        }
         let mut output = [0, 0, self.filters];
         for axis in 0..2 {
             let (kernel, stride) = (self.kernel.0[axis], self.stride.0[axis]);
-            let more = match self.padding {
-                Padding::Valid => kernel.saturating_sub(stride),
-                Padding::Same => 0,
+            let (steps, more, less) = match (self.padding, sides) {
+                (Padding::Same, _) => (input[axis], 0, 0),
+                (_, None) => (input[axis], kernel.saturating_sub(stride), 0),
+                (_, Some(sides)) => (
+                    input[axis].saturating_sub(1),
+                    kernel.saturating_add(self.output_padding.0[axis]),
+                    sides[2 * axis].saturating_add(sides[2 * axis + 1]),
+                ),
             };
-            output[axis] = input[axis]
+            output[axis] = steps
                 .checked_mul(stride)
-                .and_then(|places| places.checked_add(more))
-                .filter(|&places| places < 1 << 32)
+                .and_then(|places| places.checked_add(more)?.checked_sub(less))
+                .filter(|&places| places > 0 && places < 1 << 32)
                 .ok_or_else(|| {
                     Misfit::new(
                         format!("a window {kernel} long with stride {stride} is absurdly large"),

@@ -21,7 +21,10 @@ pub(super) static SPEC: LayerSpec = LayerSpec {
     attributes: &[
         ("kernel", "rows and columns of the window, one number or two, at least 1; required"),
         ("stride", "steps of the window, one number or two, at least 1; default 1"),
-        ("padding", "\"valid\" or \"same\"; default \"valid\""),
+        (
+            "padding",
+            "\"valid\", \"same\", one width, or [top, bottom, left, right], each less than the window; default \"valid\"",
+        ),
         (
             "dilation",
             "distance between the taps of the window, one number or two, at least 1; default 1",
@@ -43,6 +46,10 @@ pub(super) static SPEC: LayerSpec = LayerSpec {
             inputs: &[&[5, 4, 17]],
         },
         Sample { attributes: "kernel = 2\nmultiplier = 3", inputs: &[&[3, 3, 2]] },
+        Sample {
+            attributes: "kernel = 3\nstride = 2\npadding = [1, 0, 2, 1]",
+            inputs: &[&[6, 5, 3]],
+        },
         Sample {
             attributes: "kernel = 3\ndilation = 2\nstride = 3\npadding = \"same\"\nmultiplier = 2",
             inputs: &[&[7, 6, 2]],
@@ -96,6 +103,13 @@ impl DepthwiseConv2d {
     #[must_use]
     pub fn same(mut self) -> Self {
         self.padding = Padding::Same;
+        self
+    }
+
+    /// Pads the image otherwise, as with [`Padding::Sides`].
+    #[must_use]
+    pub fn padding(mut self, padding: Padding) -> Self {
+        self.padding = padding;
         self
     }
 

@@ -10,6 +10,7 @@ mod avgpool;
 mod batch_norm;
 mod causal_softmax;
 mod checks;
+mod clip;
 mod concat;
 mod conv2d;
 mod conv2d_transpose;
@@ -65,6 +66,7 @@ pub use argmax::Argmax;
 pub use avgpool::AvgPool;
 pub use batch_norm::BatchNorm;
 pub use causal_softmax::CausalSoftmax;
+pub use clip::Clip;
 pub use concat::Concat;
 pub use conv2d::Conv2d;
 pub use conv2d_transpose::Conv2dTranspose;
@@ -128,6 +130,7 @@ pub const LAYERS: &[&LayerSpec] = &[
     &leaky_relu::SPEC,
     &prelu::SPEC,
     &elu::SPEC,
+    &clip::SPEC,
     &gelu::SPEC,
     &silu::SPEC,
     &softplus::SPEC,

@@ -9,9 +9,9 @@ use crate::context::Context;
 use crate::kernels::PoolShape;
 use crate::tensor::describe_shape;
 
-/// What happens at the border of an image.
+/// What happens at the border of an image: `"valid"`, `"same"`, a width such as `1`, or `[1, 1, 0, 2]`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(from = "WordOrSides", into = "WordOrSides")]
 #[non_exhaustive]
 pub enum Padding {
     /// Windows stay inside the image: the output has `(in - size) / stride + 1` places, rounded down.
@@ -20,6 +20,49 @@ pub enum Padding {
     /// The image is extended so that the output has `in / stride` places, rounded up. Where the
     /// extension is odd, the larger half comes after the image (`TensorFlow`'s rule).
     Same,
+    /// The image has a border of so many rows and columns, `[top, bottom, left, right]`, each less than the window,
+    /// and windows stay inside that.
+    Sides([usize; 4]),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "expected \"valid\", \"same\", one width, or four as in [1, 1, 0, 2]"
+)]
+enum WordOrSides {
+    Word(Word),
+    One(usize),
+    Four([usize; 4]),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Word {
+    Valid,
+    Same,
+}
+
+impl From<WordOrSides> for Padding {
+    fn from(value: WordOrSides) -> Self {
+        match value {
+            WordOrSides::Word(Word::Valid) => Self::Valid,
+            WordOrSides::Word(Word::Same) => Self::Same,
+            WordOrSides::One(all) => Self::Sides([all; 4]),
+            WordOrSides::Four(sides) => Self::Sides(sides),
+        }
+    }
+}
+
+impl From<Padding> for WordOrSides {
+    fn from(value: Padding) -> Self {
+        match value {
+            Padding::Valid => Self::Word(Word::Valid),
+            Padding::Same => Self::Word(Word::Same),
+            Padding::Sides(sides) if sides == [sides[0]; 4] => Self::One(sides[0]),
+            Padding::Sides(sides) => Self::Four(sides),
+        }
+    }
 }
 
 /// A number for rows and one for columns, written as `3` or as `[3, 2]`.
@@ -157,6 +200,22 @@ pub(crate) fn windows(
                     })?;
                 before[axis] = reach.saturating_sub(length) / 2;
             }
+            Padding::Sides(sides) => {
+                let [start, end] = [sides[2 * axis], sides[2 * axis + 1]];
+                let whole = length.saturating_add(start).saturating_add(end);
+                if start >= size || end >= size || size > whole || size >= 1 << 32 {
+                    return Err(Misfit::new(
+                        format!(
+                            "a window {size} long does not fit into axis {axis} of {} with a border of {start} \
+                             and {end}",
+                            describe_shape(&image)
+                        ),
+                        "use a border narrower than the window, and a window that the image has room for",
+                    ));
+                }
+                output[axis] = (whole - size) / stride + 1;
+                before[axis] = start;
+            }
         }
         // Neither is absurdly large here.
         steps[axis] = stride.min(length + size);
@@ -231,6 +290,19 @@ mod tests {
         assert_eq!(place(6, 3, 2), (3, 0));
         assert_eq!(place(1, 5, 1), (1, 2));
         assert_eq!(place(7, 1, 3), (3, 0));
+    }
+
+    #[test]
+    fn a_border_may_have_a_width_on_each_side() {
+        let place = |sides| windows([7, 5, 1], 3.into(), 2.into(), Padding::Sides(sides)).unwrap();
+        assert_eq!(place([1; 4]), Windows { output: [4, 3], before: [1, 1], stride: [2, 2] });
+        assert_eq!(place([0, 2, 2, 1]), Windows { output: [4, 3], before: [0, 2], stride: [2, 2] });
+        assert_eq!(place([0; 4]), windows([7, 5, 1], 3.into(), 2.into(), Padding::Valid).unwrap());
+        for sides in [[3, 0, 0, 0], [0, 0, 0, 3], [usize::MAX, usize::MAX, 0, 0]] {
+            let refused = windows([7, 5, 1], 3.into(), 2.into(), Padding::Sides(sides));
+            assert!(refused.unwrap_err().problem.contains("with a border"), "{sides:?}");
+        }
+        assert!(windows([1, 1, 1], 3.into(), 1.into(), Padding::Sides([0, 1, 1, 1])).is_err());
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod blocks;
 mod custom_kinds;
 mod kinds;
 mod manual;
+mod measures;
 mod read;
 #[cfg(test)]
 mod tests;

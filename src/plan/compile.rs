@@ -165,7 +165,10 @@ impl Plan {
         }
         if mode == Mode::Training {
             if graph.losses().is_empty() {
-                return Err(refuse("it has no loss to train", "add a loss node and its target"));
+                return Err(refuse(
+                    "it has no loss to train",
+                    "add a loss node and its target, as --loss or `Model::with_losses` does",
+                ));
             }
             if graph.parameters().is_empty() && !options.keep_gradients {
                 return Err(refuse("it has no parameter to train", "add a layer with weights"));

@@ -31,6 +31,9 @@ def windows(x, kernel, stride, padding, fill, dilation=(1, 1)):
         rows, columns = math.ceil(h / sh), math.ceil(w / sw)
         top = max((rows - 1) * sh + kh - h, 0) // 2
         left = max((columns - 1) * sw + kw - w, 0) // 2
+    elif padding != "valid":
+        top, bottom, left, right = four(padding)
+        rows, columns = (h + top + bottom - kh) // sh + 1, (w + left + right - kw) // sw + 1
     else:
         rows, columns, top, left = (h - kh) // sh + 1, (w - kw) // sw + 1, 0, 0
     for i in range(kernel[0]):
@@ -40,6 +43,10 @@ def windows(x, kernel, stride, padding, fill, dilation=(1, 1)):
             tap = x[:, np.clip(r, 0, h - 1)][:, :, np.clip(c, 0, w - 1)]
             inside = ((r >= 0) & (r < h))[:, None] & ((c >= 0) & (c < w))[None, :]
             yield (i, j), np.where(inside[None, :, :, None], tap, fill)
+
+
+def four(value):
+    return value if isinstance(value, list) else [value] * 4
 
 
 def two(value):
@@ -74,6 +81,12 @@ def run(kind, xs, p, a):
             for j in range(kw):
                 spread = x @ p["weight"][i, j].T
                 y[:, i : i + h : sh, j : j + w : sw][:, : x.shape[1], : x.shape[2]] += spread
+        if "padding" in a and not isinstance(a["padding"], str):
+            top, bottom, left, right = four(a["padding"])
+            more = two(a.get("output_padding", 0))
+            h, w = [(n - 1) * s + k + m for n, s, k, m in zip(x.shape[1:3], (sh, sw), (kh, kw), more)]
+            y = np.pad(y, ((0, 0), (0, max(h - y.shape[1], 0)), (0, max(w - y.shape[2], 0)), (0, 0)))
+            y = y[:, top : h - bottom, left : w - right]
         if same:
             top, left = max(kh - sh, 0) // 2, max(kw - sw, 0) // 2
             y = y[:, top : top + h, left : left + w]
@@ -107,6 +120,8 @@ def run(kind, xs, p, a):
         return x.reshape(len(x), -1, x.shape[-1]).max(axis=1)
     if kind == "leaky_relu":
         return np.maximum(x, 0) + np.float32(a.get("slope", 0.01)) * np.minimum(x, 0)
+    if kind == "clip":
+        return np.clip(x, np.float32(a.get("min", 0.0)), np.float32(a.get("max", 6.0)))
     if kind == "elu":
         return np.maximum(x, 0) + np.float32(a.get("alpha", 1.0)) * np.expm1(np.minimum(x, 0))
     if kind == "gelu":
@@ -136,7 +151,7 @@ def run(kind, xs, p, a):
         return x.take(range(start, start + a["length"]), axis if axis < 0 else axis + 1)
     if kind == "zero_padding":
         frame = a["padding"]
-        top, bottom, left, right = frame if isinstance(frame, list) else [frame] * 4
+        top, bottom, left, right = four(frame)
         return np.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0)))
     if kind == "upsample":
         rows, columns = two(a["factor"])

@@ -59,10 +59,17 @@ def padded(x, kernel, stride, padding, fill):
     x = x.permute(0, 3, 1, 2)
     if padding == "valid":
         return x
-    assert padding == "same"
+    if padding != "same":
+        top, bottom, left, right = sides(padding)
+        return F.pad(x, (left, right, top, bottom), value=fill)
     top, bottom = same_padding(x.shape[2], kernel[0], stride[0])
     left, right = same_padding(x.shape[3], kernel[1], stride[1])
     return F.pad(x, (left, right, top, bottom), value=fill)
+
+
+def sides(padding):
+    """One width or four as a list of four."""
+    return [padding] * 4 if isinstance(padding, int) else padding
 
 
 def dense(xs, p, units):
@@ -84,11 +91,16 @@ def depthwise_conv2d(xs, p, kernel, multiplier=1, **options):
     return conv2d(xs, parameters, channels * multiplier, kernel, groups=channels, **options)
 
 
-def conv2d_transpose(xs, p, filters, kernel, stride=1, padding="valid"):
+def conv2d_transpose(xs, p, filters, kernel, stride=1, padding="valid", output_padding=0):
     """Keras's sizes: in * stride, and where it is valid, what the kernel exceeds the stride by."""
     kernel, stride = pair(kernel), pair(stride)
+    more = pair(output_padding)
     y = F.conv_transpose2d(xs[0].permute(0, 3, 1, 2), p["weight"].permute(3, 2, 0, 1),
-                           stride=stride)
+                           stride=stride, output_padding=more)
+    if padding not in ("valid", "same"):
+        top, bottom, left, right = sides(padding)
+        y = y[:, :, top : y.shape[2] - bottom, left : y.shape[3] - right]
+        return y.permute(0, 2, 3, 1) + p["bias"]
     for axis in (0, 1):
         size = xs[0].shape[1 + axis] * stride[axis]
         excess = max(kernel[axis] - stride[axis], 0)
@@ -120,7 +132,7 @@ def prelu(xs, p, shared=False, initial=0.25):
 
 
 def zero_padding(xs, p, padding):
-    top, bottom, left, right = [padding] * 4 if isinstance(padding, int) else padding
+    top, bottom, left, right = sides(padding)
     return F.pad(xs[0], (0, 0, left, right, top, bottom))
 
 
@@ -180,6 +192,7 @@ KINDS = {
     "avgpool": avgpool,
     "global_max_pool": lambda xs, p: xs[0].amax(dim=(1, 2)),
     "leaky_relu": lambda xs, p, slope=0.01: F.leaky_relu(xs[0], single(slope)),
+    "clip": lambda xs, p, min=0.0, max=6.0: F.hardtanh(xs[0], single(min), single(max)),
     "elu": lambda xs, p, alpha=1.0: F.elu(xs[0], single(alpha)),
     "gelu": lambda xs, p: F.gelu(xs[0]),
     "silu": lambda xs, p: F.silu(xs[0]),
@@ -455,6 +468,8 @@ def cases():
         yield case(f"{kind} large values", kind, None, values=large)
     yield case("leaky_relu slope", "leaky_relu", [(3, 7)], {"slope": 0.3})
     yield case("elu alpha", "elu", [(3, 7)], {"alpha": 0.4})
+    yield case("clip large values", "clip", None, values=large)
+    yield case("clip bounds", "clip", [(2, 3, 2, 3)], {"min": -0.3333, "max": 0.7777})
     yield case("prelu", "prelu", [(4, 5)])
     yield case("prelu image", "prelu", [(2, 3, 2, 3)])
     yield case("prelu shared", "prelu", [(2, 3, 2, 3)], {"shared": True})
@@ -472,6 +487,19 @@ def cases():
     yield average("3/2 same even", (1, 4, 6, 2), 3, stride=2, padding="same")
     yield average("rectangular same", (2, 4, 5, 2), [3, 2], stride=[1, 2], padding="same")
     yield average("2/3 gaps", (2, 5, 6, 2), 2, stride=3)
+    yield conv("3/2 width 1", (2, 6, 5, 2), 3, 3, 2, 1)
+    yield conv("3/1 four widths", (1, 4, 3, 2), 2, 3, 1, [2, 0, 1, 2])
+    yield case("depthwise_conv2d four widths", "depthwise_conv2d", [(2, 5, 4, 3)],
+               {"kernel": 3, "stride": 2, "padding": [1, 0, 2, 1]})
+    yield case("conv2d_transpose width", "conv2d_transpose", [(2, 3, 2, 2)],
+               {"filters": 3, "kernel": 3, "stride": 2, "padding": 1, "output_padding": 1})
+    yield case("conv2d_transpose four widths", "conv2d_transpose", [(1, 3, 2, 2)],
+               {"filters": 2, "kernel": 3, "stride": [1, 3], "padding": [0, 2, 1, 0],
+                "output_padding": [0, 2]})
+    yield pool("3/2 width 1", (2, 6, 5, 3), 3, 2, 1)
+    yield pool("rectangular four widths", (1, 5, 4, 2), [3, 2], 2, [0, 2, 1, 1])
+    yield average("3/2 width 1", (2, 6, 5, 3), 3, stride=2, padding=1)
+    yield average("rectangular four widths", (1, 5, 4, 2), [3, 2], stride=2, padding=[0, 2, 1, 1])
     yield case("global_max_pool", "global_max_pool", [(2, 3, 4, 3)])
     yield case("global_max_pool single pixel", "global_max_pool", [(1, 1, 1, 5)])
 

@@ -26,6 +26,12 @@ impl Base {
         let ends_in = |end: &str| {
             Path::new(&name).extension().is_some_and(|ending| ending.eq_ignore_ascii_case(end))
         };
+        if ends_in("onnx") {
+            return Err(Stop::Usage(format!(
+                "{name}: a sweep changes model files; write one with `caudal graph {name} --out FILE.toml`, its weights with \
+                 `caudal freeze {name} --out FILE.safetensors`, and sweep the first with --init of the second"
+            )));
+        }
         let text = if ends_in("toml") {
             let read = std::fs::read_to_string(&name);
             Some(read.map_err(|error| Stop::Usage(format!("{name}: {error}")))?)

@@ -14,6 +14,7 @@ use super::Train;
 use crate::cli::Stop;
 use crate::cli::augmenting::Augmenting;
 use crate::cli::callbacks::Callbacks;
+use crate::cli::options;
 use crate::cli::output::{note, printable};
 use crate::cli::resume::Settling;
 
@@ -25,12 +26,15 @@ impl Train {
         record: &FitRecord,
     ) -> Result<Network, Stop> {
         let network = self.run.network(record.seed)?;
-        let options = network
+        let settings = network
             .plan(PlanOptions::default().micro_batches(record.micro_batches))
             .measured_costs(!self.estimated_costs)
             .check_finite(self.check_finite == super::Switch::On);
         let optimizer = Arc::clone(&model.training.optimizer);
-        let mut network = Network::from_parts(Arc::clone(&model.graph), optimizer, options)?;
+        let mut network = Network::from_parts(Arc::clone(&model.graph), optimizer, settings)?;
+        if self.resume.is_none() {
+            options::load_onnx(self.model.as_deref(), &mut network)?;
+        }
         self.start.load(&mut network, self.quiet)?;
         Ok(network)
     }
@@ -207,7 +211,7 @@ impl Train {
             None => model.data.unfitted(),
         };
         self.dividing.set_columns(&mut model.data, resumed.is_some())?;
-        self.run.set_computing(model);
+        self.run.set_computing(model)?;
         let training = &mut model.training;
         self.fitting.augmenting.adjust(training)?;
         if let Some(epochs) = self.epochs {

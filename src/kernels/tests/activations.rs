@@ -1,6 +1,6 @@
 use super::super::{
-    MatrixMut, MatrixRef, elu, elu_grad, gelu, gelu_grad, leaky_relu, leaky_relu_grad, silu,
-    silu_grad, softmax, softmax_grad, softplus, softplus_grad,
+    MatrixMut, MatrixRef, clip, clip_grad, elu, elu_grad, gelu, gelu_grad, leaky_relu,
+    leaky_relu_grad, silu, silu_grad, softmax, softmax_grad, softplus, softplus_grad,
 };
 use super::{Wide, assert_close, bits, each_set, random};
 
@@ -95,6 +95,22 @@ fn leaky_relu_lets_a_little_through() {
         expected,
         [1e-7, 0.0],
     );
+}
+
+#[test]
+fn clip_keeps_numbers_between_bounds_and_what_is_no_number() {
+    each_set(|| {
+        let numbers =
+            [f32::NEG_INFINITY, -0.5, -0.25, 0.0, 0.7, 0.75, 3.0, f32::INFINITY, f32::NAN];
+        let mut clipped = numbers;
+        clip([-0.25, 0.75], None, MatrixMut::dense(&mut clipped, 1, 9));
+        assert_eq!(clipped[..8], [-0.25, -0.25, -0.25, 0.0, 0.7, 0.75, 0.75, 0.75]);
+        assert!(clipped[8].is_nan());
+        let mut gradient = [2.0; 9];
+        let output = MatrixRef::dense(&clipped, 1, 9);
+        clip_grad([-0.25, 0.75], output, None, MatrixMut::dense(&mut gradient, 1, 9));
+        assert_eq!(gradient, [0.0, 0.0, 0.0, 2.0, 2.0, 0.0, 0.0, 0.0, 2.0]);
+    });
 }
 
 #[test]
