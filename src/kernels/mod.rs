@@ -17,6 +17,7 @@ mod arithmetic;
 mod batch_norm;
 mod bf16;
 mod buffer;
+mod cascade;
 mod conv2d;
 mod depthwise;
 mod dropout;

@@ -1,7 +1,8 @@
 //! Steps of optimizers, and sums of gradients.
 
 use super::MatrixRef;
-use super::vector::{Kernel, Vector, dispatch};
+use super::cascade::sum_rows;
+use super::vector::{Kernel, Vector, dispatch, load, store};
 
 /// One step of gradient descent with momentum, by the convention of `PyTorch`: the velocity becomes
 /// `momentum * velocity + gradient`, and the weights move by `-learning_rate * velocity`.
@@ -200,30 +201,13 @@ pub(crate) fn column_sums(d: MatrixRef<'_>, sums: &mut [f32]) {
         #[inline(always)]
         unsafe fn run<V: Vector>(self) {
             let Self(d, sums) = self;
-            let whole = sums.len() - sums.len() % (4 * V::LANES);
             // SAFETY: all columns are within the rows of d, and there are as many sums.
             unsafe {
-                for col in (0..whole).step_by(4 * V::LANES) {
-                    let mut parts = [V::splat(0.0); 4];
-                    for row in 0..d.rows() {
-                        let from = d.as_ptr().add(row * d.stride() + col);
-                        for (part, sum) in parts.iter_mut().enumerate() {
-                            *sum = sum.add(V::load(from.add(part * V::LANES)));
-                        }
-                    }
-                    for (part, sum) in parts.into_iter().enumerate() {
-                        sum.store(sums.as_mut_ptr().add(col + part * V::LANES));
-                    }
-                }
-                for col in (whole..sums.len()).step_by(V::LANES) {
-                    let lanes = V::LANES.min(sums.len() - col);
-                    let mut sum = V::splat(0.0);
-                    for row in 0..d.rows() {
-                        let from = d.as_ptr().add(row * d.stride() + col);
-                        sum = sum.add(V::load_part(from, lanes));
-                    }
-                    sum.store_part(sums.as_mut_ptr().add(col), lanes);
-                }
+                sum_rows::<V, 1>(
+                    [d.rows(), d.cols()],
+                    |row, col, lanes| [load(d.as_ptr().add(row * d.stride() + col), lanes)],
+                    |col, lanes, [sum]| store(sum, sums.as_mut_ptr().add(col), lanes),
+                );
             }
         }
     }

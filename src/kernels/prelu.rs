@@ -1,5 +1,6 @@
 //! A rectifier with a slope for each column.
 
+use super::cascade::{sum_rows, sum_vectors};
 use super::vector::{Kernel, Vector, dispatch, load, store};
 use super::{MatrixMut, MatrixRef};
 
@@ -78,29 +79,29 @@ pub(crate) fn prelu_slope_grad(
         #[inline(always)]
         unsafe fn run<V: Vector>(self) {
             let Self(input, output_grad, gradient) = self;
-            let cols = input.cols();
-            // SAFETY: the machine has the instructions.
-            let mut all = unsafe { V::splat(0.0) };
-            for at in (0..cols).step_by(V::LANES) {
-                let lanes = V::LANES.min(cols - at);
-                // SAFETY: all rows have `cols` floats, and there are so many sums or one.
-                unsafe {
-                    let zero = V::splat(0.0);
-                    let mut sum = zero;
-                    for row in 0..input.rows() {
-                        let x: V = load(input.row(row).as_ptr().add(at), lanes);
-                        let grad: V = load(output_grad.row(row).as_ptr().add(at), lanes);
-                        sum = sum.add(x.select_le(zero, x.mul(grad), zero));
-                    }
-                    if gradient.len() == cols {
-                        store(sum, gradient.as_mut_ptr().add(at), lanes);
-                    } else {
-                        all = all.add(sum);
-                    }
+            let [rows, cols] = [input.rows(), input.cols()];
+            // SAFETY: all rows have `cols` floats, and there are so many sums or one.
+            unsafe {
+                let zero = V::splat(0.0);
+                let term = |row: usize, col: usize, lanes: usize| {
+                    let x: V = load(input.as_ptr().add(row * input.stride() + col), lanes);
+                    let grad = output_grad.as_ptr().add(row * output_grad.stride() + col);
+                    x.select_le(zero, x.mul(load(grad, lanes)), zero)
+                };
+                if gradient.len() == cols {
+                    let to = gradient.as_mut_ptr();
+                    let put = |col: usize, lanes, [sum]: [V; 1]| store(sum, to.add(col), lanes);
+                    sum_rows::<V, 1>([rows, cols], |row, col, lanes| [term(row, col, lanes)], put);
+                } else {
+                    let all = sum_vectors::<V>(cols.div_ceil(V::LANES), |vector, sum| {
+                        let col = vector * V::LANES;
+                        let lanes = V::LANES.min(cols - col);
+                        let of_rows =
+                            sum_vectors::<V>(rows, |row, sum| sum.add(term(row, col, lanes)));
+                        sum.add(of_rows)
+                    });
+                    gradient[0] = all.sum();
                 }
-            }
-            if gradient.len() != cols {
-                gradient[0] = all.sum();
             }
         }
     }

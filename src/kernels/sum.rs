@@ -1,7 +1,7 @@
 //! Sums of matrices.
 
 use super::vector::{Kernel, Vector, dispatch};
-use super::{MatrixMut, MatrixRef};
+use super::{MatrixMut, MatrixRef, with_scratch};
 
 /// Matrices that are added in one pass.
 const AT_ONCE: usize = 8;
@@ -53,7 +53,11 @@ impl Kernel for Sum<'_> {
     }
 }
 
-/// The sum of inputs, added one after another; with `onto`, added to what the output holds.
+/// Inputs that are added one after another.
+const BLOCK: usize = 64;
+
+/// The sum of inputs; with `onto`, added to what the output holds. [`BLOCK`] inputs are added one after another, and
+/// what each such block gives to the blocks before.
 ///
 /// # Panics
 /// If the sizes differ.
@@ -62,7 +66,27 @@ pub(crate) fn sum<'a>(
     onto: bool,
     mut output: MatrixMut<'_>,
 ) {
-    let mut inputs = inputs.into_iter();
+    let mut inputs = inputs.into_iter().peekable();
+    sum_block(inputs.by_ref().take(BLOCK), onto, output.reborrow());
+    if inputs.peek().is_none() {
+        return;
+    }
+    let [rows, cols] = [output.rows(), output.cols()];
+    with_scratch(rows * cols, |block| {
+        while inputs.peek().is_some() {
+            let to = MatrixMut::new(block, rows, cols, cols);
+            sum_block(inputs.by_ref().take(BLOCK), false, to);
+            sum_block([MatrixRef::dense(block, rows, cols)].into_iter(), true, output.reborrow());
+        }
+    });
+}
+
+/// The sum of inputs, added one after another; with `onto`, added to what the output holds.
+fn sum_block<'a>(
+    mut inputs: impl Iterator<Item = MatrixRef<'a>>,
+    onto: bool,
+    mut output: MatrixMut<'_>,
+) {
     let mut onto = onto;
     let [rows, cols] = [output.rows(), output.cols()];
     let mut dense = output.stride() == cols;

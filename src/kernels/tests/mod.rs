@@ -9,6 +9,7 @@ mod matrix;
 mod pools;
 mod products;
 mod rows;
+mod sums;
 mod winograd;
 
 use super::{InstructionSet, MatrixMut, MatrixRef, with_instruction_set};
