@@ -54,7 +54,7 @@ MODEL is the name of a preset (see `caudal models`), with arguments as in chain:
 a .toml file, or a network saved as .safetensors, without its weights; with none, the default preset.
 `caudal model-file` says how .toml files are written, with an example and every kind and attribute.
 Results go to standard output, progress and errors to standard error.
-Exit codes: 0 done, 1 a run failed, 2 bad usage or input, 130 interrupted.")]
+Exit codes: 0 done, 1 a run failed, 2 bad usage or input, 130 interrupted (143 by SIGTERM, 129 by SIGHUP).")]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -112,8 +112,8 @@ enum Stop {
     Usage(String),
     /// A run failed.
     Failed(String),
-    /// Asked to by Ctrl-C.
-    Interrupted,
+    /// Asked to by Ctrl-C or another signal, with the exit code.
+    Interrupted(u8),
     /// Nobody reads standard output any more.
     Unread,
 }
@@ -141,7 +141,7 @@ pub(crate) fn main() -> ExitCode {
     };
     let (code, message) = match ended {
         Ok(()) | Err(Stop::Unread) => return ExitCode::SUCCESS,
-        Err(Stop::Interrupted) => (130, "interrupted".to_owned()),
+        Err(Stop::Interrupted(code)) => (code, "interrupted".to_owned()),
         Err(Stop::Failed(message)) => (1, message),
         Err(Stop::Usage(message)) => (2, message),
     };

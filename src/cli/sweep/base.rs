@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use caudal::files;
 use caudal::graph::Graph;
 use caudal::model::Model;
 use caudal::presets;
@@ -27,8 +28,7 @@ impl Base {
             Path::new(&name).extension().is_some_and(|ending| ending.eq_ignore_ascii_case(end))
         };
         let text = if ends_in("toml") {
-            let read = std::fs::read_to_string(&name);
-            Some(read.map_err(|error| Stop::Usage(format!("{name}: {error}")))?)
+            Some(files::text_of(&name)?)
         } else if ends_in("safetensors") {
             Some(model.to_toml()?)
         } else {
