@@ -78,7 +78,9 @@ pub enum Error {
     #[error("{}", list_failures(.0))]
     Run(Vec<Failure>),
 
-    /// A run ended although tasks were still waiting.
+    /// A run ended although tasks were still waiting. Where that is a fault of the plan or of the executor, and of no
+    /// policy, parameters may have moved: the last of the texts then says so. This is the one error after which the
+    /// weights may be neither those from before the step nor those after it.
     #[error(
         "the run stalled with {} waiting: {}; this is a fault of the plan or of an executor",
         count(.0.len(), "task"),
