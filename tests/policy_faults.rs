@@ -217,7 +217,7 @@ fn a_step_that_has_moved_parameters_ends_without_the_policy() {
         }
         network
     };
-    let step = |network: &mut Network| {
+    let step = move |network: &mut Network| {
         let at = network.step();
         network.fit(&data, &FitOptions::default().start(at).max_steps(at + 1)).map(drop)
     };
@@ -227,7 +227,7 @@ fn a_step_that_has_moved_parameters_ends_without_the_policy() {
         step(&mut oracle).unwrap();
         hashes.push(oracle.weights_sha256());
     }
-    watch(|scenario| {
+    watch(move |scenario| {
         for (wrong, says) in [
             (Late::Panics, "it panicked: that is all"),
             (Late::Keeps, "it gave no part, though it held some"),

@@ -103,7 +103,7 @@ pub(crate) use softmax::{
     soft_cross_entropy, soft_cross_entropy_grad, softmax, softmax_cross_entropy,
     softmax_cross_entropy_grad, softmax_grad,
 };
-pub(crate) use sum::sum;
+pub(crate) use sum::{sum, sum_of_rows};
 pub(crate) use transpose::transpose_matrix;
 pub(crate) use weight_gradient::weight_gradient;
 pub(crate) use winograd::Winograd;

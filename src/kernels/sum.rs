@@ -1,6 +1,7 @@
 //! Sums of matrices.
 
-use super::vector::{Kernel, Vector, dispatch};
+use super::cascade::sum_rows;
+use super::vector::{Kernel, Vector, dispatch, load, store};
 use super::{MatrixMut, MatrixRef, with_scratch};
 
 /// Matrices that are added in one pass.
@@ -79,6 +80,34 @@ pub(crate) fn sum<'a>(
             sum_block([MatrixRef::dense(block, rows, cols)].into_iter(), true, output.reborrow());
         }
     });
+}
+
+/// The sum of some rows of a matrix, overwriting `sums`.
+///
+/// # Panics
+/// If there are not as many sums as columns, or not these rows.
+pub(crate) fn sum_of_rows(matrix: MatrixRef<'_>, rows: &[u32], sums: &mut [f32]) {
+    struct SumOfRows<'a>(MatrixRef<'a>, &'a [u32], &'a mut [f32]);
+    impl Kernel for SumOfRows<'_> {
+        #[inline(always)]
+        unsafe fn run<V: Vector>(self) {
+            let Self(matrix, rows, sums) = self;
+            // SAFETY: all columns are within the rows of the matrix, and there are as many sums.
+            unsafe {
+                sum_rows::<V, 1>(
+                    [rows.len(), matrix.cols()],
+                    |row, col, lanes| {
+                        let start = rows[row] as usize * matrix.stride();
+                        [load(matrix.as_ptr().add(start + col), lanes)]
+                    },
+                    |col, lanes, [sum]| store(sum, sums.as_mut_ptr().add(col), lanes),
+                );
+            }
+        }
+    }
+    assert_eq!(matrix.cols(), sums.len(), "columns, sums");
+    assert!(rows.iter().all(|&row| (row as usize) < matrix.rows()), "rows of the matrix");
+    dispatch(SumOfRows(matrix, rows, sums));
 }
 
 /// The sum of inputs, added one after another; with `onto`, added to what the output holds.
