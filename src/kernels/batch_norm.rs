@@ -25,13 +25,15 @@ pub(crate) fn column_moments(x: MatrixRef<'_>, moments: &mut [f32]) {
             unsafe {
                 let at = |row: usize, col: usize| x.as_ptr().add(row * x.stride() + col);
                 let share = V::splat(1.0 / size[0] as f32);
-                sum_rows::<V, 1>(
+                sum_rows!(
+                    1,
                     size,
                     |row, col, lanes| [load(at(row, col), lanes)],
                     |col, lanes, [sum]| store(sum.mul(share), means.add(col), lanes),
                 );
                 // The distances from the mean as it was rounded say by how much that is off.
-                sum_rows::<V, 2>(
+                sum_rows!(
+                    2,
                     size,
                     |row, col, lanes| {
                         let off: V =
@@ -148,7 +150,8 @@ pub(crate) fn batch_norm_sums(
             let (grads, products) = (grads.as_mut_ptr(), products.as_mut_ptr());
             // SAFETY: only columns within the rows are touched, and there are as many of all else.
             unsafe {
-                sum_rows::<V, 2>(
+                sum_rows!(
+                    2,
                     size,
                     |row, col, lanes| {
                         let grad = output_grad.as_ptr().add(row * output_grad.stride() + col);

@@ -102,15 +102,39 @@ pub(super) unsafe fn sum_vectors<V: Vector>(count: usize, add: impl Fn(usize, V)
     cascade(count, zero, |term, sum| *sum = add(term, *sum), V::add)
 }
 
-/// Sums along a row of `len` numbers: of the lanes of `terms(at, lanes)`, which gives `SUMS` vectors whose lanes
-/// beyond so many are 0.
+/// Sums along a row of so many numbers: of the lanes of `terms(at, lanes)`, which gives so many vectors, whose lanes
+/// beyond `lanes` are 0. The machine must have the instructions of `V`.
+///
+/// It hands the closure on twice, so that each copy is called in one place, and becomes part of the function there,
+/// which has the instructions. A closure of some size that is called in two places stays apart, and is 20 times as slow.
+macro_rules! sum_row {
+    ($sums:literal, $len:expr, $terms:expr) => {
+        $crate::kernels::cascade::sum_row_of::<V, $sums>($len, $terms, $terms)
+    };
+}
+
+/// Sums over all rows of a matrix of this size, for each column: of `terms(row, column, lanes)`, which gives so many
+/// vectors of so many lanes. `put(column, lanes, sums)` takes them. The machine must have the instructions of `V`.
+///
+/// It hands the closures on twice, as [`sum_row`] does.
+macro_rules! sum_rows {
+    ($sums:literal, $size:expr, $terms:expr, $put:expr $(,)?) => {
+        $crate::kernels::cascade::sum_rows_of::<V, $sums>($size, $terms, $put);
+        $crate::kernels::cascade::sum_last_rows_of::<V, $sums>($size, $terms, $put)
+    };
+}
+
+pub(super) use {sum_row, sum_rows};
+
+/// [`sum_row`], with its closure for whole vectors and for the rest.
 ///
 /// # Safety
 /// The machine must have the instructions of `V`.
 #[inline(always)]
-pub(super) unsafe fn sum_row<V: Vector, const SUMS: usize>(
+pub(super) unsafe fn sum_row_of<V: Vector, const SUMS: usize>(
     len: usize,
     terms: impl Fn(usize, usize) -> [V; SUMS],
+    terms_of_rest: impl Fn(usize, usize) -> [V; SUMS],
 ) -> [f32; SUMS] {
     // SAFETY: as the caller states.
     let zero = [unsafe { V::splat(0.0) }; SUMS];
@@ -128,26 +152,24 @@ pub(super) unsafe fn sum_row<V: Vector, const SUMS: usize>(
     }
     let mut rest = zero;
     for at in (whole..len).step_by(V::LANES) {
-        rest = join_vectors(rest, terms(at, V::LANES.min(len - at)));
+        rest = join_vectors(rest, terms_of_rest(at, V::LANES.min(len - at)));
     }
     join_vectors(sums, rest).map(V::sum)
 }
 
-/// Sums over all rows, for each column: of `terms(row, column, lanes)`, which gives `SUMS` vectors of
-/// so many lanes. `put(column, lanes, sums)` takes them.
+/// [`sum_rows`] of as many columns as are whole tiles.
 ///
 /// # Safety
 /// The machine must have the instructions of `V`.
 #[inline(always)]
-pub(super) unsafe fn sum_rows<V: Vector, const SUMS: usize>(
+pub(super) unsafe fn sum_rows_of<V: Vector, const SUMS: usize>(
     [rows, cols]: [usize; 2],
     terms: impl Fn(usize, usize, usize) -> [V; SUMS],
     mut put: impl FnMut(usize, usize, [V; SUMS]),
 ) {
     // SAFETY: the machine has the instructions.
     let zero = [unsafe { V::splat(0.0) }; SUMS];
-    let mut col = 0;
-    while col + TILE * V::LANES <= cols {
+    for col in (0..cols - cols % (TILE * V::LANES)).step_by(TILE * V::LANES) {
         let add = |row: usize, tile: &mut [[V; SUMS]; TILE]| {
             for (vector, sums) in tile.iter_mut().enumerate() {
                 *sums = join_vectors(*sums, terms(row, col + vector * V::LANES, V::LANES));
@@ -157,15 +179,27 @@ pub(super) unsafe fn sum_rows<V: Vector, const SUMS: usize>(
         for (vector, sums) in tile.into_iter().enumerate() {
             put(col + vector * V::LANES, V::LANES, sums);
         }
-        col += TILE * V::LANES;
     }
-    while col < cols {
+}
+
+/// [`sum_rows`] of the columns behind whole tiles.
+///
+/// # Safety
+/// The machine must have the instructions of `V`.
+#[inline(always)]
+pub(super) unsafe fn sum_last_rows_of<V: Vector, const SUMS: usize>(
+    [rows, cols]: [usize; 2],
+    terms: impl Fn(usize, usize, usize) -> [V; SUMS],
+    mut put: impl FnMut(usize, usize, [V; SUMS]),
+) {
+    // SAFETY: the machine has the instructions.
+    let zero = [unsafe { V::splat(0.0) }; SUMS];
+    for col in (cols - cols % (TILE * V::LANES)..cols).step_by(V::LANES) {
         let lanes = V::LANES.min(cols - col);
         let add = |row: usize, sums: &mut [V; SUMS]| {
             *sums = join_vectors(*sums, terms(row, col, lanes));
         };
         put(col, lanes, cascade(rows, zero, add, join_vectors));
-        col += lanes;
     }
 }
 

@@ -36,11 +36,11 @@ unsafe fn moments<V: Vector>(row: &[f32], epsilon: f32) -> Moments {
     let count = row.len() as f32;
     // SAFETY: only the row's floats are loaded.
     unsafe {
-        let [sum] = sum_row::<V, 1>(row.len(), |at, lanes| [load(row.as_ptr().add(at), lanes)]);
+        let [sum] = sum_row!(1, row.len(), |at, lanes| [load(row.as_ptr().add(at), lanes)]);
         let near = sum / count;
         let middle = V::splat(near);
         // The distances from the mean as it was rounded say by how much that is off.
-        let [sum, squares] = sum_row::<V, 2>(row.len(), |at, lanes| {
+        let [sum, squares] = sum_row!(2, row.len(), |at, lanes| {
             let off = V::load_part_or(row.as_ptr().add(at), lanes, middle).sub(middle);
             [off, off.mul(off)]
         });
@@ -93,6 +93,25 @@ pub(crate) fn layer_norm(
     dispatch(Norm(epsilon, input, weight, bias, output));
 }
 
+/// What stands from `at` on, so many lanes, in a row less its mean over its standard deviation, and in the gradient times
+/// the weight; given where the row, the gradient and the weight begin.
+///
+/// # Safety
+/// The machine must have the instructions of `V`, and all three must have these floats.
+#[inline(always)]
+unsafe fn normal_and_grad<V: Vector>(
+    moments: Moments,
+    [x, grad, weight]: [*const f32; 3],
+    at: usize,
+    lanes: usize,
+) -> (V, V) {
+    // SAFETY: as the caller states.
+    unsafe {
+        let normal = moments.normal::<V>(load(x.add(at), lanes));
+        (normal, load::<V>(grad.add(at), lanes).mul(load(weight.add(at), lanes)))
+    }
+}
+
 /// The gradient of [`layer_norm`]'s input, overwriting `gradient`. With `n` the input less its mean,
 /// over its standard deviation, and `g` the output's gradient times `weight`, it is
 /// `(g - mean(g) - n * mean(g * n))` over the standard deviation.
@@ -118,20 +137,16 @@ pub(crate) fn layer_norm_grad(
                 // SAFETY: rows and weights have as many floats.
                 unsafe {
                     let moments = moments::<V>(x, epsilon);
-                    let at = |at: usize, lanes: usize| {
-                        let grad = load::<V>(grads.as_ptr().add(at), lanes);
-                        let normal = moments.normal::<V>(load(x.as_ptr().add(at), lanes));
-                        (normal, grad.mul(load(weight.as_ptr().add(at), lanes)))
-                    };
-                    let sums = sum_row::<V, 2>(to.len(), |start, lanes| {
-                        let (normal, grad) = at(start, lanes);
+                    let places = [x.as_ptr(), grads.as_ptr(), weight.as_ptr()];
+                    let sums = sum_row!(2, to.len(), |start, lanes| {
+                        let (normal, grad) = normal_and_grad::<V>(moments, places, start, lanes);
                         // Lanes beyond the row have no gradient.
                         [grad, grad.mul(normal)]
                     });
                     let means = sums.map(|sum| V::splat(sum / count));
                     for start in (0..to.len()).step_by(V::LANES) {
                         let lanes = V::LANES.min(to.len() - start);
-                        let (normal, grad) = at(start, lanes);
+                        let (normal, grad) = normal_and_grad::<V>(moments, places, start, lanes);
                         let rest = grad.sub(means[0]).sub(normal.mul(means[1]));
                         let rest = rest.mul(V::splat(moments.scale));
                         store(rest, to.as_mut_ptr().add(start), lanes);
@@ -171,7 +186,8 @@ pub(crate) fn layer_norm_weight_grad(
             let size = [input.rows(), input.cols()];
             // SAFETY: rows and sums have as many floats.
             unsafe {
-                sum_rows::<V, 1>(
+                sum_rows!(
+                    1,
                     size,
                     |row, col, lanes| {
                         let [near, off, scale] = [0, 1, 2].map(|at| scratch[3 * row + at]);

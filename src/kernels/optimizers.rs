@@ -203,7 +203,8 @@ pub(crate) fn column_sums(d: MatrixRef<'_>, sums: &mut [f32]) {
             let Self(d, sums) = self;
             // SAFETY: all columns are within the rows of d, and there are as many sums.
             unsafe {
-                sum_rows::<V, 1>(
+                sum_rows!(
+                    1,
                     [d.rows(), d.cols()],
                     |row, col, lanes| [load(d.as_ptr().add(row * d.stride() + col), lanes)],
                     |col, lanes, [sum]| store(sum, sums.as_mut_ptr().add(col), lanes),

@@ -64,6 +64,19 @@ pub(crate) fn prelu(
     dispatch(Prelu(input, slopes, numbers, output));
 }
 
+/// The input times the gradient of the output, where the input is not positive.
+///
+/// # Safety
+/// The machine must have the instructions of `V`, and so many floats must be readable at both places.
+#[inline(always)]
+unsafe fn term<V: Vector>([x, grad]: [*const f32; 2], lanes: usize) -> V {
+    // SAFETY: as the caller states.
+    unsafe {
+        let (zero, x): (V, V) = (V::splat(0.0), load(x, lanes));
+        x.select_le(zero, x.mul(load(grad, lanes)), zero)
+    }
+}
+
 /// The gradient of [`prelu`]'s slopes, overwriting `gradient`: the sums of input times gradient of the
 /// output where the input is not positive.
 ///
@@ -80,24 +93,26 @@ pub(crate) fn prelu_slope_grad(
         unsafe fn run<V: Vector>(self) {
             let Self(input, output_grad, gradient) = self;
             let [rows, cols] = [input.rows(), input.cols()];
+            let at = |row: usize, col: usize| {
+                let x = input.as_ptr().wrapping_add(row * input.stride() + col);
+                [x, output_grad.as_ptr().wrapping_add(row * output_grad.stride() + col)]
+            };
             // SAFETY: all rows have `cols` floats, and there are so many sums or one.
             unsafe {
-                let zero = V::splat(0.0);
-                let term = |row: usize, col: usize, lanes: usize| {
-                    let x: V = load(input.as_ptr().add(row * input.stride() + col), lanes);
-                    let grad = output_grad.as_ptr().add(row * output_grad.stride() + col);
-                    x.select_le(zero, x.mul(load(grad, lanes)), zero)
-                };
                 if gradient.len() == cols {
                     let to = gradient.as_mut_ptr();
-                    let put = |col: usize, lanes, [sum]: [V; 1]| store(sum, to.add(col), lanes);
-                    sum_rows::<V, 1>([rows, cols], |row, col, lanes| [term(row, col, lanes)], put);
+                    sum_rows!(
+                        1,
+                        [rows, cols],
+                        |row, col, lanes| [term::<V>(at(row, col), lanes)],
+                        |col, lanes, [sum]| store(sum, to.add(col), lanes),
+                    );
                 } else {
                     let all = sum_vectors::<V>(cols.div_ceil(V::LANES), |vector, sum| {
                         let col = vector * V::LANES;
                         let lanes = V::LANES.min(cols - col);
                         let of_rows =
-                            sum_vectors::<V>(rows, |row, sum| sum.add(term(row, col, lanes)));
+                            sum_vectors::<V>(rows, |row, sum| sum.add(term(at(row, col), lanes)));
                         sum.add(of_rows)
                     });
                     gradient[0] = all.sum();

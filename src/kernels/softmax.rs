@@ -58,7 +58,7 @@ pub(crate) fn softmax_grad(
                 let (y, to) = (output.row(row), gradient.row_mut(row));
                 // SAFETY: both rows have as many floats, and only those are touched.
                 unsafe {
-                    let [sum] = sum_row::<V, 1>(to.len(), |at, lanes| {
+                    let [sum] = sum_row!(1, to.len(), |at, lanes| {
                         let grad: V = load(to.as_ptr().add(at), lanes);
                         [grad.mul(load(y.as_ptr().add(at), lanes))]
                     });
@@ -231,15 +231,15 @@ unsafe fn largest_and_sum<V: Vector>(numbers: &[f32]) -> (f32, f32) {
     // SAFETY: only the numbers are loaded.
     unsafe {
         let nothing = V::splat(f32::NEG_INFINITY);
-        let load =
-            |at: usize, lanes: usize| V::load_part_or(numbers.as_ptr().add(at), lanes, nothing);
+        let from = numbers.as_ptr();
         let mut largest = nothing;
         for at in (0..numbers.len()).step_by(V::LANES) {
-            largest = largest.max(load(at, V::LANES.min(numbers.len() - at)));
+            let lanes = V::LANES.min(numbers.len() - at);
+            largest = largest.max(V::load_part_or(from.add(at), lanes, nothing));
         }
         let largest = largest.largest();
-        let [sum] = sum_row::<V, 1>(numbers.len(), |at, lanes| {
-            [exp(load(at, lanes).sub(V::splat(largest)))]
+        let [sum] = sum_row!(1, numbers.len(), |at, lanes| {
+            [exp(V::load_part_or(from.add(at), lanes, nothing).sub(V::splat(largest)))]
         });
         (largest, sum)
     }

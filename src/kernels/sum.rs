@@ -94,7 +94,8 @@ pub(crate) fn sum_of_rows(matrix: MatrixRef<'_>, rows: &[u32], sums: &mut [f32])
             let Self(matrix, rows, sums) = self;
             // SAFETY: all columns are within the rows of the matrix, and there are as many sums.
             unsafe {
-                sum_rows::<V, 1>(
+                sum_rows!(
+                    1,
                     [rows.len(), matrix.cols()],
                     |row, col, lanes| {
                         let start = rows[row] as usize * matrix.stride();

@@ -34,14 +34,18 @@ pub(crate) fn average_pool(
         ) {
             // SAFETY: as the caller states.
             unsafe {
-                let pixel = |place: usize| load(self.1.at(place, channel), lanes);
                 let sum = if window.rows * window.cols <= SMALL {
-                    window.places().fold(V::splat(0.0), |sum, place| sum.add(pixel(place)))
+                    let mut sum = V::splat(0.0);
+                    for place in window.places() {
+                        sum = sum.add(load(self.1.at(place, channel), lanes));
+                    }
+                    sum
                 } else {
                     sum_vectors::<V>(window.rows, |row, sum| {
                         let first = window.first + row * window.step;
-                        let of_row =
-                            sum_vectors::<V>(window.cols, |col, sum| sum.add(pixel(first + col)));
+                        let of_row = sum_vectors::<V>(window.cols, |col, sum| {
+                            sum.add(load(self.1.at(first + col, channel), lanes))
+                        });
                         sum.add(of_row)
                     })
                 };
@@ -136,7 +140,8 @@ pub(crate) fn global_average(
                 // SAFETY: the item has so many pixels of `cols` floats, and so many means.
                 unsafe {
                     let share = V::splat(1.0 / pixels.max(1) as f32);
-                    sum_rows::<V, 1>(
+                    sum_rows!(
+                        1,
                         size,
                         |row, col, lanes| [load(from.add(row * input.stride() + col), lanes)],
                         |col, lanes, [sum]| store(sum.mul(share), to.add(col), lanes),
