@@ -327,7 +327,7 @@ mod tests {
         let graph = net.build().unwrap();
         let layout = Layout::of(&graph, &vec![60.0; graph.nodes().len()]);
         assert_eq!(layout.rank.len(), graph.nodes().len());
-        assert_eq!(layout.edge(1000, 1).len(), 2);
+        assert_eq!(layout.edges(1000)[1].len(), 2);
         assert!(layout.x.iter().all(|x| x.is_finite()));
     }
 
@@ -352,7 +352,7 @@ mod tests {
                 assert!(x - widths[id] / 2.0 > 0.0 && x + widths[id] / 2.0 < width);
                 assert!(y > 0.0 && y < height);
                 for slot in 0..node.inputs.len() {
-                    let points = layout.edge(id, slot);
+                    let points = &layout.edges(id)[slot];
                     assert!(points.windows(2).all(|pair| pair[0].1 < pair[1].1), "{}", node.name);
                 }
             }
