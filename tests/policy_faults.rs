@@ -177,7 +177,7 @@ impl Policy for GivesUp {
     }
 
     fn begin(&mut self, graph: &TaskGraph, _workers: usize) -> caudal::Result<()> {
-        let is_commit = |task: &usize| graph.task(*task).phase.to_string() == "commit";
+        let is_commit = |task: &usize| graph.task(*task).phase == "commit";
         let commit = (0..graph.task_count()).find(is_commit);
         self.commit = commit.map(|task| ReadyPart { task: TaskIndex::new(task), part: 0 });
         self.committed = false;

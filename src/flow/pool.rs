@@ -223,11 +223,10 @@ impl Executor for Pool {
     }
 
     fn learn(&mut self, graph: &TaskGraph, seconds: &[f64]) {
-        if seconds.len() == graph.task_count() {
-            if let Err(fault) = self.queue.with_policy(|policy| policy.learn(graph, seconds)) {
-                let came_to = "this step did not begin";
-                self.late = Some(self.describe(&fault, graph, came_to));
-            }
+        if seconds.len() == graph.task_count()
+            && let Err(fault) = self.queue.with_policy(|policy| policy.learn(graph, seconds))
+        {
+            self.late = Some(self.describe(&fault, graph, "this step did not begin"));
         }
     }
 

@@ -212,7 +212,7 @@ mod tests {
     fn no_term_is_rounded_more_often_than_promised() {
         for count in [0, 1, 2, 31, 32, 33, 64, 65, 1000, 4096, 100_003] {
             // How many terms there are, and the longest way of any to the sum.
-            let add = |_, sum: &mut (usize, usize)| *sum = (sum.0 + 1, sum.1.max(0) + 1);
+            let add = |_, sum: &mut (usize, usize)| *sum = (sum.0 + 1, sum.1 + 1);
             let join = |a: (usize, usize), b: (usize, usize)| (a.0 + b.0, a.1.max(b.1) + 1);
             let (added, longest) = cascade(count, (0, 0), add, join);
             assert_eq!(added, count);

@@ -30,7 +30,7 @@ fn kinds(len: usize) -> [Vec<f32>; 3] {
     let numbers = random(len, 7);
     let far = numbers.iter().map(|x| 1000.5 + 0.5 * x).collect();
     let sizes =
-        numbers.iter().enumerate().map(|(at, x)| x * 10f32.powi(at as i32 % 7 - 3)).collect();
+        numbers.iter().enumerate().map(|(at, x)| x * 10f32.powf((at % 7) as f32 - 3.0)).collect();
     [numbers, far, sizes]
 }
 
