@@ -25,12 +25,11 @@ pub(crate) fn column_moments(x: MatrixRef<'_>, moments: &mut [f32]) {
             unsafe {
                 let at = |row: usize, col: usize| x.as_ptr().add(row * x.stride() + col);
                 let share = V::splat(1.0 / size[0] as f32);
-                sum_rows!(
-                    1,
-                    size,
-                    |row, col, lanes| [load(at(row, col), lanes)],
-                    |col, lanes, [sum]| store(sum.mul(share), means.add(col), lanes),
-                );
+                sum_rows!(1, size, |row, col, lanes| [load(at(row, col), lanes)], |[sum]| store(
+                    sum.mul(share),
+                    means.add(col),
+                    lanes
+                ),);
                 // The distances from the mean as it was rounded say by how much that is off.
                 sum_rows!(
                     2,
@@ -40,7 +39,7 @@ pub(crate) fn column_moments(x: MatrixRef<'_>, moments: &mut [f32]) {
                             load::<V>(at(row, col), lanes).sub(load(means.add(col), lanes));
                         [off, off.mul(off)]
                     },
-                    |col, lanes, [off, sum]| {
+                    |[off, sum]| {
                         let shift = off.mul(share);
                         let about_mean = V::splat(0.0).max(sum.sub(shift.mul(off)));
                         store(about_mean, squares.add(col), lanes);
@@ -159,7 +158,7 @@ pub(crate) fn batch_norm_sums(
                         let x = load::<V>(input.as_ptr().add(row * input.stride() + col), lanes);
                         [grad, grad.mul(x.sub(load(mean.as_ptr().add(col), lanes)))]
                     },
-                    |col, lanes, [sum, product]| {
+                    |[sum, product]| {
                         store(sum, grads.add(col), lanes);
                         let product = product.mul(load(scale.as_ptr().add(col), lanes));
                         store(product, products.add(col), lanes);

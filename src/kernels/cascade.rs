@@ -4,6 +4,10 @@
 //! terms so has at most `BLOCK + log2(n / BLOCK) + 2` roundings on the way of any of them, where one after another
 //! has n (Higham 2002, section 4.2). The order follows from the number of terms alone.
 
+//!
+//! Loops are written out by macros, as no closure can be made to become part of the function that calls it: one of
+//! some size stays apart, without the instructions, and is 15 times as slow.
+
 use std::mem::MaybeUninit;
 
 use super::vector::Vector;
@@ -15,27 +19,46 @@ pub(super) const BLOCK: usize = 32;
 const LEVELS: usize = 48;
 
 /// Vectors whose additions do not wait for each other.
-const TILE: usize = 4;
+pub(super) const TILE: usize = 4;
+
+/// What is summed.
+pub(super) trait Sums: Copy {
+    /// The sum of two sums.
+    fn join(self, other: Self) -> Self;
+}
+
+/// For several vectors several sums.
+impl<V: Vector, const N: usize, const M: usize> Sums for [[V; N]; M] {
+    #[inline(always)]
+    fn join(mut self, other: Self) -> Self {
+        for (sums, others) in self.iter_mut().zip(other) {
+            for (sum, other) in sums.iter_mut().zip(others) {
+                *sum = sum.add(other);
+            }
+        }
+        self
+    }
+}
 
 /// The sums of the blocks so far: one for each bit that is set in how many there are.
-struct Cascade<T> {
+pub(super) struct Cascade<T> {
     levels: [MaybeUninit<T>; LEVELS],
     blocks: usize,
 }
 
-impl<T: Copy> Cascade<T> {
+impl<T: Sums> Cascade<T> {
     #[inline(always)]
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { levels: [const { MaybeUninit::uninit() }; LEVELS], blocks: 0 }
     }
 
     /// Adds the sum of a block.
     #[inline(always)]
-    fn push(&mut self, block: T, join: impl Fn(T, T) -> T) {
+    pub(super) fn push(&mut self, block: T) {
         let (mut sum, mut level) = (block, 0);
         while self.blocks >> level & 1 == 1 {
             // SAFETY: this bit was set when the level was written.
-            sum = join(unsafe { self.levels[level].assume_init() }, sum);
+            sum = unsafe { self.levels[level].assume_init() }.join(sum);
             level += 1;
         }
         self.levels[level].write(sum);
@@ -44,12 +67,12 @@ impl<T: Copy> Cascade<T> {
 
     /// The sum of all blocks and of `last`.
     #[inline(always)]
-    fn finish(&self, last: T, join: impl Fn(T, T) -> T) -> T {
+    pub(super) fn finish(&self, last: T) -> T {
         let (mut sum, mut level) = (last, 0);
         while self.blocks >> level != 0 {
             if self.blocks >> level & 1 == 1 {
                 // SAFETY: this bit was set when the level was written.
-                sum = join(unsafe { self.levels[level].assume_init() }, sum);
+                sum = unsafe { self.levels[level].assume_init() }.join(sum);
             }
             level += 1;
         }
@@ -57,164 +80,132 @@ impl<T: Copy> Cascade<T> {
     }
 }
 
-/// The sum of `count` terms, each of which `add` adds to a sum that begins with `zero`.
-#[inline(always)]
-fn cascade<T: Copy>(
-    count: usize,
-    zero: T,
-    mut add: impl FnMut(usize, &mut T),
-    join: impl Fn(T, T) -> T + Copy,
-) -> T {
-    let mut sums = Cascade::new();
-    let mut first = 0;
-    loop {
-        let end = count.min(first + BLOCK);
-        let mut block = zero;
-        for term in first..end {
-            add(term, &mut block);
+/// The sum of so many terms, each of which `add` adds to the sum `block`, which begins with `zero`.
+macro_rules! cascade {
+    ($count:expr, $zero:expr, |$term:ident, $block:ident| $add:expr) => {{
+        use $crate::kernels::cascade::{BLOCK, Cascade};
+        let count: usize = $count;
+        let mut sums = Cascade::new();
+        let mut first = 0;
+        loop {
+            let end = count.min(first + BLOCK);
+            let mut $block = $zero;
+            for $term in first..end {
+                $add;
+            }
+            if end == count {
+                break sums.finish($block);
+            }
+            sums.push($block);
+            first = end;
         }
-        if end == count {
-            return sums.finish(block, join);
-        }
-        sums.push(block, join);
-        first = end;
-    }
+    }};
 }
 
-#[inline(always)]
-fn join_vectors<V: Vector, const N: usize>(a: [V; N], b: [V; N]) -> [V; N] {
-    std::array::from_fn(|sum| a[sum].add(b[sum]))
+/// The sum of so many vectors: `add` is the sum with another term. The machine must have the instructions of `V`.
+macro_rules! sum_vectors {
+    ($count:expr, |$term:ident, $sum:ident| $add:expr) => {{
+        let zero = [[V::splat(0.0)]];
+        let [[sum]] = $crate::kernels::cascade::cascade!($count, zero, |$term, block| {
+            let $sum = block[0][0];
+            block[0][0] = $add;
+        });
+        sum
+    }};
 }
 
-#[inline(always)]
-fn join_tiles<V: Vector, const N: usize>(a: [[V; N]; TILE], b: [[V; N]; TILE]) -> [[V; N]; TILE] {
-    std::array::from_fn(|vector| join_vectors(a[vector], b[vector]))
-}
-
-/// The sum of `count` vectors, each of which `add` adds to the sum that it is given.
-///
-/// # Safety
-/// The machine must have the instructions of `V`.
-#[inline(always)]
-pub(super) unsafe fn sum_vectors<V: Vector>(count: usize, add: impl Fn(usize, V) -> V) -> V {
-    // SAFETY: as the caller states.
-    let zero = unsafe { V::splat(0.0) };
-    cascade(count, zero, |term, sum| *sum = add(term, *sum), V::add)
-}
-
-/// Sums along a row of so many numbers: of the lanes of `terms(at, lanes)`, which gives so many vectors, whose lanes
-/// beyond `lanes` are 0. The machine must have the instructions of `V`.
-///
-/// It hands the closure on twice, so that each copy is called in one place, and becomes part of the function there,
-/// which has the instructions. A closure of some size that is called in two places stays apart, and is 20 times as slow.
+/// Sums along a row of so many numbers: of the lanes of `terms`, given where they stand and how many lanes there are,
+/// which are so many vectors, whose lanes beyond are 0. The machine must have the instructions of `V`.
 macro_rules! sum_row {
-    ($sums:literal, $len:expr, $terms:expr) => {
-        $crate::kernels::cascade::sum_row_of::<V, $sums>($len, $terms, $terms)
-    };
-}
-
-/// Sums over all rows of a matrix of this size, for each column: of `terms(row, column, lanes)`, which gives so many
-/// vectors of so many lanes. `put(column, lanes, sums)` takes them. The machine must have the instructions of `V`.
-///
-/// It hands the closures on twice, as [`sum_row`] does.
-macro_rules! sum_rows {
-    ($sums:literal, $size:expr, $terms:expr, $put:expr $(,)?) => {
-        $crate::kernels::cascade::sum_rows_of::<V, $sums>($size, $terms, $put);
-        $crate::kernels::cascade::sum_last_rows_of::<V, $sums>($size, $terms, $put)
-    };
-}
-
-pub(super) use {sum_row, sum_rows};
-
-/// [`sum_row`], with its closure for whole vectors and for the rest.
-///
-/// # Safety
-/// The machine must have the instructions of `V`.
-#[inline(always)]
-pub(super) unsafe fn sum_row_of<V: Vector, const SUMS: usize>(
-    len: usize,
-    terms: impl Fn(usize, usize) -> [V; SUMS],
-    terms_of_rest: impl Fn(usize, usize) -> [V; SUMS],
-) -> [f32; SUMS] {
-    // SAFETY: as the caller states.
-    let zero = [unsafe { V::splat(0.0) }; SUMS];
-    let step = TILE * V::LANES;
-    let whole = len - len % step;
-    let mut sums = zero;
-    if whole > 0 {
-        let add = |term: usize, tile: &mut [[V; SUMS]; TILE]| {
-            for (vector, sums) in tile.iter_mut().enumerate() {
-                *sums = join_vectors(*sums, terms(term * step + vector * V::LANES, V::LANES));
-            }
-        };
-        let [a, b, c, d] = cascade(whole / step, [zero; TILE], add, join_tiles);
-        sums = join_vectors(join_vectors(a, b), join_vectors(c, d));
-    }
-    let mut rest = zero;
-    for at in (whole..len).step_by(V::LANES) {
-        rest = join_vectors(rest, terms_of_rest(at, V::LANES.min(len - at)));
-    }
-    join_vectors(sums, rest).map(V::sum)
-}
-
-/// [`sum_rows`] of as many columns as are whole tiles.
-///
-/// # Safety
-/// The machine must have the instructions of `V`.
-#[inline(always)]
-pub(super) unsafe fn sum_rows_of<V: Vector, const SUMS: usize>(
-    [rows, cols]: [usize; 2],
-    terms: impl Fn(usize, usize, usize) -> [V; SUMS],
-    mut put: impl FnMut(usize, usize, [V; SUMS]),
-) {
-    // SAFETY: the machine has the instructions.
-    let zero = [unsafe { V::splat(0.0) }; SUMS];
-    for col in (0..cols - cols % (TILE * V::LANES)).step_by(TILE * V::LANES) {
-        let add = |row: usize, tile: &mut [[V; SUMS]; TILE]| {
-            for (vector, sums) in tile.iter_mut().enumerate() {
-                *sums = join_vectors(*sums, terms(row, col + vector * V::LANES, V::LANES));
-            }
-        };
-        let tile = cascade(rows, [zero; TILE], add, join_tiles);
-        for (vector, sums) in tile.into_iter().enumerate() {
-            put(col + vector * V::LANES, V::LANES, sums);
+    ($sums:literal, $len:expr, |$at:ident, $lanes:ident| $terms:expr) => {{
+        use $crate::kernels::cascade::{Sums, TILE, cascade};
+        let len: usize = $len;
+        let zero = [[V::splat(0.0); $sums]];
+        let whole = len - len % (TILE * V::LANES);
+        let mut sums = zero;
+        if whole > 0 {
+            let tile = [zero[0]; TILE];
+            let [a, b, c, d] = cascade!(whole / (TILE * V::LANES), tile, |term, block| {
+                for (vector, sums) in block.iter_mut().enumerate() {
+                    let $at = (term * TILE + vector) * V::LANES;
+                    let $lanes = V::LANES;
+                    [*sums] = [*sums].join([$terms]);
+                }
+            });
+            sums = [a].join([b]).join([c].join([d]));
         }
-    }
+        let mut rest = zero;
+        for $at in (whole..len).step_by(V::LANES) {
+            let $lanes = V::LANES.min(len - $at);
+            rest = rest.join([$terms]);
+        }
+        let [sums] = sums.join(rest);
+        let mut numbers = [0.0f32; $sums];
+        for (number, sum) in numbers.iter_mut().zip(sums) {
+            *number = sum.sum();
+        }
+        numbers
+    }};
 }
 
-/// [`sum_rows`] of the columns behind whole tiles.
-///
-/// # Safety
-/// The machine must have the instructions of `V`.
-#[inline(always)]
-pub(super) unsafe fn sum_last_rows_of<V: Vector, const SUMS: usize>(
-    [rows, cols]: [usize; 2],
-    terms: impl Fn(usize, usize, usize) -> [V; SUMS],
-    mut put: impl FnMut(usize, usize, [V; SUMS]),
-) {
-    // SAFETY: the machine has the instructions.
-    let zero = [unsafe { V::splat(0.0) }; SUMS];
-    for col in (cols - cols % (TILE * V::LANES)..cols).step_by(V::LANES) {
-        let lanes = V::LANES.min(cols - col);
-        let add = |row: usize, sums: &mut [V; SUMS]| {
-            *sums = join_vectors(*sums, terms(row, col, lanes));
-        };
-        put(col, lanes, cascade(rows, zero, add, join_vectors));
-    }
+/// Sums over all rows of a matrix of this size, for each column: of `terms`, given the row, the column and how many
+/// lanes there are, which are so many vectors. `put` takes the sums of a column. The machine must have the instructions
+/// of `V`.
+macro_rules! sum_rows {
+    (
+        $sums:literal,
+        $size:expr,
+        |$row:ident, $col:ident, $lanes:ident| $terms:expr,
+        |$sum:pat_param| $put:expr $(,)?
+    ) => {{
+        use $crate::kernels::cascade::{Sums, TILE, cascade};
+        let [rows, cols]: [usize; 2] = $size;
+        let zero = [[V::splat(0.0); $sums]];
+        let whole = cols - cols % (TILE * V::LANES);
+        for first in (0..whole).step_by(TILE * V::LANES) {
+            let tile = cascade!(rows, [zero[0]; TILE], |$row, block| {
+                for (vector, sums) in block.iter_mut().enumerate() {
+                    let $col = first + vector * V::LANES;
+                    let $lanes = V::LANES;
+                    [*sums] = [*sums].join([$terms]);
+                }
+            });
+            for (vector, $sum) in tile.into_iter().enumerate() {
+                let $col = first + vector * V::LANES;
+                let $lanes = V::LANES;
+                $put;
+            }
+        }
+        for $col in (whole..cols).step_by(V::LANES) {
+            let $lanes = V::LANES.min(cols - $col);
+            let [$sum] = cascade!(rows, zero, |$row, block| block = block.join([$terms]));
+            $put;
+        }
+    }};
 }
+
+pub(super) use {cascade, sum_row, sum_rows, sum_vectors};
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Every term is added once, whatever their number, and no way is longer than promised.
+    /// How many terms there are, and the longest way of any to the sum.
+    #[derive(Clone, Copy)]
+    struct Ways(usize, usize);
+
+    impl Sums for Ways {
+        fn join(self, other: Self) -> Self {
+            Self(self.0 + other.0, self.1.max(other.1) + 1)
+        }
+    }
+
     #[test]
     fn no_term_is_rounded_more_often_than_promised() {
         for count in [0, 1, 2, 31, 32, 33, 64, 65, 1000, 4096, 100_003] {
-            // How many terms there are, and the longest way of any to the sum.
-            let add = |_, sum: &mut (usize, usize)| *sum = (sum.0 + 1, sum.1 + 1);
-            let join = |a: (usize, usize), b: (usize, usize)| (a.0 + b.0, a.1.max(b.1) + 1);
-            let (added, longest) = cascade(count, (0, 0), add, join);
+            let Ways(added, longest) = cascade!(count, Ways(0, 0), |_term, block| {
+                block = Ways(block.0 + 1, block.1 + 1);
+            });
             assert_eq!(added, count);
             let promised = count.min(BLOCK) + (count as f64 / 32.0).max(1.0).log2().ceil() as usize;
             assert!(longest <= promised + 2, "{count}: {longest}");

@@ -219,17 +219,17 @@ impl Kernel for WeightGrad<'_> {
                 // SAFETY: the channels exist, and the outputs' taps meet pixels of the input.
                 unsafe {
                     let to = gradient.as_mut_ptr().add(tap * channels + channel);
-                    let sum: V = sum_vectors(rows.len(), |row, sum: V| {
+                    let sum: V = sum_vectors!(rows.len(), |row, sum| {
                         let row = rows.start + row;
                         let y = row * down.stride + ky * down.dilation - down.padding;
-                        let of_row = sum_vectors(columns.len(), |column, sum| {
-                            let column = columns.start + column;
+                        let mut of_row = V::splat(0.0);
+                        for column in columns.clone() {
                             let x = column * across.stride + kx * across.dilation - across.padding;
                             let pixel = (y * input.width + x) * input.step + channel;
                             let grad = (row * grads.width + column) * grads.step + channel;
                             let number: V = load(input.start.add(pixel), lanes);
-                            number.mul_add(load(grads.start.add(grad), lanes), sum)
-                        });
+                            of_row = number.mul_add(load(grads.start.add(grad), lanes), of_row);
+                        }
                         sum.add(of_row)
                     });
                     store(sum.add(load(to, lanes)), to, lanes);

@@ -21,8 +21,8 @@ impl Moments {
     #[inline(always)]
     unsafe fn normal<V: Vector>(self, number: V) -> V {
         // SAFETY: as the caller states.
-        let [near, off, scale] =
-            [self.near, self.off, self.scale].map(|it| unsafe { V::splat(it) });
+        let (near, off, scale) =
+            unsafe { (V::splat(self.near), V::splat(self.off), V::splat(self.scale)) };
         number.sub(near).sub(off).mul(scale)
     }
 }
@@ -143,7 +143,7 @@ pub(crate) fn layer_norm_grad(
                         // Lanes beyond the row have no gradient.
                         [grad, grad.mul(normal)]
                     });
-                    let means = sums.map(|sum| V::splat(sum / count));
+                    let means = [V::splat(sums[0] / count), V::splat(sums[1] / count)];
                     for start in (0..to.len()).step_by(V::LANES) {
                         let lanes = V::LANES.min(to.len() - start);
                         let (normal, grad) = normal_and_grad::<V>(moments, places, start, lanes);
@@ -190,14 +190,15 @@ pub(crate) fn layer_norm_weight_grad(
                     1,
                     size,
                     |row, col, lanes| {
-                        let [near, off, scale] = [0, 1, 2].map(|at| scratch[3 * row + at]);
+                        let at = 3 * row;
+                        let (near, off, scale) = (scratch[at], scratch[at + 1], scratch[at + 2]);
                         let moments = Moments { near, off, scale };
                         let x = input.as_ptr().add(row * input.stride() + col);
                         let grad = output_grad.as_ptr().add(row * output_grad.stride() + col);
                         let normal = moments.normal::<V>(load(x, lanes));
                         [load::<V>(grad, lanes).mul(normal)]
                     },
-                    |col, lanes, [sum]| store(sum, sums.as_mut_ptr().add(col), lanes),
+                    |[sum]| store(sum, sums.as_mut_ptr().add(col), lanes),
                 );
             }
         }

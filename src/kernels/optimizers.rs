@@ -207,7 +207,7 @@ pub(crate) fn column_sums(d: MatrixRef<'_>, sums: &mut [f32]) {
                     1,
                     [d.rows(), d.cols()],
                     |row, col, lanes| [load(d.as_ptr().add(row * d.stride() + col), lanes)],
-                    |col, lanes, [sum]| store(sum, sums.as_mut_ptr().add(col), lanes),
+                    |[sum]| store(sum, sums.as_mut_ptr().add(col), lanes),
                 );
             }
         }

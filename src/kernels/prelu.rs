@@ -105,14 +105,14 @@ pub(crate) fn prelu_slope_grad(
                         1,
                         [rows, cols],
                         |row, col, lanes| [term::<V>(at(row, col), lanes)],
-                        |col, lanes, [sum]| store(sum, to.add(col), lanes),
+                        |[sum]| store(sum, to.add(col), lanes),
                     );
                 } else {
-                    let all = sum_vectors::<V>(cols.div_ceil(V::LANES), |vector, sum| {
+                    let all = sum_vectors!(cols.div_ceil(V::LANES), |vector, sum| {
                         let col = vector * V::LANES;
                         let lanes = V::LANES.min(cols - col);
                         let of_rows =
-                            sum_vectors::<V>(rows, |row, sum| sum.add(term(at(row, col), lanes)));
+                            sum_vectors!(rows, |row, sum| sum.add(term(at(row, col), lanes)));
                         sum.add(of_rows)
                     });
                     gradient[0] = all.sum();

@@ -101,7 +101,7 @@ pub(crate) fn sum_of_rows(matrix: MatrixRef<'_>, rows: &[u32], sums: &mut [f32])
                         let start = rows[row] as usize * matrix.stride();
                         [load(matrix.as_ptr().add(start + col), lanes)]
                     },
-                    |col, lanes, [sum]| store(sum, sums.as_mut_ptr().add(col), lanes),
+                    |[sum]| store(sum, sums.as_mut_ptr().add(col), lanes),
                 );
             }
         }

@@ -22,8 +22,9 @@ pub(crate) fn average_pool(
     output: MatrixMut<'_>,
     count_padding: bool,
 ) {
-    struct Average(Share, Pixels<*const f32>, Pixels<*mut f32>);
-    impl Visit for Average {
+    /// With `LARGE`, rows of windows are summed by themselves.
+    struct Average<const LARGE: bool>(Share, Pixels<*const f32>, Pixels<*mut f32>);
+    impl<const LARGE: bool> Visit for Average<LARGE> {
         #[inline(always)]
         unsafe fn visit<V: Vector>(
             &self,
@@ -34,20 +35,20 @@ pub(crate) fn average_pool(
         ) {
             // SAFETY: as the caller states.
             unsafe {
-                let sum = if window.rows * window.cols <= SMALL {
+                let sum = if LARGE {
+                    sum_vectors!(window.rows, |row, sum| {
+                        let first = window.first + row * window.step;
+                        let of_row = sum_vectors!(window.cols, |col, sum| {
+                            sum.add(load(self.1.at(first + col, channel), lanes))
+                        });
+                        sum.add(of_row)
+                    })
+                } else {
                     let mut sum = V::splat(0.0);
                     for place in window.places() {
                         sum = sum.add(load(self.1.at(place, channel), lanes));
                     }
                     sum
-                } else {
-                    sum_vectors::<V>(window.rows, |row, sum| {
-                        let first = window.first + row * window.step;
-                        let of_row = sum_vectors::<V>(window.cols, |col, sum| {
-                            sum.add(load(self.1.at(first + col, channel), lanes))
-                        });
-                        sum.add(of_row)
-                    })
                 };
                 let mean = sum.mul(V::splat(self.0.of(window)));
                 store(mean, self.2.at(output, channel), lanes);
@@ -56,7 +57,12 @@ pub(crate) fn average_pool(
     }
     shape.check(items, [input.rows(), input.cols()], [output.rows(), output.cols()]);
     let share = Share::new(shape, count_padding);
-    dispatch(Visits(shape, items, Average(share, Pixels::of(input), Pixels::of_mut(output))));
+    let (input, output) = (Pixels::of(input), Pixels::of_mut(output));
+    if shape.size[0] * shape.size[1] <= SMALL {
+        dispatch(Visits(shape, items, Average::<false>(share, input, output)));
+    } else {
+        dispatch(Visits(shape, items, Average::<true>(share, input, output)));
+    }
 }
 
 /// The gradient of [`average_pool`]'s input, overwriting `gradient`.
@@ -144,7 +150,7 @@ pub(crate) fn global_average(
                         1,
                         size,
                         |row, col, lanes| [load(from.add(row * input.stride() + col), lanes)],
-                        |col, lanes, [sum]| store(sum.mul(share), to.add(col), lanes),
+                        |[sum]| store(sum.mul(share), to.add(col), lanes),
                     );
                 }
             }

@@ -270,7 +270,7 @@ fn gradients_of_convolutions_over_large_images() {
                 for (at, &found) in found.iter().enumerate() {
                     let (tap, filter) = (at / filters, at % filters);
                     let terms = terms(tap, filter / (filters / 2), filters, filter);
-                    let allowed = roundings(width) + roundings(height) + in_blocks(items, 32);
+                    let allowed = width as f64 + roundings(height) + in_blocks(items, 32);
                     assert_within(found, terms, allowed, &format!("depthwise, {what}"));
                 }
             }
