@@ -14,11 +14,13 @@ use std::time::Duration;
 
 use crate::kernels::{
     Conv2dShape, InstructionSet, MatrixMut, MatrixRef, Panels, PoolShape, Store, Winograd,
-    average_pool, average_pool_grad, column_sums, conv2d, conv2d_input_grad, conv2d_prepare,
-    conv2d_prepared_len, conv2d_weight_grad, depthwise_conv2d, depthwise_conv2d_input_grad,
-    depthwise_conv2d_weight_grad, max_pool, max_pool_grad, panel_len, panel_rows, product,
-    product_transposed, relu, relu_grad, sgd_momentum, sigmoid, softmax_cross_entropy,
-    softmax_cross_entropy_grad, sum, tanh, to_panels, weight_gradient, with_instruction_set,
+    average_pool, average_pool_grad, batch_norm_sums, column_moments, column_sums, conv2d,
+    conv2d_input_grad, conv2d_prepare, conv2d_prepared_len, conv2d_weight_grad, depthwise_conv2d,
+    depthwise_conv2d_input_grad, depthwise_conv2d_weight_grad, global_average, layer_norm,
+    layer_norm_grad, layer_norm_weight_grad, max_pool, max_pool_grad, panel_len, panel_rows,
+    prelu_slope_grad, product, product_transposed, relu, relu_grad, sgd_momentum, sigmoid, softmax,
+    softmax_cross_entropy, softmax_cross_entropy_grad, sum, tanh, to_panels, weight_gradient,
+    with_instruction_set,
 };
 use criterion::{BenchmarkId, Criterion, Throughput};
 
@@ -349,9 +351,6 @@ fn functions(criterion: &mut Criterion) {
             sgd_momentum(&mut y, &mut z, black_box(&x), [1e-9, 0.9], store);
         });
     }
-    each_set(criterion, "column_sums", "1024x128", work, || {
-        column_sums(MatrixRef::dense(&x, 1024, 128), &mut y[..128]);
-    });
     let (logits, labels) = (MatrixRef::dense(&x, 128, 10), [3.0; 128]);
     each_set(criterion, "softmax_cross_entropy", "128x10", 1280, || {
         softmax_cross_entropy(logits, &labels, &mut y[..128]);
@@ -359,6 +358,40 @@ fn functions(criterion: &mut Criterion) {
     each_set(criterion, "softmax_cross_entropy_grad", "128x10", 1280, || {
         softmax_cross_entropy_grad(logits, &labels, 1.0, MatrixMut::dense(&mut y, 128, 10));
     });
+}
+
+/// What sums over many rows, or along long ones.
+fn sums(criterion: &mut Criterion) {
+    for [rows, cols] in [[4096, 32], [256, 512], [64, 4096]] {
+        let (case, work) = (format!("{rows}x{cols}"), rows * cols);
+        let (x, dy) = (numbers(work), numbers(work));
+        let (mut y, ones) = (numbers(work), vec![1.0; cols]);
+        let mut sums = vec![0.0; 2 * cols];
+        let (input, grads) = (MatrixRef::dense(&x, rows, cols), MatrixRef::dense(&dy, rows, cols));
+        each_set(criterion, "column_sums", &case, work, || column_sums(grads, &mut sums[..cols]));
+        each_set(criterion, "column_moments", &case, work, || column_moments(input, &mut sums));
+        each_set(criterion, "batch_norm_sums", &case, work, || {
+            batch_norm_sums(input, &ones, &ones, grads, &mut sums);
+        });
+        each_set(criterion, "prelu_slope_grad", &case, work, || {
+            prelu_slope_grad(input, grads, &mut sums[..cols]);
+        });
+        each_set(criterion, "global_average", &case, work, || {
+            global_average(1, rows, input, MatrixMut::dense(&mut sums[..cols], 1, cols));
+        });
+        each_set(criterion, "softmax", &case, work, || {
+            softmax(Some(input), MatrixMut::dense(&mut y, rows, cols));
+        });
+        each_set(criterion, "layer_norm", &case, work, || {
+            layer_norm(1e-5, input, &ones, &ones, MatrixMut::dense(&mut y, rows, cols));
+        });
+        each_set(criterion, "layer_norm_grad", &case, work, || {
+            layer_norm_grad(1e-5, input, &ones, grads, MatrixMut::dense(&mut y, rows, cols));
+        });
+        each_set(criterion, "layer_norm_weight_grad", &case, work, || {
+            layer_norm_weight_grad(1e-5, input, grads, &mut sums[..cols]);
+        });
+    }
 }
 
 fn main() {
@@ -373,5 +406,6 @@ fn main() {
     depthwise(&mut criterion);
     pools(&mut criterion);
     functions(&mut criterion);
+    sums(&mut criterion);
     criterion.final_summary();
 }

@@ -13,7 +13,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[non_exhaustive]
 pub enum Error {
     /// A node of a graph does not fit.
-    #[error("node `{node}`: {problem}; {remedy}")]
+    #[error("node `{}`: {}; {}", escaped(node), escaped(problem), escaped(remedy))]
     Node {
         /// The node's name.
         node: String,
@@ -24,7 +24,7 @@ pub enum Error {
     },
 
     /// The graph as a whole can't be used.
-    #[error("graph `{graph}`: {problem}; {remedy}")]
+    #[error("graph `{}`: {}; {}", escaped(graph), escaped(problem), escaped(remedy))]
     Graph {
         /// The graph's name.
         graph: String,
@@ -37,7 +37,7 @@ pub enum Error {
     /// The graph has a cycle.
     #[error(
         "the graph has a cycle: {}; remove one of these edges, since a node can't wait for itself",
-        nodes.join(" -> ")
+        cycle(nodes)
     )]
     Cycle {
         /// The nodes along the cycle; the first one stands at the end again.
@@ -45,7 +45,13 @@ pub enum Error {
     },
 
     /// A tensor handed to a graph does not fit its node.
-    #[error("data for node `{node}`: expected {expected}, got {found}; {remedy}")]
+    #[error(
+        "data for node `{}`: expected {}, got {}; {}",
+        escaped(node),
+        escaped(expected),
+        escaped(found),
+        escaped(remedy)
+    )]
     Input {
         /// The input or target node.
         node: String,
@@ -58,7 +64,7 @@ pub enum Error {
     },
 
     /// A parameter does not exist or has another shape.
-    #[error("parameter `{parameter}`: {problem}; {remedy}")]
+    #[error("parameter `{}`: {}; {}", escaped(parameter), escaped(problem), escaped(remedy))]
     Parameter {
         /// The parameter, as `NODE.weight`.
         parameter: String,
@@ -72,11 +78,13 @@ pub enum Error {
     #[error("{}", list_failures(.0))]
     Run(Vec<Failure>),
 
-    /// A run ended although tasks were still waiting.
+    /// A run ended although tasks were still waiting. Where that is a fault of the plan or of the executor, and of no
+    /// policy, parameters may have moved: the last of the texts then says so. This is the one error after which the
+    /// weights may be neither those from before the step nor those after it.
     #[error(
         "the run stalled with {} waiting: {}; this is a fault of the plan or of an executor",
         count(.0.len(), "task"),
-        .0.join("; ")
+        first_of(.0, "; ")
     )]
     Stalled(
         /// Each task that never became ready, with the messages it lacked.
@@ -86,7 +94,7 @@ pub enum Error {
     /// A loss or a gradient of a training step is infinite or no number at all. The weights are those from
     /// before the step; after [`Network::train_batch`](crate::train::Network::train_batch), though,
     /// parameters whose gradients are finite may have moved.
-    #[error("step {step}: node `{node}`: {problem}; {remedy}")]
+    #[error("step {step}: node `{}`: {}; {}", escaped(node), escaped(problem), escaped(remedy))]
     NotFinite {
         /// The step, counted from 1.
         step: u64,
@@ -103,7 +111,7 @@ pub enum Error {
     Cancelled,
 
     /// Training was asked for in a way that can't work.
-    #[error("training: {problem}; {remedy}")]
+    #[error("training: {}; {}", escaped(problem), escaped(remedy))]
     Training {
         /// What is wrong.
         problem: String,
@@ -112,7 +120,7 @@ pub enum Error {
     },
 
     /// A model file can't be read as a graph.
-    #[error("{origin}: {problem}; {remedy}")]
+    #[error("{}: {}; {}", escaped(origin), escaped(problem), escaped(remedy))]
     Model {
         /// The file, with the line where one is known.
         origin: String,
@@ -123,7 +131,7 @@ pub enum Error {
     },
 
     /// Data can't be used.
-    #[error("{origin}: {problem}; {remedy}")]
+    #[error("{}: {}; {}", escaped(origin), escaped(problem), escaped(remedy))]
     Data {
         /// The file or data set, with the line or byte where one is known.
         origin: String,
@@ -134,7 +142,12 @@ pub enum Error {
     },
 
     /// A name stands in no table.
-    #[error("unknown {what} `{name}`; {}known are: {known}", meant(nearest.as_deref()))]
+    #[error(
+        "unknown {what} `{}`; {}known are: {}",
+        escaped(name),
+        meant(nearest.as_deref()),
+        escaped(known)
+    )]
     Unknown {
         /// What kind of thing was looked up.
         what: &'static str,
@@ -147,7 +160,7 @@ pub enum Error {
     },
 
     /// A policy can't be made, or can't order a plan.
-    #[error("policy `{policy}`: {problem}; {remedy}")]
+    #[error("policy `{}`: {}; {}", escaped(policy), escaped(problem), escaped(remedy))]
     Policy {
         /// The policy, with its argument.
         policy: String,
@@ -158,7 +171,7 @@ pub enum Error {
     },
 
     /// The operating system refused something.
-    #[error("{path}: {source}", path = path.display())]
+    #[error("{}: {source}", escaped(&path.display().to_string()))]
     Io {
         /// The file concerned.
         path: PathBuf,
@@ -167,7 +180,7 @@ pub enum Error {
     },
 
     /// A file can't be written.
-    #[error("{path}: {problem}; {remedy}", path = path.display())]
+    #[error("{}: {}; {}", escaped(&path.display().to_string()), escaped(problem), escaped(remedy))]
     File {
         /// The file.
         path: PathBuf,
@@ -205,12 +218,43 @@ pub struct Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "node `{}` failed in {} ({}): {}", self.node, self.phase, self.shapes, self.cause)
+        let Self { node, phase, shapes, cause } = self;
+        let (node, shapes, cause) = (escaped(node), escaped(shapes), escaped(cause));
+        write!(f, "node `{node}` failed in {phase} ({shapes}): {cause}")
     }
 }
 
+/// Members of a list that a message names; of the others it says how many there are.
+const MOST_NAMED: usize = 20;
+
 fn list_failures(failures: &[Failure]) -> String {
-    failures.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    let all: Vec<String> = failures.iter().take(MOST_NAMED).map(ToString::to_string).collect();
+    let more = failures.len() - all.len();
+    let more = if more > 0 { format!("\nand {more} more") } else { String::new() };
+    all.join("\n") + &more
+}
+
+/// The first of some texts, and how many more there are.
+fn first_of(texts: &[String], between: &str) -> String {
+    let named: Vec<String> = texts.iter().take(MOST_NAMED).map(|text| escaped(text)).collect();
+    let more = texts.len() - named.len();
+    let more = if more > 0 { format!("{between}and {more} more") } else { String::new() };
+    named.join(between) + &more
+}
+
+/// A way along nodes; of a long one its beginning and its end.
+pub(crate) fn cycle<T: AsRef<str>>(nodes: &[T]) -> String {
+    /// Nodes of a long way at its end.
+    const END: usize = 3;
+    let names = |nodes: &[T]| {
+        nodes.iter().map(|node| escaped(node.as_ref())).collect::<Vec<_>>().join(" -> ")
+    };
+    if nodes.len() <= MOST_NAMED + END {
+        return names(nodes);
+    }
+    let (start, end) = (&nodes[..MOST_NAMED], &nodes[nodes.len() - END..]);
+    let more = nodes.len() - start.len() - end.len();
+    format!("{} -> ({more} more) -> {}", names(start), names(end))
 }
 
 /// `1 task`, `2 tasks`.
@@ -220,7 +264,7 @@ pub(crate) fn count(number: usize, noun: &str) -> String {
 
 /// The question for a name that may be meant.
 fn meant(nearest: Option<&str>) -> String {
-    nearest.map_or_else(String::new, |name| format!("did you mean `{name}`? "))
+    nearest.map_or_else(String::new, |name| format!("did you mean `{}`? ", escaped(name)))
 }
 
 impl Error {
@@ -291,18 +335,21 @@ pub(crate) fn plain(said: &str) -> String {
     format!("{before}, expected {expected}")
 }
 
-/// A text with its control characters, and those that change the direction of writing, spelt out.
+/// Whether a character is none to be seen: a control character, a line separator, or one that changes the direction of
+/// writing.
+pub(crate) fn is_unprintable(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+/// A text with its unprintable characters spelt out.
 pub(crate) fn escaped(text: &str) -> String {
-    let bad = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{61c}' | '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    if !text.contains(bad) {
+    if !text.contains(is_unprintable) {
         return text.to_owned();
     }
     let mut safe = String::with_capacity(text.len() + 8);
     for c in text.chars() {
-        if bad(c) { safe.extend(c.escape_default()) } else { safe.push(c) }
+        if is_unprintable(c) { safe.extend(c.escape_default()) } else { safe.push(c) }
     }
     safe
 }
@@ -341,6 +388,44 @@ mod tests {
         let numbers = [0.0, 2.5, 1e308, f64::MIN_POSITIVE, -1_234_567.0, f64::INFINITY];
         let texts = ["0", "2.5", "1e308", "2.23e-308", "-1.23e6", "inf"];
         assert_eq!(numbers.map(short), texts);
+    }
+
+    #[test]
+    fn long_lists_are_cut() {
+        let names: Vec<String> = (0..1_000_000).map(|number| format!("n{number}")).collect();
+        let text = Error::Cycle { nodes: names.clone() }.to_string();
+        assert!(text.contains("n0 -> n1 -> ") && text.contains(" -> (999977 more) -> n999997"));
+        assert!(text.len() < 500, "{text}");
+        assert_eq!(cycle(&["a", "b", "a"]), "a -> b -> a");
+        let text = Error::Stalled(names).to_string();
+        assert!(text.contains("n19; and 999980 more"), "{text}");
+    }
+
+    #[test]
+    fn no_message_holds_what_a_terminal_obeys() {
+        let bad = || "a\u{1b}[31m\u{202e}\u{2028}\n".to_owned();
+        let failure = Failure { node: bad(), phase: "forward", shapes: bad(), cause: bad() };
+        let (node, problem, remedy, path) = (bad(), bad(), bad(), PathBuf::from(bad()));
+        let errors = [
+            Error::node(bad(), bad(), bad()),
+            Error::Graph { graph: bad(), problem: bad(), remedy: bad() },
+            Error::Cycle { nodes: vec![bad(), bad()] },
+            Error::Input { node: bad(), expected: bad(), found: bad(), remedy: bad() },
+            Error::Parameter { parameter: bad(), problem: bad(), remedy: bad() },
+            Error::Run(vec![failure]),
+            Error::Stalled(vec![bad()]),
+            Error::NotFinite { step: 1, node, problem, remedy },
+            Error::Training { problem: bad(), remedy: bad() },
+            Error::Model { origin: bad(), problem: bad(), remedy: bad() },
+            Error::Data { origin: bad(), problem: bad(), remedy: bad() },
+            Error::unknown("layer", &bad(), [&*bad()].into_iter()),
+            Error::Policy { policy: bad(), problem: bad(), remedy: bad() },
+            Error::File { path: path.clone(), problem: bad(), remedy: bad() },
+            Error::Io { path, source: std::io::Error::other("full") },
+        ];
+        for error in errors {
+            assert!(!error.to_string().contains(is_unprintable), "{error:?}");
+        }
     }
 
     #[test]

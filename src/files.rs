@@ -15,13 +15,19 @@
 //! # Ok::<(), caudal::Error>(())
 //! ```
 
+mod left_behind;
+
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+
+use left_behind::{remove_left_behind, temporary};
 
 use crate::error::{self, Error, Result};
 use crate::memory;
+
+/// The most bytes of a name that file systems take.
+const LONGEST_NAME: usize = 255;
 
 /// More links than this in a row are a circle.
 const MOST_LINKS: usize = 40;
@@ -29,7 +35,7 @@ const MOST_LINKS: usize = 40;
 /// Refuses, before the work that it is for, a file that [`replace`] could not write: one without a name
 /// or a folder, a folder, a device or a pipe, which would be lost, and whatever the system does not let
 /// this program write. It makes an empty file in the folder and removes it again, and leaves what is at
-/// `path` as it is.
+/// `path` as it is. Beginnings of files that killed processes have left in the folder are removed.
 ///
 /// # Errors
 /// [`Error::File`], which says what is wrong and what to do.
@@ -41,6 +47,7 @@ pub fn check_writable(path: impl AsRef<Path>) -> Result<()> {
         return Err(refuse(path, "its folder does not exist", "name a file in one that does"));
     }
     let there = existing(path, &target)?;
+    remove_left_behind(folder);
     let denied = |error: &std::io::Error, what: &str| {
         refuse(path, format!("{what} can't be written: {error}"), "name a file that can be")
     };
@@ -129,7 +136,8 @@ pub fn target(path: impl AsRef<Path>) -> Result<PathBuf> {
     Err(refuse(path, "its symbolic links lead in a circle", "name another file"))
 }
 
-/// A name beside a file: with `previous`, `model.safetensors` becomes `model.previous.safetensors`.
+/// A name beside a file: with `previous`, `model.safetensors` becomes `model.previous.safetensors`. A name too long for
+/// file systems is cut before the word.
 ///
 /// ```
 /// use caudal::files::beside;
@@ -139,13 +147,21 @@ pub fn target(path: impl AsRef<Path>) -> Result<PathBuf> {
 /// ```
 pub fn beside(path: impl AsRef<Path>, word: &str) -> PathBuf {
     let path = path.as_ref();
-    let mut name = path.file_stem().unwrap_or_default().to_owned();
-    name.push(".");
-    name.push(word);
+    let stem = path.file_stem().unwrap_or_default();
+    let mut rest = std::ffi::OsString::from(".");
+    rest.push(word);
     if let Some(ending) = path.extension() {
-        name.push(".");
-        name.push(ending);
+        rest.push(".");
+        rest.push(ending);
     }
+    let mut name = stem.to_owned();
+    if stem.len() + rest.len() > LONGEST_NAME {
+        let stem = stem.to_string_lossy();
+        let end = LONGEST_NAME.saturating_sub(rest.len()).min(stem.len());
+        let end = (0..=end).rev().find(|&at| stem.is_char_boundary(at)).unwrap_or(0);
+        name = stem[..end].into();
+    }
+    name.push(rest);
     path.with_file_name(name)
 }
 
@@ -163,7 +179,10 @@ fn existing(path: &Path, target: &Path) -> Result<Option<Metadata>> {
             Err(refuse(path, "it is there and no regular file", "name another file"))
         }
         Ok(there) => Ok(Some(there)),
-        Err(_) => Ok(None),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => {
+            Err(refuse(path, format!("it can't be written: {error}"), "name another file"))
+        }
     }
 }
 
@@ -183,15 +202,13 @@ fn create(path: &Path, replaced: Option<&Metadata>) -> std::io::Result<File> {
     Ok(file)
 }
 
-/// A name beside a file that nobody else uses, short enough for any file system.
-fn temporary(path: &Path) -> PathBuf {
-    static NAMES: AtomicU64 = AtomicU64::new(0);
-    let number = NAMES.fetch_add(1, Ordering::Relaxed);
-    path.with_file_name(format!(".caudal-{}-{number}.part", std::process::id()))
-}
-
-/// All of a text file.
-pub(crate) fn text_of(path: &Path) -> Result<String> {
+/// All of a text file: of a device or a pipe, which may never end, and of what memory does not hold, nothing is read.
+///
+/// # Errors
+/// [`Error::Io`] if the system refuses, and [`Error::Data`] for what is no file, is too large, or is no text in UTF-8,
+/// with the line.
+pub fn text_of(path: impl AsRef<Path>) -> Result<String> {
+    let path = path.as_ref();
     let io = |source| Error::io(path, source);
     let file = File::open(path).map_err(io)?;
     let about = file.metadata().map_err(io)?;
@@ -254,6 +271,8 @@ mod tests {
             (PathBuf::from("/proc/caudal.txt"), "its folder can't be written"),
             #[cfg(unix)]
             (circle.clone(), "in a circle"),
+            #[cfg(unix)]
+            (folder.path().join("l".repeat(256)), "it can't be written: "),
         ] {
             let error = check_writable(&path).unwrap_err().to_string();
             assert!(error.contains(problem), "{error}");
@@ -268,6 +287,15 @@ mod tests {
         let left: Vec<_> = names(folder.path()).into_iter().filter(|it| it != "circle").collect();
         assert_eq!(left, ["f"]);
         replace(&long, b"new").unwrap();
+    }
+
+    #[test]
+    fn names_beside_long_ones_are_cut() {
+        let name = "ä".repeat(120) + ".safetensors";
+        let cut = beside(&name, "rescued-1");
+        let cut = cut.to_str().unwrap();
+        assert!((254..=255).contains(&cut.len()), "{cut}");
+        assert!(cut.starts_with("ää") && cut.ends_with("ä.rescued-1.safetensors"), "{cut}");
     }
 
     #[cfg(unix)]

@@ -280,7 +280,14 @@ fn a_reader_that_leaves_early_is_no_failure() {
 
 #[cfg(unix)]
 #[test]
-fn an_interrupted_training_saves_and_can_go_on() {
+fn a_training_that_a_signal_ends_saves_and_can_go_on() {
+    for (signal, code) in [("-INT", 130), ("-TERM", 143), ("-HUP", 129)] {
+        ends_and_goes_on(signal, code);
+    }
+}
+
+#[cfg(unix)]
+fn ends_and_goes_on(signal: &str, code: i32) {
     let folder = tempfile::tempdir().unwrap();
     let file = path(&folder, "broken-off.safetensors");
     let mut child = Command::new(env!("CARGO_BIN_EXE_caudal"))
@@ -292,11 +299,11 @@ fn an_interrupted_training_saves_and_can_go_on() {
     let mut errors = child.stderr.take().unwrap();
     // The line of the first epoch has begun, so Ctrl-C is watched.
     errors.read_exact(&mut [0; 10]).unwrap();
-    let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
     assert!(sent.success());
     let mut rest = String::new();
     errors.read_to_string(&mut rest).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(130), "{rest}");
+    assert_eq!(child.wait().unwrap().code(), Some(code), "{signal}: {rest}");
     assert!(rest.ends_with("caudal: interrupted\n"), "{rest}");
     let steps = json(&["evaluate", &file])["steps"].as_u64().unwrap();
     let more = (steps + 1).to_string();

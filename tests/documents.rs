@@ -67,6 +67,23 @@ fn every_page_is_listed() {
     assert!(read(&root().join("README.md")).contains("docs/README.md"));
 }
 
+/// Every sum of the page about them is held by a test that there is.
+#[test]
+fn every_sum_has_its_test() {
+    let page = read(&root().join("docs/numbers.md"));
+    let rows = page.lines().filter(|line| line.starts_with("| ")).skip(2);
+    let mut held = 0;
+    for row in rows {
+        let cell = row.trim_end_matches('|').rsplit('|').next().unwrap().trim().trim_matches('`');
+        let (file, test) =
+            cell.split_once("::").map_or((cell, None), |(file, test)| (file, Some(test)));
+        let text = read(&root().join(file));
+        assert!(test.is_none_or(|test| text.contains(&format!("fn {test}("))), "{row}");
+        held += 1;
+    }
+    assert!(held > 20, "{held}");
+}
+
 /// The charts of the course are what the program draws.
 #[test]
 fn charts_of_the_course_are_drawn_by_the_program() {

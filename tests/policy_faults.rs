@@ -1,15 +1,19 @@
 //! Policies that give what they may not, or panic: an error that says so, whatever the schedule, no part
 //! twice, and a pool that works again as soon as its policy does.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use caudal::Error;
 use caudal::context::Mode;
+use caudal::data::digits;
 use caudal::flow::policy::{Policy, ReadyPart};
-use caudal::flow::{Executor, Pool, TaskIndex};
+use caudal::flow::{Executor, Pool, TaskGraph, TaskIndex};
+use caudal::model::Model;
 use caudal::plan::PlanOptions;
+use caudal::train::{FitOptions, Network, NetworkOptions};
 
-use crate::protocol::{run_of, tiny, trained};
+use crate::protocol::{run_of, tiny};
 use crate::watchdog::watch;
 
 /// What goes wrong.
@@ -142,12 +146,25 @@ fn what_a_policy_may_not_give_does_not_run() {
     });
 }
 
+/// How a policy goes wrong once parameters move.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Late {
+    Nothing,
+    Panics,
+    /// It gives nothing any more.
+    Keeps,
+    /// It gives the commit again.
+    Twice,
+}
+
 /// Does as fifo until the commit has run.
 #[derive(Debug)]
 struct GivesUp {
-    waiting: Vec<ReadyPart>,
-    commit: TaskIndex,
+    waiting: VecDeque<ReadyPart>,
+    commit: Option<ReadyPart>,
     committed: bool,
+    late: Arc<Mutex<Late>>,
+    supervises: bool,
 }
 
 impl Policy for GivesUp {
@@ -155,28 +172,169 @@ impl Policy for GivesUp {
         "gives-up"
     }
 
+    fn supervises(&self) -> bool {
+        self.supervises
+    }
+
+    fn begin(&mut self, graph: &TaskGraph, _workers: usize) -> caudal::Result<()> {
+        let is_commit = |task: &usize| graph.task(*task).phase == "commit";
+        let commit = (0..graph.task_count()).find(is_commit);
+        self.commit = commit.map(|task| ReadyPart { task: TaskIndex::new(task), part: 0 });
+        self.committed = false;
+        self.waiting.clear();
+        Ok(())
+    }
+
+    fn push(&mut self, part: ReadyPart, _worker: usize) {
+        self.waiting.push_back(part);
+    }
+
+    fn pop(&mut self, _worker: usize) -> Option<ReadyPart> {
+        let late = *self.late.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.committed {
+            match late {
+                Late::Nothing => {}
+                Late::Panics => panic!("that is all"),
+                Late::Keeps => return None,
+                Late::Twice => return self.commit,
+            }
+        }
+        let part = self.waiting.pop_front();
+        self.committed |= part.is_some() && part == self.commit;
+        part
+    }
+}
+
+#[test]
+fn a_step_that_has_moved_parameters_ends_without_the_policy() {
+    let (data, _) = digits().unwrap();
+    let network = |executor: Option<Box<dyn Executor>>| {
+        let Model { graph, training, .. } = Model::open(Some("article-dag")).unwrap();
+        let options = NetworkOptions::default().executor("sequential").measured_costs(false);
+        let mut network = Network::from_parts(graph, training.optimizer, options).unwrap();
+        if let Some(executor) = executor {
+            network.set_executor(executor);
+        }
+        network
+    };
+    let step = move |network: &mut Network| {
+        let at = network.step();
+        network.fit(&data, &FitOptions::default().start(at).max_steps(at + 1)).map(drop)
+    };
+    let mut oracle = network(None);
+    let mut hashes = vec![oracle.weights_sha256()];
+    for _ in 0..2 {
+        step(&mut oracle).unwrap();
+        hashes.push(oracle.weights_sha256());
+    }
+    watch(move |scenario| {
+        for (wrong, says) in [
+            (Late::Panics, "it panicked: that is all"),
+            (Late::Keeps, "it gave no part, though it held some"),
+            (Late::Twice, "it gave part 0 of task"),
+        ] {
+            for (workers, supervises) in
+                [(1, false), (2, false), (4, false), (1, true), (2, true), (4, true)]
+            {
+                let what = format!("{wrong:?}, {workers} workers, supervises: {supervises}");
+                scenario.enter(&what);
+                let late = Arc::new(Mutex::new(wrong));
+                let policy = GivesUp {
+                    waiting: VecDeque::new(),
+                    commit: None,
+                    committed: false,
+                    late: Arc::clone(&late),
+                    supervises,
+                };
+                let pool = Pool::with_policy(workers, Box::new(policy)).unwrap();
+                let mut network = network(Some(Box::new(pool)));
+                step(&mut network).unwrap();
+                assert_eq!(
+                    (network.step(), network.weights_sha256()),
+                    (1, hashes[1].clone()),
+                    "{what}"
+                );
+                let error = step(&mut network).unwrap_err();
+                let text = error.to_string();
+                assert!(matches!(error, Error::Policy { .. }), "{what}: {text}");
+                assert!(text.contains(says) && text.contains("ended without it"), "{what}: {text}");
+                assert_eq!(
+                    (network.step(), network.weights_sha256()),
+                    (1, hashes[1].clone()),
+                    "{what}"
+                );
+                *late.lock().unwrap() = Late::Nothing;
+                step(&mut network).unwrap();
+                assert_eq!(
+                    (network.step(), network.weights_sha256()),
+                    (2, hashes[2].clone()),
+                    "{what}"
+                );
+            }
+        }
+    });
+}
+
+/// Panics in one of the methods that are called while nothing runs.
+#[derive(Debug)]
+struct Panics {
+    waiting: Vec<ReadyPart>,
+    at: &'static str,
+}
+
+impl Panics {
+    fn at(&self, method: &str) {
+        assert!(self.at != method, "in {method}");
+    }
+}
+
+impl Policy for Panics {
+    fn name(&self) -> &'static str {
+        self.at("name");
+        "panics"
+    }
+
+    fn supervises(&self) -> bool {
+        self.at("supervises");
+        false
+    }
+
+    fn begin(&mut self, _graph: &TaskGraph, _workers: usize) -> caudal::Result<()> {
+        self.at("begin");
+        Ok(())
+    }
+
+    fn learn(&mut self, _graph: &TaskGraph, _seconds: &[f64]) {
+        self.at("learn");
+    }
+
     fn push(&mut self, part: ReadyPart, _worker: usize) {
         self.waiting.push(part);
     }
 
     fn pop(&mut self, _worker: usize) -> Option<ReadyPart> {
-        assert!(!self.committed, "that is all");
-        let part = self.waiting.remove(0);
-        self.committed = part.task == self.commit;
-        Some(part)
+        self.waiting.pop()
     }
 }
 
 #[test]
-fn an_error_after_the_commit_says_that_parameters_may_have_moved() {
-    let graph = trained();
-    let mut run = run_of(&graph, Mode::Training, PlanOptions::plain());
-    let plan = Arc::clone(run.plan());
-    let named = |task: &usize| plan.task(*task).phase.name() == "commit";
-    let commit = TaskIndex::new((0..plan.task_count()).find(named).unwrap());
-    let policy = GivesUp { waiting: Vec::new(), commit, committed: false };
-    let mut pool = Pool::with_policy(1, Box::new(policy)).unwrap();
-    let error = pool.execute(&mut run).unwrap_err().to_string();
-    assert!(error.contains("it panicked: that is all"), "{error}");
-    assert!(error.contains("some parameters have moved"), "{error}");
+fn no_panic_of_a_policy_leaves_an_executor() {
+    let graph = tiny(4);
+    let pool = |at| Pool::with_policy(2, Box::new(Panics { waiting: Vec::new(), at }));
+    for at in ["name", "supervises"] {
+        let text = pool(at).unwrap_err().to_string();
+        assert!(text.contains(&format!("it panicked: in {at}")), "{text}");
+    }
+    let mut run = run_of(&graph, Mode::Prediction, PlanOptions::plain());
+    let mut begins = pool("begin").unwrap();
+    for _ in 0..2 {
+        let text = begins.execute(&mut run).unwrap_err().to_string();
+        assert!(text.contains("it panicked: in begin, so the step did not begin"), "{text}");
+    }
+    let mut learns = pool("learn").unwrap();
+    let seconds = vec![1e-6; run.plan().task_count()];
+    learns.learn(run.plan(), &seconds);
+    let text = learns.execute(&mut run).unwrap_err().to_string();
+    assert!(text.contains("it panicked: in learn"), "{text}");
+    learns.execute(&mut run).unwrap();
 }

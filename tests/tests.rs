@@ -19,6 +19,7 @@ mod floors;
 mod flow_api;
 mod freezing;
 mod graph_errors;
+mod hostile_files;
 mod images;
 mod item_sources;
 mod larger_than_memory;

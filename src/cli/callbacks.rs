@@ -159,7 +159,7 @@ impl Callbacks {
                     self.problems.push(problem);
                 }
             }
-            Err(Stop::Interrupted | Stop::Unread) | Ok(()) => {}
+            Err(Stop::Interrupted(_) | Stop::Unread) | Ok(()) => {}
         }
     }
 

@@ -248,10 +248,10 @@ mod tests {
         let mut taken = 0;
         let failing = || {
             taken += 1;
-            Err(Stop::Interrupted)
+            Err(Stop::Interrupted(130))
         };
         let given = MixedStates { allow_mixed: false }.steady(failing, |it: &Conditions| it);
-        assert!(matches!(given, Err(Stop::Interrupted)) && taken == 1);
+        assert!(matches!(given, Err(Stop::Interrupted(_))) && taken == 1);
     }
 
     #[test]

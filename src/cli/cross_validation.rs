@@ -54,7 +54,7 @@ impl Train {
             network.fit_with(&loaded.train, &fit, &mut list)?;
             callbacks.finish();
             if interrupt.came() {
-                return Err(Stop::Interrupted);
+                return Err(interrupt.stop());
             }
             let report = network.evaluate(test, training.batch_size)?;
             line(format!("fold {}/{folds}  {}", number + 1, results::tested("test", &report)))?;

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use caudal::Error;
 use caudal::data::{Item, Loaded, Order, Part};
+use caudal::files;
 use caudal::train::FitOptions;
 use caudal::train::callbacks::Every;
 use caudal::train::checkpoint::FitRecord;
@@ -211,8 +211,7 @@ impl Fitting {
 }
 
 fn read(path: &Path) -> Result<String, Stop> {
-    let text = std::fs::read_to_string(path);
-    Ok(text.map_err(|source| Error::Io { path: path.to_owned(), source })?)
+    Ok(files::text_of(path)?)
 }
 
 fn digest(text: &str) -> String {

@@ -1,5 +1,6 @@
 //! `caudal inspect`: what a saved model holds.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use caudal::data::{ColumnEncoder, DataConfig, Encoding, NodeEncoder, Share};
@@ -41,9 +42,9 @@ impl Inspect {
             return self.onnx();
         }
         let (model, checkpoint) = checkpoint::open(&self.file)?;
-        let parameters = || model.graph.parameters().iter().map(|it| it.name.as_str());
-        let is_parameter = |name: &str| parameters().any(|other| other == name);
-        let listed = |(name, _): &(&str, &Tensor)| self.all || is_parameter(name);
+        let parameters = model.graph.parameters().iter().map(|it| it.name.as_str());
+        let parameters: HashSet<&str> = parameters.collect();
+        let listed = |(name, _): &(&str, &Tensor)| self.all || parameters.contains(name);
         let arrays: Vec<_> = checkpoint.tensors().filter(listed).collect();
         let others = checkpoint.tensors().count() - arrays.len();
         if self.json {

@@ -56,7 +56,7 @@ a .toml file, a network saved as .safetensors, without its weights, or an .onnx 
 the default preset. An .onnx file has no loss: --loss and --metric add what training needs.
 `caudal model-file` says how .toml files are written, with an example and every kind and attribute.
 Results go to standard output, progress and errors to standard error.
-Exit codes: 0 done, 1 a run failed, 2 bad usage or input, 130 interrupted.")]
+Exit codes: 0 done, 1 a run failed, 2 bad usage or input, 130 interrupted (143 by SIGTERM, 129 by SIGHUP).")]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -117,8 +117,8 @@ enum Stop {
     Usage(String),
     /// A run failed.
     Failed(String),
-    /// Asked to by Ctrl-C.
-    Interrupted,
+    /// Asked to by Ctrl-C or another signal, with the exit code.
+    Interrupted(u8),
     /// Nobody reads standard output any more.
     Unread,
 }
@@ -146,7 +146,7 @@ pub(crate) fn main() -> ExitCode {
     };
     let (code, message) = match ended {
         Ok(()) | Err(Stop::Unread) => return ExitCode::SUCCESS,
-        Err(Stop::Interrupted) => (130, "interrupted".to_owned()),
+        Err(Stop::Interrupted(code)) => (code, "interrupted".to_owned()),
         Err(Stop::Failed(message)) => (1, message),
         Err(Stop::Usage(message)) => (2, message),
     };

@@ -87,7 +87,9 @@ pub(super) fn columns(rows: &[Vec<String>], is_left: impl Fn(usize) -> bool) -> 
     }
     let line = |row: &Vec<String>| {
         let cells = row.iter().zip(&widths).enumerate().map(|(column, (cell, &width))| {
-            if is_left(column) { format!("{cell:width$}") } else { format!("{cell:>width$}") }
+            // Formats know no widths above 65535.
+            let gap = " ".repeat(width - cell.chars().count());
+            if is_left(column) { format!("{cell}{gap}") } else { format!("{gap}{cell}") }
         });
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };

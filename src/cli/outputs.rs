@@ -70,6 +70,7 @@ impl<'a> Outputs<'a> {
             let refuse = |problem: String| Stop::Usage(format!("{option} {problem}"));
             let special = std::fs::metadata(path).is_ok_and(|it| !it.is_file() && !it.is_dir());
             if appended && special {
+                check_reader(path).map_err(refuse)?;
                 continue;
             }
             files::check_writable(path).map_err(|error| refuse(error.to_string()))?;
@@ -91,6 +92,24 @@ impl<'a> Outputs<'a> {
         }
         Ok(())
     }
+}
+
+/// Refuses a pipe that nobody reads: who opens it waits until somebody does.
+#[cfg(target_os = "linux")]
+fn check_reader(path: &Path) -> Result<(), String> {
+    use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+    if !std::fs::metadata(path).is_ok_and(|there| there.file_type().is_fifo()) {
+        return Ok(());
+    }
+    let opened = std::fs::OpenOptions::new().write(true).custom_flags(libc::O_NONBLOCK).open(path);
+    opened.map(drop).map_err(|_| {
+        format!("{}: it is a pipe that nobody reads; begin to read it before", path.display())
+    })
+}
+
+#[cfg(not(target_os = "linux"))]
+fn check_reader(_path: &Path) -> Result<(), String> {
+    Ok(())
 }
 
 /// Whether two names lead to one file, be it there or not.

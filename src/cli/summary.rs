@@ -97,6 +97,15 @@ impl Summary {
     }
 }
 
+/// The first of many inputs, and how many more there are.
+fn shown(inputs: &[&str]) -> String {
+    const SHOWN: usize = 8;
+    match inputs.len().saturating_sub(SHOWN) {
+        0 => inputs.join(", "),
+        more => format!("{} and {more} more", inputs[..SHOWN].join(", ")),
+    }
+}
+
 fn mode_name(mode: Mode) -> &'static str {
     if mode == Mode::Training { "training" } else { "prediction" }
 }
@@ -149,7 +158,7 @@ impl Row<'_> {
         vec![
             self.name.to_owned(),
             self.kind.to_owned(),
-            self.inputs.join(", "),
+            shown(&self.inputs),
             describe_shape(self.shape),
             number(self.parameters as f64, 0),
             self.bytes.to_string(),

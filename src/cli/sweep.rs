@@ -125,7 +125,7 @@ impl Sweep {
         stopped?;
         if interrupt.came() {
             note(format_args!("the same command goes on"));
-            return Err(Stop::Interrupted);
+            return Err(interrupt.stop());
         }
         if let Some(&best) = order.first().filter(|&&best| {
             results[best].as_ref().is_some_and(|result| result.value(watch.name()).is_some())

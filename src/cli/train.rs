@@ -35,7 +35,7 @@ const SPEEDUP_LIMIT: Duration = Duration::from_millis(1500);
 
 /// Trains a network, tests it, and says how much faster several cores are.
 ///
-/// With no option: the default preset on the embedded handwritten digits, on every core. Ctrl-C ends
+/// With no option: the default preset on the embedded handwritten digits, on every core. Ctrl-C, SIGTERM and SIGHUP end
 /// the training after the step at hand; --save still takes place. All files are tried before the first
 /// step. What can't be written in the end is written beside its place under another name, or into the folder for
 /// temporary files, and the exit code is 1.
@@ -192,30 +192,29 @@ impl Train {
         let began = Instant::now();
         let history = self.fit(&mut network, train, &fit, &mut callbacks, &mut interrupt);
         let seconds = began.elapsed().as_secs_f64();
+        // The model comes first: nothing that is written or tested beside it may take it away.
+        match (&history, &self.save) {
+            (Ok(_), Some(path)) => callbacks.save_last(&network, path),
+            (Ok(_), None) => {}
+            (Err(_), _) => self.save_failed(&network, fit.start, &mut callbacks),
+        }
         // The test part is touched here alone: nothing was chosen by it. A recorded schedule holds it too.
         let test = loaded.test.as_ref().filter(|_| history.is_ok() && !interrupt.came());
         let tested = test.map(|test| network.evaluate(test, batch_size));
         callbacks.problem(self.schedules.write(log.as_ref(), &provenance));
         callbacks.finish();
         if let (Some(path), Some(recorder)) = (&self.trace, recorder) {
-            let run = network.run(Mode::Training, whole)?;
-            run.observe(None);
-            let steps = recorder.last_executions(trace_file::EXECUTIONS);
-            callbacks.problem(trace_file::write(path, run.plan(), &steps, &provenance));
+            let traced = network.run(Mode::Training, whole).map_err(Stop::from).and_then(|run| {
+                run.observe(None);
+                let steps = recorder.last_executions(trace_file::EXECUTIONS);
+                trace_file::write(path, run.plan(), &steps, &provenance)
+            });
+            callbacks.problem(traced);
         }
-        let mut history = match history {
-            Ok(history) => history,
-            Err(stop) => {
-                self.save_failed(&network, fit.start, &mut callbacks);
-                return Err(stop);
-            }
-        };
-        if let Some(path) = &self.save {
-            callbacks.save_last(&network, path);
-        }
+        let mut history = history?;
         callbacks.tell(self.quiet);
         if interrupt.came() {
-            return Err(Stop::Interrupted);
+            return Err(interrupt.stop());
         }
         interrupt.ignore();
         let tested = tested.transpose()?;

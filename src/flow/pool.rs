@@ -10,7 +10,7 @@ use parking_lot::{Condvar, Mutex};
 
 use super::core::Delivery;
 use super::policy::{Policy, ReadyPart, Setting, policy};
-use super::queue::{Fault, Found, Queue};
+use super::queue::{Fault, Found, Queue, call_policy};
 use super::sync::Native;
 use super::work::Work;
 use super::worker::Worker;
@@ -39,6 +39,9 @@ pub struct Pool {
     /// Where the caller's thread stays while it executes.
     place: Option<Place>,
     delivery: Delivery,
+    /// What the policy did wrong where that could not keep a step from its end: the next one ends with it before it
+    /// begins.
+    late: Option<Error>,
 }
 
 impl Pool {
@@ -84,8 +87,15 @@ impl Pool {
         }
         let places = places(pinning, workers)?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let name = policy.name().to_owned();
-        let queue = Arc::new(Queue::new(policy, workers, cores, SPINS));
+        let made = call_policy(|| {
+            let name = policy.name().to_owned();
+            (name, Arc::new(Queue::new(policy, workers, cores, SPINS)))
+        });
+        let (name, queue) = made.map_err(|fault| Error::Policy {
+            policy: "of your own".to_owned(),
+            problem: problem_of(&fault, None),
+            remedy: SEE_CODE.to_owned(),
+        })?;
         let left = Arc::new((Mutex::new(0), Condvar::new()));
         let threads = if workers > 1 {
             let threads = rayon::ThreadPoolBuilder::new()
@@ -123,7 +133,28 @@ impl Pool {
             pinning,
             place,
             delivery,
+            late: None,
         })
+    }
+}
+
+/// What to do about a panic.
+const SEE_CODE: &str = "see what its code says there";
+
+/// What a policy did wrong, in a run of `graph` if there was one.
+fn problem_of(fault: &Fault, graph: Option<&TaskGraph>) -> String {
+    match fault {
+        Fault::Panicked(cause) => format!("it {cause}"),
+        Fault::Kept => "it gave no part, though it held some and nothing else ran".to_owned(),
+        Fault::Gave(ReadyPart { task, part }) => {
+            let tasks = graph.map_or(0, TaskGraph::task_count);
+            let known = graph.filter(|_| task.index() < tasks);
+            let task = match known.map(|graph| graph.task(task.index())) {
+                Some(known) => format!("{task} (`{}`, {})", known.node, known.phase),
+                None => format!("{task} of {tasks}"),
+            };
+            format!("it gave part {part} of task {task}, which it did not hold")
+        }
     }
 }
 
@@ -137,24 +168,15 @@ impl Pool {
         self
     }
 
-    /// What the policy did wrong in a run of `graph`, which may have been committed.
-    fn describe(&self, fault: Fault, graph: &TaskGraph, moved: bool) -> Error {
-        let (problem, remedy) = match fault {
-            Fault::Panicked(cause) => (format!("it {cause}"), "see what its code says there"),
-            Fault::Gave(ReadyPart { task, part }) => {
-                let known = task.index() < graph.tasks.len();
-                let task = match known.then(|| graph.task(task.index())) {
-                    Some(known) => format!("{task} (`{}`, {})", known.node, known.phase),
-                    None => format!("{task} of {}", graph.tasks.len()),
-                };
-                let problem = format!("it gave part {part} of task {task}, which it did not hold");
-                (problem, "let `pop` give each part that was pushed once, and no other")
-            }
+    /// What the policy did wrong in a run of `graph`, and what came of it.
+    fn describe(&self, fault: &Fault, graph: &TaskGraph, came_to: &str) -> Error {
+        let remedy = match fault {
+            Fault::Panicked(_) => SEE_CODE,
+            _ => "let `pop` give each part that was pushed once, and no other",
         };
-        let came_to = if moved { "; some parameters have moved, others have not" } else { "" };
         Error::Policy {
             policy: self.policy.clone(),
-            problem: format!("{problem}, so the step did not end{came_to}"),
+            problem: format!("{}, so {came_to}", problem_of(fault, Some(graph))),
             remedy: remedy.to_owned(),
         }
     }
@@ -201,8 +223,10 @@ impl Executor for Pool {
     }
 
     fn learn(&mut self, graph: &TaskGraph, seconds: &[f64]) {
-        if seconds.len() == graph.task_count() {
-            self.queue.with_policy(|policy| policy.learn(graph, seconds));
+        if seconds.len() == graph.task_count()
+            && let Err(fault) = self.queue.with_policy(|policy| policy.learn(graph, seconds))
+        {
+            self.late = Some(self.describe(&fault, graph, "this step did not begin"));
         }
     }
 
@@ -213,27 +237,49 @@ impl Executor for Pool {
 
 impl Pool {
     fn run(&mut self, run: &Arc<dyn Work<Native>>) -> Result<()> {
+        if let Some(late) = self.late.take() {
+            return Err(late);
+        }
         let held = self.place.as_ref().map(Place::hold).transpose();
         let _held = held.map_err(|problem| lost(self.workers, problem))?;
         let graph = run.graph();
-        self.queue.with_policy(|policy| policy.begin_on(graph, &self.setting))?;
+        match self.queue.with_policy(|policy| policy.begin_on(graph, &self.setting)) {
+            Ok(agreed) => agreed?,
+            Err(fault) => return Err(self.describe(&fault, graph, "the step did not begin")),
+        }
         run.begin(self.delivery, self.workers);
         self.caller.run = Some(Arc::clone(run));
         self.queue.begin(run);
-        let end = self.caller.work(&self.queue);
+        let mut end = self.caller.work(&self.queue);
+        if matches!(end, Found::Stalled) && run.is_committed() && self.queue.take_over() {
+            // Half a step would be neither the weights before it nor those after it.
+            self.caller.run = Some(Arc::clone(run));
+            end = self.caller.work(&self.queue);
+        }
         self.caller.run = None;
-        self.queue.end();
+        let is_faulty = self.queue.end();
         match end {
             Found::Stalled => {
-                let waiting = run.waiting();
+                let mut waiting = run.waiting();
                 let fault = self.queue.forget();
-                let moved = run.reset();
+                let moved = run.is_committed();
+                run.reset();
+                if moved {
+                    waiting.push("some parameters have moved, others have not".to_owned());
+                }
                 Err(match fault {
-                    Some(fault) => self.describe(fault, graph, moved),
-                    None => Error::Stalled(waiting),
+                    Some(fault) if !moved => self.describe(&fault, graph, "the step did not end"),
+                    _ => Error::Stalled(waiting),
                 })
             }
-            Found::End | Found::Part(_) => run.outcome(),
+            Found::End | Found::Part(_) => {
+                if let Some(fault) = is_faulty.then(|| self.queue.forget()).flatten() {
+                    let came_to =
+                        "the step before was ended without it, and this one did not begin";
+                    self.late = Some(self.describe(&fault, graph, came_to));
+                }
+                run.outcome()
+            }
         }
     }
 }

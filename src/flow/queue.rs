@@ -1,11 +1,14 @@
 //! The ready parts of a run, under one lock. `idle.rs` has what workers do who find none.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+mod fault;
+
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use super::core::describe_panic;
+use fault::ask;
+pub(super) use fault::{Fault, call_policy};
+
 use super::graph::TaskGraph;
 use super::index::TaskIndex;
 use super::observer::WorkerChange;
@@ -65,6 +68,8 @@ pub(super) struct State<P: Primitives> {
     ready: ReadySet,
     /// Why the policy is asked no more during this run.
     fault: Option<Fault>,
+    /// Whether parts are given without it.
+    taken_over: bool,
     /// Who sleeps, and has not been woken; the last one to fall asleep is woken first.
     pub(super) sleepers: Vec<usize>,
     /// How many have been woken and do not have the lock yet.
@@ -77,15 +82,6 @@ pub(super) struct State<P: Primitives> {
     pub(super) stopping: bool,
     /// Whether the run's observer wants to know what happens to workers.
     pub(super) listens: bool,
-}
-
-/// What a policy did wrong.
-#[derive(Debug)]
-pub(super) enum Fault {
-    /// It gave a part that it did not hold.
-    Gave(ReadyPart),
-    /// It panicked, with these words.
-    Panicked(String),
 }
 
 /// What a worker finds when it looks for work.
@@ -113,6 +109,9 @@ impl<P: Primitives> State<P> {
         share: usize,
         taken: &mut Vec<ReadyPart>,
     ) -> Option<ReadyPart> {
+        if self.taken_over {
+            return self.take_in_order();
+        }
         let graph = self.graph.as_deref()?;
         let (mut first, mut gave) = (None, None);
         let (listens, mut stolen) = (self.listens, Vec::new());
@@ -146,32 +145,6 @@ impl<P: Primitives> State<P> {
     }
 }
 
-/// Calls the policy, unless it did something wrong in this run; one that watches the clock is told the time before.
-fn ask<T>(
-    policy: &mut Box<dyn Policy>,
-    began: Option<Instant>,
-    fault: &mut Option<Fault>,
-    call: impl FnOnce(&mut dyn Policy) -> T,
-) -> Option<T> {
-    if fault.is_some() {
-        return None;
-    }
-    // A panic must not unwind through a worker, or the run would never end.
-    let call = || {
-        if let Some(began) = began {
-            policy.now(began.elapsed().as_secs_f64());
-        }
-        call(policy.as_mut())
-    };
-    match catch_unwind(AssertUnwindSafe(call)) {
-        Ok(answer) => Some(answer),
-        Err(panic) => {
-            *fault = Some(Fault::Panicked(describe_panic(panic.as_ref())));
-            None
-        }
-    }
-}
-
 impl<P: Primitives> Queue<P> {
     /// A queue for `workers` workers, who have `cores` cores and look `spins` times before they sleep.
     pub(super) fn new(policy: Box<dyn Policy>, workers: usize, cores: usize, spins: usize) -> Self {
@@ -183,6 +156,7 @@ impl<P: Primitives> Queue<P> {
             graph: None,
             ready: ReadySet::default(),
             fault: None,
+            taken_over: false,
             sleepers: Vec::with_capacity(workers),
             waking: 0,
             refused: 0,
@@ -216,11 +190,6 @@ impl<P: Primitives> Queue<P> {
         self.workers == 1
     }
 
-    /// Calls the policy while no run is under way.
-    pub(super) fn with_policy<T>(&self, call: impl FnOnce(&mut dyn Policy) -> T) -> T {
-        call(self.state.0.lock().policy.as_mut())
-    }
-
     /// Begins a run, after the policy has agreed to it.
     pub(super) fn begin(&self, run: &Arc<dyn Work<P>>) {
         let mut state = self.state.0.lock();
@@ -228,7 +197,7 @@ impl<P: Primitives> Queue<P> {
         state.run = Some(Arc::clone(run));
         state.graph = Some(Arc::clone(run.graph()));
         state.ready.clear(run.graph().part_count());
-        state.fault = None;
+        (state.fault, state.taken_over) = (None, false);
         state.listens = run.are_workers_observed();
         if state.listens {
             state.tell_of_all(self.workers);
@@ -246,26 +215,11 @@ impl<P: Primitives> Queue<P> {
         self.unlock_and_wake(state, CALLER, PUBLISHER_WAKES);
     }
 
-    /// Lets go of the run that has ended.
-    pub(super) fn end(&self) {
+    /// Lets go of the run that has ended. Says whether the policy did something wrong meanwhile.
+    pub(super) fn end(&self) -> bool {
         let mut state = self.state.0.lock();
         (state.run, state.graph, state.listens) = (None, None, false);
-    }
-
-    /// Drops what a policy still holds after a stall, so that the next run begins with nothing. Gives back
-    /// what the policy did wrong, if that is known.
-    pub(super) fn forget(&self) -> Option<Fault> {
-        let mut state = self.state.0.lock();
-        let fault = state.fault.take();
-        for _ in 0..state.ready.parts() {
-            // Whatever it gives is thrown away.
-            if state.ask(|policy| policy.pop(0)).flatten().is_none() {
-                break;
-            }
-        }
-        self.seen.0.ready_parts.store(0, Ordering::Relaxed);
-        self.done.0.store(true, Ordering::Release);
-        fault
+        state.fault.is_some()
     }
 
     /// Ends every worker but the caller.

@@ -23,6 +23,12 @@ impl ReadySet {
         self.parts
     }
 
+    /// The first part in the set.
+    pub(super) fn first(&self) -> Option<usize> {
+        let word = self.words.iter().position(|&word| word != 0)?;
+        Some(64 * word + self.words[word].trailing_zeros() as usize)
+    }
+
     /// Adds a part of the run.
     pub(super) fn add(&mut self, part: usize) {
         self.words[part / 64] |= 1 << (part % 64);
@@ -49,7 +55,9 @@ mod tests {
         for part in [0, 63, 64, 129] {
             assert!(!ready.remove(part));
             ready.add(part);
+            assert_eq!(ready.first(), Some(part));
             assert!(ready.remove(part) && !ready.remove(part), "{part}");
+            assert_eq!(ready.first(), None);
         }
         assert!(!ready.remove(130) && !ready.remove(usize::MAX));
         ready.add(5);

@@ -59,8 +59,11 @@ pub(super) trait Work<P: Primitives>: Send + Sync {
 
     fn waiting(&self) -> Vec<String>;
 
-    /// Readies everything for the next run after a stall. Says whether it had been committed.
-    fn reset(&self) -> bool;
+    /// Whether parts that ran may have changed what outlives the run.
+    fn is_committed(&self) -> bool;
+
+    /// Readies everything for the next run after a stall.
+    fn reset(&self);
 }
 
 impl<T: Program> Work<T::Primitives> for T {
@@ -163,10 +166,13 @@ impl<T: Program> Work<T::Primitives> for T {
         self.core().waiting()
     }
 
-    fn reset(&self) -> bool {
+    fn is_committed(&self) -> bool {
+        self.core().is_committed()
+    }
+
+    fn reset(&self) {
         self.core().reset();
         self.forget();
-        self.core().is_committed()
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::builder::{Draft, DraftRole};
 use super::{Graph, Node, NodeId, Parameter, sharing, training_settings};
 use crate::context::{Numerics, Signature};
-use crate::error::{Error, Result, count};
+use crate::error::{Error, Result, count, is_unprintable};
 use crate::flow::topological::topological_order;
 use crate::layers::{Arity, Misfit, ParameterSpec};
 use crate::names::nearest;
@@ -90,7 +90,7 @@ pub(super) fn validate(name: String, drafts: Vec<Draft>, outputs: &[String]) -> 
 fn index_names(drafts: &[Draft]) -> Result<HashMap<String, NodeId>> {
     let mut by_name = HashMap::with_capacity(drafts.len());
     for (id, draft) in drafts.iter().enumerate() {
-        if draft.name.is_empty() || draft.name.chars().any(char::is_control) {
+        if draft.name.is_empty() || draft.name.chars().any(is_unprintable) {
             return Err(Error::node(
                 draft.name.escape_debug().to_string(),
                 format!("the name of node number {} is empty or not printable", id + 1),

@@ -3,58 +3,9 @@
 //! Moments are a mean and a sum of squared distances from it for every column, so that far from zero
 //! nothing is lost, and those of several blocks of rows can be merged.
 
+use super::cascade::sum_rows;
 use super::vector::{Kernel, Vector, dispatch, load, store};
 use super::{MatrixMut, MatrixRef};
-
-/// Rows after which a sum goes to the one above it, which keeps it as exact as a short one.
-const ROWS: usize = 64;
-
-/// Sums over all rows, for each column: of `terms(row, column, lanes)`, which gives `SUMS` vectors of
-/// so many lanes. `put(column, lanes, sums)` takes them.
-///
-/// # Safety
-/// The machine must have the instructions of `V`.
-#[inline(always)]
-unsafe fn sum_rows<V: Vector, const SUMS: usize>(
-    [rows, cols]: [usize; 2],
-    terms: impl Fn(usize, usize, usize) -> [V; SUMS],
-    mut put: impl FnMut(usize, usize, [V; SUMS]),
-) {
-    /// Vectors of columns at a time: their additions do not wait for each other.
-    const TILE: usize = 4;
-    // SAFETY: the machine has the instructions.
-    let zero = unsafe { V::splat(0.0) };
-    let mut col = 0;
-    while col < cols {
-        let tile = if col + TILE * V::LANES <= cols { TILE } else { 1 };
-        let lanes = V::LANES.min(cols - col);
-        let mut sums = [[zero; SUMS]; TILE];
-        for first in (0..rows).step_by(ROWS) {
-            let mut short = [[zero; SUMS]; TILE];
-            let rows = first..rows.min(first + ROWS);
-            if tile == TILE {
-                for row in rows {
-                    for (vector, short) in short.iter_mut().enumerate() {
-                        let terms = terms(row, col + vector * V::LANES, V::LANES);
-                        *short = std::array::from_fn(|sum| short[sum].add(terms[sum]));
-                    }
-                }
-            } else {
-                for row in rows {
-                    let terms = terms(row, col, lanes);
-                    short[0] = std::array::from_fn(|sum| short[0][sum].add(terms[sum]));
-                }
-            }
-            for (sums, short) in sums.iter_mut().zip(short) {
-                *sums = std::array::from_fn(|sum| sums[sum].add(short[sum]));
-            }
-        }
-        for (vector, sums) in sums.into_iter().enumerate().take(tile) {
-            put(col + vector * V::LANES, lanes, sums);
-        }
-        col += tile * V::LANES;
-    }
-}
 
 /// The moments of the columns of `x`, overwriting `moments`: all means, then all sums of squared
 /// distances from the mean.
@@ -74,19 +25,27 @@ pub(crate) fn column_moments(x: MatrixRef<'_>, moments: &mut [f32]) {
             unsafe {
                 let at = |row: usize, col: usize| x.as_ptr().add(row * x.stride() + col);
                 let share = V::splat(1.0 / size[0] as f32);
-                sum_rows::<V, 1>(
-                    size,
-                    |row, col, lanes| [load(at(row, col), lanes)],
-                    |col, lanes, [sum]| store(sum.mul(share), means.add(col), lanes),
-                );
-                sum_rows::<V, 1>(
+                sum_rows!(1, size, |row, col, lanes| [load(at(row, col), lanes)], |[sum]| store(
+                    sum.mul(share),
+                    means.add(col),
+                    lanes
+                ),);
+                // The distances from the mean as it was rounded say by how much that is off.
+                sum_rows!(
+                    2,
                     size,
                     |row, col, lanes| {
                         let off: V =
                             load::<V>(at(row, col), lanes).sub(load(means.add(col), lanes));
-                        [off.mul(off)]
+                        [off, off.mul(off)]
                     },
-                    |col, lanes, [sum]| store(sum, squares.add(col), lanes),
+                    |[off, sum]| {
+                        let shift = off.mul(share);
+                        let about_mean = V::splat(0.0).max(sum.sub(shift.mul(off)));
+                        store(about_mean, squares.add(col), lanes);
+                        let mean = means.add(col);
+                        store(load::<V>(mean, lanes).add(shift), mean, lanes);
+                    },
                 );
             }
         }
@@ -190,7 +149,8 @@ pub(crate) fn batch_norm_sums(
             let (grads, products) = (grads.as_mut_ptr(), products.as_mut_ptr());
             // SAFETY: only columns within the rows are touched, and there are as many of all else.
             unsafe {
-                sum_rows::<V, 2>(
+                sum_rows!(
+                    2,
                     size,
                     |row, col, lanes| {
                         let grad = output_grad.as_ptr().add(row * output_grad.stride() + col);
@@ -198,7 +158,7 @@ pub(crate) fn batch_norm_sums(
                         let x = load::<V>(input.as_ptr().add(row * input.stride() + col), lanes);
                         [grad, grad.mul(x.sub(load(mean.as_ptr().add(col), lanes)))]
                     },
-                    |col, lanes, [sum, product]| {
+                    |[sum, product]| {
                         store(sum, grads.add(col), lanes);
                         let product = product.mul(load(scale.as_ptr().add(col), lanes));
                         store(product, products.add(col), lanes);

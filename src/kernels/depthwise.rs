@@ -6,9 +6,10 @@
 
 use std::ops::Range;
 
+use super::cascade::{BLOCK, sum_vectors};
 use super::conv2d::{Conv2dShape, greatest_divisor};
 use super::vector::{Kernel, Vector, dispatch, load, store};
-use super::{MatrixMut, MatrixRef, with_scratch};
+use super::{MatrixMut, MatrixRef, add_slices, with_scratch};
 
 /// Places along an axis whose taps are worked out at a time.
 const PLACES: usize = 64;
@@ -218,17 +219,19 @@ impl Kernel for WeightGrad<'_> {
                 // SAFETY: the channels exist, and the outputs' taps meet pixels of the input.
                 unsafe {
                     let to = gradient.as_mut_ptr().add(tap * channels + channel);
-                    let mut sum: V = V::splat(0.0);
-                    for row in rows.clone() {
+                    let sum: V = sum_vectors!(rows.len(), |row, sum| {
+                        let row = rows.start + row;
                         let y = row * down.stride + ky * down.dilation - down.padding;
+                        let mut of_row = V::splat(0.0);
                         for column in columns.clone() {
                             let x = column * across.stride + kx * across.dilation - across.padding;
                             let pixel = (y * input.width + x) * input.step + channel;
                             let grad = (row * grads.width + column) * grads.step + channel;
                             let number: V = load(input.start.add(pixel), lanes);
-                            sum = number.mul_add(load(grads.start.add(grad), lanes), sum);
+                            of_row = number.mul_add(load(grads.start.add(grad), lanes), of_row);
                         }
-                    }
+                        sum.add(of_row)
+                    });
                     store(sum.add(load(to, lanes)), to, lanes);
                 }
             }
@@ -380,8 +383,12 @@ pub(crate) fn depthwise_conv2d_weight_grad(
     let [pixels, outputs] = [shape.input[0] * shape.input[1], shape.output[0] * shape.output[1]];
     gradient.fill(0.0);
     let scratch = if times == 1 { 0 } else { pixels * shape.filters };
-    with_scratch(scratch, |repeated| {
+    with_scratch(scratch + gradient.len(), |scratch| {
+        let (block, repeated) = scratch.split_at_mut(gradient.len());
         for item in 0..items {
+            if item % BLOCK == 0 {
+                block.fill(0.0);
+            }
             let image = input.slice_rows(item * pixels..(item + 1) * pixels);
             let grads = output_grad.slice_rows(item * outputs..(item + 1) * outputs);
             dispatch(WeightGrad {
@@ -393,8 +400,11 @@ pub(crate) fn depthwise_conv2d_weight_grad(
                 },
                 axes: [0, 1].map(|axis| Axis::new(shape, axis)),
                 channels: shape.filters,
-                gradient,
+                gradient: block,
             });
+            if item % BLOCK == BLOCK - 1 || item + 1 == items {
+                add_slices(gradient, block);
+            }
         }
     });
 }

@@ -1,30 +1,54 @@
 //! Rows brought to mean 0 and variance 1.
 
+use super::cascade::{sum_row, sum_rows};
 use super::vector::{Kernel, Vector, dispatch, load, store};
-use super::{MatrixMut, MatrixRef};
+use super::{MatrixMut, MatrixRef, with_scratch};
 
-/// The mean of a row, and one over its standard deviation, `epsilon` being added to the variance.
+/// The mean of a row in two parts, a float near it and by how much that is off, and one over the standard
+/// deviation, `epsilon` being added to the variance.
+#[derive(Clone, Copy)]
+struct Moments {
+    near: f32,
+    off: f32,
+    scale: f32,
+}
+
+impl Moments {
+    /// The number less the mean, over the standard deviation.
+    ///
+    /// # Safety
+    /// The machine must have the instructions of `V`.
+    #[inline(always)]
+    unsafe fn normal<V: Vector>(self, number: V) -> V {
+        // SAFETY: as the caller states.
+        let (near, off, scale) =
+            unsafe { (V::splat(self.near), V::splat(self.off), V::splat(self.scale)) };
+        number.sub(near).sub(off).mul(scale)
+    }
+}
+
+/// The moments of a row.
 ///
 /// # Safety
 /// The machine must have the instructions of `V`.
 #[inline(always)]
-unsafe fn statistics<V: Vector>(row: &[f32], epsilon: f32) -> (f32, f32) {
+unsafe fn moments<V: Vector>(row: &[f32], epsilon: f32) -> Moments {
     let count = row.len() as f32;
     // SAFETY: only the row's floats are loaded.
     unsafe {
-        let mut sum = V::splat(0.0);
-        for at in (0..row.len()).step_by(V::LANES) {
-            sum = sum.add(load(row.as_ptr().add(at), V::LANES.min(row.len() - at)));
-        }
-        let mean = sum.sum() / count;
-        let mut squares = V::splat(0.0);
-        for at in (0..row.len()).step_by(V::LANES) {
-            let lanes = V::LANES.min(row.len() - at);
-            let middle = V::splat(mean);
+        let [sum] = sum_row!(1, row.len(), |at, lanes| [load(row.as_ptr().add(at), lanes)]);
+        let near = sum / count;
+        let middle = V::splat(near);
+        // The distances from the mean as it was rounded say by how much that is off.
+        let [sum, squares] = sum_row!(2, row.len(), |at, lanes| {
             let off = V::load_part_or(row.as_ptr().add(at), lanes, middle).sub(middle);
-            squares = off.mul_add(off, squares);
-        }
-        (mean, 1.0 / (squares.sum() / count + epsilon).sqrt())
+            [off, off.mul(off)]
+        });
+        let off = sum / count;
+        let variance = (squares - off * sum) / count;
+        // Rounding leaves less than nothing where all numbers are the same.
+        let variance = if variance < 0.0 { 0.0 } else { variance };
+        Moments { near, off, scale: 1.0 / (variance + epsilon).sqrt() }
     }
 }
 
@@ -49,11 +73,10 @@ pub(crate) fn layer_norm(
                 let (from, to) = (input.row(row), output.row_mut(row));
                 // SAFETY: rows, weights and biases have as many floats.
                 unsafe {
-                    let (mean, scale) = statistics::<V>(from, epsilon);
+                    let moments = moments::<V>(from, epsilon);
                     for at in (0..to.len()).step_by(V::LANES) {
                         let lanes = V::LANES.min(to.len() - at);
-                        let off = load::<V>(from.as_ptr().add(at), lanes).sub(V::splat(mean));
-                        let normal = off.mul(V::splat(scale));
+                        let normal = moments.normal::<V>(load(from.as_ptr().add(at), lanes));
                         let (weight, bias) = (
                             load(weight.as_ptr().add(at), lanes),
                             load(bias.as_ptr().add(at), lanes),
@@ -68,6 +91,25 @@ pub(crate) fn layer_norm(
     assert_eq!([input.rows(), input.cols()], [output.rows(), cols], "input, output");
     assert_eq!([weight.len(), bias.len()], [cols, cols], "weight and bias, columns");
     dispatch(Norm(epsilon, input, weight, bias, output));
+}
+
+/// What stands from `at` on, so many lanes, in a row less its mean over its standard deviation, and in the gradient times
+/// the weight; given where the row, the gradient and the weight begin.
+///
+/// # Safety
+/// The machine must have the instructions of `V`, and all three must have these floats.
+#[inline(always)]
+unsafe fn normal_and_grad<V: Vector>(
+    moments: Moments,
+    [x, grad, weight]: [*const f32; 3],
+    at: usize,
+    lanes: usize,
+) -> (V, V) {
+    // SAFETY: as the caller states.
+    unsafe {
+        let normal = moments.normal::<V>(load(x.add(at), lanes));
+        (normal, load::<V>(grad.add(at), lanes).mul(load(weight.add(at), lanes)))
+    }
 }
 
 /// The gradient of [`layer_norm`]'s input, overwriting `gradient`. With `n` the input less its mean,
@@ -94,24 +136,20 @@ pub(crate) fn layer_norm_grad(
                 let to = gradient.row_mut(row);
                 // SAFETY: rows and weights have as many floats.
                 unsafe {
-                    let (mean, scale) = statistics::<V>(x, epsilon);
-                    let at = |at: usize, lanes: usize| {
-                        let off = load::<V>(x.as_ptr().add(at), lanes).sub(V::splat(mean));
-                        let grad = load::<V>(grads.as_ptr().add(at), lanes);
-                        (off.mul(V::splat(scale)), grad.mul(load(weight.as_ptr().add(at), lanes)))
-                    };
-                    let mut sums = [V::splat(0.0); 2];
-                    for start in (0..to.len()).step_by(V::LANES) {
-                        let (normal, grad) = at(start, V::LANES.min(to.len() - start));
+                    let moments = moments::<V>(x, epsilon);
+                    let places = [x.as_ptr(), grads.as_ptr(), weight.as_ptr()];
+                    let sums = sum_row!(2, to.len(), |start, lanes| {
+                        let (normal, grad) = normal_and_grad::<V>(moments, places, start, lanes);
                         // Lanes beyond the row have no gradient.
-                        sums = [sums[0].add(grad), grad.mul_add(normal, sums[1])];
-                    }
-                    let means = sums.map(|sum| V::splat(sum.sum() / count));
+                        [grad, grad.mul(normal)]
+                    });
+                    let means = [V::splat(sums[0] / count), V::splat(sums[1] / count)];
                     for start in (0..to.len()).step_by(V::LANES) {
                         let lanes = V::LANES.min(to.len() - start);
-                        let (normal, grad) = at(start, lanes);
+                        let (normal, grad) = normal_and_grad::<V>(moments, places, start, lanes);
                         let rest = grad.sub(means[0]).sub(normal.mul(means[1]));
-                        store(rest.mul(V::splat(scale)), to.as_mut_ptr().add(start), lanes);
+                        let rest = rest.mul(V::splat(moments.scale));
+                        store(rest, to.as_mut_ptr().add(start), lanes);
                     }
                 }
             }
@@ -135,31 +173,40 @@ pub(crate) fn layer_norm_weight_grad(
     output_grad: MatrixRef<'_>,
     gradient: &mut [f32],
 ) {
-    struct WeightGrad<'a>(f32, MatrixRef<'a>, MatrixRef<'a>, &'a mut [f32]);
+    struct WeightGrad<'a>(f32, MatrixRef<'a>, MatrixRef<'a>, &'a mut [f32], &'a mut [f32]);
     impl Kernel for WeightGrad<'_> {
         #[inline(always)]
         unsafe fn run<V: Vector>(self) {
-            let Self(epsilon, input, output_grad, sums) = self;
-            sums.fill(0.0);
-            for row in 0..input.rows() {
-                let (x, grads) = (input.row(row), output_grad.row(row));
-                // SAFETY: rows and sums have as many floats.
-                unsafe {
-                    let (mean, scale) = statistics::<V>(x, epsilon);
-                    for at in (0..sums.len()).step_by(V::LANES) {
-                        let lanes = V::LANES.min(sums.len() - at);
-                        let off = load::<V>(x.as_ptr().add(at), lanes).sub(V::splat(mean));
-                        let grad: V = load(grads.as_ptr().add(at), lanes);
-                        let to = sums.as_mut_ptr().add(at);
-                        let sum = grad.mul_add(off.mul(V::splat(scale)), load(to, lanes));
-                        store(sum, to, lanes);
-                    }
-                }
+            let Self(epsilon, input, output_grad, scratch, sums) = self;
+            for (row, to) in scratch.chunks_exact_mut(3).enumerate() {
+                // SAFETY: as the caller states.
+                let Moments { near, off, scale } = unsafe { moments::<V>(input.row(row), epsilon) };
+                to.copy_from_slice(&[near, off, scale]);
+            }
+            let size = [input.rows(), input.cols()];
+            // SAFETY: rows and sums have as many floats.
+            unsafe {
+                sum_rows!(
+                    1,
+                    size,
+                    |row, col, lanes| {
+                        let at = 3 * row;
+                        let (near, off, scale) = (scratch[at], scratch[at + 1], scratch[at + 2]);
+                        let moments = Moments { near, off, scale };
+                        let x = input.as_ptr().add(row * input.stride() + col);
+                        let grad = output_grad.as_ptr().add(row * output_grad.stride() + col);
+                        let normal = moments.normal::<V>(load(x, lanes));
+                        [load::<V>(grad, lanes).mul(normal)]
+                    },
+                    |[sum]| store(sum, sums.as_mut_ptr().add(col), lanes),
+                );
             }
         }
     }
     let size = [input.rows(), input.cols()];
     assert_eq!([output_grad.rows(), output_grad.cols()], size, "gradient of the output, input");
     assert_eq!(gradient.len(), size[1], "gradient, columns");
-    dispatch(WeightGrad(epsilon, input, output_grad, gradient));
+    with_scratch(3 * size[0], |scratch| {
+        dispatch(WeightGrad(epsilon, input, output_grad, scratch, gradient));
+    });
 }

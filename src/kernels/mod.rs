@@ -17,6 +17,7 @@ mod arithmetic;
 mod batch_norm;
 mod bf16;
 mod buffer;
+mod cascade;
 mod conv2d;
 mod depthwise;
 mod dropout;
@@ -104,7 +105,7 @@ pub(crate) use softmax::{
     softmax_cross_entropy_grad, softmax_grad,
 };
 pub(crate) use store::Store;
-pub(crate) use sum::sum;
+pub(crate) use sum::{sum, sum_of_rows};
 pub(crate) use transpose::transpose_matrix;
 pub(crate) use weight_gradient::weight_gradient;
 pub(crate) use winograd::Winograd;

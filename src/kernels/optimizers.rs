@@ -1,6 +1,7 @@
 //! Steps of optimizers, and sums of gradients.
 
-use super::vector::{Kernel, Vector, dispatch};
+use super::cascade::sum_rows;
+use super::vector::{Kernel, Vector, dispatch, load, store};
 use super::{MatrixRef, Store};
 
 /// Weights that are moved before they are written past the caches: they, their gradients and what an optimizer keeps beside
@@ -242,30 +243,14 @@ pub(crate) fn column_sums(d: MatrixRef<'_>, sums: &mut [f32]) {
         #[inline(always)]
         unsafe fn run<V: Vector>(self) {
             let Self(d, sums) = self;
-            let whole = sums.len() - sums.len() % (4 * V::LANES);
             // SAFETY: all columns are within the rows of d, and there are as many sums.
             unsafe {
-                for col in (0..whole).step_by(4 * V::LANES) {
-                    let mut parts = [V::splat(0.0); 4];
-                    for row in 0..d.rows() {
-                        let from = d.as_ptr().add(row * d.stride() + col);
-                        for (part, sum) in parts.iter_mut().enumerate() {
-                            *sum = sum.add(V::load(from.add(part * V::LANES)));
-                        }
-                    }
-                    for (part, sum) in parts.into_iter().enumerate() {
-                        sum.store(sums.as_mut_ptr().add(col + part * V::LANES));
-                    }
-                }
-                for col in (whole..sums.len()).step_by(V::LANES) {
-                    let lanes = V::LANES.min(sums.len() - col);
-                    let mut sum = V::splat(0.0);
-                    for row in 0..d.rows() {
-                        let from = d.as_ptr().add(row * d.stride() + col);
-                        sum = sum.add(V::load_part(from, lanes));
-                    }
-                    sum.store_part(sums.as_mut_ptr().add(col), lanes);
-                }
+                sum_rows!(
+                    1,
+                    [d.rows(), d.cols()],
+                    |row, col, lanes| [load(d.as_ptr().add(row * d.stride() + col), lanes)],
+                    |[sum]| store(sum, sums.as_mut_ptr().add(col), lanes),
+                );
             }
         }
     }

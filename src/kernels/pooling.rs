@@ -1,11 +1,14 @@
 //! Pooling of images: the largest or the mean pixel of each window, channel by channel.
 
+mod average;
 mod sliding;
 
 use std::ops::Range;
 
 use super::vector::{Kernel, Vector, dispatch, load, store};
 use super::{MatrixMut, MatrixRef};
+
+pub(crate) use average::{average_pool, average_pool_grad, global_average, global_average_grad};
 
 /// The shape of a pooling.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -260,136 +263,4 @@ pub(crate) fn max_pool_grad(
         let visit = MaxGrad::<false> { input, output, output_grad, gradient };
         dispatch(Visits(shape, items, visit));
     }
-}
-
-/// The mean pixel of each window. With `count_padding`, pixels beyond the image count as zeros;
-/// without, only the image's pixels count. A window without pixels gives 0.
-///
-/// The matrices are as for [`max_pool`].
-///
-/// # Panics
-/// If the sizes do not fit.
-pub(crate) fn average_pool(
-    shape: &PoolShape,
-    items: usize,
-    input: MatrixRef<'_>,
-    output: MatrixMut<'_>,
-    count_padding: bool,
-) {
-    struct Average(Share, Pixels<*const f32>, Pixels<*mut f32>);
-    impl Visit for Average {
-        #[inline(always)]
-        unsafe fn visit<V: Vector>(
-            &self,
-            output: usize,
-            window: Window,
-            channel: usize,
-            lanes: usize,
-        ) {
-            // SAFETY: as the caller states.
-            unsafe {
-                let mut sum = V::splat(0.0);
-                for place in window.places() {
-                    sum = sum.add(load(self.1.at(place, channel), lanes));
-                }
-                let mean = sum.mul(V::splat(self.0.of(window)));
-                store(mean, self.2.at(output, channel), lanes);
-            }
-        }
-    }
-    shape.check(items, [input.rows(), input.cols()], [output.rows(), output.cols()]);
-    let share = Share::new(shape, count_padding);
-    dispatch(Visits(shape, items, Average(share, Pixels::of(input), Pixels::of_mut(output))));
-}
-
-/// The gradient of [`average_pool`]'s input, overwriting `gradient`.
-///
-/// # Panics
-/// If the sizes do not fit.
-pub(crate) fn average_pool_grad(
-    shape: &PoolShape,
-    items: usize,
-    output_grad: MatrixRef<'_>,
-    mut gradient: MatrixMut<'_>,
-    count_padding: bool,
-) {
-    struct AverageGrad(Share, Pixels<*const f32>, Pixels<*mut f32>);
-    impl Visit for AverageGrad {
-        #[inline(always)]
-        unsafe fn visit<V: Vector>(
-            &self,
-            output: usize,
-            window: Window,
-            channel: usize,
-            lanes: usize,
-        ) {
-            // SAFETY: as the caller states.
-            unsafe {
-                let grad: V = load(self.1.at(output, channel), lanes);
-                let given = grad.mul(V::splat(self.0.of(window)));
-                for place in window.places() {
-                    let to = self.2.at(place, channel);
-                    store(load::<V>(to, lanes).add(given), to, lanes);
-                }
-            }
-        }
-    }
-    let outputs = [output_grad.rows(), output_grad.cols()];
-    shape.check(items, [gradient.rows(), gradient.cols()], outputs);
-    super::fill(gradient.reborrow(), 0.0);
-    let share = Share::new(shape, count_padding);
-    let visit = AverageGrad(share, Pixels::of(output_grad), Pixels::of_mut(gradient));
-    dispatch(Visits(shape, items, visit));
-}
-
-/// What a pixel weighs in the mean of its window.
-#[derive(Clone, Copy)]
-struct Share {
-    /// The number of pixels that count, if it is always the same.
-    always: Option<usize>,
-}
-
-impl Share {
-    fn new(shape: &PoolShape, count_padding: bool) -> Self {
-        Self { always: count_padding.then_some(shape.size[0] * shape.size[1]) }
-    }
-
-    #[inline(always)]
-    fn of(self, window: Window) -> f32 {
-        1.0 / self.always.unwrap_or(window.rows * window.cols).max(1) as f32
-    }
-}
-
-/// The mean of all `pixels` pixels of each image: the input is (items * pixels) x channels, the
-/// output items x channels.
-///
-/// # Panics
-/// If the sizes do not fit.
-pub(crate) fn global_average(
-    items: usize,
-    pixels: usize,
-    input: MatrixRef<'_>,
-    output: MatrixMut<'_>,
-) {
-    average_pool(&whole(pixels, input.cols()), items, input, output, true);
-}
-
-/// The gradient of [`global_average`]'s input, overwriting `gradient`.
-///
-/// # Panics
-/// If the sizes do not fit.
-pub(crate) fn global_average_grad(
-    items: usize,
-    pixels: usize,
-    output_grad: MatrixRef<'_>,
-    gradient: MatrixMut<'_>,
-) {
-    average_pool_grad(&whole(pixels, output_grad.cols()), items, output_grad, gradient, true);
-}
-
-/// One window over all pixels.
-fn whole(pixels: usize, channels: usize) -> PoolShape {
-    let size = [pixels, 1];
-    let input = [pixels, 1, channels];
-    PoolShape { input, size, stride: [1, 1], padding: [0, 0], output: [1, 1] }
 }

@@ -1,5 +1,6 @@
 //! A rectifier with a slope for each column.
 
+use super::cascade::{sum_rows, sum_vectors};
 use super::vector::{Kernel, Vector, dispatch, load, store};
 use super::{MatrixMut, MatrixRef};
 
@@ -63,6 +64,19 @@ pub(crate) fn prelu(
     dispatch(Prelu(input, slopes, numbers, output));
 }
 
+/// The input times the gradient of the output, where the input is not positive.
+///
+/// # Safety
+/// The machine must have the instructions of `V`, and so many floats must be readable at both places.
+#[inline(always)]
+unsafe fn term<V: Vector>([x, grad]: [*const f32; 2], lanes: usize) -> V {
+    // SAFETY: as the caller states.
+    unsafe {
+        let (zero, x): (V, V) = (V::splat(0.0), load(x, lanes));
+        x.select_le(zero, x.mul(load(grad, lanes)), zero)
+    }
+}
+
 /// The gradient of [`prelu`]'s slopes, overwriting `gradient`: the sums of input times gradient of the
 /// output where the input is not positive.
 ///
@@ -78,29 +92,31 @@ pub(crate) fn prelu_slope_grad(
         #[inline(always)]
         unsafe fn run<V: Vector>(self) {
             let Self(input, output_grad, gradient) = self;
-            let cols = input.cols();
-            // SAFETY: the machine has the instructions.
-            let mut all = unsafe { V::splat(0.0) };
-            for at in (0..cols).step_by(V::LANES) {
-                let lanes = V::LANES.min(cols - at);
-                // SAFETY: all rows have `cols` floats, and there are so many sums or one.
-                unsafe {
-                    let zero = V::splat(0.0);
-                    let mut sum = zero;
-                    for row in 0..input.rows() {
-                        let x: V = load(input.row(row).as_ptr().add(at), lanes);
-                        let grad: V = load(output_grad.row(row).as_ptr().add(at), lanes);
-                        sum = sum.add(x.select_le(zero, x.mul(grad), zero));
-                    }
-                    if gradient.len() == cols {
-                        store(sum, gradient.as_mut_ptr().add(at), lanes);
-                    } else {
-                        all = all.add(sum);
-                    }
+            let [rows, cols] = [input.rows(), input.cols()];
+            let at = |row: usize, col: usize| {
+                let x = input.as_ptr().wrapping_add(row * input.stride() + col);
+                [x, output_grad.as_ptr().wrapping_add(row * output_grad.stride() + col)]
+            };
+            // SAFETY: all rows have `cols` floats, and there are so many sums or one.
+            unsafe {
+                if gradient.len() == cols {
+                    let to = gradient.as_mut_ptr();
+                    sum_rows!(
+                        1,
+                        [rows, cols],
+                        |row, col, lanes| [term::<V>(at(row, col), lanes)],
+                        |[sum]| store(sum, to.add(col), lanes),
+                    );
+                } else {
+                    let all = sum_vectors!(cols.div_ceil(V::LANES), |vector, sum| {
+                        let col = vector * V::LANES;
+                        let lanes = V::LANES.min(cols - col);
+                        let of_rows =
+                            sum_vectors!(rows, |row, sum| sum.add(term(at(row, col), lanes)));
+                        sum.add(of_rows)
+                    });
+                    gradient[0] = all.sum();
                 }
-            }
-            if gradient.len() != cols {
-                gradient[0] = all.sum();
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Softmax and its cross-entropy, numerically stable.
 
+use super::cascade::sum_row;
 use super::exponential::exp;
 use super::vector::{Kernel, Vector, dispatch, load, store};
 use super::{MatrixMut, MatrixRef};
@@ -57,13 +58,11 @@ pub(crate) fn softmax_grad(
                 let (y, to) = (output.row(row), gradient.row_mut(row));
                 // SAFETY: both rows have as many floats, and only those are touched.
                 unsafe {
-                    let mut sum = V::splat(0.0);
-                    for at in (0..to.len()).step_by(V::LANES) {
-                        let lanes = V::LANES.min(to.len() - at);
+                    let [sum] = sum_row!(1, to.len(), |at, lanes| {
                         let grad: V = load(to.as_ptr().add(at), lanes);
-                        sum = grad.mul_add(load(y.as_ptr().add(at), lanes), sum);
-                    }
-                    let sum = V::splat(sum.sum());
+                        [grad.mul(load(y.as_ptr().add(at), lanes))]
+                    });
+                    let sum = V::splat(sum);
                     for at in (0..to.len()).step_by(V::LANES) {
                         let lanes = V::LANES.min(to.len() - at);
                         let place = to.as_mut_ptr().add(at);
@@ -232,19 +231,16 @@ unsafe fn largest_and_sum<V: Vector>(numbers: &[f32]) -> (f32, f32) {
     // SAFETY: only the numbers are loaded.
     unsafe {
         let nothing = V::splat(f32::NEG_INFINITY);
-        let load = |at: usize| {
-            let lanes = V::LANES.min(numbers.len() - at);
-            V::load_part_or(numbers.as_ptr().add(at), lanes, nothing)
-        };
+        let from = numbers.as_ptr();
         let mut largest = nothing;
         for at in (0..numbers.len()).step_by(V::LANES) {
-            largest = largest.max(load(at));
+            let lanes = V::LANES.min(numbers.len() - at);
+            largest = largest.max(V::load_part_or(from.add(at), lanes, nothing));
         }
         let largest = largest.largest();
-        let mut sum = V::splat(0.0);
-        for at in (0..numbers.len()).step_by(V::LANES) {
-            sum = sum.add(exp(load(at).sub(V::splat(largest))));
-        }
-        (largest, sum.sum())
+        let [sum] = sum_row!(1, numbers.len(), |at, lanes| {
+            [exp(V::load_part_or(from.add(at), lanes, nothing).sub(V::splat(largest)))]
+        });
+        (largest, sum)
     }
 }

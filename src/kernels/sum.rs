@@ -1,7 +1,8 @@
 //! Sums of matrices.
 
-use super::vector::{Kernel, Vector, dispatch};
-use super::{MatrixMut, MatrixRef};
+use super::cascade::sum_rows;
+use super::vector::{Kernel, Vector, dispatch, load, store};
+use super::{MatrixMut, MatrixRef, with_scratch};
 
 /// Matrices that are added in one pass.
 const AT_ONCE: usize = 8;
@@ -53,7 +54,11 @@ impl Kernel for Sum<'_> {
     }
 }
 
-/// The sum of inputs, added one after another; with `onto`, added to what the output holds.
+/// Inputs that are added one after another.
+const BLOCK: usize = 64;
+
+/// The sum of inputs; with `onto`, added to what the output holds. [`BLOCK`] inputs are added one after another, and
+/// what each such block gives to the blocks before.
 ///
 /// # Panics
 /// If the sizes differ.
@@ -62,7 +67,56 @@ pub(crate) fn sum<'a>(
     onto: bool,
     mut output: MatrixMut<'_>,
 ) {
-    let mut inputs = inputs.into_iter();
+    let mut inputs = inputs.into_iter().peekable();
+    sum_block(inputs.by_ref().take(BLOCK), onto, output.reborrow());
+    if inputs.peek().is_none() {
+        return;
+    }
+    let [rows, cols] = [output.rows(), output.cols()];
+    with_scratch(rows * cols, |block| {
+        while inputs.peek().is_some() {
+            let to = MatrixMut::new(block, rows, cols, cols);
+            sum_block(inputs.by_ref().take(BLOCK), false, to);
+            sum_block([MatrixRef::dense(block, rows, cols)].into_iter(), true, output.reborrow());
+        }
+    });
+}
+
+/// The sum of some rows of a matrix, overwriting `sums`.
+///
+/// # Panics
+/// If there are not as many sums as columns, or not these rows.
+pub(crate) fn sum_of_rows(matrix: MatrixRef<'_>, rows: &[u32], sums: &mut [f32]) {
+    struct SumOfRows<'a>(MatrixRef<'a>, &'a [u32], &'a mut [f32]);
+    impl Kernel for SumOfRows<'_> {
+        #[inline(always)]
+        unsafe fn run<V: Vector>(self) {
+            let Self(matrix, rows, sums) = self;
+            // SAFETY: all columns are within the rows of the matrix, and there are as many sums.
+            unsafe {
+                sum_rows!(
+                    1,
+                    [rows.len(), matrix.cols()],
+                    |row, col, lanes| {
+                        let start = rows[row] as usize * matrix.stride();
+                        [load(matrix.as_ptr().add(start + col), lanes)]
+                    },
+                    |[sum]| store(sum, sums.as_mut_ptr().add(col), lanes),
+                );
+            }
+        }
+    }
+    assert_eq!(matrix.cols(), sums.len(), "columns, sums");
+    assert!(rows.iter().all(|&row| (row as usize) < matrix.rows()), "rows of the matrix");
+    dispatch(SumOfRows(matrix, rows, sums));
+}
+
+/// The sum of inputs, added one after another; with `onto`, added to what the output holds.
+fn sum_block<'a>(
+    mut inputs: impl Iterator<Item = MatrixRef<'a>>,
+    onto: bool,
+    mut output: MatrixMut<'_>,
+) {
     let mut onto = onto;
     let [rows, cols] = [output.rows(), output.cols()];
     let mut dense = output.stride() == cols;

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Steps are added one after the other, whatever the number of rows: a number of the output has the
-//! same bits in whichever tile it is computed, and continuing a sum from memory changes nothing.
+//! same bits in whichever tile it is computed, and continuing a sum from memory ([`Start::Output`]) changes nothing.
 
 use super::InstructionSet;
 use super::vector::{Portable, Vector, prefetch};
@@ -53,6 +53,8 @@ pub(super) enum Start {
     Bias(*const f32),
     /// What `c` holds.
     Output,
+    /// Zero; what `c` holds is added to the sum in the end, so that long sums are sums of shorter ones.
+    Onto,
 }
 
 /// One tile.
@@ -175,7 +177,7 @@ unsafe fn run<V: Vector, const R: usize, const C: usize>(tile: &Tile) {
     unsafe {
         let mut sums = [[V::splat(0.0); C]; R];
         match tile.start {
-            Start::Zero => {}
+            Start::Zero | Start::Onto => {}
             Start::Bias(bias) => {
                 for c in 0..C {
                     let bias = V::load_part(bias.wrapping_add(c * V::LANES), lanes(c));
@@ -233,6 +235,12 @@ unsafe fn run<V: Vector, const R: usize, const C: usize>(tile: &Tile) {
         for (row, &at) in sums.iter().zip(&tile.c_rows) {
             for (c, sum) in row.iter().enumerate() {
                 let to = tile.c.wrapping_add(at + c * V::LANES);
+                let sum = if let Start::Onto = tile.start {
+                    let before = if full { V::load(to) } else { V::load_part(to, lanes(c)) };
+                    before.add(*sum)
+                } else {
+                    *sum
+                };
                 if full {
                     sum.store(to);
                 } else {

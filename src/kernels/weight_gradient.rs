@@ -9,10 +9,9 @@ use super::product::blocks;
 use super::tile::{Ahead, Start, Tile, Tiles, Walk};
 use super::{MatrixRef, with_scratch};
 
-/// Floats of the rows of both operands of a weight gradient that are worked on together, and the
-/// least number of such rows.
-const STEP_FLOATS: usize = 128 * 1024;
-const LEAST_STEPS: usize = 512;
+/// Rows of both operands of a weight gradient that are worked on together, which fit the second-level cache: their
+/// products are added one after another, and then to the sums of the rows before.
+pub(super) const STEPS: usize = 512;
 
 /// Rows of a weight gradient from which on it pays to copy what they all read.
 const ROWS_TO_COPY: usize = 56;
@@ -33,12 +32,9 @@ pub(crate) fn weight_gradient(
     gradient: &mut [f32],
 ) {
     check_sizes(a, d, rows.clone(), soon, gradient);
-    let (k, n) = (a.cols(), d.cols());
-    // Rows of a and d that are worked on together fit the second-level cache.
-    let steps = (STEP_FLOATS / (k + n).max(1)).max(LEAST_STEPS);
-    for steps in blocks(a.rows(), steps) {
+    for steps in blocks(a.rows(), STEPS) {
         let soon = if steps.end == a.rows() { soon } else { &[] };
-        let start = if steps.start > 0 { Start::Output } else { Start::Zero };
+        let start = if steps.start > 0 { Start::Onto } else { Start::Zero };
         let (a, d) = (a.slice_rows(steps.clone()), d.slice_rows(steps));
         all_gradient_panels(a, d, rows.clone(), start, soon, gradient);
     }

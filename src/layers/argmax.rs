@@ -18,7 +18,8 @@ pub(super) static SPEC: LayerSpec = LayerSpec {
 };
 
 /// Takes numbers of shape `[…, classes]` to the index of the largest along the last axis, `[…]`. Of
-/// several that are largest, the first counts; a NaN counts as largest of all. It has no gradient.
+/// several that are largest, the first counts; a NaN counts as largest of all, as in `PyTorch`, where the metrics of
+/// classes take a row with a NaN for wrong. It has no gradient.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Argmax;
 

@@ -129,11 +129,21 @@ impl Layer for Embedding {
     ) -> Result<(), String> {
         let grads = context.output_grad();
         gradient.fill(0.0);
+        // Rows by entry, so that those of a frequent one are added as exactly as those of a rare one.
+        let mut named = Vec::with_capacity(grads.rows());
         read_indices(context, self.entries, |row, index| {
             if rows.contains(&index) {
-                let start = (index - rows.start) * self.features;
-                kernels::add_slices(&mut gradient[start..start + self.features], grads.row(row));
+                named.push((index, row as u32));
             }
-        })
+        })?;
+        named.sort_unstable();
+        let mut of_entry = Vec::new();
+        for same in named.chunk_by(|one, other| one.0 == other.0) {
+            of_entry.clear();
+            of_entry.extend(same.iter().map(|&(_, row)| row));
+            let start = (same[0].0 - rows.start) * self.features;
+            kernels::sum_of_rows(grads, &of_entry, &mut gradient[start..start + self.features]);
+        }
+        Ok(())
     }
 }

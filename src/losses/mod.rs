@@ -138,7 +138,8 @@ fn check_same_shape(inputs: &[&[usize]]) -> Result<(), Misfit> {
 fn mean_by_item(by_row: &[f32], items: usize, mut losses: MatrixMut<'_>) {
     let rows = (by_row.len() / items.max(1)).max(1);
     for (item, of_item) in by_row.chunks_exact(rows).enumerate() {
-        losses.row_mut(item)[0] = of_item.iter().sum::<f32>() / rows as f32;
+        let sum = of_item.iter().map(|&loss| f64::from(loss)).sum::<f64>();
+        losses.row_mut(item)[0] = (sum / rows as f64) as f32;
     }
 }
 

@@ -43,9 +43,12 @@ impl Form {
     }
 }
 
-/// The first of the largest scores.
-pub(crate) fn largest(scores: &[f32]) -> usize {
-    (1..scores.len()).fold(0, |best, class| if scores[class] > scores[best] { class } else { best })
+/// The first of the largest scores; none where a score is no number.
+pub(crate) fn largest(scores: &[f32]) -> Option<usize> {
+    if scores.iter().any(|score| score.is_nan()) {
+        return None;
+    }
+    (0..scores.len()).reduce(|best, class| if scores[class] > scores[best] { class } else { best })
 }
 
 /// The class that a label names.
@@ -80,7 +83,7 @@ pub(super) fn check_labels(labels: MatrixRef<'_>, classes: usize) -> Result<&[f3
 }
 
 /// Calls `each` with the item, the scores and the class of every row of a part: the class is the
-/// index that the target holds, or where the target's row is largest.
+/// index that the target holds, or where the target's row is largest. A target that names no class is refused.
 pub(crate) fn each_row(
     context: &Context<'_>,
     mut each: impl FnMut(usize, &[f32], usize),
@@ -91,7 +94,9 @@ pub(crate) fn each_row(
     let columns = target.cols();
     for row in 0..scores.rows() {
         let class = match form {
-            Form::Shares => largest(target.row(row)),
+            Form::Shares => largest(target.row(row)).ok_or_else(|| {
+                format!("the target of row {row} holds NaN, so that it names no class")
+            })?,
             Form::Indices => {
                 class_of(target.row(row / columns)[row % columns], row, scores.cols())?
             }

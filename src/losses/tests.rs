@@ -275,7 +275,43 @@ fn what_is_no_number_stays_so() {
 }
 
 #[test]
+fn means_over_many_rows_are_those_of_64_bits() {
+    const ROWS: usize = 200_000;
+    let logits: Vec<f32> =
+        (0..ROWS * 2).map(|at| 3.0 + (at * 7919 % 1009) as f32 / 100.0).collect();
+    let labels: Vec<f32> = (0..ROWS).map(|row| (row % 2) as f32).collect();
+    let shares: Vec<f32> =
+        labels.iter().flat_map(|&label| [0.75 - label / 2.0, 0.25 + label / 2.0]).collect();
+    let losses = |row: usize| {
+        let [a, b] = [0, 1].map(|class| f64::from(logits[2 * row + class]));
+        let all = a.max(b) + (-(a - b).abs()).exp().ln_1p();
+        [all - a, all - b]
+    };
+    let mean = |of: &dyn Fn(usize) -> f64| (0..ROWS).map(of).sum::<f64>() / ROWS as f64;
+    let close = |found: f32, exact: f64, kind: &str| {
+        assert!((f64::from(found) - exact).abs() < 4e-7 * exact, "{kind}: {found} {exact}");
+    };
+    let indices = [&[ROWS, 2][..], &[ROWS]];
+    let entropy = mean(&|row| losses(row)[row % 2]);
+    for kind in ["softmax_cross_entropy", "softmax_focal"] {
+        let settings = if kind == "softmax_focal" { "gamma = 0.0" } else { "" };
+        let loss = (find(kind).unwrap().parse)(settings.parse().unwrap()).unwrap();
+        let found = run(Handle(loss), indices, [&logits, &labels], 60e-6).unwrap().0[0];
+        close(found, entropy, kind);
+    }
+    let found = run(KlDivergence, [&[ROWS, 2]; 2], [&logits, &shares], 60e-6).unwrap().0[0];
+    let entropy_of_shares = 0.25 * 0.25f64.ln() + 0.75 * 0.75f64.ln();
+    let divergence = mean(&|row| {
+        let own = losses(row);
+        0.75 * own[row % 2] + 0.25 * own[1 - row % 2] + entropy_of_shares
+    });
+    close(found, divergence, "kl_divergence");
+}
+
+#[test]
 fn hinge_takes_both_kinds_of_labels() {
+    let nothing = run(Hinge, [&[], &[]], [&[0.5, -2.0], &[f32::NAN, 1.0]], 60e-6).unwrap();
+    assert!(nothing.0[0].is_nan() && nothing.0[1] == 3.0, "a target that is no number has no side");
     let scores = [0.5, -2.0, 3.0, 0.0];
     let losses = |targets: [f32; 4]| run(Hinge, [&[], &[]], [&scores, &targets], 60e-6).unwrap().0;
     assert_eq!(losses([1.0, -1.0, -1.0, 1.0]), [0.5, 0.0, 4.0, 1.0]);

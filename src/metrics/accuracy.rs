@@ -20,7 +20,7 @@ pub(super) static SPEC: MetricSpec = MetricSpec {
 
 /// Scores of shape `[…, classes]` against class indices of shape `[…]`, or against one-hot rows of
 /// the scores' shape, which name the class where they are largest. Between equal scores the first
-/// counts as largest.
+/// counts as largest. A row with a score that is NaN counts as wrong.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Accuracy;
 
@@ -38,14 +38,18 @@ impl Metric for Accuracy {
     }
 
     fn statistics(&self, _inputs: &[&[usize]]) -> usize {
-        2
+        super::SHARE
     }
 
     fn forward(&self, context: &Context<'_>, statistics: MatrixMut<'_>) -> Result<(), String> {
-        super::share_of_rows(context, statistics, |scores, class| largest(scores) == class)
+        super::share_of_rows(context, statistics, |scores, class| largest(scores) == Some(class))
     }
 
     fn value(&self, sums: &[f64], _items: usize) -> f64 {
         super::share(sums)
+    }
+
+    fn note(&self, sums: &[f64], _items: usize) -> Option<String> {
+        super::note_no_number(sums[2])
     }
 }

@@ -28,7 +28,7 @@ pub(super) static SPEC: MetricSpec = MetricSpec {
 /// indices of shape `[…]`: the score is how far that of class 1 is above that of class 0.
 ///
 /// The value is exact over all examples, whose scores are kept, 16 bytes for each, and sorted in the end. It
-/// is undefined, NaN, where one of the classes does not occur, and where a score is NaN. (The same as
+/// is undefined, NaN, where one of the classes does not occur, and where a score or a target is NaN. (The same as
 /// `roc_auc_score` of scikit-learn.)
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Auc;
@@ -101,7 +101,10 @@ impl Metric for Auc {
                 .flat_map(|row| scores.row(row).iter().zip(target.row(row)));
             let examples = statistics.row_mut(item).chunks_exact_mut(3);
             for (example, (score, target)) in examples.zip(numbers) {
-                let positive = f32::from(u8::from(*target > 0.5));
+                let positive = match *target {
+                    target if target.is_nan() => target,
+                    target => f32::from(u8::from(target > 0.5)),
+                };
                 example.copy_from_slice(&[0.0, *score, positive]);
             }
         }
@@ -120,8 +123,7 @@ impl Metric for Auc {
 
     fn value(&self, sums: &[f64], _items: usize) -> f64 {
         let [negatives, positives] = classes(sums);
-        let scores = sums.iter().step_by(2);
-        if negatives * positives == 0.0 || scores.clone().any(|score| score.is_nan()) {
+        if negatives * positives == 0.0 || sums.iter().any(|number| number.is_nan()) {
             return f64::NAN;
         }
         let mut examples: Vec<(f64, f64)> =
@@ -144,6 +146,7 @@ impl Metric for Auc {
             _ if sums.iter().step_by(2).any(|score| score.is_nan()) => {
                 undefined("a score is no number")
             }
+            [_, positives] if positives.is_nan() => undefined("a target is no number"),
             [_, 0.0] => undefined("there is no positive example"),
             [0.0, _] => undefined("there is no negative example"),
             _ => None,

@@ -98,7 +98,8 @@ macro_rules! by_class {
         /// Scores of shape `[…, classes]`, the largest of which is the prediction, against class indices of
         /// shape `[…]` or one-hot rows of the scores' shape. By default the value is the mean over all
         /// classes that occur among targets or predictions, with [`Self::class`] that of one class. A class
-        /// with nothing to divide by counts as 0, and the report notes which. The details have all measures
+        /// with nothing to divide by counts as 0, and the report notes which. A row with a score that is NaN is
+        /// predicted to be of no class. The details have all measures
         /// of every class. (The same as in scikit-learn, with `average="macro"` and `zero_division=0`.)
         #[derive(Clone, Copy, Debug, Default)]
         pub struct $name($crate::metrics::by_class::Scope);
@@ -146,7 +147,9 @@ macro_rules! by_class {
             }
 
             fn note(&self, sums: &[f64], _items: usize) -> Option<String> {
-                self.0.note(sums, $divisor, $nothing)
+                let notes = [self.0.note(sums, $divisor, $nothing), $crate::metrics::by_class::note(sums)];
+                let notes: Vec<String> = notes.into_iter().flatten().collect();
+                (!notes.is_empty()).then(|| notes.join("; "))
             }
 
             fn value(&self, sums: &[f64], _items: usize) -> f64 {
@@ -212,14 +215,19 @@ impl Counts {
     }
 }
 
-/// Two numbers a row: the predicted class and the right one.
+/// Two numbers a row: the predicted class, NaN where there is none, and the right one.
 pub(super) fn statistics(inputs: &[&[usize]]) -> usize {
     2 * super::rows(inputs[0])
 }
 
-/// Three sums a class.
+/// Three sums a class, and one of the rows that have no predicted class.
 pub(super) fn sums(inputs: &[&[usize]]) -> usize {
-    3 * inputs[0].last().copied().unwrap_or(0)
+    3 * inputs[0].last().copied().unwrap_or(0) + 1
+}
+
+/// What there is to say of rows that have no predicted class, whose number is the last of the sums.
+pub(super) fn note(sums: &[f64]) -> Option<String> {
+    super::note_no_number(sums.last().copied().unwrap_or(0.0))
 }
 
 /// Writes the predicted and the right class of every row.
@@ -227,7 +235,8 @@ pub(super) fn forward(context: &Context<'_>, mut statistics: MatrixMut<'_>) -> R
     let rows = super::rows(context.input_shape(0));
     let mut row = 0;
     each_row(context, |item, scores, class| {
-        let pair = [largest(scores) as f32, class as f32];
+        let predicted = largest(scores).map_or(f32::NAN, |class| class as f32);
+        let pair = [predicted, class as f32];
         statistics.row_mut(item)[2 * (row % rows)..][..2].copy_from_slice(&pair);
         row += 1;
     })
@@ -236,10 +245,16 @@ pub(super) fn forward(context: &Context<'_>, mut statistics: MatrixMut<'_>) -> R
 /// Counts the classes of one item's rows.
 pub(super) fn add(sums: &mut [f64], item: &[f32]) {
     for pair in item.chunks_exact(2) {
-        let [predicted, actual] = [pair[0] as usize, pair[1] as usize];
-        sums[3 * actual] += f64::from(predicted == actual);
-        sums[3 * predicted + 1] += 1.0;
+        let actual = pair[1] as usize;
         sums[3 * actual + 2] += 1.0;
+        if pair[0].is_nan() {
+            if let Some(no_number) = sums.last_mut() {
+                *no_number += 1.0;
+            }
+            continue;
+        }
+        sums[3 * actual] += f64::from(pair[0] == pair[1]);
+        sums[3 * pair[0] as usize + 1] += 1.0;
     }
 }
 

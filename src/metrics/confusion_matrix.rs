@@ -23,13 +23,13 @@ const MOST_CLASSES: usize = 1024;
 /// Counts rows by right class (a row of the table) and predicted class (a column). Scores of shape
 /// `[…, classes]`, the first largest of which is the prediction, against class indices of shape
 /// `[…]` or one-hot rows of the scores' shape. The value is the accuracy: the share of rows on the
-/// diagonal.
+/// diagonal. A row with a score that is NaN has no predicted class: it counts as wrong, and stands in no cell.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ConfusionMatrix;
 
-/// The number whose square is `len`.
-fn side(len: usize) -> usize {
-    len.isqrt()
+/// How many classes there are, given the number of sums: one for each cell, and one of the rows without a prediction.
+fn side(sums: usize) -> usize {
+    (sums - 1).isqrt()
 }
 
 impl Metric for ConfusionMatrix {
@@ -57,7 +57,7 @@ impl Metric for ConfusionMatrix {
     }
 
     fn sums(&self, inputs: &[&[usize]]) -> usize {
-        inputs[0].last().map_or(0, |classes| classes * classes)
+        inputs[0].last().map_or(0, |classes| classes * classes) + 1
     }
 
     fn forward(&self, context: &Context<'_>, statistics: MatrixMut<'_>) -> Result<(), String> {
@@ -67,13 +67,23 @@ impl Metric for ConfusionMatrix {
     fn add(&self, sums: &mut Vec<f64>, item: &[f32]) {
         let classes = side(sums.len());
         for pair in item.chunks_exact(2) {
-            sums[pair[1] as usize * classes + pair[0] as usize] += 1.0;
+            let cell = if pair[0].is_nan() {
+                classes * classes
+            } else {
+                pair[1] as usize * classes + pair[0] as usize
+            };
+            sums[cell] += 1.0;
         }
     }
 
     fn value(&self, sums: &[f64], _items: usize) -> f64 {
-        let right: f64 = sums.iter().step_by(side(sums.len()) + 1).sum();
+        let classes = side(sums.len());
+        let right: f64 = sums[..classes * classes].iter().step_by(classes + 1).sum();
         right / sums.iter().sum::<f64>().max(1.0)
+    }
+
+    fn note(&self, sums: &[f64], _items: usize) -> Option<String> {
+        by_class::note(sums)
     }
 
     fn details(&self, sums: &[f64], _items: usize) -> Option<Table> {
@@ -81,7 +91,10 @@ impl Metric for ConfusionMatrix {
         Some(Table {
             rows: "right class".to_owned(),
             columns: (0..classes).map(|class| class.to_string()).collect(),
-            values: sums.chunks_exact(classes.max(1)).map(<[f64]>::to_vec).collect(),
+            values: sums[..classes * classes]
+                .chunks_exact(classes.max(1))
+                .map(<[f64]>::to_vec)
+                .collect(),
         })
     }
 }

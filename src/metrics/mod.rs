@@ -138,22 +138,36 @@ fn check_numbers(inputs: &[&[usize]]) -> Result<(), Misfit> {
     ))
 }
 
-/// Writes for how many of each item's rows `counts`, given scores and class, says so, and how many there
-/// are: 2 numbers, whose sums [`share`] divides.
+/// Numbers of an item that [`share_of_rows`] writes.
+const SHARE: usize = 3;
+
+/// Writes for how many of each item's rows `counts`, given scores and class, says so, how many there are, and how
+/// many have a score that is no number, which never count: 3 numbers, of whose sums [`share`] divides the first two.
 fn share_of_rows(
     context: &Context<'_>,
     mut statistics: MatrixMut<'_>,
     counts: impl Fn(&[f32], usize) -> bool,
 ) -> Result<(), String> {
     let rows = rows(context.input_shape(0)) as f32;
-    let (mut last, mut counted) = (usize::MAX, 0.0);
+    let (mut last, mut counted, mut no_number) = (usize::MAX, 0_usize, 0_usize);
     each_row(context, |item, scores, class| {
         if item != last {
-            (last, counted) = (item, 0.0);
+            (last, counted, no_number) = (item, 0, 0);
         }
-        counted += f32::from(u8::from(counts(scores, class)));
-        statistics.row_mut(item)[..2].copy_from_slice(&[counted, rows]);
+        if scores.iter().any(|score| score.is_nan()) {
+            no_number += 1;
+        } else {
+            counted += usize::from(counts(scores, class));
+        }
+        let numbers = [counted as f32, rows, no_number as f32];
+        statistics.row_mut(item)[..SHARE].copy_from_slice(&numbers);
     })
+}
+
+/// What a metric of classes says where `rows` rows have a score that is no number.
+fn note_no_number(rows: f64) -> Option<String> {
+    let (they, count) = if rows == 1.0 { ("row has", "counts") } else { ("rows have", "count") };
+    (rows > 0.0).then(|| format!("{rows} {they} a score that is no number, and {count} as wrong"))
 }
 
 /// The share of all rows.

@@ -20,8 +20,8 @@ pub(super) static SPEC: MetricSpec = MetricSpec {
 /// The coefficient of determination: `1 - Σ(target - prediction)² / Σ(target - mean)²`, where sums
 /// and mean are over all items. Prediction and target have one shape; every place in an item has a
 /// coefficient of its own (see the details), and the value is the mean of them. Where all targets
-/// are the same it is 1 if all predictions are exact, else 0; of a single item it is undefined. (The same
-/// as in scikit-learn.)
+/// are the same it is 1 if all predictions are exact, else 0; of a single item, and where a target is infinite or
+/// NaN, it is undefined: NaN. (The same as in scikit-learn, which refuses numbers that are not finite.)
 #[derive(Clone, Copy, Debug, Default)]
 pub struct R2;
 
@@ -87,8 +87,12 @@ impl Metric for R2 {
         places.map(coefficient).sum::<f64>() / number
     }
 
-    fn note(&self, _sums: &[f64], items: usize) -> Option<String> {
-        (items < 2).then(|| "it is undefined for a single item".to_owned())
+    fn note(&self, sums: &[f64], items: usize) -> Option<String> {
+        if items < 2 {
+            return Some("it is undefined for a single item".to_owned());
+        }
+        let undefined = sums.chunks_exact(SUMS).any(|sums| coefficient(sums).is_nan());
+        undefined.then(|| "it is undefined, since a number is infinite or none".to_owned())
     }
 
     fn details(&self, sums: &[f64], _items: usize) -> Option<Table> {

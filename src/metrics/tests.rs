@@ -192,6 +192,7 @@ fn auc_of_odd_scores() {
         ([1.0, 2.0], [1.0, 1.0], "no negative example"),
         ([1.0, 2.0], [0.0, 0.0], "no positive example"),
         ([1.0, f32::NAN], [1.0, 0.0], "a score is no number"),
+        ([1.0, 2.0], [1.0, f32::NAN], "a target is no number"),
     ] {
         let told = report(Auc, shapes, [&scores, &targets], 1).unwrap();
         assert!(told.metric("it").unwrap().is_nan());
@@ -203,4 +204,54 @@ fn auc_of_odd_scores() {
     assert_value(Auc, [&[2], &[]], [&large, &[0.0, 1.0, 0.0, 1.0]], 0.75);
     assert_value(Auc, shapes, [&[200.0, 200.001, 199.999, 200.002], &[0.0, 1.0, 0.0, 1.0]], 1.0);
     assert_value(Auc, shapes, [&[0.0, -0.0], &[0.0, 1.0]], 0.5);
+}
+
+#[test]
+fn scores_that_are_no_numbers_never_count_as_right() {
+    // Class 0 is right in all rows, and no comparison with NaN holds.
+    let scores =
+        [f32::NAN, 1.0, 0.0, 2.0, f32::NAN, 1.0, f32::NAN, f32::NAN, f32::NAN, 2.0, 1.0, 0.0];
+    let (shapes, values) = ([&[3][..], &[]], [&scores[..], &[0.0; 4][..]]);
+    assert_value(Accuracy, shapes, values, 0.25);
+    assert_value(ConfusionMatrix, shapes, values, 0.25);
+    assert_value(TopK::new(1), shapes, values, 0.25);
+    assert_value(TopK::new(3), shapes, values, 0.25);
+    // They are predicted to be of no class.
+    assert_value(Precision::default(), shapes, values, 1.0);
+    assert_value(Recall::default(), shapes, values, 0.25);
+    assert_value(F1::default(), shapes, values, 2.0 / 5.0);
+    let metrics: [&dyn Fn() -> Result<Report>; 4] = [
+        &|| report(Accuracy, shapes, values, 3),
+        &|| report(ConfusionMatrix, shapes, values, 3),
+        &|| report(TopK::new(2), shapes, values, 3),
+        &|| report(Recall::default(), shapes, values, 3),
+    ];
+    for told in metrics.map(|metric| metric().unwrap()) {
+        let note = &told.notes[0].note;
+        assert_eq!(note, "3 rows have a score that is no number, and count as wrong");
+    }
+    let table = report(ConfusionMatrix, shapes, values, 4).unwrap();
+    assert_eq!(table.tables[0].table.values, [[1.0, 0.0, 0.0], [0.0; 3], [0.0; 3]]);
+    // A target that is none names no class.
+    let shares = [&[1.0f32, 2.0][..], &[f32::NAN, 1.0]];
+    let error = report(Accuracy, [&[2], &[2]], shares, 1).unwrap_err().to_string();
+    assert!(error.contains("the target of row 0 holds NaN"), "{error}");
+}
+
+#[test]
+fn r2_far_from_zero_and_of_what_is_not_finite() {
+    // Targets that differ by little beside their size: by numpy 0.8 and 0.89997 (64 bits).
+    let targets: Vec<f32> = [0.0, 0.125, 0.25, 0.375].iter().map(|x| 1e6 + x).collect();
+    let predictions: Vec<f32> = targets.iter().map(|x| x + 0.0625).collect();
+    assert_value(R2, [&[], &[]], [&predictions, &targets], 0.8);
+    let targets: Vec<f32> = (0..20_000).map(|at| 2e6 + (at % 33) as f32 / 4.0).collect();
+    let predictions: Vec<f32> = targets.iter().map(|x| x + 0.75).collect();
+    let mean = targets.iter().map(|&x| f64::from(x)).sum::<f64>() / 20_000.0;
+    let spread: f64 = targets.iter().map(|&x| (f64::from(x) - mean).powi(2)).sum();
+    assert_value(R2, [&[], &[]], [&predictions, &targets], 1.0 - 20_000.0 * 0.5625 / spread);
+    for bad in [f32::INFINITY, f32::NAN] {
+        let told = report(R2, [&[], &[]], [&[1.0, 2.0, 3.0], &[1.0, bad, 3.0]], 2).unwrap();
+        assert!(told.metric("it").unwrap().is_nan());
+        assert!(told.notes[0].note.contains("infinite or none"), "{:?}", told.notes);
+    }
 }

@@ -22,7 +22,8 @@ pub(super) static SPEC: MetricSpec = MetricSpec {
 
 /// Scores of shape `[…, classes]` against class indices of shape `[…]` or one-hot rows of the
 /// scores' shape. A row counts if fewer than `k` classes come before the right one: those with
-/// larger scores, and those with the same score and a smaller index. With `k = 1` it is the accuracy.
+/// larger scores, and those with the same score and a smaller index. With `k = 1` it is the accuracy. A row with
+/// a score that is NaN does not count.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TopK {
@@ -62,7 +63,7 @@ impl Metric for TopK {
     }
 
     fn statistics(&self, _inputs: &[&[usize]]) -> usize {
-        2
+        super::SHARE
     }
 
     fn forward(&self, context: &Context<'_>, statistics: MatrixMut<'_>) -> Result<(), String> {
@@ -70,12 +71,15 @@ impl Metric for TopK {
             let right = scores[class];
             let larger = scores.iter().filter(|&&score| score > right).count();
             let same_before = scores[..class].iter().filter(|&&score| score == right).count();
-            // A score that is no number is above nothing.
-            !right.is_nan() && larger + same_before < self.k
+            larger + same_before < self.k
         })
     }
 
     fn value(&self, sums: &[f64], _items: usize) -> f64 {
         super::share(sums)
+    }
+
+    fn note(&self, sums: &[f64], _items: usize) -> Option<String> {
+        super::note_no_number(sums[2])
     }
 }

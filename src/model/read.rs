@@ -11,7 +11,7 @@ use super::blocks::{self, Outputs};
 use super::{CustomKinds, Model, TrainingConfig, kinds, manual};
 use crate::context::{Convolution, Precision};
 use crate::data::{Augmentation, DataConfig, NodeColumns, augmentation};
-use crate::error::{Error, Result};
+use crate::error::{self, Error, Result};
 use crate::graph::GraphBuilder;
 use crate::names::suggest;
 use crate::optimizers::Optimizer;
@@ -145,7 +145,7 @@ impl Source<'_> {
             }
             Error::Cycle { nodes } => self.refuse(
                 nodes.first().and_then(|node| lines.get(node.as_str())).copied().unwrap_or(0),
-                format!("the graph has a cycle: {}", nodes.join(" -> ")),
+                format!("the graph has a cycle: {}", error::cycle(&nodes)),
                 "remove one of these edges, since a node can't wait for itself",
             ),
             Error::Graph { graph, problem, remedy } => match file.get("outputs") {

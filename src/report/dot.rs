@@ -1,5 +1,6 @@
 //! Graphs for Graphviz.
 
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 
 use super::{describe_optimizer, describe_parameters};
@@ -28,8 +29,9 @@ pub fn dot(graph: &Graph, optimizer: Option<&dyn Optimizer>) -> String {
         let caption = escape(&describe_optimizer(optimizer));
         let _ = writeln!(text, "    label=\"{caption}\"; labelloc=b; fontname=\"sans-serif\";");
     }
+    let outputs: HashSet<NodeId> = graph.outputs().iter().copied().collect();
     for (id, node) in graph.nodes().iter().enumerate() {
-        let border = if graph.outputs().contains(&id) { ", penwidth=2" } else { "" };
+        let border = if outputs.contains(&id) { ", penwidth=2" } else { "" };
         let _ = writeln!(
             text,
             "    \"{}\" [label=\"{}\", {}{border}];",
@@ -39,9 +41,11 @@ pub fn dot(graph: &Graph, optimizer: Option<&dyn Optimizer>) -> String {
         );
     }
     for node in graph.nodes() {
+        let mut edges: HashMap<NodeId, usize> = HashMap::new();
+        node.inputs.iter().for_each(|&input| *edges.entry(input).or_default() += 1);
         for (slot, &input) in node.inputs.iter().enumerate() {
             // Several edges between two nodes are told apart by the slots.
-            let several = node.inputs.iter().filter(|&&other| other == input).count() > 1;
+            let several = edges[&input] > 1;
             let slot = if several { format!(" [label=\"{slot}\"]") } else { String::new() };
             let source = escape(&graph.nodes()[input].name);
             let _ = writeln!(text, "    \"{source}\" -> \"{}\"{slot};", escape(&node.name));

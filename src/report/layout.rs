@@ -255,8 +255,22 @@ impl Layout {
         (self.x[node], top + height / 2.0)
     }
 
-    /// The points on the way to input number `slot` of node `id`.
-    pub(super) fn edge(&self, id: usize, slot: usize) -> Vec<(f64, f64)> {
+    /// For each input of node `id` the points on the way from it.
+    pub(super) fn edges(&self, id: usize) -> Vec<Vec<(f64, f64)>> {
+        // Where edges arrive, they are spread in the order in which they come.
+        let came_from = |slot: usize| {
+            let last = self.bends[id][slot].last().copied().unwrap_or(self.inputs[id][slot]);
+            self.x[last]
+        };
+        let mut slots: Vec<usize> = (0..self.inputs[id].len()).collect();
+        slots.sort_by(|&one, &other| came_from(one).total_cmp(&came_from(other)));
+        let mut before = vec![0; slots.len()];
+        slots.iter().enumerate().for_each(|(place, &slot)| before[slot] = place);
+        (0..before.len()).map(|slot| self.edge(id, slot, before[slot])).collect()
+    }
+
+    /// The points on the way to input number `slot` of node `id`, where so many edges arrive left of it.
+    fn edge(&self, id: usize, slot: usize, before: usize) -> Vec<(f64, f64)> {
         let inputs = &self.inputs[id];
         let (from, to) = (self.place(inputs[slot]), self.place(id));
         let mut points = vec![(from.0, from.1 + self.heights[inputs[slot]] / 2.0)];
@@ -265,18 +279,8 @@ impl Layout {
             let half = self.bands[self.rank[bend]].1 / 2.0;
             points.extend([(x, y - half), (x, y + half)]);
         }
-        // Where edges arrive, they are spread in the order in which they come.
-        let came_from = |slot: usize| {
-            let last = self.bends[id][slot].last().copied().unwrap_or(inputs[slot]);
-            (self.x[last], slot)
-        };
-        let own = came_from(slot);
-        let before = (0..inputs.len()).filter(|&other| {
-            let other = came_from(other);
-            other.0.total_cmp(&own.0).then(other.1.cmp(&own.1)).is_lt()
-        });
         let step = (self.widths[id] * 0.6 / inputs.len() as f64).min(16.0);
-        let shift = before.count() as f64 - (inputs.len() as f64 - 1.0) / 2.0;
+        let shift = before as f64 - (inputs.len() as f64 - 1.0) / 2.0;
         points.push((to.0 + shift * step, to.1 - self.heights[id] / 2.0));
         points
     }
@@ -323,7 +327,7 @@ mod tests {
         let graph = net.build().unwrap();
         let layout = Layout::of(&graph, &vec![60.0; graph.nodes().len()]);
         assert_eq!(layout.rank.len(), graph.nodes().len());
-        assert_eq!(layout.edge(1000, 1).len(), 2);
+        assert_eq!(layout.edges(1000)[1].len(), 2);
         assert!(layout.x.iter().all(|x| x.is_finite()));
     }
 
@@ -348,7 +352,7 @@ mod tests {
                 assert!(x - widths[id] / 2.0 > 0.0 && x + widths[id] / 2.0 < width);
                 assert!(y > 0.0 && y < height);
                 for slot in 0..node.inputs.len() {
-                    let points = layout.edge(id, slot);
+                    let points = &layout.edges(id)[slot];
                     assert!(points.windows(2).all(|pair| pair[0].1 < pair[1].1), "{}", node.name);
                 }
             }

@@ -1,5 +1,6 @@
 //! Graphs as pictures.
 
+use std::collections::HashSet;
 use std::fmt::Write;
 
 use super::canvas::{ARROW, TIPS, curve, escape};
@@ -109,6 +110,7 @@ pub(super) fn elements(
         .collect();
     let widths: Vec<f64> = lines.iter().map(|lines| box_width(lines)).collect();
     let layout = Layout::of(graph, &widths);
+    let outputs: HashSet<NodeId> = graph.outputs().iter().copied().collect();
     let (mut width, mut height) = layout.size();
     let caption = optimizer.map(describe_optimizer);
     if let Some(caption) = &caption {
@@ -119,8 +121,8 @@ pub(super) fn elements(
     // Writing to a string can't fail.
     let _ = writeln!(text, "<g fill=\"none\" stroke=\"{ARROW}\" stroke-width=\"1.2\">");
     for (id, node) in graph.nodes().iter().enumerate() {
-        for slot in 0..node.inputs.len() {
-            let path = curve(&layout.edge(id, slot));
+        for (slot, points) in layout.edges(id).iter().enumerate() {
+            let path = curve(points);
             let critical =
                 costs.is_some_and(|costs| costs.critical[id] && costs.critical[node.inputs[slot]]);
             let stroke = if critical { " stroke=\"#c01818\" stroke-width=\"2.4\"" } else { "" };
@@ -129,7 +131,8 @@ pub(super) fn elements(
     }
     text.push_str("</g>\n");
     for (id, lines) in lines.iter().enumerate() {
-        draw_node(&mut text, graph, id, lines, (layout.place(id), widths[id]), costs);
+        let (place, is_output) = ((layout.place(id), widths[id]), outputs.contains(&id));
+        draw_node(&mut text, graph, id, lines, place, costs, is_output);
     }
     if let Some(caption) = caption {
         let _ = writeln!(
@@ -201,9 +204,9 @@ fn draw_node(
     lines: &[String],
     ((x, y), width): ((f64, f64), f64),
     costs: Option<&NodeCosts>,
+    is_output: bool,
 ) {
     let (fill, border, radius) = look(&graph.nodes()[id].role);
-    let is_output = graph.outputs().contains(&id);
     let (fill, border, thick) = match costs {
         None => (fill.to_owned(), border, is_output),
         Some(costs) if costs.critical[id] => (costs.fill(id), "#c01818", true),

@@ -184,9 +184,9 @@ fn boxes(plan: &Plan, execution: Option<&Execution>) -> (String, (f64, f64)) {
     let mut text = String::new();
     // Writing to a string can't fail.
     let _ = writeln!(text, "<g fill=\"none\" stroke=\"{ARROW}\" stroke-width=\"1.2\">");
-    for (task, inputs) in inputs.iter().enumerate() {
-        for slot in 0..inputs.len() {
-            let path = curve(&layout.edge(task, slot));
+    for task in 0..inputs.len() {
+        for points in layout.edges(task) {
+            let path = curve(&points);
             let _ = writeln!(text, "<path d=\"{path}\" marker-end=\"url(#tip)\"/>");
         }
     }

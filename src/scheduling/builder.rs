@@ -213,13 +213,9 @@ impl WeightedGraphBuilder {
         let closing = self.edges.iter().position(|it| it.from == last && it.to == cycle[0]);
         let mut names: Vec<&str> = cycle.iter().map(|&it| self.tasks[it].name.as_str()).collect();
         names.push(names[0]);
-        if names.len() > 20 {
-            let more = names.len() - 20;
-            names.splice(10..10 + more, ["…"]);
-        }
         refuse(
             self.place(closing.and_then(|edge| self.lines[edge])),
-            format!("tasks wait for each other in a cycle: {}", names.join(" -> ")),
+            format!("tasks wait for each other in a cycle: {}", crate::error::cycle(&names)),
             "remove one of these edges, since a task can't wait for itself",
         )
     }

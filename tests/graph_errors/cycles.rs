@@ -38,7 +38,10 @@ impl Cyclic {
         let distinct: BTreeSet<_> = nodes.iter().collect();
         assert_eq!(distinct.len(), nodes.len() - 1, "{error}");
         let message = error.to_string();
-        assert!(message.contains(&nodes.join(" -> ")), "{message}");
+        // Of a long one, the message shows both ends.
+        let (first, last) = (&nodes[..nodes.len().min(20)], &nodes[nodes.len() - 2..]);
+        assert!(message.contains(&first.join(" -> ")), "{message}");
+        assert!(message.contains(&last.join(" -> ")) && message.len() < 1000, "{message}");
         assert!(message.contains("remove one of these edges"), "{message}");
         nodes.clone()
     }
@@ -105,7 +108,7 @@ fn cycles_of_random_networks_are_cycles() {
 }
 
 #[test]
-fn a_chain_that_closes_is_shown_whole() {
+fn a_chain_that_closes_is_found_whole() {
     const LENGTH: usize = 100_000;
     let mut cyclic = Cyclic::new();
     cyclic.net.input("x", [1]);

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use caudal::files;
 use caudal::graph::Graph;
 use caudal::model::Model;
 use caudal::presets;
@@ -33,8 +34,7 @@ impl Base {
             )));
         }
         let text = if ends_in("toml") {
-            let read = std::fs::read_to_string(&name);
-            Some(read.map_err(|error| Stop::Usage(format!("{name}: {error}")))?)
+            Some(files::text_of(&name)?)
         } else if ends_in("safetensors") {
             Some(model.to_toml()?)
         } else {

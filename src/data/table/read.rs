@@ -13,11 +13,14 @@ use super::rows::{FileRows, Rows, Text};
 use crate::data::positioned::PositionedFile;
 use crate::data::{escaped, file_name, refuse, stream};
 use crate::error::{Error, Result, count};
+use crate::memory;
 
 /// The separator is found from this much of a file.
 const SAMPLE_BYTES: u64 = 1 << 16;
 /// And from this many of its lines.
 const SAMPLE_LINES: usize = 100;
+/// Text beyond which it is looked at whether memory holds more.
+const CHECKED_BYTES: usize = 1 << 26;
 
 /// How a CSV file is read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -145,8 +148,14 @@ fn parse_rows(
     // in place of 57 for 17.6 MB while two cores were free, 77 while they were not, and 68 on one core,
     // since lines must be copied for it: too little for what happens once a training.
     let mut line = second_at;
+    let mut most_held = CHECKED_BYTES;
     while let Some(at) = line {
         rows.add(&mut table, at, &second)?;
+        if rows.held() > most_held {
+            most_held = 2 * rows.held();
+            memory::check(most_held)
+                .map_err(|problem| too_large(&origin, at.line, most_held, &problem))?;
+        }
         line = records.next(&mut second)?;
     }
     table.rows = match (rows, file) {
@@ -208,7 +217,25 @@ enum Kept {
     },
 }
 
+/// Refuses a table whose text memory does not hold, as that of a small compressed file may be.
+fn too_large(origin: &str, line: u64, bytes: usize, problem: &str) -> Error {
+    let amount = memory::amount(bytes);
+    refuse(
+        format!("{origin}, line {line}"),
+        format!("its text takes more than {amount}, {problem}"),
+        "use fewer items, or a file that is not compressed with the option memory=no",
+    )
+}
+
 impl Kept {
+    /// How many bytes are kept.
+    fn held(&self) -> usize {
+        match self {
+            Self::Text(text) => text.text.len() + size_of_val(text.ends.as_slice()),
+            Self::Starts { starts, .. } => size_of_val(starts.as_slice()),
+        }
+    }
+
     /// Adds an item.
     fn add(&mut self, table: &mut Table, at: Place, record: &ByteRecord) -> Result<()> {
         let (width, line) = (table.columns.len(), at.line);

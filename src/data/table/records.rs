@@ -8,6 +8,9 @@ use csv::{ByteRecord, ErrorKind, ReaderBuilder, Trim};
 use crate::data::{refuse, stream};
 use crate::error::Result;
 
+/// The most bytes of a record, be it on one line or on several: more are no table.
+const LONGEST: usize = 1 << 26;
+
 /// Where a record begins.
 #[derive(Clone, Copy)]
 pub(super) struct Place {
@@ -27,6 +30,11 @@ pub(super) fn records<R: Read>(path: &Path, stream: R, separator: u8) -> Records
     Records { path, reader }
 }
 
+/// Why reading ends.
+#[derive(Debug, thiserror::Error)]
+#[error("an item is too long")]
+struct TooLong;
+
 /// The records of a file with the lines that they begin at.
 pub(super) struct Records<'p, R> {
     path: &'p Path,
@@ -41,8 +49,15 @@ impl<R: Read> Records<'_, R> {
 
     /// Reads the next record and says where it begins; nothing at the end.
     pub(super) fn next(&mut self, record: &mut ByteRecord) -> Result<Option<Place>> {
+        let (line, begun) = (self.reader.get_ref().number, self.reader.get_ref().begun);
+        let first = if begun { self.reader.get_ref().first } else { line + 1 };
         let found =
             self.reader.read_byte_record(record).map_err(|error| match error.into_kind() {
+                ErrorKind::Io(source) if source.kind() == io::ErrorKind::FileTooLarge => refuse(
+                    format!("{}, line {first}", self.path.display()),
+                    format!("expected an item, found no end of it within {} MiB", LONGEST >> 20),
+                    "end every line, and close every quote",
+                ),
                 ErrorKind::Io(source) => stream::read_error(self.path, source),
                 other => refuse(self.path.display(), format!("{other:?}"), "write it as plain CSV"),
             })?;
@@ -79,8 +94,9 @@ pub(super) struct Lines<R> {
     /// How many bytes have been read.
     position: u64,
     begun: bool,
-    /// Quotes in the record at hand.
+    /// Quotes and bytes in the record at hand.
     quotes: usize,
+    length: usize,
     ended: bool,
 }
 
@@ -97,6 +113,7 @@ impl<R: Read> Lines<R> {
             position: 0,
             begun: false,
             quotes: 0,
+            length: 0,
             ended: false,
         }
     }
@@ -105,6 +122,7 @@ impl<R: Read> Lines<R> {
     fn record_ends(&mut self) {
         self.begun = false;
         self.quotes = 0;
+        self.length = 0;
     }
 }
 
@@ -113,7 +131,11 @@ impl<R: Read> Read for Lines<R> {
         while self.given == self.line.len() {
             self.line.clear();
             self.given = 0;
-            let size = self.stream.read_until(b'\n', &mut self.line)? as u64;
+            let most = LONGEST.saturating_sub(self.length) as u64;
+            let size = self.stream.by_ref().take(most).read_until(b'\n', &mut self.line)? as u64;
+            if size == most && most > 0 {
+                return Err(io::Error::new(io::ErrorKind::FileTooLarge, TooLong));
+            }
             if size == 0 {
                 self.ended = true;
                 return Ok(0);
@@ -136,6 +158,7 @@ impl<R: Read> Read for Lines<R> {
                 (self.begun, self.first) = (true, self.number);
                 self.start = self.position - size;
             }
+            self.length += self.line.len();
             self.quotes += self.line.split(|&byte| byte == b'"').count() - 1;
         }
         let size = (&self.line[self.given..]).read(buffer)?;

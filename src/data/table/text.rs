@@ -1,6 +1,7 @@
 //! A table as text.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fmt::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -92,8 +93,9 @@ impl Table {
         if self.columns.is_empty() || self.is_empty() {
             return Err(refuse(&self.origin, "expected items, found none", "give one item a line"));
         }
+        let mut places = HashMap::with_capacity(self.columns.len());
         for (place, column) in self.columns.iter().enumerate() {
-            if let Some(first) = self.columns[..place].iter().position(|other| other == column) {
+            if let Some(first) = places.insert(column, place) {
                 return Err(refuse(
                     &self.origin,
                     format!(

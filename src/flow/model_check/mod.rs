@@ -215,7 +215,7 @@ impl<P: Primitives> Setting<P> {
             assert_eq!(matches!(end, Found::Stalled), self.stalls);
             if queue.is_supervised() {
                 // A run is over for the policy when it is over for the caller.
-                let policy = queue.with_policy(|policy| format!("{policy:?}"));
+                let policy = queue.with_policy(|policy| format!("{policy:?}")).unwrap();
                 assert_eq!(policy, "Assigned { ready: [], running: [] }");
             }
             for task in (0..self.tasks.len()).filter(|_| !self.stalls) {

@@ -28,8 +28,6 @@ mod check;
 mod recording;
 mod replay;
 
-use std::fs::File;
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -37,7 +35,7 @@ use serde::{Deserialize, Serialize};
 pub use recording::{Log, Recording};
 pub use replay::Replay;
 
-use crate::error::{Error, Result};
+use crate::error::{self, Error, Result};
 use crate::files;
 
 /// One line of a schedule's file.
@@ -106,17 +104,14 @@ impl Schedule {
     /// # Errors
     /// If the file can't be read, or if a line is no event.
     pub fn read(path: &Path) -> Result<Self> {
-        let failed = |source| Error::io(path, source);
-        let wrong = |line: usize, problem: String| Error::Data {
-            origin: format!("{}, line {}", path.display(), line + 1),
-            problem,
-            remedy: "record the schedule again".to_owned(),
+        let wrong = |line: usize, problem: String| {
+            let origin = format!("{}, line {}", path.display(), line + 1);
+            error::refuse(origin, problem, "record the schedule again")
         };
+        let text = files::text_of(path)?;
         let mut events = Vec::new();
-        for (number, line) in BufReader::new(File::open(path).map_err(failed)?).lines().enumerate()
-        {
-            let line = line.map_err(failed)?;
-            let event = serde_json::from_str(&line).map_err(|error| {
+        for (number, line) in text.lines().enumerate() {
+            let event = serde_json::from_str(line).map_err(|error| {
                 wrong(number, format!("this is no event of a schedule: {error}"))
             })?;
             if number == 0 && !matches!(event, Event::Run { .. }) {

@@ -1,7 +1,7 @@
 //! Pairs of 16-bit numbers with the instructions of AVX-512 BF16.
 
 use std::arch::x86_64::{
-    __m256i, __m512bh, __m512i, __mmask16, _mm256_storeu_si256, _mm512_castsi512_ps,
+    __m256i, __m512bh, __m512i, __mmask16, _mm256_storeu_si256, _mm512_add_ps, _mm512_castsi512_ps,
     _mm512_cvtepu16_epi32, _mm512_cvtneps_pbh, _mm512_dpbf16_ps, _mm512_loadu_si512,
     _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps, _mm512_or_si512, _mm512_set1_epi32,
     _mm512_setzero_ps, _mm512_slli_epi32,
@@ -124,7 +124,7 @@ unsafe fn run<const R: usize, const C: usize>(tile: &Tile, ahead: Ahead) {
         for (row, sums) in sums.iter_mut().enumerate() {
             for (vector, sum) in sums.iter_mut().enumerate() {
                 *sum = match tile.start {
-                    Start::Zero => continue,
+                    Start::Zero | Start::Onto => continue,
                     Start::Bias(bias) => {
                         _mm512_maskz_loadu_ps(lanes[vector], bias.wrapping_add(LANES * vector))
                     }
@@ -166,7 +166,12 @@ unsafe fn run<const R: usize, const C: usize>(tile: &Tile, ahead: Ahead) {
         }
         for (row, sums) in sums.iter().enumerate() {
             for (vector, &sum) in sums.iter().enumerate() {
-                _mm512_mask_storeu_ps(to(row, vector), lanes[vector], sum);
+                let to = to(row, vector);
+                let sum = match tile.start {
+                    Start::Onto => _mm512_add_ps(_mm512_maskz_loadu_ps(lanes[vector], to), sum),
+                    _ => sum,
+                };
+                _mm512_mask_storeu_ps(to, lanes[vector], sum);
             }
         }
     }

@@ -12,10 +12,9 @@ use super::pairs::{pairs, row_of};
 use super::tile::Tile;
 use super::tile_x86::tiles;
 
-/// Numbers of both operands that are worked on together, which fit the second-level cache as pairs, and the least
-/// number of such rows.
-const STEP_NUMBERS: usize = 256 * 1024;
-const LEAST_STEPS: usize = 512;
+/// Pairs of rows of both operands that are worked on together, which fit the second-level cache: their products are
+/// added one after another, and then to the sums of the rows before.
+const STEPS: usize = 256;
 
 /// The given panel rows of `aᵀ d`, overwriting `gradient`, which holds just these, all numbers of a and d rounded to 16
 /// bits: a is m x k, d is m x n, the gradient is k x n, in the layout of panels. Padding becomes 0.
@@ -32,15 +31,12 @@ pub(crate) fn bf16_weight_gradient(
     gradient: &mut [f32],
 ) {
     check_sizes(a, d, rows.clone(), soon, gradient);
-    let (k, n) = (a.cols(), d.cols());
     if rows.is_empty() {
         return;
     }
-    // An even number of rows, so that pairs are the same in all blocks but the last.
-    let steps = (STEP_NUMBERS / (k + n)).max(LEAST_STEPS);
-    for steps in blocks(pairs(a.rows()), pairs(steps)) {
+    for steps in blocks(pairs(a.rows()), STEPS) {
         let soon = if steps.end == pairs(a.rows()) { soon } else { &[] };
-        let start = if steps.start > 0 { Start::Output } else { Start::Zero };
+        let start = if steps.start > 0 { Start::Onto } else { Start::Zero };
         let items = 2 * steps.start..a.rows().min(2 * steps.end);
         let (a, d) = (a.slice_rows(items.clone()), d.slice_rows(items));
         all_panels(a, d, rows.clone(), start, soon, gradient);

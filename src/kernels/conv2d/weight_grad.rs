@@ -4,7 +4,9 @@ use std::ops::Range;
 
 use super::super::padding::pad_rows;
 use super::super::panels::{panel_columns, panel_len, panel_rows, panel_width};
+use super::super::product::blocks;
 use super::super::tile::{Ahead, Start, Tile, Tiles, Walk};
+use super::super::weight_gradient::STEPS;
 use super::super::{MatrixRef, weight_gradient, with_scratch};
 use super::Conv2dShape;
 use super::frame::{Frame, Frames};
@@ -64,7 +66,6 @@ fn accumulate(
         images.len() >= group.len() * frame.len() && grads.rows() == group.len() * height * width
     );
     let tiles = Tiles::current();
-    let start = if group.start > 0 { Start::Output } else { Start::Zero };
     for panel in 0..filters.div_ceil(super::super::PANEL) {
         let (columns, panel_width) = (panel_columns(filters, panel), panel_width(filters, panel));
         assert!(columns.start + panel_width <= grads.cols(), "padded columns");
@@ -78,37 +79,55 @@ fn accumulate(
             let first = filled.start.saturating_sub(dy).div_ceil(down).min(end);
             let a = (first * down + dy) * frame.pitch() + kx * shape.dilation[1] * frame.channels;
             let a = images.as_ptr().wrapping_add(a);
-            let mut tile = Tile {
-                a,
-                a_rows: std::array::from_fn(|row| row),
-                b: grads.as_ptr().wrapping_add(first * width * grads.stride() + columns.start),
-                walk: Walk {
-                    outer: group.len(),
-                    a_outer: frame.len(),
-                    b_outer: height * width * grads.stride(),
-                    segments: end - first,
-                    a_segment: down * frame.pitch(),
-                    b_segment: width * grads.stride(),
-                    len: width,
-                    a_step: right * frame.channels,
-                    b_step: grads.stride(),
-                    ..Walk::default()
-                },
-                c: to,
-                c_rows: std::array::from_fn(|row| row * panel_width),
-                columns: panel_width,
-                start,
-                ahead: Ahead { from: a, step: 0 },
-            };
-            tiles.heights(0..line, |part| {
-                tile.a = a.wrapping_add(part.start);
-                let row = (ky * apart + kx) * line + part.start;
-                tile.c = to.wrapping_add(row * panel_width);
-                // SAFETY: the taps of all output pixels lie within the frames, as the frame's size
-                // says; the gradients have a row for each output pixel, of at least these columns;
-                // `to` has a row for each tap and channel.
-                unsafe { tiles.run(&mut tile, part.len(), panel_width) };
+            let b = grads.as_ptr().wrapping_add(first * width * grads.stride() + columns.start);
+            // So many pixels are added one after another, and then to those before.
+            let rows_at_once = (STEPS / width.max(1)).max(1);
+            let images_at_once = (rows_at_once / (end - first).max(1)).max(1);
+            let of_images = blocks(group.len(), images_at_once);
+            let parts = of_images.flat_map(|images| {
+                blocks(end - first, rows_at_once).map(move |rows| (images.clone(), rows))
             });
+            for (images, rows) in parts {
+                let start = if group.start + images.start + rows.start > 0 {
+                    Start::Onto
+                } else {
+                    Start::Zero
+                };
+                let [a_step, b_step] = [down * frame.pitch(), width * grads.stride()];
+                let a = a.wrapping_add(images.start * frame.len() + rows.start * a_step);
+                let image_grads = height * width * grads.stride();
+                let mut tile = Tile {
+                    a,
+                    a_rows: std::array::from_fn(|row| row),
+                    b: b.wrapping_add(images.start * image_grads + rows.start * b_step),
+                    walk: Walk {
+                        outer: images.len(),
+                        a_outer: frame.len(),
+                        b_outer: image_grads,
+                        segments: rows.len(),
+                        a_segment: a_step,
+                        b_segment: b_step,
+                        len: width,
+                        a_step: right * frame.channels,
+                        b_step: grads.stride(),
+                        ..Walk::default()
+                    },
+                    c: to,
+                    c_rows: std::array::from_fn(|row| row * panel_width),
+                    columns: panel_width,
+                    start,
+                    ahead: Ahead { from: a, step: 0 },
+                };
+                tiles.heights(0..line, |part| {
+                    tile.a = a.wrapping_add(part.start);
+                    let row = (ky * apart + kx) * line + part.start;
+                    tile.c = to.wrapping_add(row * panel_width);
+                    // SAFETY: the taps of all output pixels lie within the frames, as the frame's size
+                    // says; the gradients have a row for each output pixel, of at least these columns;
+                    // `to` has a row for each tap and channel.
+                    unsafe { tiles.run(&mut tile, part.len(), panel_width) };
+                });
+            }
         }
     }
 }

@@ -1,8 +1,5 @@
 use super::super::{batch_norm, batch_norm_grad, batch_norm_sums, column_moments, merge_moments};
-use super::{Wide, assert_close, bits, each_set, random};
-
-const SIZES: [[usize; 3]; 7] =
-    [[1, 1, 0], [1, 40, 3], [3, 16, 0], [5, 33, 7], [200, 10, 6], [70, 130, 0], [1000, 3, 1]];
+use super::{ODD, Wide, assert_close, bits, each_set, random};
 
 /// Far from zero, where a sum of squares would lose what matters.
 fn far(rows: usize, cols: usize, gap: usize) -> Wide {
@@ -29,7 +26,7 @@ fn naive_moments(x: &Wide) -> Vec<f64> {
 #[test]
 fn moments_of_columns() {
     each_set(|| {
-        for [rows, cols, gap] in SIZES {
+        for [rows, cols, gap] in ODD.into_iter().filter(|size| size[0] > 0) {
             let x = far(rows, cols, gap);
             let expected = naive_moments(&x);
             let mut moments = vec![f32::NAN; 2 * cols];
@@ -52,7 +49,7 @@ fn moments_of_columns() {
 #[test]
 fn columns_are_normalised() {
     each_set(|| {
-        for [rows, cols, gap] in SIZES {
+        for [rows, cols, gap] in ODD {
             let x = far(rows, cols, gap);
             let [factor, bias] = [2, 3].map(|seed| random(cols, seed));
             let mean = vec![50.0; cols];
@@ -74,7 +71,7 @@ fn columns_are_normalised() {
 #[test]
 fn gradients_of_columns() {
     each_set(|| {
-        for [rows, cols, gap] in SIZES {
+        for [rows, cols, gap] in ODD {
             let (x, g) = (far(rows, cols, gap), Wide::random(rows, cols, 1, 2));
             let [scale, slope, offset] = [3, 4, 5].map(|seed| random(cols, seed));
             let mean = vec![50.0; cols];

@@ -9,9 +9,45 @@ mod matrix;
 mod pools;
 mod products;
 mod rows;
+mod sums;
 mod winograd;
 
 use super::{InstructionSet, MatrixMut, MatrixRef, with_instruction_set};
+
+/// Rows, columns, and the gap between rows: none, one, primes, and what is around the lengths of vectors and blocks.
+const ODD: [[usize; 3]; 31] = [
+    [0, 0, 0],
+    [0, 5, 2],
+    [4, 0, 3],
+    [1, 1, 0],
+    [1, 2, 1],
+    [2, 3, 0],
+    [1, 40, 3],
+    [7, 10, 6],
+    [3, 15, 1],
+    [3, 16, 0],
+    [5, 17, 2],
+    [7, 31, 0],
+    [31, 32, 1],
+    [5, 33, 7],
+    [3, 61, 5],
+    [2, 63, 0],
+    [33, 64, 1],
+    [3, 65, 2],
+    [2, 127, 3],
+    [3, 129, 0],
+    [2, 200, 0],
+    [2, 257, 1],
+    [1, 509, 0],
+    [2, 1021, 3],
+    [1, 1023, 0],
+    [1, 1024, 0],
+    [1, 1025, 4],
+    [1031, 1, 2],
+    [257, 3, 0],
+    [127, 7, 1],
+    [65, 16, 0],
+];
 
 /// Numbers in -1..1 that depend on `seed` only.
 fn random(len: usize, seed: u64) -> Vec<f32> {

@@ -2,7 +2,7 @@ use super::super::{
     PoolShape, average_pool, average_pool_grad, global_average, global_average_grad, max_pool,
     max_pool_grad,
 };
-use super::{Wide, assert_close, each_set};
+use super::{ODD, Wide, assert_close, each_set};
 
 fn shapes() -> Vec<PoolShape> {
     let shape =
@@ -14,6 +14,9 @@ fn shapes() -> Vec<PoolShape> {
         shape([7, 9, 16], [3, 3], [2, 2], [1, 1], [4, 5]),
         shape([5, 8, 48], [2, 3], [3, 2], [1, 0], [2, 4]),
         shape([5, 5, 7], [2, 2], [2, 2], [0, 0], [2, 2]),
+        shape([13, 11, 65], [5, 7], [3, 2], [2, 3], [5, 6]),
+        shape([31, 17, 1], [11, 13], [1, 1], [5, 6], [31, 17]),
+        shape([2, 3, 1025], [2, 2], [1, 1], [0, 0], [1, 2]),
     ]
 }
 
@@ -127,8 +130,8 @@ fn average_pool_takes_the_mean() {
 #[test]
 fn global_average_is_the_mean_of_all_pixels() {
     each_set(|| {
-        for (pixels, channels) in [(1, 1), (49, 64), (12, 35)] {
-            let input = Wide::random(3 * pixels, channels, 2, 1);
+        for [pixels, channels, gap] in ODD.into_iter().filter(|size| size[0] > 0) {
+            let input = Wide::random(3 * pixels, channels, gap, 1);
             let mut output = Wide::output(3, channels, 1);
             global_average(3, pixels, input.view(), output.view_mut());
             let numbers = input.numbers();
@@ -144,7 +147,7 @@ fn global_average_is_the_mean_of_all_pixels() {
                 1e-6,
                 "mean",
             );
-            let mut gradient = Wide::output(3 * pixels, channels, 2);
+            let mut gradient = Wide::output(3 * pixels, channels, gap);
             global_average_grad(3, pixels, output.view(), gradient.view_mut());
             let given = output.numbers();
             let share = |from: usize| {

@@ -3,10 +3,24 @@ use super::super::{
     panel_rows_floats, product, product_transposed, to_panels, transpose_matrix, transposed_matmul,
     weight_gradient,
 };
-use super::{Wide, assert_close, bits, each_set, random};
+use super::{ODD, Wide, assert_close, bits, each_set, random};
 
 /// Rows, reduction, columns.
-const SIZES: [[usize; 3]; 24] = [
+const SIZES: [[usize; 3]; 38] = [
+    [0, 5, 7],
+    [3, 5, 0],
+    [0, 0, 0],
+    [15, 15, 15],
+    [16, 257, 31],
+    [63, 61, 127],
+    [1, 1025, 1],
+    [1025, 3, 15],
+    [3, 1025, 17],
+    [2, 31, 1025],
+    [127, 131, 63],
+    [1, 509, 257],
+    [513, 7, 33],
+    [1031, 19, 65],
     [1, 1, 1],
     [1, 7, 10],
     [2, 3, 16],
@@ -177,8 +191,8 @@ fn products_without_steps_are_the_bias_or_zero() {
 #[test]
 fn column_sums_sum_the_rows() {
     each_set(|| {
-        for (rows, cols) in [(0, 3), (1, 1), (5, 10), (100, 33), (64, 512)] {
-            let d = Wide::random(rows, cols, 5, 4);
+        for [rows, cols, gap] in ODD {
+            let d = Wide::random(rows, cols, gap, 4);
             let mut sums = vec![f32::NAN; cols];
             column_sums(d.view(), &mut sums);
             let numbers = d.numbers();

@@ -71,7 +71,7 @@ pub(super) fn weight_grad<I: Transforms, G: Transforms>(
             let inputs = Planes { numbers: inputs, plane, depth };
             let grads = Planes { numbers: grads, plane: grad_plane, depth: grad_depth };
             accumulate(inputs, grads, [channels, filters], (&block, along), start, sums);
-            start = Start::Output;
+            start = Start::Onto;
         }
     });
 }

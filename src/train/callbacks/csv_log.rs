@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, refuse};
 use crate::files;
 use crate::graph::Graph;
 use crate::train::report::Totals;
@@ -113,6 +113,9 @@ fn header_of(path: &Path, graph: &Graph, validation: bool) -> Result<Vec<u8>> {
     line(path, names.iter().map(|(name, _)| name).chain([&"learning_rate".to_owned()]))
 }
 
+/// The most bytes of a first line that are looked at.
+const LONGEST_HEADER: u64 = 1 << 20;
+
 /// The first line of a file; nothing of one that is empty, not there, or no file.
 fn first_line(path: &Path) -> Result<Option<Vec<u8>>> {
     if !std::fs::metadata(path).is_ok_and(|there| there.is_file()) {
@@ -120,7 +123,11 @@ fn first_line(path: &Path) -> Result<Option<Vec<u8>>> {
     }
     let io = |source| Error::io(path, source);
     let mut line = Vec::new();
-    BufReader::new(File::open(path).map_err(io)?).read_until(b'\n', &mut line).map_err(io)?;
+    let file = File::open(path).map_err(io)?.take(LONGEST_HEADER);
+    BufReader::new(file).read_until(b'\n', &mut line).map_err(io)?;
+    if line.len() as u64 == LONGEST_HEADER {
+        return Err(refuse(path.display(), "its first line has no end", "log to another file"));
+    }
     // A line that was never ended is removed before the first row.
     Ok(line.ends_with(b"\n").then_some(line))
 }

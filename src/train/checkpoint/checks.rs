@@ -1,13 +1,39 @@
-//! Whether arrays are those of a graph and its optimizer.
+//! Whether arrays are those of a graph and its optimizer, and counts those of a training.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
-use super::BEST;
+use super::file::refuse;
+use super::{BEST, Entry};
 use crate::error::{Error, Result};
 use crate::graph::Graph;
 use crate::tensor::{Tensor, describe_shape};
 use crate::train::Network;
+
+/// More steps, or epochs, than any training takes: numbers beyond are none of a training's.
+const MOST_STEPS: u64 = 1 << 53;
+
+/// Refuses numbers of steps and epochs that no training comes to.
+pub(super) fn check_counts(path: &Path, entry: &Entry) -> Result<()> {
+    let stopping = entry.fit.as_ref().and_then(|fit| fit.stopping.as_ref());
+    let plateau = entry.plateau.as_ref();
+    let counts = [
+        ("step", Some(entry.step)),
+        ("best_step", stopping.and_then(|it| it.best_step)),
+        ("best_epoch", stopping.and_then(|it| it.best_epoch).map(|epoch| epoch as u64)),
+        ("waited", stopping.map(|it| it.waited as u64)),
+        ("waited", plateau.map(|it| it.waited)),
+        ("cooldown", plateau.map(|it| it.cooldown)),
+    ];
+    match counts.into_iter().find(|(_, count)| count.is_some_and(|count| count > MOST_STEPS)) {
+        None => Ok(()),
+        Some((name, count)) => {
+            let count = count.unwrap_or_default();
+            let problem = format!("its `{name}` is {count}, more than any training comes to");
+            Err(refuse(path, problem, "name an undamaged file"))
+        }
+    }
+}
 
 /// The name of an array of the optimizer's state.
 pub(super) fn state_name(state: &str, parameter: &str) -> String {

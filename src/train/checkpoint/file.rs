@@ -4,12 +4,16 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use safetensors::tensor::{Dtype, Metadata};
+use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
+use crate::memory;
 use crate::tensor::Tensor;
 
 /// The entry of a file's metadata that is this crate's.
 pub(super) const ENTRY: &str = "caudal";
+/// The entry with the checksum of the file.
+pub(super) const CHECKSUM: &str = "caudal.sha256";
 /// Headers larger than this are refused, as the format's own library does.
 const LARGEST_HEADER: usize = 100_000_000;
 
@@ -21,20 +25,54 @@ pub(super) fn refuse(path: &Path, problem: impl Into<String>, remedy: impl Into<
     }
 }
 
-/// The metadata entry and the arrays of a file. Nothing is allocated beyond the file's size.
-pub(super) fn read(path: &Path) -> Result<(Option<String>, BTreeMap<String, Tensor>)> {
+/// What a file holds.
+#[derive(Debug)]
+pub(super) struct Contents {
+    pub(super) entry: Option<String>,
+    /// Whether it has a checksum, which then fits.
+    pub(super) checked: bool,
+    pub(super) tensors: BTreeMap<String, Tensor>,
+}
+
+/// The SHA-256 of the metadata entry and of all arrays, in the order of their names, with their shapes.
+pub(super) fn checksum<'a>(
+    entry: &str,
+    arrays: impl Iterator<Item = (&'a str, &'a [usize], &'a [u8])>,
+) -> String {
+    let mut hash = Sha256::new();
+    let mut add = |bytes: &[u8]| {
+        hash.update((bytes.len() as u64).to_le_bytes());
+        hash.update(bytes);
+    };
+    add(entry.as_bytes());
+    for (name, shape, bytes) in arrays {
+        add(name.as_bytes());
+        let shape: Vec<u8> = shape.iter().flat_map(|&size| (size as u64).to_le_bytes()).collect();
+        add(&shape);
+        add(bytes);
+    }
+    hash.finalize().iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+}
+
+/// The metadata entry and the arrays of a file, whose checksum fits if there is one. Nothing is allocated beyond the
+/// file's size.
+pub(super) fn read(path: &Path) -> Result<Contents> {
     let io = |source| Error::io(path, source);
-    if !std::fs::metadata(path).map_err(io)?.is_file() {
+    let about = std::fs::metadata(path).map_err(io)?;
+    if !about.is_file() {
         return Err(refuse(path, "it is not a file", "name a safetensors file"));
     }
+    // The file, and its arrays.
+    let bytes = usize::try_from(about.len()).unwrap_or(usize::MAX).saturating_mul(2);
+    memory::check(bytes).map_err(|problem| {
+        let problem = format!("reading it takes {}, {problem}", memory::amount(bytes));
+        refuse(path, problem, "read it where there is more memory")
+    })?;
     let bytes = std::fs::read(path).map_err(io)?;
     parse(path, &bytes)
 }
 
-pub(super) fn parse(
-    path: &Path,
-    bytes: &[u8],
-) -> Result<(Option<String>, BTreeMap<String, Tensor>)> {
+pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<Contents> {
     let damaged = |problem: String| {
         refuse(path, problem, "name an undamaged safetensors file, or save the model again")
     };
@@ -58,6 +96,20 @@ pub(super) fn parse(
             data.len()
         )));
     }
+    let of_metadata = |name: &str| metadata.metadata().as_ref().and_then(|all| all.get(name));
+    let entry = of_metadata(ENTRY).cloned();
+    let expected = of_metadata(CHECKSUM);
+    if let Some(expected) = expected {
+        let arrays: BTreeMap<String, _> = metadata.tensors().into_iter().collect();
+        let arrays = arrays.iter().map(|(name, info)| {
+            let (start, end) = info.data_offsets;
+            (name.as_str(), info.shape.as_slice(), data.get(start..end).unwrap_or(&[]))
+        });
+        if checksum(entry.as_deref().unwrap_or_default(), arrays) != *expected {
+            let problem = format!("its checksum `{CHECKSUM}` does not fit what it holds");
+            return Err(damaged(problem));
+        }
+    }
     let mut tensors = BTreeMap::new();
     for (name, info) in metadata.tensors() {
         if info.dtype != Dtype::F32 {
@@ -76,6 +128,5 @@ pub(super) fn parse(
             .map_err(|error| damaged(format!("array `{name}`: {error}")))?;
         tensors.insert(name, tensor);
     }
-    let entry = metadata.metadata().as_ref().and_then(|entries| entries.get(ENTRY)).cloned();
-    Ok((entry, tensors))
+    Ok(Contents { entry, checked: expected.is_some(), tensors })
 }

@@ -2,10 +2,11 @@
 //!
 //! A file holds every parameter under its name, row-major, and every array of the optimizer's state
 //! as `optimizer.STATE.PARAMETER`, and the average of a parameter, where training keeps one, as
-//! `optimizer.average.PARAMETER`, all as 32-bit floats. Its metadata holds one entry, `caudal`, which is
+//! `optimizer.average.PARAMETER`, all as 32-bit floats. Its metadata has an entry `caudal`, which is
 //! a JSON object: the `version` of the format, the `step`, the `model` as the text of a model file, where a
 //! training wrote it `fit`, a [`FitRecord`], and since version 2 as `data` what training fitted to its data, if
-//! it did, and as `plateau` how far a schedule of that kind has come. What early stopping would go back to stands there as `early_stopping.NUMBER`. Files of other programs,
+//! it did, and as `plateau` how far a schedule of that kind has come. Since version 3 there is a second entry,
+//! `caudal.sha256`, the SHA-256 of the first and of all arrays, so that a bit that flips is found. What early stopping would go back to stands there as `early_stopping.NUMBER`. Files of other programs,
 //! without that entry, can give their weights to a network.
 
 mod checks;
@@ -22,8 +23,9 @@ use std::sync::Arc;
 use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
 
-use checks::{average_name, check_state, check_weights, state_name};
-use file::{ENTRY, read, refuse};
+use checks::{average_name, check_counts, check_state, check_weights, state_name};
+use file::{CHECKSUM, Contents, ENTRY, checksum, read, refuse};
+use record::best_of;
 pub use record::{FitRecord, StoppingState};
 use transfer::for_prediction;
 pub use transfer::{ShapeMisfit, Transfer};
@@ -38,7 +40,9 @@ use crate::optimizers::schedules::PlateauState;
 use crate::tensor::Tensor;
 
 /// The version of the format; those before it can be read.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
+/// Since this version files have a checksum.
+const CHECKED: u32 = 3;
 
 #[derive(Serialize, Deserialize)]
 struct Entry {
@@ -110,7 +114,7 @@ pub fn open(path: impl AsRef<Path>) -> Result<(Model, Checkpoint)> {
 /// As [`open`].
 pub fn open_with(path: impl AsRef<Path>, kinds: &CustomKinds) -> Result<(Model, Checkpoint)> {
     let path = path.as_ref();
-    let (entry, tensors) = read(path)?;
+    let Contents { entry, checked, tensors } = read(path)?;
     let entry = entry.ok_or_else(|| {
         let remedy = "read its weights into a model of your own instead, with --init or \
                       `Network::load_weights`";
@@ -126,6 +130,10 @@ pub fn open_with(path: impl AsRef<Path>, kinds: &CustomKinds) -> Result<(Model, 
             "use the version of caudal that wrote it",
         ));
     }
+    if entry.version >= CHECKED && !checked {
+        return Err(refuse(path, "its checksum is missing", "name an undamaged file"));
+    }
+    check_counts(path, &entry)?;
     let origin = format!("the model in {}", path.display());
     let mut model = Model::from_toml_with(&entry.model, &origin, kinds)?;
     model.data.fitted = entry.data.map(Arc::new);
@@ -138,14 +146,6 @@ pub fn open_with(path: impl AsRef<Path>, kinds: &CustomKinds) -> Result<(Model, 
     let (path, step) = (path.to_owned(), entry.step);
     let plateau = entry.plateau.unwrap_or_default();
     Ok((model, Checkpoint { path, step, data, tensors, fit, plateau }))
-}
-
-/// The best network of early stopping, if the file has one.
-fn best_of(tensors: &BTreeMap<String, Tensor>) -> Option<Arc<Vec<Vec<f32>>>> {
-    let array = |number: usize| tensors.get(&format!("{BEST}{number}"));
-    let arrays = (0..).map_while(array).map(|array| array.iter().copied().collect());
-    let arrays: Vec<Vec<f32>> = arrays.collect();
-    (!arrays.is_empty()).then(|| Arc::new(arrays))
 }
 
 impl Network {
@@ -333,7 +333,10 @@ impl Network {
             })
             .collect::<Result<Vec<_>, _>>()
             .map_err(unfit)?;
-        let metadata = HashMap::from([(ENTRY.to_owned(), entry)]);
+        let summed = arrays.iter().map(|(name, (shape, bytes))| (&**name, *shape, &**bytes));
+        let checksum = checksum(&entry, summed);
+        let metadata = [(ENTRY.to_owned(), entry), (CHECKSUM.to_owned(), checksum)];
+        let metadata = HashMap::from(metadata);
         let bytes = safetensors::serialize(views, Some(metadata)).map_err(unfit)?;
         files::replace(path, &bytes)
     }
@@ -346,7 +349,7 @@ impl Network {
     /// parameter is missing, has another shape, or is not of this graph. No weight has then changed.
     pub fn load_weights(&mut self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
-        let (_, tensors) = read(path)?;
+        let tensors = read(path)?.tensors;
         check_weights(path, self.graph(), &tensors)?;
         self.take_weights(&for_prediction(tensors))
     }

@@ -1,11 +1,14 @@
 //! What decides a training's numbers beside the model, kept with its weights.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::BEST;
 use crate::setters::setters;
+use crate::tensor::Tensor;
 
 /// How a training goes through its data and when it ends: what [`Network::save_fit`] keeps in the file
 /// beside model, optimizer and step, so that whoever resumes need not say it again.
@@ -84,4 +87,12 @@ pub struct StoppingState {
     /// The network of that epoch: weights and the optimizer's state as they lie in memory.
     #[serde(skip)]
     pub(crate) parameters: Option<Arc<Vec<Vec<f32>>>>,
+}
+
+/// The best network of early stopping, if the file has one.
+pub(super) fn best_of(tensors: &BTreeMap<String, Tensor>) -> Option<Arc<Vec<Vec<f32>>>> {
+    let array = |number: usize| tensors.get(&format!("{BEST}{number}"));
+    let arrays = (0..).map_while(array).map(|array| array.iter().copied().collect());
+    let arrays: Vec<Vec<f32>> = arrays.collect();
+    (!arrays.is_empty()).then(|| Arc::new(arrays))
 }

@@ -309,7 +309,12 @@ fn metadata_that_lies_is_refused() {
     };
     for (entry, expected) in [
         ("no JSON".to_owned(), "its metadata can't be read"),
-        (entry(3, huge), "its format has version 3, not one from 1 to 2"),
+        (entry(4, huge), "its format has version 4, not one from 1 to 3"),
+        (entry(3, huge), "its checksum is missing"),
+        (
+            entry(1, "").replace("\"step\":1", &format!("\"step\":{}", u64::MAX)),
+            "its `step` is 18446744073709551615",
+        ),
         (entry(0, huge), "its format has version 0"),
         (entry(1, "name = 3"), "the model in "),
         (entry(1, huge), "`d.weight`"),
@@ -319,6 +324,23 @@ fn metadata_that_lies_is_refused() {
         std::fs::write(&path, safetensors::serialize(views, metadata).unwrap()).unwrap();
         let error = message(open(&path));
         assert!(error.contains(expected) && error.contains("lie.safetensors"), "{error}");
+    }
+}
+
+#[test]
+fn a_bit_that_flips_is_found() {
+    let (_folder, path, _network) = saved();
+    let whole = std::fs::read(&path).unwrap();
+    file::parse(&path, &whole).unwrap();
+    // Every byte of the header, and some of the numbers.
+    let header = 8 + u64::from_le_bytes(*whole.first_chunk().unwrap()) as usize;
+    for place in (0..header).chain((header..whole.len()).step_by(97)) {
+        for bit in [0, 5] {
+            let mut flipped = whole.clone();
+            flipped[place] ^= 1 << bit;
+            std::fs::write(&path, &flipped).unwrap();
+            assert!(open(&path).is_err(), "bit {bit} of byte {place} of {header} and more");
+        }
     }
 }
 

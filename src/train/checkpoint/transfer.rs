@@ -140,7 +140,7 @@ impl Network {
                 });
             }
         }
-        let tensors = for_prediction(read(path)?.1);
+        let tensors = for_prediction(read(path)?.tensors);
         let mut transfer = Transfer::default();
         let mut taken = BTreeMap::new();
         for parameter in graph.parameters() {
