@@ -80,7 +80,7 @@ fn draw(graph: &Graph, optimizer: Option<&dyn Optimizer>, costs: Option<&NodeCos
     let name = escape(graph.name());
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width:.0}\" height=\"{height:.0}\" \
-         viewBox=\"0 0 {width:.0} {height:.0}\" font-family=\"Helvetica, Arial, sans-serif\" \
+         viewBox=\"0 0 {width:.0} {height:.0}\" role=\"img\" aria-label=\"{name}\" font-family=\"Helvetica, Arial, sans-serif\" \
          text-anchor=\"middle\">\n<title>{name}</title>\n\
          <rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n{TIPS}{elements}</svg>\n"
     )

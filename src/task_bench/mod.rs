@@ -5,7 +5,7 @@
 //! graph has a task for every point of every step; the [`PATTERNS`] say which tasks of the step before it waits for. A
 //! [`Pattern`] is one of them with its sizes, the cost of its tasks and the bytes that they send: a
 //! [`WeightedGraph`](crate::scheduling::WeightedGraph) for policies and simulation, or a graph of closures that
-//! [`metg`] executes with a [`Kernel`] in each task.
+//! [`metg`](metg()) executes with a [`Kernel`] in each task.
 //!
 //! ```
 //! use caudal::task_bench::Pattern;

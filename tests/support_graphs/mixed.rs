@@ -1,10 +1,10 @@
 //! What [`Family::Mixed`](super::Family) has beside the layers of the others.
 
 use caudal::layers::{
-    Argmax, AvgPool, BatchNorm, CausalSoftmax, Conv2dTranspose, Dense, DepthwiseConv2d, Divide,
-    Dropout, Elu, Embedding, Fill, Gelu, GlobalMaxPool, LayerNorm, LeakyRelu, MatMul, Multiply,
-    OneHot, Prelu, Reshape, Scale, Silu, Slice, Softmax, Softplus, StopGradient, Subtract, Tanh,
-    Transpose, Upsample, ZeroPadding,
+    Argmax, AvgPool, BatchNorm, CausalSoftmax, Clip, Conv2dTranspose, Dense, DepthwiseConv2d,
+    Divide, Dropout, Elu, Embedding, Fill, Gelu, GlobalMaxPool, LayerNorm, LeakyRelu, MatMul,
+    Multiply, OneHot, Prelu, Reshape, Scale, Silu, Slice, Softmax, Softplus, StopGradient,
+    Subtract, Tanh, Transpose, Upsample, ZeroPadding,
 };
 use rand::Rng;
 
@@ -42,10 +42,11 @@ impl Generator {
                 self.layer(Slice::new(axis.cast_signed(), start, length), &[from]);
             }
             8 | 18 => {
-                _ = match self.random.random_range(0..4) {
+                _ = match self.random.random_range(0..5) {
                     0 => self.layer(Gelu, &[from]),
                     1 => self.layer(Silu, &[from]),
                     2 => self.layer(Elu::new(0.7), &[from]),
+                    3 => self.layer(Clip::new(-0.5, 0.75), &[from]),
                     _ => self.layer(LeakyRelu::new(0.1), &[from]),
                 }
             }

@@ -336,8 +336,9 @@ impl Network {
         let summed = arrays.iter().map(|(name, (shape, bytes))| (&**name, *shape, &**bytes));
         let checksum = checksum(&entry, summed);
         let metadata = [(ENTRY.to_owned(), entry), (CHECKSUM.to_owned(), checksum)];
-        let metadata = HashMap::from(metadata);
-        let bytes = safetensors::serialize(views, Some(metadata)).map_err(unfit)?;
+        let unordered = HashMap::from(metadata.clone());
+        let mut bytes = safetensors::serialize(views, Some(unordered)).map_err(unfit)?;
+        file::order_metadata(&mut bytes, &metadata);
         files::replace(path, &bytes)
     }
 
