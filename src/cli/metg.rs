@@ -123,13 +123,7 @@ impl Metgs {
 
     /// Executors with their numbers of workers, all of which can be made.
     fn cases(&self) -> Result<Vec<(String, usize)>, Stop> {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let workers: Vec<usize> = if self.workers.is_empty() {
-            let doubled = std::iter::successors(Some(1), |workers| Some(2 * workers));
-            doubled.take_while(|&workers| workers < cores).chain([cores]).collect()
-        } else {
-            self.workers.iter().copied().map(usize::from).collect()
-        };
+        let workers = options::workers_or_doubled(&self.workers);
         let mut cases = Vec::new();
         for name in &self.executors {
             // Errors are those of one worker, before any is measured.

@@ -277,3 +277,13 @@ impl Run {
             .collect()
     }
 }
+
+/// The numbers of workers that were asked for, or 1, 2, 4 and so on up to one for every core.
+pub(super) fn workers_or_doubled(asked: &[u16]) -> Vec<usize> {
+    if !asked.is_empty() {
+        return asked.iter().copied().map(usize::from).collect();
+    }
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let doubled = std::iter::successors(Some(1), |workers| Some(2 * workers));
+    doubled.take_while(|&workers| workers < cores).chain([cores]).collect()
+}

@@ -69,13 +69,7 @@ impl Speedup {
         self.report.check()?;
         self.report.outputs(Outputs::default()).check()?;
         let model = self.computing.open(self.model.as_deref())?.without_metrics()?;
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let workers: Vec<usize> = if self.workers.is_empty() {
-            let doubled = std::iter::successors(Some(1), |workers| Some(2 * workers));
-            doubled.take_while(|&workers| workers < cores).chain([cores]).collect()
-        } else {
-            self.workers.iter().copied().map(usize::from).collect()
-        };
+        let workers = options::workers_or_doubled(&self.workers);
         let policies: Vec<&str> = if self.policies.is_empty() {
             POLICIES.iter().map(|spec| spec.name).collect()
         } else {

@@ -85,10 +85,21 @@ impl Network {
     pub(super) fn input(&mut self, name: &str, shape: Shape) -> Result<usize, Misfit> {
         check_size(&shape)?;
         let name = self.free_name(name);
-        let (inputs, parameters) = (Vec::new(), Vec::new());
+        Ok(self.push(name, None, Vec::new(), shape, Vec::new()))
+    }
+
+    /// Adds what has been checked; gives its number.
+    fn push(
+        &mut self,
+        name: String,
+        layer: Option<Arc<dyn Layer>>,
+        inputs: Vec<usize>,
+        shape: Shape,
+        parameters: Vec<(&'static str, Values)>,
+    ) -> usize {
         self.drafts.push(Draft {
             name,
-            layer: None,
+            layer,
             inputs,
             shape,
             parameters,
@@ -97,7 +108,7 @@ impl Network {
             is_whole: false,
             open_bias: None,
         });
-        Ok(self.drafts.len() - 1)
+        self.drafts.len() - 1
     }
 
     /// Adds a node, with the values of its parameters; gives its number.
@@ -143,20 +154,7 @@ impl Network {
         }
         self.make(parameters.iter().map(|(_, values)| values.len()).sum())?;
         let name = self.free_name(name);
-        let inputs = inputs.to_vec();
-        let layer = Some(layer);
-        self.drafts.push(Draft {
-            name,
-            layer,
-            inputs,
-            shape,
-            parameters,
-            trainable: true,
-            shares: None,
-            is_whole: false,
-            open_bias: None,
-        });
-        Ok(self.drafts.len() - 1)
+        Ok(self.push(name, Some(layer), inputs.to_vec(), shape, parameters))
     }
 
     /// Gives a node the name of an output, unless an input or an output before it has that.

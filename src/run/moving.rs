@@ -186,18 +186,6 @@ impl RunState {
             return Ok(());
         }
         let parameter = parameter_of(call);
-        let weights = rows_to_move(&self.parameters.entries[parameter].weights, &range);
-        self.move_rows(parameter, range, weights, gradient)
-    }
-
-    /// Moves the numbers `range` of a parameter, which are `weights` or will be, with what is kept beside them.
-    fn move_rows(
-        &self,
-        parameter: ParameterIndex,
-        range: Range<usize>,
-        weights: &mut [f32],
-        gradient: &mut [f32],
-    ) -> Result<(), String> {
         let entry = &self.parameters.entries[parameter];
         let mut state: [&mut [f32]; MOST_STATE] = Default::default();
         for (rows, buffer) in state.iter_mut().zip(&entry.state) {
@@ -207,7 +195,7 @@ impl RunState {
         let settings = self.plan.settings[parameter.index()];
         let step = self.step.load(Ordering::Relaxed);
         self.plan.optimizer.update(Moving {
-            weights: &mut *weights,
+            weights: rows_to_move(&entry.weights, &range),
             gradient,
             state: &mut state[..entry.state.len().min(MOST_STATE)],
             step,
@@ -218,6 +206,7 @@ impl RunState {
         if let (Some(decay), Some(average)) = (self.plan.optimizer.ema_decay(), &entry.average) {
             let step = step as f64;
             let moves = 1.0 - decay.min((1.0 + step) / (10.0 + step));
+            let weights = rows_before_update(&entry.weights, range.clone());
             kernels::move_toward(rows_to_move(average, &range), weights, moves as f32);
         }
         Ok(())
