@@ -16,7 +16,7 @@ use super::work::Work;
 use super::worker::Worker;
 use super::{Execute, Executor, TaskGraph};
 use crate::error::{Error, Result};
-use crate::topology::{Pinning, Place, lost, places};
+use crate::topology::{Pinning, Place, groups_of, lost, places};
 
 /// How often a worker looks for work before it parks, where all that are awake have a core.
 pub(crate) const SPINS: usize = 1500;
@@ -72,7 +72,7 @@ impl Pool {
     /// A pool with a policy of your own, whose workers stay on the cores that `pinning` gives them in
     /// [this order](crate::topology::Topology::pinning_order), of those that the calling thread may use now. The thread
     /// that calls [`Executor::execute`] is worker 0: it stays on its cores for as long as it executes, and is let go
-    /// afterwards, so that threads that it starts in between are free.
+    /// afterwards, so that threads that it starts in between are free. The policy is told which workers share a cache.
     ///
     /// # Errors
     /// As [`Pool::with_policy`], and if threads can't be pinned here.
@@ -127,7 +127,7 @@ impl Pool {
             threads,
             left,
             workers,
-            setting: Setting::equal(workers),
+            setting: Setting::equal(workers).with_groups(&groups_of(pinning, workers)),
             policy: name,
             caller,
             pinning,

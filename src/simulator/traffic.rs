@@ -14,7 +14,7 @@ const WORD: usize = u64::BITS as usize;
 /// What every part of a graph of tasks reads that others wrote.
 #[derive(Debug)]
 pub struct Traffic {
-    /// By task: what it reads of others.
+    /// By task: what it reads of others, by writer.
     reads: Vec<Vec<Read>>,
     /// By task: bytes that one of its parts writes.
     writes: Vec<f64>,
@@ -60,7 +60,9 @@ impl Traffic {
     /// Of the tensors, weights and gradients of a network.
     pub(super) fn of_plan(plan: &Plan) -> Self {
         let extents = plan.tasks.iter().map(extent).collect();
-        Self { reads: reads(plan), writes: writes(plan), extents, ..Self::none(plan) }
+        let mut reads = reads(plan);
+        reads.iter_mut().for_each(|reads| reads.sort_by_key(|read| read.writer));
+        Self { reads, writes: writes(plan), extents, ..Self::none(plan) }
     }
 
     /// No part reads anything.
@@ -142,8 +144,10 @@ impl Traffic {
         let each = |read: &Read| {
             read.bytes / f64::from(self.parts(writer)) * self.share(read, number, task, part)
         };
-        let reads = self.reads[task].iter();
-        reads.filter(|read| read.writer == writer && !read.weights).map(each).sum()
+        let reads = &self.reads[task];
+        let reads = &reads[reads.partition_point(|read| read.writer < writer)..];
+        let of_writer = reads.iter().take_while(|read| read.writer == writer);
+        of_writer.filter(|read| !read.weights).map(each).sum()
     }
 
     /// Which share of the bytes of a writer's part a part reads.

@@ -17,7 +17,7 @@ use serde::Serialize;
 
 pub use numbers::ranges;
 pub use pinning::{CAN_PIN, PINNINGS, Pinning, PinningSpec};
-pub(crate) use pinning::{Place, lost, places};
+pub(crate) use pinning::{Place, groups_of, lost, places};
 pub use quota::quota;
 
 /// The most cores that are read: as many as a pool has workers at most. Those with higher numbers are left out.

@@ -91,6 +91,16 @@ impl Pinning {
     }
 }
 
+/// The cache group of each of `workers` workers that are pinned; none if they are not, for then nobody knows.
+pub(crate) fn groups_of(pinning: Pinning, workers: usize) -> Vec<usize> {
+    if pinning == Pinning::None {
+        return Vec::new();
+    }
+    let topology = Topology::here();
+    let cores = pinning.cores(&topology, workers).unwrap_or_default();
+    cores.iter().filter_map(|cores| topology.group_of(*cores.first()?)).collect()
+}
+
 /// A thread of a pool of `workers` workers could not be pinned where it could be before.
 pub(crate) fn lost(workers: usize, problem: String) -> Error {
     let remedy =

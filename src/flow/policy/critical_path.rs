@@ -7,7 +7,7 @@ use super::chunks::Chunks;
 use super::homes::Homes;
 use super::places::Places;
 use super::urgency::{Ranking, Urgency};
-use super::{Policy, PolicySpec, ReadyPart};
+use super::{Policy, PolicySpec, ReadyPart, Setting};
 use crate::error::Result;
 use crate::flow::graph::TaskGraph;
 
@@ -34,13 +34,13 @@ pub(super) static SPEC: PolicySpec = PolicySpec {
 /// gradient follows at once on the gradients that it reads. What goes over all chunks is ranked. A worker
 /// goes on with the chunk that it is at, and begins one that nobody is at before it helps with another's.
 ///
-/// Elsewhere a worker prefers tasks whose parameters are in its cache, since it had them last, unless
-/// something else is more urgent by 0.3 of the critical path.
+/// Elsewhere a worker prefers tasks whose parameters are in its cache, since it had them last, then those that nobody had, then
+/// those that another worker of its cache group had, unless something else is more urgent by 0.3 of the critical path.
 #[derive(Debug, Default)]
 pub struct CriticalPath {
     ranking: Ranking,
-    /// The graph and the number of workers that everything below is for.
-    ready_for: Option<(u64, usize)>,
+    /// The graph and the workers that everything below is for.
+    ready_for: Option<(u64, Setting)>,
     urgencies: HashMap<u64, Arc<Urgency>>,
     urgency: Arc<Urgency>,
     ready: Places,
@@ -64,7 +64,12 @@ impl Policy for CriticalPath {
     }
 
     fn begin(&mut self, graph: &TaskGraph, workers: usize) -> Result<()> {
-        if self.ready_for == Some((graph.id, workers)) {
+        self.begin_on(graph, &Setting::equal(workers))
+    }
+
+    fn begin_on(&mut self, graph: &TaskGraph, setting: &Setting) -> Result<()> {
+        let known = self.ready_for.as_ref();
+        if known.is_some_and(|(id, known)| *id == graph.id && known == setting) {
             return Ok(());
         }
         let urgency = self.urgencies.entry(graph.id).or_insert_with(|| {
@@ -72,9 +77,9 @@ impl Policy for CriticalPath {
         });
         self.urgency = Arc::clone(urgency);
         self.ready = Places::new(self.urgency.parts.len());
-        self.homes = Homes::new(graph, workers);
-        self.chunks = Chunks::new(graph, &self.urgency, workers);
-        self.ready_for = Some((graph.id, workers));
+        self.homes = Homes::new(graph, setting);
+        self.chunks = Chunks::new(graph, &self.urgency, setting.workers());
+        self.ready_for = Some((graph.id, setting.clone()));
         Ok(())
     }
 

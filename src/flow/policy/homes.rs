@@ -1,8 +1,8 @@
 //! Which worker has in its cache what a task touches and outlives the run, such as weights.
 
-use super::ReadyPart;
 use super::places::Places;
 use super::ranges::{Ranges, WorkerIndex};
+use super::{ReadyPart, Setting};
 use crate::flow::graph::TaskGraph;
 use crate::flow::index::{Span, StateIndex};
 
@@ -22,6 +22,10 @@ pub(super) struct Homes {
     ready: Vec<Places>,
     /// What belongs to nobody.
     free: Places,
+    /// By cache group of workers, where there are several: what belongs to one of them.
+    grouped: Vec<Places>,
+    /// By worker: the group.
+    groups: Vec<usize>,
     /// By place: the worker that it belongs to, if it does to any.
     home: Vec<Option<WorkerIndex>>,
     ranges: Ranges,
@@ -38,17 +42,21 @@ pub(super) struct Homes {
 impl Homes {
     /// For runs of `graph`; none where one worker does everything, where lists would be too long, or where chunks of
     /// the batch come one after another.
-    pub(super) fn new(graph: &TaskGraph, workers: usize) -> Option<Self> {
+    pub(super) fn new(graph: &TaskGraph, setting: &Setting) -> Option<Self> {
+        let workers = setting.workers();
         let chunked = graph.last_chunk().index() > 1;
         let parts = graph.part_count();
         if workers < 2 || workers.saturating_mul(parts) > MOST_PLACES || chunked {
             return None;
         }
+        let groups = if setting.group_count() > 1 { setting.group_count() } else { 0 };
         let state = &graph.state;
         let touched = graph.indices().map(|task| state.touched.get(task.index()));
         Some(Self {
             ready: vec![Places::new(parts); workers],
             free: Places::new(parts),
+            grouped: vec![Places::new(parts); groups],
+            groups: (0..workers).map(|worker| setting.group(worker)).collect(),
             home: vec![None; parts],
             ranges: Ranges::new(graph),
             touched: touched.map(|span| span.copied().unwrap_or(Span::EMPTY)).collect(),
@@ -71,15 +79,25 @@ impl Homes {
         } else {
             self.who_had_most(touched)
         };
-        self.home[place] = home;
-        self.list_of(home).insert(place);
+        self.insert(place, home);
     }
 
-    /// The waiting places of those that belong to a worker, or to nobody.
-    fn list_of(&mut self, home: Option<WorkerIndex>) -> &mut Places {
-        match home {
-            Some(home) => &mut self.ready[home],
-            None => &mut self.free,
+    /// What waits at `place` belongs to `home`, or to nobody.
+    fn insert(&mut self, place: usize, home: Option<WorkerIndex>) {
+        self.home[place] = home;
+        let Some(home) = home else { return self.free.insert(place) };
+        self.ready[home].insert(place);
+        if let Some(group) = self.grouped.get_mut(self.groups[home]) {
+            group.insert(place);
+        }
+    }
+
+    /// What waited at `place` waits no more.
+    fn remove(&mut self, place: usize) {
+        let Some(home) = self.home[place] else { return self.free.remove(place) };
+        self.ready[home].remove(place);
+        if let Some(group) = self.grouped.get_mut(self.groups[home]) {
+            group.remove(place);
         }
     }
 
@@ -99,15 +117,17 @@ impl Homes {
         home
     }
 
-    /// The first place of those that belong to `worker`, and of those that belong to nobody.
-    pub(super) fn first(&self, worker: usize) -> [Option<usize>; 2] {
-        [self.ready[worker].first(), self.free.first()]
+    /// The first place of those that belong to `worker`, of those that belong to nobody, and, where there are several cache
+    /// groups, of those that belong to a worker of its group.
+    pub(super) fn first(&self, worker: usize) -> [Option<usize>; 3] {
+        let near = self.grouped.get(self.groups[worker]).and_then(Places::first);
+        [self.ready[worker].first(), self.free.first(), near]
     }
 
     /// `worker` takes `part`, which is at `place`.
     pub(super) fn pop(&mut self, place: usize, part: ReadyPart, worker: usize) {
         let home = self.home[place];
-        self.list_of(home).remove(place);
+        self.remove(place);
         let worker = WorkerIndex::new(worker);
         if self.ranges.is_divided(part.task) {
             self.ranges.take(part, worker);
@@ -126,8 +146,7 @@ impl Homes {
         for place in first..first + self.ranges.part_count(part.task) {
             if self.free.contains(place) {
                 self.free.remove(place);
-                self.home[place] = Some(worker);
-                self.ready[worker].insert(place);
+                self.insert(place, Some(worker));
             }
         }
     }
@@ -137,10 +156,10 @@ impl Homes {
 mod tests {
     use std::sync::Arc;
 
-    use crate::context::Mode;
+    use crate::context::{Mode, Phase};
     use crate::flow::TaskIndex;
     use crate::flow::policy::turns::take_turns;
-    use crate::flow::policy::{CriticalPath, Policy, ReadyPart};
+    use crate::flow::policy::{CriticalPath, Policy, ReadyPart, Setting};
     use crate::graph::GraphBuilder;
     use crate::layers::{Add, Dense, Relu};
     use crate::losses::MeanSquaredError;
@@ -287,6 +306,31 @@ mod tests {
             assert_eq!(left, [0; 4], "an update has two parts");
             assert!(at_home >= 6, "run {run}: {at_home}");
         }
+    }
+
+    #[test]
+    fn a_worker_helps_in_its_cache_group_first() {
+        let plan = branches();
+        let first = (0..plan.tasks.len()).map(TaskIndex::new).filter(|&task| {
+            let node = plan.task(task.index()).node;
+            node.ends_with(".first") && plan.task(task.index()).phase == Phase::Forward
+        });
+        let parts: Vec<ReadyPart> = first.map(|task| ReadyPart { task, part: 0 }).collect();
+        assert_eq!(parts.len(), 4);
+        let helped = |setting: &Setting| {
+            let mut policy = CriticalPath::default();
+            policy.begin_on(&plan, setting).unwrap();
+            parts.iter().for_each(|&part| policy.push(part, 0));
+            // Each worker has had the parameters of one branch.
+            let had = [0, 1, 2, 3].map(|worker| policy.pop(worker).unwrap());
+            had.iter().for_each(|&part| policy.push(part, 0));
+            assert_eq!(policy.pop(3), Some(had[3]));
+            let helped = [policy.pop(3), policy.pop(3), policy.pop(3)];
+            helped.map(|part| had.iter().position(|&other| Some(other) == part).unwrap())
+        };
+        assert_eq!(helped(&Setting::equal(4)), [0, 1, 2]);
+        assert_eq!(helped(&Setting::equal(4).with_groups(&[0, 0, 1, 1])), [2, 0, 1]);
+        assert_eq!(helped(&Setting::equal(4).with_groups(&[0, 1, 0, 1])), [1, 0, 2]);
     }
 
     #[test]

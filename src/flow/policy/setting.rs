@@ -20,17 +20,19 @@ pub trait TaskCosts: fmt::Debug + Send + Sync {
     fn mean_message_seconds(&self, from: usize, to: usize) -> f64;
 }
 
-/// The workers of a run, their speeds, and what is known of tasks and messages on them.
+/// The workers of a run, their speeds and cache groups, and what is known of tasks and messages on them.
 ///
-/// The pool has equal workers, and knows of messages nothing; the simulator of networks has workers with speeds; runs of
+/// The pool has equal workers, knows their cache groups if they are pinned, and of messages nothing; the simulator of networks has workers with speeds; runs of
 /// [`scheduling`](crate::scheduling) know all. A setting is cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Setting {
     speeds: Arc<[f64]>,
+    /// By worker; empty where all are of one group.
+    groups: Arc<[usize]>,
     costs: Option<Arc<dyn TaskCosts>>,
 }
 
-/// The same speeds, and the very same costs.
+/// The same speeds and groups, and the very same costs.
 impl PartialEq for Setting {
     fn eq(&self, other: &Self) -> bool {
         let same_costs = match (&self.costs, &other.costs) {
@@ -38,7 +40,7 @@ impl PartialEq for Setting {
             (Some(one), Some(other)) => Arc::ptr_eq(one, other),
             _ => false,
         };
-        same_costs && self.speeds == other.speeds
+        same_costs && self.speeds == other.speeds && self.groups == other.groups
     }
 }
 
@@ -50,7 +52,42 @@ impl Setting {
 
     /// Workers that are so many times as fast as one of speed 1.
     pub fn with_speeds(speeds: &[f64]) -> Self {
-        Self { speeds: speeds.into(), costs: None }
+        Self { speeds: speeds.into(), groups: Arc::default(), costs: None }
+    }
+
+    /// Says in which cache group each worker is: those of one group share a cache, and hand over to each other faster than to
+    /// others. Without it, or with another number of groups than of workers, all are of one group.
+    ///
+    /// ```
+    /// use caudal::flow::policy::Setting;
+    ///
+    /// let setting = Setting::equal(4).with_groups(&[0, 0, 1, 1]);
+    /// assert_eq!((setting.group(1), setting.group(2), setting.group_count()), (0, 1, 2));
+    /// assert_eq!(Setting::equal(4).group_count(), 1);
+    /// ```
+    #[must_use]
+    pub fn with_groups(self, groups: &[usize]) -> Self {
+        // By the order in which they first appear, so that equal groupings are equal.
+        let mut known = Vec::new();
+        let numbered = groups.iter().map(|group| {
+            known.iter().position(|other| other == group).unwrap_or_else(|| {
+                known.push(*group);
+                known.len() - 1
+            })
+        });
+        let groups: Vec<usize> = numbered.collect();
+        let is_one = known.len() < 2 || groups.len() != self.speeds.len();
+        Self { groups: if is_one { Arc::default() } else { groups.into() }, ..self }
+    }
+
+    /// The number of a worker's cache group, from 0.
+    pub fn group(&self, worker: usize) -> usize {
+        self.groups.get(worker).copied().unwrap_or(0)
+    }
+
+    /// How many cache groups the workers are in.
+    pub fn group_count(&self) -> usize {
+        self.groups.iter().max().map_or(1, |last| last + 1)
     }
 
     /// Says what tasks and messages take.
