@@ -134,7 +134,7 @@ fn folders_that_may_not_be_written_are_refused_before_the_first_step() {
     };
     let inside = folder.path().join("inside");
     std::fs::create_dir(&inside).unwrap();
-    let file = inside.join("s.safetensors");
+    let file = inside.join("s.csv");
     std::fs::write(&file, "old").unwrap();
     mode(folder.path(), 0o755);
     mode(&file, 0o444);
@@ -144,9 +144,9 @@ fn folders_that_may_not_be_written_are_refused_before_the_first_step() {
     };
     let train = ["train", "article-dag", "--quiet", "--max-steps", "1"];
     for (folder_mode, name, says) in [
-        (0o555, "new.safetensors", "its folder can't be written"),
-        (0o777, "s.safetensors", "it can't be written"),
-        (0o000, "s.safetensors", "s.safetensors"),
+        (0o555, "new.csv", "its folder can't be written"),
+        (0o777, "s.csv", "it can't be written"),
+        (0o000, "s.csv", "s.csv"),
     ] {
         mode(&inside, folder_mode);
         for option in ["--save", "--log", "--trace", "--report"] {
@@ -160,7 +160,7 @@ fn folders_that_may_not_be_written_are_refused_before_the_first_step() {
     }
     mode(&inside, 0o755);
     assert_eq!(std::fs::read(&file).unwrap(), b"old");
-    assert_eq!(names(&inside), ["s.safetensors"]);
+    assert_eq!(names(&inside), ["s.csv"]);
 }
 
 #[test]
@@ -176,9 +176,9 @@ fn a_disk_that_fills_up_loses_no_model() {
     }
     // The file system is gone with the shell that mounted it, so the shell looks at what is in it.
     let inside = "mount -t tmpfs -o size=\"$2\" small \"$1\" || exit 9; cd \"$1\"; \
-                  \"$0\" train digits --max-steps 20 --quiet --workers 1 --save s.safetensors --save-every 5 --log log.csv \
+                  \"$0\" train article-dag --max-steps 20 --quiet --workers 1 --save s.safetensors --save-every 5 --log log.csv \
                   --report r.html; code=$?; ls -A; cp -r . ../seen; exit $code";
-    for (size, holds_model) in [("64k", false), ("2500k", true)] {
+    for (size, holds_model) in [("8k", false), ("1m", true)] {
         let (seen, temporary) = (folder.path().join("seen"), folder.path().join(size));
         let _ = std::fs::remove_dir_all(&seen);
         std::fs::create_dir(&temporary).unwrap();

@@ -13,7 +13,7 @@ use caudal::flow::{Executor, Pool};
 use caudal::model::{Model, TrainingConfig};
 use caudal::onnx;
 use caudal::plan::PlanOptions;
-use caudal::scheduling::{RandomGraph, formats};
+use caudal::scheduling::formats;
 use caudal::train::{Network, NetworkOptions};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
@@ -79,32 +79,27 @@ epochs = 2
 [[node]]
 name = "x"
 kind = "input"
-shape = [2, 3]
-columns = ["a0..a5"]
+shape = [3]
+columns = ["a0..a2"]
 scale = "standard"
 [[node]]
-name = "state"
+name = "later"
 kind = "input"
 shape = [3]
 columns = ["b0..b2"]
 [[node]]
-name = "memory"
-kind = "input"
-shape = [3]
-columns = ["c0..c2"]
-[[node]]
 name = "gates"
 kind = "lstm"
-inputs = ["x", "state", "memory"]
+inputs = ["x", "later"]
 units = 3
 [[node]]
-name = "flat"
-kind = "flatten"
+name = "both"
+kind = "concat"
 inputs = ["gates"]
 [[node]]
 name = "head"
 kind = "dense"
-inputs = ["flat"]
+inputs = ["both"]
 units = 2
 initializer = { kind = "normal", deviation = 0.1 }
 weight_regularizer = { kind = "l2", rate = 1e-4 }
@@ -349,10 +344,13 @@ fn pictures(ending: &str) -> Vec<Vec<u8>> {
     paths.iter().map(|path| std::fs::read(path).unwrap()).collect()
 }
 
-fn task_graphs(ending: &str) -> Vec<Vec<u8>> {
-    let graphs = [5, 20].map(|tasks| RandomGraph::new(tasks, 1).generate(3).unwrap());
-    let text = |graph| formats::write(graph, format!("g.{ending}")).unwrap().into_bytes();
-    graphs.iter().map(text).collect()
+/// A graph of one format, as the writer of another one has it.
+fn task_graph(text: &str, from: &str, to: &str, folder: &Path) -> Vec<Vec<u8>> {
+    let path = folder.join(format!("g.{from}"));
+    std::fs::write(&path, text).unwrap();
+    let graph = formats::read(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    vec![formats::write(&graph, format!("g.{to}")).unwrap().into_bytes()]
 }
 
 fn texts(texts: &[&str]) -> Vec<Vec<u8>> {
@@ -406,13 +404,13 @@ pub(super) fn write_all(folder: &Path) {
         ("trace json", vec![json]),
         ("trace jsonl", vec![jsonl]),
         ("trace csv", vec![csv]),
-        ("dot", [texts(&[DOT]), task_graphs("dot")].concat()),
-        ("stg", task_graphs("stg")),
+        ("dot", [texts(&[DOT]), task_graph(DOT, "dot", "dot", folder)].concat()),
+        ("stg", task_graph(DOT, "dot", "stg", folder)),
         (
             "task graph toml",
-            [texts(&[include_str!("../task_graphs/diamond.toml")]), task_graphs("toml")].concat(),
+            [texts(&[include_str!("../task_graphs/diamond.toml")]), task_graph(DOT, "dot", "toml", folder)].concat(),
         ),
-        ("wfformat", [texts(&[WFFORMAT]), task_graphs("json")].concat()),
+        ("wfformat", [texts(&[WFFORMAT]), task_graph(WFFORMAT, "json", "json", folder)].concat()),
         ("dax", texts(&[DAX])),
         ("machine", texts(MACHINES)),
         ("onnx", onnx_files()),

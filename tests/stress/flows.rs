@@ -317,6 +317,7 @@ fn misbehaves(trial: &mut Trial, executor: &mut dyn Executor, plot: &Plot) {
         Err(other) => panic!("{other}"),
     };
     assert_eq!(broke_off, plot.has_happened(), "{plot:?}");
+    plot.ends();
     let expected = trial.expected(Some(7), true);
     trial.check(&expected, broke_off);
 }

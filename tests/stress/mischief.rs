@@ -70,6 +70,11 @@ impl Plot {
         left == 0
     }
 
+    /// Nothing happens from now on.
+    pub(super) fn ends(&self) {
+        self.happens();
+    }
+
     fn happens(&self) {
         self.done.store(true, Ordering::SeqCst);
     }
