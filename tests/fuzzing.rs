@@ -25,8 +25,6 @@ use self::targets::{TARGETS, Target};
 use crate::own_process::{assert_passed, number, run_alone, status};
 use crate::watchdog::watch;
 
-/// What reading may take beside what it takes for each byte of a file.
-const ROOM_KIB: u64 = 32 << 10;
 /// So many bytes a byte of a file may take.
 const BYTES_A_BYTE: u64 = 64;
 /// No file is longer.
@@ -40,7 +38,8 @@ const MOST_TOLD: usize = 40;
 struct Tally {
     inputs: u64,
     read: u64,
-    largest_peak_kib: u64,
+    /// The most by which memory grew.
+    most_kib: u64,
     longest_ms: u128,
 }
 
@@ -101,16 +100,17 @@ impl Reader {
         std::fs::write(folder.join(target.file), &bytes).unwrap();
         // If this process aborts, here is what it died of.
         std::fs::write(self.folder.join("seed"), format!("{seed} {}", target.name)).unwrap();
-        let measures = reset_peak();
+        let before = reset_peak().then(|| status("VmHWM")).flatten();
         let began = Instant::now();
         let result = catch_unwind(AssertUnwindSafe(|| (target.read)(&folder)));
         let tally = &mut self.tallies[number];
         tally.longest_ms = tally.longest_ms.max(began.elapsed().as_millis());
         tally.inputs += 1;
-        if measures && let Some(peak) = status("VmHWM") {
+        if let (Some(before), Some(peak)) = (before, status("VmHWM")) {
+            tally.most_kib = tally.most_kib.max(peak.saturating_sub(before));
+            // Memory that was taken before and is kept for later counts as well.
             let taken = peak.saturating_sub(self.resident_kib);
-            tally.largest_peak_kib = tally.largest_peak_kib.max(taken);
-            let may = ROOM_KIB + (bytes.len() as u64 * BYTES_A_BYTE >> 10);
+            let may = target.room_kib + (bytes.len() as u64 * BYTES_A_BYTE >> 10);
             if taken > may {
                 let told = format!("{taken} KiB, more than {may} for {} bytes", bytes.len());
                 self.fail(seed, target.name, "memory", &told);
@@ -163,7 +163,9 @@ fn reader_alone() {
         reader
     });
     for (target, tally) in TARGETS.iter().zip(&reader.tallies) {
-        println!("tally: {} {tally:?}", target.name);
+        if tally.inputs > 0 {
+            println!("tally: {} {tally:?}", target.name);
+        }
     }
     let failures: Vec<&String> = reader.failures.values().collect();
     assert!(failures.is_empty(), "{failures:#?}");

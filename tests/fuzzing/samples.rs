@@ -117,8 +117,9 @@ const CSV: &[&str] = &[
     "a,b,c,d\n1,2,3,4\n5,6.5,-7e3,8\n0.25,1e-3,2,1\n3,4,5,6\n1,1,1,1\n",
     "1,2,3,4\r\n5,6,7,8\r\n9,10,11,12\r\n2,2,2,2\r\n3,1,3,1\r\n",
     "a,b,c,d\n\"1\",\"2\",3,4\n5,6,7,8\n\n9,10,11,12\n1,2,3,4\n4,5,6,7\n",
-    "name,b,c,d\nyes,2,3,4\nno,,7,8\n\"say \"\"no\"\"\",10,NA,12\nyes,2,3,4\n",
 ];
+
+const WORDS: &str = "name,b,c,d\nyes,2,3,4\nno,,7,8\n\"say \"\"no\"\"\",10,NA,12\nyes,2,3,4\n";
 
 const DOT: &str = "digraph \"g h\" {\n  // tasks\n  a [label=\"a b\", weight=2.5]; b [weight=1]\n  a -> b [weight=3]\n  \
                    subgraph s { c [weight=1] }\n  b -> c; a -> c\n}\n";
@@ -280,7 +281,9 @@ fn without_checksum(saved: &[u8]) -> Vec<u8> {
 }
 
 fn arrays(names: &[(&str, Vec<usize>)], dtype: Dtype, size: usize) -> Vec<u8> {
-    let numbers: Vec<u8> = (0..200_u8).map(|number| number % 60).collect();
+    // Small whole numbers, whatever their type.
+    let numbers: Vec<u8> =
+        (0..200).map(|place| if place % size == 0 { place as u8 % 60 } else { 0 }).collect();
     let views = names.iter().map(|(name, shape)| {
         let count: usize = shape.iter().product();
         let view = TensorView::new(dtype, shape.clone(), &numbers[..count * size]).unwrap();
@@ -339,6 +342,8 @@ fn pictures(ending: &str) -> Vec<Vec<u8>> {
     let entries = folder.read_dir().unwrap().map(|entry| entry.unwrap().path());
     let mut paths: Vec<_> = entries
         .filter(|path| path.extension().is_some_and(|it| it.to_string_lossy().contains(ending)))
+        // The colours of a printer are refused.
+        .filter(|path| !path.ends_with("cmyk.jpg"))
         .collect();
     paths.sort();
     paths.iter().map(|path| std::fs::read(path).unwrap()).collect()
@@ -367,6 +372,8 @@ pub(super) fn write_all(folder: &Path) {
     let without = without_checksum(&saved);
     let shapes = [("x", vec![6, 2]), ("y", vec![6, 2])];
     let [json, jsonl, csv] = traces();
+    // One in Fortran order can't be read item by item.
+    let in_order = [0, 2, 3].map(|number| npy_files().swap_remove(number)).to_vec();
     let photo = |item| colour(0, item);
     let pictures_of = |ending: &str, more: Vec<Vec<u8>>| [pictures(ending), more].concat();
     let all: Vec<(&str, Vec<Vec<u8>>)> = vec![
@@ -390,15 +397,17 @@ pub(super) fn write_all(folder: &Path) {
         ("npy", npy_files()),
         ("npz", npy_files().into_iter().flat_map(|it| [zipped(it.clone()), stored(it)]).collect()),
         ("npz members", npy_files()),
-        ("npz members as used", npy_files()),
+        ("npz members as used", in_order),
         ("csv", texts(CSV)),
         ("csv as used", texts(CSV)),
+        ("csv of words", texts(&[WORDS])),
         ("gzip", texts(CSV).into_iter().map(gzipped).collect()),
         ("gzipped csv", texts(CSV)),
         ("idx", vec![idx(&[6, 8, 8])]),
         ("gzipped idx", vec![idx(&[6, 8, 8])]),
         ("png", pictures_of("png", vec![photo(1)])),
         ("png with checksums", pictures_of("png", vec![photo(2)])),
+        ("png of one size", vec![photo(1), photo(2)]),
         ("jpeg", pictures("jp")),
         ("schedule", vec![schedule(1, folder), schedule(2, folder)]),
         ("trace json", vec![json]),

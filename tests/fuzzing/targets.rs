@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use caudal::Result;
 use caudal::context::Mode;
-use caudal::data::{Column, DataConfig, Dataset, LoadOptions, load, load_table, read_idx};
+use caudal::data::{Column, DataConfig, Dataset, LoadOptions, load, load_table, load_to_predict, read_idx};
 use caudal::flow::schedule::{Replay, Schedule};
 use caudal::flow::{Executor, Pool, trace};
 use caudal::graph::Graph;
@@ -30,12 +30,20 @@ pub(super) struct Target {
     /// Puts into the folder what stands beside the file.
     pub(super) prepare: fn(&Path),
     pub(super) read: fn(&Path) -> Result<()>,
+    /// What reading may take beside what it takes for each byte of a file.
+    pub(super) room_kib: u64,
 }
+
+/// What reading may take where nothing is unpacked.
+const ROOM_KIB: u64 = 32 << 10;
+
+/// What an image of the most pixels that are decoded, 2^26, takes, if each is four numbers.
+const IMAGE: u64 = 2 << 20;
 
 impl Target {
     const fn new(name: &'static str, file: &'static str, read: fn(&Path) -> Result<()>) -> Self {
         let (pack, prepare) = (samples::as_it_is as fn(_) -> _, samples::folder as fn(&Path));
-        Self { name, file, words: &[], pack, prepare, read }
+        Self { name, file, words: &[], pack, prepare, read, room_kib: ROOM_KIB }
     }
 
     const fn words(self, words: &'static [&'static str]) -> Self {
@@ -44,6 +52,10 @@ impl Target {
 
     const fn packed(self, pack: fn(Vec<u8>) -> Vec<u8>) -> Self {
         Self { pack, ..self }
+    }
+
+    const fn room(self, room_kib: u64) -> Self {
+        Self { room_kib, ..self }
     }
 
     const fn beside(self, prepare: fn(&Path)) -> Self {
@@ -57,7 +69,7 @@ pub(super) const TARGETS: &[&Target] = &[
     &Target::new("checkpoint", "c.safetensors", saved).words(MODEL_WORDS),
     &Target::new("weights", "w.safetensors", weights).words(ARRAY_WORDS),
     &Target::new("arrays", "a.safetensors", |it| data(it, "a.safetensors")).words(ARRAY_WORDS),
-    &Target::new("npy", "x.npy", |it| data(it, "x.npy")).words(ARRAY_WORDS),
+    &Target::new("npy", "x.npy", npy).words(ARRAY_WORDS),
     &Target::new("npz", "a.npz", |it| data(it, "a.npz")),
     &Target::new("npz members", "a.npz", |it| data(it, "a.npz"))
         .words(ARRAY_WORDS)
@@ -67,17 +79,22 @@ pub(super) const TARGETS: &[&Target] = &[
         .packed(samples::stored),
     &Target::new("csv", "t.csv", csv).words(TABLE_WORDS),
     &Target::new("csv as used", "t.csv", |it| data(it, "t.csv:memory=no")).words(TABLE_WORDS),
+    &Target::new("csv of words", "t.csv", |it| table(it, "t.csv")).words(TABLE_WORDS),
     &Target::new("gzip", "t.csv.gz", |it| data(it, "t.csv.gz")),
     &Target::new("gzipped csv", "t.csv.gz", csv_gz).words(TABLE_WORDS).packed(samples::gzipped),
     &Target::new("idx", "train-images-idx3-ubyte", idx).beside(samples::beside_idx),
     &Target::new("gzipped idx", "train-images-idx3-ubyte.gz", idx)
         .packed(samples::gzipped)
         .beside(samples::beside_idx),
-    &Target::new("png", "photos/red/0.png", images).beside(samples::beside_image),
-    &Target::new("png with checksums", "photos/red/0.png", images)
+    &Target::new("png", "photos/red/0.png", images).beside(samples::beside_image).room(IMAGE),
+    &Target::new("png of one size", "photos/red/0.png", |it| data_of_images(it, "photos"))
         .packed(samples::with_checksums)
         .beside(samples::beside_image),
-    &Target::new("jpeg", "photos/red/0.jpg", images).beside(samples::beside_image),
+    &Target::new("png with checksums", "photos/red/0.png", images)
+        .packed(samples::with_checksums)
+        .beside(samples::beside_image)
+        .room(IMAGE),
+    &Target::new("jpeg", "photos/red/0.jpg", images).beside(samples::beside_image).room(IMAGE),
     &Target::new("schedule", "s.jsonl", schedule).words(&["run", "start", "end", "workers"]),
     &Target::new("trace json", "t.json", |it| read_trace(&it.join("t.json"))).words(TRACE_WORDS),
     &Target::new("trace jsonl", "t.jsonl", |it| read_trace(&it.join("t.jsonl")))
@@ -165,27 +182,41 @@ fn data(folder: &Path, text: &str) -> Result<()> {
     load_for(&TWO_NUMBERS.graph, &TWO_NUMBERS.data, &text)
 }
 
+/// As `caudal new` reads a table.
+fn table(folder: &Path, text: &str) -> Result<()> {
+    load_table(&format!("{}/{text}", folder.display()))?.profiles().map(drop)
+}
+
 fn csv(folder: &Path) -> Result<()> {
-    load_table(&format!("{}/t.csv", folder.display()))?.profiles()?;
+    table(folder, "t.csv")?;
     data(folder, "t.csv")
 }
 
 fn csv_gz(folder: &Path) -> Result<()> {
-    load_table(&format!("{}/t.csv.gz", folder.display()))?.profiles()?;
+    table(folder, "t.csv.gz")?;
     data(folder, "t.csv.gz")
+}
+
+/// As `caudal predict` reads what has no targets.
+fn npy(folder: &Path) -> Result<()> {
+    let text = format!("{}/x.npy", folder.display());
+    gather(&load_to_predict(&text, &TWO_NUMBERS.graph, 1, &TWO_NUMBERS.data)?.0)
 }
 
 fn idx(folder: &Path) -> Result<()> {
     let plain = folder.join("train-images-idx3-ubyte");
     let file = if plain.exists() { plain } else { folder.join("train-images-idx3-ubyte.gz") };
     read_idx(file)?;
-    let text = folder.display().to_string();
+    data_of_images(folder, ".")
+}
+
+fn data_of_images(folder: &Path, text: &str) -> Result<()> {
+    let text = format!("{}/{text}", folder.display());
     load_for(&IMAGES.graph, &IMAGES.data, &text)
 }
 
 fn images(folder: &Path) -> Result<()> {
-    let text = format!("{}/photos", folder.display());
-    load_for(&IMAGES.graph, &IMAGES.data, &text)
+    data_of_images(folder, "photos:resize=crop")
 }
 
 fn schedule(folder: &Path) -> Result<()> {
