@@ -35,7 +35,7 @@ const OPTIONS: [&str; 16] = [
     "--max-validation-batches",
     "2",
     "--epochs",
-    "60",
+    "30",
     "--watch",
     "accuracy",
     "--workers",
@@ -118,10 +118,15 @@ impl Training {
         step
     }
 
+    /// What was half written, by processes whose numbers no other process has by now.
     fn half_written(&self) -> usize {
         let entries = self.folder.path().read_dir().unwrap();
         let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        names.filter(|name| name.ends_with(".part")).count()
+        let left = names.filter(|name| {
+            let process = name.split('-').nth(2).unwrap_or_default();
+            name.ends_with(".part") && !Path::new("/proc").join(process).exists()
+        });
+        left.count()
     }
 }
 
