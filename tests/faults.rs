@@ -24,7 +24,7 @@ use caudal::{Error, Failure, Tensor};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use self::faulty::{At, Faulty, Planned, Quiet, Switch, Way, WAYS, lock};
+use self::faulty::{At, Faulty, Planned, Quiet, Switch, WAYS, Way, lock};
 use crate::watchdog::watch;
 
 /// Stochastic gradient descent whose update of parameters of some size fails on demand, after it

@@ -99,7 +99,8 @@ impl Training {
         for name in ["save.safetensors", "save.previous.safetensors", "best.safetensors"] {
             let file = self.file(name);
             if Path::new(&file).exists() {
-                let (_, saved) = checkpoint::open(&file).unwrap_or_else(|it| panic!("{what}: {it}"));
+                let (_, saved) =
+                    checkpoint::open(&file).unwrap_or_else(|it| panic!("{what}: {it}"));
                 step = step.max(saved.step());
             }
         }
@@ -116,6 +117,12 @@ impl Training {
         let recorded = Path::new(&recorded);
         assert!(!recorded.exists() || Schedule::read(recorded).is_ok(), "{what}");
         step
+    }
+
+    /// Whether some file is being written, or was when a process was killed.
+    fn is_writing(&self) -> bool {
+        let entries = self.folder.path().read_dir().unwrap();
+        entries.flatten().any(|entry| entry.path().extension().is_some_and(|it| it == "part"))
     }
 
     /// What was half written, by processes whose numbers no other process has by now.
@@ -138,7 +145,7 @@ fn trainings_that_are_killed_at_any_moment_go_on_to_the_same_bits() {
     let whole = Training::new(1000);
     let began = Instant::now();
     let expected = whole.to_the_end();
-    let lasts = began.elapsed();
+    let mut lasts = began.elapsed();
     let best = whole.file("best.safetensors");
     let best = json(&["evaluate", &best])["weights_sha256"].clone();
     let (mut killed, mut trainings, mut left, mut unsaved) = (0, 0, 0, 0);
@@ -147,13 +154,20 @@ fn trainings_that_are_killed_at_any_moment_go_on_to_the_same_bits() {
         let mut steps = Vec::new();
         for _ in 0..KILLS_OF_ONE {
             let what = format!("CAUDAL_KILLS_SEED={seed}, kill {killed} after {steps:?}");
+            let began = Instant::now();
             let mut child = training.begin();
-            std::thread::sleep(Duration::from_micros(
-                random.random_range(0..lasts.as_micros() as u64 * 2 / 3),
-            ));
+            let moment = Duration::from_micros(random.random_range(0..lasts.as_micros() as u64));
+            // Every other one while it writes a file.
+            let while_writing = random.random() && !training.is_writing();
+            let mut ended = false;
+            while !ended && (began.elapsed() < moment || while_writing && !training.is_writing()) {
+                std::thread::sleep(Duration::from_micros(20));
+                ended = child.try_wait().unwrap().is_some();
+            }
             child.kill().unwrap();
             // Whoever had ended before was not killed.
             if child.wait().unwrap().success() {
+                lasts = lasts.min(began.elapsed());
                 break;
             }
             killed += 1;
@@ -164,7 +178,8 @@ fn trainings_that_are_killed_at_any_moment_go_on_to_the_same_bits() {
             left += training.half_written();
         }
         trainings += 1;
-        let what = format!("CAUDAL_KILLS_SEED={seed}, training {trainings}, killed after {steps:?}");
+        let what =
+            format!("CAUDAL_KILLS_SEED={seed}, training {trainings}, killed after {steps:?}");
         if training.check(&what) < expected["steps"].as_u64().unwrap() {
             let resumed = training.to_the_end();
             for field in ["weights_sha256", "steps", "loss"] {

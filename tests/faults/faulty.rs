@@ -131,7 +131,13 @@ impl<T: Layer> Layer for Faulty<T> {
         self.inner.cost(inputs, output)
     }
 
-    fn work(&self, phase: Phase, inputs: &[&[usize]], output: &[usize], numerics: Numerics) -> Cost {
+    fn work(
+        &self,
+        phase: Phase,
+        inputs: &[&[usize]],
+        output: &[usize],
+        numerics: Numerics,
+    ) -> Cost {
         self.inner.work(phase, inputs, output, numerics)
     }
 

@@ -6,15 +6,40 @@ use rand_chacha::ChaCha8Rng;
 
 /// Numbers at which something may overflow, as text.
 const NUMBERS: [&str; 14] = [
-    "0", "-1", "1", "255", "65536", "2147483648", "4294967295", "9223372036854775807",
-    "18446744073709551615", "340282366920938463463374607431768211456", "1e308", "1e-320", "NaN",
+    "0",
+    "-1",
+    "1",
+    "255",
+    "65536",
+    "2147483648",
+    "4294967295",
+    "9223372036854775807",
+    "18446744073709551615",
+    "340282366920938463463374607431768211456",
+    "1e308",
+    "1e-320",
+    "NaN",
     "inf",
 ];
 
 /// Text that no reader should hand on as it is, and what most formats are made of.
 const WORDS: [&str; 16] = [
-    "\u{1b}[31m", "\u{202e}", "\u{2028}", "\0", "\n", "\r\n", "\"", "'", "[", "]", "{", "}", ",",
-    "../../", "\u{feff}", "\u{fffd}",
+    "\u{1b}[31m",
+    "\u{202e}",
+    "\u{2028}",
+    "\0",
+    "\n",
+    "\r\n",
+    "\"",
+    "'",
+    "[",
+    "]",
+    "{",
+    "}",
+    ",",
+    "../../",
+    "\u{feff}",
+    "\u{fffd}",
 ];
 
 /// A place and a length within so many bytes.
@@ -43,7 +68,8 @@ fn digits(bytes: &[u8], random: &mut ChaCha8Rng) -> Option<std::ops::Range<usize
 /// Two lines change places, or one comes again.
 fn lines(bytes: &mut Vec<u8>, random: &mut ChaCha8Rng) {
     let mut lines: Vec<Vec<u8>> = bytes.split(|&byte| byte == b'\n').map(<[u8]>::to_vec).collect();
-    let (first, second) = (random.random_range(0..lines.len()), random.random_range(0..lines.len()));
+    let (first, second) =
+        (random.random_range(0..lines.len()), random.random_range(0..lines.len()));
     match random.random_range(0..3) {
         0 => lines.swap(first, second),
         1 => lines.insert(first, lines[second].clone()),

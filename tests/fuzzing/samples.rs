@@ -417,7 +417,11 @@ pub(super) fn write_all(folder: &Path) {
         ("stg", task_graph(DOT, "dot", "stg", folder)),
         (
             "task graph toml",
-            [texts(&[include_str!("../task_graphs/diamond.toml")]), task_graph(DOT, "dot", "toml", folder)].concat(),
+            [
+                texts(&[include_str!("../task_graphs/diamond.toml")]),
+                task_graph(DOT, "dot", "toml", folder),
+            ]
+            .concat(),
         ),
         ("wfformat", [texts(&[WFFORMAT]), task_graph(WFFORMAT, "json", "json", folder)].concat()),
         ("dax", texts(&[DAX])),

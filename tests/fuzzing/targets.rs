@@ -5,7 +5,9 @@ use std::sync::LazyLock;
 
 use caudal::Result;
 use caudal::context::Mode;
-use caudal::data::{Column, DataConfig, Dataset, LoadOptions, load, load_table, load_to_predict, read_idx};
+use caudal::data::{
+    Column, DataConfig, Dataset, LoadOptions, load, load_table, load_to_predict, read_idx,
+};
 use caudal::flow::schedule::{Replay, Schedule};
 use caudal::flow::{Executor, Pool, trace};
 use caudal::graph::Graph;
@@ -97,18 +99,38 @@ pub(super) const TARGETS: &[&Target] = &[
     &Target::new("jpeg", "photos/red/0.jpg", images).beside(samples::beside_image).room(IMAGE),
     &Target::new("schedule", "s.jsonl", schedule).words(&["run", "start", "end", "workers"]),
     &Target::new("trace json", "t.json", |it| read_trace(&it.join("t.json"))).words(TRACE_WORDS),
-    &Target::new("trace jsonl", "t.jsonl", |it| read_trace(&it.join("t.jsonl")))
-        .words(TRACE_WORDS),
+    &Target::new("trace jsonl", "t.jsonl", |it| read_trace(&it.join("t.jsonl"))).words(TRACE_WORDS),
     &Target::new("trace csv", "t.csv", |it| read_trace(&it.join("t.csv"))).words(TRACE_WORDS),
-    &Target::new("dot", "g.dot", |it| tasks(&it.join("g.dot")))
-        .words(&["digraph", "subgraph", "->", "--", "label=", "weight=", "strict", "/*", "//", "<b>"]),
+    &Target::new("dot", "g.dot", |it| tasks(&it.join("g.dot"))).words(&[
+        "digraph", "subgraph", "->", "--", "label=", "weight=", "strict", "/*", "//", "<b>",
+    ]),
     &Target::new("stg", "g.stg", |it| tasks(&it.join("g.stg"))).words(&["#", " ", "\t"]),
-    &Target::new("task graph toml", "g.toml", |it| tasks(&it.join("g.toml")))
-        .words(&["[[task]]", "[[message]]", "name = ", "seconds = ", "bytes = ", "after = "]),
-    &Target::new("wfformat", "g.json", |it| tasks(&it.join("g.json")))
-        .words(&["tasks", "children", "parents", "runtimeInSeconds", "sizeInBytes", "id", "null"]),
-    &Target::new("dax", "g.dax", |it| tasks(&it.join("g.dax")))
-        .words(&["<job ", "<child ", "<parent ", "<uses ", "<!ENTITY a \"b\">", "<!DOCTYPE", "&a;"]),
+    &Target::new("task graph toml", "g.toml", |it| tasks(&it.join("g.toml"))).words(&[
+        "[[task]]",
+        "[[message]]",
+        "name = ",
+        "seconds = ",
+        "bytes = ",
+        "after = ",
+    ]),
+    &Target::new("wfformat", "g.json", |it| tasks(&it.join("g.json"))).words(&[
+        "tasks",
+        "children",
+        "parents",
+        "runtimeInSeconds",
+        "sizeInBytes",
+        "id",
+        "null",
+    ]),
+    &Target::new("dax", "g.dax", |it| tasks(&it.join("g.dax"))).words(&[
+        "<job ",
+        "<child ",
+        "<parent ",
+        "<uses ",
+        "<!ENTITY a \"b\">",
+        "<!DOCTYPE",
+        "&a;",
+    ]),
     &Target::new("machine", "p.toml", |it| Platform::read(it.join("p.toml")).map(drop))
         .words(&["workers", "speeds", "names", "topology", "matrix", "star", "groups", "latency"]),
     &Target::new("onnx", "n.onnx", network_onnx)
@@ -116,18 +138,71 @@ pub(super) const TARGETS: &[&Target] = &[
 ];
 
 const MODEL_WORDS: &[&str] = &[
-    "[[node]]", "[[block]]", "name = ", "kind = ", "inputs = ", "shape = ", "units = ", "dense",
-    "conv2d", "kernel = ", "filters = ", "lstm", "attention", "blocks", "version", "[data]",
-    "[train]", "optimizer", "schedule", "step", "embedding", "reshape", "upsample", "parameters",
+    "[[node]]",
+    "[[block]]",
+    "name = ",
+    "kind = ",
+    "inputs = ",
+    "shape = ",
+    "units = ",
+    "dense",
+    "conv2d",
+    "kernel = ",
+    "filters = ",
+    "lstm",
+    "attention",
+    "blocks",
+    "version",
+    "[data]",
+    "[train]",
+    "optimizer",
+    "schedule",
+    "step",
+    "embedding",
+    "reshape",
+    "upsample",
+    "parameters",
 ];
 const ARRAY_WORDS: &[&str] = &[
-    "descr", "fortran_order", "True", "False", "shape", "<f4", ">f8", "|b1", "<i8", "|O", "U8",
-    "F32", "BF16", "dtype", "data_offsets", "__metadata__", "(2, 2)", "()",
+    "descr",
+    "fortran_order",
+    "True",
+    "False",
+    "shape",
+    "<f4",
+    ">f8",
+    "|b1",
+    "<i8",
+    "|O",
+    "U8",
+    "F32",
+    "BF16",
+    "dtype",
+    "data_offsets",
+    "__metadata__",
+    "(2, 2)",
+    "()",
 ];
 const TABLE_WORDS: &[&str] = &["a", "b", "yes", "NA", "nan", "\"\"", ",,", "1.5", "\"", "\r", ";"];
 const TRACE_WORDS: &[&str] = &[
-    "traceEvents", "ph", "args", "task", "after", "part", "worker", "execution", "start_ns",
-    "end_ns", "ready_ns", "message", "parked", "stole", "dur", "ts", "tid", "pid",
+    "traceEvents",
+    "ph",
+    "args",
+    "task",
+    "after",
+    "part",
+    "worker",
+    "execution",
+    "start_ns",
+    "end_ns",
+    "ready_ns",
+    "message",
+    "parked",
+    "stole",
+    "dur",
+    "ts",
+    "tid",
+    "pid",
 ];
 
 fn model(folder: &Path) -> Result<()> {
@@ -135,7 +210,10 @@ fn model(folder: &Path) -> Result<()> {
     let model = Model::open(path.to_str())?;
     // What was read can be written and read again.
     if let Ok(text) = model.to_toml() {
-        assert_eq!(Model::from_toml(&text, "again")?.graph.nodes().len(), model.graph.nodes().len());
+        assert_eq!(
+            Model::from_toml(&text, "again")?.graph.nodes().len(),
+            model.graph.nodes().len()
+        );
     }
     Ok(())
 }

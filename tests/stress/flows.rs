@@ -110,8 +110,7 @@ impl Trial {
     fn expected(&mut self, fed: Option<u64>, armed: bool) -> Vec<Vec<Option<u64>>> {
         let flights = 0..self.flights as u64;
         let (nodes, counts) = (&self.nodes, &mut self.counts);
-        let values =
-            |flight| evaluate(nodes, fed.map(|fed| fed + flight), armed, &mut counts[..]);
+        let values = |flight| evaluate(nodes, fed.map(|fed| fed + flight), armed, &mut counts[..]);
         flights.map(values).collect()
     }
 
@@ -170,10 +169,8 @@ pub(super) fn run(seed: u64, executors: &mut Executors) -> &'static str {
     let count = trial.nodes.len();
     if fault == Fault::Policy {
         let choice = Choice::with_policy(&mut random, count);
-        let plot = Plot::new(
-            *WAYS.choose(&mut random).unwrap(),
-            random.random_range(0..2 + count / 2),
-        );
+        let plot =
+            Plot::new(*WAYS.choose(&mut random).unwrap(), random.random_range(0..2 + count / 2));
         let mut executor = choice.misbehaving(plot.clone());
         misbehaves(&mut trial, executor.as_mut(), &plot);
         works_again(&mut trial, executor.as_mut());
@@ -293,7 +290,8 @@ fn goes_wrong(
             let parts = trial.nodes.len() + trial.nodes.len() / 4;
             let observer = Panicking(AtomicUsize::new(random.random_range(0..parts)));
             trial.run.observe(Some(Arc::new(observer)));
-            let failures = failed(executor.execute(&mut trial.run), "the observer panicked: planned panic");
+            let failures =
+                failed(executor.execute(&mut trial.run), "the observer panicked: planned panic");
             assert!(failures.len() < 2, "{failures:?}");
             let expected = trial.expected(Some(fed), true);
             trial.check(&expected, !failures.is_empty());

@@ -1,8 +1,8 @@
 //! A policy that does as another one, until it misbehaves.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use caudal::flow::policy::{Policy, ReadyPart, Setting};
 use caudal::flow::{TaskGraph, TaskIndex};

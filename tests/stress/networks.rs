@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use caudal::Error;
 use caudal::context::Mode;
 use caudal::flow::{Observer, PartEvent, Sequential};
 use caudal::train::{Network, NetworkOptions};
-use caudal::Error;
 use rand::Rng;
 use rand::seq::{IndexedRandom, IteratorRandom};
 use rand_chacha::ChaCha8Rng;
@@ -138,8 +138,7 @@ pub(super) fn run(seed: u64, executors: &mut Executors) -> &'static str {
     assert!(first.loss.is_ok(), "seed {seed}: {first:?}");
     let before = first.weights.clone();
     let nodes = subject.specimen.graph.nodes().len();
-    let plot =
-        Plot::new(*WAYS.choose(&mut random).unwrap(), random.random_range(0..2 + nodes * 2));
+    let plot = Plot::new(*WAYS.choose(&mut random).unwrap(), random.random_range(0..2 + nodes * 2));
     let choice = match fault {
         Fault::Policy => Choice::with_policy(&mut random, nodes),
         _ => Choice::any(&mut random, nodes),
@@ -162,8 +161,7 @@ pub(super) fn run(seed: u64, executors: &mut Executors) -> &'static str {
             assert_eq!(found, expected, "seed {seed}: {places:?}");
             if way == Way::Late {
                 // The step took place, on both.
-                let [expected, found] =
-                    [&mut oracle, &mut subject].map(|it| it.step(&batches[2]));
+                let [expected, found] = [&mut oracle, &mut subject].map(|it| it.step(&batches[2]));
                 assert_eq!(found, expected, "seed {seed}");
                 finish(subject, executors, choice, fault);
                 return name;

@@ -193,12 +193,13 @@ pub(super) fn build(nodes: &[Node], controls: &Arc<Controls>) -> Built {
                 flow.node(format!("{number} joined"), pieces, join)
             }
             Kind::FailsInParts => {
-                let pieces = flow.try_split(name, PARTS_THAT_FAIL, inputs, move |read: &Read, part| {
-                    if controls.is_armed() && part.index > 0 {
-                        return Err(format!("planned error in part {}", part.index));
-                    }
-                    Ok(Message::new(piece(mixed(number, read), part.index)))
-                });
+                let pieces =
+                    flow.try_split(name, PARTS_THAT_FAIL, inputs, move |read: &Read, part| {
+                        if controls.is_armed() && part.index > 0 {
+                            return Err(format!("planned error in part {}", part.index));
+                        }
+                        Ok(Message::new(piece(mixed(number, read), part.index)))
+                    });
                 flow.node(format!("{number} joined"), pieces, join)
             }
             Kind::Counts => flow.stateful(name, inputs, 0, move |count: &mut u64, read: Read| {
