@@ -58,13 +58,13 @@ fn layers(seed: u64, kinds: &[Kind]) -> Vec<Node> {
     nodes
 }
 
-fn mix(number: usize, inputs: impl IntoIterator<Item = u64>) -> u64 {
+pub(crate) fn mix(number: usize, inputs: impl IntoIterator<Item = u64>) -> u64 {
     inputs.into_iter().fold(number as u64 + 1, |mix, input| {
         (mix.rotate_left(7) ^ input).wrapping_mul(0x9e37_79b9_7f4a_7c15)
     })
 }
 
-fn piece(mix: u64, part: usize) -> u64 {
+pub(crate) fn piece(mix: u64, part: usize) -> u64 {
     mix.wrapping_mul(part as u64 + 3)
 }
 

@@ -18,9 +18,9 @@ use crate::watchdog::watch;
 const STEPS: usize = 20;
 
 /// 0 to 149 are dense, 150 to 219 have images, the rest has all kinds of layers.
-const SEEDS: u64 = 290;
+pub(crate) const SEEDS: u64 = 290;
 
-fn family(seed: u64) -> Family {
+pub(crate) fn family(seed: u64) -> Family {
     match seed {
         0..150 => Family::Dense,
         150..220 => Family::Images,
@@ -28,12 +28,12 @@ fn family(seed: u64) -> Family {
     }
 }
 
-fn options(seed: u64) -> PlanOptions {
+pub(crate) fn options(seed: u64) -> PlanOptions {
     let grain = [1e-7, 1e-6, 5e-6][seed as usize % 3];
     PlanOptions::default().grain(grain)
 }
 
-fn optimizer(seed: u64) -> Sgd {
+pub(crate) fn optimizer(seed: u64) -> Sgd {
     let sgd = Sgd::new(0.0005);
     let sgd = if seed.is_multiple_of(2) { sgd.momentum(0.9) } else { sgd };
     match seed % 3 {

@@ -3,15 +3,19 @@
 mod heads;
 mod mixed;
 
+use std::sync::Arc;
+
 use caudal::Tensor;
-use caudal::graph::{Graph, GraphBuilder, Node, Role};
+use caudal::graph::{Graph, GraphBuilder, Node, NodeName, Role};
 use caudal::layers::{
-    Add, Concat, Conv2d, Dense, Flatten, GlobalAvgPool, MaxPool, Relu, Sigmoid, Tanh,
+    Add, Concat, Conv2d, Dense, Flatten, GlobalAvgPool, Layer, MaxPool, Relu, Sigmoid, Tanh,
 };
 use caudal::regularizers::L2;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+
+use crate::faults::faulty::{Faulty, Switch};
 
 /// What a node's data looks like.
 #[derive(Clone, Debug)]
@@ -90,6 +94,8 @@ struct Generator {
     /// A source that many others use.
     hub: Option<usize>,
     losses: usize,
+    /// What makes layers fail, where they can.
+    switch: Option<Arc<Switch>>,
     /// Dense layers whose parameters others may use: how many features they read.
     dense: Vec<(usize, String)>,
 }
@@ -98,6 +104,15 @@ const MOST_FEATURES: usize = 160;
 
 /// The network that follows from `seed`: 5 to about 60 nodes.
 pub(crate) fn specimen(seed: u64, family: Family) -> Specimen {
+    made(seed, family, None)
+}
+
+/// The same network, whose layers fail when the switch says so.
+pub(crate) fn faulty_specimen(seed: u64, family: Family, switch: &Arc<Switch>) -> Specimen {
+    made(seed, family, Some(Arc::clone(switch)))
+}
+
+fn made(seed: u64, family: Family, switch: Option<Arc<Switch>>) -> Specimen {
     let mut generator = Generator {
         random: ChaCha8Rng::seed_from_u64(seed),
         net: GraphBuilder::new(format!("random {seed}")),
@@ -107,6 +122,7 @@ pub(crate) fn specimen(seed: u64, family: Family) -> Specimen {
         made: 0,
         hub: None,
         losses: 0,
+        switch,
         dense: Vec::new(),
     };
     generator.inputs();
@@ -133,6 +149,20 @@ fn least_items(graph: &Graph) -> usize {
         layer.whole_batch().map_or(1, |it| it.least_items(&shapes.collect::<Vec<_>>()))
     };
     graph.nodes().iter().map(least).max().unwrap_or(1)
+}
+
+/// Adds a layer, with the parameters of another if it has an owner.
+fn place(
+    net: &mut GraphBuilder,
+    name: &str,
+    layer: impl Layer + 'static,
+    inputs: &[String],
+    owner: Option<String>,
+) -> NodeName {
+    match owner {
+        None => net.layer(name, layer, inputs),
+        Some(owner) => net.layer_sharing(name, layer, inputs, owner),
+    }
 }
 
 impl Generator {
@@ -218,9 +248,10 @@ impl Generator {
         let names: Vec<String> =
             inputs.iter().map(|&input| self.sources[input].name.clone()).collect();
         let own = owner.is_none();
-        let node = match owner {
-            None => self.net.layer(&name, layer, &names),
-            Some(owner) => self.net.layer_sharing(&name, layer, &names, owner),
+        let net = &mut self.net;
+        let node = match self.switch.clone() {
+            None => place(net, &name, layer, &names, owner),
+            Some(switch) => place(net, &name, Faulty::new(&name, layer, &switch), &names, owner),
         };
         let learns = ["dense", "conv", "batch_norm"].iter().any(|kind| name.starts_with(kind));
         if own && learns {

@@ -74,7 +74,7 @@ impl<'a> Outputs<'a> {
                 continue;
             }
             files::check_writable(path).map_err(|error| refuse(error.to_string()))?;
-            let same = |other: &Path| is_same(path, other);
+            let same = |other: &Path| is_same(path, other, appended);
             let clash = self.written[..number].iter().find(|other| same(other.path));
             let clash = clash.map(|other| other.option).or_else(|| {
                 let mut read = self
@@ -112,14 +112,24 @@ fn check_reader(_path: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether two names lead to one file, be it there or not.
-fn is_same(one: &Path, other: &Path) -> bool {
+/// Whether two names lead to one file, be it there or not, and still would once lines are added to it, or else once it is
+/// replaced.
+fn is_same(one: &Path, other: &Path, appended: bool) -> bool {
+    #[cfg(not(unix))]
+    let _ = appended;
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt;
-        let identity = |path| std::fs::metadata(path).map(|there| (there.dev(), there.ino()));
-        if let (Ok(one), Ok(other)) = (identity(one), identity(other)) {
-            return one == other;
+        let about = |path| std::fs::metadata(path);
+        if let (Ok(one), Ok(other)) = (about(one), about(other)) {
+            if (one.dev(), one.ino()) != (other.dev(), other.ino()) {
+                return false;
+            }
+            // Several names of one file are none any more once one of them is replaced: so a save and the one before are
+            // left by a process that is killed between the two.
+            if appended || one.nlink() == 1 {
+                return true;
+            }
         }
     }
     let place = |path: &Path| {
@@ -161,6 +171,13 @@ mod tests {
                 Outputs::default().writes("--report", Some(&a)).saves("--best", Some(&link));
             assert!(told(&linked).contains("--report"), "{}", told(&linked));
         }
+        let second = path("second-name");
+        std::fs::hard_link(&a, &second).unwrap();
+        let saved = Outputs::default().saves("--save", Some(&a)).saves("--best", Some(&second));
+        assert_eq!(told(&saved), "");
+        let grown = Outputs::default().saves("--save", Some(&a)).appends("--log", Some(&second));
+        assert!(told(&grown).contains("the file of --save too"), "{}", told(&grown));
+        std::fs::remove_file(&second).unwrap();
         let with_options = format!("{}:label=class", data.display());
         let over_data = Outputs::default().reads_data(&with_options).saves("--save", Some(&data));
         assert!(told(&over_data).contains("the file of --data too"), "{}", told(&over_data));

@@ -87,7 +87,8 @@ pub enum Error {
     /// policy, parameters may have moved: the last of the texts then says so. This is the one error after which the
     /// weights may be neither those from before the step nor those after it.
     #[error(
-        "the run stalled with {} waiting: {}; this is a fault of the plan or of an executor",
+        "the run stalled with {} waiting: {}; a policy that loses parts or keeps all of them back does this, or a fault of \
+         the plan or of an executor",
         count(.0.len(), "task"),
         first_of(.0, "; ")
     )]

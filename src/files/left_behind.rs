@@ -47,7 +47,15 @@ pub(super) fn remove_left_behind(folder: &Path) {
 /// Whether a process runs, where the system tells.
 fn is_running(process: u32) -> Option<bool> {
     let processes = Path::new("/proc");
-    processes.join("self").exists().then(|| processes.join(process.to_string()).exists())
+    if !processes.join("self").exists() {
+        return None;
+    }
+    // Threads are found there as well, by numbers of the same kind.
+    let of = |status: &str| -> Option<u32> {
+        status.lines().find_map(|line| line.strip_prefix("Tgid:"))?.trim().parse().ok()
+    };
+    let status = std::fs::read_to_string(processes.join(process.to_string()).join("status"));
+    Some(status.is_ok_and(|status| of(&status).is_none_or(|of| of == process)))
 }
 
 #[cfg(all(test, target_os = "linux"))]
@@ -64,8 +72,13 @@ mod tests {
         let mut child = std::process::Command::new("true").spawn().unwrap();
         child.wait().unwrap();
         let (ended, own, here) = (child.id(), std::process::id(), machine());
+        // A thread that lives for as long as this test, under a number that an ended process may have had.
+        let tasks = Path::new("/proc/self/task").read_dir().unwrap();
+        let numbers = tasks.filter_map(|it| it.unwrap().file_name().to_str()?.parse::<u32>().ok());
+        let thread = numbers.filter(|&number| number != own).max().unwrap();
         let names = [
             (format!(".caudal-{here}-{ended}-3.part"), false),
+            (format!(".caudal-{here}-{thread}-3.part"), false),
             (format!(".caudal-{here}-{own}-999999.part"), true),
             // Another machine's, and what is none of ours.
             (format!(".caudal-{}-{ended}-3.part", here ^ 1), true),
@@ -80,9 +93,9 @@ mod tests {
             assert_eq!(path(name).exists(), *stays, "{name}");
         }
         let old = std::time::SystemTime::now() - Duration::from_secs(25 * 60 * 60);
-        let file = OpenOptions::new().write(true).open(path(&names[2].0)).unwrap();
+        let file = OpenOptions::new().write(true).open(path(&names[3].0)).unwrap();
         file.set_modified(old).unwrap();
         check_writable(path("f")).unwrap();
-        assert!(!path(&names[2].0).exists());
+        assert!(!path(&names[3].0).exists());
     }
 }
