@@ -3,6 +3,7 @@
 mod augmenting;
 mod bench;
 mod callbacks;
+mod compare;
 mod conditions;
 mod cross_validation;
 mod dividing;
@@ -28,6 +29,7 @@ mod record_replay;
 mod report;
 mod results;
 mod resume;
+mod run_record;
 mod schedule;
 mod simulate;
 mod speedup;
@@ -67,6 +69,7 @@ enum Command {
     Train(Box<train::Train>),
     New(new::New),
     Evaluate(evaluate::Evaluate),
+    Compare(compare::Compare),
     FindRate(Box<find_rate::FindRate>),
     Sweep(sweep::Sweep),
     Predict(predict::Predict),
@@ -168,6 +171,7 @@ fn run(command: Command) -> Result<(), Stop> {
         Command::Train(train) => train.run(),
         Command::New(new) => new.run(),
         Command::Evaluate(evaluate) => evaluate.run(),
+        Command::Compare(compare) => compare.run(),
         Command::FindRate(test) => test.run(),
         Command::Sweep(sweep) => sweep.run(),
         Command::Predict(predict) => predict.run(),

@@ -10,7 +10,7 @@ pub fn prediction_page(page: &mut Page, prediction: &Prediction) {
     let mut series: Vec<Series> = Vec::new();
     let mut add = |name: String, dashed: bool, row: &Row, speedup: f64| {
         let at = series.iter().position(|series| series.name == name).unwrap_or_else(|| {
-            series.push(Series { name, points: Vec::new(), dashed });
+            series.push(Series::new(name, Vec::new()).dashed(dashed));
             series.len() - 1
         });
         series[at].points.push((row.workers as f64, speedup));
