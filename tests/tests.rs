@@ -33,6 +33,7 @@ mod not_finite;
 mod onnx;
 mod optimizers;
 mod oracles;
+mod pages;
 mod parameter_groups;
 mod parts;
 mod pictures;

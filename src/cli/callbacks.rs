@@ -7,7 +7,8 @@ use caudal::Result;
 use caudal::graph::Graph;
 use caudal::model::{CustomKinds, TrainingConfig};
 use caudal::train::callbacks::{
-    BestCheckpoint, CsvLog, EarlyStopping, LearningRateLog, PeriodicCheckpoint, TensorBoardLog, Watch,
+    BestCheckpoint, CsvLog, EarlyStopping, LearningRateLog, PeriodicCheckpoint, TensorBoardLog,
+    Watch,
 };
 use caudal::train::checkpoint::FitRecord;
 use caudal::train::{BatchEnd, BatchStart, Callback, Control, EpochEnd, Network};

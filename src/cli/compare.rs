@@ -35,7 +35,8 @@ impl Compare {
             outputs = outputs.reads("FILE", Some(file));
         }
         self.report.outputs(outputs).check()?;
-        let mut runs = self.files.iter().map(|file| read(file)).collect::<Result<Vec<Run>, Stop>>()?;
+        let mut runs =
+            self.files.iter().map(|file| read(file)).collect::<Result<Vec<Run>, Stop>>()?;
         for ((run, name), file) in runs.iter_mut().zip(self.names()).zip(&self.files) {
             run.curves.name = name;
             if run.left_out > 0 {
@@ -64,7 +65,8 @@ impl Compare {
 
     /// The names of the files without ending and folder, or as they were given, if two would be the same.
     fn names(&self) -> Vec<String> {
-        let short = |file: &PathBuf| file.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+        let short =
+            |file: &PathBuf| file.file_stem().map(|stem| stem.to_string_lossy().into_owned());
         let names: Vec<String> = self.files.iter().filter_map(short).collect();
         let unique: BTreeSet<&String> = names.iter().collect();
         if unique.len() == self.files.len() {

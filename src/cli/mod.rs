@@ -4,6 +4,7 @@ mod augmenting;
 mod bench;
 mod callbacks;
 mod compare;
+mod completions;
 mod conditions;
 mod cross_validation;
 mod dividing;
@@ -16,6 +17,7 @@ mod graph;
 mod inspect;
 mod interrupt;
 mod legends;
+mod man;
 mod metg;
 mod model_file;
 mod new;
@@ -87,6 +89,8 @@ enum Command {
     Summary(summary::Summary),
     Inspect(inspect::Inspect),
     ModelFile(model_file::ModelFile),
+    Completions(completions::Completions),
+    Man(man::Man),
     /// Lists the preset networks, and the arguments of those that are families.
     Models(tables::List),
     /// Lists the patterns of task graphs that Task Bench has, and their arguments.
@@ -189,6 +193,8 @@ fn run(command: Command) -> Result<(), Stop> {
         Command::Summary(summary) => summary.run(),
         Command::Inspect(inspect) => inspect.run(),
         Command::ModelFile(page) => page.run(),
+        Command::Completions(completions) => completions.run(),
+        Command::Man(man) => man.run(),
         Command::Models(list) => list.models(),
         Command::Patterns(list) => list.patterns(),
         Command::Layers(list) => list.layers(),

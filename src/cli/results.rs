@@ -6,9 +6,9 @@ use caudal::report::{Page, confusion};
 use caudal::train::{History, NamedTable, Network, Report};
 use serde_json::{Map, Value, json};
 
-use super::run_record::{self, Trained};
 use super::legends;
 use super::output::{columns, threads};
+use super::run_record::{self, Trained};
 
 /// `test loss 0.0912  accuracy 0.9750  (360 items)`, for the part called `part`; with regularizers, how much
 /// of the loss is theirs.

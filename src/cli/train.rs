@@ -10,8 +10,8 @@ use std::time::Instant;
 use caudal::context::Mode;
 use caudal::data::{self, Dataset, LoadOptions};
 use caudal::files::beside;
-use caudal::flow::trace::Recorder;
 use caudal::flow::Observer;
+use caudal::flow::trace::Recorder;
 use caudal::model::Model;
 use caudal::train::checkpoint::FitRecord;
 use caudal::train::{Callback, FitOptions, History, Network, Progress};
@@ -219,8 +219,7 @@ impl Train {
         let (history, tested) = (&history, tested.as_ref());
         let trained =
             Trained { history, tested, seconds, settings: &settings, provenance: &provenance };
-        let measured =
-            self.measure(&mut network, (train, batch_size), &trained, &mut callbacks)?;
+        let measured = self.measure(&mut network, (train, batch_size), &trained, &mut callbacks)?;
         self.tell(&mut network, &trained, measured.as_ref())?;
         callbacks.problems()
     }

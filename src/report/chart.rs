@@ -74,7 +74,8 @@ pub fn chart(title: &str, x_label: &str, y_label: &str, series: &[Series]) -> St
     }
     let right = marks.last().copied().unwrap_or(1.0);
     let labelled = marks.iter().map(|&mark| (mark / right, tick_label(mark, &marks)));
-    let axis = Axis { marks: labelled.collect(), share: Box::new(move |x| x / right), trains: true };
+    let axis =
+        Axis { marks: labelled.collect(), share: Box::new(move |x| x / right), trains: true };
     draw(title, x_label, y_label, series, &axis)
 }
 
@@ -139,10 +140,7 @@ fn draw(title: &str, x_label: &str, y_label: &str, series: &[Series], axis: &Axi
     let place = format!("{LEFT} {TOP} {WIDTH} {HEIGHT}");
     let range = format!("{low} {high}");
     let trains = if axis.trains { "1" } else { "" };
-    canvas.open(
-        "plot",
-        &[("box", &place), ("range", &range), ("x", x_label), ("trains", trains)],
-    );
+    canvas.open("plot", &[("box", &place), ("range", &range), ("x", x_label), ("trains", trains)]);
     canvas.open("marks", &[]);
     for &mark in &y_marks {
         let (x, y) = at(0.0, mark);
@@ -154,9 +152,8 @@ fn draw(title: &str, x_label: &str, y_label: &str, series: &[Series], axis: &Axi
     canvas.line(at(0.0, low), at(0.0, high), INK, 1.0);
     canvas.text((LEFT + WIDTH, TOP + HEIGHT + 36.0), Anchor::End, 12.0, x_label);
     canvas.text((LEFT, TOP - 8.0), Anchor::Start, 12.0, y_label);
-    let colour = |number: usize, series: &Series| {
-        COLOURS[series.colour.unwrap_or(number) % COLOURS.len()]
-    };
+    let colour =
+        |number: usize, series: &Series| COLOURS[series.colour.unwrap_or(number) % COLOURS.len()];
     for (number, series) in series.iter().enumerate() {
         let colour = colour(number, series);
         let points: Vec<_> = finite(series).map(|(x, y)| at((axis.share)(x), y)).collect();
@@ -269,9 +266,14 @@ mod tests {
         let series = [Series::new("a \"b\"", points.clone()), Series::new("c", points).colour(0)];
         let picture = chart("r2", "epoch", "r2", &series);
         assert!(picture.contains("data-range=\"-0.5 1\""), "{picture}");
-        assert!(picture.contains("data-name=\"a &quot;b&quot;\" data-x=\"1 2 4\" data-y=\"-0.5 2.00000e-9 1\""));
+        assert!(picture.contains(
+            "data-name=\"a &quot;b&quot;\" data-x=\"1 2 4\" data-y=\"-0.5 2.00000e-9 1\""
+        ));
         let lowest = TOP + HEIGHT;
-        assert!(picture.contains(&format!("points=\"{:.2},{lowest:.2} ", LEFT + WIDTH / 4.0)), "{picture}");
+        assert!(
+            picture.contains(&format!("points=\"{:.2},{lowest:.2} ", LEFT + WIDTH / 4.0)),
+            "{picture}"
+        );
         assert!(!picture.contains(COLOURS[1]), "both have one colour");
         let long: Vec<_> = (0..1000).map(|step| (f64::from(step), 1.0)).collect();
         let picture = chart("loss", "step", "loss", &[Series::new("loss", long)]);

@@ -5,6 +5,7 @@ use super::page::Page;
 
 /// The curves of one training among others: of each loss and metric, its name and its value by epoch, counted from 1.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct RunCurves {
     /// What the training is called.
     pub name: String,
@@ -61,7 +62,10 @@ mod tests {
         assert_eq!(page.pictures().len(), 2);
         let loss = &page.pictures()[0].1;
         assert_eq!(loss.matches("class=\"series\"").count(), 4);
-        assert!(loss.contains("data-name=\"&lt;a&gt;, training\"") && !loss.contains("<a>"), "{loss}");
+        assert!(
+            loss.contains("data-name=\"&lt;a&gt;, training\"") && !loss.contains("<a>"),
+            "{loss}"
+        );
         assert_eq!(page.pictures()[1].1.matches("class=\"series\"").count(), 1);
     }
 }

@@ -11,15 +11,19 @@ use crate::plan::Plan;
 
 /// Said below curves of the simulator.
 const SIMULATED: &str = " The simulated curve runs the same plan by the same policy on virtual workers, with \
-                         costs measured on one; where nothing was measured, nothing validates it. It may lie below the line of Graham, \
-                         who counts neither scheduling nor what parts take longer beside others.";
+                         costs measured on one; where nothing was measured, nothing validates it.";
+
+/// Said where a curve may lie below what is called the least.
+pub(super) const GRAHAM: &str = "Curves may lie below the line of Graham, who counts neither scheduling nor what parts take \
+                                 longer beside others.";
 
 /// Graphs with more nodes than this are not drawn: nobody could read them.
 const MOST_NODES: usize = 400;
 
 /// How a page looks, and what lets people zoom in maps and read values from curves.
 const STYLE: &str = include_str!("page.css");
-const SCRIPT: &str = concat!(include_str!("maps.js"), include_str!("curves.js"), include_str!("messages.js"));
+const SCRIPT: &str =
+    concat!(include_str!("maps.js"), include_str!("curves.js"), include_str!("messages.js"));
 
 /// Letters of the longest row that a page has room for; longer lines are prose.
 const LONGEST_ROW: usize = 150;
@@ -145,7 +149,7 @@ pub fn speedup_page(
         "Speedup against workers",
         &curves(measured, simulated),
         &format!(
-            "Against the sequential executor. Work T1 is {:.3} ms, the critical path T∞ {:.3} ms.{}",
+            "Against the sequential executor. Work T1 is {:.3} ms, the critical path T∞ {:.3} ms.{} {GRAHAM}",
             measured.work_ms,
             measured.critical_path_ms,
             simulated.map_or("", |_| SIMULATED)

@@ -98,7 +98,12 @@ pub fn timeline(plan: &Plan, execution: &Execution) -> String {
     canvas.close();
     if most_live > 0 {
         let ends = [(execution.ended, live.last().map_or(0, |(_, bytes)| *bytes))];
-        memory(&mut canvas, live.iter().chain(&ends).map(|&(time, bytes)| (x(time), bytes)), most_live, below + 4.0);
+        memory(
+            &mut canvas,
+            live.iter().chain(&ends).map(|&(time, bytes)| (x(time), bytes)),
+            most_live,
+            below + 4.0,
+        );
     }
     legend_of(&mut canvas, (LEFT, 20.0), &phases);
     if !execution.messages.is_empty() {
@@ -150,17 +155,13 @@ pub fn timeline(plan: &Plan, execution: &Execution) -> String {
 /// Which task sends messages to which: `0>2 1>2`.
 fn messages(graph: &TaskGraph) -> String {
     let tasks = 0..graph.task_count();
-    let to = |task: usize| graph.task(task).successors.into_iter().map(move |to| format!("{task}>{to}"));
+    let to =
+        |task: usize| graph.task(task).successors.into_iter().map(move |to| format!("{task}>{to}"));
     tasks.flat_map(to).collect::<Vec<_>>().join(" ")
 }
 
 /// The memory in use from each place on, as steps.
-fn memory(
-    canvas: &mut Canvas,
-    live: impl Iterator<Item = (f64, usize)>,
-    most: usize,
-    top: f64,
-) {
+fn memory(canvas: &mut Canvas, live: impl Iterator<Item = (f64, usize)>, most: usize, top: f64) {
     let mut points: Vec<(f64, f64)> = Vec::new();
     for (x, bytes) in live {
         let y = top + MEMORY * (1.0 - bytes as f64 / most as f64);

@@ -95,7 +95,13 @@ fn by_step(page: &mut Page, history: &History, rates: &[(u64, f32)]) {
     let rates = rates.iter().map(|&(step, rate)| ((step + 1) as f64, f64::from(rate)));
     for (name, heading, axis, series, points) in [
         ("loss-by-step", "Loss by step", "loss", "each batch before its update", losses.collect()),
-        ("rate-by-step", "Learning rate by step", "learning rate", "learning rate", rates.collect::<Vec<_>>()),
+        (
+            "rate-by-step",
+            "Learning rate by step",
+            "learning rate",
+            "learning rate",
+            rates.collect::<Vec<_>>(),
+        ),
     ] {
         let (points, each) = condensed(points);
         if points.is_empty() {
@@ -106,7 +112,12 @@ fn by_step(page: &mut Page, history: &History, rates: &[(u64, f32)]) {
             _ => format!("Every point is the mean of {each} steps, at the last of them."),
         };
         let series = [Series::new(series, points)];
-        page.picture(name, heading, &chart(&heading.to_lowercase(), "step", axis, &series), &caption);
+        page.picture(
+            name,
+            heading,
+            &chart(&heading.to_lowercase(), "step", axis, &series),
+            &caption,
+        );
     }
 }
 

@@ -25,7 +25,8 @@ pub(super) struct Run {
 }
 
 /// What to do about a file that is no record.
-const REMEDY: &str = "name what `caudal train --json` has printed, or the .csv file of `caudal train --log`";
+const REMEDY: &str =
+    "name what `caudal train --json` has printed, or the .csv file of `caudal train --log`";
 
 /// Reads the record of a training: a log, if the file ends in `.csv`, otherwise the JSON object in its last line.
 pub(super) fn read(path: &Path) -> Result<Run, Stop> {
@@ -50,7 +51,8 @@ fn object(text: &str) -> Result<Run, Problem> {
     let Value::Object(object) = value else { return Err(at("it is no JSON object".to_owned())) };
     let lacks = |name: &str| at(format!("the object has no `{name}`, as that of a training has"));
     let curves = object.get("curves").and_then(Value::as_object).ok_or_else(|| lacks("curves"))?;
-    let epochs = curves.get("epoch").and_then(Value::as_array).ok_or_else(|| lacks("curves.epoch"))?;
+    let epochs =
+        curves.get("epoch").and_then(Value::as_array).ok_or_else(|| lacks("curves.epoch"))?;
     let epochs: Vec<f64> = epochs.iter().filter_map(Value::as_f64).collect();
     let part = |part: &str| lists(curves, part, &epochs).map_err(at);
     let (train, validation) = (part("train")?, part("validation")?);
@@ -68,7 +70,8 @@ fn object(text: &str) -> Result<Run, Problem> {
     run.figures = last_figures(&train, &validation);
     let loss = object.get("loss").and_then(Value::as_f64);
     run.figures.extend(loss.map(|loss| ("test loss".to_owned(), loss)));
-    for (name, value) in object.get("test_metrics").and_then(Value::as_object).into_iter().flatten() {
+    for (name, value) in object.get("test_metrics").and_then(Value::as_object).into_iter().flatten()
+    {
         run.figures.extend(value.as_f64().map(|value| (format!("test {name}"), value)));
     }
     (run.curves.train, run.curves.validation) = (train, validation);
@@ -82,7 +85,10 @@ fn lists(
     epochs: &[f64],
 ) -> Result<Vec<(String, Vec<(f64, f64)>)>, String> {
     let wrong = |name: &str| {
-        format!("`curves.{part}.{name}` is no list of {} numbers, one for every epoch", epochs.len())
+        format!(
+            "`curves.{part}.{name}` is no list of {} numbers, one for every epoch",
+            epochs.len()
+        )
     };
     let mut read = Vec::new();
     for (name, list) in curves.get(part).and_then(Value::as_object).into_iter().flatten() {
@@ -129,7 +135,8 @@ fn log(text: &str) -> Result<Run, Problem> {
         let record = record.map_err(broken)?;
         let line = record.position().map_or(1, csv::Position::line) as usize;
         let cell = |(name, cell): (&String, &str)| {
-            let wrong = || (line, format!("`{}` in the column `{name}` is no number", cell.escape_debug()));
+            let wrong =
+                || (line, format!("`{}` in the column `{name}` is no number", cell.escape_debug()));
             cell.parse::<f64>().map_err(|_| wrong())
         };
         let row = names.iter().zip(&record).map(cell).collect::<Result<Vec<f64>, Problem>>()?;
@@ -176,7 +183,12 @@ mod tests {
     #[test]
     fn what_is_no_record_is_refused_with_its_line() {
         for (text, is_log, line, problem) in [
-            ("epoch,train_loss\n0,1\n1,x\n", true, 3, "`x` in the column `train_loss` is no number"),
+            (
+                "epoch,train_loss\n0,1\n1,x\n",
+                true,
+                3,
+                "`x` in the column `train_loss` is no number",
+            ),
             ("epoch,train_loss\n0,1\n1\n", true, 3, "no row of a log"),
             ("epoch,train_loss\n", true, 1, "no row of an epoch"),
             ("a,b\n1,2\n", true, 1, "not `epoch`"),
@@ -184,8 +196,18 @@ mod tests {
             ("test loss 1\n\n[1]\n", false, 3, "no JSON object"),
             ("{\"loss\":1,}\n", false, 1, "column 11"),
             ("{\"loss\":1}\n", false, 1, "no `curves`"),
-            ("{\"curves\":{\"epoch\":[1],\"train\":{\"loss\":[1,2]}}}", false, 1, "no list of 1 numbers"),
-            ("{\"curves\":{\"epoch\":[1],\"train\":{\"a\":[\"b\"]}}}", false, 1, "`curves.train.a`"),
+            (
+                "{\"curves\":{\"epoch\":[1],\"train\":{\"loss\":[1,2]}}}",
+                false,
+                1,
+                "no list of 1 numbers",
+            ),
+            (
+                "{\"curves\":{\"epoch\":[1],\"train\":{\"a\":[\"b\"]}}}",
+                false,
+                1,
+                "`curves.train.a`",
+            ),
         ] {
             let read = if is_log { log(text) } else { object(text) };
             let (found, told) = read.unwrap_err();

@@ -16,9 +16,9 @@ use super::Train;
 use crate::cli::Stop;
 use crate::cli::augmenting::Augmenting;
 use crate::cli::callbacks::Callbacks;
-use crate::cli::{options, run_record};
 use crate::cli::output::{note, printable};
 use crate::cli::resume::Settling;
+use crate::cli::{options, run_record};
 
 impl Train {
     /// The network with its first weights, or those of `--init`.

@@ -40,9 +40,9 @@ const fn remainders() -> [u32; 256] {
 
 /// The checksum of a record: the CRC, turned and moved so that a checksum of bytes with checksums in them stays a good one.
 fn checksum(bytes: &[u8]) -> u32 {
-    let crc = bytes.iter().fold(u32::MAX, |crc, &byte| {
-        (crc >> 8) ^ REMAINDERS[usize::from(crc as u8 ^ byte)]
-    });
+    let crc = bytes
+        .iter()
+        .fold(u32::MAX, |crc, &byte| (crc >> 8) ^ REMAINDERS[usize::from(crc as u8 ^ byte)]);
     (!crc).rotate_right(15).wrapping_add(0xa282_ead8)
 }
 
@@ -201,7 +201,8 @@ mod tests {
         expect("start", event(4.0, 9, |event| event.message(7, |log| log.number(1, 1))));
         let mut net = GraphBuilder::new("g");
         let input = net.input("x", [2, 3]);
-        net.layer("a/b", Relu, [&input]);
+        let output = net.layer("a/b", Relu, [&input]);
+        net.output(&output);
         expect("graph", graph_def(&net.build().unwrap()));
         expect("record", record(&event(2.5, 300, |event| summary(event, &scalars, &[]))));
     }

@@ -32,8 +32,7 @@ fn names(graph: &Graph) -> Vec<String> {
     let mut taken = BTreeSet::new();
     let name = |node: &Node| {
         let known = |c: char| c.is_ascii_alphanumeric() || "._-/".contains(c);
-        let name: String =
-            node.name.chars().map(|c| if known(c) { c } else { '_' }).collect();
+        let name: String = node.name.chars().map(|c| if known(c) { c } else { '_' }).collect();
         // What begins with other letters is no name there.
         let mut name = if name.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '.') {
             name
@@ -84,7 +83,8 @@ mod tests {
         let one = net.input("a b", [1]);
         let two = net.layer("a\u{e4}b", Relu, [&one]);
         let three = net.layer("^x", Relu, [&two]);
-        net.layer("s/t", Relu, [&three]);
+        let four = net.layer("s/t", Relu, [&three]);
+        net.output(&four);
         assert_eq!(names(&net.build().unwrap()), ["a_b", "a_b_", "n_x", "s/t"]);
     }
 }

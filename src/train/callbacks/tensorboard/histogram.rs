@@ -17,10 +17,7 @@ pub(super) struct Histogram {
 
 impl Histogram {
     /// Of the finite ones among some numbers, in so many ranges; nothing if there are none.
-    pub(super) fn of(
-        numbers: impl Iterator<Item = f32> + Clone,
-        ranges: usize,
-    ) -> Option<Self> {
+    pub(super) fn of(numbers: impl Iterator<Item = f32> + Clone, ranges: usize) -> Option<Self> {
         let numbers = numbers.filter(|number| number.is_finite()).map(f64::from);
         let least = numbers.clone().fold(f64::INFINITY, f64::min);
         let most = numbers.clone().fold(f64::NEG_INFINITY, f64::max);
