@@ -275,17 +275,16 @@ def make_pages(caudal, folder):
         if done.returncode:
             sys.exit(f"{arguments}: {done.stderr}")
 
-    names = ["training", "test", "compared", "schedules", "speedup", "hostile"]
+    names = ["training", "test", "compared", "schedules", "hostile"]
     pages = {name: folder / f"{name}.html" for name in names}
     saved, first, second = folder / "network.safetensors", folder / "first.json", folder / "second 'of' two.json"
-    train = ["train", "article-dag", "--epochs", 6, "--validation", 0.1, "--json"]
+    train = ["train", "--epochs", 6, "--max-batches", 6, "--validation", 0.1, "--json"]
     run(*train, "--seed", 0, "--save", saved, "--report", pages["training"], output=first)
     run(*train, "--seed", 1, "--learning-rate", 0.02, "--quiet", output=second)
     run("compare", first, second, "--report", pages["compared"])
     run("evaluate", saved, "--report", pages["test"])
     diamond = pathlib.Path(__file__).parent.parent / "tests/task_graphs/diamond.toml"
     run("schedule", diamond, "--policies", "heft,fifo", "--report", pages["schedules"])
-    run("speedup", "article-dag", "--seconds", 0.2, "--policies", "critical-path", "--allow-mixed", "--report", pages["speedup"])
     name = json.dumps(HOSTILE)
     model = folder / "hostile.toml"
     model.write_text(f"""
