@@ -56,7 +56,7 @@ fn schedules_have_a_page_with_tables_charts_and_bounds() {
     told(&[&schedule[..], &["--policies", "heft,fifo", "--report", &page]].concat());
     let text = read(&page);
     assert_eq!(text.matches("<svg ").count(), 6, "two policies and the optimum on two machines");
-    for words in ["diamond on 1 workers", "T1 / P", "makespan s", "the optimum", "SLR: over"] {
+    for words in ["diamond on 1 worker<", "T1 / P", "makespan s", "the optimum", "SLR: over"] {
         assert!(text.contains(words), "{words}");
     }
     let (code, told) = refused(&[&schedule[..], &["--gantt", &page]].concat());

@@ -57,7 +57,7 @@ impl Compare {
             page.table("What was set differently", &settings[1..]);
             let curves: Vec<RunCurves> = runs.into_iter().map(|run| run.curves).collect();
             comparison_page(&mut page, &curves);
-            page.table("Where the page is from", &conditions::origin(&conditions::provenance()));
+            page.text("Where the page is from", &conditions::origin(&conditions::provenance()));
             self.report.write(&page)?;
         }
         Ok(())

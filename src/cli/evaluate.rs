@@ -84,7 +84,7 @@ impl Evaluate {
             page.table("Losses and metrics", &lines);
             results::confusion_page(&mut page, &network, &report);
             let provenance = conditions::provenance().pinning(self.run.pinning());
-            page.table("Where the figures are from", &conditions::origin(&provenance));
+            page.text("Where the figures are from", &conditions::origin(&provenance));
             self.report.write(&page)?;
         }
         if self.json {

@@ -25,6 +25,9 @@ const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str =
     concat!(include_str!("maps.js"), include_str!("curves.js"), include_str!("messages.js"));
 
+/// How people look into a map.
+const ZOOM: &str = "Zoom with the buttons, a double click, Ctrl and the wheel, or + - 0; move by dragging or the arrow keys.";
+
 /// Letters of the longest row that a page has room for; longer lines are prose.
 const LONGEST_ROW: usize = 150;
 
@@ -54,8 +57,7 @@ impl Page {
         let mut lines = lines.iter().skip_while(|line| line.is_empty()).peekable();
         while let Some(line) = lines.peek() {
             if is_long(line) {
-                // Writing to a string can't fail.
-                let _ = writeln!(self.body, "<p class=\"legend\">{}</p>", escape(line));
+                self.paragraph(line);
                 lines.next();
                 continue;
             }
@@ -68,6 +70,19 @@ impl Page {
         }
     }
 
+    /// Adds lines of prose, each a paragraph, as where a page is from.
+    pub fn text(&mut self, heading: &str, lines: &[String]) {
+        self.heading(heading);
+        for line in lines.iter().filter(|line| !line.is_empty()) {
+            self.paragraph(line);
+        }
+    }
+
+    fn paragraph(&mut self, line: &str) {
+        // Writing to a string can't fail.
+        let _ = writeln!(self.body, "<p class=\"legend\">{}</p>", escape(line));
+    }
+
     /// Adds an SVG picture with a sentence below it. Its name is that of a file, without an ending.
     pub fn picture(&mut self, name: &str, heading: &str, svg: &str, caption: &str) {
         self.figure("chart", name, heading, svg, caption);
@@ -75,10 +90,10 @@ impl Page {
 
     /// As [`Page::picture`], of something large: the page lets people zoom, move around and find nodes in it.
     pub fn map(&mut self, name: &str, heading: &str, svg: &str, caption: &str) {
-        let caption = format!(
-            "{caption} Zoom with the buttons, a double click, Ctrl and the wheel, or + - 0; move by dragging or the arrow keys."
-        );
-        self.figure("map", name, heading, svg, &caption);
+        // Once is enough.
+        let how = if self.body.contains(ZOOM) { "" } else { ZOOM };
+        let caption = format!("{caption} {how}");
+        self.figure("map", name, heading, svg, caption.trim());
     }
 
     fn figure(&mut self, kind: &str, name: &str, heading: &str, svg: &str, caption: &str) {

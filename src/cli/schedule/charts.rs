@@ -5,6 +5,7 @@ use caudal::scheduling::{Comparison, Instance, Schedule, WeightedGraph};
 
 use super::Case;
 use super::tables::{figures, rows};
+use crate::cli::output::threads;
 use crate::cli::{Stop, conditions, legends};
 
 /// The charts of all cases, each with its title: of every policy, and of the best schedule that was found.
@@ -43,14 +44,14 @@ pub(super) fn charts(
 pub(super) fn page(graphs: &[WeightedGraph], cases: &[Case]) -> Result<Page, Stop> {
     let mut page = Page::new("Schedules".to_owned());
     for case in cases {
-        let heading = format!("{} on {} workers", case.comparison.graph, case.comparison.workers);
+        let heading = format!("{} on {}", case.comparison.graph, threads(case.comparison.workers));
         page.table(&heading, &rows(&case.comparison));
     }
-    page.table("The words of the tables", &legends::lines(legends::SCHEDULES));
+    page.text("The words of the tables", &legends::lines(legends::SCHEDULES));
     for (number, (picture, title)) in charts(graphs, cases)?.iter().enumerate() {
         page.map(&format!("gantt-{number}"), title, picture, "");
     }
     let provenance = conditions::provenance();
-    page.table("Where the page is from", &conditions::origin(&provenance));
+    page.text("Where the page is from", &conditions::origin(&provenance));
     Ok(page)
 }

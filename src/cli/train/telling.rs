@@ -52,7 +52,7 @@ impl Train {
             let run = network.run(Mode::Training, measured.batch)?;
             speedup_page(&mut page, run.plan(), &measured, None);
             let lines = conditions::lines(&measured.conditions, trained.provenance);
-            page.table("The cores, and where the figures are from", &lines);
+            page.text("The cores, and where the figures are from", &lines);
             callbacks.problem(self.report.write(&page));
         }
         Ok(Some(measured))

@@ -58,7 +58,7 @@ fn event(seconds: f64, step: u64, write: impl FnOnce(&mut Writer)) -> Vec<u8> {
     let mut message = Writer::default();
     message.double(1, seconds);
     if step > 0 {
-        message.number(2, step as i64);
+        message.number(2, step.cast_signed());
     }
     write(&mut message);
     message.bytes
@@ -169,7 +169,7 @@ mod tests {
             }
         }
         let crc = !crc;
-        ((crc >> 15) | (crc << 17)).wrapping_add(0xa282_ead8)
+        crc.rotate_right(15).wrapping_add(0xa282_ead8)
     }
 
     #[test]
@@ -190,7 +190,9 @@ mod tests {
     fn events_have_the_bytes_that_tensorboard_writes() {
         let text = include_str!("../../../../tests/oracles/event_files.json");
         let cases: serde_json::Value = serde_json::from_str(text).unwrap();
-        let hex = |bytes: &[u8]| bytes.iter().map(|it| format!("{it:02x}")).collect::<String>();
+        let hex = |bytes: &[u8]| {
+            bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+        };
         let expect = |name: &str, bytes: Vec<u8>| assert_eq!(cases[name], hex(&bytes), "{name}");
         expect("file_version", event(1.5, 0, |event| event.text(3, "brain.Event:2")));
         let scalars = [("loss".to_owned(), 0.25), ("näh/b".to_owned(), -1e-3)];

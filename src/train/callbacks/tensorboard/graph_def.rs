@@ -58,7 +58,7 @@ fn attributes(definition: &mut Writer, node: &Node) {
     attribute("_output_shapes", &|value| {
         value.message(1, |list| {
             list.message(7, |shape| {
-                let sizes = node.shape.iter().map(|&size| size as i64);
+                let sizes = node.shape.iter().map(|&size| (size as u64).cast_signed());
                 for size in [-1].into_iter().chain(sizes) {
                     shape.message(2, |dimension| dimension.number(1, size));
                 }
