@@ -38,6 +38,9 @@ pub(super) fn read(path: &Path) -> Result<Run, Stop> {
     })
 }
 
+/// Losses and metrics with their values by epoch.
+type Curves = Vec<(String, Vec<(f64, f64)>)>;
+
 /// A problem, and the line that it is in.
 type Problem = (usize, String);
 
@@ -79,11 +82,7 @@ fn object(text: &str) -> Result<Run, Problem> {
 }
 
 /// The curves of a part: lists of numbers, in which `null` stands for what is none, one for every epoch.
-fn lists(
-    curves: &Map<String, Value>,
-    part: &str,
-    epochs: &[f64],
-) -> Result<Vec<(String, Vec<(f64, f64)>)>, String> {
+fn lists(curves: &Map<String, Value>, part: &str, epochs: &[f64]) -> Result<Curves, String> {
     let wrong = |name: &str| {
         format!(
             "`curves.{part}.{name}` is no list of {} numbers, one for every epoch",
@@ -106,12 +105,9 @@ fn lists(
 }
 
 /// The values of the last epoch, by part and name.
-fn last_figures(
-    train: &[(String, Vec<(f64, f64)>)],
-    validation: &[(String, Vec<(f64, f64)>)],
-) -> Vec<(String, f64)> {
+fn last_figures(train: &Curves, validation: &Curves) -> Vec<(String, f64)> {
     let parts = [("train", train), ("validation", validation)];
-    let last = |part: &str, curves: &[(String, Vec<(f64, f64)>)]| {
+    let last = |part: &str, curves: &Curves| {
         let last = curves.iter().filter_map(|(name, points)| Some((name, points.last()?.1)));
         last.map(|(name, value)| (format!("{part} {name}"), value)).collect::<Vec<_>>()
     };
