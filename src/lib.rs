@@ -25,6 +25,7 @@ mod parameter;
 mod patterns;
 pub mod plan;
 pub mod presets;
+mod protobuf;
 mod random;
 pub mod regularizers;
 pub mod report;

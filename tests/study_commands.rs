@@ -141,14 +141,24 @@ fn speedups_are_measured_explained_and_drawn() {
     let train = ["train", "article-dag", "--max-steps", "30", "--quiet"];
     told(&[&train[..], &["--report", &page, "--pictures", pictures]].concat());
     let text = std::fs::read_to_string(&page).unwrap();
-    for name in ["loss", "metric-1", "speedup", "lost-time", "timeline", "graph"] {
+    let names = [
+        "loss",
+        "metric-1",
+        "loss-by-step",
+        "rate-by-step",
+        "speedup",
+        "lost-time",
+        "timeline",
+        "graph",
+    ];
+    for name in names {
         let picture = std::fs::read_to_string(path(&folder, &format!("{name}.svg"))).unwrap();
         assert!(picture.starts_with("<svg ") && text.contains(&picture), "{name}");
     }
     assert_eq!(caudal(&["train", "--pictures", &page]).status.code(), Some(2));
-    assert!(text.contains("Loss by epoch") && text.matches("<svg ").count() == 6);
+    assert!(text.contains("Loss by epoch") && text.matches("<svg ").count() == names.len());
     // Whoever can't see pictures is told their names; dark rooms, paper and searches are thought of.
-    assert_eq!(text.matches("role=\"img\" aria-label=").count(), 6);
+    assert_eq!(text.matches("role=\"img\" aria-label=").count(), names.len());
     for words in ["prefers-color-scheme: dark", "@media print", "aria-label", "find a node"] {
         assert!(text.contains(words), "{words}");
     }

@@ -37,6 +37,7 @@ mod onnx;
 mod optimizers;
 mod oracles;
 mod own_process;
+mod pages;
 mod parameter_groups;
 mod parts;
 mod pictures;

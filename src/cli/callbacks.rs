@@ -7,7 +7,8 @@ use caudal::Result;
 use caudal::graph::Graph;
 use caudal::model::{CustomKinds, TrainingConfig};
 use caudal::train::callbacks::{
-    BestCheckpoint, CsvLog, EarlyStopping, LearningRateLog, PeriodicCheckpoint, Watch,
+    BestCheckpoint, CsvLog, EarlyStopping, LearningRateLog, PeriodicCheckpoint, TensorBoardLog,
+    Watch,
 };
 use caudal::train::checkpoint::FitRecord;
 use caudal::train::{BatchEnd, BatchStart, Callback, Control, EpochEnd, Network};
@@ -22,20 +23,17 @@ pub(super) struct Callbacks {
     stopping: Option<EarlyStopping>,
     best: Option<(BestCheckpoint, Kept)>,
     log: Option<Kept>,
-    rates: Option<Rates>,
+    /// Nothing as soon as it can't be written.
+    tensorboard: Option<TensorBoardLog>,
+    /// The rates of this training's steps.
+    rates: LearningRateLog,
+    /// Where they go in the end, and what is there of the steps of a training before.
+    rates_file: Option<(PathBuf, String)>,
     saving: Option<(PeriodicCheckpoint, Kept)>,
     training: TrainingConfig,
     record: FitRecord,
     /// What could not be written.
     problems: Vec<String>,
-}
-
-/// The learning rates of every step, and those of a training before.
-#[derive(Debug)]
-struct Rates {
-    log: LearningRateLog,
-    path: PathBuf,
-    before: String,
 }
 
 impl Callbacks {
@@ -71,17 +69,48 @@ impl Callbacks {
             CsvLog::new(path).check(graph, validates)?;
         }
         let log = fitting.log.as_ref().map(|path| Kept::new(path));
-        let rates = fitting.learning_rate_log.as_ref().map(|path| Rates {
-            log: LearningRateLog::new(),
-            path: path.clone(),
-            before: resumed.map_or_else(String::new, |(step, _)| rates_before(path, step)),
+        let tensorboard = fitting.log_dir.as_ref().map(TensorBoardLog::new);
+        tensorboard.as_ref().map_or(Ok(()), TensorBoardLog::check)?;
+        let rates = LearningRateLog::new();
+        let rates_file = fitting.learning_rate_log.as_ref().map(|path| {
+            let before = resumed.map_or_else(String::new, |(step, _)| rates_before(path, step));
+            (path.clone(), before)
         });
         let saving = fitting.save_every.zip(save).map(|(every, path)| {
             let saving = PeriodicCheckpoint::new(every, path, training.clone(), record.clone());
             (saving, Kept::new(path))
         });
         let (training, record) = (training.clone(), record.clone());
-        Ok(Self { stopping, best, log, rates, saving, training, record, problems: Vec::new() })
+        let problems = Vec::new();
+        Ok(Self {
+            stopping,
+            best,
+            log,
+            tensorboard,
+            rates,
+            rates_file,
+            saving,
+            training,
+            record,
+            problems,
+        })
+    }
+
+    /// The learning rate of every step of this training.
+    pub(super) fn rates(&self) -> &[(u64, f32)] {
+        self.rates.rates()
+    }
+
+    /// Calls the log for TensorBoard; the first failure is a problem, and the last call.
+    fn tensorboard<T>(&mut self, call: impl FnOnce(&mut TensorBoardLog) -> Result<T>) {
+        let Some(mut log) = self.tensorboard.take() else { return };
+        match call(&mut log) {
+            Ok(_) => self.tensorboard = Some(log),
+            Err(error) => {
+                let folder = log.folder().display();
+                self.problem(Err(Stop::Failed(format!("--log-dir {folder}: {error}"))));
+            }
+        }
     }
 
     /// Removes rows of a log that come again, when the training goes on with this epoch.
@@ -107,10 +136,10 @@ impl Callbacks {
 
     /// Writes what is only known in the end, also where the training failed.
     pub(super) fn finish(&mut self) {
-        let Some(Rates { log, path, before }) = &self.rates else { return };
+        let Some((path, before)) = &self.rates_file else { return };
         let header = "step,learning_rate\n";
         let mut text = if before.is_empty() { header.to_owned() } else { before.clone() };
-        for (step, rate) in log.rates() {
+        for (step, rate) in self.rates.rates() {
             // Writing to a string can't fail.
             let _ = writeln!(text, "{step},{rate}");
         }
@@ -211,11 +240,12 @@ impl Callback for Callbacks {
         if let Some((saving, _)) = &mut self.saving {
             saving.before_training(network)?;
         }
+        self.tensorboard(|log| log.before_training(network));
         self.stopping.as_mut().map_or(Ok(()), |stopping| stopping.before_training(network))
     }
 
     fn before_batch(&mut self, network: &mut Network, event: &BatchStart) -> Result<()> {
-        self.rates.as_mut().map_or(Ok(()), |rates| rates.log.before_batch(network, event))
+        self.rates.before_batch(network, event)
     }
 
     fn batch_end(&mut self, network: &mut Network, event: &BatchEnd<'_>) -> Result<Control> {
@@ -225,6 +255,7 @@ impl Callback for Callbacks {
             }
             self.saving = Some((saving, kept));
         }
+        self.tensorboard(|log| log.batch_end(network, event));
         Ok(Control::Continue)
     }
 
@@ -235,6 +266,7 @@ impl Callback for Callbacks {
             self.problem(written);
             self.log = Some(log);
         }
+        self.tensorboard(|log| log.epoch_end(network, event));
         let control = match &mut self.stopping {
             Some(stopping) => stopping.epoch_end(network, event)?,
             None => Control::Continue,
@@ -265,6 +297,7 @@ impl Callback for Callbacks {
     }
 
     fn after_training(&mut self, network: &mut Network) -> Result<()> {
+        self.tensorboard(|log| log.after_training(network));
         self.stopping.as_mut().map_or(Ok(()), |stopping| stopping.after_training(network))
     }
 }

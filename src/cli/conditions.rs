@@ -136,10 +136,14 @@ pub(super) fn state(seen: &Conditions) -> String {
 
 /// The state of the cores and where figures are from, as lines.
 pub(super) fn lines(seen: &Conditions, provenance: &Provenance) -> Vec<String> {
-    let mut lines = vec![state(seen)];
+    [vec![state(seen)], origin(provenance)].concat()
+}
+
+/// Where figures are from, as lines.
+pub(super) fn origin(provenance: &Provenance) -> Vec<String> {
     let processor = provenance.processor.as_deref().unwrap_or("an unknown processor");
     let quota = provenance.quota.map_or(String::new(), |it| format!(", {it:.2} cores by quota"));
-    lines.push(format!(
+    let machine = format!(
         "{processor} ({}), cores {} of which {} at once{quota}, cache groups {}, {}, load {}, pinned: {}",
         provenance.system,
         provenance.allowed_cores,
@@ -148,15 +152,15 @@ pub(super) fn lines(seen: &Conditions, provenance: &Provenance) -> Vec<String> {
         provenance.instructions,
         load(provenance),
         provenance.pinning.name(),
-    ));
+    );
     let seed = provenance.seed.map_or(String::new(), |seed| format!(", seed {seed}"));
-    lines.push(format!(
+    let program = format!(
         "caudal {} at {}{seed}: {}",
         provenance.version,
         provenance.date,
         provenance.command.join(" ")
-    ));
-    lines.iter().map(|line| printable(line)).collect()
+    );
+    [machine, program].iter().map(|line| printable(line)).collect()
 }
 
 /// Names of the [`fields`].

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::output::{line, notes};
 use super::outputs::Outputs;
 use super::report::Report;
-use super::{Stop, options, results};
+use super::{Stop, conditions, options, results};
 
 /// Tests a saved model: its loss and metrics on the test part of the data.
 #[derive(Debug, Args)]
@@ -83,6 +83,8 @@ impl Evaluate {
             let mut page = Page::new(format!("Test of {}", network.graph().name()));
             page.table("Losses and metrics", &lines);
             results::confusion_page(&mut page, &network, &report);
+            let provenance = conditions::provenance().pinning(self.run.pinning());
+            page.text("Where the figures are from", &conditions::origin(&provenance));
             self.report.write(&page)?;
         }
         if self.json {

@@ -72,6 +72,10 @@ pub(super) struct Fitting {
     /// that come again are removed first
     #[arg(long, value_name = "FILE.csv")]
     pub(super) log: Option<PathBuf>,
+    /// Writes files for TensorBoard into a folder: losses and learning rate of every step, losses, metrics and histograms of
+    /// the weights of every epoch, and the graph; with --resume, beside those that are there
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) log_dir: Option<PathBuf>,
     #[command(flatten)]
     pub(super) augmenting: Augmenting,
     /// Writes the learning rate of every step; with --resume, below those of the steps before

@@ -3,6 +3,8 @@
 mod augmenting;
 mod bench;
 mod callbacks;
+mod compare;
+mod completions;
 mod conditions;
 mod cross_validation;
 mod dividing;
@@ -15,6 +17,7 @@ mod graph;
 mod inspect;
 mod interrupt;
 mod legends;
+mod man;
 mod metg;
 mod model_file;
 mod new;
@@ -28,6 +31,7 @@ mod record_replay;
 mod report;
 mod results;
 mod resume;
+mod run_record;
 mod schedule;
 mod simulate;
 mod speedup;
@@ -67,6 +71,7 @@ enum Command {
     Train(Box<train::Train>),
     New(new::New),
     Evaluate(evaluate::Evaluate),
+    Compare(compare::Compare),
     FindRate(Box<find_rate::FindRate>),
     Sweep(sweep::Sweep),
     Predict(predict::Predict),
@@ -84,6 +89,8 @@ enum Command {
     Summary(summary::Summary),
     Inspect(inspect::Inspect),
     ModelFile(model_file::ModelFile),
+    Completions(completions::Completions),
+    Man(man::Man),
     /// Lists the preset networks, and the arguments of those that are families.
     Models(tables::List),
     /// Lists the patterns of task graphs that Task Bench has, and their arguments.
@@ -168,6 +175,7 @@ fn run(command: Command) -> Result<(), Stop> {
         Command::Train(train) => train.run(),
         Command::New(new) => new.run(),
         Command::Evaluate(evaluate) => evaluate.run(),
+        Command::Compare(compare) => compare.run(),
         Command::FindRate(test) => test.run(),
         Command::Sweep(sweep) => sweep.run(),
         Command::Predict(predict) => predict.run(),
@@ -185,6 +193,8 @@ fn run(command: Command) -> Result<(), Stop> {
         Command::Summary(summary) => summary.run(),
         Command::Inspect(inspect) => inspect.run(),
         Command::ModelFile(page) => page.run(),
+        Command::Completions(completions) => completions.run(),
+        Command::Man(man) => man.run(),
         Command::Models(list) => list.models(),
         Command::Patterns(list) => list.patterns(),
         Command::Layers(list) => list.layers(),

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::legends;
 use super::output::{columns, threads};
+use super::run_record::{self, Trained};
 
 /// `test loss 0.0912  accuracy 0.9750  (360 items)`, for the part called `part`; with regularizers, how much
 /// of the loss is theirs.
@@ -126,23 +127,17 @@ fn grid(table: &Table, classes: &[String]) -> Vec<String> {
 
 /// All that was measured, a line an epoch.
 pub(super) fn epochs(history: &History) -> Vec<String> {
-    let values = |report: &Report| {
-        let named = report.losses.iter().chain(&report.regularization).chain(&report.metrics);
-        let named = named.filter(|value| value.name != "loss");
-        let mut all = vec![("loss".to_owned(), report.loss)];
-        all.extend(named.map(|value| (value.name.clone(), value.value)));
-        all
-    };
     let mut lines = Vec::new();
     // Validation of fewer epochs is that of the last ones.
     let before = history.train.len().saturating_sub(history.validation.len());
     for (number, train) in history.train.iter().enumerate() {
-        let mut cells: Vec<(String, f64)> = Vec::new();
-        cells.extend(
-            values(train).into_iter().map(|(name, value)| (format!("train {name}"), value)),
-        );
-        if let Some(test) = number.checked_sub(before).and_then(|at| history.validation.get(at)) {
-            cells.extend(values(test).into_iter().map(|(name, it)| (format!("test {name}"), it)));
+        let named = |part: &str, report: &Report| {
+            let values = report.values().into_iter();
+            values.map(|(name, value)| (format!("{part} {name}"), value)).collect::<Vec<_>>()
+        };
+        let mut cells = named("train", train);
+        if let Some(report) = number.checked_sub(before).and_then(|at| history.validation.get(at)) {
+            cells.extend(named("validation", report));
         }
         let width = |name: &str| name.chars().count().max(12);
         if number == 0 {
@@ -150,7 +145,8 @@ pub(super) fn epochs(history: &History) -> Vec<String> {
             lines.push(format!("epoch{}", names.collect::<String>()));
         }
         let cells = cells.iter().map(|(name, value)| format!("  {value:>0$.6}", width(name)));
-        lines.push(format!("{:>5}{}", number + 1, cells.collect::<String>()));
+        let epoch = history.first_epoch + number + 1;
+        lines.push(format!("{epoch:>5}{}", cells.collect::<String>()));
     }
     lines
 }
@@ -305,15 +301,15 @@ pub(super) fn ideas(ideas: &[Idea], workers: usize) -> Vec<String> {
     lines
 }
 
-/// Everything about a training.
+/// Everything about a training, with the record that `caudal compare` reads.
 pub(super) fn training(
     network: &mut Network,
-    history: &History,
+    trained: &Trained<'_>,
     measured: Option<&Speedup>,
-    seconds: f64,
 ) -> Value {
+    let history = trained.history;
     let mut steps = history.step_seconds.clone();
-    let mut object = history.validation.last().map_or_else(Map::new, |test| fields(network, test));
+    let mut object = trained.tested.map_or_else(Map::new, |test| fields(network, test));
     if let Some(train) = history.train.last() {
         object.insert("train_loss".to_owned(), train.loss.into());
         object.insert("train_metrics".to_owned(), metrics(train));
@@ -327,13 +323,16 @@ pub(super) fn training(
         "steps": network.step(),
         "epochs": history.train.len(),
         "step_ms": caudal::statistics::median(&mut steps) * 1e3,
-        "seconds": seconds,
+        "seconds": trained.seconds,
         "executor": name,
         "workers": workers,
         "policy": policy,
         "parameters": network.graph().parameter_count(),
         "weights_sha256": network.weights_sha256(),
         "speedup": measured,
+        "settings": trained.settings,
+        "curves": run_record::curves(history),
+        "provenance": trained.provenance,
     });
     if let Value::Object(more) = more {
         object.extend(more);

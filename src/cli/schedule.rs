@@ -27,10 +27,11 @@ use self::executing::Executing;
 use self::random::{Parameters, Randomly};
 use self::tables::{CSV_HEADER, csv_rows, rows};
 use super::gantt_file::is_svg;
-use super::output::{counted, line};
+use super::output::{counted, line, write_file};
 use super::outputs::Outputs;
+use super::report::Report;
 use super::simulate::speed;
-use super::{Stop, gantt_file, legends};
+use super::{Stop, legends};
 
 /// Schedules task graphs on virtual machines by policies of the literature and of the pool, and tells what the schedules
 /// are worth.
@@ -89,9 +90,11 @@ pub(super) struct Schedules {
     /// Prints CSV: a row for every graph, machine and policy
     #[arg(long)]
     csv: bool,
-    /// Draws the schedules as Gantt charts: of one graph, machine and policy as FILE.svg, of all as FILE.html
-    #[arg(long, value_name = "FILE")]
+    /// Draws the schedule of one graph, machine and policy as a Gantt chart
+    #[arg(long, value_name = "FILE.svg")]
     gantt: Option<PathBuf>,
+    #[command(flatten)]
+    report: Report,
     /// Ends with one JSON object on a line
     #[arg(long, conflicts_with = "csv")]
     json: bool,
@@ -156,9 +159,9 @@ impl Schedules {
         let machines: Vec<(usize, Platform)> = self.machines(machine.as_ref(), &given.weighted)?;
         self.executing.check_cores(machines.iter().map(|(_, platform)| platform.workers()))?;
         let charts = machines.len() * policies.len();
-        if self.gantt.as_ref().is_some_and(|path| is_svg(path)) && charts > 1 {
-            let problem = format!("there are {charts} charts, and an .svg file holds one");
-            let remedy = "name one FILE, one of --workers and one of --policies, or an .html file";
+        if self.gantt.is_some() && charts > 1 {
+            let problem = format!("there are {charts} charts, and the file holds one");
+            let remedy = "name one FILE, one of --workers and one of --policies, or draw all with --report FILE.html";
             return Err(Stop::Usage(format!("--gantt: {problem}; {remedy}")));
         }
         let compared = |(number, platform): &(usize, Platform)| {
@@ -208,7 +211,12 @@ impl Schedules {
             self.conclude(&given, &cases)?;
         }
         if let Some(path) = &self.gantt {
-            charts::draw(path, &given.weighted, &cases)?;
+            let charts = charts::charts(&given.weighted, &cases)?;
+            write_file(path, charts.first().map_or("", |(picture, _)| picture.as_str()))?;
+        }
+        if self.report.is_wanted() {
+            let page = charts::page(&given.weighted, &cases)?;
+            self.report.write(&page)?;
         }
         if self.json {
             let cases = cases.iter().map(|case| {
@@ -300,8 +308,13 @@ impl Schedules {
         for file in &self.files {
             outputs = outputs.reads("FILE", Some(Path::new(file)));
         }
-        outputs.reads("--machine", self.machine.as_deref()).check()?;
-        self.gantt.as_deref().map_or(Ok(()), gantt_file::check)
+        self.report.outputs(outputs.reads("--machine", self.machine.as_deref())).check()?;
+        self.report.check()?;
+        if self.gantt.as_ref().is_some_and(|path| !is_svg(path)) {
+            let remedy = "name such a file, or draw all charts with --report FILE.html";
+            return Err(Stop::Usage(format!("--gantt: a chart is written as .svg; {remedy}")));
+        }
+        Ok(())
     }
 
     /// The number of each graph with each machine that it is tried on; all of them fit.

@@ -128,7 +128,7 @@ impl Simulate {
             prediction_page(&mut page, &prediction);
             page.table("Predictions", &rows);
             let lines = conditions::lines(&prediction.conditions, &provenance);
-            page.table("The cores, and where the figures are from", &lines);
+            page.text("The cores, and where the figures are from", &lines);
             self.report.write(&page)?;
         }
         self.end(&prediction, &prediction.conditions, &provenance)

@@ -99,7 +99,7 @@ impl Speedup {
             page.table("Where the workers' time went", &tables[1]);
             page.table("Forward, backward and updates apart", &tables[2]);
             page.table("One idea switched off at a time", &tables[3]);
-            page.table("The cores, and where the figures are from", &tables[4]);
+            page.text("The cores, and where the figures are from", &tables[4]);
             self.report.write(&page)?;
         }
         if self.json {

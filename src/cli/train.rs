@@ -1,21 +1,20 @@
 //! `caudal train`.
 
 mod setup;
+mod telling;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use caudal::context::Mode;
 use caudal::data::{self, Dataset, LoadOptions};
 use caudal::files::beside;
+use caudal::flow::Observer;
 use caudal::flow::trace::Recorder;
-use caudal::flow::{Executor, Observer, executor, pinned_executor};
-use caudal::measure::speedup::{Speedup, speedup};
 use caudal::model::Model;
-use caudal::report::{Page, speedup_page, training_page};
 use caudal::train::checkpoint::FitRecord;
-use caudal::train::{Callback, FitOptions, History, Network, Progress, Report as Measured};
+use caudal::train::{Callback, FitOptions, History, Network, Progress};
 use clap::{Args, ValueEnum};
 
 use super::callbacks::Callbacks;
@@ -23,15 +22,13 @@ use super::dividing::Dividing;
 use super::fitting::Fitting;
 use super::interrupt::Interrupt;
 use super::optimizing::Optimizing;
-use super::output::{line, note, notes};
+use super::output::{note, notes};
 use super::outputs::Outputs;
 use super::record_replay::RecordReplay;
 use super::report::Report;
+use super::run_record::Trained;
 use super::start::Start;
-use super::{Stop, conditions, options, results, trace_file};
-
-/// How long each training looks for its speedup afterwards.
-const SPEEDUP_LIMIT: Duration = Duration::from_millis(1500);
+use super::{Stop, conditions, options, trace_file};
 
 /// Trains a network, tests it, and says how much faster several cores are.
 ///
@@ -78,7 +75,7 @@ pub(super) struct Train {
     /// Cross-validates: trains K times, each time without another K-th of the items, tests with these, and
     /// prints mean and spread
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u16).range(2..),
-        conflicts_with_all = ["test", "resume", "save", "best", "write_split", "trace", "report", "log",
+        conflicts_with_all = ["test", "resume", "save", "best", "write_split", "trace", "report", "log", "log_dir",
             "record", "replay", "learning_rate_log", "split_by"])]
     folds: Option<u16>,
     #[command(flatten)]
@@ -188,6 +185,7 @@ impl Train {
         if checkpoint.is_some() {
             self.go_on(fit.position(train.len()), &mut callbacks)?;
         }
+        let settings = self.settings(&model, &record)?;
         let provenance = conditions::provenance().pinning(self.run.pinning()).seed(record.seed);
         let began = Instant::now();
         let history = self.fit(&mut network, train, &fit, &mut callbacks, &mut interrupt);
@@ -211,17 +209,18 @@ impl Train {
             });
             callbacks.problem(traced);
         }
-        let mut history = history?;
+        let history = history?;
         callbacks.tell(self.quiet);
         if interrupt.came() {
             return Err(interrupt.stop());
         }
         interrupt.ignore();
         let tested = tested.transpose()?;
-        let page = self.page(&network, &history, tested.as_ref());
-        let measured = self.measure(&mut network, (train, batch_size), page, &mut callbacks)?;
-        history.validation = tested.into_iter().collect();
-        self.tell(&mut network, &history, measured.as_ref(), seconds)?;
+        let (history, tested) = (&history, tested.as_ref());
+        let trained =
+            Trained { history, tested, seconds, settings: &settings, provenance: &provenance };
+        let measured = self.measure(&mut network, (train, batch_size), &trained, &mut callbacks)?;
+        self.tell(&mut network, &trained, measured.as_ref())?;
         callbacks.problems()
     }
 
@@ -271,51 +270,6 @@ impl Train {
         callbacks.save_apart(network, &path);
     }
 
-    /// The page of the report as far as training goes, if anybody wants one.
-    fn page(
-        &self,
-        network: &Network,
-        history: &History,
-        tested: Option<&Measured>,
-    ) -> Option<Page> {
-        self.report.is_wanted().then(|| {
-            let mut page = Page::new(format!("Training of {}", network.graph().name()));
-            training_page(&mut page, history);
-            page.table("Losses and metrics by epoch", &results::epochs(history));
-            if let Some(tested) = tested {
-                let mut lines = vec![results::tested("test", tested)];
-                lines.extend(results::details(network, tested));
-                page.table("Test", &lines);
-                results::confusion_page(&mut page, network, tested);
-            }
-            page
-        })
-    }
-
-    /// Measures the speedup, and writes the page with it.
-    fn measure(
-        &self,
-        network: &mut Network,
-        (train, batch_size): (&Dataset, usize),
-        page: Option<Page>,
-        callbacks: &mut Callbacks,
-    ) -> Result<Option<Speedup>, Stop> {
-        if !self.json && self.quiet && page.is_none() {
-            return Ok(None);
-        }
-        let measured = self.speedup(network, train, batch_size)?;
-        if let Some(mut page) = page {
-            page.table("One training step", &results::speedup(&measured));
-            let run = network.run(Mode::Training, measured.batch)?;
-            speedup_page(&mut page, run.plan(), &measured, None);
-            let provenance = conditions::provenance().pinning(self.run.pinning());
-            let lines = conditions::lines(&measured.conditions, &provenance);
-            page.table("The cores, and where the figures are from", &lines);
-            callbacks.problem(self.report.write(&page));
-        }
-        Ok(Some(measured))
-    }
-
     fn fit(
         &self,
         network: &mut Network,
@@ -334,55 +288,6 @@ impl Train {
             progress.finish();
         }
         Ok(history?)
-    }
-
-    /// Measures steps on a copy of the network, so that the trained one stays as it is.
-    fn speedup(
-        &self,
-        network: &Network,
-        data: &Dataset,
-        batch_size: usize,
-    ) -> Result<Speedup, Stop> {
-        let options = network.options().clone();
-        let (graph, optimizer) = (network.graph(), network.optimizer());
-        let mut copy = Network::from_parts(Arc::clone(graph), Arc::clone(optimizer), options)?;
-        for parameter in graph.parameters() {
-            copy.set_weights(&parameter.name, &network.weights(&parameter.name)?)?;
-        }
-        let items: Vec<usize> = (0..batch_size.min(data.len())).collect();
-        let run = copy.bound_run(Mode::Training, data, &items)?;
-        let (cores, policy, pinning) = (self.run.workers(), self.run.policy(), self.run.pinning());
-        let mut executors: Vec<Box<dyn Executor>> =
-            vec![executor("sequential", 1, policy)?, pinned_executor("pool", 1, policy, pinning)?];
-        if cores > 1 {
-            executors.push(pinned_executor("pool", cores, policy, pinning)?);
-        }
-        Ok(speedup(run, &mut executors, SPEEDUP_LIMIT)?)
-    }
-
-    fn tell(
-        &self,
-        network: &mut Network,
-        history: &History,
-        measured: Option<&Speedup>,
-        seconds: f64,
-    ) -> Result<(), Stop> {
-        if let Some(test) = history.validation.last() {
-            line(results::tested("test", test))?;
-            for text in results::details(network, test) {
-                line(text)?;
-            }
-        }
-        if let Some(measured) = measured.filter(|_| !self.quiet) {
-            for text in results::speedup(measured) {
-                line(text)?;
-            }
-            line(conditions::state(&measured.conditions))?;
-        }
-        if self.json {
-            line(results::training(network, history, measured, seconds).to_string())?;
-        }
-        Ok(())
     }
 }
 

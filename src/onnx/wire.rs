@@ -1,4 +1,4 @@
-//! Protocol Buffers as they lie in a file: fields with numbers, read where they stand, and written.
+//! Protocol Buffers as they lie in a file: fields with numbers, read where they stand.
 //!
 //! Nothing is copied and nothing recurses: a message is a stretch of the file, and what is in it is read when somebody
 //! asks. A length that leads out of its message is refused before anything is made of it.
@@ -116,52 +116,10 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Writes a message, field by field.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Writer {
-    pub(super) bytes: Vec<u8>,
-}
-
-impl Writer {
-    fn push(&mut self, mut number: u64) {
-        while number >= 0x80 {
-            self.bytes.push(number as u8 | 0x80);
-            number >>= 7;
-        }
-        self.bytes.push(number as u8);
-    }
-
-    pub(super) fn number(&mut self, field: u64, number: i64) {
-        self.push(field << 3);
-        self.push(number.cast_unsigned());
-    }
-
-    pub(super) fn float(&mut self, field: u64, number: f32) {
-        self.push(field << 3 | 5);
-        self.bytes.extend(number.to_le_bytes());
-    }
-
-    pub(super) fn bytes(&mut self, field: u64, bytes: &[u8]) {
-        self.push(field << 3 | 2);
-        self.push(bytes.len() as u64);
-        self.bytes.extend(bytes);
-    }
-
-    pub(super) fn text(&mut self, field: u64, text: &str) {
-        self.bytes(field, text.as_bytes());
-    }
-
-    /// A message within this one.
-    pub(super) fn message(&mut self, field: u64, write: impl FnOnce(&mut Self)) {
-        let mut inner = Self::default();
-        write(&mut inner);
-        self.bytes(field, &inner.bytes);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protobuf::Writer;
 
     #[test]
     fn what_is_written_reads_back() {

@@ -64,15 +64,46 @@ impl Canvas {
         fill: &str,
         hint: &str,
     ) {
-        let _ = write!(
-            self.text,
-            "<rect x=\"{x:.2}\" y=\"{y:.2}\" width=\"{width:.2}\" height=\"{height:.2}\" fill=\"{fill}\""
-        );
+        self.begin_rect((x, y), (width, height), fill);
         let _ = if hint.is_empty() {
             writeln!(self.text, "/>")
         } else {
             writeln!(self.text, "><title>{}</title></rect>", escape(hint))
         };
+    }
+
+    /// A rectangle that stands for a part of a task, which scripts find by its number.
+    pub(super) fn part_of(
+        &mut self,
+        task: usize,
+        at: (f64, f64),
+        size: (f64, f64),
+        fill: &str,
+        hint: &str,
+    ) {
+        self.begin_rect(at, size, fill);
+        let _ = writeln!(self.text, " data-task=\"{task}\"><title>{}</title></rect>", escape(hint));
+    }
+
+    fn begin_rect(&mut self, (x, y): (f64, f64), (width, height): (f64, f64), fill: &str) {
+        let _ = write!(
+            self.text,
+            "<rect x=\"{x:.2}\" y=\"{y:.2}\" width=\"{width:.2}\" height=\"{height:.2}\" fill=\"{fill}\""
+        );
+    }
+
+    /// The area between a line and the lower edge at `bottom`.
+    pub(super) fn area(&mut self, points: &[(f64, f64)], bottom: f64, fill: &str, hint: &str) {
+        let (Some(first), Some(last)) = (points.first(), points.last()) else { return };
+        let ends = [(last.0, bottom), (first.0, bottom)];
+        let path: Vec<String> =
+            points.iter().chain(&ends).map(|(x, y)| format!("{x:.2},{y:.2}")).collect();
+        let _ = writeln!(
+            self.text,
+            "<polygon points=\"{}\" fill=\"{fill}\"><title>{}</title></polygon>",
+            path.join(" "),
+            escape(hint)
+        );
     }
 
     /// A rectangle with a border and round corners.
@@ -109,6 +140,19 @@ impl Canvas {
             "<path d=\"{path}\" fill=\"none\" stroke=\"{ARROW}\" stroke-width=\"{width}\" \
              marker-end=\"url(#tip)\"/>"
         );
+    }
+
+    /// Begins a group of a class, with attributes for the scripts of a page; [`Canvas::close`] ends it.
+    pub(super) fn open(&mut self, class: &str, attributes: &[(&str, &str)]) {
+        let _ = write!(self.text, "<g class=\"{class}\"");
+        for (name, value) in attributes {
+            let _ = write!(self.text, " data-{name}=\"{}\"", escape(value));
+        }
+        self.text.push_str(">\n");
+    }
+
+    pub(super) fn close(&mut self) {
+        self.text.push_str("</g>\n");
     }
 
     /// Elements drawn elsewhere, moved to a point.
@@ -241,14 +285,21 @@ pub(super) fn curve(points: &[(f64, f64)]) -> String {
 
 /// Round numbers from 0 to at least `most`, about `count` of them.
 pub(super) fn ticks(most: f64, count: usize) -> Vec<f64> {
-    let rough = most / count.max(1) as f64;
+    ticks_between(0.0, most, count)
+}
+
+/// Round numbers from at most `least`, which is not above 0, to at least `most`, about `count` of them; 0 is one.
+pub(super) fn ticks_between(least: f64, most: f64, count: usize) -> Vec<f64> {
+    let most = most.max(0.0);
+    let rough = (most - least) / count.max(1) as f64;
     if !rough.is_finite() || rough <= 0.0 {
         return vec![0.0, 1.0];
     }
     let power = 10f64.powf(rough.log10().floor());
     let step = [1.0, 2.0, 5.0, 10.0].into_iter().find(|&it| it * power >= rough).unwrap_or(10.0);
     let step = step * power;
-    (0..=(most / step).ceil() as usize).map(|tick| tick as f64 * step).collect()
+    let (first, last) = ((least / step).floor() as i64, (most / step).ceil() as i64);
+    (first..=last).map(|tick| tick as f64 * step).collect()
 }
 
 /// A number with as many digits as it needs beside its neighbours.
@@ -290,5 +341,7 @@ mod tests {
         assert!(*fine.last().unwrap() >= 0.012);
         assert_eq!(tick_label(fine[1], &fine), "0.005");
         assert_eq!(tick_label(2.0, &[0.0, 2.0]), "2");
+        assert_eq!(ticks_between(-3.0, 1.0, 4), [-3.0, -2.0, -1.0, 0.0, 1.0]);
+        assert_eq!(ticks_between(-0.9, -0.1, 2), [-1.0, -0.5, 0.0]);
     }
 }

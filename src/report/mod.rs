@@ -3,6 +3,7 @@
 
 mod canvas;
 mod chart;
+mod comparison;
 mod confusion;
 mod dot;
 mod gantt;
@@ -15,19 +16,22 @@ mod states;
 mod svg;
 mod tasks;
 mod timeline;
+mod training;
 
 pub use chart::{Bar, Series, breakdown, chart, doubling_chart, logarithmic_chart};
+pub use comparison::{RunCurves, comparison_page};
 pub use confusion::confusion;
 pub use dot::dot;
 pub use gantt::{gantt, gantt_executed, trace_gantt};
 pub use groups::parameter_groups;
 pub use learning_rates::rate_page;
-pub use page::{Page, Simulated, speedup_page, training_page};
+pub use page::{Page, Simulated, speedup_page};
 pub use prediction::prediction_page;
 pub use states::task_states;
 pub use svg::{NodeCosts, svg, svg_with_costs};
 pub use tasks::{overview, tasks};
 pub use timeline::timeline;
+pub use training::training_page;
 
 use crate::graph::{Graph, NodeId};
 use crate::model::settings;

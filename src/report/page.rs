@@ -3,25 +3,30 @@
 use std::fmt::Write;
 
 use super::canvas::escape;
-use super::chart::{Series, breakdown, chart, doubling_chart};
-
+use super::chart::{Series, breakdown, doubling_chart};
 use super::svg::{NodeCosts, svg_with_costs};
 use super::timeline::timeline;
 use crate::measure::speedup::{Speedup, longest_parts};
 use crate::plan::Plan;
-use crate::train::{History, Report};
 
 /// Said below curves of the simulator.
 const SIMULATED: &str = " The simulated curve runs the same plan by the same policy on virtual workers, with \
-                         costs measured on one; where nothing was measured, nothing validates it. It may lie below the line of Graham, \
-                         who counts neither scheduling nor what parts take longer beside others.";
+                         costs measured on one; where nothing was measured, nothing validates it.";
+
+/// Said where a curve may lie below what is called the least.
+pub(super) const GRAHAM: &str = "Curves may lie below the line of Graham, who counts neither scheduling nor what parts take \
+                                 longer beside others.";
 
 /// Graphs with more nodes than this are not drawn: nobody could read them.
 const MOST_NODES: usize = 400;
 
-/// How a page looks, and what lets people zoom.
+/// How a page looks, and what lets people zoom in maps and read values from curves.
 const STYLE: &str = include_str!("page.css");
-const SCRIPT: &str = include_str!("page.js");
+const SCRIPT: &str =
+    concat!(include_str!("maps.js"), include_str!("curves.js"), include_str!("messages.js"));
+
+/// How people look into a map.
+const ZOOM: &str = "Zoom with the buttons, a double click, Ctrl and the wheel, or + - 0; move by dragging or the arrow keys.";
 
 /// Letters of the longest row that a page has room for; longer lines are prose.
 const LONGEST_ROW: usize = 150;
@@ -52,8 +57,7 @@ impl Page {
         let mut lines = lines.iter().skip_while(|line| line.is_empty()).peekable();
         while let Some(line) = lines.peek() {
             if is_long(line) {
-                // Writing to a string can't fail.
-                let _ = writeln!(self.body, "<p class=\"legend\">{}</p>", escape(line));
+                self.paragraph(line);
                 lines.next();
                 continue;
             }
@@ -66,6 +70,19 @@ impl Page {
         }
     }
 
+    /// Adds lines of prose, each a paragraph, as where a page is from.
+    pub fn text(&mut self, heading: &str, lines: &[String]) {
+        self.heading(heading);
+        for line in lines.iter().filter(|line| !line.is_empty()) {
+            self.paragraph(line);
+        }
+    }
+
+    fn paragraph(&mut self, line: &str) {
+        // Writing to a string can't fail.
+        let _ = writeln!(self.body, "<p class=\"legend\">{}</p>", escape(line));
+    }
+
     /// Adds an SVG picture with a sentence below it. Its name is that of a file, without an ending.
     pub fn picture(&mut self, name: &str, heading: &str, svg: &str, caption: &str) {
         self.figure("chart", name, heading, svg, caption);
@@ -73,10 +90,10 @@ impl Page {
 
     /// As [`Page::picture`], of something large: the page lets people zoom, move around and find nodes in it.
     pub fn map(&mut self, name: &str, heading: &str, svg: &str, caption: &str) {
-        let caption = format!(
-            "{caption} Zoom with the buttons, a double click, Ctrl and the wheel, or + - 0; move by dragging or the arrow keys."
-        );
-        self.figure("map", name, heading, svg, &caption);
+        // Once is enough.
+        let how = if self.body.contains(ZOOM) { "" } else { ZOOM };
+        let caption = format!("{caption} {how}");
+        self.figure("map", name, heading, svg, caption.trim());
     }
 
     fn figure(&mut self, kind: &str, name: &str, heading: &str, svg: &str, caption: &str) {
@@ -147,7 +164,7 @@ pub fn speedup_page(
         "Speedup against workers",
         &curves(measured, simulated),
         &format!(
-            "Against the sequential executor. Work T1 is {:.3} ms, the critical path T∞ {:.3} ms.{}",
+            "Against the sequential executor. Work T1 is {:.3} ms, the critical path T∞ {:.3} ms.{} {GRAHAM}",
             measured.work_ms,
             measured.critical_path_ms,
             simulated.map_or("", |_| SIMULATED)
@@ -172,8 +189,8 @@ pub fn speedup_page(
         "lost-time",
         "What the workers did",
         &breakdown("share of workers x step", &names, &bars),
-        "Useful is what parts take when each runs alone; beside others they may be slower. Queue wait \
-         is idle time with a part ready, after a time with none.",
+        "Useful is what parts take when each runs alone; beside others they may be slower. Workers without \
+         work are idle while no part is ready; they waited while one was, after a time with none; between is from part to part.",
     );
     let with_timeline = measured.rows.iter().filter(|row| row.lost.is_some());
     if let Some(row) = with_timeline.max_by_key(|row| row.workers) {
@@ -186,7 +203,8 @@ pub fn speedup_page(
             "timeline",
             &title,
             &timeline(plan, &row.execution),
-            "A step of about the median length.",
+            "A step of about the median length. A part under the pointer shows of which parts its task took messages, and which \
+             took its own.",
         );
     }
     graph(page, plan, &measured.part_seconds);
@@ -205,8 +223,8 @@ fn graph(page: &mut Page, plan: &Plan, part_seconds: &[Vec<f64>]) {
         "graph",
         "The graph, by cost",
         &svg_with_costs(plan.graph(), &costs),
-        "The redder, the longer all tasks of a node take; tasks made of several nodes count for the \
-         first. A red border marks the critical path of the whole step.",
+        "The redder, the longer all tasks of a node take. A task made of several nodes counts for the first, whose box \
+         names the others. A red border marks the critical path of the whole step.",
     );
 }
 
@@ -218,7 +236,7 @@ fn curves(measured: &Speedup, simulated: Option<&Simulated>) -> String {
         let name = format!("measured, {}", row.policy.as_deref().unwrap_or(row.executor));
         let workers = row.workers as f64;
         let index = series.iter().position(|series| series.name == name).unwrap_or_else(|| {
-            series.push(Series { name, points: Vec::new(), dashed: false });
+            series.push(Series::new(name, Vec::new()));
             series.len() - 1
         });
         series[index].points.push((workers, row.speedup));
@@ -231,93 +249,22 @@ fn curves(measured: &Speedup, simulated: Option<&Simulated>) -> String {
     let most = most.max().unwrap_or(0);
     if let Some(Simulated { policy, step_ms }) = simulated {
         let (work, path) = (measured.work_ms, measured.critical_path_ms);
-        series.push(Series {
-            name: format!("simulated, {policy}; beyond {most} not validated"),
-            points: step_ms.iter().map(|&(it, ms)| (it as f64, baseline_ms / ms)).collect(),
-            dashed: true,
-        });
+        let points = step_ms.iter().map(|&(it, ms)| (it as f64, baseline_ms / ms)).collect();
+        let name = format!("simulated, {policy}; beyond {most} not validated");
+        series.push(Series::new(name, points).dashed(true));
         for &(workers, _) in step_ms.iter().filter(|(workers, _)| *workers > most) {
             let p = workers as f64;
             bounds.push((p, p.min(work / path), work / (work / p + (1.0 - 1.0 / p) * path)));
         }
     }
     bounds.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let of = |name: &str, points: Vec<(f64, f64)>| Series {
-        name: name.to_owned(),
-        points,
-        dashed: true,
-    };
+    let of = |name: &str, points| Series::new(name, points).dashed(true);
     series
         .push(of("at most: min(workers, T1 / T∞)", bounds.iter().map(|it| (it.0, it.1)).collect()));
     series.push(of("at least, if nobody idles beside ready work (Graham)", {
         bounds.iter().map(|it| (it.0, it.2)).collect()
     }));
     doubling_chart("speedup over sequential", "workers", "speedup", &series)
-}
-
-/// Adds the loss and every metric of a training: of every epoch, on the data trained on and on the data tested on.
-pub fn training_page(page: &mut Page, history: &History) {
-    page.picture(
-        "loss",
-        "Loss by epoch",
-        &chart("loss by epoch", "epoch", "loss", &by_epoch(history, |report| Some(report.loss))),
-        &format!(
-            "{} steps in {} epochs.{}",
-            history.steps,
-            history.train.len(),
-            left_out(history, "loss", "losses", |report| Some(report.loss))
-        ),
-    );
-    let mut names: Vec<&str> = Vec::new();
-    for named in history.train.iter().chain(&history.validation).flat_map(|it| &it.metrics) {
-        if !names.contains(&named.name.as_str()) {
-            names.push(&named.name);
-        }
-    }
-    for (number, name) in names.into_iter().enumerate() {
-        let value = |report: &Report| {
-            report.metrics.iter().find(|named| named.name == name).map(|named| named.value)
-        };
-        page.picture(
-            &format!("metric-{}", number + 1),
-            &format!("{name} by epoch"),
-            &chart(&format!("{name} by epoch"), "epoch", name, &by_epoch(history, value)),
-            left_out(history, "value", "values", value).trim_start(),
-        );
-    }
-}
-
-/// A value of every report, by epoch: of training and of testing.
-fn by_epoch(history: &History, value: impl Fn(&Report) -> Option<f64>) -> Vec<Series> {
-    // Reports of fewer epochs are those of the last ones.
-    let curve = |name: &str, reports: &[Report]| {
-        let before = history.train.len().saturating_sub(reports.len());
-        let points = reports
-            .iter()
-            .enumerate()
-            .filter_map(|(number, report)| Some(((before + number + 1) as f64, value(report)?)));
-        Series { name: name.to_owned(), points: points.collect(), dashed: false }
-    };
-    let mut series = vec![curve("training, each batch before its update", &history.train)];
-    if !history.validation.is_empty() {
-        series.push(curve("test, after the epoch", &history.validation));
-    }
-    series
-}
-
-/// How many values a chart leaves out, as a sentence.
-fn left_out(
-    history: &History,
-    one: &str,
-    many: &str,
-    value: impl Fn(&Report) -> Option<f64>,
-) -> String {
-    let values = history.train.iter().chain(&history.validation).filter_map(value);
-    match values.filter(|value| !value.is_finite()).count() {
-        0 => String::new(),
-        1 => format!(" One {one} is infinite or no number, and left out."),
-        count => format!(" {count} {many} are infinite or no numbers, and left out."),
-    }
 }
 
 #[cfg(test)]
@@ -354,37 +301,8 @@ mod tests {
         assert_eq!(text.matches(" µs, waited ").count(), bars, "a bar a part");
         assert!(text.contains("simulated, fifo; beyond 2 not validated"));
         assert!(text.contains("nothing validates it"));
-        assert!(text.contains("measured, fifo") && text.contains("queue wait"));
+        assert!(text.contains("measured, fifo") && text.contains(">waited<"));
         assert!(text.contains("stroke=\"#c01818\""), "the critical path");
-    }
-
-    #[test]
-    fn losses_are_curves_and_what_is_no_number_is_left_out() {
-        let report = |loss| Report {
-            loss,
-            losses: Vec::new(),
-            metrics: Vec::new(),
-            tables: Vec::new(),
-            notes: Vec::new(),
-            regularization: Vec::new(),
-            items: 1,
-        };
-        let history = History {
-            train: vec![report(2.0), report(f64::NAN), report(0.5)],
-            validation: vec![report(1.5)],
-            steps: 30,
-            step_seconds: Vec::new(),
-        };
-        let mut page = Page::new("t".to_owned());
-        training_page(&mut page, &history);
-        let text = page.to_html();
-        assert!(!text.contains("NaN"));
-        assert_eq!(text.matches("<circle").count(), 3);
-        assert!(
-            text.contains("<title>training, each batch before its update: 0.5 at epoch 3</title>"),
-            "{text}"
-        );
-        assert!(text.contains("One loss is infinite or no number, and left out."), "{text}");
     }
 
     #[test]

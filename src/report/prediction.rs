@@ -1,7 +1,7 @@
 //! What a training step would take on machines that are not there.
 
 use super::chart::{Series, doubling_chart};
-use super::page::Page;
+use super::page::{GRAHAM, Page};
 use crate::simulator::prediction::{Prediction, Row};
 
 /// Adds the speedups of a prediction, a curve for each policy, beside what was measured and the bounds of the first
@@ -10,7 +10,7 @@ pub fn prediction_page(page: &mut Page, prediction: &Prediction) {
     let mut series: Vec<Series> = Vec::new();
     let mut add = |name: String, dashed: bool, row: &Row, speedup: f64| {
         let at = series.iter().position(|series| series.name == name).unwrap_or_else(|| {
-            series.push(Series { name, points: Vec::new(), dashed });
+            series.push(Series::new(name, Vec::new()).dashed(dashed));
             series.len() - 1
         });
         series[at].points.push((row.workers as f64, speedup));
@@ -41,8 +41,7 @@ pub fn prediction_page(page: &mut Page, prediction: &Prediction) {
         &doubling_chart("speedup over one worker", "workers", "speedup", &series),
         &format!(
             "A batch of {}: work T1 is {:.3} ms, the critical path T∞ {:.3} ms. Curves run the plan on virtual workers with \
-             costs measured on one; where nothing was measured, nothing validates them. They may lie below the line of Graham, \
-             who counts neither scheduling nor what parts take longer beside others.",
+             costs measured on one; where nothing was measured, nothing validates them. {GRAHAM}",
             prediction.batch, prediction.work_ms, prediction.critical_path_ms
         ),
     );

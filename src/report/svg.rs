@@ -1,6 +1,6 @@
 //! Graphs as pictures.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt::Write;
 
 use super::canvas::{ARROW, TIPS, curve, escape};
@@ -39,8 +39,10 @@ pub fn svg_with_costs(graph: &Graph, costs: &NodeCosts) -> String {
 pub struct NodeCosts {
     /// Seconds of each node.
     seconds: Vec<f64>,
-    /// Tasks that count for each node.
-    tasks: Vec<usize>,
+    /// The other nodes whose calls are made in tasks that count for each node.
+    others: Vec<BTreeSet<NodeId>>,
+    /// The first node of a task that makes calls of each node, if no task counts for the node itself.
+    first: Vec<Option<NodeId>>,
     /// Whether a task of the node lies on the critical path.
     critical: Vec<bool>,
 }
@@ -50,11 +52,28 @@ impl NodeCosts {
     /// A task of several nodes counts for the first.
     pub fn of(plan: &Plan, part_seconds: &[Vec<f64>], longest: &[f64]) -> Self {
         let nodes = plan.graph().nodes().len();
-        let mut costs =
-            Self { seconds: vec![0.0; nodes], tasks: vec![0; nodes], critical: vec![false; nodes] };
+        let mut costs = Self {
+            seconds: vec![0.0; nodes],
+            others: vec![BTreeSet::new(); nodes],
+            first: vec![None; nodes],
+            critical: vec![false; nodes],
+        };
+        let mut counts = vec![false; nodes];
         for (task, parts) in plan.indices().zip(part_seconds) {
-            costs.seconds[plan.node_of(task)] += parts.iter().sum::<f64>();
-            costs.tasks[plan.node_of(task)] += 1;
+            let first = plan.node_of(task).index();
+            costs.seconds[first] += parts.iter().sum::<f64>();
+            counts[first] = true;
+            for (name, _) in plan.task(task.index()).calls {
+                if let Ok(id) = plan.graph().id(name)
+                    && id != first
+                {
+                    costs.others[first].insert(id);
+                    costs.first[id].get_or_insert(first);
+                }
+            }
+        }
+        for (first, counts) in costs.first.iter_mut().zip(counts) {
+            first.take_if(|_| counts);
         }
         for task in plan.critical_path(longest).0 {
             for (name, _) in plan.task(task).calls {
@@ -64,6 +83,21 @@ impl NodeCosts {
             }
         }
         costs
+    }
+
+    /// What the node's box says of its cost, and whose it is as well.
+    fn line(&self, graph: &Graph, id: NodeId) -> String {
+        let name = |id: NodeId| graph.nodes()[id].name.as_str();
+        if let Some(first) = self.first[id] {
+            return format!("in the tasks of {}", name(first));
+        }
+        let time = format!("{:.1} µs", self.seconds[id] * 1e6);
+        let mut others = self.others[id].iter();
+        match (others.next(), others.len()) {
+            (None, _) => time,
+            (Some(&other), 0) => format!("{time} with {}", name(other)),
+            (Some(&other), more) => format!("{time} with {} and {more} more", name(other)),
+        }
     }
 
     /// White for nothing, the redder the nearer to the most.
@@ -99,11 +133,7 @@ pub(super) fn elements(
             Some(costs) => {
                 let mut lines = lines(graph, id);
                 lines.truncate(2);
-                lines.push(if costs.tasks[id] == 0 {
-                    "in another node's task".to_owned()
-                } else {
-                    format!("{:.1} µs", costs.seconds[id] * 1e6)
-                });
+                lines.push(shortened(costs.line(graph, id)));
                 lines
             }
         })
@@ -180,13 +210,15 @@ fn lines(graph: &Graph, id: NodeId) -> Vec<String> {
         Role::Metric(_) => kind.to_owned(),
     });
     lines.extend(describe_parameters(graph, id));
-    for line in &mut lines {
-        if let Some((end, _)) = line.char_indices().nth(LONGEST) {
-            line.truncate(end);
-            line.push('…');
-        }
+    lines.into_iter().map(shortened).collect()
+}
+
+fn shortened(mut line: String) -> String {
+    if let Some((end, _)) = line.char_indices().nth(LONGEST) {
+        line.truncate(end);
+        line.push('…');
     }
-    lines
+    line
 }
 
 fn box_width(lines: &[String]) -> f64 {

@@ -4,13 +4,17 @@ use std::collections::BTreeMap;
 
 use super::canvas::{Anchor, COLOURS, Canvas, PALE, legend_entry, tick_label, ticks};
 use crate::context::Phase;
-use crate::flow::trace::Execution;
+use crate::flow::TaskGraph;
+use crate::flow::trace::{Execution, live_bytes};
 use crate::plan::Plan;
 
 const LEFT: f64 = 80.0;
 const WIDTH: f64 = 1100.0;
 const TOP: f64 = 34.0;
 const ROW: f64 = 26.0;
+
+/// The height of the memory below the workers.
+const MEMORY: f64 = 48.0;
 
 /// Rows beyond these are left out, and the picture says so.
 const MOST_ROWS: usize = 128;
@@ -41,7 +45,9 @@ pub(super) fn legend_width(phases: &[Phase]) -> f64 {
 /// One execution as an SVG picture: a row for every worker, a bar for every part, coloured by the phase
 /// of its task's first step. A pointer over a bar shows what it is. If messages were recorded, a thin line
 /// leads from where one was sent to where its receiver began on each other worker, with a tip if it was the last
-/// that the receiver waited for.
+/// that the receiver waited for. Below the workers stands how much memory recycled buffers take.
+///
+/// On a page, a part under the pointer shows from which parts its task took messages, and which took its own.
 ///
 /// Works for recorded and for simulated executions alike.
 pub fn timeline(plan: &Plan, execution: &Execution) -> String {
@@ -51,7 +57,10 @@ pub fn timeline(plan: &Plan, execution: &Execution) -> String {
     let pitch = if execution.messages.is_empty() { ROW } else { 4.0 * ROW };
     let bar = ROW - 4.0;
     let row_top = |row: usize| TOP + row as f64 * pitch;
-    let bottom = row_top(rows.saturating_sub(1)) + ROW;
+    let below = row_top(rows.saturating_sub(1)) + ROW;
+    let live = live_bytes(plan, execution);
+    let most_live = live.iter().map(|(_, bytes)| *bytes).max().unwrap_or(0);
+    let bottom = if most_live > 0 { below + MEMORY + 8.0 } else { below };
     let mut canvas = Canvas::new(LEFT + WIDTH + 20.0, bottom + 60.0, "timeline");
     let length = execution.length().max(1) as f64;
     let x = |time: u64| LEFT + time.saturating_sub(execution.began) as f64 / length * WIDTH;
@@ -61,6 +70,7 @@ pub fn timeline(plan: &Plan, execution: &Execution) -> String {
         canvas.text((LEFT - 8.0, y + 16.0), Anchor::End, 12.0, format!("worker {row}"));
         canvas.rect((LEFT, y), (WIDTH, bar), "#f2f4f7", "");
     }
+    canvas.open("parts", &[("messages", &messages(plan))]);
     for event in execution.events.iter().filter(|event| event.worker < rows) {
         let task = plan.task(event.task);
         phases.push(task.phase);
@@ -79,11 +89,21 @@ pub fn timeline(plan: &Plan, execution: &Execution) -> String {
         let y = row_top(event.worker);
         // A hair less, so that neighbours are seen apart.
         let width = (end - start - 0.3).max(0.2);
-        canvas.rect((start, y), (width, bar), colour(task.phase), &hint);
+        canvas.part_of(event.task, (start, y), (width, bar), colour(task.phase), &hint);
         let room = (width - 4.0) / 5.6;
         if task.node.chars().count() as f64 <= room {
             canvas.text_on(colour(task.phase), (start + width / 2.0, y + 14.5), 10.0, task.node);
         }
+    }
+    canvas.close();
+    if most_live > 0 {
+        let ends = [(execution.ended, live.last().map_or(0, |(_, bytes)| *bytes))];
+        memory(
+            &mut canvas,
+            live.iter().chain(&ends).map(|&(time, bytes)| (x(time), bytes)),
+            most_live,
+            below + 4.0,
+        );
     }
     legend_of(&mut canvas, (LEFT, 20.0), &phases);
     if !execution.messages.is_empty() {
@@ -130,6 +150,32 @@ pub fn timeline(plan: &Plan, execution: &Execution) -> String {
         format!("milliseconds{more}{lines}"),
     );
     canvas.finish()
+}
+
+/// Which task sends messages to which: `0>2 1>2`.
+fn messages(graph: &TaskGraph) -> String {
+    let tasks = 0..graph.task_count();
+    let to =
+        |task: usize| graph.task(task).successors.into_iter().map(move |to| format!("{task}>{to}"));
+    tasks.flat_map(to).collect::<Vec<_>>().join(" ")
+}
+
+/// The memory in use from each place on, as steps.
+fn memory(canvas: &mut Canvas, live: impl Iterator<Item = (f64, usize)>, most: usize, top: f64) {
+    let mut points: Vec<(f64, f64)> = Vec::new();
+    for (x, bytes) in live {
+        let y = top + MEMORY * (1.0 - bytes as f64 / most as f64);
+        points.extend(points.last().map(|&(_, before)| (x, before)));
+        points.push((x, y));
+    }
+    let (size, unit) = match most as f64 / 1024.0 {
+        kib if kib >= 1024.0 => (kib / 1024.0, "MiB"),
+        kib => (kib, "KiB"),
+    };
+    let hint = format!("memory of recycled buffers, at most {size:.1} {unit}");
+    canvas.area(&points, top + MEMORY, "#c3d3e8", &hint);
+    canvas.text((LEFT - 8.0, top + 12.0), Anchor::End, 12.0, format!("{size:.1} {unit}"));
+    canvas.text((LEFT - 8.0, top + MEMORY), Anchor::End, 12.0, "memory");
 }
 
 /// A message to another worker.

@@ -141,6 +141,8 @@ impl<'a> FitOptions<'a> {
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct History {
+    /// The epoch, from 0, of the first reports: of a training that goes on, the one with which it goes on.
+    pub first_epoch: usize,
     /// By epoch: the training report, each batch before its update.
     pub train: Vec<Report>,
     /// By epoch: the validation report, if there was validation data.
@@ -149,6 +151,8 @@ pub struct History {
     pub steps: u64,
     /// Seconds of every step, data included.
     pub step_seconds: Vec<f64>,
+    /// By step: the loss of its batch alone, before the update, as [`Report::loss`].
+    pub step_losses: Vec<f64>,
 }
 
 impl Network {
@@ -202,10 +206,10 @@ impl Network {
         callbacks.before_training(self)?;
         let history = std::thread::scope(|scope| {
             let mut feed = Feed::new(scope, from, options);
-            let mut history = History::default();
-            let mut clock = Clock::new(options.steps(items).saturating_sub(options.start));
             let batches = options.batches(items);
             let first = (options.start / batches as u64) as usize;
+            let mut history = History { first_epoch: first, ..History::default() };
+            let mut clock = Clock::new(options.steps(items).saturating_sub(options.start));
             let mut control = options.after(0);
             for number in first..options.epochs {
                 if control == Control::Stop {
@@ -263,6 +267,7 @@ impl Network {
             let seconds = step_began.elapsed().as_secs_f64();
             clock.step(seconds);
             history.step_seconds.push(seconds);
+            history.step_losses.push(totals.batch_loss());
             history.steps += 1;
             control = options.after(history.steps);
             if !callbacks.is_empty() {

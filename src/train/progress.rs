@@ -15,13 +15,15 @@ const FRESH: Duration = Duration::from_millis(50);
 const SHOWN: u32 = 50;
 
 /// Shows training on standard error: a line for every epoch, and, on a terminal, a bar with the
-/// epoch, the losses and metrics so far, the time gone, and the time left for the epoch and for all of
-/// them.
+/// epoch, the losses and metrics so far, the steps a second, the time gone, and the time left for the epoch and for all of
+/// them. It has no colours.
 #[derive(Debug)]
 pub struct Progress {
     bar: Option<ProgressBar>,
     /// When losses and metrics so far are shown again.
     due: Option<Instant>,
+    /// Steps of this training so far.
+    steps: u64,
 }
 
 impl Progress {
@@ -37,7 +39,7 @@ impl Progress {
             bar.set_position(done);
             bar
         });
-        Self { bar, due: None }
+        Self { bar, due: None, steps: 0 }
     }
 
     /// Takes the bar away.
@@ -69,8 +71,10 @@ impl Callback for Progress {
                 ));
                 self.due = Some(now + (SHOWN * now.elapsed()).max(FRESH));
             }
+            self.steps += 1;
             bar.set_prefix(format!(
-                "{}, {} left in the epoch, {} in all",
+                "{}, {}, {} left in the epoch, {} in all",
+                describe_rate(self.steps, event.elapsed),
                 describe_duration(event.elapsed),
                 describe_duration(event.left.epoch),
                 describe_duration(event.left.training),
@@ -109,6 +113,16 @@ fn describe(report: &Report, prefix: &str) -> String {
     format!("{prefix}loss {:.4}{}", report.loss, metrics.collect::<String>())
 }
 
+/// `812 steps/s`, `3.4 steps/s`, or, of long steps, `2.5 s/step`.
+fn describe_rate(steps: u64, elapsed: Duration) -> String {
+    let rate = steps as f64 / elapsed.as_secs_f64().max(1e-9);
+    match rate {
+        it if it >= 100.0 => format!("{it:.0} steps/s"),
+        it if it >= 1.0 => format!("{it:.1} steps/s"),
+        it => format!("{:.1} s/step", 1.0 / it),
+    }
+}
+
 /// `0.4 s`, `3 min 05 s`.
 fn describe_duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
@@ -128,5 +142,8 @@ mod tests {
         assert_eq!(describe_duration(Duration::from_millis(440)), "0.4 s");
         assert_eq!(describe_duration(Duration::from_secs(185)), "3 min 05 s");
         assert_eq!(describe_duration(Duration::from_secs(7_260)), "2 h 01 min");
+        let rates = [(1000, 2), (7, 2), (2, 5)]
+            .map(|(steps, s)| describe_rate(steps, Duration::from_secs(s)));
+        assert_eq!(rates, ["500 steps/s", "3.5 steps/s", "2.5 s/step"]);
     }
 }

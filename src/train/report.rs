@@ -81,6 +81,14 @@ impl Report {
         })
     }
 
+    /// The loss, as `loss`, and every loss, cost of a regularizer and metric that is not called so.
+    pub fn values(&self) -> Vec<(String, f64)> {
+        let named = self.losses.iter().chain(&self.regularization).chain(&self.metrics);
+        let named = named.filter(|value| value.name != "loss");
+        let named = named.map(|value| (value.name.clone(), value.value));
+        [("loss".to_owned(), self.loss)].into_iter().chain(named).collect()
+    }
+
     /// The metric called `name`.
     pub fn metric(&self, name: &str) -> Option<f64> {
         self.metrics.iter().find(|metric| metric.name == name).map(|metric| metric.value)
@@ -134,6 +142,8 @@ pub(super) struct Totals {
     regularization: Vec<(usize, f64)>,
     metrics: Vec<MetricTotals>,
     items: usize,
+    /// Of the batch that was added last, alone.
+    batch_loss: f64,
 }
 
 impl Totals {
@@ -157,6 +167,7 @@ impl Totals {
             losses: graph.losses().into_iter().map(|id| (id, 0.0)).collect(),
             metrics: graph.metrics().into_iter().filter_map(metric).collect(),
             items: 0,
+            batch_loss: 0.0,
         }
     }
 
@@ -165,12 +176,19 @@ impl Totals {
     /// # Errors
     /// If its plan does not keep what losses and metrics say of each item, or what regularizers cost.
     pub(super) fn add(&mut self, run: &Run) -> Result<()> {
+        let items = run.plan().batch() as f64;
+        self.batch_loss = 0.0;
         for (id, sum) in &mut self.losses {
-            *sum += kept(run, *id)?.iter().map(|&loss| f64::from(loss)).sum::<f64>();
+            let batch: f64 = kept(run, *id)?.iter().map(|&loss| f64::from(loss)).sum();
+            *sum += batch;
+            if let Role::Loss { weight, .. } = run.plan().graph().nodes()[*id].role {
+                self.batch_loss += f64::from(weight) * batch / items;
+            }
         }
         for (parameter, sum) in &mut self.regularization {
-            let items = run.plan().batch() as f64;
-            *sum += items * cost(run, *parameter)?;
+            let cost = cost(run, *parameter)?;
+            *sum += items * cost;
+            self.batch_loss += cost;
         }
         for MetricTotals { id, metric, statistics, sums } in &mut self.metrics {
             for item in kept(run, *id)?.chunks(*statistics) {
@@ -179,6 +197,11 @@ impl Totals {
         }
         self.items += run.plan().batch();
         Ok(())
+    }
+
+    /// The weighted sum of all losses and the costs of all regularizers, of the batch that was added last.
+    pub(super) fn batch_loss(&self) -> f64 {
+        self.batch_loss
     }
 
     pub(super) fn report(&self, graph: &Graph) -> Report {

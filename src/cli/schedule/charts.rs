@@ -1,18 +1,18 @@
-//! Gantt charts of schedules.
-
-use std::path::Path;
+//! Gantt charts of schedules, and the page that holds them.
 
 use caudal::report::{Page, gantt, gantt_executed};
 use caudal::scheduling::{Comparison, Instance, Schedule, WeightedGraph};
 
 use super::Case;
 use super::tables::{figures, rows};
-use crate::cli::Stop;
-use crate::cli::gantt_file::is_svg;
-use crate::cli::output::write_file;
+use crate::cli::output::threads;
+use crate::cli::{Stop, conditions, legends};
 
-/// Draws the charts of all cases.
-pub(super) fn draw(path: &Path, graphs: &[WeightedGraph], cases: &[Case]) -> Result<(), Stop> {
+/// The charts of all cases, each with its title: of every policy, and of the best schedule that was found.
+pub(super) fn charts(
+    graphs: &[WeightedGraph],
+    cases: &[Case],
+) -> Result<Vec<(String, String)>, Stop> {
     let mut charts = Vec::new();
     for case in cases {
         let instance = Instance::new(&graphs[case.graph], &case.platform)?;
@@ -23,33 +23,35 @@ pub(super) fn draw(path: &Path, graphs: &[WeightedGraph], cases: &[Case]) -> Res
         for row in rows {
             let Some(schedule) = &row.schedule else { continue };
             let title = title(&row.policy, schedule);
-            let chart = match &row.executed {
+            charts.push(match &row.executed {
                 Some(executed) => {
                     let title = format!("{title}, executed {} s", figures(executed.makespan));
-                    let both = gantt_executed(&title, &instance, schedule, &executed.schedule);
-                    (both, title)
+                    (gantt_executed(&title, &instance, schedule, &executed.schedule), title)
                 }
                 None => (gantt(&title, &instance, schedule), title),
-            };
-            charts.push(chart);
+            });
         }
-        if let Some(found) = optimum.as_ref().filter(|_| !is_svg(path)) {
+        if let Some(found) = optimum {
             let name = if found.proven { "the optimum" } else { "the best found" };
             let title = title(name, &found.schedule);
             charts.push((gantt(&title, &instance, &found.schedule), title));
         }
     }
-    if is_svg(path) {
-        let picture = charts.first().map_or("", |(picture, _)| picture.as_str());
-        return write_file(path, picture);
-    }
+    Ok(charts)
+}
+
+/// The page of all cases: of each the bounds and the table of its policies, then the charts, and where the page is from.
+pub(super) fn page(graphs: &[WeightedGraph], cases: &[Case]) -> Result<Page, Stop> {
     let mut page = Page::new("Schedules".to_owned());
     for case in cases {
-        let heading = format!("{} on {} workers", case.comparison.graph, case.comparison.workers);
+        let heading = format!("{} on {}", case.comparison.graph, threads(case.comparison.workers));
         page.table(&heading, &rows(&case.comparison));
     }
-    for (number, (picture, title)) in charts.iter().enumerate() {
-        page.picture(&format!("gantt-{number}"), title, picture, "");
+    page.text("The words of the tables", &legends::lines(legends::SCHEDULES));
+    for (number, (picture, title)) in charts(graphs, cases)?.iter().enumerate() {
+        page.map(&format!("gantt-{number}"), title, picture, "");
     }
-    write_file(path, &page.to_html())
+    let provenance = conditions::provenance();
+    page.text("Where the page is from", &conditions::origin(&provenance));
+    Ok(page)
 }

@@ -1,5 +1,7 @@
 //! What is trained, and how: by the options, the file to resume, and the model.
 
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use caudal::data::Dataset;
@@ -14,9 +16,9 @@ use super::Train;
 use crate::cli::Stop;
 use crate::cli::augmenting::Augmenting;
 use crate::cli::callbacks::Callbacks;
-use crate::cli::options;
 use crate::cli::output::{note, printable};
 use crate::cli::resume::Settling;
+use crate::cli::{options, run_record};
 
 impl Train {
     /// The network with its first weights, or those of `--init`.
@@ -63,6 +65,7 @@ impl Train {
             (self.fitting.best.is_some(), "--best"),
             (self.fitting.log.is_some(), "--log"),
             (self.fitting.learning_rate_log.is_some(), "--learning-rate-log"),
+            (self.fitting.log_dir.is_some(), "--log-dir"),
             (self.dividing.writes(), "--write-split"),
         ];
         given.iter().find(|(given, _)| *given).map(|(_, name)| *name)
@@ -181,6 +184,26 @@ impl Train {
             ));
         }
         record
+    }
+
+    /// What makes this training what it is, by the names that sweeps and options have.
+    pub(super) fn settings(
+        &self,
+        model: &Model,
+        record: &FitRecord,
+    ) -> Result<BTreeMap<String, String>, Stop> {
+        let mut settings = run_record::settings(model, record)?;
+        let file = |path: &Path| path.display().to_string();
+        let more = [
+            ("max_steps", self.max_steps.map(|steps| steps.to_string())),
+            ("init", self.start.init.as_deref().map(file)),
+            ("workers", Some(self.run.workers().to_string())),
+            ("policy", Some(self.run.policy().to_owned())),
+            ("pinning", Some(self.run.pinning().name().to_owned())),
+        ];
+        let given = more.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+        settings.extend(given);
+        Ok(settings)
     }
 
     /// The network to train, as its file or preset says, and where it was when it was saved, with the model that it

@@ -31,10 +31,10 @@ impl LostTime {
     pub fn categories(&self) -> [(&'static str, f64); 5] {
         [
             ("useful", self.useful_ms),
-            ("slower beside others", self.slower_ms),
-            ("no ready work", self.no_work_ms),
-            ("queue wait", self.queue_wait_ms),
-            ("overhead", self.overhead_ms),
+            ("slower", self.slower_ms),
+            ("no work", self.no_work_ms),
+            ("waited", self.queue_wait_ms),
+            ("between", self.overhead_ms),
         ]
     }
 

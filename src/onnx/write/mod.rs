@@ -9,11 +9,11 @@ use std::path::Path;
 
 pub use layers::{LayerWriter, WRITERS};
 
-use super::wire::Writer;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::graph::{Graph, Node, NodeId, Role};
 use crate::layers::Misfit;
+use crate::protobuf::Writer;
 use crate::tensor::Tensor;
 use crate::train::Network;
 

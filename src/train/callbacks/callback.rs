@@ -78,6 +78,11 @@ impl BatchEnd<'_> {
     pub fn report(&self) -> Report {
         self.totals.report(self.graph)
     }
+
+    /// The loss of this batch alone, before the update, as [`Report::loss`].
+    pub fn loss(&self) -> f64 {
+        self.totals.batch_loss()
+    }
 }
 
 /// An epoch has ended.

@@ -7,6 +7,7 @@
 //! | [`PeriodicCheckpoint`] | saves the network every so many steps or minutes |
 //! | [`CsvLog`] | writes a line for every epoch; with the feature `csv` |
 //! | [`LearningRateLog`] | collects the learning rate of every step |
+//! | [`TensorBoardLog`] | writes losses, metrics, rates, histograms of weights and the graph for TensorBoard |
 //!
 //! Others are types that implement [`Callback`](super::Callback).
 
@@ -17,6 +18,7 @@ mod csv_log;
 mod early_stopping;
 mod learning_rate_log;
 mod periodic_checkpoint;
+mod tensorboard;
 #[cfg(test)]
 mod tests;
 mod watch;
@@ -27,4 +29,5 @@ pub use csv_log::CsvLog;
 pub use early_stopping::EarlyStopping;
 pub use learning_rate_log::LearningRateLog;
 pub use periodic_checkpoint::{Every, PeriodicCheckpoint};
+pub use tensorboard::TensorBoardLog;
 pub use watch::{Better, Watch};

@@ -79,8 +79,8 @@ for (const map of document.querySelectorAll(".map")) {
   button("all", "show all", all);
   const find = document.createElement("input");
   find.type = "search";
-  find.placeholder = "find a node";
-  find.setAttribute("aria-label", "find a node: all others fade");
+  find.placeholder = "find a node or task";
+  find.setAttribute("aria-label", "find a node or task: all others fade");
   // What says of itself what it is.
   const named = [...svg.querySelectorAll("title")].filter((title) => title.parentNode !== svg);
   find.addEventListener("input", () => {
