@@ -162,6 +162,13 @@ enum Named {
 fn named(name: &str) -> Result<Named> {
     let first = name.split(':').next().unwrap_or_default();
     if static_policies().iter().any(|spec| spec.name == first) {
+        // The pool's own register knows nothing of policies that plan ahead.
+        if registered().iter().any(|spec| spec.name == first) {
+            let policy = first.to_owned();
+            let problem = "one that plans ahead and one of the pool have this name".to_owned();
+            let remedy = "register that of the pool under a name of its own".to_owned();
+            return Err(Error::Policy { policy, problem, remedy });
+        }
         return static_policy(name).map(Named::Static);
     }
     match policy(name) {

@@ -50,6 +50,24 @@ fn a_policy_that_plans_ahead_is_known_by_its_name() {
     assert!(error.contains("did you mean `own-plan`?"), "{error}");
 }
 
+/// Two of one name. The pool's register knows nothing of policies that plan ahead.
+static AHEAD: StaticPolicySpec =
+    StaticPolicySpec::new("of-two", "as hlfet", "no paper", |_| Ok(Box::new(Hlfet)));
+static OF_POOL: PolicySpec =
+    PolicySpec::new("of-two", "as fifo", |_| policy("fifo").map_err(|error| error.to_string()));
+
+#[test]
+fn a_name_that_two_policies_have_is_refused() {
+    scheduling::register(&AHEAD).unwrap();
+    register(&OF_POOL).unwrap();
+    let graph = super::random_graph(5, 12, 1);
+    let platform = Platform::equal(2).unwrap();
+    let refused = compare(&graph, &platform, &["fifo", "of-two"], &ComparisonOptions::default());
+    let error = refused.unwrap_err().to_string();
+    let problem = "policy `of-two`: one that plans ahead and one of the pool have this name";
+    assert!(error.contains(problem), "{error}");
+}
+
 /// Gives a worker the ready task that ends first there, but none that would end earlier on another worker, as far as
 /// that is known by when their tasks end.
 #[derive(Debug, Default)]
