@@ -270,9 +270,11 @@ fn draw_node(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::context::Mode;
     use crate::graph::GraphBuilder;
     use crate::layers::{Add, Dense, Relu};
     use crate::losses::MeanSquaredError;
+    use crate::plan::PlanOptions;
     use crate::presets::PRESETS;
 
     #[test]
@@ -313,5 +315,18 @@ mod tests {
             assert_eq!(picture.matches("font-weight").count(), graph.nodes().len());
             assert!(!picture.contains("NaN") && !picture.contains("inf\""), "{}", preset.name);
         }
+    }
+
+    #[test]
+    fn costs_name_the_nodes_that_they_are_also_of() {
+        let model = crate::presets::open("digits").unwrap();
+        let (optimizer, options) = (&model.training.optimizer, PlanOptions::default());
+        let plan = Plan::compile(&model.graph, Mode::Training, 32, optimizer, options).unwrap();
+        let tasks = plan.task_count();
+        let costs = NodeCosts::of(&plan, &vec![vec![1e-6]; tasks], &vec![1e-6; tasks]);
+        let line = |name: &str| costs.line(plan.graph(), plan.graph().id(name).unwrap());
+        // The rectifier joins the convolution, and pooling the concatenation.
+        assert!(line("stem").ends_with(" µs with stem.relu"), "{}", line("stem"));
+        assert_eq!(line("pool2"), "in the tasks of b2");
     }
 }
