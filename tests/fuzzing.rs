@@ -172,7 +172,7 @@ fn reader_alone() {
 }
 
 /// So many files by default.
-const INPUTS: u64 = 6000;
+const INPUTS: u64 = 4000;
 
 /// What the other process left of its last file.
 fn died_of(folder: &Path, output: &Output) -> String {

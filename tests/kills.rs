@@ -72,6 +72,10 @@ impl Training {
         let mut arguments = if Path::new(&save).exists() {
             vec!["train".to_owned(), "--quiet".to_owned(), "--resume".to_owned(), save]
         } else {
+            // What begins anew adds its rows to what is there, which would be those of another training.
+            for name in ["log.csv", "rates.csv"] {
+                let _ = std::fs::remove_file(self.file(name));
+            }
             let own = ["train", "article-dag"].into_iter().chain(OPTIONS).chain([WORKERS]);
             own.map(str::to_owned).collect()
         };
