@@ -134,8 +134,9 @@ impl Training {
         let entries = self.folder.path().read_dir().unwrap();
         let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
         let left = names.filter(|name| {
-            let process = name.split('-').nth(2).unwrap_or_default();
-            name.ends_with(".part") && !Path::new("/proc").join(process).exists()
+            let part = name.strip_suffix(".part");
+            let process = part.and_then(|name| name.split('-').nth(2));
+            process.is_some_and(|process| !Path::new("/proc").join(process).exists())
         });
         left.count()
     }
