@@ -81,7 +81,7 @@ impl Reader {
             mutate(&mut bytes, samples, target.words, &mut random);
         }
         bytes.truncate(LONGEST);
-        (number, (target.pack)(bytes))
+        (number, (target.pack)(&bytes))
     }
 
     fn fail(&mut self, seed: u64, target: &str, kind: &str, told: &str) {
@@ -110,7 +110,7 @@ impl Reader {
             tally.most_kib = tally.most_kib.max(peak.saturating_sub(before));
             // Memory that was taken before and is kept for later counts as well.
             let taken = peak.saturating_sub(self.resident_kib);
-            let may = target.room_kib + (bytes.len() as u64 * BYTES_A_BYTE >> 10);
+            let may = target.room_kib + ((bytes.len() as u64 * BYTES_A_BYTE) >> 10);
             if taken > may {
                 let told = format!("{taken} KiB, more than {may} for {} bytes", bytes.len());
                 self.fail(seed, target.name, "memory", &told);
@@ -147,12 +147,11 @@ const SHARE: &str = "CAUDAL_FUZZ_SHARE";
 fn reader_alone() {
     let Ok(folder) = std::env::var(FOLDER) else { return };
     let (share, shares) = (number(SHARE, 0), number("CAUDAL_FUZZ_SHARES", 1));
-    let seeds: Box<dyn Iterator<Item = u64> + Send> = match std::env::var("CAUDAL_FUZZ_SEED") {
-        Ok(_) => Box::new(std::iter::once(number("CAUDAL_FUZZ_SEED", 0))),
-        Err(_) => {
-            let inputs = number("CAUDAL_FUZZ_INPUTS", INPUTS);
-            Box::new((share..inputs).step_by(shares as usize))
-        }
+    let seeds: Box<dyn Iterator<Item = u64> + Send> = if std::env::var("CAUDAL_FUZZ_SEED").is_ok() {
+        Box::new(std::iter::once(number("CAUDAL_FUZZ_SEED", 0)))
+    } else {
+        let inputs = number("CAUDAL_FUZZ_INPUTS", INPUTS);
+        Box::new((share..inputs).step_by(shares as usize))
     };
     let reader = watch(move |scenario| {
         let mut reader = Reader::new(Path::new(&folder));
@@ -172,7 +171,7 @@ fn reader_alone() {
 }
 
 /// So many files by default.
-const INPUTS: u64 = 6000;
+const INPUTS: u64 = 4000;
 
 /// What the other process left of its last file.
 fn died_of(folder: &Path, output: &Output) -> String {

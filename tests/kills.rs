@@ -72,6 +72,10 @@ impl Training {
         let mut arguments = if Path::new(&save).exists() {
             vec!["train".to_owned(), "--quiet".to_owned(), "--resume".to_owned(), save]
         } else {
+            // What begins anew adds its rows to what is there, which would be those of another training.
+            for name in ["log.csv", "rates.csv"] {
+                let _ = std::fs::remove_file(self.file(name));
+            }
             let own = ["train", "article-dag"].into_iter().chain(OPTIONS).chain([WORKERS]);
             own.map(str::to_owned).collect()
         };
@@ -130,8 +134,9 @@ impl Training {
         let entries = self.folder.path().read_dir().unwrap();
         let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
         let left = names.filter(|name| {
-            let process = name.split('-').nth(2).unwrap_or_default();
-            name.ends_with(".part") && !Path::new("/proc").join(process).exists()
+            let part = name.strip_suffix(".part");
+            let process = part.and_then(|name| name.split('-').nth(2));
+            process.is_some_and(|process| !Path::new("/proc").join(process).exists())
         });
         left.count()
     }

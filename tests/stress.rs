@@ -90,13 +90,13 @@ fn under_fire(what: &'static str, runs: u64, run: fn(u64, &mut Executors) -> &'s
 #[test]
 #[ignore = "runs in a process of its own, for the test below"]
 fn flows_alone() {
-    under_fire("flows", number("CAUDAL_STRESS_RUNS", 10_000), flows::run);
+    under_fire("flows", number("CAUDAL_STRESS_RUNS", 3000), flows::run);
 }
 
 #[test]
 #[ignore = "runs in a process of its own, for the test below"]
 fn networks_alone() {
-    under_fire("networks", number("CAUDAL_STRESS_NETWORKS", 500), networks::run);
+    under_fire("networks", number("CAUDAL_STRESS_NETWORKS", 200), networks::run);
 }
 
 #[test]

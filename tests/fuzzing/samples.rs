@@ -146,8 +146,8 @@ const MACHINES: &[&str] = &[
     include_str!("../task_graphs/groups.toml"),
 ];
 
-pub(super) fn as_it_is(bytes: Vec<u8>) -> Vec<u8> {
-    bytes
+pub(super) fn as_it_is(bytes: &[u8]) -> Vec<u8> {
+    bytes.to_vec()
 }
 
 pub(super) fn folder(folder: &Path) {
@@ -195,23 +195,24 @@ fn archive(member: &[u8], method: CompressionMethod) -> Vec<u8> {
 }
 
 /// An archive of arrays, of which this is one.
-pub(super) fn zipped(member: Vec<u8>) -> Vec<u8> {
-    archive(&member, CompressionMethod::Deflated)
+pub(super) fn zipped(member: &[u8]) -> Vec<u8> {
+    archive(member, CompressionMethod::Deflated)
 }
 
 /// The same without compression.
-pub(super) fn stored(member: Vec<u8>) -> Vec<u8> {
-    archive(&member, CompressionMethod::Stored)
+pub(super) fn stored(member: &[u8]) -> Vec<u8> {
+    archive(member, CompressionMethod::Stored)
 }
 
-pub(super) fn gzipped(bytes: Vec<u8>) -> Vec<u8> {
+pub(super) fn gzipped(bytes: &[u8]) -> Vec<u8> {
     let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    packed.write_all(&bytes).unwrap();
+    packed.write_all(bytes).unwrap();
     packed.finish().unwrap()
 }
 
 /// A PNG file whose chunks have the checksums of what they hold.
-pub(super) fn with_checksums(mut bytes: Vec<u8>) -> Vec<u8> {
+pub(super) fn with_checksums(bytes: &[u8]) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
     let mut at = 8;
     while let Some(length) = bytes.get(at..at + 4) {
         let length = u32::from_be_bytes(length.try_into().unwrap()) as usize;
@@ -231,7 +232,9 @@ pub(super) fn with_checksums(mut bytes: Vec<u8>) -> Vec<u8> {
 fn idx(dims: &[u32]) -> Vec<u8> {
     let count: u32 = dims.iter().product();
     let mut bytes = vec![0, 0, 8, dims.len() as u8];
-    dims.iter().for_each(|dim| bytes.extend(dim.to_be_bytes()));
+    for dim in dims {
+        bytes.extend(dim.to_be_bytes());
+    }
     bytes.extend((0..count).map(|number| if dims.len() == 1 { number % 3 } else { number } as u8));
     bytes
 }
@@ -395,13 +398,13 @@ pub(super) fn write_all(folder: &Path) {
             ],
         ),
         ("npy", npy_files()),
-        ("npz", npy_files().into_iter().flat_map(|it| [zipped(it.clone()), stored(it)]).collect()),
+        ("npz", npy_files().into_iter().flat_map(|it| [zipped(&it), stored(&it)]).collect()),
         ("npz members", npy_files()),
         ("npz members as used", in_order),
         ("csv", texts(CSV)),
         ("csv as used", texts(CSV)),
         ("csv of words", texts(&[WORDS])),
-        ("gzip", texts(CSV).into_iter().map(gzipped).collect()),
+        ("gzip", texts(CSV).iter().map(|it| gzipped(it)).collect()),
         ("gzipped csv", texts(CSV)),
         ("idx", vec![idx(&[6, 8, 8])]),
         ("gzipped idx", vec![idx(&[6, 8, 8])]),
@@ -447,7 +450,7 @@ fn every_sample_of_files_that_are_damaged_can_be_read() {
         let own = folder.path().join(target.name);
         (target.prepare)(&own);
         for (number, sample) in of(&folder.path().join("samples"), target.name).iter().enumerate() {
-            std::fs::write(own.join(target.file), (target.pack)(sample.clone())).unwrap();
+            std::fs::write(own.join(target.file), (target.pack)(sample)).unwrap();
             if let Err(error) = (target.read)(&own) {
                 refused.push(format!("{} {number}: {error}", target.name));
             }

@@ -28,7 +28,7 @@ pub(super) struct Target {
     /// Words of the format.
     pub(super) words: &'static [&'static str],
     /// Makes a file of what was damaged, for damage behind a checksum or a compression.
-    pub(super) pack: fn(Vec<u8>) -> Vec<u8>,
+    pub(super) pack: fn(&[u8]) -> Vec<u8>,
     /// Puts into the folder what stands beside the file.
     pub(super) prepare: fn(&Path),
     pub(super) read: fn(&Path) -> Result<()>,
@@ -44,7 +44,8 @@ const IMAGE: u64 = 2 << 20;
 
 impl Target {
     const fn new(name: &'static str, file: &'static str, read: fn(&Path) -> Result<()>) -> Self {
-        let (pack, prepare) = (samples::as_it_is as fn(_) -> _, samples::folder as fn(&Path));
+        let (pack, prepare) =
+            (samples::as_it_is as fn(&[u8]) -> Vec<u8>, samples::folder as fn(&Path));
         Self { name, file, words: &[], pack, prepare, read, room_kib: ROOM_KIB }
     }
 
@@ -52,7 +53,7 @@ impl Target {
         Self { words, ..self }
     }
 
-    const fn packed(self, pack: fn(Vec<u8>) -> Vec<u8>) -> Self {
+    const fn packed(self, pack: fn(&[u8]) -> Vec<u8>) -> Self {
         Self { pack, ..self }
     }
 
@@ -245,8 +246,8 @@ static IMAGES: LazyLock<Model> =
 /// Reads every number of a data set.
 fn gather(data: &Dataset) -> Result<()> {
     let items: Vec<usize> = (0..data.len()).collect();
-    let columns = data.inputs().iter().chain(data.targets());
-    columns.map(|column: &Column| column.gather(&items, &mut Vec::new())).collect()
+    let mut columns = data.inputs().iter().chain(data.targets());
+    columns.try_for_each(|column: &Column| column.gather(&items, &mut Vec::new()))
 }
 
 fn load_for(graph: &Graph, config: &DataConfig, text: &str) -> Result<()> {

@@ -143,13 +143,13 @@ pub(super) fn run(seed: u64, executors: &mut Executors) -> &'static str {
         Fault::Policy => Choice::with_policy(&mut random, nodes),
         _ => Choice::any(&mut random, nodes),
     };
-    if fault != Fault::Policy {
+    if fault == Fault::Policy {
+        assert_eq!(subject.step(&batches[0]), first, "seed {seed}");
+        subject.network.set_executor(choice.misbehaving(plot.clone()));
+    } else {
         let executor = executors.take(&choice, &mut random);
         subject.network.set_executor(executor);
         assert_eq!(subject.step(&batches[0]), first, "seed {seed}");
-    } else {
-        assert_eq!(subject.step(&batches[0]), first, "seed {seed}");
-        subject.network.set_executor(choice.misbehaving(plot.clone()));
     }
     let batch = &batches[1];
     match fault {
