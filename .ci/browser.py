@@ -19,11 +19,17 @@ import time
 
 # How long a page, or an answer of the browser, may take.
 PATIENCE = 20
+# The exit code where the browser does not start or answer, which tells nothing of the pages.
+NO_ANSWER = 3
 FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--hide-scrollbars", "--remote-debugging-pipe",
 ]
 HOSTILE = '<script>bad=1</script>"\'&\u0633'
+
+
+class NoAnswer(RuntimeError):
+    """The browser does not start, has crashed, or takes too long."""
 
 
 class Browser:
@@ -55,7 +61,7 @@ class Browser:
             ready, _, _ = select.select([self.answers], [], [], max(0, until - time.monotonic()))
             more = os.read(self.answers, 1 << 16) if ready else b""
             if not more:
-                raise RuntimeError("the browser does not answer")
+                raise NoAnswer("the browser does not answer")
             self.buffer += more
         message, _, self.buffer = self.buffer.partition(b"\0")
         return json.loads(message)
@@ -65,7 +71,10 @@ class Browser:
         message = {"id": self.number, "method": method, "params": parameters}
         if self.session:
             message["sessionId"] = self.session
-        os.write(self.to, json.dumps(message).encode() + b"\0")
+        try:
+            os.write(self.to, json.dumps(message).encode() + b"\0")
+        except BrokenPipeError as gone:
+            raise NoAnswer("the browser has ended") from gone
         until = time.monotonic() + PATIENCE
         while True:
             answer = self.receive(until)
@@ -348,4 +357,8 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except NoAnswer as problem:
+        print(problem)
+        sys.exit(NO_ANSWER)
