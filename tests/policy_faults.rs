@@ -157,11 +157,12 @@ enum Late {
     Twice,
 }
 
-/// Does as fifo until the commit has run.
+/// Does as fifo until the commit has run, after which the first update is pushed: the commit itself may skip the policy.
 #[derive(Debug)]
 struct GivesUp {
     waiting: VecDeque<ReadyPart>,
     commit: Option<ReadyPart>,
+    after_commit: Vec<usize>,
     committed: bool,
     late: Arc<Mutex<Late>>,
     supervises: bool,
@@ -179,6 +180,7 @@ impl Policy for GivesUp {
     fn begin(&mut self, graph: &TaskGraph, _workers: usize) -> caudal::Result<()> {
         let is_commit = |task: &usize| graph.task(*task).phase == "commit";
         let commit = (0..graph.task_count()).find(is_commit);
+        self.after_commit = commit.map(|task| graph.task(task).successors).unwrap_or_default();
         self.commit = commit.map(|task| ReadyPart { task: TaskIndex::new(task), part: 0 });
         self.committed = false;
         self.waiting.clear();
@@ -186,6 +188,7 @@ impl Policy for GivesUp {
     }
 
     fn push(&mut self, part: ReadyPart, _worker: usize) {
+        self.committed |= self.after_commit.contains(&part.task.index());
         self.waiting.push_back(part);
     }
 
@@ -199,9 +202,7 @@ impl Policy for GivesUp {
                 Late::Twice => return self.commit,
             }
         }
-        let part = self.waiting.pop_front();
-        self.committed |= part.is_some() && part == self.commit;
-        part
+        self.waiting.pop_front()
     }
 }
 
@@ -242,6 +243,7 @@ fn a_step_that_has_moved_parameters_ends_without_the_policy() {
                 let policy = GivesUp {
                     waiting: VecDeque::new(),
                     commit: None,
+                    after_commit: Vec::new(),
                     committed: false,
                     late: Arc::clone(&late),
                     supervises,
