@@ -61,7 +61,9 @@ impl Traffic {
     pub(super) fn of_plan(plan: &Plan) -> Self {
         let extents = plan.tasks.iter().map(extent).collect();
         let mut reads = reads(plan);
-        reads.iter_mut().for_each(|reads| reads.sort_by_key(|read| read.writer));
+        for reads in &mut reads {
+            reads.sort_by_key(|read| read.writer);
+        }
         Self { reads, writes: writes(plan), extents, ..Self::none(plan) }
     }
 
