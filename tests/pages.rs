@@ -60,8 +60,6 @@ fn schedules_have_a_page_with_tables_charts_and_bounds() {
     for words in ["diamond on 1 worker<", "T1 / P", "makespan s", "the optimum", "SLR: over"] {
         assert!(text.contains(words), "{words}");
     }
-    let (code, told) = refused(&[&schedule[..], &["--gantt", &page]].concat());
-    assert!(code == 2 && told.contains("--report FILE.html"), "{told}");
 }
 
 #[test]

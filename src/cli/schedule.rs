@@ -31,7 +31,7 @@ use super::output::{counted, line, write_file};
 use super::outputs::Outputs;
 use super::report::Report;
 use super::simulate::speed;
-use super::{Stop, legends};
+use super::{Stop, gantt_file, legends};
 
 /// Schedules task graphs on virtual machines by policies of the literature and of the pool, and tells what the schedules
 /// are worth.
@@ -90,8 +90,9 @@ pub(super) struct Schedules {
     /// Prints CSV: a row for every graph, machine and policy
     #[arg(long)]
     csv: bool,
-    /// Draws the schedule of one graph, machine and policy as a Gantt chart
-    #[arg(long, value_name = "FILE.svg")]
+    /// Draws the schedules as Gantt charts: of one graph, machine and policy as FILE.svg, of all as FILE.html, the page of
+    /// --report
+    #[arg(long, value_name = "FILE")]
     gantt: Option<PathBuf>,
     #[command(flatten)]
     report: Report,
@@ -159,9 +160,9 @@ impl Schedules {
         let machines: Vec<(usize, Platform)> = self.machines(machine.as_ref(), &given.weighted)?;
         self.executing.check_cores(machines.iter().map(|(_, platform)| platform.workers()))?;
         let charts = machines.len() * policies.len();
-        if self.gantt.is_some() && charts > 1 {
-            let problem = format!("there are {charts} charts, and the file holds one");
-            let remedy = "name one FILE, one of --workers and one of --policies, or draw all with --report FILE.html";
+        if self.gantt.as_ref().is_some_and(|path| is_svg(path)) && charts > 1 {
+            let problem = format!("there are {charts} charts, and an .svg file holds one");
+            let remedy = "name one FILE, one of --workers and one of --policies, or an .html file";
             return Err(Stop::Usage(format!("--gantt: {problem}; {remedy}")));
         }
         let compared = |(number, platform): &(usize, Platform)| {
@@ -211,8 +212,12 @@ impl Schedules {
             self.conclude(&given, &cases)?;
         }
         if let Some(path) = &self.gantt {
-            let charts = charts::charts(&given.weighted, &cases)?;
-            write_file(path, charts.first().map_or("", |(picture, _)| picture.as_str()))?;
+            if is_svg(path) {
+                let charts = charts::charts(&given.weighted, &cases)?;
+                write_file(path, charts.first().map_or("", |(picture, _)| picture.as_str()))?;
+            } else {
+                write_file(path, &charts::page(&given.weighted, &cases)?.to_html())?;
+            }
         }
         if self.report.is_wanted() {
             let page = charts::page(&given.weighted, &cases)?;
@@ -310,11 +315,7 @@ impl Schedules {
         }
         self.report.outputs(outputs.reads("--machine", self.machine.as_deref())).check()?;
         self.report.check()?;
-        if self.gantt.as_ref().is_some_and(|path| !is_svg(path)) {
-            let remedy = "name such a file, or draw all charts with --report FILE.html";
-            return Err(Stop::Usage(format!("--gantt: a chart is written as .svg; {remedy}")));
-        }
-        Ok(())
+        self.gantt.as_deref().map_or(Ok(()), gantt_file::check)
     }
 
     /// The number of each graph with each machine that it is tried on; all of them fit.
