@@ -2,6 +2,7 @@
 //! twice, and a pool that works again as soon as its policy does.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use caudal::Error;
@@ -157,7 +158,8 @@ enum Late {
     Twice,
 }
 
-/// Does as fifo until the commit has run, after which the first update is pushed: the commit itself may skip the policy.
+/// Does as fifo until the commit has run, after which updates are pushed. Parts that are ready alone skip the policy, so that it
+/// may be asked for none any more.
 #[derive(Debug)]
 struct GivesUp {
     waiting: VecDeque<ReadyPart>,
@@ -166,6 +168,8 @@ struct GivesUp {
     committed: bool,
     late: Arc<Mutex<Late>>,
     supervises: bool,
+    /// Whether it was asked after the commit.
+    was_asked: Arc<AtomicBool>,
 }
 
 impl Policy for GivesUp {
@@ -194,7 +198,8 @@ impl Policy for GivesUp {
 
     fn pop(&mut self, _worker: usize) -> Option<ReadyPart> {
         let late = *self.late.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.committed {
+        if self.committed && !self.waiting.is_empty() {
+            self.was_asked.store(true, Ordering::Relaxed);
             match late {
                 Late::Nothing => {}
                 Late::Panics => panic!("that is all"),
@@ -240,22 +245,29 @@ fn a_step_that_has_moved_parameters_ends_without_the_policy() {
                 let what = format!("{wrong:?}, {workers} workers, supervises: {supervises}");
                 scenario.enter(&what);
                 let late = Arc::new(Mutex::new(wrong));
-                let policy = GivesUp {
-                    waiting: VecDeque::new(),
-                    commit: None,
-                    after_commit: Vec::new(),
-                    committed: false,
-                    late: Arc::clone(&late),
-                    supervises,
+                let first_step = || {
+                    let was_asked = Arc::new(AtomicBool::new(false));
+                    let policy = GivesUp {
+                        waiting: VecDeque::new(),
+                        commit: None,
+                        after_commit: Vec::new(),
+                        committed: false,
+                        late: Arc::clone(&late),
+                        supervises,
+                        was_asked: Arc::clone(&was_asked),
+                    };
+                    let pool = Pool::with_policy(workers, Box::new(policy)).unwrap();
+                    let mut network = network(Some(Box::new(pool)));
+                    step(&mut network).unwrap();
+                    assert_eq!(
+                        (network.step(), network.weights_sha256()),
+                        (1, hashes[1].clone()),
+                        "{what}"
+                    );
+                    was_asked.load(Ordering::Relaxed).then_some(network)
                 };
-                let pool = Pool::with_policy(workers, Box::new(policy)).unwrap();
-                let mut network = network(Some(Box::new(pool)));
-                step(&mut network).unwrap();
-                assert_eq!(
-                    (network.step(), network.weights_sha256()),
-                    (1, hashes[1].clone()),
-                    "{what}"
-                );
+                let asked = (0..100).find_map(|_| first_step());
+                let mut network = asked.unwrap_or_else(|| panic!("{what}: it was never asked"));
                 let error = step(&mut network).unwrap_err();
                 let text = error.to_string();
                 assert!(matches!(error, Error::Policy { .. }), "{what}: {text}");
