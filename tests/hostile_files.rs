@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::command_line::{path, refused};
 
 /// A network of two features.
-const MODEL: &str = r#"
+pub(crate) const MODEL: &str = r#"
 [[node]]
 name = "x"
 kind = "input"

@@ -20,29 +20,9 @@ use safetensors::tensor::{Dtype, TensorView};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
+pub(super) use crate::hostile_files::MODEL;
 use crate::images::colour;
 use crate::protocol::{run_of, tiny, trained};
-
-/// A network of two numbers for each item.
-pub(super) const MODEL: &str = r#"
-[[node]]
-name = "x"
-kind = "input"
-shape = [2]
-[[node]]
-name = "y"
-kind = "target"
-shape = [2]
-[[node]]
-name = "d"
-kind = "dense"
-inputs = ["x"]
-units = 2
-[[node]]
-name = "loss"
-kind = "mean_squared_error"
-inputs = ["d", "y"]
-"#;
 
 /// A network of images of 8 x 8 pixels.
 pub(super) const IMAGE_MODEL: &str = r#"
