@@ -185,14 +185,15 @@ fn trainings_that_are_killed_at_any_moment_go_on_to_the_same_bits() {
         trainings += 1;
         let what =
             format!("CAUDAL_KILLS_SEED={seed}, training {trainings}, killed after {steps:?}");
+        // Where it was killed after its last step, nothing goes on, so nothing removes what that kill left.
         if training.check(&what) < expected["steps"].as_u64().unwrap() {
             let resumed = training.to_the_end();
             for field in ["weights_sha256", "steps", "loss"] {
                 assert_eq!(resumed[field], expected[field], "{what}: {field}");
             }
-        }
-        if cfg!(target_os = "linux") {
-            assert_eq!(training.half_written(), 0, "{what}");
+            if cfg!(target_os = "linux") {
+                assert_eq!(training.half_written(), 0, "{what}");
+            }
         }
         training.check(&what);
         let found = training.file("best.safetensors");
