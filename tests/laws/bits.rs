@@ -12,6 +12,7 @@ use caudal::plan::PlanOptions;
 use caudal::run::Run;
 
 use super::for_specimens;
+use crate::own_process::number;
 use crate::probe::{Specimen, Surroundings, assert_close, bits, execute};
 
 /// With enough items for layers that want many in a part.
@@ -188,13 +189,17 @@ fn executors_do_not_matter() {
                 .push((format!("{}, channels, with {workers}", policy.name), Box::new(channels)));
         }
     }
+    // Each specimen has every so manieth of them, so that a layer's specimens together have several times all workers.
+    let apart = number("CAUDAL_EXECUTORS_APART", 7) as usize;
+    let mut turn = 0;
     for_all(|what, specimen| {
         let data = specimen.data(2);
         for grain in [FINEST, PlanOptions::default().grain] {
+            turn += 1;
             let options = PlanOptions::gradients().grain(grain);
             let expected = train(specimen, options, &data);
             let mut run = specimen.run(Mode::Training, options);
-            for (name, executor) in &mut executors {
+            for (name, executor) in executors.iter_mut().skip(turn % apart).step_by(apart) {
                 execute(&mut run, executor.as_mut(), &data);
                 Computed::of(&run)
                     .assert_same(&expected, &format!("{what}, grain {grain}, {name}"));
