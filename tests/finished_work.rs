@@ -140,8 +140,10 @@ fn what_a_resumed_training_puts_in_place_of_the_file_is_said() {
     let whole = json(&[&train[..], &weighted].concat());
     told(&[&train[..], &weighted, &["--max-steps", "4", "--save", &save]].concat());
     let goes_on = |options: &[&str]| {
-        let output =
-            caudal(&[&["train", "--quiet", "--json", "--resume", &save], options].concat());
+        let output = caudal(
+            &[&["train", "--quiet", "--json", "--speedup", "off", "--resume", &save], options]
+                .concat(),
+        );
         let errors = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(0), "{errors}");
         let text = String::from_utf8(output.stdout).unwrap();

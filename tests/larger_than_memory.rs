@@ -65,6 +65,7 @@ fn peak(mib: usize, memory: &str) -> Option<f64> {
     }
     let mut child = Command::new(env!("CARGO_BIN_EXE_caudal"))
         .args(["train", &model, "--data", &format!("{data}:memory={memory}"), "--quiet", "--json"])
+        .args(["--speedup", "off"])
         .args([
             "--batch-size",
             "64",

@@ -19,7 +19,7 @@ fn every_preset_gives_the_same_bits_on_every_executor() {
         executors.extend([1, 3].map(|workers| ("channels", workers, policy.name)));
     }
     // Each preset has every so manieth of them, so that the presets together have them all several times.
-    let apart = number("CAUDAL_EXECUTORS_APART", 4) as usize;
+    let apart = number("CAUDAL_EXECUTORS_APART", 7) as usize;
     for (number, spec) in PRESETS.iter().enumerate() {
         let model = spec.model().unwrap();
         let data = synthetic_for(&model.graph, 60, 5).unwrap();

@@ -101,7 +101,7 @@ fn compare(seeds: std::ops::Range<u64>) {
             let channels = Pool::new(3, policy.name).unwrap().with_channels();
             executors.push((format!("{} over channels", policy.name), Box::new(channels)));
         }
-        let apart = number("CAUDAL_EXECUTORS_APART", 3) as usize;
+        let apart = number("CAUDAL_EXECUTORS_APART", 7) as usize;
         for seed in seeds {
             let specimen = specimen(seed, family(seed));
             let batches = specimen.batches(seed, STEPS);

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::command_line::{caudal, json, path, refused, told};
+use crate::command_line::{as_json, caudal, json, path, refused, told};
 
 /// Two inputs, a price and a class.
 pub(crate) const FLATS: &str = include_str!("tables/flats.toml");
@@ -62,7 +62,7 @@ pub(crate) fn within(folder: &TempDir, arguments: &[&str]) -> (i32, String, Stri
 
 /// The last line of standard output, which is a JSON object.
 pub(crate) fn object(folder: &TempDir, arguments: &[&str]) -> Value {
-    let (code, told, errors) = within(folder, &[arguments, &["--json"]].concat());
+    let (code, told, errors) = within(folder, &[arguments, as_json(arguments)].concat());
     assert_eq!(code, 0, "{arguments:?}: {errors}");
     serde_json::from_str(told.lines().last().unwrap()).unwrap()
 }

@@ -76,7 +76,7 @@ pub(super) struct Train {
     /// prints mean and spread
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u16).range(2..),
         conflicts_with_all = ["test", "resume", "save", "best", "write_split", "trace", "report", "log", "log_dir",
-            "record", "replay", "learning_rate_log", "split_by"])]
+            "record", "replay", "learning_rate_log", "speedup", "split_by"])]
     folds: Option<u16>,
     #[command(flatten)]
     pub(super) fitting: Fitting,
@@ -102,8 +102,11 @@ pub(super) struct Train {
     /// infinite or no number
     #[arg(long, value_name = "on|off", value_enum, default_value = "on")]
     check_finite: Switch,
-    /// Shows no progress, and does not measure the speedup unless --json or --report asks
-    /// for it
+    /// Whether it measures the speedup of several workers in the end, which takes a few seconds [default: on, and off
+    /// with --quiet unless --json or --report shows it]
+    #[arg(long, value_name = "on|off", value_enum)]
+    speedup: Option<Switch>,
+    /// Shows no progress
     #[arg(long)]
     quiet: bool,
     /// Makes the last line of standard output one JSON object

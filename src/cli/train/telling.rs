@@ -10,7 +10,7 @@ use caudal::measure::speedup::{Speedup, speedup};
 use caudal::report::{Page, speedup_page, training_page};
 use caudal::train::Network;
 
-use super::Train;
+use super::{Switch, Train};
 use crate::cli::callbacks::Callbacks;
 use crate::cli::output::line;
 use crate::cli::run_record::Trained;
@@ -42,24 +42,30 @@ impl Train {
         trained: &Trained<'_>,
         callbacks: &mut Callbacks,
     ) -> Result<Option<Speedup>, Stop> {
-        if !self.json && self.quiet && !self.report.is_wanted() {
-            return Ok(None);
-        }
-        let measured = self.speedup(network, train, batch_size)?;
+        let shown = self.json || !self.quiet || self.report.is_wanted();
+        let measured = match self.speedup {
+            Some(Switch::Off) => None,
+            None if !shown => None,
+            Some(Switch::On) | None => Some(self.measured_speedup(network, train, batch_size)?),
+        };
         if self.report.is_wanted() {
             let mut page = Self::page(network, trained, callbacks.rates());
-            page.table("One training step", &results::speedup(&measured));
-            let run = network.run(Mode::Training, measured.batch)?;
-            speedup_page(&mut page, run.plan(), &measured, None);
-            let lines = conditions::lines(&measured.conditions, trained.provenance);
-            page.text("The cores, and where the figures are from", &lines);
+            if let Some(measured) = &measured {
+                page.table("One training step", &results::speedup(measured));
+                let run = network.run(Mode::Training, measured.batch)?;
+                speedup_page(&mut page, run.plan(), measured, None);
+                let lines = conditions::lines(&measured.conditions, trained.provenance);
+                page.text("The cores, and where the figures are from", &lines);
+            } else {
+                page.text("Where the figures are from", &conditions::origin(trained.provenance));
+            }
             callbacks.problem(self.report.write(&page));
         }
-        Ok(Some(measured))
+        Ok(measured)
     }
 
     /// Measures steps on a copy of the network, so that the trained one stays as it is.
-    fn speedup(
+    fn measured_speedup(
         &self,
         network: &Network,
         data: &Dataset,
@@ -94,7 +100,7 @@ impl Train {
                 line(text)?;
             }
         }
-        if let Some(measured) = measured.filter(|_| !self.quiet) {
+        if let Some(measured) = measured.filter(|_| !self.quiet || self.speedup.is_some()) {
             for text in results::speedup(measured) {
                 line(text)?;
             }

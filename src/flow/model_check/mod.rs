@@ -313,7 +313,7 @@ impl Policy for Losing {
 fn every_part_runs_once_after_what_it_waits_for() {
     for (what, tasks, workers, steps, spins, preemptions) in [
         ("join", JOIN, 2, 1, 0, 4),
-        ("join, two steps", JOIN, 2, 2, 0, 3),
+        ("join, two steps", JOIN, 2, 2, 0, 2),
         ("diamond", DIAMOND, 2, 1, 0, 3),
         ("diamond, spinning", DIAMOND, 2, 1, 1, 1),
         ("apart, three workers", APART, 3, 1, 0, 2),
