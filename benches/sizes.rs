@@ -1,9 +1,10 @@
 //! What large networks and large files cost, a node and a byte: whether time and memory grow in proportion.
 //!
-//! `cargo bench --bench sizes` prints tables; `-- --picture FILE.svg` draws the first one; `-- --test` takes small sizes, to
-//! see that all of it runs. Each size is taken once, so small ones tell little.
+//! `cargo bench --bench sizes` prints tables; `-- --picture FILE.svg` draws the first one; `-- --file n.onnx` reads files of one
+//! kind alone; `-- --test` takes small sizes, to see that all of it runs. Each size is taken once, so small ones tell little.
 
-use std::fmt::Write;
+use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -255,15 +256,14 @@ const KINDS: [Kind; 12] = [
 ];
 
 fn gzipped(bytes: &[u8]) -> Vec<u8> {
-    use std::io::Write;
     let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     packed.write_all(bytes).expect("a vector takes all");
     packed.finish().expect("a vector takes all")
 }
 
-fn files(items: [usize; 3], folder: &Path) -> Result<()> {
+fn files(items: [usize; 3], only: Option<&str>, folder: &Path) -> Result<()> {
     println!("files: items, bytes, nanoseconds a byte to read");
-    for (name, make, read) in KINDS {
+    for (name, make, read) in KINDS.iter().filter(|kind| only.is_none_or(|only| kind.0 == only)) {
         print!("{name:<14}");
         for items in items {
             let path = folder.join(name);
@@ -274,6 +274,8 @@ fn files(items: [usize; 3], folder: &Path) -> Result<()> {
             read(&path)?;
             let nanos = began.elapsed().as_secs_f64() * 1e9 / bytes.len() as f64;
             print!("{items:>9} {:>10} {nanos:>8.1}", bytes.len());
+            // A large file may take a while.
+            let _ = std::io::stdout().flush();
         }
         println!();
     }
@@ -283,10 +285,16 @@ fn files(items: [usize; 3], folder: &Path) -> Result<()> {
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().collect();
     let tests = arguments.iter().any(|argument| argument == "--test");
-    let after = arguments.iter().skip_while(|argument| *argument != "--picture").nth(1);
+    let after = |option: &str| {
+        let mut after = arguments.iter().skip_while(|argument| *argument != option);
+        after.nth(1).map(String::as_str)
+    };
     let folder = tempfile::tempdir().expect("a folder for files");
     let largest = if tests { [1000, 1000] } else { [100_000, 1_000_000] };
     let largest = [("deep", largest[0]), ("wide", largest[1])];
-    networks(largest, folder.path(), after.map(String::as_str))?;
-    files(if tests { [10, 40, 160] } else { [4_000, 40_000, 400_000] }, folder.path())
+    let only = after("--file");
+    if only.is_none() {
+        networks(largest, folder.path(), after("--picture"))?;
+    }
+    files(if tests { [10, 40, 160] } else { [4_000, 40_000, 400_000] }, only, folder.path())
 }

@@ -173,6 +173,9 @@ impl Train {
         // A network that can't be trained is refused before anything is said or removed.
         let whole = batch_size.min(train.len());
         network.run(Mode::Training, whole)?;
+        for path in [&self.save, &self.fitting.best].into_iter().flatten() {
+            network.check_save(path)?;
+        }
         let rest = train.len() % batch_size;
         if (1..fit.smallest_batch).contains(&rest) && train.len() > batch_size && !self.quiet {
             note(format_args!(

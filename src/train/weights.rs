@@ -77,7 +77,11 @@ impl Network {
 
     fn parameter(&self, name: &str) -> Result<usize> {
         let parameters = self.graph().parameters();
-        parameters.iter().position(|parameter| parameter.name == name).ok_or_else(|| {
+        // A parameter has the name of its node before its own.
+        let places = name.rmatch_indices('.').map(|(place, _)| &name[..place]);
+        let nodes = places.filter_map(|node| self.graph().by_name.get(node));
+        let mut own = nodes.flat_map(|&node| &self.graph().nodes[node].parameters);
+        own.find(|&&index| parameters[index].name == name).copied().ok_or_else(|| {
             if let Some(own) = self.name_at_owner(name) {
                 return Error::Parameter {
                     parameter: name.to_owned(),

@@ -15,8 +15,10 @@ use crate::tensor::Tensor;
 pub(super) const ENTRY: &str = "caudal";
 /// The entry with the checksum of the file.
 pub(super) const CHECKSUM: &str = "caudal.sha256";
+/// The array of bytes that holds the text of a model that is too long for the header.
+pub(super) const MODEL: &str = "caudal.model";
 /// Headers larger than this are refused, as the format's own library does.
-const LARGEST_HEADER: usize = 100_000_000;
+pub(super) const LARGEST_HEADER: usize = 100_000_000;
 
 pub(super) fn refuse(path: &Path, problem: impl Into<String>, remedy: impl Into<String>) -> Error {
     Error::Model {
@@ -32,6 +34,8 @@ pub(super) struct Contents {
     pub(super) entry: Option<String>,
     /// Whether it has a checksum, which then fits.
     pub(super) checked: bool,
+    /// The text of the model, where it is not in the entry.
+    pub(super) model: Option<String>,
     pub(super) tensors: BTreeMap<String, Tensor>,
 }
 
@@ -126,7 +130,17 @@ pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<Contents> {
         }
     }
     let mut tensors = BTreeMap::new();
+    let mut model = None;
     for (name, info) in metadata.tensors() {
+        let (start, end) = info.data_offsets;
+        // The library has compared shapes and offsets, and offsets with each other.
+        let bytes = data.get(start..end).unwrap_or(&[]);
+        if name == MODEL && info.dtype == Dtype::U8 {
+            let text = std::str::from_utf8(bytes)
+                .map_err(|error| damaged(format!("array `{name}` is no text: {error}")))?;
+            model = Some(text.to_owned());
+            continue;
+        }
         if info.dtype != Dtype::F32 {
             return Err(refuse(
                 path,
@@ -134,16 +148,13 @@ pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<Contents> {
                 "convert it to 32-bit floats",
             ));
         }
-        let (start, end) = info.data_offsets;
-        // The library has compared shapes and offsets, and offsets with each other.
-        let bytes = data.get(start..end).unwrap_or(&[]);
         let (words, _) = bytes.as_chunks();
         let values = words.iter().map(|&word| f32::from_le_bytes(word)).collect();
         let tensor = Tensor::from_shape_vec(info.shape.as_slice(), values)
             .map_err(|error| damaged(format!("array `{name}`: {error}")))?;
         tensors.insert(name, tensor);
     }
-    Ok(Contents { entry, checked: expected.is_some(), tensors })
+    Ok(Contents { entry, checked: expected.is_some(), model, tensors })
 }
 
 #[cfg(test)]

@@ -6,7 +6,8 @@
 //! a JSON object: the `version` of the format, the `step`, the `model` as the text of a model file, where a
 //! training wrote it `fit`, a [`FitRecord`], and since version 2 as `data` what training fitted to its data, if
 //! it did, and as `plateau` how far a schedule of that kind has come. Since version 3 there is a second entry,
-//! `caudal.sha256`, the SHA-256 of the first and of all arrays, so that a bit that flips is found. What early stopping would go back to stands there as `early_stopping.NUMBER`. Files of other programs,
+//! `caudal.sha256`, the SHA-256 of the first and of all arrays, so that a bit that flips is found. A model whose text is longer than a MiB
+//! is an array of bytes, `caudal.model`, since headers have 100 MB at the most. What early stopping would go back to stands there as `early_stopping.NUMBER`. Files of other programs,
 //! without that entry, can give their weights to a network.
 
 mod checks;
@@ -24,7 +25,7 @@ use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
 
 use checks::{average_name, check_counts, check_state, check_weights, state_name};
-use file::{CHECKSUM, Contents, ENTRY, checksum, read, refuse};
+use file::{CHECKSUM, Contents, ENTRY, LARGEST_HEADER, MODEL, checksum, read, refuse};
 use record::best_of;
 pub use record::{FitRecord, StoppingState};
 use transfer::for_prediction;
@@ -35,6 +36,7 @@ use super::options::NetworkOptions;
 use crate::data::{DataConfig, Fitted};
 use crate::error::Result;
 use crate::files;
+use crate::graph::Parameter;
 use crate::model::{CustomKinds, Model, TrainingConfig};
 use crate::optimizers::schedules::PlateauState;
 use crate::tensor::Tensor;
@@ -44,10 +46,14 @@ const VERSION: u32 = 3;
 /// Since this version files have a checksum.
 const CHECKED: u32 = 3;
 
+/// A longer model is an array.
+const LONGEST_IN_HEADER: usize = 1 << 20;
+
 #[derive(Serialize, Deserialize)]
 struct Entry {
     version: u32,
     step: u64,
+    /// Empty where it is an array.
     model: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     fit: Option<FitRecord>,
@@ -114,7 +120,7 @@ pub fn open(path: impl AsRef<Path>) -> Result<(Model, Checkpoint)> {
 /// As [`open`].
 pub fn open_with(path: impl AsRef<Path>, kinds: &CustomKinds) -> Result<(Model, Checkpoint)> {
     let path = path.as_ref();
-    let Contents { entry, checked, tensors } = read(path)?;
+    let Contents { entry, checked, model, tensors } = read(path)?;
     let entry = entry.ok_or_else(|| {
         let remedy = "read its weights into a model of your own instead, with --init or \
                       `Network::load_weights`";
@@ -135,7 +141,8 @@ pub fn open_with(path: impl AsRef<Path>, kinds: &CustomKinds) -> Result<(Model, 
     }
     check_counts(path, &entry)?;
     let origin = format!("the model in {}", path.display());
-    let mut model = Model::from_toml_with(&entry.model, &origin, kinds)?;
+    let text = model.filter(|_| entry.model.is_empty()).unwrap_or(entry.model);
+    let mut model = Model::from_toml_with(&text, &origin, kinds)?;
     model.data.fitted = entry.data.map(Arc::new);
     check_weights(path, &model.graph, &tensors)?;
     let mut fit = entry.fit;
@@ -146,6 +153,24 @@ pub fn open_with(path: impl AsRef<Path>, kinds: &CustomKinds) -> Result<(Model, 
     let (path, step) = (path.to_owned(), entry.step);
     let plateau = entry.plateau.unwrap_or_default();
     Ok((model, Checkpoint { path, step, data, tensors, fit, plateau }))
+}
+
+/// Refuses a header that is too large for arrays whose names have so many bytes, each so many times.
+fn check_header(path: &Path, names: impl Iterator<Item = (usize, usize)>) -> Result<()> {
+    // Of the shortest: a scalar at the beginning.
+    let shortest = r#""":{"dtype":"F32","shape":[],"data_offsets":[0,4]},"#.len();
+    let (mut arrays, mut bytes) = (0, 0_usize);
+    for (name, times) in names {
+        arrays += times;
+        bytes = bytes.saturating_add(times.saturating_mul(name + shortest));
+    }
+    if bytes <= LARGEST_HEADER {
+        return Ok(());
+    }
+    let problem = format!(
+        "the names of its {arrays} arrays take {bytes} bytes at the least, and a safetensors file has {LARGEST_HEADER} at the most"
+    );
+    Err(refuse(path, problem, "use fewer layers with parameters, or shorter names"))
 }
 
 impl Network {
@@ -267,6 +292,18 @@ impl Network {
         self.write(path.as_ref(), training, kinds, Some(record))
     }
 
+    /// Whether a file has room for the names of all arrays, so that a training may learn it before its first step.
+    ///
+    /// # Errors
+    /// [`Error::Model`](crate::Error::Model) if the header of the file would be larger than safetensors allows, 100 MB, whatever the
+    /// arrays hold.
+    pub fn check_save(&self, path: impl AsRef<Path>) -> Result<()> {
+        let states = |parameter: &Parameter| parameter.state(self.optimizer().as_ref()).len();
+        let parameters = self.graph().parameters().iter();
+        let names = parameters.map(|parameter| (parameter.name.len(), 1 + states(parameter)));
+        check_header(path.as_ref(), names)
+    }
+
     fn write(
         &self,
         path: &Path,
@@ -274,10 +311,14 @@ impl Network {
         kinds: &CustomKinds,
         record: Option<&FitRecord>,
     ) -> Result<()> {
+        self.check_save(path)?;
         let training = training.clone().optimizer(self.optimizer().clone());
         let (data, fit) = (self.data().clone(), record.cloned());
         let fitted = data.fitted.as_deref().cloned();
-        let model = Model { graph: self.graph().clone(), training, data }.to_toml_with(kinds)?;
+        let text = Model { graph: self.graph().clone(), training, data }.to_toml_with(kinds)?;
+        let length = [text.len()];
+        let (model, long) =
+            if text.len() > LONGEST_IN_HEADER { (String::new(), Some(text)) } else { (text, None) };
         let plateau = self.optimizer().plateau().map(|_| self.plateau());
         let (version, step) = (VERSION, self.step());
         let entry = Entry { version, step, model, fit, data: fitted, plateau };
@@ -323,13 +364,17 @@ impl Network {
                 add(state_name(state, name), shape, &values)?;
             }
         }
+        if let Some(long) = long {
+            arrays.insert(MODEL.to_owned(), (&length, long.into_bytes()));
+        }
         let unfit = |error: safetensors::SafeTensorError| {
             refuse(path, error.to_string(), "use a smaller model")
         };
         let views = arrays
             .iter()
             .map(|(name, (shape, bytes))| {
-                TensorView::new(Dtype::F32, shape.to_vec(), bytes).map(|view| (name, view))
+                let dtype = if name == MODEL { Dtype::U8 } else { Dtype::F32 };
+                TensorView::new(dtype, shape.to_vec(), bytes).map(|view| (name, view))
             })
             .collect::<Result<Vec<_>, _>>()
             .map_err(unfit)?;
