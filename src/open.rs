@@ -13,7 +13,8 @@ const LARGEST_FILE: u64 = 64 << 20;
 impl Model {
     /// The model that a user asks for: a preset by name, with arguments as [`presets::open`] reads them,
     /// a file whose name ends in `.toml`, that of a network that was saved to a file whose name ends in
-    /// `.safetensors`, that of an ONNX file, whose name ends in `.onnx`, or, with nothing asked for, [`presets::DEFAULT`].
+    /// `.safetensors`, that of an ONNX file, whose name ends in `.onnx`, with what a
+    /// file beside it says of its training, or, with nothing asked for, [`presets::DEFAULT`].
     ///
     /// # Errors
     /// [`Error::Model`] for unknown names and for files that are no models, and [`Error::Io`] for
@@ -36,7 +37,7 @@ impl Model {
         } else if ends_in("safetensors") {
             Ok(checkpoint::open_with(path, kinds)?.0)
         } else if ends_in("onnx") {
-            open_onnx(path)
+            open_onnx(path, kinds)
         } else {
             presets::open(name)
         }
@@ -44,12 +45,12 @@ impl Model {
 }
 
 #[cfg(feature = "onnx")]
-fn open_onnx(path: &Path) -> Result<Model> {
-    Ok(crate::onnx::open(path)?.model)
+fn open_onnx(path: &Path, kinds: &CustomKinds) -> Result<Model> {
+    Ok(crate::onnx::open_with(path, kinds)?.model)
 }
 
 #[cfg(not(feature = "onnx"))]
-fn open_onnx(path: &Path) -> Result<Model> {
+fn open_onnx(path: &Path, _: &CustomKinds) -> Result<Model> {
     Err(Error::Model {
         origin: path.display().to_string(),
         problem: "this build reads no ONNX files".to_owned(),
@@ -57,7 +58,8 @@ fn open_onnx(path: &Path) -> Result<Model> {
     })
 }
 
-fn read_text(path: &Path, name: &str) -> Result<String> {
+/// The text of a model file; `name` stands in errors for it.
+pub(crate) fn read_text(path: &Path, name: &str) -> Result<String> {
     let io = |source| Error::io(path, source);
     let refuse = |problem: &str, remedy: &str| Error::Model {
         origin: name.to_owned(),

@@ -5,6 +5,7 @@ mod documents;
 mod hostile;
 mod networks;
 mod nodes;
+mod recurrent;
 mod written;
 
 use caudal::Tensor;
@@ -27,19 +28,6 @@ impl Array {
     }
 }
 
-/// A tensor with its channels, which come first or last, at the other end.
-fn moved(tensor: &Tensor, to_last: bool) -> Tensor {
-    let rank = tensor.ndim();
-    let mut order: Vec<usize> = (0..rank).collect();
-    if to_last {
-        order[1..].rotate_left(1);
-    } else {
-        order[1..].rotate_right(1);
-    }
-    let view = tensor.view().permuted_axes(order);
-    Tensor::from_shape_vec(view.shape(), view.iter().copied().collect()).unwrap()
-}
-
 /// The network of a file, with its weights.
 fn network(imported: &Imported) -> Network {
     let graph = (*imported.model.graph).clone();
@@ -50,15 +38,26 @@ fn network(imported: &Imported) -> Network {
     network
 }
 
+/// A tensor with one of its axes at another place.
+fn with_axis(tensor: &Tensor, from: usize, to: usize) -> Tensor {
+    let mut order: Vec<usize> = (0..tensor.ndim()).collect();
+    let axis = order.remove(from);
+    order.insert(to, axis);
+    let view = tensor.view().permuted_axes(order);
+    Tensor::from_shape_vec(view.shape(), view.iter().copied().collect()).unwrap()
+}
+
 /// The outputs of a network, in ONNX's layout.
 fn outputs(imported: &Imported, inputs: &[Array]) -> Result<Vec<Tensor>, caudal::Error> {
     let is_moved = |name: &str| imported.channels_last.iter().any(|other| other == name);
+    let batch_axis = |name: &str| imported.batch_axes.get(name).copied().unwrap_or(0);
     let graph = &imported.model.graph;
     let known = inputs.iter().filter(|input| graph.node(&input.name).is_ok());
     let tensors: Vec<(&str, Tensor)> = known
         .map(|input| {
-            let tensor = input.tensor();
-            let tensor = if is_moved(&input.name) { moved(&tensor, true) } else { tensor };
+            let tensor = with_axis(&input.tensor(), batch_axis(&input.name), 0);
+            let last = tensor.ndim() - 1;
+            let tensor = if is_moved(&input.name) { with_axis(&tensor, 1, last) } else { tensor };
             (input.name.as_str(), tensor)
         })
         .collect();
@@ -66,7 +65,8 @@ fn outputs(imported: &Imported, inputs: &[Array]) -> Result<Vec<Tensor>, caudal:
     let found = network(imported).predict(&batch)?;
     let names = graph.outputs().iter().map(|&id| graph.nodes()[id].name.as_str());
     let back = |(name, tensor): (&str, Tensor)| {
-        if is_moved(name) { moved(&tensor, false) } else { tensor }
+        let tensor = with_axis(&tensor, 0, batch_axis(name));
+        if is_moved(name) { with_axis(&tensor, tensor.ndim() - 1, 1) } else { tensor }
     };
     Ok(names.zip(found).map(back).collect())
 }

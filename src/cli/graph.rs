@@ -90,7 +90,7 @@ impl Draw {
         if let Some(pattern) = pattern {
             return write_file(&self.out, &formats::write(&pattern.graph()?, &self.out)?);
         }
-        let model = Model::open(self.model.as_deref())?;
+        let model = options::open_model(self.model.as_deref())?;
         let batch = self.batch.map_or(model.training.batch_size, NonZeroUsize::get);
         if is_task_graph {
             let graph = step(&model.without_metrics()?, batch)?;

@@ -84,7 +84,8 @@ impl Inspect {
 
     /// What an ONNX file holds, which knows nothing of a training.
     fn onnx(&self) -> Result<(), Stop> {
-        let Imported { model, weights, channels_last, .. } = onnx::open(&self.file)?;
+        let Imported { model, weights, channels_last, batch_axes, training_file, .. } =
+            onnx::open(&self.file)?;
         let arrays: Vec<(&str, &Tensor)> =
             weights.iter().map(|(name, tensor)| (name.as_str(), tensor)).collect();
         let graph = &model.graph;
@@ -94,6 +95,8 @@ impl Inspect {
                 "nodes": graph.nodes().len(),
                 "parameters": graph.parameter_count(),
                 "channels_last": channels_last,
+                "batch_axes": batch_axes,
+                "training_file": training_file.map(|file| file.display().to_string()),
                 "arrays": described(&arrays),
             });
             return line(object.to_string());
@@ -111,6 +114,17 @@ impl Inspect {
         }
         if !channels_last.is_empty() {
             line(said("turned", format!("{}: channels last here", channels_last.join(", "))))?;
+        }
+        for (name, axis) in &batch_axes {
+            line(said(
+                "turned",
+                format!("{name}: the batch is first here, and axis {axis} in the file"),
+            ))?;
+        }
+        if let Some(file) = training_file {
+            let losses = graph.losses().into_iter().map(|id| graph.nodes()[id].name.as_str());
+            let losses = losses.collect::<Vec<_>>().join(", ");
+            line(said("training", format!("{}, losses: {losses}", file.display())))?;
         }
         line("")?;
         for text in table(&arrays) {

@@ -57,7 +57,8 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 #[command(after_help = "\
 MODEL is the name of a preset (see `caudal models`), with arguments as in chain:depth=64,width=32,
 a .toml file, a network saved as .safetensors, without its weights, or an .onnx file, with them; with none,
-the default preset. An .onnx file has no loss: --loss and --metric add what training needs.
+the default preset. An .onnx file has no loss: --loss and --metric add what training needs, or the file MODEL.onnx.toml
+beside it.
 `caudal model-file` says how .toml files are written, with an example and every kind and attribute.
 Results go to standard output, progress and errors to standard error.
 Exit codes: 0 done, 1 a run failed, 2 bad usage or input, 130 interrupted (143 by SIGTERM, 129 by SIGHUP).")]

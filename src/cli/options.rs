@@ -56,8 +56,8 @@ pub(super) struct Computing {
 impl Computing {
     /// The model that a user asks for, which computes as the options say, if they do.
     pub(super) fn open(&self, name: Option<&str>) -> Result<Model, Stop> {
-        let mut model = Model::open(name)?;
-        self.set(&mut model)?;
+        let mut model = open_model(name)?;
+        self.set(&mut model, name)?;
         Ok(model)
     }
 
@@ -67,8 +67,13 @@ impl Computing {
         self.convolution.is_some() || self.precision.is_some() || measured
     }
 
-    /// Lets a model compute and be measured as the options say, if they do.
-    fn set(&self, model: &mut Model) -> Result<(), Stop> {
+    /// Lets a model of some name compute and be measured as the options say, if they do.
+    fn set(&self, model: &mut Model, name: Option<&str>) -> Result<(), Stop> {
+        // Options go before the file beside an ONNX file.
+        if !self.loss.is_empty() && name.is_some_and(|name| is_onnx(Path::new(name))) {
+            model.graph = Arc::new(model.graph.without_losses()?);
+            model.data.nodes.retain(|node, _| model.graph.node(node).is_ok());
+        }
         if !self.loss.is_empty() || !self.metric.is_empty() {
             *model = model.with_losses(&self.loss, &self.metric)?;
         }
@@ -92,6 +97,22 @@ impl Computing {
     }
 }
 
+/// The model that a user asks for. Says which file beside an ONNX file had a say in it.
+pub(super) fn open_model(name: Option<&str>) -> Result<Model, Stop> {
+    let model = Model::open(name)?;
+    if let Some(path) = name.map(Path::new).filter(|path| is_onnx(path)) {
+        tell_training(onnx::training_file(path)?.as_deref());
+    }
+    Ok(model)
+}
+
+fn tell_training(file: Option<&Path>) {
+    if let Some(file) = file {
+        let name = file.display().to_string();
+        note(format_args!("{} says how the network is trained", printable(&name)));
+    }
+}
+
 /// A saved network, and how many items its batches have; it computes as said here, if anybody said.
 pub(super) fn saved(
     path: &Path,
@@ -99,15 +120,18 @@ pub(super) fn saved(
     computing: &Computing,
 ) -> Result<(Network, usize), Stop> {
     if is_onnx(path) {
-        let Imported { mut model, weights, channels_last, .. } = onnx::open(path)?;
-        computing.set(&mut model)?;
+        let imported = onnx::open(path)?;
+        tell_moved(&imported);
+        let Imported { mut model, weights, training_file, .. } = imported;
+        tell_training(training_file.as_deref());
+        computing.set(&mut model, path.to_str())?;
         let mut network = Network::from_parts(model.graph, model.training.optimizer, options)?;
         network.set_all_weights(&weights)?;
-        tell_moved(&channels_last);
+        network.set_data(model.data);
         return Ok((network, model.training.batch_size));
     }
     let (mut model, checkpoint) = checkpoint::open(path)?;
-    computing.set(&mut model)?;
+    computing.set(&mut model, None)?;
     let training = model.training;
     let mut network = Network::from_parts(model.graph, training.optimizer, options)?;
     network.resume(&checkpoint)?;
@@ -124,16 +148,25 @@ pub(super) fn load_onnx(model: Option<&str>, network: &mut Network) -> Result<()
     let Some(path) = model.map(Path::new).filter(|path| is_onnx(path)) else { return Ok(()) };
     let imported = onnx::open(path)?;
     network.set_all_weights(&imported.weights)?;
-    tell_moved(&imported.channels_last);
+    tell_moved(&imported);
     Ok(())
 }
 
-/// Says which inputs and outputs have their channels elsewhere than in the file.
-fn tell_moved(names: &[String]) {
+/// Says which inputs and outputs have their channels or their batch elsewhere than in the file.
+fn tell_moved(imported: &Imported) {
+    let names = &imported.channels_last;
     if !names.is_empty() {
         note(format_args!(
             "channels come last here, and first in the ONNX file: {}",
             printable(&names.join(", "))
+        ));
+    }
+    if !imported.batch_axes.is_empty() {
+        let axis = |(name, axis): (&String, &usize)| format!("{name} (axis {axis})");
+        let axes: Vec<String> = imported.batch_axes.iter().map(axis).collect();
+        note(format_args!(
+            "the batch is the first axis here, and another one in the ONNX file: {}",
+            printable(&axes.join(", "))
         ));
     }
 }
@@ -223,9 +256,9 @@ impl Run {
         self.computing.open(name)
     }
 
-    /// Lets a model compute as the options say, if they do.
-    pub(super) fn set_computing(&self, model: &mut Model) -> Result<(), Stop> {
-        self.computing.set(model)
+    /// Lets a model of some name compute as the options say, if they do.
+    pub(super) fn set_computing(&self, model: &mut Model, name: Option<&str>) -> Result<(), Stop> {
+        self.computing.set(model, name)
     }
 
     /// The options of a network with first values from `seed`.

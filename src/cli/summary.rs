@@ -6,14 +6,13 @@ use caudal::context::Mode;
 use caudal::describe_shape;
 use caudal::graph::{Graph, NodeId, Role};
 use caudal::layers::ParameterKind;
-use caudal::model::Model;
 use caudal::plan::{Plan, PlanOptions};
 use caudal::report::parameter_groups;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::Stop;
 use super::output::{columns, line, printable};
+use super::{Stop, options};
 
 /// Prints a network as a table: its nodes with their inputs, shapes, parameters, memory and work.
 ///
@@ -48,7 +47,7 @@ struct Row<'a> {
 
 impl Summary {
     pub(super) fn run(self) -> Result<(), Stop> {
-        let model = Model::open(self.model.as_deref())?;
+        let model = options::open_model(self.model.as_deref())?;
         let graph = &model.graph;
         let batch = self.batch_size.map_or(model.training.batch_size, NonZeroUsize::get);
         let rows: Vec<Row<'_>> =

@@ -101,16 +101,30 @@ impl Graph {
     /// # Errors
     /// None that a graph which was built could cause.
     pub fn for_prediction(&self) -> Result<Self> {
-        let mut builder = self.edit();
-        builder.retain(|draft| matches!(draft.role, DraftRole::Input(_) | DraftRole::Layer(..)));
+        let mut builder = self.unmeasured();
         for draft in &mut builder.drafts {
             if let DraftRole::Layer(_, settings) = &mut draft.role {
                 *settings = TrainingSettings::default();
             }
         }
+        builder.build()
+    }
+
+    /// This graph without targets, losses and metrics, and with its outputs: others can be put beside these.
+    ///
+    /// # Errors
+    /// None that a graph which was built could cause.
+    pub fn without_losses(&self) -> Result<Self> {
+        self.unmeasured().build()
+    }
+
+    /// The nodes that lead to an output, without targets.
+    fn unmeasured(&self) -> GraphBuilder {
+        let mut builder = self.edit();
+        builder.retain(|draft| matches!(draft.role, DraftRole::Input(_) | DraftRole::Layer(..)));
         builder.outputs = self.outputs.iter().map(|&id| self.nodes[id].name.clone()).collect();
         builder.prune();
-        builder.build()
+        builder
     }
 }
 

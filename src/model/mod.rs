@@ -180,7 +180,17 @@ impl Model {
     /// # Errors
     /// As [`Model::from_toml`].
     pub fn from_toml_with(text: &str, origin: &str, kinds: &CustomKinds) -> Result<Self> {
-        read::read(text, origin, kinds)
+        read::read(text, origin, kinds, None)
+    }
+
+    /// The network of this model with what the text of a file says of its training: the nodes `target`, losses and
+    /// metrics, columns of its inputs, and `[train]`, in the words of model files.
+    ///
+    /// # Errors
+    /// As [`Model::from_toml`].
+    #[cfg(feature = "onnx")]
+    pub(crate) fn trained_as(&self, text: &str, origin: &str, kinds: &CustomKinds) -> Result<Self> {
+        read::read(text, origin, kinds, Some(&self.graph))
     }
 
     /// The text of a model file that [`Model::from_toml`] reads as this model. Of a model without a

@@ -7,41 +7,55 @@ use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
-use super::blocks::{self, Outputs};
+use super::blocks::{self, Content, Outputs};
 use super::{CustomKinds, Model, TrainingConfig, kinds, manual};
 use crate::context::{Convolution, Precision};
 use crate::data::{Augmentation, DataConfig, NodeColumns, augmentation};
 use crate::error::{self, Error, Result};
-use crate::graph::GraphBuilder;
+use crate::graph::{DraftRole, Graph, GraphBuilder, Role};
 use crate::names::suggest;
 use crate::optimizers::Optimizer;
+use crate::tensor::describe_shape;
 
 type Entry<'t> = Spanned<DeValue<'t>>;
 
 /// A node, the columns that feed it, and the random changes of its items.
 type NodeEntry<'t> = (blocks::Entry<'t>, Option<NodeColumns>, Option<Vec<Arc<dyn Augmentation>>>);
 
-/// A text, where it is from, and what kinds it may name beside those of the tables.
+/// A text, where it is from, what kinds it may name beside those of the tables, and the network that it is about, if
+/// another file has that.
 struct Source<'t> {
     text: &'t str,
     origin: &'t str,
     custom: &'t CustomKinds,
+    network: Option<&'t Graph>,
 }
 
-pub(super) fn read(text: &str, origin: &str, custom: &CustomKinds) -> Result<Model> {
-    let source = Source { text, origin, custom };
+/// Reads a model, or what a file says of the training of a network that another file has.
+pub(super) fn read(
+    text: &str,
+    origin: &str,
+    custom: &CustomKinds,
+    network: Option<&Graph>,
+) -> Result<Model> {
+    let source = Source { text, origin, custom, network };
     let document = DeTable::parse(text).map_err(|error| {
         let start = error.span().map_or(0, |span| span.start);
         source.refuse(start, error.message(), "write a model file in TOML")
     })?;
     let file = document.get_ref();
     let whole = document.span().start;
-    source.only_keys(file, &manual::names(manual::FILE_KEYS), "a model file")?;
-    let name = match file.get("name") {
-        Some(entry) => source.string(entry, "`name`")?,
-        None => "model",
+    let mut keys = manual::names(manual::FILE_KEYS);
+    let mut builder = match (network, file.get("name")) {
+        (Some(network), _) => {
+            keys.retain(|key| !["name", "outputs"].contains(key));
+            network.edit()
+        }
+        (None, Some(entry)) => GraphBuilder::new(source.string(entry, "`name`")?),
+        (None, None) => GraphBuilder::new("model"),
     };
-    let mut builder = GraphBuilder::new(name);
+    let what = if network.is_some() { "a file beside a network" } else { "a model file" };
+    source.only_keys(file, &keys, what)?;
     if let Some(convolution) = source.word(file, "convolution", Convolution::named)? {
         builder.convolution(convolution);
     }
@@ -60,6 +74,7 @@ pub(super) fn read(text: &str, origin: &str, custom: &CustomKinds) -> Result<Mod
                 "begin every node with a line `[[node]]`",
             ));
         }
+        None if network.is_some() => [].iter(),
         None => {
             let remedy = "begin every node with a line `[[node]]`";
             return Err(source.refuse(whole, "it has no nodes", remedy));
@@ -71,7 +86,9 @@ pub(super) fn read(text: &str, origin: &str, custom: &CustomKinds) -> Result<Mod
         lines.insert(node.name, node.place);
         augment.extend(changes.map(|changes| (node.name.to_owned(), changes)));
         data.nodes.extend(columns.map(|columns| (node.name.to_owned(), columns)));
-        entries.push(node);
+        if !source.is_there(&node)? {
+            entries.push(node);
+        }
     }
     let outputs = Outputs::build(entries, &mut builder)
         .map_err(|(place, problem, remedy)| source.refuse(place, problem, remedy))?;
@@ -155,6 +172,37 @@ impl Source<'_> {
                 _ => Error::Model { origin: self.origin.to_owned(), problem, remedy },
             },
             other => other,
+        }
+    }
+
+    /// Whether an input is one of the network that the file is about; of layers it has all.
+    fn is_there(&self, node: &blocks::Entry<'_>) -> Result<bool> {
+        let Some(network) = self.network else { return Ok(false) };
+        let refuse = |problem: String, remedy: &str| {
+            let problem = format!("node `{}`: {problem}", node.name.escape_debug());
+            Err(self.refuse(node.place, problem, remedy))
+        };
+        let known = network.node(node.name).ok().filter(|it| matches!(it.role, Role::Input));
+        match (&node.content, known) {
+            (Content::Node(DraftRole::Input(shape)), Some(input)) if *shape == input.shape => {
+                Ok(true)
+            }
+            (Content::Node(DraftRole::Input(shape)), Some(input)) => {
+                let [own, there] = [shape, &input.shape].map(|shape| describe_shape(shape));
+                let problem = format!("its shape is {own}, that of the network's input {there}");
+                refuse(problem, "leave the shape out")
+            }
+            (Content::Node(DraftRole::Input(_)), None) => {
+                let inputs = network.inputs();
+                let names = inputs.iter().map(|&id| network.nodes()[id].name.as_str());
+                let remedy = suggest(node.name, names, "inputs of the network");
+                refuse("the network has no such input".to_owned(), &remedy)
+            }
+            (Content::Node(DraftRole::Layer(..)) | Content::Block(_), _) => refuse(
+                "it is a layer, and the network stands in the other file".to_owned(),
+                "leave it out; a model file of `caudal graph` holds a network that can be changed",
+            ),
+            _ => Ok(false),
         }
     }
 
@@ -263,6 +311,13 @@ impl Source<'_> {
             Some(value) => Some(augmentations(value).map_err(refused)?),
             None => None,
         };
+        if kind == kinds::INPUT
+            && !attributes.contains_key("shape")
+            && let Some(input) = self.network.and_then(|network| network.node(name).ok())
+        {
+            let sizes = input.shape.iter().map(|&size| kinds::integer(size)).collect();
+            attributes.insert("shape".to_owned(), toml::Value::Array(sizes));
+        }
         let columns = if [kinds::INPUT, kinds::TARGET].contains(&kind) {
             NodeColumns::take(&mut attributes).map_err(refused)?
         } else {

@@ -5,7 +5,9 @@
 //! axes are groups of atoms in logical order, and its numbers lie in memory in any order of atoms. Transposing a value,
 //! and most reshaping, then changes the description alone, and two transpositions cancel each other.
 
-/// An item of a value: the batch axis, which comes first, is left out.
+use crate::layers::Misfit;
+
+/// An item of a value: the batch axis is left out. Wherever the file has it, memory has it first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Activation {
     /// The node whose output it is. Read in memory order, its numbers are the atoms in [`Activation::order`].
@@ -16,6 +18,8 @@ pub(super) struct Activation {
     pub(super) axes: Vec<usize>,
     /// The atoms in the order of memory.
     pub(super) order: Vec<usize>,
+    /// How many logical axes stand before the batch: none but in recurrent networks, which have the steps there.
+    pub(super) batch: usize,
 }
 
 impl Activation {
@@ -30,12 +34,48 @@ impl Activation {
             }
         }
         let axes = shape.iter().map(|&size| usize::from(size > 1)).collect();
-        Self { node, atoms, axes, order: order.iter().filter_map(|&axis| atom_of[axis]).collect() }
+        let order = order.iter().filter_map(|&axis| atom_of[axis]).collect();
+        Self { node, atoms, axes, order, batch: 0 }
     }
 
     /// A value whose node has it as it is.
     pub(super) fn plain(node: usize, shape: &[usize]) -> Self {
         Self::of_axes(node, shape, &(0..shape.len()).collect::<Vec<_>>())
+    }
+
+    /// The same value with the batch after so many logical axes.
+    pub(super) fn with_batch(self, batch: usize) -> Self {
+        Self { batch, ..self }
+    }
+
+    /// An axis of an item, by its number in a batch.
+    pub(super) fn item_axis(&self, axis: i64) -> Result<usize, Misfit> {
+        let whole = self.axes.len() as i64 + 1;
+        let number = if axis < 0 { axis.saturating_add(whole) } else { axis };
+        let Some(number) = usize::try_from(number).ok().filter(|&it| (it as i64) < whole) else {
+            return Err(Misfit::new(
+                format!("its axis {axis} is none of {whole}"),
+                "export it again",
+            ));
+        };
+        if number == self.batch {
+            return Err(Misfit::new(
+                "it goes along the batch axis",
+                "Caudal computes every item by itself; keep the batch as first axis and leave it alone",
+            ));
+        }
+        Ok(number - usize::from(number > self.batch))
+    }
+
+    /// Refuses a value whose batch is not the first axis.
+    pub(super) fn check_batch_first(&self) -> Result<(), Misfit> {
+        if self.batch == 0 {
+            return Ok(());
+        }
+        Err(Misfit::new(
+            format!("the batch is axis {} of what it takes", self.batch),
+            "bring the batch to the front with Transpose before, as with batch_first in PyTorch",
+        ))
     }
 
     /// The atoms of each logical axis.
@@ -89,7 +129,7 @@ impl Activation {
         order.iter().flat_map(|&axis| ranges[axis].clone()).collect()
     }
 
-    /// The same value with its logical axes in another order.
+    /// The same value with its logical axes in another order; the batch stays after as many.
     pub(super) fn transposed(&self, order: &[usize]) -> Self {
         let logical = self.atoms_of(order);
         let mut renamed = vec![0; self.atoms.len()];
@@ -101,6 +141,7 @@ impl Activation {
             atoms: logical.iter().map(|&atom| self.atoms[atom]).collect(),
             axes: order.iter().map(|&axis| self.axes[axis]).collect(),
             order: self.order.iter().map(|&atom| renamed[atom]).collect(),
+            batch: self.batch,
         }
     }
 
@@ -183,6 +224,16 @@ impl Activation {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn axes_are_counted_around_the_batch() {
+        let steps = Activation::plain(0, &[5, 3]).with_batch(1);
+        assert_eq!(steps.item_axis(0).unwrap(), 0);
+        assert_eq!((steps.item_axis(2).unwrap(), steps.item_axis(-1).unwrap()), (1, 1));
+        assert!(steps.item_axis(1).unwrap_err().problem.contains("along the batch"));
+        assert!(steps.item_axis(-2).is_err() && steps.item_axis(3).is_err());
+        assert!(steps.check_batch_first().is_err());
+    }
 
     /// An image of 3 channels, 4 rows and 5 columns, channels last in memory.
     fn image() -> Activation {

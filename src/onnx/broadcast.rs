@@ -29,23 +29,39 @@ pub(super) fn common_shape(a: &[usize], b: &[usize]) -> Result<Vec<usize>, Misfi
 }
 
 impl Call<'_> {
-    /// The item part of a constant that stands beside a value with `rank` axes an item.
-    pub(super) fn item_constant(constant: &Constant, rank: usize) -> Result<Constant, Misfit> {
-        match constant.shape.split_first() {
-            Some((1, rest)) if constant.shape.len() == rank + 1 => Ok(constant.reshaped(rest)),
-            _ if constant.shape.len() <= rank => Ok(constant.clone()),
-            _ => Err(Misfit::new(
+    /// The item part of a constant that stands beside a value with `rank` axes an item, the batch after `batch` of them.
+    pub(super) fn item_constant(
+        &self,
+        constant: &Constant,
+        rank: usize,
+        batch: usize,
+    ) -> Result<Constant, Misfit> {
+        // Axes are counted from the last one.
+        let place = (constant.shape.len() + batch).checked_sub(rank + 1);
+        match place {
+            None => Ok(constant.clone()),
+            Some(at)
+                if constant.shape.len() <= rank + 1
+                    && (constant.shape[at] == 1
+                        || self.batch == Some(constant.shape[at] as i64))
+                    && let Some(single) = constant.same_along(at) =>
+            {
+                let mut shape = single.shape.clone();
+                shape.remove(at);
+                Ok(single.reshaped(shape))
+            }
+            Some(_) => Err(Misfit::new(
                 format!(
                     "it combines a constant of shape {:?} with {rank} axes an item: numbers of their own for the items \
                      of a batch",
                     constant.shape
                 ),
-                "give the constant a first axis of size 1, or none",
+                "give the constant an axis of size 1 in place of the batch, or none",
             )),
         }
     }
 
-    /// A value repeated along axes of size 1, to a shape that fits; axes in the order `like`.
+    /// A value repeated along axes of size 1, to a shape that fits; axes in the order `like`, the batch after as many.
     pub(super) fn expanded(
         &mut self,
         value: &Activation,
@@ -84,7 +100,7 @@ impl Call<'_> {
             at += usize::from(at == first);
         }
         let node = self.reshape(node, &sizes)?;
-        Ok(Activation::of_axes(node, shape, like))
+        Ok(Activation::of_axes(node, shape, like).with_batch(value.batch))
     }
 
     /// Two values with one shape and layout.
@@ -94,6 +110,8 @@ impl Call<'_> {
         b: &Activation,
     ) -> Result<[Activation; 2], Misfit> {
         let shape = common_shape(&a.shape(), &b.shape())?;
+        let batch =
+            if a.batch + b.batch == 0 { 0 } else { shape.len() - Self::batch_of_both(a, b)? };
         // The larger one says in which order the axes stand.
         let (larger, missing) = if a.count() >= b.count() { (a, b) } else { (b, a) };
         let mut padded = larger.clone();
@@ -114,8 +132,21 @@ impl Call<'_> {
         let node = self.network.permuted(&self.name, &second, &first.order)?;
         let axes = self.network.drafts[first.node].shape.clone();
         let node = self.reshape(node, &axes)?;
+        let first = first.with_batch(batch);
         let second = Activation { node, ..first.clone() };
         Ok(if a.count() >= b.count() { [first, second] } else { [second, first] })
+    }
+
+    /// How many axes two values have after the batch.
+    fn batch_of_both(a: &Activation, b: &Activation) -> Result<usize, Misfit> {
+        let [of_a, of_b] = [a, b].map(|it| it.axes.len() - it.batch);
+        if of_a == of_b {
+            return Ok(of_a);
+        }
+        Err(Misfit::new(
+            format!("the batch is axis {} of one input and axis {} of another", a.batch, b.batch),
+            "bring the batch to the front of both with Transpose before",
+        ))
     }
 
     /// A node that gives one number everywhere, in the shape of another.

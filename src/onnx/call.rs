@@ -82,6 +82,18 @@ impl Call<'_> {
         }
     }
 
+    /// The words of a list, in small letters.
+    pub(super) fn words(&self, name: &str) -> Result<Vec<String>, Misfit> {
+        match self.attribute(name) {
+            None => Ok(Vec::new()),
+            Some(Attribute::Texts(words)) => {
+                let word = |word: &&[u8]| String::from_utf8_lossy(word).to_lowercase();
+                Ok(words.iter().map(word).collect())
+            }
+            Some(_) => Err(Self::other_type(name, "a list of words")),
+        }
+    }
+
     pub(super) fn tensor(&self, name: &str) -> Option<&super::proto::TensorProto<'_>> {
         match self.attribute(name) {
             Some(Attribute::Tensor(tensor)) => Some(tensor),
@@ -178,20 +190,6 @@ impl Call<'_> {
         }
     }
 
-    /// An axis of an item, of `rank` axes, by its number in a batch.
-    pub(super) fn item_axis(axis: i64, rank: usize) -> Result<usize, Misfit> {
-        let whole = rank as i64 + 1;
-        let number = if axis < 0 { axis.saturating_add(whole) } else { axis };
-        match number {
-            0 => Err(Misfit::new(
-                "it goes along the batch axis",
-                "Caudal computes every item by itself; keep the batch as first axis and leave it alone",
-            )),
-            number if number > 0 && number < whole => Ok(number as usize - 1),
-            _ => Err(Misfit::new(format!("its axis {axis} is none of {whole}"), "export it again")),
-        }
-    }
-
     /// Adds a node.
     pub(super) fn add(
         &mut self,
@@ -209,6 +207,15 @@ impl Call<'_> {
         inputs: &[usize],
     ) -> Result<usize, Misfit> {
         self.network.add(&format!("{}.{suffix}", self.name), layer, inputs, Vec::new())
+    }
+
+    /// What is added meanwhile has a suffix to its name.
+    pub(super) fn within<T>(&mut self, suffix: &str, add: impl FnOnce(&mut Self) -> T) -> T {
+        let name = format!("{}.{suffix}", self.name);
+        let outer = std::mem::replace(&mut self.name, name);
+        let added = add(self);
+        self.name = outer;
+        added
     }
 
     /// Adds a node with parameters that come of arrays of the file: where another node has the same ones, it shares

@@ -206,6 +206,31 @@ impl Constant {
         Self { shape: shape.into(), numbers, learned: self.learned }
     }
 
+    /// The given places along an axis.
+    pub(super) fn picked(&self, axis: usize, picked: &[usize]) -> Self {
+        let steps = strides(&self.shape);
+        let mut shape = self.shape.clone();
+        shape[axis] = picked.len();
+        let mut without = steps.clone();
+        without[axis] = 0;
+        let inner: usize = shape[axis + 1..].iter().product();
+        let base: Vec<usize> = places(&shape, &without).collect();
+        let at = |number: usize| {
+            base[number] + picked[number / inner.max(1) % picked.len().max(1)] * steps[axis]
+        };
+        self.gathered(shape, (0..base.len()).map(at))
+    }
+
+    /// Its first place along an axis, if all others are the same.
+    pub(super) fn same_along(&self, axis: usize) -> Option<Self> {
+        if self.shape[axis] == 0 {
+            return None;
+        }
+        let first = self.picked(axis, &[0]);
+        let all = first.broadcast(&self.shape)?.as_floats()?;
+        (all == self.as_floats()?).then_some(first)
+    }
+
     /// The same numbers with other axes.
     pub(super) fn reshaped(&self, shape: impl Into<Vec<usize>>) -> Self {
         Self { shape: shape.into(), ..self.clone() }

@@ -1,6 +1,6 @@
 //! From the graph of an ONNX file to a network with its weights.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::activation::Activation;
 use super::call::{Call, Owners, Value};
@@ -9,7 +9,7 @@ use super::external::External;
 use super::network::Network;
 use super::operators::{self, Needs};
 use super::patterns::shortened;
-use super::proto::{DimProto, ModelProto, NodeProto, ValueProto};
+use super::proto::{Attribute, DimProto, ModelProto, NodeProto, ValueProto};
 use crate::error::escaped;
 use crate::layers::{Add, Misfit};
 use crate::tensor::Shape;
@@ -24,6 +24,8 @@ pub(super) struct Converted {
     pub(super) outputs: Vec<usize>,
     /// Inputs and outputs whose channels come last, where the file has them first.
     pub(super) channels_last: Vec<String>,
+    /// Inputs and outputs whose batch is another axis than the first in the file, with that axis.
+    pub(super) batch_axes: BTreeMap<String, usize>,
 }
 
 /// What is known while nodes are read.
@@ -36,6 +38,7 @@ struct Import<'a> {
     opset: i64,
     batch: Option<i64>,
     channels_last: Vec<String>,
+    batch_axes: BTreeMap<String, usize>,
     outputs: Vec<usize>,
 }
 
@@ -66,6 +69,7 @@ pub(super) fn import(
         opset,
         batch: None,
         channels_last: Vec::new(),
+        batch_axes: BTreeMap::new(),
         outputs: Vec::new(),
     };
     for initializer in &graph.initializers {
@@ -73,11 +77,12 @@ pub(super) fn import(
         import.network.stored += constant.count();
         import.define(initializer.name, constant.into())?;
     }
-    let images = images(&nodes);
+    let (images, by_steps) = (images(&nodes), by_steps(&nodes));
     for input in &graph.inputs {
         // Older files list their arrays among the inputs.
         if !import.values.contains_key(input.name) {
-            import.input(input, images.contains(input.name))?;
+            let batch = usize::from(by_steps.contains(input.name));
+            import.input(input, images.contains(input.name), batch)?;
         }
     }
     for (number, node) in nodes.iter().enumerate() {
@@ -88,8 +93,8 @@ pub(super) fn import(
     if outputs.is_empty() {
         return Err(Misfit::new("it has no outputs", "export it again"));
     }
-    let channels_last = import.channels_last;
-    Ok(Converted { network: import.network, outputs, channels_last })
+    let Import { network, channels_last, batch_axes, .. } = import;
+    Ok(Converted { network, outputs, channels_last, batch_axes })
 }
 
 /// The version of the operators of ONNX itself.
@@ -125,8 +130,36 @@ fn images<'a>(nodes: &[NodeProto<'a>]) -> HashSet<&'a str> {
     images
 }
 
+/// The values whose first axis are the steps of a sequence, or the layers of states, and the second the batch: what
+/// recurrent operators take, and what becomes that.
+fn by_steps<'a>(nodes: &[NodeProto<'a>]) -> HashSet<&'a str> {
+    let mut found: HashSet<&'a str> = HashSet::new();
+    for node in nodes.iter().rev() {
+        let Some(operator) = operators::find(node.operator) else { continue };
+        let of_batch = |(name, value): &(&str, Attribute<'_>)| {
+            *name == "layout" && !matches!(value, Attribute::Int(0))
+        };
+        let inputs = &node.inputs;
+        match (node.operator, operator.needs) {
+            ("LSTM" | "GRU" | "RNN", _) if !node.attributes.iter().any(of_batch) => {
+                found.extend(inputs.iter().take(1).chain(inputs.iter().skip(5).take(2)));
+            }
+            _ if !node.outputs.iter().any(|output| found.contains(output)) => {}
+            (_, Needs::AnyLayout) => found.extend(inputs),
+            ("Gather", _) => found.extend(inputs.iter().skip(1)),
+            ("MatMul" | "Slice" | "Split" | "LayerNormalization", _) => {
+                found.extend(inputs.iter().take(1));
+            }
+            _ => {}
+        }
+    }
+    // What is left out is called nothing.
+    found.remove("");
+    found
+}
+
 /// The sizes of an item of an input, and how many items a batch has, if that is fixed.
-fn item_shape(input: &ValueProto<'_>) -> Result<(Shape, Option<i64>), Misfit> {
+fn item_shape(input: &ValueProto<'_>, batch: usize) -> Result<(Shape, Option<i64>), Misfit> {
     let name = escaped(input.name);
     let refuse = |problem: String, remedy: &str| {
         Err(Misfit::new(format!("input `{name}`: {problem}"), remedy))
@@ -137,30 +170,29 @@ fn item_shape(input: &ValueProto<'_>) -> Result<(Shape, Option<i64>), Misfit> {
     if !matches!(input.data_type, 1..=7 | 9..=13 | 16) {
         return refuse("its items are no numbers".to_owned(), "export a network of numbers");
     }
-    let Some((batch, dims)) = dims.split_first() else {
+    let Some(of_batch) = dims.get(batch) else {
         return refuse("it has no batch axis".to_owned(), "export it with one, as the first axis");
     };
     let mut shape = Shape::new();
-    for (axis, dim) in dims.iter().enumerate() {
+    for (axis, dim) in dims.iter().enumerate().filter(|(axis, _)| *axis != batch) {
         match dim {
             DimProto::Number(size @ 1..) => {
                 shape.push(usize::try_from(*size).unwrap_or(usize::MAX));
             }
             DimProto::Number(size) => {
-                return refuse(format!("its axis {} has size {size}", axis + 1), "export it again");
+                return refuse(format!("its axis {axis} has size {size}"), "export it again");
             }
             DimProto::Name(symbol) => {
-                let problem =
-                    format!("its axis {} has the open size `{}`", axis + 1, escaped(symbol));
+                let problem = format!("its axis {axis} has the open size `{}`", escaped(symbol));
                 return refuse(problem, "export it with fixed sizes; only the batch may be open");
             }
             DimProto::Unknown => {
-                let problem = format!("its axis {} has an open size", axis + 1);
+                let problem = format!("its axis {axis} has an open size");
                 return refuse(problem, "export it with fixed sizes; only the batch may be open");
             }
         }
     }
-    let batch = match batch {
+    let batch = match of_batch {
         DimProto::Number(size) => Some(*size),
         DimProto::Name(_) | DimProto::Unknown => None,
     };
@@ -178,14 +210,20 @@ impl<'a> Import<'a> {
         ))
     }
 
-    fn input(&mut self, input: &ValueProto<'a>, is_image: bool) -> Result<(), Misfit> {
-        let (shape, batch) = item_shape(input)?;
+    /// Takes an input whose batch is the axis `place`.
+    fn input(
+        &mut self,
+        input: &ValueProto<'a>,
+        is_image: bool,
+        place: usize,
+    ) -> Result<(), Misfit> {
+        let (shape, batch) = item_shape(input, place)?;
         if let (Some(before), Some(batch)) = (self.batch, batch)
             && before != batch
         {
             return Err(Misfit::new(
                 format!(
-                    "input `{}`: its first axis, the batch, has size {batch}, that of another input {before}",
+                    "input `{}`: its axis {place}, the batch, has size {batch}, that of another input {before}",
                     escaped(input.name)
                 ),
                 "export it with the batch as first axis of all inputs",
@@ -193,7 +231,7 @@ impl<'a> Import<'a> {
         }
         self.batch = self.batch.or(batch);
         let order: Vec<usize> = match shape.len() {
-            rank @ (2 | 3) if is_image => (1..rank).chain([0]).collect(),
+            rank @ (2 | 3) if is_image && place == 0 => (1..rank).chain([0]).collect(),
             rank => (0..rank).collect(),
         };
         if order.first() == Some(&1) {
@@ -206,7 +244,11 @@ impl<'a> Import<'a> {
         };
         let node = self.network.input(input.name, here).map_err(located)?;
         self.network.drafts[node].is_whole = !matches!(input.data_type, 1 | 10 | 11 | 16);
-        self.define(input.name, Activation::of_axes(node, &shape, &order).into())
+        if place > 0 {
+            self.batch_axes.insert(escaped(input.name), place);
+        }
+        let value = Activation::of_axes(node, &shape, &order).with_batch(place);
+        self.define(input.name, value.into())
     }
 
     fn node(
@@ -251,6 +293,11 @@ impl<'a> Import<'a> {
                     ),
                     "export it again",
                 )));
+            }
+            if let Some(Value::Activation(value)) = &value
+                && !operator.any_batch
+            {
+                value.check_batch_first().map_err(located)?;
             }
             inputs.push(value);
         }
@@ -298,13 +345,24 @@ impl<'a> Import<'a> {
         let last: Vec<usize> = (1..rank).chain((rank > 0).then_some(0)).collect();
         let order = match value.axis_order() {
             // Images stay channels last.
-            Some(order) if rank == 3 && value.shape()[1..].iter().any(|&size| size > 1) => {
-                if order == last { last } else { (0..rank).collect() }
+            Some(order)
+                if rank == 3
+                    && value.batch == 0
+                    && value.shape()[1..].iter().any(|&size| size > 1) =>
+            {
+                if order == last {
+                    last
+                } else {
+                    (0..rank).collect()
+                }
             }
             _ => (0..rank).collect(),
         };
         if order.first() == Some(&1) {
             self.channels_last.push(shown);
+        }
+        if value.batch > 0 {
+            self.batch_axes.insert(escaped(name), value.batch);
         }
         let node = self.network.laid_out(name, &value, &order)?;
         let is_taken = self.network.drafts[node].layer.is_none() || self.outputs.contains(&node);

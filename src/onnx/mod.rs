@@ -21,18 +21,19 @@ mod wire;
 mod write;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub use operators::{OPERATORS, Operator};
 pub use write::{LayerWriter, WRITERS, to_bytes, write};
 
 use self::external::External;
 use self::import::{Converted, import};
+use self::network::Draft;
 use crate::error::{Error, Result, escaped};
 use crate::graph::{Graph, GraphBuilder};
 use crate::layers::Misfit;
 use crate::memory;
-use crate::model::{Model, TrainingConfig};
+use crate::model::{CustomKinds, Model, TrainingConfig};
 use crate::tensor::Tensor;
 use crate::train::Network;
 
@@ -43,24 +44,53 @@ pub type Weights = BTreeMap<String, Tensor>;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Imported {
-    /// The network, which has no loss.
+    /// The network. It has a loss, metrics and targets if a file beside says which.
     pub model: Model,
     /// Its weights.
     pub weights: Weights,
     /// The inputs and outputs whose channels come last here and first in the file.
     pub channels_last: Vec<String>,
+    /// The inputs and outputs whose batch is the first axis here and another one in the file, as where recurrent networks
+    /// have the steps first; with that axis, counted from 0.
+    pub batch_axes: BTreeMap<String, usize>,
+    /// The file beside that says how it is trained, if there is one: see [`training_file`].
+    pub training_file: Option<PathBuf>,
 }
 
-/// Reads an ONNX file: the network, which has no loss, and its weights.
+/// The file that says how the network of an ONNX file is trained, if it is there: beside `net.onnx` that is
+/// `net.onnx.toml`. In the words of model files, it has targets, losses and metrics, columns of inputs, and `[train]`.
+///
+/// # Errors
+/// [`Error::Io`] if that can't be found out.
+pub fn training_file(path: impl AsRef<Path>) -> Result<Option<PathBuf>> {
+    let mut name = path.as_ref().as_os_str().to_owned();
+    name.push(".toml");
+    let beside = PathBuf::from(name);
+    let is_there = beside.try_exists().map_err(|source| Error::io(&beside, source))?;
+    Ok(is_there.then_some(beside))
+}
+
+/// Reads an ONNX file: the network, its weights, and what a file beside it says of its training, if there is one
+/// ([`training_file`]); without that it has no loss.
 ///
 /// Inputs whose items are images of channels x height x width become images of height x width x channels, as Caudal's
 /// data has them, wherever convolutions, pooling and the like use them; so do outputs that are such images. Nodes have
-/// the names of the file; what gives an output has the output's.
+/// the names of the file; what gives an output has the output's. The batch is the first axis of all inputs and outputs,
+/// also where recurrent networks of the file have the steps of a sequence first.
 ///
 /// # Errors
 /// [`Error::Io`] if the file can't be read, and [`Error::Model`] if it is damaged, if an operator is not covered, or
-/// if a layer lacks what a node asks for: names the node, its operator and what could be done.
+/// if a layer lacks what a node asks for: names the node, its operator and what could be done; or if the file beside it is
+/// wrong, with its line.
 pub fn open(path: impl AsRef<Path>) -> Result<Imported> {
+    open_with(path, &CustomKinds::new())
+}
+
+/// As [`open`], where the file beside may name losses, metrics and optimizers of your own.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_with(path: impl AsRef<Path>, kinds: &CustomKinds) -> Result<Imported> {
     let path = path.as_ref();
     let io = |source| Error::io(path, source);
     let origin = path.display().to_string();
@@ -78,10 +108,17 @@ pub fn open(path: impl AsRef<Path>) -> Result<Imported> {
     let folder = path
         .parent()
         .map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder });
-    from_bytes(&bytes, &origin, folder)
+    let mut imported = from_bytes(&bytes, &origin, folder)?;
+    if let Some(beside) = training_file(path)? {
+        let name = beside.display().to_string();
+        let text = crate::open::read_text(&beside, &name)?;
+        imported.model = imported.model.trained_as(&text, &name, kinds)?;
+        imported.training_file = Some(beside);
+    }
+    Ok(imported)
 }
 
-/// As [`open`], for the bytes of a file. `origin` stands in errors for where they are from; arrays in other files are
+/// As [`open`], for the bytes of a file, beside which there is none. `origin` stands in errors for where they are from; arrays in other files are
 /// looked for in `folder`, and refused without one.
 ///
 /// # Errors
@@ -91,6 +128,7 @@ pub fn from_bytes(bytes: &[u8], origin: &str, folder: Option<&Path>) -> Result<I
     let model = proto::read(bytes).map_err(refused)?;
     let mut converted = import(&model, &mut External::new(folder)).map_err(refused)?;
     let channels_last = std::mem::take(&mut converted.channels_last);
+    let batch_axes = std::mem::take(&mut converted.batch_axes);
     let named = Path::new(origin).file_stem().map(|stem| stem.to_string_lossy().into_owned());
     let name = match model.graph.name {
         "" | "main_graph" | "torch_jit" | "torch-jit-export" => named.unwrap_or_default(),
@@ -104,7 +142,7 @@ pub fn from_bytes(bytes: &[u8], origin: &str, folder: Option<&Path>) -> Result<I
         other => other,
     })?;
     let model = Model::new(graph, TrainingConfig::default());
-    Ok(Imported { model, weights, channels_last })
+    Ok(Imported { model, weights, channels_last, batch_axes, training_file: None })
 }
 
 impl Network {
@@ -148,17 +186,19 @@ fn build(name: &str, converted: Converted) -> Result<(Graph, Weights)> {
     }
     builder.prune();
     let graph = builder.build()?;
-    let mut values = BTreeMap::new();
-    for draft in network.drafts.into_iter().filter(|draft| draft.shares.is_none()) {
-        for (parameter, numbers) in draft.parameters {
-            values.insert((draft.name.clone(), parameter), numbers);
-        }
-    }
+    let drafts = &network.drafts;
+    let by_name: BTreeMap<&str, &Draft> =
+        drafts.iter().map(|draft| (draft.name.as_str(), draft)).collect();
     let mut weights = Weights::new();
     for parameter in graph.parameters() {
         let node = &graph.nodes()[parameter.node].name;
-        let key = (node.clone(), parameter.spec.name);
-        if let Some(numbers) = values.remove(&key) {
+        let draft = by_name.get(node.as_str()).copied();
+        // The node that the parameters were read for may lead nowhere.
+        let owner = draft.map(|draft| draft.shares.map_or(draft, |owner| &drafts[owner]));
+        let numbers = owner.and_then(|owner| {
+            owner.parameters.iter().find(|(name, _)| *name == parameter.spec.name)
+        });
+        if let Some((_, numbers)) = numbers {
             let shape = parameter.spec.shape.as_slice();
             let tensor = Tensor::from_shape_vec(shape, numbers.to_vec());
             let tensor = tensor.map_err(|error| Error::Parameter {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::activation::Activation;
 use super::constant::count_of;
-use crate::layers::{Arity, Layer, Misfit, Reshape, Transpose};
+use crate::layers::{Arity, Concat, Layer, Misfit, Reshape, Transpose};
 use crate::tensor::{Shape, describe_shape};
 
 /// Items of values with more numbers than this are refused.
@@ -13,6 +13,9 @@ const LARGEST_ITEM: usize = 1 << 36;
 
 /// So many numbers may be made of a file without any, and of others beside a multiple of theirs.
 const MOST_MADE: usize = 1 << 23;
+
+/// Recurrent operators have together no more steps than this.
+const MOST_STEPS: usize = 1 << 14;
 
 /// Values of a parameter, in the layer's shape.
 pub(super) type Values = Arc<Vec<f32>>;
@@ -45,6 +48,10 @@ pub(super) struct Network {
     /// How many numbers the file holds, and how many were made of them.
     pub(super) stored: usize,
     made: usize,
+    /// Of nodes that put others one below the other along their first axis, these.
+    rows: HashMap<usize, Vec<usize>>,
+    /// How many steps of recurrent operators there are.
+    steps: usize,
 }
 
 impl Network {
@@ -63,6 +70,24 @@ impl Network {
                 self.made, self.stored
             ),
             "store them in the file, each once",
+        ))
+    }
+
+    /// Notes that so many steps become nodes of their own.
+    ///
+    /// # Errors
+    /// If they are too many.
+    pub(super) fn unroll(&mut self, steps: usize) -> Result<(), Misfit> {
+        self.steps = self.steps.saturating_add(steps);
+        if self.steps <= MOST_STEPS {
+            return Ok(());
+        }
+        Err(Misfit::new(
+            format!(
+                "its steps become nodes of their own, and with them there are {}, more than {MOST_STEPS}",
+                self.steps
+            ),
+            "export it for shorter sequences",
         ))
     }
 
@@ -155,6 +180,44 @@ impl Network {
         self.make(parameters.iter().map(|(_, values)| values.len()).sum())?;
         let name = self.free_name(name);
         Ok(self.push(name, Some(layer), inputs.to_vec(), shape, parameters))
+    }
+
+    /// Adds a node with the layer and the parameters of another, for inputs of the same shapes.
+    pub(super) fn add_sharing(&mut self, name: &str, inputs: &[usize], owner: usize) -> usize {
+        let name = self.free_name(name);
+        let Draft { layer, shape, shares, trainable, .. } = &self.drafts[owner];
+        let (layer, shape) = (layer.clone(), shape.clone());
+        let (owner, trainable) = (shares.unwrap_or(owner), *trainable);
+        let node = self.push(name, layer, inputs.to_vec(), shape, Vec::new());
+        self.drafts[node].shares = Some(owner);
+        self.drafts[node].trainable = trainable;
+        node
+    }
+
+    /// Puts nodes of equal shapes, whose first axis has size 1, one below the other.
+    ///
+    /// # Errors
+    /// None for such nodes, at least one.
+    pub(super) fn stack(&mut self, name: &str, rows: Vec<usize>) -> Result<usize, Misfit> {
+        let node = match rows[..] {
+            [single] => single,
+            _ => self.add(name, Concat::along(0), &rows, Vec::new())?,
+        };
+        self.rows.insert(node, rows);
+        Ok(node)
+    }
+
+    /// The nodes whose numbers a node has one after the other, if it was put together of so many.
+    pub(super) fn rows(&self, mut node: usize, count: usize) -> Option<&[usize]> {
+        loop {
+            match self.rows.get(&node) {
+                Some(rows) => {
+                    return Some(rows).filter(|rows| rows.len() == count).map(Vec::as_slice);
+                }
+                None if self.kind(node) == "reshape" => node = self.drafts[node].inputs[0],
+                None => return None,
+            }
+        }
     }
 
     /// Gives a node the name of an output, unless an input or an output before it has that.

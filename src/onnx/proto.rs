@@ -47,6 +47,7 @@ pub(super) enum Attribute<'a> {
     Tensor(Box<TensorProto<'a>>),
     Ints(Vec<i64>),
     Floats(Vec<f32>),
+    Texts(Vec<&'a [u8]>),
     /// What no operator here asks for.
     #[default]
     Other,
@@ -245,6 +246,15 @@ impl Reader {
                     };
                     add_ints(&mut ints, field)?;
                     value = Attribute::Ints(ints);
+                }
+                (9, Field::Bytes(text)) => {
+                    let mut texts = match value {
+                        Attribute::Texts(texts) => texts,
+                        _ => Vec::new(),
+                    };
+                    self.count()?;
+                    texts.push(text.bytes);
+                    value = Attribute::Texts(texts);
                 }
                 // The kind of an empty list is all that says what it is.
                 (20, Field::Varint(7)) if matches!(value, Attribute::Other) => {

@@ -149,3 +149,87 @@ fn what_lacks_a_loss_says_what_to_do() {
     let shown = done(&["inspect", &cnn, "--json"]);
     assert!(shown.contains(r#""channels_last":["input"]"#), "{shown}");
 }
+
+const BESIDE: &str = r#"
+[[node]]
+name = "input"
+kind = "input"
+columns = ["a", "b", "c", "d", "e", "f", "g"]
+
+[[node]]
+name = "class"
+kind = "target"
+shape = []
+columns = ["target"]
+
+[[node]]
+name = "loss"
+kind = "softmax_cross_entropy"
+inputs = ["/5/Gemm", "class"]
+
+[[node]]
+name = "right"
+kind = "accuracy"
+inputs = ["output", "class"]
+
+[train]
+batch_size = 7
+optimizer = { kind = "adam", learning_rate = 0.02 }
+"#;
+
+#[test]
+fn a_file_beside_says_how_a_network_is_trained() {
+    let folder = tempfile::tempdir().unwrap();
+    let (net, name) = path(folder.path(), "net.onnx");
+    let (beside, beside_name) = path(folder.path(), "net.onnx.toml");
+    std::fs::copy(file("mlp-script.onnx"), &net).unwrap();
+    let [data, bare] = tables(folder.path());
+    let without = done(&["predict", &name, "--data", &bare]);
+    std::fs::write(&beside, BESIDE).unwrap();
+    assert_eq!(onnx::training_file(&net).unwrap(), Some(beside.clone()));
+
+    let shown = done(&["summary", &name]);
+    assert!(shown.contains("net.onnx.toml says how") && shown.contains("right"), "{shown}");
+    let shown = done(&["inspect", &name, "--json"]);
+    assert!(shown.contains(r#""training_file":"#) && shown.contains("net.onnx.toml"), "{shown}");
+    let predicted = done(&["predict", &name, "--data", &bare]);
+    assert!(predicted.starts_with(&without), "weights and outputs are those of the network");
+    let (_, saved) = path(folder.path(), "saved.safetensors");
+    let quick = ["--data", &data, "--max-steps", "2", "--save", &saved, "--quiet"];
+    let told = done(&[&["train", &name], &quick[..]].concat());
+    assert!(told.contains("net.onnx.toml says how"), "{told}");
+    let (model, _) = caudal::train::checkpoint::open(&saved).unwrap();
+    assert_eq!(model.training.batch_size, 7);
+    assert_eq!(model.training.optimizer.kind(), "adam");
+    assert!(model.graph.node("class").is_ok() && model.graph.node("right").is_ok());
+    done(&["evaluate", &name, "--data", &data, "--part", "train"]);
+
+    // Options go before it.
+    let options = ["--loss", "softmax_cross_entropy", "--batch-size", "9"];
+    done(&[&["train", &name], &options[..], &quick].concat());
+    let (model, _) = caudal::train::checkpoint::open(&saved).unwrap();
+    assert_eq!(model.training.batch_size, 9);
+    assert!(model.graph.node("class").is_err() && model.graph.node("target").is_ok());
+    assert_eq!(model.training.optimizer.kind(), "adam");
+
+    for (wrong, by, expected) in [
+        ("\"softmax_cross_entropy\"", "\"softmax_cross_entrpy\"", ":15: node `loss`"),
+        ("\"/5/Gemm\"", "\"/5/Gem\"", ":13: node `loss`"),
+        ("name = \"input\"", "name = \"inputs\"\nshape = [7]", "did you mean `input`?"),
+        ("kind = \"input\"", "kind = \"input\"\nshape = [8]", ":2: node `input`: its shape is 8"),
+        ("batch_size = 7", "batch_size = 0", "`batch_size` is not a whole number"),
+        (
+            "[train]",
+            "[[node]]\nname = \"more\"\nkind = \"relu\"\ninputs = [\"output\"]\n[train]",
+            "node `more`: it is a layer",
+        ),
+    ] {
+        assert!(BESIDE.contains(wrong), "{wrong}");
+        std::fs::write(&beside, BESIDE.replace(wrong, by)).unwrap();
+        let error = onnx::open(&net).unwrap_err().to_string();
+        assert!(error.starts_with(&beside_name) && error.contains(expected), "{error}");
+    }
+    std::fs::write(&beside, "name = \"net\"\n").unwrap();
+    let error = onnx::open(&net).unwrap_err().to_string();
+    assert!(error.contains(":1: unknown key `name` in a file beside a network"), "{error}");
+}

@@ -203,6 +203,47 @@ fn shapes_that_promise_much_cost_nothing() {
 }
 
 #[test]
+fn recurrent_operators_with_too_many_steps_or_what_no_step_has_are_refused() {
+    let ones: Vec<u8> = std::iter::repeat_n(1.0_f32.to_le_bytes(), 64).flatten().collect();
+    let of = |name: &str, dims: &[u64]| {
+        let count = dims.iter().product::<u64>() as usize;
+        array(name, 1, dims, &ones[..4 * count])
+    };
+    let weights = [of("w", &[1, 8, 2]), of("r", &[1, 8, 2])];
+    let lstm = |inputs: &[&str]| node("LSTM", &[&["x", "w", "r"], inputs].concat(), "y");
+    let with = |node: Message, more: &[Message], dims: &[u64]| {
+        of_nodes(&[node], &[&weights, more].concat(), dims)
+    };
+    assert!(onnx::from_bytes(&with(lstm(&[]), &[], &[5, 1, 2]), "file.onnx", None).is_ok());
+    refused_in_little_memory(&with(lstm(&[]), &[], &[1 << 30, 1, 2]), "its steps become nodes");
+    refused(&with(lstm(&[]), &[], &[5, 1, 3]), "do not fit 1 direction(s) over steps of 3 numbers");
+    refused(&with(lstm(&[]), &[], &[5, 2]), "an item of its input has the shape 5");
+    let peepholes = lstm(&["", "", "", "", "p"]);
+    refused(&with(peepholes, &[of("p", &[1, 6])], &[5, 1, 2]), "it has peepholes");
+    let lengths = array("n", 7, &[1], &whole_numbers(&[3]));
+    refused(&with(lstm(&["", "n"]), &[lengths], &[5, 1, 2]), "lengths of their own");
+    let states = lstm(&["", "", "h"]);
+    refused(
+        &with(states, &[of("h", &[1, 1, 3])], &[5, 1, 2]),
+        "a first state, has the shape 1 x 1 x 3",
+    );
+    let direction = message().text(1, "direction").text(4, "upwards").number(20, 3);
+    refused(&with(lstm(&[]).with(5, &direction), &[], &[5, 1, 2]), "its direction is `upwards`");
+    let functions = ["Sigmoid", "Tanh", "Erf"].iter().fold(message(), |it, name| it.text(9, name));
+    let functions = functions.text(1, "activations").number(20, 8);
+    refused(&with(lstm(&[]).with(5, &functions), &[], &[5, 1, 2]), "have the function `erf`");
+    // Steps are counted together.
+    let mut chain = vec![node("LSTM", &["x", "w", "r"], "y0")];
+    for number in 1..9 {
+        let [from, to] = [format!("s{}", number - 1), format!("y{number}")];
+        chain.push(node("Squeeze", &[&format!("y{}", number - 1), "one"], &from));
+        chain.push(node("LSTM", &[&from, "w", "r"], &to));
+    }
+    let one = array("one", 7, &[1], &whole_numbers(&[1]));
+    refused(&of_nodes(&chain, &[&weights[..], &[one]].concat(), &[2000, 1, 2]), "more than 16384");
+}
+
+#[test]
 fn deep_messages_do_not_use_up_the_stack_and_many_small_ones_not_the_memory() {
     // A graph in an attribute of a node of a graph, and so on.
     let mut inner = message();

@@ -1,4 +1,4 @@
-//! Networks that PyTorch has exported, beside ONNX Runtime.
+//! Networks that PyTorch and Keras have exported, beside ONNX Runtime.
 
 use std::path::PathBuf;
 
@@ -14,17 +14,18 @@ struct Case {
     outputs: Vec<Array>,
 }
 
-fn folder() -> PathBuf {
+pub(super) fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/oracles/onnx")
 }
 
 fn cases() -> Vec<Case> {
-    let text = std::fs::read_to_string(folder().join("networks.json")).unwrap();
+    let read = |name: &str| std::fs::read_to_string(folder().join(name)).unwrap();
+    let text = read("networks.json") + &read("keras.json");
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 #[test]
-fn networks_of_both_exporters_give_what_onnx_runtime_gives() {
+fn networks_of_other_programs_give_what_onnx_runtime_gives() {
     let mut wrong = Vec::new();
     let cases = cases();
     for case in &cases {
@@ -51,5 +52,5 @@ fn networks_of_both_exporters_give_what_onnx_runtime_gives() {
         }
     }
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
-    assert_eq!(cases.len(), 26);
+    assert_eq!(cases.len(), 44);
 }

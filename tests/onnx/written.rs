@@ -12,7 +12,7 @@ use caudal::presets::PRESETS;
 use caudal::train::{Network, NetworkOptions};
 
 /// Numbers for the inputs of a graph; indices below `below` where its layer takes such.
-fn data(graph: &Graph, below: Option<usize>) -> Vec<(String, Tensor)> {
+pub(super) fn data(graph: &Graph, below: Option<usize>) -> Vec<(String, Tensor)> {
     let mut data = Vec::new();
     for &id in &graph.inputs() {
         let node = &graph.nodes()[id];
@@ -27,7 +27,7 @@ fn data(graph: &Graph, below: Option<usize>) -> Vec<(String, Tensor)> {
     data
 }
 
-fn predicted(network: &mut Network, data: &[(String, Tensor)]) -> Vec<Tensor> {
+pub(super) fn predicted(network: &mut Network, data: &[(String, Tensor)]) -> Vec<Tensor> {
     let batch: Vec<(&str, &Tensor)> = data.iter().map(|(name, it)| (name.as_str(), it)).collect();
     network.predict(&batch).unwrap()
 }
@@ -49,7 +49,11 @@ fn set_weights(network: &mut Network) {
 }
 
 /// Writes a network, reads it back and compares; says what differs.
-fn compare(network: &mut Network, below: Option<usize>, tolerance: f32) -> Option<String> {
+pub(super) fn compare(
+    network: &mut Network,
+    below: Option<usize>,
+    tolerance: f32,
+) -> Option<String> {
     let graph = network.graph().for_prediction().unwrap();
     let data = data(&graph, below);
     let bytes = onnx::to_bytes(network).unwrap();

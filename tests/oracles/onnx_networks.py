@@ -8,10 +8,13 @@ Run from the root of the repository:
 Every network is small, with random weights, and is exported by both exporters: NAME-script.onnx by TorchScript (opset
 13), NAME-dynamo.onnx by torch.export (opset 20), some with an open batch axis. networks.json has a line for each file:
 its name, and inputs and outputs as [{name, shape, values}], in ONNX's layout.
+
+With names of networks as arguments it makes only these, and keeps the lines of all others.
 """
 
 import json
 import pathlib
+import sys
 import warnings
 
 import numpy as np
@@ -231,6 +234,77 @@ class Shared(nn.Module):
         return (a - b).abs(), torch.maximum(a, b) / (2 + a * a)
 
 
+class Words(nn.Module):
+    """Words through two layers of a long short-term memory; the last state decides."""
+
+    def __init__(self):
+        super().__init__()
+        self.words, self.lstm = nn.Embedding(9, 4), nn.LSTM(4, 5, 2, batch_first=True)
+        self.head = nn.Linear(5, 3)
+
+    def forward(self, x):
+        return self.head(self.lstm(self.words(x))[0][:, -1])
+
+
+class BothWays(nn.Module):
+    """There and back over steps that come before the batch, with all that comes of it."""
+
+    def __init__(self):
+        super().__init__()
+        self.lstm = nn.LSTM(3, 4, bidirectional=True)
+
+    def forward(self, x):
+        states, (state, memory) = self.lstm(x)
+        return states, state, memory
+
+
+class Gated(nn.Module):
+    """Two layers of gated units, there and back, and the mean of their steps."""
+
+    def __init__(self):
+        super().__init__()
+        self.gru, self.head = nn.GRU(3, 4, 2, batch_first=True, bidirectional=True), nn.Linear(8, 2)
+
+    def forward(self, x):
+        return self.head(self.gru(x)[0].mean(1))
+
+
+class Stateful(nn.Module):
+    """A state that comes in and goes out."""
+
+    def __init__(self):
+        super().__init__()
+        self.gru, self.head = nn.GRU(3, 4), nn.Linear(4, 2)
+
+    def forward(self, x, state):
+        states, state = self.gru(x, state)
+        return torch.tanh(self.head(states)), state
+
+
+class Recurrent(nn.Module):
+    """The plain recurrence."""
+
+    def __init__(self):
+        super().__init__()
+        self.rnn, self.head = nn.RNN(3, 4, nonlinearity="relu", batch_first=True), nn.Linear(8, 2)
+
+    def forward(self, x):
+        states, state = self.rnn(x)
+        return self.head(states[:, 1:3].flatten(1)), state[-1]
+
+
+class Grouped(nn.Module):
+    """Transposed convolutions in groups, with and without bias."""
+
+    def __init__(self):
+        super().__init__()
+        self.two = nn.ConvTranspose2d(4, 6, 3, 2, 1, 1, groups=2)
+        self.each = nn.ConvTranspose2d(6, 6, 2, 2, groups=6, bias=False)
+
+    def forward(self, x):
+        return self.each(F.relu(self.two(x)))
+
+
 NETWORKS = {
     "mlp": (Mlp, [(7,)]),
     "cnn": (Cnn, [(2, 10, 14)]),
@@ -245,7 +319,19 @@ NETWORKS = {
     "sequence": (Sequence, [(6,)]),
     "transformer": (Transformer, [(5, 8)]),
     "shared": (Shared, [(4,), (4,)]),
+    "words": (Words, [(6,)]),
+    "both-ways": (BothWays, [(5, 3)]),
+    "gated": (Gated, [(4, 3)]),
+    "stateful": (Stateful, [(4, 3), (1, 4)]),
+    "recurrent": (Recurrent, [(4, 3)]),
+    "grouped": (Grouped, [(4, 3, 4)]),
 }
+
+# Where the batch is another axis than the first, of inputs and of outputs.
+BATCH_AXES = {"both-ways": ([1], [1, 1, 1]), "stateful": ([1, 1], [1, 1])}
+
+# Networks that take whole numbers, below this one.
+INDICES = {"sequence": 11, "words": 9}
 
 
 def stored(name, array):
@@ -267,8 +353,15 @@ def bare(path):
 def main():
     warnings.simplefilter("ignore")
     FOLDER.mkdir(exist_ok=True)
+    wanted = sys.argv[1:] or list(NETWORKS)
+    path = FOLDER / "networks.json"
+    before = path.read_text().splitlines() if path.exists() else []
+    kept = {json.loads(line)["file"]: line for line in before}
     lines = []
     for number, (name, (kind, shapes)) in enumerate(NETWORKS.items()):
+        if name not in wanted:
+            lines += [kept[f"{name}-{exporter}.onnx"] for exporter in ("script", "dynamo")]
+            continue
         torch.manual_seed(number)
         model = kind()
         for module in model.modules():
@@ -278,38 +371,41 @@ def main():
                 module.weight.data.uniform_(0.5, 1.5)
                 module.bias.data.uniform_(-0.2, 0.2)
         model.eval()
-        if name == "sequence":
-            data = (torch.randint(0, 11, (2, *shapes[0])),)
+        places, of_outputs = BATCH_AXES.get(name, ([0] * len(shapes), [0] * 9))
+        whole = [(*shape[:at], 2, *shape[at:]) for shape, at in zip(shapes, places)]
+        if name in INDICES:
+            data = tuple(torch.randint(0, INDICES[name], shape) for shape in whole)
         else:
-            data = tuple(torch.randn(2, *shape) for shape in shapes)
+            data = tuple(torch.randn(shape) for shape in whole)
         names = [f"in{i}" for i in range(len(data))] if len(data) > 1 else ["input"]
         outputs = model(*data)
         count = len(outputs) if isinstance(outputs, tuple) else 1
         results = [f"out{i}" for i in range(count)] if count > 1 else ["output"]
         opened = number % 2 == 0
         for exporter in ("script", "dynamo"):
-            path = FOLDER / f"{name}-{exporter}.onnx"
+            file = FOLDER / f"{name}-{exporter}.onnx"
             options = {"input_names": names, "output_names": results}
             if exporter == "script":
-                axes = {it: {0: "batch"} for it in [*names, *results]} if opened else None
-                torch.onnx.export(model, data, str(path), opset_version=13, dynamic_axes=axes, dynamo=False, **options)
+                ends = zip([*names, *results], [*places, *of_outputs])
+                axes = {it: {at: "batch"} for it, at in ends} if opened else None
+                torch.onnx.export(model, data, str(file), opset_version=13, dynamic_axes=axes, dynamo=False, **options)
             else:
                 batch = torch.export.Dim("batch")
-                axes = tuple({0: batch} for _ in data) if opened else None
+                axes = tuple({at: batch} for at in places) if opened else None
                 program = torch.onnx.export(model, data, dynamo=True, opset_version=20, dynamic_shapes=axes,
                                             verbose=False, **options)
-                program.save(str(path), external_data=False)
-            bare(path)
-            session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+                program.save(str(file), external_data=False)
+            bare(file)
+            session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
             fed = {value.name: array.numpy() for value, array in zip(session.get_inputs(), data)}
             found = session.run(None, fed)
             lines.append(json.dumps({
-                "file": path.name,
+                "file": file.name,
                 "inputs": [stored(key, array) for key, array in fed.items()],
                 "outputs": [stored(v.name, a) for v, a in zip(session.get_outputs(), found)],
             }))
-            print(path.name, path.stat().st_size)
-    (FOLDER / "networks.json").write_text("\n".join(lines) + "\n")
+            print(file.name, file.stat().st_size)
+    path.write_text("\n".join(lines) + "\n")
 
 
 main()

@@ -210,7 +210,7 @@ impl Train {
     /// then was.
     pub(super) fn model(&self) -> Result<(Model, Option<(Checkpoint, Model)>), Stop> {
         let Some(path) = &self.resume else {
-            return Ok((self.start.freeze(Model::open(self.model.as_deref())?)?, None));
+            return Ok((self.start.freeze(options::open_model(self.model.as_deref())?)?, None));
         };
         let (saved, checkpoint) = checkpoint::open(path)?;
         if self.model.is_none() && saved.graph.losses().is_empty() {
@@ -220,7 +220,7 @@ impl Train {
             )));
         }
         let model = match &self.model {
-            Some(name) => Model::open(Some(name))?,
+            Some(name) => options::open_model(Some(name))?,
             None => saved.clone(),
         };
         Ok((model, Some((checkpoint, saved))))
@@ -234,7 +234,7 @@ impl Train {
             None => model.data.unfitted(),
         };
         self.dividing.set_columns(&mut model.data, resumed.is_some())?;
-        self.run.set_computing(model)?;
+        self.run.set_computing(model, self.model.as_deref())?;
         let training = &mut model.training;
         self.fitting.augmenting.adjust(training)?;
         if let Some(epochs) = self.epochs {

@@ -126,7 +126,7 @@ pub(super) fn clipped(
 }
 
 /// `clip(alpha * x + beta, 0, 1)`.
-fn hard(
+pub(super) fn hard(
     call: &mut Call<'_>,
     value: &Activation,
     alpha: f32,
@@ -157,7 +157,7 @@ pub(super) fn hard_swish(call: &mut Call<'_>, _: &mut External<'_>) -> Result<Ve
 pub(super) fn prelu(call: &mut Call<'_>, _: &mut External<'_>) -> Result<Vec<Value>, Misfit> {
     let (value, slopes) = (call.activation(0)?, call.constant(1)?);
     let rank = value.axes.len();
-    let of_item = Call::item_constant(&slopes, rank)?;
+    let of_item = call.item_constant(&slopes, rank, value.batch)?;
     let floats = call.constant_floats(1)?;
     if of_item.count() == 1 {
         let layer = Prelu::shared();
@@ -190,7 +190,10 @@ pub(super) fn softmax(call: &mut Call<'_>, _: &mut External<'_>) -> Result<Vec<V
     let value = call.activation(0)?;
     let rank = value.axes.len();
     let default = if call.opset < 13 { 1 } else { -1 };
-    let axis = Call::item_axis(call.int("axis", default)?, rank)?;
+    let axis = value.item_axis(call.int("axis", default)?)?;
+    if call.opset < 13 {
+        value.check_batch_first()?;
+    }
     if call.opset >= 13 || axis + 1 == rank {
         let (last, _) = call.axis_last(&value, axis)?;
         return Ok(one(call.each(Softmax, &last)?));

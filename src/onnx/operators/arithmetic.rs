@@ -84,7 +84,13 @@ fn with_constant(
     value_first: bool,
     input: usize,
 ) -> Result<Activation, Misfit> {
-    let own = Call::item_constant(constant, value.axes.len())?;
+    let mut value = value.clone();
+    // With more axes than a whole batch the constant adds some in front.
+    let missing = constant.shape.len().saturating_sub(value.axes.len() + 1);
+    value.axes.splice(0..0, std::iter::repeat_n(0, missing));
+    value.batch += missing;
+    let value = &value;
+    let own = call.item_constant(constant, value.axes.len(), value.batch)?;
     let shape = super::super::broadcast::common_shape(&value.shape(), &own.shape)?;
     let mut padded = value.clone();
     padded.axes.splice(0..0, std::iter::repeat_n(0, shape.len() - value.axes.len()));
@@ -278,7 +284,7 @@ fn extreme(call: &mut Call<'_>, a: &Value, b: &Value, larger: bool) -> Result<Va
         }
         (Value::Activation(value), Value::Constant(bound))
         | (Value::Constant(bound), Value::Activation(value)) => {
-            let own = Call::item_constant(bound, value.axes.len())?;
+            let own = call.item_constant(bound, value.axes.len(), value.batch)?;
             let Some(number) = own.only_number().filter(|_| own.count() == 1) else {
                 let problem = "it compares with a constant of several numbers";
                 return Err(Misfit::new(problem, "compare with one number"));

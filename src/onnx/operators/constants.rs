@@ -40,9 +40,14 @@ pub(super) fn constant_of_shape(
     call: &mut Call<'_>,
     external: &mut External<'_>,
 ) -> Result<Vec<Value>, Misfit> {
-    let shape = call.constant_ints(0)?.unwrap_or_default();
-    let shape: Result<Vec<usize>, _> = shape.into_iter().map(usize::try_from).collect();
-    let shape = shape.map_err(|_| refuse("its shape has negative sizes"))?;
+    let shape = call.constant(0)?.as_dims().unwrap_or_default();
+    // What is the same for every item needs no repeating.
+    let sizes = shape.iter().map(|dim| match dim {
+        Dim::Number(size) => usize::try_from(*size).ok(),
+        Dim::Batch(times) => (*times == 1).then_some(1),
+    });
+    let shape = sizes.collect::<Option<Vec<usize>>>();
+    let shape = shape.ok_or_else(|| refuse("its shape has negative sizes, or several batches"))?;
     let count = check_derived(&shape)?;
     let single = match call.tensor("value") {
         Some(tensor) => Constant::read(tensor, external)?,
@@ -58,7 +63,9 @@ pub(super) fn shape(call: &mut Call<'_>, _: &mut External<'_>) -> Result<Vec<Val
     let number = |&size: &usize| Dim::Number(size as i64);
     let dims: Vec<Dim> = match call.value(0)? {
         Value::Activation(value) => {
-            [Dim::Batch(1)].into_iter().chain(value.shape().iter().map(number)).collect()
+            let mut dims: Vec<Dim> = value.shape().iter().map(number).collect();
+            dims.insert(value.batch, Dim::Batch(1));
+            dims
         }
         Value::Constant(constant) => constant.shape.iter().map(number).collect(),
     };

@@ -8,7 +8,12 @@ use super::super::external::External;
 use super::super::network::Values;
 use super::one;
 use super::windows::{Kind, border, image, is_narrow, of_image, padding, without_frame};
-use crate::layers::{Conv2d, Conv2dTranspose, DepthwiseConv2d, Misfit, Padding, ZeroPadding};
+use crate::layers::{
+    Concat, Conv2d, Conv2dTranspose, DepthwiseConv2d, Misfit, Padding, Slice, ZeroPadding,
+};
+
+/// A transposed convolution becomes no more layers than this.
+const MOST_GROUPS: usize = 1 << 12;
 
 /// The weight with rows and columns, and its bias.
 struct Weights {
@@ -55,6 +60,16 @@ impl Weights {
             return Ok(vec![("weight", weight), ("bias", bias)]);
         }
         Err(Misfit::new(format!("it has {} biases", bias.len()), "give it one a filter"))
+    }
+
+    /// Those of one of several groups, with so many channels and filters each.
+    fn group(&self, number: usize, channels: usize, filters: usize) -> Self {
+        let own = |size: usize| (number * size..(number + 1) * size).collect::<Vec<usize>>();
+        Self {
+            source: self.source.clone(),
+            windows: self.windows.picked(0, &own(channels)),
+            bias: self.bias.as_ref().map(|bias| bias.picked(0, &own(filters))),
+        }
     }
 
     fn sources(&self) -> Vec<&Constant> {
@@ -129,19 +144,24 @@ pub(super) fn conv_transpose(
     let (node, kind) = image(call, &value)?;
     let weights = Weights::of(call, kind)?;
     let (axes, kernel) = (kind.axes(), weights.window());
-    let dilations = call.sizes("dilations", axes, 1)?;
-    if call.int("group", 1)? != 1 || dilations.iter().any(|&it| it != 1) {
-        let problem = "it has several groups, or a dilation";
-        return Err(Misfit::new(problem, "use one group and no dilation"));
+    if call.sizes("dilations", axes, 1)?.iter().any(|&it| it != 1) {
+        return Err(Misfit::new("its windows have a dilation", "use none"));
     }
     let stride = kind.pair(&call.sizes("strides", axes, 1)?);
     let [rows, columns, channels] = call.network.drafts[node].shape[..] else {
         return Err(Misfit::new("its input is no image", "export it again"));
     };
-    if weights.windows.shape[0] != channels {
-        let problem =
-            format!("its weight {:?} is not for {channels} channels", weights.source.shape);
+    let groups = usize::try_from(call.int("group", 1)?).unwrap_or(0);
+    if weights.windows.shape[0] != channels || groups == 0 || !channels.is_multiple_of(groups) {
+        let problem = format!(
+            "its weight {:?} in {groups} groups is not for {channels} channels",
+            weights.source.shape
+        );
         return Err(Misfit::new(problem, "export it again"));
+    }
+    if groups > MOST_GROUPS {
+        let problem = format!("its {groups} groups become a layer each");
+        return Err(Misfit::new(problem, format!("use up to {MOST_GROUPS}")));
     }
     let more = call.ints("output_padding")?.unwrap_or_else(|| vec![0; axes]);
     let more: Vec<usize> =
@@ -183,8 +203,30 @@ pub(super) fn conv_transpose(
         .stride(stride)
         .padding(Padding::Sides(sides))
         .output_padding(more);
-    let parameters = weights.parameters(&weights.windows, &[2, 3, 1, 0], filters)?;
-    let node = call.add_weighted(layer, &[node], parameters, &weights.sources(), &[])?;
-    call.open_bias(node, weights.bias.is_none());
+    let order = [2, 3, 1, 0];
+    if groups == 1 {
+        let parameters = weights.parameters(&weights.windows, &order, filters)?;
+        let node = call.add_weighted(layer, &[node], parameters, &weights.sources(), &[])?;
+        call.open_bias(node, weights.bias.is_none());
+        return Ok(one(of_image(call, node, kind)?));
+    }
+    let whole = filters.saturating_mul(groups);
+    if let Some(bias) = weights.bias.as_ref().filter(|bias| bias.shape[..] != [whole]) {
+        let problem = format!("its biases have the shape {:?}", bias.shape);
+        return Err(Misfit::new(problem, "give it one a filter"));
+    }
+    let (sources, each) = (weights.sources(), channels / groups);
+    let mut parts = Vec::new();
+    for number in 0..groups {
+        let own = weights.group(number, each, filters);
+        let parameters = own.parameters(&own.windows, &order, filters)?;
+        let layer = layer.clone();
+        parts.push(call.within(&format!("group{number}"), |call| {
+            let slice = Slice::new(2, number * each, each);
+            let slice = call.add_beside("channels", slice, &[node])?;
+            call.add_weighted(layer, &[slice], parameters, &sources, &[number])
+        })?);
+    }
+    let node = call.add(Concat::along(2), &parts)?;
     Ok(one(of_image(call, node, kind)?))
 }

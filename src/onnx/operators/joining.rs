@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::super::activation::Activation;
 use super::super::broadcast::common_shape;
 use super::super::call::{Call, Value};
-use super::super::constant::{Constant, Dim, Numbers, check_derived, count_of, places, strides};
+use super::super::constant::{Constant, Dim, Numbers, check_derived, count_of};
 use super::super::external::External;
 use super::one;
 use crate::layers::{Concat, Embedding, Misfit, Slice};
@@ -26,13 +26,13 @@ pub(super) fn concat(call: &mut Call<'_>, _: &mut External<'_>) -> Result<Vec<Va
         Value::Constant(_) => None,
     });
     let Some(first) = first else { return Err(Misfit::new("it has no inputs", "export it again")) };
-    let axis = Call::item_axis(axis, first.axes.len())?;
+    let axis = first.item_axis(axis)?;
     for value in values {
         match value {
             Value::Activation(value) => items.push(value),
             Value::Constant(constant) => {
-                let own = Call::item_constant(&constant, first.axes.len())?;
-                items.push(call.constant_value(&own, first.node)?);
+                let own = call.item_constant(&constant, first.axes.len(), first.batch)?;
+                items.push(call.constant_value(&own, first.node)?.with_batch(first.batch));
             }
         }
     }
@@ -43,6 +43,7 @@ pub(super) fn concat(call: &mut Call<'_>, _: &mut External<'_>) -> Result<Vec<Va
     for item in &items {
         let own = item.shape();
         let fits = own.len() == shape.len()
+            && item.batch == first.batch
             && own.iter().zip(&shape).enumerate().all(|(at, (a, b))| at == axis || a == b);
         if !fits {
             let problem = format!("its inputs have items of {shape:?} and {own:?}");
@@ -54,7 +55,7 @@ pub(super) fn concat(call: &mut Call<'_>, _: &mut External<'_>) -> Result<Vec<Va
     shape[axis] = whole;
     let along = order.iter().position(|&other| other == axis).unwrap_or(0);
     let node = call.add(Concat::along(along as isize), &nodes)?;
-    Ok(one(Activation::of_axes(node, &shape, &order)))
+    Ok(one(Activation::of_axes(node, &shape, &order).with_batch(first.batch)))
 }
 
 /// Constants side by side.
@@ -102,7 +103,7 @@ fn joined(constants: &[Constant], axis: i64) -> Result<Constant, Misfit> {
 }
 
 /// A stretch of a value along an axis of its items.
-fn stretch(
+pub(super) fn stretch(
     call: &mut Call<'_>,
     value: &Activation,
     axis: usize,
@@ -114,9 +115,17 @@ fn stretch(
     }
     let (node, order) = call.by_axes(value)?;
     let along = order.iter().position(|&other| other == axis).unwrap_or(0);
-    let node = call.add(Slice::new(along as isize, start, length), &[node])?;
+    let row = call.network.rows(node, shape[axis]).map(|rows| rows[start]);
     shape[axis] = length;
-    Ok(Activation::of_axes(node, &shape, &order))
+    let node = match row {
+        // What was put together only to be taken apart.
+        Some(row) if along == 0 && length == 1 => {
+            let here: Vec<usize> = order.iter().map(|&axis| shape[axis]).collect();
+            call.reshape(row, &here)?
+        }
+        _ => call.add(Slice::new(along as isize, start, length), &[node])?,
+    };
+    Ok(Activation::of_axes(node, &shape, &order).with_batch(value.batch))
 }
 
 /// What Slice takes of an axis: the first place, the step, and how many.
@@ -155,13 +164,14 @@ pub(super) fn slice(call: &mut Call<'_>, _: &mut External<'_>) -> Result<Vec<Val
             Value::Constant(constant) => part_of_constant(&constant, axes[at], bounds)?.into(),
             Value::Activation(item) => {
                 let rank = item.axes.len();
-                let is_batch = axes[at] == 0 || axes[at] == -(rank as i64 + 1);
+                let batch = item.batch as i64;
+                let is_batch = axes[at] == batch || axes[at] == batch - (rank as i64 + 1);
                 // Exporters write slices that take all.
                 if is_batch && starts[at] == 0 && ends[at] >= i64::from(i32::MAX) && steps[at] == 1
                 {
                     item.into()
                 } else {
-                    let axis = Call::item_axis(axes[at], rank)?;
+                    let axis = item.item_axis(axes[at])?;
                     let (start, step, length) =
                         taken(bounds, item.shape()[axis]).ok_or_else(missing)?;
                     if step != 1 || length == 0 {
@@ -188,27 +198,12 @@ fn part_of_constant(constant: &Constant, axis: i64, bounds: [i64; 3]) -> Result<
     let (start, step, length) = taken(bounds, size).filter(|_| size > 0).ok_or_else(refuse)?;
     let picked: Vec<usize> =
         (0..length).map(|at| (start as i64 + at as i64 * step) as usize).collect();
-    Ok(picked_of(constant, axis, &picked))
-}
-
-/// The given places of a constant along an axis.
-fn picked_of(constant: &Constant, axis: usize, picked: &[usize]) -> Constant {
-    let steps = strides(&constant.shape);
-    let mut shape = constant.shape.clone();
-    shape[axis] = picked.len();
-    let mut without = steps.clone();
-    without[axis] = 0;
-    let inner: usize = shape[axis + 1..].iter().product();
-    let base: Vec<usize> = places(&shape, &without).collect();
-    let at = |number: usize| {
-        base[number] + picked[number / inner.max(1) % picked.len().max(1)] * steps[axis]
-    };
-    constant.gathered(shape, (0..base.len()).map(at))
+    Ok(constant.picked(axis, &picked))
 }
 
 pub(super) fn split(call: &mut Call<'_>, _: &mut External<'_>) -> Result<Vec<Value>, Misfit> {
     let value = call.activation(0)?;
-    let axis = Call::item_axis(call.int("axis", 0)?, value.axes.len())?;
+    let axis = value.item_axis(call.int("axis", 0)?)?;
     let size = value.shape()[axis];
     let parts = if let Some(parts) = call.list("split", 1)? {
         parts
@@ -250,10 +245,10 @@ pub(super) fn gather(call: &mut Call<'_>, _: &mut External<'_>) -> Result<Vec<Va
             let (before, after) = (&constant.shape[..axis], &constant.shape[axis + 1..]);
             let shape = [before, &indices.shape, after].concat();
             check_derived(&shape)?;
-            Ok(one(picked_of(&constant, axis, &picked).reshaped(shape)))
+            Ok(one(constant.picked(axis, &picked).reshaped(shape)))
         }
         (Value::Activation(value), Value::Constant(indices)) => {
-            let axis = Call::item_axis(axis, value.axes.len())?;
+            let axis = value.item_axis(axis)?;
             let mut shape = value.shape();
             let list = indices.as_ints().unwrap_or_default();
             let picked = indices_of(&list, shape[axis])?;
@@ -277,7 +272,9 @@ pub(super) fn gather(call: &mut Call<'_>, _: &mut External<'_>) -> Result<Vec<Va
             shape[axis] = picked.len();
             let whole = Activation::of_axes(node, &shape, &order);
             shape.splice(axis..=axis, indices.shape.iter().copied());
-            Ok(one(super::shapes::reshaped(call, &whole, &shape)?))
+            let is_before = axis < value.batch;
+            let batch = if is_before { value.batch - 1 + indices.shape.len() } else { value.batch };
+            Ok(one(super::shapes::reshaped(call, &whole, &shape)?.with_batch(batch)))
         }
         (Value::Activation(_), Value::Activation(_)) => Err(Misfit::new(
             "it takes places that depend on the items of what depends on them too",
@@ -314,7 +311,7 @@ fn embed(
     let node = call.add_weighted(layer, &[node], vec![("weight", floats)], &[table], &[])?;
     let shape: Vec<usize> = indices.shape().into_iter().chain([*features]).collect();
     let order: Vec<usize> = order.iter().copied().chain([order.len()]).collect();
-    Ok(one(Activation::of_axes(node, &shape, &order)))
+    Ok(one(Activation::of_axes(node, &shape, &order).with_batch(indices.batch)))
 }
 
 pub(super) fn expand(call: &mut Call<'_>, _: &mut External<'_>) -> Result<Vec<Value>, Misfit> {
@@ -335,6 +332,7 @@ pub(super) fn expand(call: &mut Call<'_>, _: &mut External<'_>) -> Result<Vec<Va
             Ok(one(constant.broadcast(&shape).ok_or_else(unfit)?))
         }
         Value::Activation(value) => {
+            value.check_batch_first()?;
             let rank = value.axes.len();
             let (first, rest) = wanted.split_at(wanted.len().saturating_sub(rank));
             let batch = match first {

@@ -7,10 +7,12 @@ mod activations;
 mod arithmetic;
 mod constants;
 mod convolutions;
+mod gates;
 mod joining;
 mod normalizations;
 mod pooling;
 mod products;
+mod recurrent;
 mod reductions;
 mod resize;
 mod shapes;
@@ -45,6 +47,8 @@ pub struct Operator {
     /// What becomes of it, and under which conditions.
     pub becomes: &'static str,
     pub(super) needs: Needs,
+    /// Whether it takes values whose batch is not the first axis.
+    pub(super) any_batch: bool,
     pub(super) convert: Convert,
 }
 
@@ -57,7 +61,14 @@ const fn row(
     convert: Convert,
     becomes: &'static str,
 ) -> Operator {
-    Operator { name, becomes, needs, convert }
+    Operator { name, becomes, needs, any_batch: matches!(needs, AnyLayout), convert }
+}
+
+impl Operator {
+    /// The same row of an operator that knows where the batch is.
+    const fn with_any_batch(self) -> Self {
+        Self { any_batch: true, ..self }
+    }
 }
 
 use Needs::{AnyLayout, ChannelsLast, ItsOwn};
@@ -95,7 +106,7 @@ pub const OPERATORS: &[Operator] = &[
         "ConvTranspose",
         ChannelsLast,
         convolutions::conv_transpose,
-        "`conv2d_transpose`; one group, no dilation, one or two dimensions",
+        "`conv2d_transpose`, and `concat` of one for each group; no dilation, one or two dimensions",
     ),
     row("DepthToSpace", ItsOwn, shapes::depth_to_space, "`transpose`"),
     row("Div", AnyLayout, arithmetic::divide, "`divide`, or `scale` for a number"),
@@ -105,11 +116,19 @@ pub const OPERATORS: &[Operator] = &[
     row("Expand", AnyLayout, joining::expand, "`upsample`"),
     row("Flatten", ItsOwn, shapes::flatten, "`reshape`; with axis 1"),
     row(
+        "GRU",
+        ItsOwn,
+        recurrent::gru,
+        "the nodes of the block `gru`, one set of parameters for all steps; no lengths of single items, no clip",
+    )
+    .with_any_batch(),
+    row(
         "Gather",
         ItsOwn,
         joining::gather,
         "`embedding` where indices depend on the items, else `slice`",
-    ),
+    )
+    .with_any_batch(),
     row("Gelu", AnyLayout, activations::gelu, "`gelu`; the exact form"),
     row("Gemm", ItsOwn, products::gemm, "`dense`; the second matrix is a constant"),
     row("GlobalAveragePool", ChannelsLast, pooling::global_average, "`global_avg_pool`"),
@@ -118,18 +137,27 @@ pub const OPERATORS: &[Operator] = &[
     row("HardSwish", AnyLayout, activations::hard_swish, "`scale`, `add`, `clip` and `multiply`"),
     row("Identity", AnyLayout, shapes::identity, "nothing"),
     row(
+        "LSTM",
+        ItsOwn,
+        recurrent::lstm,
+        "the nodes of the block `lstm`, one set of parameters for all steps; no lengths of single items, no peepholes, no clip",
+    )
+    .with_any_batch(),
+    row(
         "LayerNormalization",
         ItsOwn,
         normalizations::layer,
         "`layer_norm`; its mean and deviation can't be used",
-    ),
+    )
+    .with_any_batch(),
     row("LeakyRelu", AnyLayout, activations::leaky_relu, "`leaky_relu`; a slope of at least 0"),
     row(
         "MatMul",
         ItsOwn,
         products::mat_mul,
         "`dense` where the second matrix is a constant, else `matmul`",
-    ),
+    )
+    .with_any_batch(),
     row("Max", AnyLayout, arithmetic::max, "`relu` and `add`, or `clip`"),
     row(
         "MaxPool",
@@ -161,6 +189,13 @@ pub const OPERATORS: &[Operator] = &[
         "`zero_padding`, or the padding of the convolution after it; one number around axes of an item, but no batch",
     ),
     row("Pow", AnyLayout, arithmetic::power, "`multiply`; whole exponents from 1 to 8"),
+    row(
+        "RNN",
+        ItsOwn,
+        recurrent::rnn,
+        "`concat`, `dense` and `tanh` or `relu` for every step, with one set of parameters; no lengths of single items, no clip",
+    )
+    .with_any_batch(),
     row("Range", ItsOwn, constants::range, "a constant; of constants alone"),
     row("Reciprocal", AnyLayout, arithmetic::reciprocal, "`divide`"),
     row(
@@ -168,22 +203,27 @@ pub const OPERATORS: &[Operator] = &[
         ItsOwn,
         reductions::max,
         "`maxpool` or `global_max_pool`; not along the batch",
-    ),
+    )
+    .with_any_batch(),
     row(
         "ReduceMean",
         ItsOwn,
         reductions::mean,
         "`avgpool` or `global_avg_pool`; not along the batch",
-    ),
-    row("ReduceMin", ItsOwn, reductions::min, "`scale` and `maxpool`; not along the batch"),
-    row("ReduceSum", ItsOwn, reductions::sum, "`avgpool` and `scale`; not along the batch"),
+    )
+    .with_any_batch(),
+    row("ReduceMin", ItsOwn, reductions::min, "`scale` and `maxpool`; not along the batch")
+        .with_any_batch(),
+    row("ReduceSum", ItsOwn, reductions::sum, "`avgpool` and `scale`; not along the batch")
+        .with_any_batch(),
     row("Relu", AnyLayout, activations::relu, "`relu`"),
     row(
         "Reshape",
         ItsOwn,
         shapes::reshape,
-        "`reshape`, or nothing; the batch stays the first axis",
-    ),
+        "`reshape`, or nothing; the numbers of an item stay together",
+    )
+    .with_any_batch(),
     row(
         "Resize",
         ChannelsLast,
@@ -191,14 +231,16 @@ pub const OPERATORS: &[Operator] = &[
         "`upsample` for pixels that repeat, else a `dense` of its own along each axis, which does not learn; no crop, no antialiasing",
     ),
     row("Selu", AnyLayout, activations::selu, "`elu` and `scale`"),
-    row("Shape", ItsOwn, constants::shape, "a constant, in which the batch may be open"),
+    row("Shape", ItsOwn, constants::shape, "a constant, in which the batch may be open")
+        .with_any_batch(),
     row("Sigmoid", AnyLayout, activations::sigmoid, "`sigmoid`"),
-    row("Slice", ItsOwn, joining::slice, "`slice`; forwards, one by one, not along the batch"),
-    row("Softmax", ItsOwn, activations::softmax, "`softmax`"),
+    row("Slice", ItsOwn, joining::slice, "`slice`; forwards, one by one, not along the batch")
+        .with_any_batch(),
+    row("Softmax", ItsOwn, activations::softmax, "`softmax`").with_any_batch(),
     row("Softplus", AnyLayout, activations::softplus, "`softplus`"),
     row("SpaceToDepth", ItsOwn, shapes::space_to_depth, "`transpose`"),
-    row("Split", ItsOwn, joining::split, "`slice`; not along the batch"),
-    row("Squeeze", ItsOwn, shapes::squeeze, "nothing, or `reshape`"),
+    row("Split", ItsOwn, joining::split, "`slice`; not along the batch").with_any_batch(),
+    row("Squeeze", ItsOwn, shapes::squeeze, "nothing, or `reshape`").with_any_batch(),
     row("Sub", AnyLayout, arithmetic::subtract, "`subtract`; constants as with Add"),
     row("Sum", AnyLayout, arithmetic::sum, "`add`"),
     row("Swish", AnyLayout, activations::swish, "`silu`"),
@@ -207,9 +249,10 @@ pub const OPERATORS: &[Operator] = &[
         "Transpose",
         ItsOwn,
         shapes::transpose,
-        "nothing, or `transpose` where a layer needs another order; the batch stays first",
-    ),
-    row("Unsqueeze", ItsOwn, shapes::unsqueeze, "nothing, or `reshape`"),
+        "nothing, or `transpose` where a layer needs another order",
+    )
+    .with_any_batch(),
+    row("Unsqueeze", ItsOwn, shapes::unsqueeze, "nothing, or `reshape`").with_any_batch(),
     row("Where", ItsOwn, constants::choose, "a constant; of constants alone"),
 ];
 
@@ -227,8 +270,6 @@ const REMEDIES: &[(&str, &str)] = &[
     ("Scan", "export it unrolled"),
     ("InstanceNormalization", "use batch or layer normalisation"),
     ("GroupNormalization", "use batch or layer normalisation"),
-    ("LSTM", "write it as a model file with the block `lstm`, and take the weights over"),
-    ("GRU", "write it as a model file with the block `gru`, and take the weights over"),
     ("QuantizeLinear", "export it before it is quantised"),
     ("DequantizeLinear", "export it before it is quantised"),
     (

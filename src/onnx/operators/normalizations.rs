@@ -41,7 +41,13 @@ pub(super) fn batch(call: &mut Call<'_>, _: &mut External<'_>) -> Result<Vec<Val
 pub(super) fn layer(call: &mut Call<'_>, _: &mut External<'_>) -> Result<Vec<Value>, Misfit> {
     let value = call.activation(0)?;
     let shape = value.shape();
-    let axis = Call::item_axis(call.int("axis", -1)?, shape.len())?;
+    let axis = value.item_axis(call.int("axis", -1)?)?;
+    if axis < value.batch {
+        return Err(Misfit::new(
+            "it goes along the batch axis, which is among its last",
+            "normalise axes of an item alone",
+        ));
+    }
     let size = shape[axis..].iter().product();
     let joined: Vec<usize> = shape[..axis].iter().copied().chain([size]).collect();
     let flat = super::shapes::reshaped(call, &value, &joined)?;

@@ -35,6 +35,8 @@ fn dense(
     if value.shape()[axis] != *inner || *units == 0 {
         return Err(unfit());
     }
+    // The sum goes along the last axis.
+    value.item_axis(-1)?;
     let (value, places) = call.axis_last(value, axis)?;
     let in_order = places.iter().enumerate().all(|(at, &place)| at == place);
     let weight = if in_order {
@@ -46,7 +48,7 @@ fn dense(
     let biases = match bias {
         None => Arc::new(vec![0.0; *units]),
         Some((bias, factor)) => {
-            let own = Call::item_constant(bias, 1)?;
+            let own = call.item_constant(bias, 1, 0)?;
             let whole = own.broadcast(&[*units]).and_then(|whole| whole.as_floats());
             let whole = whole.ok_or_else(|| {
                 let problem =
@@ -77,8 +79,21 @@ fn dense(
     Ok(output)
 }
 
+/// The first matrix of a product with weights. Where it is the same for every item, as the first state of a recurrent
+/// network, the weights learn all the same.
+fn first_matrix(call: &mut Call<'_>) -> Result<Activation, Misfit> {
+    let is_fed = call.network.drafts.first().is_some_and(|draft| draft.layer.is_none());
+    match call.value(0)?.clone() {
+        Value::Constant(constant) if is_fed && constant.shape.len() == 2 => {
+            let own = call.item_constant(&constant, 1, 0)?;
+            call.constant_value(&own, 0)
+        }
+        _ => call.activation(0),
+    }
+}
+
 pub(super) fn gemm(call: &mut Call<'_>, _: &mut External<'_>) -> Result<Vec<Value>, Misfit> {
-    let (value, source) = (call.activation(0)?, call.constant(1)?);
+    let (value, source) = (first_matrix(call)?, call.constant(1)?);
     if call.int("transA", 0)? != 0 {
         let problem = "it turns the first matrix, and so moves the batch";
         return Err(Misfit::new(problem, "keep the batch as first axis"));
@@ -116,7 +131,13 @@ pub(super) fn gemm(call: &mut Call<'_>, _: &mut External<'_>) -> Result<Vec<Valu
 }
 
 pub(super) fn mat_mul(call: &mut Call<'_>, _: &mut External<'_>) -> Result<Vec<Value>, Misfit> {
-    match (call.value(0)?.clone(), call.value(1)?.clone()) {
+    let first = match (call.value(0)?, call.value(1)?) {
+        (Value::Constant(_), Value::Constant(source)) if source.learned => {
+            first_matrix(call)?.into()
+        }
+        (first, _) => first.clone(),
+    };
+    match (first, call.value(1)?.clone()) {
         (Value::Activation(value), Value::Constant(source)) => {
             let lead = source.shape.len().saturating_sub(2);
             let matrix = match &source.shape[..] {
@@ -142,6 +163,7 @@ pub(super) fn mat_mul(call: &mut Call<'_>, _: &mut External<'_>) -> Result<Vec<V
         }
         (Value::Constant(source), Value::Activation(value)) => {
             let rank = value.axes.len();
+            value.check_batch_first()?;
             if source.shape.len() != 2 || rank < 2 {
                 let problem = format!("its first matrix is a constant of shape {:?}", source.shape);
                 return Err(Misfit::new(
@@ -165,6 +187,8 @@ pub(super) fn mat_mul(call: &mut Call<'_>, _: &mut External<'_>) -> Result<Vec<V
 /// The product of two values over their last two axes.
 fn product(call: &mut Call<'_>, a: &Activation, b: &Activation) -> Result<Activation, Misfit> {
     let (of_a, of_b) = (a.shape(), b.shape());
+    a.check_batch_first()?;
+    b.check_batch_first()?;
     let ([.., rows, inner], [.., other, columns]) = (&of_a[..], &of_b[..]) else {
         let problem = format!("its inputs have items of {of_a:?} and {of_b:?}");
         return Err(Misfit::new(problem, "multiply items with two axes or more each"));

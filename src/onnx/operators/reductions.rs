@@ -29,10 +29,8 @@ fn reduced(
         }
         return Err(Misfit::new("it goes along the batch axis", "name the axes of an item"));
     }
-    let axes: Vec<usize> = axes
-        .iter()
-        .map(|&axis| Call::item_axis(axis, shape.len()))
-        .collect::<Result<_, Misfit>>()?;
+    let axes: Vec<usize> =
+        axes.iter().map(|&axis| value.item_axis(axis)).collect::<Result<_, Misfit>>()?;
     let mut order = Call::axis_order(value);
     let place = |axis: usize| order.iter().position(|&other| other == axis).unwrap_or(0);
     let mut places: Vec<usize> = axes.iter().map(|&axis| place(axis)).collect();
@@ -69,17 +67,19 @@ fn reduced(
         kept[axis] = 1;
     }
     let here: Vec<usize> = order.iter().map(|&axis| kept[axis]).collect();
-    let output = if kept.iter().all(|&size| size == 1) || before == 1 {
-        Activation::of_axes(node, &kept, &order)
+    let node = if kept.iter().all(|&size| size == 1) || before == 1 {
+        node
     } else {
-        Activation::of_axes(call.reshape(node, &here)?, &kept, &order)
+        call.reshape(node, &here)?
     };
+    let output = Activation::of_axes(node, &kept, &order).with_batch(value.batch);
     if call.int("keepdims", 1)? != 0 {
         return Ok((output, along));
     }
     let left: Vec<usize> =
         (0..shape.len()).filter(|axis| !axes.contains(axis)).map(|axis| shape[axis]).collect();
-    Ok((reshaped(call, &output, &left)?, along))
+    let before = (0..value.batch).filter(|axis| !axes.contains(axis)).count();
+    Ok((reshaped(call, &output, &left)?.with_batch(before), along))
 }
 
 pub(super) fn mean(call: &mut Call<'_>, _: &mut External<'_>) -> Result<Vec<Value>, Misfit> {
@@ -108,7 +108,7 @@ pub(super) fn min(call: &mut Call<'_>, _: &mut External<'_>) -> Result<Vec<Value
 pub(super) fn arg_max(call: &mut Call<'_>, _: &mut External<'_>) -> Result<Vec<Value>, Misfit> {
     let value = call.activation(0)?;
     let mut shape = value.shape();
-    let axis = Call::item_axis(call.int("axis", 0)?, shape.len())?;
+    let axis = value.item_axis(call.int("axis", 0)?)?;
     if call.int("select_last_index", 0)? != 0 {
         return Err(Misfit::new("it takes the last of equal numbers", "take the first"));
     }

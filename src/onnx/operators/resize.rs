@@ -109,7 +109,7 @@ fn along(call: &Call<'_>, value: &Activation) -> Result<Vec<Along>, Misfit> {
             }
             continue;
         }
-        let axis = Call::item_axis(axis, rank)?;
+        let axis = value.item_axis(axis)?;
         let size = shape[axis] as f64;
         let (scale, length) = match (scale, length) {
             (Some(scale), _) => (scale, (size * scale).floor()),

@@ -53,7 +53,7 @@ pub(super) fn cast(call: &mut Call<'_>, _: &mut External<'_>) -> Result<Vec<Valu
     }
 }
 
-/// A value with other axes an item.
+/// A value with other axes an item; the batch stays after as many.
 pub(super) fn reshaped(
     call: &mut Call<'_>,
     value: &Activation,
@@ -75,7 +75,7 @@ pub(super) fn reshaped(
     let order: Vec<usize> = (0..value.axes.len()).collect();
     let node = call.laid_out(value, &order)?;
     let node = call.reshape(node, shape)?;
-    Ok(Activation::plain(node, shape))
+    Ok(Activation::plain(node, shape).with_batch(value.batch))
 }
 
 pub(super) fn reshape(call: &mut Call<'_>, _: &mut External<'_>) -> Result<Vec<Value>, Misfit> {
@@ -97,34 +97,60 @@ pub(super) fn reshape(call: &mut Call<'_>, _: &mut External<'_>) -> Result<Vec<V
             }
         }
         Value::Activation(value) => {
-            let (Some(first), own) = (wanted.first(), value.shape()) else {
-                return refuse("it leaves no axis for the batch".to_owned());
-            };
-            let batch = match first {
-                Dim::Batch(1) | Dim::Number(-1) => true,
-                Dim::Number(0) => !keeps_zero,
-                Dim::Number(number) => call.batch == Some(*number),
-                Dim::Batch(_) => false,
-            };
-            let rest = &wanted[1..];
-            // A size that is left open may be the batch or one of the item, but not both.
-            let open = rest.contains(&Dim::Number(-1));
-            let count = value.count();
-            let shape = sizes(rest, &own, count, keeps_zero);
-            let fits = shape.filter(|shape| {
-                batch
-                    && !(open && *first == Dim::Number(-1))
-                    && count_of(shape).is_ok_and(|it| it == count)
-            });
-            match fits {
-                Some(shape) => Ok(one(reshaped(call, &value, &shape)?)),
+            // The batch stays where it is if it can, and moves no further than it must.
+            let mut places: Vec<usize> = (0..wanted.len()).collect();
+            places.sort_by_key(|place| place.abs_diff(value.batch));
+            let whole = [call.batch.unwrap_or(-1), keeps_zero.into()];
+            let found = places
+                .into_iter()
+                .find_map(|batch| Some((item_sizes(&wanted, &value, batch, whole)?, batch)));
+            match found {
+                Some((shape, batch)) => Ok(one(reshaped(call, &value, &shape)?.with_batch(batch))),
                 None => refuse(format!(
                     "it makes {wanted:?} of items of {}, and so mixes them",
-                    describe_shape(&own)
+                    describe_shape(&value.shape())
                 )),
             }
         }
     }
+}
+
+/// The sizes of an item that Reshape gives a value, if the batch can be the axis `place` of what is wanted. `batch` is how
+/// many items a batch has, or -1.
+fn item_sizes(
+    wanted: &[Dim],
+    value: &Activation,
+    place: usize,
+    [batch, keeps_zero]: [i64; 2],
+) -> Option<Vec<usize>> {
+    let own = value.shape();
+    let mut rest = wanted.to_vec();
+    let is_open = match rest.remove(place) {
+        Dim::Batch(1) => false,
+        Dim::Number(-1) => true,
+        Dim::Number(0) if keeps_zero == 0 && place == value.batch => false,
+        Dim::Number(number) if number > 0 && number == batch => false,
+        Dim::Batch(_) | Dim::Number(_) => return None,
+    };
+    // A size that is left open may be the batch or one of the item, but not both.
+    if is_open && rest.contains(&Dim::Number(-1)) {
+        return None;
+    }
+    // A 0 stands for the size at its own place, the batch counted.
+    let whole = with_batch_size(value);
+    let kept = (0..wanted.len()).filter(|&at| at != place);
+    let kept: Vec<usize> = kept.map(|at| whole.get(at).copied().unwrap_or(0)).collect();
+    let is_batch = |(dim, size): (&Dim, &usize)| *dim == Dim::Number(0) && *size == 0;
+    if keeps_zero == 0 && rest.iter().zip(&kept).any(is_batch) {
+        return None;
+    }
+    let count = value.count();
+    let shape = sizes(&rest, &kept, count, keeps_zero != 0)?;
+    let lead = |shape: &[usize], axes: usize| shape[..axes].iter().product::<usize>();
+    // What stands before the batch must not become part of the items after it.
+    let fits = count_of(&shape).is_ok_and(|it| it == count)
+        && lead(&shape, place) == lead(&own, value.batch);
+    fits.then_some(shape)
 }
 
 /// Sizes as Reshape has them: 0 stands for that of the input, -1 for what is left over.
@@ -179,7 +205,7 @@ pub(super) fn squeeze(call: &mut Call<'_>, _: &mut External<'_>) -> Result<Vec<V
     let list = call.list("axes", 1)?;
     let value = call.value(0)?.clone();
     let own: Vec<usize> = match &value {
-        Value::Activation(value) => [0].into_iter().chain(value.shape()).collect(),
+        Value::Activation(value) => with_batch_size(value),
         Value::Constant(constant) => constant.shape.clone(),
     };
     let dropped = match list {
@@ -200,7 +226,7 @@ pub(super) fn unsqueeze(call: &mut Call<'_>, _: &mut External<'_>) -> Result<Vec
     let list = call.list("axes", 1)?.unwrap_or_default();
     let value = call.value(0)?.clone();
     let own: Vec<usize> = match &value {
-        Value::Activation(value) => [0].into_iter().chain(value.shape()).collect(),
+        Value::Activation(value) => with_batch_size(value),
         Value::Constant(constant) => constant.shape.clone(),
     };
     let rank = own.len() + list.len();
@@ -213,20 +239,26 @@ pub(super) fn unsqueeze(call: &mut Call<'_>, _: &mut External<'_>) -> Result<Vec
     with_shape(value, whole)
 }
 
-/// A value with axes of size 1 more or fewer; of an activation the first axis is the batch.
+/// The sizes of a value's axes, that of the batch as 0.
+fn with_batch_size(value: &Activation) -> Vec<usize> {
+    let mut shape = value.shape();
+    shape.insert(value.batch, 0);
+    shape
+}
+
+/// A value with axes of size 1 more or fewer; of an activation the axis of size 0 is the batch.
 fn with_shape(value: Value, whole: Vec<usize>) -> Result<Vec<Value>, Misfit> {
     match value {
         Value::Constant(constant) => Ok(one(constant.reshaped(whole))),
-        Value::Activation(value) => match whole.split_first() {
-            Some((0, item)) => match value.reshaped(item) {
-                Some(value) => Ok(one(value)),
+        Value::Activation(value) => {
+            let batch = whole.iter().position(|&size| size == 0).unwrap_or(0);
+            let mut item = whole;
+            item.remove(batch);
+            match value.reshaped(&item) {
+                Some(value) => Ok(one(value.with_batch(batch))),
                 None => Err(Misfit::new("its axes do not fit", "export it again")),
-            },
-            _ => Err(Misfit::new(
-                "it moves the batch from its place as first axis",
-                "keep the batch as first axis",
-            )),
-        },
+            }
+        }
     }
 }
 
@@ -246,14 +278,13 @@ pub(super) fn transpose(call: &mut Call<'_>, _: &mut External<'_>) -> Result<Vec
     }
     match value {
         Value::Constant(constant) => Ok(one(constant.transposed(&order))),
-        Value::Activation(value) if order.first() == Some(&0) => {
-            let order: Vec<usize> = order[1..].iter().map(|axis| axis - 1).collect();
-            Ok(one(value.transposed(&order)))
+        Value::Activation(value) => {
+            let batch = order.iter().position(|&axis| axis == value.batch).unwrap_or(0);
+            let axes = order.iter().filter(|&&axis| axis != value.batch);
+            let axes: Vec<usize> =
+                axes.map(|&axis| axis - usize::from(axis > value.batch)).collect();
+            Ok(one(value.transposed(&axes).with_batch(batch)))
         }
-        Value::Activation(_) => Err(Misfit::new(
-            format!("its order of axes {order:?} moves the batch"),
-            "keep the batch as first axis",
-        )),
     }
 }
 

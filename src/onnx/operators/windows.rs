@@ -158,6 +158,7 @@ pub(super) fn pad(call: &mut Call<'_>, _: &mut External<'_>) -> Result<Vec<Value
         return Err(Misfit::new(problem, "use a frame of one number"));
     }
     let mut value = call.activation(0)?;
+    value.check_batch_first()?;
     if number != 0.0 {
         // A frame of another number is one of zeros around what is less by that number.
         let less = call.filled(-number, value.node)?;
@@ -187,7 +188,7 @@ fn zeros_around(call: &mut Call<'_>, value: &Activation) -> Result<Activation, M
         if widths == [0, 0] {
             continue;
         }
-        let axis = Call::item_axis(axis, rank)?;
+        let axis = value.item_axis(axis)?;
         for (side, width) in widths.into_iter().enumerate() {
             frame[axis][side] =
                 usize::try_from(width).ok().filter(|&it| it < 1 << 31).ok_or_else(|| {
