@@ -25,6 +25,9 @@ FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--hide-scrollbars", "--remote-debugging-pipe",
 ]
+# The elements that end beyond the right edge of the page, but for those inside of what scrolls by itself.
+BEYOND = """[...document.body.querySelectorAll("*")].filter((it) => !it.parentElement.closest(".frame, pre") && !it.hidden
+    && it.getBoundingClientRect().right > document.documentElement.clientWidth + 0.5).map((it) => it.outerHTML.slice(0, 80))"""
 HOSTILE = '<script>bad=1</script>"\'&\u0633'
 
 
@@ -183,6 +186,8 @@ def check_every_page(checks, browser, path, screenshots):
             " it.textContent.trim() || it.closest('label'))).length"
         )
         checks.expect(f"{name}, {look}: everything to press and to look at has a name", unnamed == 0)
+        beyond = browser.value(BEYOND)
+        checks.expect(f"{name}, {look}: nothing is beyond the page's width: {beyond}", not beyond)
         if screenshots:
             browser.screenshot(screenshots / f"{name}-{look}.png")
 
@@ -255,6 +260,68 @@ def check_training(checks, browser, path):
     checks.expect(f"memory stands below the workers: {memory}", "memory of recycled buffers" in memory)
 
 
+# Of the chart of speedups: every curve with its name and numbers, the words of its legend, and the numbers of workers below it.
+SPEEDUPS = """(() => {
+    const chart = [...document.querySelectorAll(".chart")].find((it) => it.querySelector("svg").ariaLabel.startsWith("speedup over "));
+    const numbers = (text) => text.split(" ").map(Number);
+    const curves = [...chart.querySelectorAll(".series")].map((it) => [it.dataset.name, numbers(it.dataset.x), numbers(it.dataset.y)]);
+    const words = [...chart.querySelectorAll("svg > text")].map((it) => it.textContent);
+    const tools = chart.querySelectorAll(".tools").length;
+    const widths = [...chart.querySelectorAll(".series polyline")].map((it) => it.getBoundingClientRect().width);
+    return { curves, words, tools, widths };
+})()"""
+
+
+def check_speedups(checks, browser, path, names, most):
+    """A chart of speedups over workers: the curves whose names begin so, up to so many workers, below their bound."""
+    browser.open(path)
+    found = browser.value(SPEEDUPS)
+    curves = {name: dict(zip(xs, ys)) for name, xs, ys in found["curves"]}
+    told = f"{path.stem}: {list(curves)}"
+    for name in names:
+        of_name = [curve for other, curve in curves.items() if other.startswith(name)]
+        checks.expect(f"{told} has `{name}`", len(of_name) == 1 and of_name[0])
+    checks.expect(f"{told}: the legend names every curve: {found['words']}", set(curves) <= set(found["words"]))
+    checks.expect(f"the axis goes to {most} workers: {found['words']}", {"1", str(most)} <= set(found["words"]))
+    checks.expect(f"{told}: curves are drawn: {found['widths']}", max(found["widths"]) > 400)
+    # Nothing is trained: there is nothing to smooth.
+    checks.expect(f"{told}: no switches", found["tools"] == 0)
+    bound = next(curve for name, curve in curves.items() if name.startswith("at most: "))
+    least = next(curve for name, curve in curves.items() if name.startswith("at least, "))
+    simulated = next(curve for name, curve in curves.items() if name.startswith("simulated, "))
+    for curve in (bound, least, simulated):
+        checks.expect(f"{told}: {curve} goes on to {most}", max(curve) == most)
+    ordered = all(least[workers] <= bound[workers] * 1.0001 <= workers * 1.0002 for workers in bound)
+    checks.expect(f"{told}: the bounds bound: {least}, {bound}", ordered)
+    browser.value("document.querySelector('.chart .frame').focus()")
+    browser.press("ArrowLeft")
+    told = browser.value("document.querySelector('.chart .values').textContent")
+    checks.expect(f"the last place tells its values: {told}", told.startswith(f"workers {most}") and "at most: min(workers, T1 / T∞): " in told)
+
+
+def check_speedup(checks, browser, path):
+    names = ["measured, critical-path", "measured, fifo", "simulated, critical-path; beyond 2 not validated", "at most: ", "at least, "]
+    check_speedups(checks, browser, path, names, 128)
+    bars = browser.value("""(() => {
+        const picture = [...document.querySelectorAll(".chart svg")].find((it) => it.ariaLabel === "share of workers x step");
+        return [...picture.querySelectorAll("rect")].map((it) => it.textContent).join();
+    })()""")
+    for category in ["useful", "no work", "between"]:
+        checks.expect(f"bars say what workers did: {bars}", f"{category}: " in bars)
+    maps = browser.value("[...document.querySelectorAll('.map')].map((it) => it.querySelectorAll('svg rect').length)")
+    checks.expect(f"a timeline and the graph are maps: {maps}", len(maps) == 2 and min(maps) > 10)
+    tables = browser.value("[...document.querySelectorAll('h2')].map((it) => it.textContent)")
+    for name in ["Milliseconds of a step", "Where the workers' time went", "One idea switched off at a time"]:
+        checks.expect(f"the page has `{name}`: {tables}", name in tables)
+
+
+def check_simulated(checks, browser, path):
+    names = ["simulated, critical-path", "simulated, fifo", "measured, critical-path", "at most: ", "at least, "]
+    check_speedups(checks, browser, path, names, 64)
+    rows = browser.value("[...document.querySelectorAll('pre')].map((it) => it.textContent).join('\\n')")
+    checks.expect(f"predictions are told apart from measurements: {rows}", "not validated" in rows and "(prediction " in rows)
+
+
 def check_hostile(checks, browser, path):
     browser.open(path)
     checks.expect("names run no scripts", browser.value("typeof bad") == "undefined")
@@ -277,14 +344,14 @@ def check_without_scripts(checks, browser, path):
 
 
 def make_pages(caudal, folder):
-    """Trains, tests, compares and schedules a little, and says which pages that gave."""
+    """Trains, tests, compares, schedules, measures and simulates a little, and says which pages that gave."""
     def run(*arguments, output=os.devnull):
         with open(output, "w") as out:
             done = subprocess.run([caudal, *map(str, arguments)], stdout=out, stderr=subprocess.PIPE, text=True)
         if done.returncode:
             sys.exit(f"{arguments}: {done.stderr}")
 
-    names = ["training", "test", "compared", "schedules", "hostile"]
+    names = ["training", "test", "compared", "schedules", "speedup", "simulated", "hostile"]
     pages = {name: folder / f"{name}.html" for name in names}
     saved, first, second = folder / "network.safetensors", folder / "first.json", folder / "second 'of' two.json"
     train = ["train", "--epochs", 6, "--max-batches", 6, "--validation", 0.1, "--json"]
@@ -294,6 +361,10 @@ def make_pages(caudal, folder):
     run("evaluate", saved, "--report", pages["test"])
     diamond = pathlib.Path(__file__).parent.parent / "tests/task_graphs/diamond.toml"
     run("schedule", diamond, "--policies", "heft,fifo", "--report", pages["schedules"])
+    # Here it matters what they show, not what they measure.
+    briefly = ["towers-small", "--policies", "critical-path,fifo", "--seconds", 0.2, "--allow-mixed"]
+    run("speedup", *briefly, "--workers", "1,2", "--report", pages["speedup"])
+    run("simulate", *briefly, "--workers", "1,2,64", "--report", pages["simulated"])
     name = json.dumps(HOSTILE)
     model = folder / "hostile.toml"
     model.write_text(f"""
@@ -347,6 +418,8 @@ def main():
             for page in pages.values():
                 check_every_page(checks, browser, page, arguments.screenshots)
             check_training(checks, browser, pages["training"])
+            check_speedup(checks, browser, pages["speedup"])
+            check_simulated(checks, browser, pages["simulated"])
             check_hostile(checks, browser, pages["hostile"])
             check_without_scripts(checks, browser, pages["training"])
         finally:

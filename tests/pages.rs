@@ -142,13 +142,22 @@ fn logs_for_tensorboard_are_records_of_every_step_and_epoch() {
     // The version, the graph, twelve steps, three epochs.
     assert_eq!(train.len(), 1 + 1 + 12 + 3);
     assert!(has(&train[0], "brain.Event:2") && has(&train[1], "softmax_cross_entropy"));
-    assert_eq!((count(&train, "step/learning_rate"), count(&train, "weights/")), (12, 3));
+    let [rates, spreads, slopes] =
+        ["step/learning_rate", "weights/", "gradients/"].map(|text| count(&train, text));
+    assert_eq!((rates, spreads, slopes), (12, 3, 3));
     let validation = events(&Path::new(&logs).join("validation"));
     assert_eq!((validation.len(), count(&validation, "accuracy")), (1 + 3, 3));
     // Goes on beside what is there, after a mark.
     told(&["train", "--epochs", "4", "--resume", &saved, "--log-dir", &logs, "--quiet"]);
     let both = events(&Path::new(&logs).join("train"));
     assert_eq!(both.len(), train.len() + 1 + 1 + 1 + 4 + 1);
+    // The last epoch is that of a training without a break, gradients included, but for the time of its record, a tag and 8 bytes.
+    let whole = path(&folder, "whole");
+    let longer = TRAIN.map(|word| if word == "3" { "4" } else { word });
+    told(&[&longer[..], &["--log-dir", &whole, "--quiet"]].concat());
+    let whole = events(&Path::new(&whole).join("train"));
+    let [resumed, whole] = [both, whole].map(|mut events| events.pop().unwrap().split_off(9));
+    assert!(has(&whole, "gradients/") && resumed == whole);
     let file = path(&folder, "file");
     std::fs::write(&file, "").unwrap();
     let (code, told) = refused(&[&TRAIN[..], &["--log-dir", &file]].concat());

@@ -73,7 +73,7 @@ pub(super) struct Fitting {
     #[arg(long, value_name = "FILE.csv")]
     pub(super) log: Option<PathBuf>,
     /// Writes files for TensorBoard into a folder: losses and learning rate of every step, losses, metrics and histograms of
-    /// the weights of every epoch, and the graph; with --resume, beside those that are there
+    /// the weights and their gradients of every epoch, and the graph; with --resume, beside those that are there
     #[arg(long, value_name = "FOLDER")]
     pub(super) log_dir: Option<PathBuf>,
     #[command(flatten)]

@@ -65,7 +65,8 @@ impl Sittings {
     /// divided by its shortest in any sitting, add up to the least. `progress` is told of each sitting,
     /// counted from 1, and network.
     ///
-    /// After [`Sittings::longest`], nothing is waited for any more, and no further sitting begins.
+    /// After [`Sittings::longest`], nothing is waited for any more, no further sitting begins, and those that are still owed have a
+    /// single round.
     ///
     /// # Errors
     /// If a policy does not exist, or a node fails.

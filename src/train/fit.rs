@@ -17,6 +17,7 @@ use super::rewind::Rewind;
 use crate::context::Mode;
 use crate::data::{Augmentation, Dataset, Order, Sampler};
 use crate::error::{Error, Result};
+use crate::plan::least_items;
 use crate::setters::setters;
 
 /// How a network is fitted to a data set.
@@ -156,6 +157,13 @@ pub struct History {
 }
 
 impl Network {
+    /// The fewest items of a batch that it can be trained on: two where `batch_norm` has one number a channel
+    /// of each item, else one.
+    pub fn smallest_batch(&self) -> usize {
+        let nodes = 0..self.graph().nodes().len();
+        nodes.map(|id| least_items(self.graph(), id)).max().unwrap_or(1)
+    }
+
     /// Trains over `data`. Class weights that are balanced are counted in it first
     /// ([`Network::balance_classes`]).
     ///

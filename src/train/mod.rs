@@ -12,6 +12,7 @@ mod feed;
 mod find_rate;
 mod finite;
 mod fit;
+mod gradients;
 mod network;
 mod options;
 mod passes;

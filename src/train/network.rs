@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::flow::{Executor, pinned_executor};
 use crate::graph::{Graph, NodeId};
 use crate::optimizers::Optimizer;
-use crate::plan::{Plan, least_items};
+use crate::plan::Plan;
 use crate::run::{Parameters, Run};
 use crate::tensor::Tensor;
 
@@ -80,6 +80,8 @@ pub struct Network {
 struct MeasuredRun {
     run: Run,
     costs: CostMeasurement,
+    /// The steps that were taken when it had taken its last one, or 0.
+    steps: u64,
 }
 
 impl Network {
@@ -201,13 +203,6 @@ impl Network {
         self.step = step;
     }
 
-    /// The fewest items of a batch that it can be trained on: two where `batch_norm` has one number a channel
-    /// of each item, else one.
-    pub fn smallest_batch(&self) -> usize {
-        let nodes = 0..self.graph.nodes().len();
-        nodes.map(|id| least_items(&self.graph, id)).max().unwrap_or(1)
-    }
-
     /// The weights and the optimizer's state, by the parameter's number.
     pub(super) fn parameters(&self) -> &Parameters {
         &self.parameters
@@ -256,6 +251,13 @@ impl Network {
         Ok(&mut self.step_parts(mode, batch)?.0.run)
     }
 
+    /// How many items the batch of the last step had, while its run is there and holds it.
+    pub(super) fn last_items(&self) -> Option<usize> {
+        let mut runs = self.runs.iter();
+        let last = runs.find(|(_, it)| it.steps > 0 && it.steps == self.step);
+        last.map(|(&(_, items), _)| items)
+    }
+
     /// The parameters for a purpose: averages, as they are now, where training keeps some.
     fn parameters_of(&mut self, mode: Mode) -> Arc<Parameters> {
         if mode == Mode::Training || self.optimizer.ema_decay().is_none() {
@@ -284,7 +286,7 @@ impl Network {
                 let plan = Plan::compile(&self.graph, mode, batch, &self.optimizer, options)?;
                 let mut run = Run::new(Arc::new(plan), parameters)?;
                 run.set_seed(self.options.seed);
-                place.insert(MeasuredRun { run, costs: CostMeasurement::default() })
+                place.insert(MeasuredRun { run, costs: CostMeasurement::default(), steps: 0 })
             }
         };
         Ok((run, self.executor.as_mut(), &mut self.step))
@@ -308,7 +310,7 @@ impl Network {
         if moves {
             self.rate.last_factor = factor;
         }
-        let (MeasuredRun { run, costs }, executor, step) = self.step_parts(mode, items)?;
+        let (MeasuredRun { run, costs, steps }, executor, step) = self.step_parts(mode, items)?;
         bind(run, batch)?;
         run.set_step(*step);
         run.set_rate_factor(factor);
@@ -316,12 +318,13 @@ impl Network {
         let before = parameters.map(|parameters| (parameters.snapshot(), parameters));
         let outcome = if measured { costs.execute(run, executor) } else { executor.execute(run) };
         let broken = run.take_broken();
-        match (&outcome, before) {
-            (Ok(()), Some((copy, parameters))) if broken => parameters.restore(&copy),
-            (Ok(()), None) if broken => {}
-            (Ok(()), _) => *step += u64::from(moves),
-            (Err(_), Some((copy, parameters))) => parameters.restore(&copy),
-            (Err(_), None) => {}
+        match before {
+            Some((copy, parameters)) if broken || outcome.is_err() => parameters.restore(&copy),
+            _ if moves && !broken && outcome.is_ok() => {
+                *step += 1;
+                *steps = *step;
+            }
+            _ => {}
         }
         if broken {
             return Err(self.search_not_finite(items));

@@ -3,7 +3,7 @@
 Without an argument: makes `event_files.json`, the bytes of a few events in hexadecimal digits.
 
 With the folder of `caudal train --log-dir`: reads it as TensorBoard does, says what is in it, and ends with an error if a
-record is damaged, or if scalars, histograms or the graph are missing.
+record is damaged, or if scalars, histograms of weights or gradients, or the graph are missing.
 
     python3 -m venv venv && venv/bin/pip install tensorboard
     venv/bin/python tests/oracles/event_files.py
@@ -84,7 +84,11 @@ def read(folder):
         if run.name == "train":
             nodes = found.Graph().node
             print(f"  the graph: {', '.join(f'{node.name} ({node.op})' for node in nodes)}")
-            complete &= bool(nodes) and bool(tags["histograms"]) and "step/loss" in tags["scalars"]
+            weights, gradients = (
+                {tag.removeprefix(kind) for tag in tags["histograms"] if tag.startswith(kind)} for kind in ("weights/", "gradients/")
+            )
+            # Statistics and frozen parameters have no gradient.
+            complete &= bool(nodes) and bool(gradients) and gradients <= weights and "step/loss" in tags["scalars"]
     return complete
 
 

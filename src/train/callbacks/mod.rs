@@ -7,7 +7,7 @@
 //! | [`PeriodicCheckpoint`] | saves the network every so many steps or minutes |
 //! | [`CsvLog`] | writes a line for every epoch; with the feature `csv` |
 //! | [`LearningRateLog`] | collects the learning rate of every step |
-//! | [`TensorBoardLog`] | writes losses, metrics, rates, histograms of weights and the graph for TensorBoard |
+//! | [`TensorBoardLog`] | writes losses, metrics, rates, histograms of weights and gradients, and the graph for TensorBoard |
 //!
 //! Others are types that implement [`Callback`](super::Callback).
 

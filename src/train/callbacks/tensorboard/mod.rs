@@ -11,13 +11,15 @@ use self::graph_def::graph_def;
 use self::histogram::Histogram;
 use crate::error::{Error, Result};
 use crate::files;
+use crate::tensor::Tensor;
 use crate::train::{BatchEnd, Callback, Control, EpochEnd, Network};
 
 /// Ranges of a histogram.
 const RANGES: usize = 30;
 
 /// Writes files that TensorBoard reads, into two folders: `train` has the loss and the learning rate of every step, and after
-/// every epoch its losses and metrics and a histogram of every parameter; `validation` has the losses and metrics of the
+/// every epoch its losses and metrics and two histograms of every parameter, of its weights and of their gradients
+/// ([`Network::last_batch_gradients`], which takes the time and the memory of one step an epoch); `validation` has the losses and metrics of the
 /// validation data, if there are such, under the same names, so that TensorBoard draws both in one chart. `train` holds the graph
 /// as well. Steps count as [`Network::step`] does, after the step.
 ///
@@ -70,6 +72,23 @@ impl TensorBoardLog {
     }
 }
 
+/// The spread of all weights, and of the gradients that the epoch's last batch has there.
+fn histograms(network: &mut Network) -> Result<Vec<(String, Histogram)>> {
+    let gradients = network.last_batch_gradients()?;
+    let mut histograms = Vec::new();
+    let mut add = |kind: &str, name: &str, numbers: &Tensor| {
+        let histogram = Histogram::of(numbers.iter().copied(), RANGES);
+        histograms.extend(histogram.map(|histogram| (format!("{kind}/{name}"), histogram)));
+    };
+    for (parameter, gradient) in network.graph().parameters().iter().zip(&gradients) {
+        add("weights", &parameter.name, &network.weights(&parameter.name)?);
+        if let Some(gradient) = gradient {
+            add("gradients", &parameter.name, gradient);
+        }
+    }
+    Ok(histograms)
+}
+
 impl Callback for TensorBoardLog {
     fn before_training(&mut self, network: &mut Network) -> Result<()> {
         let mut file = EventFile::create(&self.folder.join("train"))?;
@@ -96,14 +115,7 @@ impl Callback for TensorBoardLog {
     fn epoch_end(&mut self, network: &mut Network, event: &EpochEnd<'_>) -> Result<Control> {
         let step = network.step();
         if let Some(file) = &mut self.train {
-            let mut histograms = Vec::new();
-            for parameter in network.graph().parameters() {
-                let weights = network.weights(&parameter.name)?;
-                let histogram = Histogram::of(weights.iter().copied(), RANGES);
-                let tag = format!("weights/{}", parameter.name);
-                histograms.extend(histogram.map(|histogram| (tag, histogram)));
-            }
-            file.values(step, &event.train.values(), &histograms)?;
+            file.values(step, &event.train.values(), &histograms(network)?)?;
             file.flush()?;
         }
         if let Some(report) = event.validation {
@@ -125,5 +137,62 @@ impl Callback for TensorBoardLog {
 
     fn after_training(&mut self, _: &mut Network) -> Result<()> {
         self.train.iter_mut().chain(&mut self.validation).try_for_each(EventFile::flush)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::{Dataset, digits};
+    use crate::graph::GraphBuilder;
+    use crate::layers::{Dense, Dropout, Flatten};
+    use crate::losses::SoftmaxCrossEntropy;
+    use crate::optimizers::Sgd;
+    use crate::protobuf::Writer;
+    use crate::train::{FitOptions, NetworkOptions};
+
+    /// Two epochs of a network that drops at random, on so many workers, with a log or without.
+    fn trained(workers: usize, data: &Dataset, log: Option<&Path>) -> Network {
+        let mut net = GraphBuilder::new("dropping");
+        let image = net.input("image", [8, 8, 1]);
+        let label = net.target("label", []);
+        let pixels = net.layer("pixels", Flatten, [&image]);
+        let dropped = net.layer("dropped", Dropout::new(0.4), [&pixels]);
+        let logits = net.layer("logits", Dense::new(10), [&dropped]);
+        net.loss("loss", SoftmaxCrossEntropy, [&logits, &label]);
+        let options = NetworkOptions::default().workers(workers);
+        let mut network = Network::new(net.build().unwrap(), Sgd::new(0.1), options).unwrap();
+        let fit = FitOptions::default().epochs(2).max_batches(3).validation(data);
+        match log {
+            Some(folder) => {
+                let mut log = TensorBoardLog::new(folder);
+                network.fit_with(data, &fit, &mut [&mut log]).unwrap();
+            }
+            None => drop(network.fit(data, &fit).unwrap()),
+        }
+        network
+    }
+
+    #[test]
+    fn gradients_of_the_last_batch_are_in_the_log_and_leave_training_as_it_was() {
+        let (data, _) = digits().unwrap();
+        let without = trained(2, &data, None).weights_sha256();
+        for workers in [1, 2, 3] {
+            let folder = tempfile::tempdir().unwrap();
+            let mut network = trained(workers, &data, Some(folder.path()));
+            assert_eq!(network.weights_sha256(), without, "{workers} workers");
+            let file = folder.path().join("train").read_dir().unwrap().next().unwrap().unwrap();
+            let written = std::fs::read(file.path()).unwrap();
+            let gradients = network.last_batch_gradients().unwrap();
+            for (parameter, gradient) in network.graph().parameters().iter().zip(gradients) {
+                let gradient = gradient.unwrap();
+                let histogram = Histogram::of(gradient.iter().copied(), RANGES).unwrap();
+                let mut entry = Writer::default();
+                entry.text(1, &format!("gradients/{}", parameter.name));
+                entry.message(5, |message| histogram.write(message));
+                let there = written.windows(entry.bytes.len()).any(|it| it == entry.bytes);
+                assert!(there, "{}", parameter.name);
+            }
+        }
     }
 }
