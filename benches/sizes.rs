@@ -1,11 +1,12 @@
 //! What large networks and large files cost, a node and a byte: whether time and memory grow in proportion.
 //!
-//! `cargo bench --bench sizes` prints tables; `-- --picture FILE.svg` draws the first one; `-- --file n.onnx` reads files of one
+//! `cargo bench --bench sizes` prints tables; `-- --picture FILE.svg` draws the first two; `-- --file n.onnx` reads files of one
 //! kind alone; `-- --test` takes small sizes, to see that all of it runs. Each size is taken once, so small ones tell little.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -105,39 +106,51 @@ fn resident() -> f64 {
     kib.map_or(f64::NAN, |kib| kib * 1024.0)
 }
 
+/// Measures a network in a process of its own, so that its memory is that of no other.
+fn apart(name: &str, nodes: usize) -> Result<Vec<f64>> {
+    let io = |source| caudal::Error::Io { path: "sizes".into(), source };
+    let program = std::env::current_exe().map_err(io)?;
+    let nodes = nodes.to_string();
+    let output = Command::new(program).args(["--network", name, &nodes]).output().map_err(io)?;
+    let told = String::from_utf8_lossy(&output.stdout);
+    let numbers: Vec<f64> = told.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    if numbers.len() == STAGES.len() + 1 {
+        return Ok(numbers);
+    }
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    Err(io(std::io::Error::other(format!("{name}, {nodes} nodes: {told}"))))
+}
+
 fn networks(largest: [(&str, usize); 2], folder: &Path, picture: Option<&str>) -> Result<()> {
+    let mut series = Vec::new();
     for (name, largest) in largest {
         println!("{name}: microseconds a node, and bytes a node after two steps");
         print!("{:>9}", "nodes");
-        STAGES.iter().for_each(|stage| print!("{stage:>12}"));
-        println!("{:>12}", "bytes");
-        let sizes = (0..).map(|number| largest / 10_usize.pow(number)).take(4);
-        let mut sizes: Vec<usize> = sizes.filter(|&nodes| nodes > 0).collect();
+        STAGES.iter().for_each(|stage| print!("{stage:>11}"));
+        println!("{:>11}", "bytes");
+        let sizes = (0..4).map(|number| largest / 10_usize.pow(number));
+        let mut sizes: Vec<usize> = sizes.filter(|&nodes| nodes >= 1000).collect();
         sizes.reverse();
-        let mut curves = vec![Vec::new(); STAGES.len()];
+        let mut curves = [vec![], vec![], vec![]];
         for nodes in sizes {
-            let (seconds, bytes) = network(name, nodes, folder)?;
-            let mut row = format!("{nodes:>9}");
-            for (seconds, curve) in seconds.iter().zip(&mut curves) {
-                let micros = seconds * 1e6 / nodes as f64;
+            let numbers = apart(name, nodes)?;
+            let [seconds @ .., bytes] = &numbers[..] else { continue };
+            let micros: Vec<f64> = seconds.iter().map(|it| it * 1e6 / nodes as f64).collect();
+            print!("{nodes:>9}");
+            micros.iter().for_each(|micros| print!("{micros:>11.3}"));
+            println!("{:>11.0}", bytes / nodes as f64);
+            let shown = [micros.iter().sum(), micros[1], micros[3]];
+            for (curve, micros) in curves.iter_mut().zip(shown) {
                 curve.push((nodes as f64, micros));
-                let _ = write!(row, "{micros:>12.3}");
             }
-            println!("{row}{:>12.0}", bytes / nodes as f64);
         }
-        if let Some(path) = picture.filter(|_| name == "deep") {
-            let series: Vec<Series> = STAGES
-                .iter()
-                .zip(curves)
-                .map(|(stage, curve)| Series::new(*stage, curve))
-                .collect();
-            let title = "A chain of layers: time a node";
-            let drawn = logarithmic_chart(title, "layers", "microseconds a node", &series);
-            std::fs::write(path, drawn)
-                .map_err(|source| caudal::Error::Io { path: path.into(), source })?;
-        }
+        let words = ["all of it", STAGES[1], STAGES[3]].map(|stage| format!("{name}: {stage}"));
+        series.extend(words.into_iter().zip(curves).map(|(name, curve)| Series::new(name, curve)));
     }
-    Ok(())
+    let Some(path) = picture else { return Ok(()) };
+    let title = "Chains and fans of layers: time a node";
+    let drawn = logarithmic_chart(title, "layers", "microseconds a node", &series);
+    caudal::files::replace(folder.join(path), drawn.as_bytes())
 }
 
 /// A model for tables of these columns.
@@ -284,6 +297,15 @@ fn files(items: [usize; 3], only: Option<&str>, folder: &Path) -> Result<()> {
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().collect();
+    if let [_, option, name, nodes] = &arguments[..]
+        && option == "--network"
+    {
+        let folder = tempfile::tempdir().expect("a folder for files");
+        let nodes = nodes.parse().expect("a number of nodes");
+        let (seconds, bytes) = network(name, nodes, folder.path())?;
+        seconds.iter().chain([&bytes]).for_each(|number| print!("{number} "));
+        return Ok(());
+    }
     let tests = arguments.iter().any(|argument| argument == "--test");
     let after = |option: &str| {
         let mut after = arguments.iter().skip_while(|argument| *argument != option);
@@ -294,7 +316,8 @@ fn main() -> Result<()> {
     let largest = [("deep", largest[0]), ("wide", largest[1])];
     let only = after("--file");
     if only.is_none() {
-        networks(largest, folder.path(), after("--picture"))?;
+        let here = std::env::current_dir().expect("a folder to work in");
+        networks(largest, &here, after("--picture"))?;
     }
     files(if tests { [10, 40, 160] } else { [4_000, 40_000, 400_000] }, only, folder.path())
 }
