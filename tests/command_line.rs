@@ -40,7 +40,8 @@ pub(crate) fn told(arguments: &[&str]) -> String {
 /// The options that end standard output with a JSON object.
 pub(crate) fn as_json(arguments: &[&str]) -> &'static [&'static str] {
     // A training measures its speedup for seconds, which next to no test looks at.
-    let trains = arguments[0] == "train" && !arguments.contains(&"--speedup");
+    let own = |option: &&str| ["--speedup", "--folds"].contains(option);
+    let trains = arguments[0] == "train" && !arguments.iter().any(own);
     if trains { &["--json", "--speedup", "off"] } else { &["--json"] }
 }
 

@@ -122,6 +122,18 @@ fn a_frozen_model_predicts_the_same_and_nothing_else() {
 }
 
 #[test]
+fn a_full_screen_view_is_refused_without_a_terminal_or_without_its_feature() {
+    // Standard error is a pipe here.
+    let (code, line) = refused(&["train", "--tui", "--max-steps", "1"]);
+    let told = if cfg!(feature = "tui") {
+        "is no terminal; train in a terminal"
+    } else {
+        "build it with `--features tui`"
+    };
+    assert!(code == 2 && line.contains(told) && line.contains("--tui"), "{line}");
+}
+
+#[test]
 fn convolutions_are_computed_as_asked() {
     let folder = tempfile::tempdir().unwrap();
     let file = path(&folder, "direct.safetensors");

@@ -21,6 +21,9 @@ pub(super) struct Interrupt {
     asked: Arc<AtomicUsize>,
     /// Whether the next signal ends the program at once.
     at_once: Arc<AtomicBool>,
+    /// How often the end was asked for while a view has the terminal: by signals, or by its keys.
+    #[cfg(feature = "tui")]
+    asks: Arc<AtomicUsize>,
 }
 
 impl Interrupt {
@@ -35,9 +38,50 @@ impl Interrupt {
             flag::register_conditional_shutdown(signal, code, Arc::clone(&at_once))
                 .and_then(|_| flag::register_usize(signal, Arc::clone(&asked), number))
                 .and_then(|_| flag::register(signal, Arc::clone(&at_once)))
-                .map_err(|error| Stop::Failed(format!("Ctrl-C can't be watched: {error}")))?;
+                .map_err(unwatched)?;
         }
-        Ok(Self { asked, at_once })
+        Ok(Self {
+            asked,
+            at_once,
+            #[cfg(feature = "tui")]
+            asks: Arc::default(),
+        })
+    }
+
+    /// As [`Interrupt::watch`], for a training whose view has the terminal, which the next signal or Ctrl-C gives back before it
+    /// ends the program. A handler can't do that; so a thread looks for what handlers have noted.
+    #[cfg(feature = "tui")]
+    pub(super) fn watch_view() -> Result<Self, Stop> {
+        let (asked, at_once, asks) = (Arc::default(), Arc::default(), Arc::default());
+        let interrupt = Self { asked, at_once, asks };
+        let came = Arc::new(AtomicUsize::new(0));
+        for signal in signals() {
+            let number = usize::try_from(signal).unwrap_or_default();
+            flag::register_usize(signal, Arc::clone(&came), number).map_err(unwatched)?;
+        }
+        let (asked, at_once, asks) =
+            (interrupt.asked.clone(), interrupt.at_once.clone(), interrupt.asks.clone());
+        let look = move || loop {
+            std::thread::sleep(std::time::Duration::from_millis(50));
+            let signal = came.swap(0, Ordering::Relaxed);
+            if signal != 0 {
+                asks.fetch_add(1, Ordering::Relaxed);
+                asked.store(signal, Ordering::Relaxed);
+            }
+            let asks = asks.load(Ordering::Relaxed);
+            if asks > usize::from(!at_once.load(Ordering::Relaxed)) {
+                caudal::train::TerminalView::give_back();
+                std::process::exit(code(asked.load(Ordering::Relaxed)).into());
+            }
+        };
+        std::thread::Builder::new().spawn(look).map_err(unwatched)?;
+        Ok(interrupt)
+    }
+
+    /// How often the end was asked for, for a view to count on.
+    #[cfg(feature = "tui")]
+    pub(super) fn asks(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.asks)
     }
 
     /// From now on these signals end the program again.
@@ -47,14 +91,27 @@ impl Interrupt {
 
     /// Whether one came.
     pub(super) fn came(&self) -> bool {
+        #[cfg(feature = "tui")]
+        if self.asks.load(Ordering::Relaxed) > 0 {
+            return true;
+        }
         self.asked.load(Ordering::Relaxed) != 0
     }
 
     /// That the program ends because one came.
     pub(super) fn stop(&self) -> Stop {
-        let signal = u8::try_from(self.asked.load(Ordering::Relaxed)).unwrap_or_default();
-        Stop::Interrupted(CODE + signal)
+        Stop::Interrupted(code(self.asked.load(Ordering::Relaxed)))
     }
+}
+
+/// The exit code after a signal; keys of a view count as that of Ctrl-C.
+fn code(signal: usize) -> u8 {
+    let signal = u8::try_from(signal).unwrap_or_default();
+    CODE + if signal == 0 { SIGINT as u8 } else { signal }
+}
+
+fn unwatched(error: std::io::Error) -> Stop {
+    Stop::Failed(format!("Ctrl-C can't be watched: {error}"))
 }
 
 /// The signals that ask for an end. Who starts a program with `nohup` wants it to go on when the terminal is closed.

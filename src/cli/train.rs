@@ -2,6 +2,7 @@
 
 mod setup;
 mod telling;
+mod viewing;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -106,6 +107,10 @@ pub(super) struct Train {
     /// with --quiet unless --json or --report shows it]
     #[arg(long, value_name = "on|off", value_enum)]
     speedup: Option<Switch>,
+    /// Shows the training in full screen: losses and metrics with their best values, the loss by step, and what each worker does.
+    /// q ends it as Ctrl-C does, p pauses it. Needs a terminal, and a program with the Cargo feature `tui`
+    #[arg(long, conflicts_with_all = ["quiet", "folds"])]
+    tui: bool,
     /// Shows no progress
     #[arg(long)]
     quiet: bool,
@@ -125,6 +130,7 @@ enum Switch {
 
 impl Train {
     pub(super) fn run(self) -> Result<(), Stop> {
+        self.check_view()?;
         self.check_files()?;
         let (mut model, saved) = self.model()?;
         let record = self.settle(&mut model, saved.as_ref())?;
@@ -185,7 +191,7 @@ impl Train {
         }
         self.tell_groups(&network)?;
         let log = self.schedules.apply(&self.run, &mut network)?;
-        let mut interrupt = Interrupt::watch()?;
+        let mut interrupt = self.watch()?;
         let recorder =
             self.trace.as_ref().map(|_| record_steps(&mut network, whole)).transpose()?;
         if checkpoint.is_some() {
@@ -284,9 +290,14 @@ impl Train {
         callbacks: &mut Callbacks,
         interrupt: &mut Interrupt,
     ) -> Result<History, Stop> {
-        let mut progress = (!self.quiet).then(|| Progress::new(fit.steps(data.len()), fit.start));
+        let shows = !self.quiet && !self.tui;
+        let mut progress = shows.then(|| Progress::new(fit.steps(data.len()), fit.start));
+        #[cfg(feature = "tui")]
+        let mut view = self.view(fit.steps(data.len()), fit.start, interrupt)?;
         let mut list: Vec<&mut dyn Callback> = Vec::new();
         list.extend(progress.as_mut().map(|progress| progress as &mut dyn Callback));
+        #[cfg(feature = "tui")]
+        list.extend(view.as_mut().map(|view| view as &mut dyn Callback));
         list.push(callbacks);
         list.push(interrupt);
         let history = network.fit_with(data, fit, &mut list);

@@ -33,7 +33,7 @@ use crate::error::{Error, Result, escaped};
 use crate::graph::{Graph, GraphBuilder};
 use crate::layers::Misfit;
 use crate::memory;
-use crate::model::{CustomKinds, Model, TrainingConfig};
+use crate::model::{CustomKinds, Model, TrainingConfig, read_text};
 use crate::tensor::Tensor;
 use crate::train::Network;
 
@@ -111,7 +111,7 @@ pub fn open_with(path: impl AsRef<Path>, kinds: &CustomKinds) -> Result<Imported
     let mut imported = from_bytes(&bytes, &origin, folder)?;
     if let Some(beside) = training_file(path)? {
         let name = beside.display().to_string();
-        let text = crate::open::read_text(&beside, &name)?;
+        let text = read_text(&beside, &name)?;
         imported.model = imported.model.trained_as(&text, &name, kinds)?;
         imported.training_file = Some(beside);
     }

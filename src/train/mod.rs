@@ -23,6 +23,10 @@ mod recompile;
 mod report;
 mod rewind;
 mod stream;
+#[cfg(any(test, feature = "tui"))]
+mod terminal_view;
+#[cfg(any(test, feature = "progress", feature = "tui"))]
+mod told;
 mod weights;
 
 pub use callbacks::callback::{BatchEnd, BatchStart, Callback, Control, EpochEnd, EpochStart};
@@ -37,3 +41,5 @@ pub use progress::Progress;
 pub use recompile::Carried;
 pub use report::{NamedNote, NamedTable, NamedValue, Report};
 pub use stream::PredictStream;
+#[cfg(feature = "tui")]
+pub use terminal_view::TerminalView;

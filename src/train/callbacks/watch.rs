@@ -104,7 +104,7 @@ impl Watch {
 
     /// Whether the epoch's value is better than all before; it is then the best. What is infinite or not
     /// a number is never better.
-    pub(super) fn improves(&mut self, event: &EpochEnd<'_>) -> Result<bool> {
+    pub(in crate::train) fn improves(&mut self, event: &EpochEnd<'_>) -> Result<bool> {
         let value = event.validation.unwrap_or(event.train).value(&self.name)?;
         self.not_finite += usize::from(!value.is_finite());
         let better = value.is_finite()
