@@ -14,7 +14,7 @@ impl Model {
     /// file beside it says of its training, or, with nothing asked for, [`presets::DEFAULT`].
     ///
     /// # Errors
-    /// [`Error::Model`] for unknown names and for files that are no models, and [`Error::Io`] for
+    /// [`Error::Model`](crate::Error::Model) for unknown names and for files that are no models, and [`Error::Io`](crate::Error::Io) for
     /// files that can't be read.
     pub fn open(name_or_path: Option<&str>) -> Result<Self> {
         Self::open_with(name_or_path, &CustomKinds::new())
@@ -79,7 +79,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("two.TOML");
         let path = path.to_str().unwrap();
-        assert!(matches!(Model::open(Some(path)), Err(Error::Io { .. })));
+        assert!(matches!(Model::open(Some(path)), Err(crate::Error::Io { .. })));
         std::fs::write(path, MODEL).unwrap();
         assert_eq!(Model::open(Some(path)).unwrap().graph.name(), "single");
         std::fs::write(path, b"name = \"\xff\"").unwrap();
