@@ -38,7 +38,7 @@ impl Interrupt {
             flag::register_conditional_shutdown(signal, code, Arc::clone(&at_once))
                 .and_then(|_| flag::register_usize(signal, Arc::clone(&asked), number))
                 .and_then(|_| flag::register(signal, Arc::clone(&at_once)))
-                .map_err(unwatched)?;
+                .map_err(|error| unwatched(&error))?;
         }
         Ok(Self {
             asked,
@@ -57,7 +57,8 @@ impl Interrupt {
         let came = Arc::new(AtomicUsize::new(0));
         for signal in signals() {
             let number = usize::try_from(signal).unwrap_or_default();
-            flag::register_usize(signal, Arc::clone(&came), number).map_err(unwatched)?;
+            flag::register_usize(signal, Arc::clone(&came), number)
+                .map_err(|error| unwatched(&error))?;
         }
         let (asked, at_once, asks) =
             (interrupt.asked.clone(), interrupt.at_once.clone(), interrupt.asks.clone());
@@ -74,7 +75,7 @@ impl Interrupt {
                 std::process::exit(code(asked.load(Ordering::Relaxed)).into());
             }
         };
-        std::thread::Builder::new().spawn(look).map_err(unwatched)?;
+        std::thread::Builder::new().spawn(look).map_err(|error| unwatched(&error))?;
         Ok(interrupt)
     }
 
@@ -110,7 +111,7 @@ fn code(signal: usize) -> u8 {
     CODE + if signal == 0 { SIGINT as u8 } else { signal }
 }
 
-fn unwatched(error: std::io::Error) -> Stop {
+fn unwatched(error: &std::io::Error) -> Stop {
     Stop::Failed(format!("Ctrl-C can't be watched: {error}"))
 }
 

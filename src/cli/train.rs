@@ -39,6 +39,7 @@ use super::{Stop, conditions, options, trace_file};
 /// temporary files, and the exit code is 1.
 #[derive(Debug, Args)]
 #[command(after_long_help = options::WORDS)]
+#[allow(clippy::struct_excessive_bools)] // each is an option of its own that is given or not
 pub(super) struct Train {
     /// A preset's name, a .toml file, a saved .safetensors file, whose weights count only with --resume, or an .onnx file,
     /// with whose weights the training begins
@@ -179,9 +180,7 @@ impl Train {
         // A network that can't be trained is refused before anything is said or removed.
         let whole = batch_size.min(train.len());
         network.run(Mode::Training, whole)?;
-        for path in [&self.save, &self.fitting.best].into_iter().flatten() {
-            network.check_save(path)?;
-        }
+        self.check_saves(&network)?;
         let rest = train.len() % batch_size;
         if (1..fit.smallest_batch).contains(&rest) && train.len() > batch_size && !self.quiet {
             note(format_args!(
@@ -247,6 +246,12 @@ impl Train {
             .split(self.dividing.split(&model.data)?)
             .chooses(self.fitting.chooses(record) || model.training.optimizer.plateau().is_some())
             .weights(Fitting::weights_column(record)))
+    }
+
+    /// Refuses a network of more arrays than a file holds.
+    fn check_saves(&self, network: &Network) -> Result<(), Stop> {
+        let mut saves = [&self.save, &self.fitting.best].into_iter().flatten();
+        Ok(saves.try_for_each(|path| network.check_save(path))?)
     }
 
     /// Tries every file that is written along the way or in the end.
