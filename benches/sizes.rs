@@ -126,7 +126,9 @@ fn networks(largest: [(&str, usize); 2], folder: &Path, picture: Option<&str>) -
     for (name, largest) in largest {
         println!("{name}: microseconds a node, and bytes a node after two steps");
         print!("{:>9}", "nodes");
-        STAGES.iter().for_each(|stage| print!("{stage:>11}"));
+        for stage in STAGES {
+            print!("{stage:>11}");
+        }
         println!("{:>11}", "bytes");
         let sizes = (0..4).map(|number| largest / 10_usize.pow(number));
         let mut sizes: Vec<usize> = sizes.filter(|&nodes| nodes >= 1000).collect();
@@ -137,7 +139,9 @@ fn networks(largest: [(&str, usize); 2], folder: &Path, picture: Option<&str>) -
             let [seconds @ .., bytes] = &numbers[..] else { continue };
             let micros: Vec<f64> = seconds.iter().map(|it| it * 1e6 / nodes as f64).collect();
             print!("{nodes:>9}");
-            micros.iter().for_each(|micros| print!("{micros:>11.3}"));
+            for micros in &micros {
+                print!("{micros:>11.3}");
+            }
             println!("{:>11.0}", bytes / nodes as f64);
             let shown = [micros.iter().sum(), micros[1], micros[3]];
             for (curve, micros) in curves.iter_mut().zip(shown) {
@@ -179,12 +183,12 @@ inputs = ["d", "y"]
 /// The name of a file, what is in it for a number of items, and who reads it.
 type Kind = (&'static str, fn(usize) -> Result<Vec<u8>>, fn(&Path) -> Result<()>);
 
-fn table(rows: usize) -> Result<Vec<u8>> {
+fn table(rows: usize) -> Vec<u8> {
     let mut text = "a,b,c,d\n".to_owned();
     for row in 0..rows {
         let _ = writeln!(text, "{row},{}.25,-{row}e-2,7", row % 100);
     }
-    Ok(text.into_bytes())
+    text.into_bytes()
 }
 
 fn read_table(path: &Path) -> Result<()> {
@@ -225,8 +229,8 @@ fn deep(layers: usize) -> Result<Network> {
 }
 
 const KINDS: [Kind; 12] = [
-    ("t.csv", table, read_table),
-    ("t.csv.gz", |rows| Ok(gzipped(&table(rows)?)), read_table),
+    ("t.csv", |rows| Ok(table(rows)), read_table),
+    ("t.csv.gz", |rows| Ok(gzipped(&table(rows))), read_table),
     ("g.stg", |count| tasks(count, "g.stg"), read_tasks),
     ("g.dot", |count| tasks(count, "g.dot"), read_tasks),
     ("g.json", |count| tasks(count, "g.json"), read_tasks),
@@ -303,7 +307,9 @@ fn main() -> Result<()> {
         let folder = tempfile::tempdir().expect("a folder for files");
         let nodes = nodes.parse().expect("a number of nodes");
         let (seconds, bytes) = network(name, nodes, folder.path())?;
-        seconds.iter().chain([&bytes]).for_each(|number| print!("{number} "));
+        for number in seconds.iter().chain([&bytes]) {
+            print!("{number} ");
+        }
         return Ok(());
     }
     let tests = arguments.iter().any(|argument| argument == "--test");
