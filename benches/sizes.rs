@@ -288,7 +288,10 @@ fn files(items: [usize; 3], only: Option<&str>, folder: &Path) -> Result<()> {
             std::fs::write(&path, &bytes)
                 .map_err(|source| caudal::Error::Io { path: path.clone(), source })?;
             let began = Instant::now();
-            read(&path)?;
+            if let Err(error) = read(&path) {
+                print!("{items:>9} refused: {error}");
+                continue;
+            }
             let nanos = began.elapsed().as_secs_f64() * 1e9 / bytes.len() as f64;
             print!("{items:>9} {:>10} {nanos:>8.1}", bytes.len());
             // A large file may take a while.
