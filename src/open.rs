@@ -2,10 +2,13 @@
 
 use std::path::Path;
 
-use crate::error::Result;
-use crate::model::{CustomKinds, Model, read_text};
+use crate::error::{Error, Result};
+use crate::model::{CustomKinds, Model};
 use crate::presets;
 use crate::train::checkpoint;
+
+/// Files larger than this are no model files.
+const LARGEST_FILE: u64 = 64 << 20;
 
 impl Model {
     /// The model that a user asks for: a preset by name, with arguments as [`presets::open`] reads them,
@@ -14,7 +17,7 @@ impl Model {
     /// file beside it says of its training, or, with nothing asked for, [`presets::DEFAULT`].
     ///
     /// # Errors
-    /// [`Error::Model`](crate::Error::Model) for unknown names and for files that are no models, and [`Error::Io`](crate::Error::Io) for
+    /// [`Error::Model`] for unknown names and for files that are no models, and [`Error::Io`] for
     /// files that can't be read.
     pub fn open(name_or_path: Option<&str>) -> Result<Self> {
         Self::open_with(name_or_path, &CustomKinds::new())
@@ -48,10 +51,29 @@ fn open_onnx(path: &Path, kinds: &CustomKinds) -> Result<Model> {
 
 #[cfg(not(feature = "onnx"))]
 fn open_onnx(path: &Path, _: &CustomKinds) -> Result<Model> {
-    Err(crate::Error::Model {
+    Err(Error::Model {
         origin: path.display().to_string(),
         problem: "this build reads no ONNX files".to_owned(),
         remedy: "build with the feature `onnx`".to_owned(),
+    })
+}
+
+/// The text of a model file; `name` stands in errors for it.
+fn read_text(path: &Path, name: &str) -> Result<String> {
+    let io = |source| Error::io(path, source);
+    let refuse = |problem: &str, remedy: &str| Error::Model {
+        origin: name.to_owned(),
+        problem: problem.to_owned(),
+        remedy: remedy.to_owned(),
+    };
+    let metadata = std::fs::metadata(path).map_err(io)?;
+    if !metadata.is_file() || metadata.len() > LARGEST_FILE {
+        return Err(refuse("it is not a file of at most 64 MiB", "name a model file"));
+    }
+    let bytes = std::fs::read(path).map_err(io)?;
+    String::from_utf8(bytes).map_err(|error| {
+        let good = error.utf8_error().valid_up_to();
+        refuse(&format!("byte {good} is not UTF-8 text"), "save the file as UTF-8")
     })
 }
 
@@ -79,7 +101,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("two.TOML");
         let path = path.to_str().unwrap();
-        assert!(matches!(Model::open(Some(path)), Err(crate::Error::Io { .. })));
+        assert!(matches!(Model::open(Some(path)), Err(Error::Io { .. })));
         std::fs::write(path, MODEL).unwrap();
         assert_eq!(Model::open(Some(path)).unwrap().graph.name(), "single");
         std::fs::write(path, b"name = \"\xff\"").unwrap();

@@ -18,7 +18,7 @@ fn every_preset_gives_the_same_bits_on_every_executor() {
         executors.extend([1, 2, 3, 4, 8].map(|workers| ("pool", workers, policy.name)));
         executors.extend([1, 3].map(|workers| ("channels", workers, policy.name)));
     }
-    // Each preset has every so manieth of them, so that the presets together have them all several times.
+    // Each preset takes one of so many, beginning at another one, so that the presets together take all.
     let apart = number("CAUDAL_EXECUTORS_APART", 7) as usize;
     for (number, spec) in PRESETS.iter().enumerate() {
         let model = spec.model().unwrap();

@@ -116,7 +116,7 @@ fn compare(seeds: std::ops::Range<u64>) {
                 expected.losses.iter().any(|losses| *losses != expected.losses[0]),
                 "seed {seed} learns nothing"
             );
-            // Each network has every so manieth of them, so that a few networks together have them all.
+            // Each network takes one of so many, beginning at another one, so that a few networks together take all.
             let own = executors.iter_mut().skip(seed as usize % apart).step_by(apart);
             for (name, executor) in own {
                 let what = format!("seed {seed} with {name}");

@@ -90,6 +90,9 @@ impl Draw {
         if let Some(pattern) = pattern {
             return write_file(&self.out, &formats::write(&pattern.graph()?, &self.out)?);
         }
+        if options::is_onnx(&self.out) {
+            return self.write_onnx();
+        }
         let model = options::open_model(self.model.as_deref())?;
         let batch = self.batch.map_or(model.training.batch_size, NonZeroUsize::get);
         if is_task_graph {
@@ -102,9 +105,6 @@ impl Draw {
             let plan = Plan::compile(&model.graph, Mode::Training, batch, optimizer, options)?;
             return write_file(&self.out, &tasks(&plan));
         }
-        if options::is_onnx(&self.out) {
-            return self.write_onnx(model);
-        }
         let written = match drawing {
             Some(draw) => draw(&model.graph, Some(model.training.optimizer.as_ref())),
             None => model.to_toml()?,
@@ -113,7 +113,7 @@ impl Draw {
     }
 
     /// Writes the network with its weights: those of its file, or its first ones.
-    fn write_onnx(&self, model: Model) -> Result<(), Stop> {
+    fn write_onnx(&self) -> Result<(), Stop> {
         let alone = NetworkOptions::default().executor("sequential");
         let name = self.model.as_deref().map(Path::new);
         let is_saved = |path: &&Path| {
@@ -122,7 +122,10 @@ impl Draw {
         };
         let network = match name.filter(is_saved) {
             Some(path) => options::saved(path, alone, &options::Computing::default())?.0,
-            None => Network::from_parts(model.graph, model.training.optimizer, alone)?,
+            None => {
+                let model = Model::open(self.model.as_deref())?;
+                Network::from_parts(model.graph, model.training.optimizer, alone)?
+            }
         };
         write_or_rescue(&self.out, |path| caudal::onnx::write(path, &network))
     }

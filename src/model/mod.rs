@@ -15,7 +15,6 @@ use std::sync::Arc;
 
 pub use custom_kinds::CustomKinds;
 pub use manual::{manual, manual_of};
-pub(crate) use read::read_text;
 pub(crate) use write::settings;
 
 use crate::data::{Augmentation, DataConfig};

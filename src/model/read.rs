@@ -1,7 +1,6 @@
 //! Reads model files.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -17,9 +16,6 @@ use crate::graph::{DraftRole, Graph, GraphBuilder, Role};
 use crate::names::suggest;
 use crate::optimizers::Optimizer;
 use crate::tensor::describe_shape;
-
-/// Files larger than this are no model files.
-const LARGEST_FILE: u64 = 64 << 20;
 
 type Entry<'t> = Spanned<DeValue<'t>>;
 
@@ -385,23 +381,4 @@ impl Source<'_> {
             self.refuse(place, format!("optimizer `{}`: {problem}", kind.escape_debug()), remedy)
         })
     }
-}
-
-/// The text of a model file; `name` stands in errors for it.
-pub(crate) fn read_text(path: &Path, name: &str) -> Result<String> {
-    let io = |source| Error::io(path, source);
-    let refuse = |problem: &str, remedy: &str| Error::Model {
-        origin: name.to_owned(),
-        problem: problem.to_owned(),
-        remedy: remedy.to_owned(),
-    };
-    let metadata = std::fs::metadata(path).map_err(io)?;
-    if !metadata.is_file() || metadata.len() > LARGEST_FILE {
-        return Err(refuse("it is not a file of at most 64 MiB", "name a model file"));
-    }
-    let bytes = std::fs::read(path).map_err(io)?;
-    String::from_utf8(bytes).map_err(|error| {
-        let good = error.utf8_error().valid_up_to();
-        refuse(&format!("byte {good} is not UTF-8 text"), "save the file as UTF-8")
-    })
 }

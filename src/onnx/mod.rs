@@ -30,10 +30,11 @@ use self::external::External;
 use self::import::{Converted, import};
 use self::network::Draft;
 use crate::error::{Error, Result, escaped};
+use crate::files;
 use crate::graph::{Graph, GraphBuilder};
 use crate::layers::Misfit;
 use crate::memory;
-use crate::model::{CustomKinds, Model, TrainingConfig, read_text};
+use crate::model::{CustomKinds, Model, TrainingConfig};
 use crate::tensor::Tensor;
 use crate::train::Network;
 
@@ -111,7 +112,7 @@ pub fn open_with(path: impl AsRef<Path>, kinds: &CustomKinds) -> Result<Imported
     let mut imported = from_bytes(&bytes, &origin, folder)?;
     if let Some(beside) = training_file(path)? {
         let name = beside.display().to_string();
-        let text = read_text(&beside, &name)?;
+        let text = files::text_of(&beside)?;
         imported.model = imported.model.trained_as(&text, &name, kinds)?;
         imported.training_file = Some(beside);
     }

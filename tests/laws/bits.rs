@@ -189,7 +189,7 @@ fn executors_do_not_matter() {
                 .push((format!("{}, channels, with {workers}", policy.name), Box::new(channels)));
         }
     }
-    // Each specimen has every so manieth of them, so that a layer's specimens together have several times all workers.
+    // Each specimen takes one of so many, beginning at another one, so that the specimens together take all many times.
     let apart = number("CAUDAL_EXECUTORS_APART", 7) as usize;
     let mut turn = 0;
     for_all(|what, specimen| {

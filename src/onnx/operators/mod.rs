@@ -7,6 +7,7 @@ mod activations;
 mod arithmetic;
 mod constants;
 mod convolutions;
+mod gate_weights;
 mod gates;
 mod joining;
 mod normalizations;

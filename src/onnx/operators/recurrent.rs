@@ -10,7 +10,7 @@ use super::super::activation::Activation;
 use super::super::call::{Call, Value};
 use super::super::constant::{Constant, Dim};
 use super::super::external::External;
-use super::super::network::Values;
+use super::gate_weights::{Part, Weights};
 use super::gates::{Function, functions};
 use super::joining::stretch;
 use crate::layers::{Add, Concat, Dense, Misfit, Multiply, Subtract};
@@ -62,80 +62,6 @@ pub(super) fn gru(call: &mut Call<'_>, _: &mut External<'_>) -> Result<Vec<Value
 
 pub(super) fn rnn(call: &mut Call<'_>, _: &mut External<'_>) -> Result<Vec<Value>, Misfit> {
     unrolled(call, Cell::Rnn)
-}
-
-/// The arrays of a node, and their sizes.
-struct Weights {
-    of_input: Constant,
-    of_state: Constant,
-    bias: Option<Constant>,
-    /// Those of all three.
-    floats: [Values; 3],
-    gates: usize,
-    units: usize,
-    features: usize,
-}
-
-/// What a dense node of a gate multiplies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Part {
-    /// What comes in, with the state behind it.
-    Joined,
-    Input,
-    State,
-}
-
-impl Weights {
-    fn of(call: &Call<'_>, cell: Cell, directions: usize, features: usize) -> Result<Self, Misfit> {
-        let (of_input, of_state) = (call.constant(1)?, call.constant(2)?);
-        let bias = if call.is_given(3) { Some(call.constant(3)?) } else { None };
-        let (gates, units) = (cell.gates(), of_state.shape.last().copied().unwrap_or(0));
-        let rows = gates.saturating_mul(units);
-        let fits = units > 0
-            && of_input.shape[..] == [directions, rows, features]
-            && of_state.shape[..] == [directions, rows, units]
-            && bias.as_ref().is_none_or(|it| it.shape[..] == [directions, rows.saturating_mul(2)]);
-        let floats = [Some(&of_input), Some(&of_state), bias.as_ref()]
-            .map(|it| it.map_or_else(|| Some(Values::default()), Constant::as_floats));
-        let [Some(a), Some(b), Some(c)] = floats else {
-            return Err(Misfit::new("its weights are no numbers", "export it again"));
-        };
-        if !fits {
-            let problem = format!(
-                "its weights of shapes {:?} and {:?} do not fit {directions} direction(s) over steps of {features} numbers",
-                of_input.shape, of_state.shape
-            );
-            return Err(Misfit::new(problem, "export it again"));
-        }
-        Ok(Self { of_input, of_state, bias, floats: [a, b, c], gates, units, features })
-    }
-
-    /// The parameters of the dense node of a gate: rows of what is multiplied, by units; ONNX has them turned.
-    fn dense(&self, direction: usize, gate: usize, part: Part) -> Vec<(&'static str, Values)> {
-        let Self { floats: [of_input, of_state, bias], gates, units, features, .. } = self;
-        let first = (direction * gates + gate) * units;
-        let mut weight = Vec::new();
-        for (floats, size, of) in
-            [(of_input, *features, Part::Input), (of_state, *units, Part::State)]
-        {
-            if part == Part::Joined || part == of {
-                let column =
-                    |row| (first..first + units).map(move |unit| floats[unit * size + row]);
-                weight.extend((0..size).flat_map(column));
-            }
-        }
-        // Of every direction the biases of what comes in stand before those of the state.
-        let start = direction * 2 * gates * units + gate * units;
-        let number = |unit: usize, after: usize| {
-            bias.get(start + after * gates * units + unit).copied().unwrap_or(0.0)
-        };
-        let biases = (0..*units).map(|unit| match part {
-            Part::Joined => number(unit, 0) + number(unit, 1),
-            Part::Input => number(unit, 0),
-            Part::State => number(unit, 1),
-        });
-        vec![("weight", Arc::new(weight)), ("bias", Arc::new(biases.collect()))]
-    }
 }
 
 /// One direction of a node.
@@ -340,7 +266,7 @@ fn unrolled(call: &mut Call<'_>, cell: Cell) -> Result<Vec<Value>, Misfit> {
     let value = call.activation(0)?;
     let batch = usize::from(call.int("layout", 0)? == 0);
     let (shape, order) = (value.shape(), ["batch x steps x features", "steps x batch x features"]);
-    let &[length, features] = &shape[..] else {
+    let &[length @ (1..), features] = &shape[..] else {
         let problem = format!("an item of its input has the shape {}", describe_shape(&shape));
         return Err(Misfit::new(problem, format!("give it {}", order[batch])));
     };
@@ -359,7 +285,7 @@ fn unrolled(call: &mut Call<'_>, cell: Cell) -> Result<Vec<Value>, Misfit> {
         }
     };
     let count = reversed.len();
-    let weights = Weights::of(call, cell, count, features)?;
+    let weights = Weights::of(call, cell.gates(), count, features)?;
     let units = weights.units;
     let functions = functions(call, cell.functions(), count)?;
     call.network.unroll(length.saturating_mul(count))?;

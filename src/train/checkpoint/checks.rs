@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
+use super::BEST;
 use super::file::refuse;
-use super::{BEST, Entry};
+use super::record::Entry;
 use crate::error::{Error, Result};
 use crate::graph::Graph;
 use crate::tensor::{Tensor, describe_shape};

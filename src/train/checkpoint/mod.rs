@@ -12,6 +12,7 @@
 
 mod checks;
 mod file;
+mod large;
 mod record;
 #[cfg(test)]
 mod tests;
@@ -22,21 +23,20 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use safetensors::tensor::{Dtype, TensorView};
-use serde::{Deserialize, Serialize};
 
 use checks::{average_name, check_counts, check_state, check_weights, state_name};
-use file::{CHECKSUM, Contents, ENTRY, LARGEST_HEADER, MODEL, checksum, read, refuse};
-use record::best_of;
+use file::{CHECKSUM, Contents, ENTRY, MODEL, checksum, read, refuse};
+use large::LONGEST_IN_HEADER;
+use record::{Entry, best_of};
 pub use record::{FitRecord, StoppingState};
 use transfer::for_prediction;
 pub use transfer::{ShapeMisfit, Transfer};
 
 use super::network::Network;
 use super::options::NetworkOptions;
-use crate::data::{DataConfig, Fitted};
+use crate::data::DataConfig;
 use crate::error::Result;
 use crate::files;
-use crate::graph::Parameter;
 use crate::model::{CustomKinds, Model, TrainingConfig};
 use crate::optimizers::schedules::PlateauState;
 use crate::tensor::Tensor;
@@ -45,23 +45,6 @@ use crate::tensor::Tensor;
 const VERSION: u32 = 3;
 /// Since this version files have a checksum.
 const CHECKED: u32 = 3;
-
-/// A longer model is an array.
-const LONGEST_IN_HEADER: usize = 1 << 20;
-
-#[derive(Serialize, Deserialize)]
-struct Entry {
-    version: u32,
-    step: u64,
-    /// Empty where it is an array.
-    model: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    fit: Option<FitRecord>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    data: Option<Fitted>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    plateau: Option<PlateauState>,
-}
 
 /// What the arrays of the best network of early stopping are called, before their numbers.
 const BEST: &str = "early_stopping.";
@@ -153,24 +136,6 @@ pub fn open_with(path: impl AsRef<Path>, kinds: &CustomKinds) -> Result<(Model, 
     let (path, step) = (path.to_owned(), entry.step);
     let plateau = entry.plateau.unwrap_or_default();
     Ok((model, Checkpoint { path, step, data, tensors, fit, plateau }))
-}
-
-/// Refuses a header that is too large for arrays whose names have so many bytes, each so many times.
-fn check_header(path: &Path, names: impl Iterator<Item = (usize, usize)>) -> Result<()> {
-    // Of the shortest: a scalar at the beginning.
-    let shortest = r#""":{"dtype":"F32","shape":[],"data_offsets":[0,4]},"#.len();
-    let (mut arrays, mut bytes) = (0, 0_usize);
-    for (name, times) in names {
-        arrays += times;
-        bytes = bytes.saturating_add(times.saturating_mul(name + shortest));
-    }
-    if bytes <= LARGEST_HEADER {
-        return Ok(());
-    }
-    let problem = format!(
-        "the names of its {arrays} arrays take {bytes} bytes at the least, and a safetensors file has {LARGEST_HEADER} at the most"
-    );
-    Err(refuse(path, problem, "use fewer layers with parameters, or shorter names"))
 }
 
 impl Network {
@@ -292,18 +257,6 @@ impl Network {
         self.write(path.as_ref(), training, kinds, Some(record))
     }
 
-    /// Whether a file has room for the names of all arrays, so that a training may learn it before its first step.
-    ///
-    /// # Errors
-    /// [`Error::Model`](crate::Error::Model) if the header of the file would be larger than safetensors allows, 100 MB, whatever the
-    /// arrays hold.
-    pub fn check_save(&self, path: impl AsRef<Path>) -> Result<()> {
-        let states = |parameter: &Parameter| parameter.state(self.optimizer().as_ref()).len();
-        let parameters = self.graph().parameters().iter();
-        let names = parameters.map(|parameter| (parameter.name.len(), 1 + states(parameter)));
-        check_header(path.as_ref(), names)
-    }
-
     fn write(
         &self,
         path: &Path,
@@ -337,6 +290,10 @@ impl Network {
             let array = (&best_shapes[number][..], bytes(&mut array.iter()));
             arrays.insert(format!("{BEST}{number}"), array);
         }
+        let is_long = long.is_some();
+        if let Some(long) = long {
+            arrays.insert(MODEL.to_owned(), (&length, long.into_bytes()));
+        }
         let mut add = |name: String, shape, values: &Tensor| {
             let bytes = bytes(&mut values.iter());
             match arrays.insert(name.clone(), (shape, bytes)) {
@@ -344,7 +301,7 @@ impl Network {
                 Some(_) => Err(refuse(
                     path,
                     format!("two arrays would be called `{name}`"),
-                    "rename the node whose name begins with `optimizer.`",
+                    "rename the node whose name begins with `optimizer.`, or is `caudal`",
                 )),
             }
         };
@@ -364,16 +321,13 @@ impl Network {
                 add(state_name(state, name), shape, &values)?;
             }
         }
-        if let Some(long) = long {
-            arrays.insert(MODEL.to_owned(), (&length, long.into_bytes()));
-        }
         let unfit = |error: safetensors::SafeTensorError| {
             refuse(path, error.to_string(), "use a smaller model")
         };
         let views = arrays
             .iter()
             .map(|(name, (shape, bytes))| {
-                let dtype = if name == MODEL { Dtype::U8 } else { Dtype::F32 };
+                let dtype = if is_long && name == MODEL { Dtype::U8 } else { Dtype::F32 };
                 TensorView::new(dtype, shape.to_vec(), bytes).map(|view| (name, view))
             })
             .collect::<Result<Vec<_>, _>>()

@@ -7,8 +7,25 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::BEST;
+use crate::data::Fitted;
+use crate::optimizers::schedules::PlateauState;
 use crate::setters::setters;
 use crate::tensor::Tensor;
+
+/// What a file says beside its arrays, as JSON.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Entry {
+    pub(super) version: u32,
+    pub(super) step: u64,
+    /// Empty where it is an array.
+    pub(super) model: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) fit: Option<FitRecord>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) data: Option<Fitted>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) plateau: Option<PlateauState>,
+}
 
 /// How a training goes through its data and when it ends: what [`Network::save_fit`] keeps in the file
 /// beside model, optimizer and step, so that whoever resumes need not say it again.
