@@ -120,12 +120,11 @@ impl Draw {
             let saved = path.extension().is_some_and(|it| it.eq_ignore_ascii_case("safetensors"));
             saved || options::is_onnx(path)
         };
-        let network = match name.filter(is_saved) {
-            Some(path) => options::saved(path, alone, &options::Computing::default())?.0,
-            None => {
-                let model = Model::open(self.model.as_deref())?;
-                Network::from_parts(model.graph, model.training.optimizer, alone)?
-            }
+        let network = if let Some(path) = name.filter(is_saved) {
+            options::saved(path, alone, &options::Computing::default())?.0
+        } else {
+            let model = Model::open(self.model.as_deref())?;
+            Network::from_parts(model.graph, model.training.optimizer, alone)?
         };
         write_or_rescue(&self.out, |path| caudal::onnx::write(path, &network))
     }

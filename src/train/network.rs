@@ -1,7 +1,6 @@
 //! A graph with its parameters, an optimizer and an executor.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use std::collections::hash_map::{Entry, HashMap};
 use std::sync::Arc;
 
 use super::averages::Averages;
@@ -253,8 +252,7 @@ impl Network {
 
     /// How many items the batch of the last step had, while its run is there and holds it.
     pub(super) fn last_items(&self) -> Option<usize> {
-        let mut runs = self.runs.iter();
-        let last = runs.find(|(_, it)| it.steps > 0 && it.steps == self.step);
+        let last = self.runs.iter().find(|(_, it)| it.steps > 0 && it.steps == self.step);
         last.map(|(&(_, items), _)| items)
     }
 

@@ -18,9 +18,10 @@ os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 
 import keras
 import numpy as np
-import onnx
 import onnxruntime
 from keras import layers
+
+from onnx_files import bare, stored
 
 FOLDER = pathlib.Path(__file__).parent / "onnx"
 
@@ -72,23 +73,6 @@ def gru():
 
 
 NETWORKS = {"mlp": mlp, "cnn": cnn, "inception": inception, "two-inputs": two_inputs, "lstm": lstm, "gru": gru}
-
-
-def stored(name, array):
-    return {"name": name, "shape": list(array.shape), "values": [float(str(v)) for v in array.astype(np.float32).ravel()]}
-
-
-def bare(path):
-    """Takes away what exporters note of themselves."""
-    model = onnx.load(str(path))
-    del model.metadata_props[:]
-    graph = model.graph
-    graph.ClearField("doc_string")
-    del graph.metadata_props[:], graph.value_info[:]
-    for it in [*graph.node, *graph.initializer, *graph.input, *graph.output]:
-        it.ClearField("doc_string")
-        it.ClearField("metadata_props")
-    onnx.save(model, str(path))
 
 
 def main():

@@ -18,11 +18,12 @@ import sys
 import warnings
 
 import numpy as np
-import onnx
 import onnxruntime
 import torch
 import torch.nn.functional as F
 from torch import nn
+
+from onnx_files import bare, stored
 
 FOLDER = pathlib.Path(__file__).parent / "onnx"
 
@@ -332,22 +333,6 @@ BATCH_AXES = {"both-ways": ([1], [1, 1, 1]), "stateful": ([1, 1], [1, 1])}
 
 # Networks that take whole numbers, below this one.
 INDICES = {"sequence": 11, "words": 9}
-
-
-def stored(name, array):
-    return {"name": name, "shape": list(array.shape), "values": [float(str(v)) for v in array.astype(np.float32).ravel()]}
-
-
-def bare(path):
-    """Takes away what exporters note of themselves."""
-    model = onnx.load(str(path))
-    del model.metadata_props[:]
-    graph = model.graph
-    del graph.metadata_props[:], graph.value_info[:]
-    for it in [*graph.node, *graph.initializer, *graph.input, *graph.output]:
-        it.ClearField("doc_string")
-        it.ClearField("metadata_props")
-    onnx.save(model, str(path))
 
 
 def main():
