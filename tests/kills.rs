@@ -97,15 +97,17 @@ impl Training {
         json(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
-    /// Every file that is there is whole; gives the step that was saved.
+    /// Every file that is there is whole; gives the step from which the training would go on.
     fn check(&self, what: &str) -> u64 {
         let mut step = 0;
-        for name in ["save.safetensors", "save.previous.safetensors", "best.safetensors"] {
+        for name in ["best.safetensors", "save.previous.safetensors", "save.safetensors"] {
             let file = self.file(name);
             if Path::new(&file).exists() {
                 let (_, saved) =
                     checkpoint::open(&file).unwrap_or_else(|it| panic!("{what}: {it}"));
-                step = step.max(saved.step());
+                if name == "save.safetensors" {
+                    step = saved.step();
+                }
             }
         }
         for name in ["log.csv", "rates.csv"] {
