@@ -35,6 +35,7 @@ mod stream;
 mod table;
 mod weights;
 
+use std::collections::HashSet;
 #[cfg(not(all(feature = "csv", feature = "gzip", feature = "npz", feature = "parquet")))]
 use std::fmt::Display;
 use std::path::Path;
@@ -113,6 +114,26 @@ fn target_classes(graph: &Graph, target: NodeId) -> Option<usize> {
             _ => None,
         }
     })
+}
+
+/// The layer that takes indices from `input`, as it is or rearranged, and how many there are: of several layers that
+/// for which they are the fewest.
+fn taker_of_indices(graph: &Graph, input: NodeId) -> Option<(NodeId, usize)> {
+    let (mut seen, mut open) = (HashSet::from([input]), vec![input]);
+    let mut fewest: Option<(NodeId, usize)> = None;
+    while let Some(id) = open.pop() {
+        for &(user, number) in graph.consumers(id) {
+            let Role::Layer(layer) = &graph.nodes()[user].role else { continue };
+            if let Some(indices) = layer.indices(number) {
+                if fewest.is_none_or(|(_, fewest)| indices < fewest) {
+                    fewest = Some((user, indices));
+                }
+            } else if layer.rearranges() && seen.insert(user) {
+                open.push(user);
+            }
+        }
+    }
+    fewest
 }
 
 #[cfg(test)]

@@ -118,6 +118,10 @@ impl Layer for Concat {
         Ok(shape)
     }
 
+    fn rearranges(&self) -> bool {
+        true
+    }
+
     fn view(&self, inputs: &[&[usize]]) -> View {
         let last = inputs[0].len().wrapping_sub(1);
         if self.axis_of(inputs[0]) == Some(last) { View::Columns } else { View::Computed }

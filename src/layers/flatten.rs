@@ -34,6 +34,10 @@ impl Layer for Flatten {
         Ok(vec![inputs[0].iter().product()])
     }
 
+    fn rearranges(&self) -> bool {
+        true
+    }
+
     fn view(&self, _inputs: &[&[usize]]) -> View {
         View::Reshape
     }

@@ -47,6 +47,10 @@ impl Layer for GlobalMaxPool {
         Ok(vec![image(inputs[0])?[2]])
     }
 
+    fn rearranges(&self) -> bool {
+        true
+    }
+
     fn backward_can_fail(&self) -> bool {
         false
     }

@@ -194,6 +194,12 @@ pub trait Layer: fmt::Debug + Send + Sync {
         None
     }
 
+    /// Whether every number of the output is 0 or one of the inputs' numbers, so that indices stay
+    /// indices.
+    fn rearranges(&self) -> bool {
+        false
+    }
+
     /// Whether the output is a view of the inputs. A plan then computes nothing where it can place
     /// the inputs so; where it can't, it calls [`Layer::forward`] and [`Layer::input_grad`], which
     /// copy.

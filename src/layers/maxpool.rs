@@ -121,6 +121,10 @@ impl Layer for MaxPool {
         self.geometry(inputs[0]).map_or(ItemSplit::Whole, |shape| item_split(shape.output))
     }
 
+    fn rearranges(&self) -> bool {
+        true
+    }
+
     fn backward_can_fail(&self) -> bool {
         false
     }

@@ -59,6 +59,10 @@ impl Layer for Reshape {
         ))
     }
 
+    fn rearranges(&self) -> bool {
+        true
+    }
+
     fn view(&self, _inputs: &[&[usize]]) -> View {
         View::Reshape
     }

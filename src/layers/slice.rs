@@ -104,6 +104,10 @@ impl Layer for Slice {
         Ok(shape)
     }
 
+    fn rearranges(&self) -> bool {
+        true
+    }
+
     fn input_grad_reads(&self) -> Reads {
         Reads::NOTHING
     }

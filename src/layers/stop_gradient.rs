@@ -39,6 +39,10 @@ impl Layer for StopGradient {
         false
     }
 
+    fn rearranges(&self) -> bool {
+        true
+    }
+
     fn view(&self, _inputs: &[&[usize]]) -> View {
         View::Reshape
     }

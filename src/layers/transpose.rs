@@ -51,6 +51,10 @@ impl Layer for Transpose {
         Ok(shape)
     }
 
+    fn rearranges(&self) -> bool {
+        true
+    }
+
     fn input_grad_reads(&self) -> Reads {
         Reads::NOTHING
     }

@@ -80,6 +80,10 @@ impl Layer for Upsample {
         }
     }
 
+    fn rearranges(&self) -> bool {
+        true
+    }
+
     fn input_grad_reads(&self) -> Reads {
         Reads::NOTHING
     }

@@ -105,6 +105,10 @@ impl Layer for ZeroPadding {
         }
     }
 
+    fn rearranges(&self) -> bool {
+        true
+    }
+
     fn input_grad_reads(&self) -> Reads {
         Reads::NOTHING
     }

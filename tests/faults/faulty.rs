@@ -169,6 +169,10 @@ impl<T: Layer> Layer for Faulty<T> {
         self.inner.indices(input)
     }
 
+    fn rearranges(&self) -> bool {
+        self.inner.rearranges()
+    }
+
     fn view(&self, inputs: &[&[usize]]) -> View {
         self.inner.view(inputs)
     }

@@ -1,12 +1,10 @@
 //! Items mixed with each other: mix-up.
 
 use super::ItemRandom;
+use crate::data::taker_of_indices;
 use crate::error::{Error, Result};
 use crate::graph::{Graph, NodeId, Role};
 use crate::losses::TargetValues;
-
-/// Layers whose inputs are indices, of which there is nothing in between.
-const INDEX_LAYERS: [&str; 2] = ["embedding", "one_hot"];
 
 /// Losses and metrics whose targets are one of two numbers.
 const BINARY: [&str; 2] = ["hinge", "auc"];
@@ -22,6 +20,17 @@ pub(crate) fn check_mix_up(graph: &Graph, alpha: f64) -> Result<()> {
             problem: format!("mix-up has {alpha} for the parameter of its distribution"),
             remedy: "give it a number above 0 and at most 1, such as 0.2".to_owned(),
         });
+    }
+    for id in graph.inputs() {
+        if let Some((taker, _)) = taker_of_indices(graph, id) {
+            let node = &graph.nodes()[taker];
+            let problem = format!(
+                "`{}` takes indices from input `{}`, between which there is nothing to mix",
+                node.role.kind(),
+                graph.nodes()[id].name
+            );
+            return Err(Error::node(&node.name, problem, "leave mix-up out"));
+        }
     }
     let shape = |id: NodeId| graph.nodes()[id].shape.as_slice();
     for id in graph.inputs().into_iter().chain(graph.targets()) {
@@ -47,12 +56,6 @@ pub(crate) fn check_mix_up(graph: &Graph, alpha: f64) -> Result<()> {
                 _ if BINARY.contains(&kind) => (
                     format!("`{kind}` takes one of two numbers from it, and mix-up gives others"),
                     "use another loss or metric, or leave mix-up out".to_owned(),
-                ),
-                Role::Layer(_) if INDEX_LAYERS.contains(&kind) => (
-                    format!(
-                        "`{kind}` takes indices from it, between which there is nothing to mix"
-                    ),
-                    "leave mix-up out".to_owned(),
                 ),
                 _ => continue,
             };

@@ -3,9 +3,9 @@
 use std::fmt::Write;
 
 use super::*;
-use crate::data::synthetic_for;
+use crate::data::{check_mix_up, synthetic_for};
 use crate::graph::{Graph, GraphBuilder};
-use crate::layers::Dense;
+use crate::layers::{Concat, Dense, Embedding, Flatten, Reshape, Slice};
 use crate::losses::{MeanSquaredError, SoftmaxCrossEntropy};
 
 /// One input of two numbers, seven classes, and three numbers to come close to.
@@ -47,6 +47,35 @@ fn synthetic_data_fits_every_input_and_target() {
     assert_eq!(data.column("label").unwrap().class_count().unwrap(), Some(7));
     assert_eq!(data, synthetic_for(&two_heads(), 100, 1).unwrap());
     assert_ne!(data, synthetic_for(&two_heads(), 100, 2).unwrap());
+}
+
+#[test]
+fn synthetic_inputs_are_indices_where_a_layer_takes_them() {
+    let mut net = GraphBuilder::new("words and a point");
+    let (word, point) = (net.input("word", [6]), net.input("point", [2]));
+    let rows = net.layer("rows", Reshape::new([2, 3]), [&word]);
+    let first = net.layer("first", Slice::new(0, 0, 1), [&rows]);
+    let few = net.layer("few", Embedding::new(5, 2), [&first]);
+    let many = net.layer("many", Embedding::new(9, 2), [&word]);
+    let (few, many) = (net.layer("a", Flatten, [&few]), net.layer("b", Flatten, [&many]));
+    let all = net.layer("all", Concat::along(-1), [&few, &many, &point]);
+    net.output(&all);
+    let graph = net.build().unwrap();
+
+    let data = synthetic_for(&graph, 1000, 3).unwrap();
+    let words = data.column("word").unwrap().all().unwrap();
+    for index in 0..5 {
+        // Five standard errors of 6,000 drawings.
+        let share = words.iter().filter(|&&word| word as usize == index).count();
+        assert!((1045..1355).contains(&share), "{index}: {share}");
+    }
+    assert!(words.iter().all(|&word| word.fract() == 0.0 && (0.0..5.0).contains(&word)));
+    assert!(data.column("point").unwrap().all().unwrap().iter().any(|point| point.fract() != 0.0));
+    assert_eq!(data, synthetic_for(&graph, 1000, 3).unwrap());
+    assert_ne!(data, synthetic_for(&graph, 1000, 4).unwrap());
+
+    let message = check_mix_up(&graph, 0.2).unwrap_err().to_string();
+    assert!(message.contains("few") && message.contains("indices from input `word`"), "{message}");
 }
 
 #[test]

@@ -7,7 +7,9 @@ use rand_chacha::ChaCha8Rng;
 
 use super::{ReaderSpec, Request, Source};
 use crate::data::sampler::{below, generator};
-use crate::data::{Column, Dataset, MAX_CLASSES, MAX_VALUES, refuse, target_classes};
+use crate::data::{
+    Column, Dataset, MAX_CLASSES, MAX_VALUES, refuse, taker_of_indices, target_classes,
+};
 use crate::graph::{Graph, NodeId};
 use crate::memory;
 use crate::{Error, Result, Shape, Tensor, describe_shape};
@@ -163,7 +165,8 @@ pub fn synthetic(
 }
 
 /// Random data for every input and target of `graph`, by the names of the nodes: classes where a
-/// loss wants classes, normal values elsewhere.
+/// loss wants classes, indices where a layer such as `embedding` takes them from an input, all equally
+/// likely, and normal values elsewhere.
 ///
 /// # Errors
 /// As [`synthetic()`].
@@ -198,7 +201,16 @@ pub fn synthetic_for(graph: &Graph, items: usize, seed: u64) -> Result<Dataset> 
         targets.push(Column::new(name, values.map_err(refuse)?));
     }
     let made = synthetic("synthetic", &inputs, &[], items, seed)?;
-    Dataset::new("synthetic", made.inputs().to_vec(), targets)
+    let inputs =
+        graph.inputs().into_iter().zip(made.inputs()).zip(0..).map(|((id, made), place)| {
+            let Some((_, indices)) = taker_of_indices(graph, id) else { return Ok(made.clone()) };
+            let random = &mut generator(*b"inputs  ", seed, place);
+            let count = made.shape().iter().product();
+            let mut numbers = room("synthetic data", count)?;
+            numbers.extend((0..count).map(|_| below(indices.min(MAX_CLASSES), random) as f32));
+            Ok(Column::new(&made.name, tensor("synthetic data", made.shape().to_vec(), numbers)?))
+        });
+    Dataset::new("synthetic", inputs.collect::<Result<_>>()?, targets)
 }
 
 /// Standard normal values by Box and Muller's method.

@@ -1,7 +1,10 @@
 //! What the laws over the whole table do not see.
 
+use std::collections::BTreeSet;
+
 use super::{Specimen, bits, make};
 use crate::context::Mode;
+use crate::layers::LAYERS;
 use crate::plan::PlanOptions;
 
 /// The only problem of a layer with an input of this shape.
@@ -18,6 +21,31 @@ fn predict(kind: &str, attributes: &str, shape: &[usize], values: &[f32]) -> Vec
     let mut it = Specimen::new(&layer, &[shape], batch, false).unwrap();
     it.data[0].1 = values.to_vec();
     it.outputs(Mode::Prediction)
+}
+
+#[test]
+fn layers_that_rearrange_give_numbers_of_their_inputs_or_0() {
+    let mut kinds = BTreeSet::new();
+    for spec in LAYERS {
+        for sample in spec.samples {
+            let layer = make(spec.kind, sample.attributes);
+            if !layer.rearranges() {
+                continue;
+            }
+            kinds.insert(spec.kind);
+            let it = Specimen::new(&layer, sample.inputs, 2, false).unwrap();
+            let inputs = it.data.iter().take(sample.inputs.len());
+            let mut known: BTreeSet<u32> = inputs.flat_map(|(_, values)| bits(values)).collect();
+            known.insert(0.0_f32.to_bits());
+            for output in it.outputs(Mode::Prediction) {
+                assert!(known.contains(&output.to_bits()), "{}: {output}", spec.kind);
+            }
+        }
+    }
+    // Those through which indices come from real data.
+    for kind in ["concat", "flatten", "reshape", "slice", "transpose"] {
+        assert!(kinds.contains(kind), "{kind}");
+    }
 }
 
 #[test]
