@@ -1,6 +1,6 @@
 """Predictions of model files in ONNX Runtime and OpenVINO on the processor, beside `caudal bench --mode prediction`.
 
-Reads the model files that `caudal graph MODEL --out FILE.toml` writes, as far as bench_model.py reads them, and
+Reads the model files that `caudal graph MODEL --out FILE.toml` writes, as far as it knows their layers, and
 writes each as an ONNX graph for every size of batch: images with channels first, weights at random, the losses'
 predictions as outputs. Every system predicts the same batch again and again, on as many threads; OpenVINO is asked
 for the least time of one batch, and for 32-bit floats. Before the clock starts, the outputs of the two are compared.
@@ -24,7 +24,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from bench_model import load, pair
+from model_file import load, pair
 
 FLOAT = TensorProto.FLOAT
 

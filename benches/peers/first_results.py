@@ -1,7 +1,7 @@
 """The time from the start of a process to the end of its first training step, and of its first prediction.
 
 Starts one process after another. Each opens or builds a network of the model files that `caudal graph MODEL --out
-FILE.toml` writes (as far as bench_model.py reads them) and takes a single training step, or predicts a single item.
+FILE.toml` writes (as far as model_file.py reads them) and takes a single training step, or predicts a single item.
 What a system imports, traces and compiles before counts, for whoever starts it waits for that. The systems take
 turns, `--rounds` times, after a round that does not count. Prints
 `system,model,what,threads,seconds of the process (median),of the fastest`.
