@@ -190,10 +190,13 @@ pub(crate) struct Target {
     pub(crate) index: usize,
     /// For parameter gradients summed over items: the contribution of the task's first part.
     pub(crate) contribution: usize,
-    /// It lies where the call's gradient of the output lies.
+    /// It lies where the call's gradient of the output lies; of a parameter's gradient: what an earlier call wrote stays, and
+    /// is added to.
     pub(crate) in_place: bool,
     /// It is a view of what is there already: nothing to compute.
     pub(crate) view: bool,
+    /// It is the part of an input's gradient that comes from the call's node: the gradient of the output, copied.
+    pub(crate) part: bool,
 }
 
 /// The axis along which the output of an item is divided.

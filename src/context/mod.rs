@@ -48,6 +48,7 @@ pub struct Context<'a> {
     /// The rows or columns of each item that the part writes, where it does not write all.
     pub(crate) window: Option<(Division, Range<usize>)>,
     pub(crate) in_place: bool,
+    pub(crate) adds: bool,
     pub(crate) read_next: &'a [&'a [f32]],
 }
 
@@ -181,6 +182,13 @@ impl<'a> Context<'a> {
     #[inline]
     pub fn in_place(&self) -> bool {
         self.in_place
+    }
+
+    /// Whether a parameter gradient adds to what is in its place, rather than overwrites it: only asked of layers that
+    /// say so ([`Layer::adds_param_grads`](crate::layers::Layer::adds_param_grads)).
+    #[inline]
+    pub fn adds(&self) -> bool {
+        self.adds
     }
 
     /// Whether input number `input` already lies in the output where it belongs.

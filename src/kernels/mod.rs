@@ -85,7 +85,7 @@ pub(crate) use layer_norm::{layer_norm, layer_norm_grad, layer_norm_weight_grad}
 pub(crate) use matmul::{matmul, matmul_transposed, transposed_matmul};
 pub use matrix::{MatrixMut, MatrixRef};
 pub(crate) use optimizers::{
-    add_slices, column_sums, move_each, move_toward, sgd, sgd_momentum, sum_each,
+    add_column_sums, add_slices, column_sums, move_each, move_toward, sgd, sgd_momentum, sum_each,
 };
 pub(crate) use panels::{
     PANEL, Panels, from_panels, panel_len, panel_rows, panel_rows_floats, panels_of_group,

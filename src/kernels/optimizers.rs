@@ -2,7 +2,7 @@
 
 use super::cascade::sum_rows;
 use super::vector::{Kernel, Vector, dispatch, load, store};
-use super::{MatrixRef, Store};
+use super::{MatrixRef, Store, with_scratch};
 
 /// Weights that are moved before they are written past the caches: they, their gradients and what an optimizer keeps beside
 /// them fit the first-level cache.
@@ -231,6 +231,17 @@ pub(crate) fn add_slices(sum: &mut [f32], part: &[f32]) {
     }
     assert_eq!(sum.len(), part.len(), "sum, part");
     dispatch(Add(sum, part));
+}
+
+/// Adds the sum of each column of `d` to `sums`.
+///
+/// # Panics
+/// If there are not as many sums as columns.
+pub(crate) fn add_column_sums(d: MatrixRef<'_>, sums: &mut [f32]) {
+    with_scratch(d.cols(), |own| {
+        column_sums(d, own);
+        add_slices(sums, own);
+    });
 }
 
 /// The sum of each column of `d`, overwriting `sums`.

@@ -16,8 +16,8 @@ pub(super) const STEPS: usize = 512;
 /// Rows of a weight gradient from which on it pays to copy what they all read.
 const ROWS_TO_COPY: usize = 56;
 
-/// The given panel rows of `aᵀ d`, overwriting `gradient`, which holds just these: a is m x k, d is
-/// m x n, the gradient is k x n, in the layout of panels. Padding becomes 0.
+/// The given panel rows of `aᵀ d`, overwriting `gradient`, which holds just these, or, with `onto`, added to it: a is
+/// m x k, d is m x n, the gradient is k x n, in the layout of panels. Padding becomes 0, or stays it.
 ///
 /// Whoever moves the weights next reads arrays that lie as the gradient does, `soon`; they are asked for
 /// while the gradient is computed, which waits for no memory itself.
@@ -28,13 +28,14 @@ pub(crate) fn weight_gradient(
     a: MatrixRef<'_>,
     d: MatrixRef<'_>,
     rows: Range<usize>,
+    onto: bool,
     soon: &[&[f32]],
     gradient: &mut [f32],
 ) {
     check_sizes(a, d, rows.clone(), soon, gradient);
     for steps in blocks(a.rows(), STEPS) {
         let soon = if steps.end == a.rows() { soon } else { &[] };
-        let start = if steps.start > 0 { Start::Onto } else { Start::Zero };
+        let start = if onto || steps.start > 0 { Start::Onto } else { Start::Zero };
         let (a, d) = (a.slice_rows(steps.clone()), d.slice_rows(steps));
         all_gradient_panels(a, d, rows.clone(), start, soon, gradient);
     }

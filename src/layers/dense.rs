@@ -154,6 +154,10 @@ impl Layer for Dense {
         Split::Rows
     }
 
+    fn adds_param_grads(&self, inputs: &[&[usize]], numerics: Numerics) -> bool {
+        !self.is_bf16(features(inputs[0]), numerics)
+    }
+
     fn input_grad_reads(&self) -> Reads {
         Reads::NOTHING
     }
@@ -203,12 +207,14 @@ impl Layer for Dense {
     ) -> Result<(), String> {
         if parameter == 0 {
             let (input, output_grad) = (context.input(0), context.output_grad());
-            let soon = context.read_next();
+            let (onto, soon) = (context.adds(), context.read_next());
             if self.computes_bf16(context) {
                 kernels::bf16_weight_gradient(input, output_grad, rows, soon, gradient);
             } else {
-                kernels::weight_gradient(input, output_grad, rows, soon, gradient);
+                kernels::weight_gradient(input, output_grad, rows, onto, soon, gradient);
             }
+        } else if context.adds() {
+            kernels::add_column_sums(context.output_grad(), gradient);
         } else {
             kernels::column_sums(context.output_grad(), gradient);
         }

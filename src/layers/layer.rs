@@ -183,6 +183,12 @@ pub trait Layer: fmt::Debug + Send + Sync {
         0
     }
 
+    /// Whether [`Layer::param_grad`] can add to what is in the place of the gradient: asked of
+    /// [`Context::adds`]. Nodes that share parameters then share places for their gradients too.
+    fn adds_param_grads(&self, _inputs: &[&[usize]], _numerics: Numerics) -> bool {
+        false
+    }
+
     /// Whether the output has a gradient with respect to input number `input`.
     fn differentiable(&self, _input: usize) -> bool {
         true
@@ -198,6 +204,13 @@ pub trait Layer: fmt::Debug + Send + Sync {
     /// indices.
     fn rearranges(&self) -> bool {
         false
+    }
+
+    /// The axis of an item and the indices along it that the output takes from its only input, if it is such a part. Where
+    /// several parts make up a whole without a gap, a plan copies their gradients side by side, and does not call
+    /// [`Layer::input_grad`].
+    fn part_of_input(&self, _input: &[usize]) -> Option<(usize, Range<usize>)> {
+        None
     }
 
     /// Whether the output is a view of the inputs. A plan then computes nothing where it can place

@@ -1,5 +1,7 @@
 //! A stretch of one axis.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Layer, LayerSpec, Misfit, Reads, Sample, parse, to_attributes};
@@ -102,6 +104,10 @@ impl Layer for Slice {
         }
         shape[axis] = self.length;
         Ok(shape)
+    }
+
+    fn part_of_input(&self, input: &[usize]) -> Option<(usize, Range<usize>)> {
+        Some((self.axis_of(input)?, self.start..self.start + self.length))
     }
 
     fn rearranges(&self) -> bool {

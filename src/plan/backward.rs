@@ -2,11 +2,14 @@
 
 use std::ops::Range;
 
-use super::calls::{CallDraft, CallIndex, Lister, SMALLEST_ROWS, Write, parts, seconds};
+use super::calls::{CallDraft, CallIndex, Chain, Lister, SMALLEST_ROWS, Write, parts, seconds};
 use crate::context::Phase;
 use crate::flow::index::ValueIndex;
 use crate::graph::{NodeId, Role};
 use crate::layers::{Cost, ParameterKind, Pass, Reads, Split};
+
+/// The most parameter gradients that are added in one place, one after another: more could keep workers waiting.
+const LONGEST_CHAIN: usize = 8;
 
 impl Lister<'_> {
     /// The gradients of a node in the chunk at hand.
@@ -21,18 +24,15 @@ impl Lister<'_> {
             let mut call = self.draft(Phase::Accumulate, id);
             let draft = values.drafts[gradient];
             let first = values.drafts[received[0]];
+            let tiled = values.tiled[id];
             let in_place = draft.root == first.root;
-            call.placed = (0..received.len()).map(|number| in_place && number == 0).collect();
-            call.writes.push(Write {
-                value: gradient,
-                index: 0,
-                contribution: 0,
-                in_place,
-                view: false,
-            });
+            let placed = |number| tiled || in_place && number == 0;
+            call.placed = (0..received.len()).map(placed).collect();
+            call.writes.push(Write { in_place, view: tiled, ..Write::new(gradient) });
             let numbers = self.items.len() * draft.item_rows * draft.cols * received.len();
             let floats = numbers as f64;
-            call.seconds = seconds(Cost { flops: floats, floats: 1.5 * floats });
+            let sum = Cost { flops: floats, floats: 1.5 * floats };
+            call.seconds = seconds(if tiled { Cost::default() } else { sum });
             call.after = self.awaited_with(&received);
             call.inputs = received;
             self.calls.push(call);
@@ -116,11 +116,15 @@ impl Lister<'_> {
             contribution: 0,
             in_place: contribution.in_place,
             view: contribution.view,
+            part: contribution.part,
         }));
         if call.writes.iter().all(|write| write.view) {
             call.seconds = 1e-7;
             call.inputs.clear();
             call.output = None;
+        } else if call.writes.iter().all(|write| write.part) {
+            let floats: usize = node.shape.iter().product::<usize>() * self.items.len();
+            call.seconds = seconds(Cost { flops: 0.0, floats: 2.0 * floats as f64 });
         } else {
             self.estimate(&mut call);
         }
@@ -171,7 +175,13 @@ impl Lister<'_> {
             }
             None => 1,
         };
-        if self.calls.parameter_gradients[id].is_empty() {
+        let adds = layer.adds_param_grads(&self.input_shapes(id), self.options.numerics());
+        let chain = if adds { self.chain(id) } else { None };
+        if let Some(chain) = chain {
+            call.after.push(chain.last_call);
+            self.calls.parameter_gradients[id] =
+                self.calls.parameter_gradients[chain.first].clone();
+        } else if self.calls.parameter_gradients[id].is_empty() {
             let chunks = if by_chunk { self.values.chunks.len() } else { 1 };
             for &floats in &floats {
                 let kept = self.options.keep_gradients;
@@ -183,12 +193,31 @@ impl Lister<'_> {
         let contribution = if by_chunk { self.chunk * contributions } else { 0 };
         let values = self.calls.parameter_gradients[id].iter().enumerate();
         call.writes.extend(values.filter_map(|(index, &value)| {
-            Some(Write { value: value?, index, contribution, in_place: false, view: false })
+            let in_place = chain.is_some();
+            Some(Write { index, contribution, in_place, ..Write::new(value?) })
         }));
         let index = self.calls.push(call);
+        if adds {
+            let begun = Chain { chunk: self.chunk, first: id, last_call: index, calls: 0 };
+            let chain = chain.unwrap_or(begun);
+            let chain = Chain { last_call: index, calls: chain.calls + 1, ..chain };
+            self.calls.chains.insert(self.owner(id), chain);
+        }
         self.calls.contributions.resize(index.index() + 1, 0);
         self.calls.contributions[index] = contributions;
         self.calls.param_grads[id].push(index);
+    }
+
+    /// The node whose parameters a node uses, which may be its own.
+    fn owner(&self, id: NodeId) -> NodeId {
+        self.graph.shares(id).unwrap_or(id)
+    }
+
+    /// The chain that the parameter gradient of a node goes on with: an own place for each of many nodes would take more
+    /// memory, and time to add them, than the gradients themselves.
+    fn chain(&self, id: NodeId) -> Option<Chain> {
+        let chain = *self.calls.chains.get(&self.owner(id))?;
+        (chain.chunk == self.chunk && chain.calls < LONGEST_CHAIN).then_some(chain)
     }
 
     /// Values of the whole batch have no call of their own: those of the chunks write them.
@@ -198,6 +227,85 @@ impl Lister<'_> {
             for chunk in 0..self.values.chunks.len() {
                 let value = self.values.of_chunk(value, chunk);
                 call.after.extend(self.calls.producer[value]);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use crate::context::Mode;
+    use crate::graph::{Block, Graph, GraphBuilder};
+    use crate::layers::{Dense, Flatten, Slice, Tanh};
+    use crate::losses::MeanSquaredError;
+    use crate::optimizers::{Optimizer, Sgd};
+    use crate::plan::{Plan, PlanOptions};
+
+    /// As many layers with one set of parameters.
+    fn repeated(times: usize) -> Arc<Graph> {
+        let step = Block::new("step", |net, inputs| [net.layer("dense", Dense::new(3), inputs)]);
+        let mut net = GraphBuilder::new("repeated");
+        let (mut last, y) = (vec![net.input("x", [3])], net.target("y", [3]));
+        for time in 0..times {
+            let name = format!("step{time}");
+            last = match time {
+                0 => net.block(name, &step, &last),
+                _ => net.shared_block(name, &step, &last, "step0"),
+            };
+        }
+        net.loss("loss", MeanSquaredError, [&last[0], &y]);
+        Arc::new(net.build().unwrap())
+    }
+
+    #[test]
+    fn gradients_of_parts_that_make_up_a_whole_lie_side_by_side() {
+        let optimizer: Arc<dyn Optimizer> = Arc::new(Sgd::new(0.1));
+        for (shape, axis, parts, tiled) in [
+            (&[4, 3][..], 0, &[(0, 1), (1, 1), (2, 1), (3, 1)][..], true),
+            (&[4, 3], 0, &[(2, 2), (0, 2)], true),
+            (&[4, 3], 1, &[(1, 2), (0, 1)], true),
+            (&[7], -1, &[(0, 3), (3, 4)], true),
+            (&[2, 4, 3], -1, &[(0, 1), (1, 2)], true),
+            (&[1, 4, 3], 1, &[(0, 3), (3, 1)], true),
+            // Neither in one piece nor columns.
+            (&[2, 4, 3], 1, &[(0, 3), (3, 1)], false),
+            // With a gap, and one upon the other.
+            (&[4, 3], 0, &[(0, 1), (2, 2)], false),
+            (&[4, 3], 0, &[(0, 3), (2, 2)], false),
+            (&[4, 3], 0, &[(0, 3)], false),
+        ] {
+            let mut net = GraphBuilder::new("parts");
+            let x = net.input("x", shape);
+            let before = net.layer("before", Tanh, [&x]);
+            let part = |&(start, length): &(usize, usize)| (start, length);
+            for (number, (start, length)) in parts.iter().map(part).enumerate() {
+                let slice = Slice::new(axis, start, length);
+                let slice = net.layer(format!("slice{number}"), slice, [&before]);
+                let flat = net.layer(format!("flat{number}"), Flatten, [&slice]);
+                let logit = net.layer(format!("logit{number}"), Dense::new(2), [&flat]);
+                let y = net.target(format!("y{number}"), [2]);
+                net.loss(format!("loss{number}"), MeanSquaredError, [&logit, &y]);
+            }
+            let graph = Arc::new(net.build().unwrap());
+            let options = PlanOptions::gradients();
+            let plan = Plan::compile(&graph, Mode::Training, 4, &optimizer, options).unwrap();
+            let found = plan.targets.iter().filter(|target| target.part).count();
+            assert_eq!(found, if tiled { parts.len() } else { 0 }, "{shape:?} {axis} {parts:?}");
+        }
+    }
+
+    #[test]
+    fn eight_nodes_that_share_parameters_share_a_place_for_their_gradients() {
+        let optimizer: Arc<dyn Optimizer> = Arc::new(Sgd::new(0.1));
+        for (times, places) in [(1, 1), (2, 1), (8, 1), (9, 2), (20, 3)] {
+            for micro_batches in [None, Some(2)] {
+                let options = PlanOptions::gradients().micro_batches(micro_batches);
+                let graph = repeated(times);
+                let plan = Plan::compile(&graph, Mode::Training, 4, &optimizer, options).unwrap();
+                let found: Vec<usize> = plan.parameter_gradients.iter().map(Vec::len).collect();
+                assert_eq!(found, [places, places], "{times}, {micro_batches:?}");
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Every call of a layer, loss or metric, and every sum, in topological order; `updates` adds the calls
 //! that go over parameters.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use super::PlanOptions;
@@ -65,6 +66,14 @@ pub(super) struct Write {
     pub(super) contribution: usize,
     pub(super) in_place: bool,
     pub(super) view: bool,
+    pub(super) part: bool,
+}
+
+impl Write {
+    /// A value with a place of its own, computed anew.
+    pub(super) fn new(value: ValueIndex) -> Self {
+        Self { value, index: 0, contribution: 0, in_place: false, view: false, part: false }
+    }
 }
 
 #[derive(Debug)]
@@ -84,12 +93,25 @@ pub(super) struct Calls {
     pub(super) regularization: Vec<Option<ValueIndex>>,
     /// Parts of each parameter gradient call, which its values have a place for.
     pub(super) contributions: Vec<usize>,
+    /// By node that owns parameters: those of the nodes with them whose gradients are added in one place, as far as the chunk
+    /// at hand has come.
+    pub(super) chains: HashMap<NodeId, Chain>,
     /// By node: the calls of its parameter gradients, one a chunk.
     pub(super) param_grads: Vec<Vec<CallIndex>>,
     /// By node: the forms of its weights that the forward and the backward pass read, once it has them; nodes that share
     /// parameters have those of the owner.
     pub(super) prepared: Vec<[Option<ValueIndex>; 2]>,
     pub(super) first_flat: usize,
+}
+
+/// Parameter gradients that are added in one place, one call after another.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Chain {
+    pub(super) chunk: usize,
+    /// The first of the nodes, whose values the others write too.
+    pub(super) first: NodeId,
+    pub(super) last_call: CallIndex,
+    pub(super) calls: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -160,6 +182,7 @@ impl Calls {
             parameter_gradients: vec![Vec::new(); graph.nodes.len()],
             regularization: vec![None; graph.parameters.len()],
             contributions: Vec::new(),
+            chains: HashMap::new(),
             param_grads: vec![Vec::new(); graph.nodes.len()],
             prepared: vec![[None; 2]; graph.nodes.len()],
             first_flat: values.drafts.len(),
@@ -342,7 +365,7 @@ impl Lister<'_> {
         } else {
             self.estimate(&mut call);
         }
-        call.writes.push(Write { value, index: 0, contribution: 0, in_place: false, view });
+        call.writes.push(Write { view, ..Write::new(value) });
         if self.values.constant[id] {
             self.calls.lasting.push(call);
         } else {

@@ -39,13 +39,62 @@ impl Values {
             [only] => Some(*only),
             [first, ..] => {
                 let first = *first;
-                Some(if options.in_place && self.drafts[first].exclusive {
-                    self.add_within(&graph.nodes[id].shape, first, 0)
-                } else {
-                    self.add_gradient(graph, id, options)
+                let tiled = self.tile(graph, id);
+                self.tiled[id] = tiled.is_some();
+                tiled.or_else(|| {
+                    Some(if options.in_place && self.drafts[first].exclusive {
+                        self.add_within(&graph.nodes[id].shape, first, 0)
+                    } else {
+                        self.add_gradient(graph, id, options)
+                    })
                 })
             }
         };
+    }
+
+    /// The gradient of a node's output where all its consumers take parts of it that make it up without a gap, as the steps
+    /// of a sequence do: what they send then lies side by side, and nothing has to be added.
+    fn tile(&mut self, graph: &Graph, id: NodeId) -> Option<ValueIndex> {
+        let shape = &graph.nodes[id].shape;
+        let mut parts = Vec::new();
+        let mut axis = None;
+        for &(user, number) in &graph.consumers[id] {
+            let sent = self.contributions[user].iter().position(|sent| sent.input == number);
+            let Some(place) = sent else { continue };
+            let Role::Layer(layer) = &graph.nodes[user].role else { return None };
+            let (along, range) = layer.part_of_input(shape)?;
+            if *axis.get_or_insert(along) != along {
+                return None;
+            }
+            parts.push((range, user, place));
+        }
+        let axis = axis?;
+        parts.sort_unstable_by_key(|(range, ..)| range.start);
+        let mut end = 0;
+        for (range, ..) in &parts {
+            if range.start != end {
+                return None;
+            }
+            end = range.end;
+        }
+        let outer: usize = shape[..axis].iter().product();
+        let inner: usize = shape[axis + 1..].iter().product();
+        // Parts of an item lie in one piece, or are columns of a matrix.
+        if end != shape[axis] || (outer != 1 && inner != 1) {
+            return None;
+        }
+        let whole = self.add(shape);
+        for (range, user, place) in parts {
+            let sent = &mut self.contributions[user][place];
+            sent.part = true;
+            let draft = &mut self.drafts[sent.value];
+            draft.root = whole;
+            draft.offset = range.start * inner;
+            draft.item_rows = outer;
+            draft.cols = range.len() * inner;
+            draft.stride = end * inner;
+        }
+        Some(whole)
     }
 
     /// A gradient of a node's output, with a storage of its own.
@@ -123,6 +172,7 @@ impl Values {
                 input: number,
                 in_place,
                 view: is_view,
+                part: false,
             });
         }
     }

@@ -27,7 +27,7 @@ impl Lister<'_> {
         call.split = Split::Whole;
         call.seconds = seconds(Cost { flops: 0.0, floats: 2.0 * floats as f64 });
         let index = pass as usize;
-        call.writes.push(Write { value, index, contribution: 0, in_place: false, view: false });
+        call.writes.push(Write { index, ..Write::new(value) });
         if lasts {
             self.calls.lasting.push(call);
         } else {

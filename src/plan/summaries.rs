@@ -57,10 +57,8 @@ impl Lister<'_> {
         let cost = Cost { flops: 4.0 * numbers, floats: numbers };
         call.seconds = seconds(cost);
         call.flops = cost.flops;
-        let write =
-            |value| Write { value, index: 0, contribution: 0, in_place: false, view: false };
         let partial = self.calls.add_flat(floats, blocks, false);
-        call.writes.push(write(partial));
+        call.writes.push(Write::new(partial));
         self.calls.push(call);
 
         let mut call = self.draft(combine, id);
@@ -68,7 +66,7 @@ impl Lister<'_> {
         call.split = Split::Whole;
         call.seconds = seconds(Cost { flops: 0.0, floats: ((blocks + 1) * floats) as f64 });
         let summary = self.calls.add_flat(floats, 1, false);
-        call.writes.push(write(summary));
+        call.writes.push(Write::new(summary));
         self.calls.push(call);
         self.summaries[id][pass as usize] = Some(summary);
         self.summaries[id]

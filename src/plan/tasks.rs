@@ -1,5 +1,6 @@
 //! Groups of calls become tasks: their parts, messages, slots, and who holds which buffer.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::PlanOptions;
@@ -124,9 +125,11 @@ fn kept(values: &Values, all: &[Option<ValueIndex>]) -> Vec<Option<ValueIndex>> 
 
 fn parameter_gradients(graph: &Graph, values: &Values, calls: &Calls) -> Vec<Vec<ValueIndex>> {
     let mut all = vec![Vec::new(); graph.parameters.len()];
+    let mut known = HashSet::new();
     for (id, node) in graph.nodes.iter().enumerate() {
         for (&parameter, &value) in node.parameters.iter().zip(&calls.parameter_gradients[id]) {
-            all[parameter].extend(value.filter(|&value| values.drafts[value].kept));
+            let kept = value.filter(|&value| values.drafts[value].kept && known.insert(value));
+            all[parameter].extend(kept);
         }
     }
     all
@@ -242,12 +245,13 @@ impl Writer<'_> {
         let prepared = operand(draft.prepared);
         let summaries = draft.summaries.map(&mut operand);
         let norm = operand(draft.norm);
-        let target = |&Write { value, index, contribution, in_place, view }: &Write| Target {
+        let target = |&Write { value, index, contribution, in_place, view, part }: &Write| Target {
             value,
             index,
             contribution,
             in_place,
             view,
+            part,
         };
         let writes = Span::append(&mut self.targets, draft.writes.iter().map(target));
         Call {

@@ -1,6 +1,8 @@
 //! The calls that go over single parameters: what their size costs, the norms of their gradients, the
 //! commit, and the updates.
 
+use std::collections::HashSet;
+
 use super::calls::{CallDraft, CallIndex, Lister, SMALLEST_ROWS, Write, parts, seconds};
 use crate::context::{ParameterIndex, Phase};
 use crate::flow::index::ValueIndex;
@@ -56,13 +58,16 @@ impl Lister<'_> {
     /// By parameter: its gradients, in node order.
     fn gradients_by_parameter(&self) -> Vec<Gradients> {
         let mut gradients = vec![Gradients::default(); self.graph.parameters.len()];
+        let mut known = HashSet::new();
         for (id, node) in self.graph.nodes.iter().enumerate() {
             // A node that no loss needs has no gradient.
             for (&parameter, &value) in
                 node.parameters.iter().zip(&self.calls.parameter_gradients[id])
             {
                 let Some(value) = value else { continue };
-                gradients[parameter].values.push(value);
+                if known.insert(value) {
+                    gradients[parameter].values.push(value);
+                }
                 gradients[parameter].calls.extend(&self.calls.param_grads[id]);
             }
         }
@@ -89,7 +94,7 @@ impl Lister<'_> {
     fn push_with_sums(&mut self, mut call: CallDraft, kept: bool) -> ValueIndex {
         let parts = parts(call.seconds, call.units, self.options);
         let value = self.calls.add_flat(1, parts, kept);
-        call.writes.push(Write { value, index: 0, contribution: 0, in_place: false, view: false });
+        call.writes.push(Write::new(value));
         self.calls.push(call);
         value
     }
@@ -151,13 +156,7 @@ impl Lister<'_> {
         if !call.inputs.is_empty() {
             let value = self.calls.add_flat(1, 1, false);
             scale = Some(value);
-            call.writes.push(Write {
-                value,
-                index: 0,
-                contribution: 0,
-                in_place: false,
-                view: false,
-            });
+            call.writes.push(Write::new(value));
         }
         (self.calls.push(call), scale)
     }

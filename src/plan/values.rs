@@ -42,6 +42,8 @@ pub(super) struct Contribution {
     pub(super) input: usize,
     pub(super) in_place: bool,
     pub(super) view: bool,
+    /// It is a part of the gradient that it belongs to, which others make up with it.
+    pub(super) part: bool,
 }
 
 #[derive(Debug)]
@@ -55,6 +57,8 @@ pub(super) struct Values {
     pub(super) contributions: Vec<Vec<Contribution>>,
     /// By node: the gradients that its consumers send, in edge order.
     pub(super) received: Vec<Vec<ValueIndex>>,
+    /// By node: whether the gradients that its consumers send lie side by side in that of its output.
+    pub(super) tiled: Vec<bool>,
     /// By node: whether each input is already where the output wants it.
     pub(super) placed: Vec<Vec<bool>>,
     /// By node: whether its output does not depend on the batch's numbers, and so lasts from run to run.
@@ -116,6 +120,7 @@ impl Values {
             gradients: vec![None; count],
             contributions: vec![Vec::new(); count],
             received: vec![Vec::new(); count],
+            tiled: vec![false; count],
             placed: vec![Vec::new(); count],
             constant: constant(graph, mode),
             may_spread: may_spread(graph),

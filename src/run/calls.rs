@@ -6,7 +6,7 @@ use crate::context::{Call, Context, Division, Finite, Operand, Pass, Phase, Targ
 use crate::flow::index::TaskIndex;
 use crate::flow::policy::ReadyPart;
 use crate::graph::Role;
-use crate::kernels;
+use crate::kernels::{self, MatrixMut, MatrixRef};
 use crate::layers::ParameterKind;
 use crate::optimizers::MOST_STATE;
 use crate::plan::TaskSplit;
@@ -20,6 +20,20 @@ use super::state::RunState;
 #[allow(clippy::unnecessary_wraps)] // as the context holds it
 fn window(division: Division, parts: u32, part: u32) -> Option<(Division, Range<usize>)> {
     Some((division, division.range(parts as usize, part as usize)))
+}
+
+/// Copies the gradient of an output to its part of the gradient of the input, an item of which may be one row there.
+#[cold]
+#[inline(never)]
+fn copy_part(from: MatrixRef<'_>, mut to: MatrixMut<'_>) {
+    if from.cols() == to.cols() {
+        return kernels::copy(from, to);
+    }
+    let (cols, each) = (from.cols(), to.cols() / from.cols());
+    for row in 0..from.rows() {
+        let start = row % each * cols;
+        to.row_mut(row / each)[start..start + cols].copy_from_slice(from.row(row));
+    }
 }
 
 impl RunState {
@@ -71,6 +85,7 @@ impl RunState {
             first_item,
             window,
             in_place: false,
+            adds: false,
             read_next: &[],
         }
     }
@@ -90,7 +105,9 @@ impl RunState {
             Phase::Forward => self.forward(&mut context),
             Phase::Prepare => self.prepare(&context),
             Phase::Accumulate => {
-                self.accumulate(&context, &targets[0]);
+                if !targets[0].view {
+                    self.accumulate(&context, &targets[0]);
+                }
                 Ok(())
             }
             Phase::InputGrad => {
@@ -98,6 +115,10 @@ impl RunState {
                     context.in_place = target.in_place;
                     let gradient = context.target(target);
                     let input = target.index;
+                    if target.part {
+                        copy_part(context.output_grad(), gradient);
+                        continue;
+                    }
                     match &node.role {
                         Role::Layer(layer) => layer.input_grad(&context, input, gradient)?,
                         Role::Loss { loss, weight } => {
@@ -215,7 +236,8 @@ impl RunState {
                 let mut arrays: [&[f32]; 1 + MOST_STATE] = Default::default();
                 let read_next = self.read_by_update(task, parameter, &rows, &mut arrays);
                 let (items, window) = (context.items.clone(), context.window.clone());
-                let context = Context { items, window, read_next, ..*context };
+                let adds = target.in_place;
+                let context = Context { items, window, adds, read_next, ..*context };
                 let gradient = self.flat_mut(operand, floats);
                 layer.param_grad(&context, target.index, rows, gradient)?;
             }

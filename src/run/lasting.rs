@@ -44,6 +44,7 @@ impl RunState {
             first_item: 0,
             window: None,
             in_place: false,
+            adds: false,
             read_next: &[],
         };
         match call.phase {

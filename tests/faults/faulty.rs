@@ -161,12 +161,20 @@ impl<T: Layer> Layer for Faulty<T> {
         self.inner.param_split(inputs)
     }
 
+    fn adds_param_grads(&self, inputs: &[&[usize]], numerics: Numerics) -> bool {
+        self.inner.adds_param_grads(inputs, numerics)
+    }
+
     fn differentiable(&self, input: usize) -> bool {
         self.inner.differentiable(input)
     }
 
     fn indices(&self, input: usize) -> Option<usize> {
         self.inner.indices(input)
+    }
+
+    fn part_of_input(&self, input: &[usize]) -> Option<(usize, Range<usize>)> {
+        self.inner.part_of_input(input)
     }
 
     fn rearranges(&self) -> bool {

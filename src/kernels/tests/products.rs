@@ -1,7 +1,7 @@
 use super::super::{
-    PANEL, Panels, column_sums, from_panels, matmul, matmul_transposed, panel_len, panel_rows,
-    panel_rows_floats, product, product_transposed, to_panels, transpose_matrix, transposed_matmul,
-    weight_gradient,
+    PANEL, Panels, add_column_sums, column_sums, from_panels, matmul, matmul_transposed, panel_len,
+    panel_rows, panel_rows_floats, product, product_transposed, to_panels, transpose_matrix,
+    transposed_matmul, weight_gradient,
 };
 use super::{ODD, Wide, assert_close, bits, each_set, random};
 
@@ -146,7 +146,7 @@ fn weight_gradient_is_the_transposed_times_the_gradient() {
             let (a, d) = (Wide::random(m, k, gap, 1), Wide::random(m, n, gap, 2));
             let rows = panel_rows(k, n);
             let mut gradient = vec![f32::NAN; panel_len(k, n)];
-            weight_gradient(a.view(), d.view(), 0..rows, &[], &mut gradient);
+            weight_gradient(a.view(), d.view(), 0..rows, false, &[], &mut gradient);
             let (left, right) = (a.numbers(), d.numbers());
             let expected = naive(k, m, n, |row, step, col| {
                 f64::from(left[step * k + row]) * f64::from(right[step * n + col])
@@ -163,10 +163,41 @@ fn weight_gradient_is_the_transposed_times_the_gradient() {
                     // What will be read next changes nothing.
                     let weights = vec![1.0; to.len()];
                     let soon = [&weights[..]; 3];
-                    weight_gradient(a.view(), d.view(), rows, &soon[..parts - 2], to);
+                    weight_gradient(a.view(), d.view(), rows, false, &soon[..parts - 2], to);
                 }
                 assert_eq!(bits(&gradient), bits(&split), "{m} x {k} x {n} in {parts} parts");
             }
+        }
+    });
+}
+
+#[test]
+fn weight_gradients_are_added_to_what_is_there() {
+    each_set(|| {
+        for [m, k, n] in SIZES {
+            let rows = panel_rows(k, n);
+            let gradient_of = |seed, onto, gradient: &mut [f32]| {
+                let (a, d) = (Wide::random(m, k, 0, seed), Wide::random(m, n, 0, seed + 1));
+                weight_gradient(a.view(), d.view(), 0..rows, onto, &[], gradient);
+                let mut sums = vec![0.5; n];
+                add_column_sums(d.view(), &mut sums);
+                let mut own = vec![f32::NAN; n];
+                column_sums(d.view(), &mut own);
+                let expected: Vec<f32> = own.iter().map(|own| 0.5 + own).collect();
+                assert_eq!(bits(&sums), bits(&expected), "{m} x {n}");
+            };
+            let mut sum = vec![f32::NAN; panel_len(k, n)];
+            gradient_of(1, false, &mut sum);
+            let mut second = sum.clone();
+            gradient_of(3, false, &mut second);
+            let first = sum.clone();
+            gradient_of(3, true, &mut sum);
+            let added: Vec<f32> = first.iter().zip(&second).map(|(one, two)| one + two).collect();
+            if m <= 512 {
+                assert_eq!(bits(&sum), bits(&added), "{m} x {k} x {n}");
+            }
+            let added: Vec<f64> = added.iter().map(|&number| f64::from(number)).collect();
+            assert_close(&sum, &added, 1e-5 * (m as f64).sqrt(), "onto");
         }
     });
 }
@@ -183,7 +214,7 @@ fn products_without_steps_are_the_bias_or_zero() {
         assert_eq!(c.numbers(), [0.0; 12]);
         let mut gradient = [f32::NAN; 64];
         let (a, d) = (Wide::output(0, 4, 0), Wide::output(0, 10, 0));
-        weight_gradient(a.view(), d.view(), 0..4, &[], &mut gradient);
+        weight_gradient(a.view(), d.view(), 0..4, false, &[], &mut gradient);
         assert_eq!(gradient, [0.0; 64]);
     });
 }
