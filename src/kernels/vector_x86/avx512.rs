@@ -5,7 +5,7 @@
 use std::arch::x86_64::*;
 
 use super::super::vector::Vector;
-use super::Avx512;
+use super::{Avx2, Avx512};
 
 /// A bit for each of the first `lanes` lanes.
 #[inline(always)]
@@ -128,6 +128,14 @@ impl Vector for Avx512 {
     fn sum(self) -> f32 {
         let [low, high] = self.halves();
         low.add(high).sum()
+    }
+
+    #[inline(always)]
+    fn sums(four: [Self; 4]) -> [f32; 4] {
+        Avx2::sums(four.map(|vector| {
+            let [low, high] = vector.halves();
+            low.add(high)
+        }))
     }
 
     #[inline(always)]
