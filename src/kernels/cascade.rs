@@ -179,10 +179,12 @@ macro_rules! each_group {
                 $first += $group;
             }
         }
-        const $group: usize = 1;
-        while $first < rows {
-            $work;
-            $first += 1;
+        {
+            const $group: usize = 1;
+            while $first < rows {
+                $work;
+                $first += 1;
+            }
         }
     }};
 }

@@ -253,8 +253,8 @@ impl Vector for Portable {
     }
 
     #[inline(always)]
-    fn sums(four: [Self; 4]) -> [f32; 4] {
-        four.map(Self::sum)
+    fn sums([a, b, c, d]: [Self; 4]) -> [f32; 4] {
+        [a.sum(), b.sum(), c.sum(), d.sum()]
     }
 
     #[inline(always)]

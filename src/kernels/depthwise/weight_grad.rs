@@ -97,10 +97,10 @@ impl WeightGrad<'_> {
                 let grads_at = grads.start.wrapping_add(row * grads.width * grads.step + channel);
                 let mut of_row = zero;
                 macro_rules! add_column {
-                    ($column:ident, $tap:ident, $grads:ident) => {
+                    ($sums:ident, $column:ident, $tap:ident, $grads:ident) => {
                         let offset = $column * across.stride + (kx + $tap) * across.dilation;
                         let pixel = pixels.add((offset - across.padding) * input.step);
-                        for (vector, sum) in of_row[$tap].iter_mut().enumerate() {
+                        for (vector, sum) in $sums.iter_mut().enumerate() {
                             let number: V = load(pixel.add(vector * V::LANES), lanes);
                             *sum = number.mul_add($grads[vector], *sum);
                         }
@@ -116,22 +116,22 @@ impl WeightGrad<'_> {
                         grads
                     }};
                 }
-                for tap in 0..TAPS {
+                for (tap, sums) in of_row.iter_mut().enumerate() {
                     for column in columns[tap].start..columns[tap].end.min(start) {
                         let grads = grads_of!(column);
-                        add_column!(column, tap, grads);
+                        add_column!(sums, column, tap, grads);
                     }
                 }
                 for column in start..end {
                     let grads = grads_of!(column);
-                    for tap in 0..TAPS {
-                        add_column!(column, tap, grads);
+                    for (tap, sums) in of_row.iter_mut().enumerate() {
+                        add_column!(sums, column, tap, grads);
                     }
                 }
-                for tap in 0..TAPS {
+                for (tap, sums) in of_row.iter_mut().enumerate() {
                     for column in columns[tap].start.max(end)..columns[tap].end {
                         let grads = grads_of!(column);
-                        add_column!(column, tap, grads);
+                        add_column!(sums, column, tap, grads);
                     }
                 }
                 block = block.join(of_row);

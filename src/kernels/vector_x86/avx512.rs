@@ -132,10 +132,9 @@ impl Vector for Avx512 {
 
     #[inline(always)]
     fn sums(four: [Self; 4]) -> [f32; 4] {
-        Avx2::sums(four.map(|vector| {
-            let [low, high] = vector.halves();
-            low.add(high)
-        }))
+        let [[a, e], [b, f], [c, g], [d, h]] =
+            [four[0].halves(), four[1].halves(), four[2].halves(), four[3].halves()];
+        Avx2::sums([a.add(e), b.add(f), c.add(g), d.add(h)])
     }
 
     #[inline(always)]
