@@ -9,18 +9,18 @@
 #[path = "../src/kernels/mod.rs"]
 mod kernels;
 
+#[path = "kernels/sums.rs"]
+mod sums;
+
 use std::hint::black_box;
 use std::time::Duration;
 
 use crate::kernels::{
-    Conv2dShape, InstructionSet, MatrixMut, MatrixRef, Panels, PoolShape, Store, Winograd,
-    average_pool, average_pool_grad, batch_norm_sums, column_moments, column_sums, conv2d,
+    Conv2dShape, InstructionSet, MatrixMut, MatrixRef, Panels, Store, Winograd, conv2d,
     conv2d_input_grad, conv2d_prepare, conv2d_prepared_len, conv2d_weight_grad, depthwise_conv2d,
-    depthwise_conv2d_input_grad, depthwise_conv2d_weight_grad, global_average, layer_norm,
-    layer_norm_grad, layer_norm_weight_grad, max_pool, max_pool_grad, panel_len, panel_rows,
-    prelu_slope_grad, product, product_transposed, relu, relu_grad, sgd_momentum, sigmoid, softmax,
-    softmax_cross_entropy, softmax_cross_entropy_grad, sum, tanh, to_panels, weight_gradient,
-    with_instruction_set,
+    depthwise_conv2d_input_grad, depthwise_conv2d_weight_grad, panel_len, panel_rows, product,
+    product_transposed, relu, relu_grad, sgd_momentum, sigmoid, softmax_cross_entropy,
+    softmax_cross_entropy_grad, sum, tanh, to_panels, weight_gradient, with_instruction_set,
 };
 use criterion::{BenchmarkId, Criterion, Throughput};
 
@@ -285,44 +285,6 @@ fn depthwise(criterion: &mut Criterion) {
     }
 }
 
-fn pools(criterion: &mut Criterion) {
-    const ITEMS: usize = 8;
-    for [side, channels, size, padding, stride] in [[28, 32, 2, 0, 2], [14, 176, 3, 1, 1]] {
-        let output = (side + 2 * padding - size) / stride + 1;
-        let shape = PoolShape {
-            input: [side, side, channels],
-            size: [size; 2],
-            stride: [stride; 2],
-            padding: [padding; 2],
-            output: [output; 2],
-        };
-        let case =
-            format!("{side}x{side}x{channels} {size}x{size} padding {padding} stride {stride}");
-        let (rows, output_rows) = (ITEMS * side * side, ITEMS * output * output);
-        let work = output_rows * channels * size * size;
-        let (x, mut dx) = (numbers(rows * channels), numbers(rows * channels));
-        let (mut y, dy) = (numbers(output_rows * channels), numbers(output_rows * channels));
-        let input = MatrixRef::dense(&x, rows, channels);
-        let grads = MatrixRef::dense(&dy, output_rows, channels);
-        each_set(criterion, "average_pool", &case, work, || {
-            let output = MatrixMut::dense(&mut y, output_rows, channels);
-            average_pool(&shape, ITEMS, input, output, false);
-        });
-        each_set(criterion, "average_pool_grad", &case, work, || {
-            let gradient = MatrixMut::dense(&mut dx, rows, channels);
-            average_pool_grad(&shape, ITEMS, grads, gradient, false);
-        });
-        each_set(criterion, "max_pool", &case, work, || {
-            max_pool(&shape, ITEMS, input, MatrixMut::dense(&mut y, output_rows, channels));
-        });
-        each_set(criterion, "max_pool_grad", &case, work, || {
-            let output = MatrixRef::dense(&y, output_rows, channels);
-            let gradient = MatrixMut::dense(&mut dx, rows, channels);
-            max_pool_grad(&shape, ITEMS, input, output, grads, gradient);
-        });
-    }
-}
-
 fn functions(criterion: &mut Criterion) {
     const SIZE: [usize; 2] = [64, 2048];
     let ([rows, cols], work) = (SIZE, SIZE[0] * SIZE[1]);
@@ -360,40 +322,6 @@ fn functions(criterion: &mut Criterion) {
     });
 }
 
-/// What sums over many rows, or along long ones.
-fn sums(criterion: &mut Criterion) {
-    for [rows, cols] in [[4096, 32], [256, 512], [64, 4096]] {
-        let (case, work) = (format!("{rows}x{cols}"), rows * cols);
-        let (x, dy) = (numbers(work), numbers(work));
-        let (mut y, ones) = (numbers(work), vec![1.0; cols]);
-        let mut sums = vec![0.0; 2 * cols];
-        let (input, grads) = (MatrixRef::dense(&x, rows, cols), MatrixRef::dense(&dy, rows, cols));
-        each_set(criterion, "column_sums", &case, work, || column_sums(grads, &mut sums[..cols]));
-        each_set(criterion, "column_moments", &case, work, || column_moments(input, &mut sums));
-        each_set(criterion, "batch_norm_sums", &case, work, || {
-            batch_norm_sums(input, &ones, &ones, grads, &mut sums);
-        });
-        each_set(criterion, "prelu_slope_grad", &case, work, || {
-            prelu_slope_grad(input, grads, &mut sums[..cols]);
-        });
-        each_set(criterion, "global_average", &case, work, || {
-            global_average(1, rows, input, MatrixMut::dense(&mut sums[..cols], 1, cols));
-        });
-        each_set(criterion, "softmax", &case, work, || {
-            softmax(Some(input), MatrixMut::dense(&mut y, rows, cols));
-        });
-        each_set(criterion, "layer_norm", &case, work, || {
-            layer_norm(1e-5, input, &ones, &ones, MatrixMut::dense(&mut y, rows, cols));
-        });
-        each_set(criterion, "layer_norm_grad", &case, work, || {
-            layer_norm_grad(1e-5, input, &ones, grads, MatrixMut::dense(&mut y, rows, cols));
-        });
-        each_set(criterion, "layer_norm_weight_grad", &case, work, || {
-            layer_norm_weight_grad(1e-5, input, grads, &mut sums[..cols]);
-        });
-    }
-}
-
 fn main() {
     let mut criterion = Criterion::default()
         .warm_up_time(Duration::from_millis(100))
@@ -404,8 +332,8 @@ fn main() {
     convolutions(&mut criterion);
     winograd(&mut criterion);
     depthwise(&mut criterion);
-    pools(&mut criterion);
     functions(&mut criterion);
-    sums(&mut criterion);
+    sums::windows(&mut criterion);
+    sums::rows(&mut criterion);
     criterion.final_summary();
 }

@@ -3,9 +3,36 @@
 //! Moments are a mean and a sum of squared distances from it for every column, so that far from zero
 //! nothing is lost, and those of several blocks of rows can be merged.
 
-use super::cascade::sum_rows;
+use super::cascade::{BLOCK, Sums, TILE, each_vector, join_blocks, sum_rows};
 use super::vector::{Kernel, Vector, dispatch, load, store};
 use super::{MatrixMut, MatrixRef};
+
+/// The moments of some rows, in `N` vectors of columns: their means less a number of each column that is near all of them,
+/// and the sums of squared distances from the means.
+#[derive(Clone, Copy)]
+struct Part<V, const N: usize> {
+    rows: usize,
+    means: [V; N],
+    squares: [V; N],
+}
+
+impl<V: Vector, const N: usize> Sums for Part<V, N> {
+    /// As in Chan, Golub and `LeVeque` 1983.
+    #[inline(always)]
+    fn join(mut self, other: Self) -> Self {
+        let rows = self.rows + other.rows;
+        let share = other.rows as f32 / rows as f32;
+        // SAFETY: the values show that the machine has the instructions.
+        let (weight, share) = unsafe { (V::splat(self.rows as f32 * share), V::splat(share)) };
+        for vector in 0..N {
+            let apart = other.means[vector].sub(self.means[vector]);
+            let squares = self.squares[vector].add(other.squares[vector]);
+            self.means[vector] = apart.mul_add(share, self.means[vector]);
+            self.squares[vector] = apart.mul(apart).mul_add(weight, squares);
+        }
+        Self { rows, ..self }
+    }
+}
 
 /// The moments of the columns of `x`, overwriting `moments`: all means, then all sums of squared
 /// distances from the mean.
@@ -14,39 +41,94 @@ use super::{MatrixMut, MatrixRef};
 /// If there are no rows, or not two numbers for each column.
 pub(crate) fn column_moments(x: MatrixRef<'_>, moments: &mut [f32]) {
     struct Moments<'a>(MatrixRef<'a>, &'a mut [f32]);
+    impl Moments<'_> {
+        /// Those of `N` vectors of columns, the last with so many lanes; each sum of a block is `SIDE` sums side by side,
+        /// whose additions do not wait for each other.
+        #[inline(always)]
+        unsafe fn columns<V: Vector, const N: usize, const SIDE: usize>(
+            &mut self,
+            col: usize,
+            lanes: usize,
+        ) {
+            let x = self.0;
+            let from = x.as_ptr().wrapping_add(col);
+            macro_rules! sum_block {
+                ($count:literal, $rows:expr, |$number:ident, $vector:ident, $sum:ident| $add:expr) => {{
+                    let (mut row, end) = ($rows.start, $rows.end);
+                    let mut side = [[[V::splat(0.0); $count]; N]; SIDE];
+                    while row < end {
+                        // The last rows, if they are fewer, go to the first sums.
+                        let rows = if row + SIDE <= end { SIDE } else { 1 };
+                        for (next, sums) in side.iter_mut().enumerate() {
+                            if next < rows {
+                                let from = from.add((row + next) * x.stride());
+                                for ($vector, sum) in sums.iter_mut().enumerate() {
+                                    let $number: V = load(from.add($vector * V::LANES), lanes);
+                                    let $sum = *sum;
+                                    *sum = $add;
+                                }
+                            }
+                        }
+                        row += rows;
+                    }
+                    let mut sums = side[0];
+                    for others in &side[1..] {
+                        sums = sums.join(*others);
+                    }
+                    sums
+                }};
+            }
+            // SAFETY: as the caller states; these columns are within the rows, and there are as many moments.
+            unsafe {
+                let mut origin = [V::splat(0.0); N];
+                // The rows of a block are in the first-level cache when they are read again.
+                let Part { means, squares, .. } = join_blocks!(x.rows(), SIDE * BLOCK, |rows| {
+                    let share = V::splat(1.0 / rows.len() as f32);
+                    let sums = sum_block!(1, rows, |number, _vector, sum| [sum[0].add(number)]);
+                    let mut near = origin;
+                    for (near, [sum]) in near.iter_mut().zip(sums) {
+                        *near = sum.mul(share);
+                    }
+                    if rows.start == 0 {
+                        origin = near;
+                    }
+                    // The distances from the mean as it was rounded say by how much that is off.
+                    let sums = sum_block!(2, rows, |number, vector, sums| {
+                        let off = number.sub(near[vector]);
+                        [sums[0].add(off), off.mul_add(off, sums[1])]
+                    });
+                    let mut part = Part { rows: rows.len(), means: near, squares: near };
+                    for (vector, [off, sum]) in sums.into_iter().enumerate() {
+                        let shift = off.mul(share);
+                        let mean = near[vector].sub(origin[vector]).add(shift);
+                        let about_mean = V::splat(0.0).max(sum.sub(shift.mul(off)));
+                        (part.means[vector], part.squares[vector]) = (mean, about_mean);
+                    }
+                    part
+                });
+                let (to_means, to_squares) = self.1.split_at_mut(x.cols());
+                for vector in 0..N {
+                    let to = col + vector * V::LANES;
+                    let mean = origin[vector].add(means[vector]);
+                    store(mean, to_means.as_mut_ptr().add(to), lanes);
+                    store(squares[vector], to_squares.as_mut_ptr().add(to), lanes);
+                }
+            }
+        }
+    }
     impl Kernel for Moments<'_> {
         #[inline(always)]
-        unsafe fn run<V: Vector>(self) {
-            let Self(x, moments) = self;
-            let size = [x.rows(), x.cols()];
-            let (means, squares) = moments.split_at_mut(size[1]);
-            let (means, squares) = (means.as_mut_ptr(), squares.as_mut_ptr());
-            // SAFETY: only columns within the rows are touched, and there are as many moments.
+        unsafe fn run<V: Vector>(mut self) {
+            let cols = self.0.cols();
+            let whole = cols - cols % (TILE * V::LANES);
+            // SAFETY: as the caller states; these columns exist.
             unsafe {
-                let at = |row: usize, col: usize| x.as_ptr().add(row * x.stride() + col);
-                let share = V::splat(1.0 / size[0] as f32);
-                sum_rows!(1, size, |row, col, lanes| [load(at(row, col), lanes)], |[sum]| store(
-                    sum.mul(share),
-                    means.add(col),
-                    lanes
-                ),);
-                // The distances from the mean as it was rounded say by how much that is off.
-                sum_rows!(
-                    2,
-                    size,
-                    |row, col, lanes| {
-                        let off: V =
-                            load::<V>(at(row, col), lanes).sub(load(means.add(col), lanes));
-                        [off, off.mul(off)]
-                    },
-                    |[off, sum]| {
-                        let shift = off.mul(share);
-                        let about_mean = V::splat(0.0).max(sum.sub(shift.mul(off)));
-                        store(about_mean, squares.add(col), lanes);
-                        let mean = means.add(col);
-                        store(load::<V>(mean, lanes).add(shift), mean, lanes);
-                    },
-                );
+                for col in (0..whole).step_by(TILE * V::LANES) {
+                    self.columns::<V, TILE, 1>(col, V::LANES);
+                }
+                each_vector!(cols - whole, |col, lanes| {
+                    self.columns::<V, 1, TILE>(whole + col, lanes);
+                });
             }
         }
     }
@@ -113,10 +195,8 @@ pub(crate) fn batch_norm(
     let size = [output.rows(), output.cols()];
     assert_eq!([mean.len(), factor.len(), bias.len()], [size[1]; 3], "coefficients, columns");
     let (stride, pointer) = (output.stride(), output.as_mut_ptr());
-    let input = input.unwrap_or_else(|| {
-        // SAFETY: the kernel reads a number of the output before it writes it.
-        unsafe { MatrixRef::from_raw(pointer, size[0], size[1], stride) }
-    });
+    // SAFETY: the kernel reads a number of the output before it writes it.
+    let input = unsafe { output.input_or_itself(input) };
     assert_eq!([input.rows(), input.cols()], size, "input, output");
     dispatch(Norm { input, coefficients: [mean, factor, bias], output: pointer, stride });
 }
@@ -152,11 +232,12 @@ pub(crate) fn batch_norm_sums(
                 sum_rows!(
                     2,
                     size,
-                    |row, col, lanes| {
+                    |row, col, lanes, sums| {
                         let grad = output_grad.as_ptr().add(row * output_grad.stride() + col);
                         let grad: V = load(grad, lanes);
                         let x = load::<V>(input.as_ptr().add(row * input.stride() + col), lanes);
-                        [grad, grad.mul(x.sub(load(mean.as_ptr().add(col), lanes)))]
+                        let off = x.sub(load(mean.as_ptr().add(col), lanes));
+                        [sums[0].add(grad), grad.mul_add(off, sums[1])]
                     },
                     |[sum, product]| {
                         store(sum, grads.add(col), lanes);

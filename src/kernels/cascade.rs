@@ -80,97 +80,163 @@ impl<T: Sums> Cascade<T> {
     }
 }
 
-/// The sum of so many terms, each of which `add` adds to the sum `block`, which begins with `zero`.
-macro_rules! cascade {
-    ($count:expr, $zero:expr, |$term:ident, $block:ident| $add:expr) => {{
-        use $crate::kernels::cascade::{BLOCK, Cascade};
+/// The joined sums of blocks of so many terms, of `block` at most: `sum` is that of the terms of a range.
+macro_rules! join_blocks {
+    ($count:expr, $block:expr, |$terms:ident| $sum:expr) => {{
+        use $crate::kernels::cascade::Cascade;
         let count: usize = $count;
         let mut sums = Cascade::new();
         let mut first = 0;
         loop {
-            let end = count.min(first + BLOCK);
-            let mut $block = $zero;
-            for $term in first..end {
-                $add;
-            }
+            let end = count.min(first + $block);
+            let $terms = first..end;
+            let block = $sum;
             if end == count {
-                break sums.finish($block);
+                break sums.finish(block);
             }
-            sums.push($block);
+            sums.push(block);
             first = end;
         }
     }};
 }
 
-/// The sum of so many vectors: `add` is the sum with another term. The machine must have the instructions of `V`.
-macro_rules! sum_vectors {
-    ($count:expr, |$term:ident, $sum:ident| $add:expr) => {{
-        let zero = [[V::splat(0.0)]];
-        let [[sum]] = $crate::kernels::cascade::cascade!($count, zero, |$term, block| {
-            let $sum = block[0][0];
-            block[0][0] = $add;
-        });
-        sum
+/// The sum of so many terms, each of which `add` adds to the sum `block`, which begins with `zero`.
+macro_rules! cascade {
+    ($count:expr, $zero:expr, |$term:ident, $block:ident| $add:expr) => {
+        $crate::kernels::cascade::join_blocks!($count, $crate::kernels::cascade::BLOCK, |terms| {
+            let mut $block = $zero;
+            for $term in terms {
+                $add;
+            }
+            $block
+        })
+    };
+}
+
+/// Does `work` for all vectors of a row of so many numbers, given where their numbers stand and how many lanes there are:
+/// all of them, but for the last one. The machine must have the instructions of `V`.
+macro_rules! each_vector {
+    ($len:expr, |$at:ident, $lanes:ident| $work:expr) => {{
+        let len: usize = $len;
+        let mut at = 0;
+        while at + V::LANES <= len {
+            let ($at, $lanes) = (at, V::LANES);
+            $work;
+            at += V::LANES;
+        }
+        if at < len {
+            let ($at, $lanes) = (at, len - at);
+            $work;
+        }
     }};
 }
 
-/// Sums along a row of so many numbers: of the lanes of `terms`, given where they stand and how many lanes there are,
-/// which are so many vectors, whose lanes beyond are 0. The machine must have the instructions of `V`.
-macro_rules! sum_row {
-    ($sums:literal, $len:expr, |$at:ident, $lanes:ident| $terms:expr) => {{
-        use $crate::kernels::cascade::{Sums, TILE, cascade};
+/// Sums along a row of so many numbers: `add` gives the sums with another vector, given where its numbers stand and how
+/// many lanes there are. The machine must have the instructions of `V`.
+macro_rules! sum_along {
+    ($sums:literal, $len:expr, |$at:ident, $lanes:ident, $sum:ident| $add:expr) => {{
+        use $crate::kernels::cascade::{Sums, TILE, cascade, each_vector};
         let len: usize = $len;
-        let zero = [[V::splat(0.0); $sums]];
-        let whole = len - len % (TILE * V::LANES);
-        let mut sums = zero;
-        if whole > 0 {
-            let tile = [zero[0]; TILE];
-            let [a, b, c, d] = cascade!(whole / (TILE * V::LANES), tile, |term, block| {
+        let zero = [V::splat(0.0); $sums];
+        let tiles = len / (TILE * V::LANES);
+        let mut sums = [zero];
+        if tiles > 0 {
+            let [a, b, c, d] = cascade!(tiles, [zero; TILE], |term, block| {
                 for (vector, sums) in block.iter_mut().enumerate() {
                     let $at = (term * TILE + vector) * V::LANES;
-                    let $lanes = V::LANES;
-                    [*sums] = [*sums].join([$terms]);
+                    let ($lanes, $sum) = (V::LANES, *sums);
+                    *sums = $add;
                 }
             });
             sums = [a].join([b]).join([c].join([d]));
         }
         let mut rest = zero;
-        for $at in (whole..len).step_by(V::LANES) {
-            let $lanes = V::LANES.min(len - $at);
-            rest = rest.join([$terms]);
-        }
-        let [sums] = sums.join(rest);
-        let mut numbers = [0.0f32; $sums];
-        for (number, sum) in numbers.iter_mut().zip(sums) {
-            *number = sum.sum();
-        }
-        numbers
+        let first = tiles * TILE * V::LANES;
+        each_vector!(len - first, |at, lanes| {
+            let ($at, $lanes, $sum) = (first + at, lanes, rest);
+            rest = $add;
+        });
+        let [sums] = sums.join([rest]);
+        sums
     }};
 }
 
-/// Sums over all rows of a matrix of this size, for each column: of `terms`, given the row, the column and how many
-/// lanes there are, which are so many vectors. `put` takes the sums of a column. The machine must have the instructions
-/// of `V`.
+/// Rows whose sums are formed together where they are [short](SHORT): one instruction then adds lanes of several.
+pub(super) const GROUP: usize = 4;
+
+/// The numbers of a short row: a group of these fits the first-level cache several times.
+pub(super) const SHORT: usize = 512;
+
+/// Does `work` on all rows of so many numbers, a group of them at a time where they are short.
+macro_rules! each_group {
+    ($rows:expr, $len:expr, |$first:ident, $group:ident| $work:expr) => {{
+        let rows: usize = $rows;
+        let mut $first = 0;
+        if $len <= $crate::kernels::cascade::SHORT {
+            const $group: usize = $crate::kernels::cascade::GROUP;
+            while $first + $group <= rows {
+                $work;
+                $first += $group;
+            }
+        }
+        {
+            const $group: usize = 1;
+            while $first < rows {
+                $work;
+                $first += 1;
+            }
+        }
+    }};
+}
+
+/// The sum over the lanes of each vector: the same bits in a group as alone.
+#[inline(always)]
+pub(super) fn lane_sums<V: Vector, const SUMS: usize, const ROWS: usize>(
+    rows: [[V; SUMS]; ROWS],
+) -> [[f32; SUMS]; ROWS] {
+    let mut sums = [[0.0; SUMS]; ROWS];
+    let (groups, rest) = rows.as_chunks::<GROUP>();
+    let (sums_of_groups, sums_of_rest) = sums.as_chunks_mut::<GROUP>();
+    for (group, sums) in groups.iter().zip(sums_of_groups) {
+        for sum in 0..SUMS {
+            let [a, b, c, d] = group;
+            let of_rows = V::sums([a[sum], b[sum], c[sum], d[sum]]);
+            for (sums, of_row) in sums.iter_mut().zip(of_rows) {
+                sums[sum] = of_row;
+            }
+        }
+    }
+    for (row, sums) in rest.iter().zip(sums_of_rest) {
+        for (sum, vector) in sums.iter_mut().zip(row) {
+            *sum = vector.sum();
+        }
+    }
+    sums
+}
+
+/// Sums over all rows of a matrix of this size, for each column: `add` gives the sums with another row, given the row,
+/// the column and how many lanes there are. `put` takes the sums of a column. The machine must have the instructions of
+/// `V`.
 macro_rules! sum_rows {
     (
         $sums:literal,
         $size:expr,
-        |$row:ident, $col:ident, $lanes:ident| $terms:expr,
-        |$sum:pat_param| $put:expr $(,)?
+        |$row:ident, $col:ident, $lanes:ident, $sum:ident| $add:expr,
+        |$of_column:pat_param| $put:expr $(,)?
     ) => {{
-        use $crate::kernels::cascade::{Sums, TILE, cascade};
+        use $crate::kernels::cascade::{TILE, cascade};
         let [rows, cols]: [usize; 2] = $size;
-        let zero = [[V::splat(0.0); $sums]];
+        let zero = [V::splat(0.0); $sums];
         let whole = cols - cols % (TILE * V::LANES);
         for first in (0..whole).step_by(TILE * V::LANES) {
-            let tile = cascade!(rows, [zero[0]; TILE], |$row, block| {
+            let tile = cascade!(rows, [zero; TILE], |$row, block| {
                 for (vector, sums) in block.iter_mut().enumerate() {
                     let $col = first + vector * V::LANES;
-                    let $lanes = V::LANES;
-                    [*sums] = [*sums].join([$terms]);
+                    let ($lanes, $sum) = (V::LANES, *sums);
+                    *sums = $add;
                 }
             });
-            for (vector, $sum) in tile.into_iter().enumerate() {
+            for (vector, $of_column) in tile.into_iter().enumerate() {
                 let $col = first + vector * V::LANES;
                 let $lanes = V::LANES;
                 $put;
@@ -178,13 +244,16 @@ macro_rules! sum_rows {
         }
         for $col in (whole..cols).step_by(V::LANES) {
             let $lanes = V::LANES.min(cols - $col);
-            let [$sum] = cascade!(rows, zero, |$row, block| block = block.join([$terms]));
+            let [$of_column] = cascade!(rows, [zero], |$row, block| {
+                let $sum = block[0];
+                block[0] = $add;
+            });
             $put;
         }
     }};
 }
 
-pub(super) use {cascade, sum_row, sum_rows, sum_vectors};
+pub(super) use {cascade, each_group, each_vector, join_blocks, sum_along, sum_rows};
 
 #[cfg(test)]
 mod tests {

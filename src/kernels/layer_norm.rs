@@ -1,16 +1,16 @@
 //! Rows brought to mean 0 and variance 1.
 
-use super::cascade::{sum_row, sum_rows};
+use super::cascade::{BLOCK, each_group, each_vector, lane_sums, sum_along};
 use super::vector::{Kernel, Vector, dispatch, load, store};
-use super::{MatrixMut, MatrixRef, with_scratch};
+use super::{MatrixMut, MatrixRef, add_slices, with_scratch};
 
-/// The mean of a row in two parts, a float near it and by how much that is off, and one over the standard
-/// deviation, `epsilon` being added to the variance.
+/// What brings a row to mean 0 and variance 1: a float near its mean, one over its standard deviation, and by how much a
+/// number is off after both, as the mean need not be a float.
 #[derive(Clone, Copy)]
 struct Moments {
     near: f32,
-    off: f32,
     scale: f32,
+    shift: f32,
 }
 
 impl Moments {
@@ -21,34 +21,51 @@ impl Moments {
     #[inline(always)]
     unsafe fn normal<V: Vector>(self, number: V) -> V {
         // SAFETY: as the caller states.
-        let (near, off, scale) =
-            unsafe { (V::splat(self.near), V::splat(self.off), V::splat(self.scale)) };
-        number.sub(near).sub(off).mul(scale)
+        let (near, scale, shift) =
+            unsafe { (V::splat(self.near), V::splat(self.scale), V::splat(self.shift)) };
+        number.sub(near).mul_add(scale, shift)
     }
 }
 
-/// The moments of a row.
+/// The moments of rows of so many numbers, `epsilon` being added to the variances.
 ///
 /// # Safety
-/// The machine must have the instructions of `V`.
+/// The machine must have the instructions of `V`, and the numbers must be readable.
 #[inline(always)]
-unsafe fn moments<V: Vector>(row: &[f32], epsilon: f32) -> Moments {
-    let count = row.len() as f32;
-    // SAFETY: only the row's floats are loaded.
+unsafe fn moments<V: Vector, const ROWS: usize>(
+    rows: [*const f32; ROWS],
+    len: usize,
+    epsilon: f32,
+) -> [Moments; ROWS] {
+    let share = 1.0 / len as f32;
+    // SAFETY: only the rows' floats are loaded.
     unsafe {
-        let [sum] = sum_row!(1, row.len(), |at, lanes| [load(row.as_ptr().add(at), lanes)]);
-        let near = sum / count;
-        let middle = V::splat(near);
+        let mut sums = [[V::splat(0.0)]; ROWS];
+        for (sums, row) in sums.iter_mut().zip(rows) {
+            *sums = sum_along!(1, len, |at, lanes, sums| [sums[0].add(load(row.add(at), lanes))]);
+        }
+        let mut moments = [Moments { near: 0.0, scale: 0.0, shift: 0.0 }; ROWS];
+        for (moments, [sum]) in moments.iter_mut().zip(lane_sums(sums)) {
+            moments.near = sum * share;
+        }
         // The distances from the mean as it was rounded say by how much that is off.
-        let [sum, squares] = sum_row!(2, row.len(), |at, lanes| {
-            let off = V::load_part_or(row.as_ptr().add(at), lanes, middle).sub(middle);
-            [off, off.mul(off)]
-        });
-        let off = sum / count;
-        let variance = (squares - off * sum) / count;
-        // Rounding leaves less than nothing where all numbers are the same.
-        let variance = if variance < 0.0 { 0.0 } else { variance };
-        Moments { near, off, scale: 1.0 / (variance + epsilon).sqrt() }
+        let mut sums = [[V::splat(0.0); 2]; ROWS];
+        for ((sums, row), moments) in sums.iter_mut().zip(rows).zip(&moments) {
+            let near = V::splat(moments.near);
+            *sums = sum_along!(2, len, |at, lanes, sums| {
+                let off = V::load_part_or(row.add(at), lanes, near).sub(near);
+                [sums[0].add(off), off.mul_add(off, sums[1])]
+            });
+        }
+        for (moments, [sum, squares]) in moments.iter_mut().zip(lane_sums(sums)) {
+            let off = sum * share;
+            let variance = (squares - off * sum) * share;
+            // Rounding leaves less than nothing where all numbers are the same.
+            let variance = if variance < 0.0 { 0.0 } else { variance };
+            moments.scale = 1.0 / (variance + epsilon).sqrt();
+            moments.shift = -off * moments.scale;
+        }
+        moments
     }
 }
 
@@ -64,52 +81,39 @@ pub(crate) fn layer_norm(
     bias: &[f32],
     output: MatrixMut<'_>,
 ) {
-    struct Norm<'a>(f32, MatrixRef<'a>, &'a [f32], &'a [f32], MatrixMut<'a>);
-    impl Kernel for Norm<'_> {
+    struct Norm<'a>(f32, MatrixRef<'a>, [&'a [f32]; 2], MatrixMut<'a>);
+    impl Norm<'_> {
         #[inline(always)]
-        unsafe fn run<V: Vector>(self) {
-            let Self(epsilon, input, weight, bias, mut output) = self;
-            for row in 0..output.rows() {
-                let (from, to) = (input.row(row), output.row_mut(row));
-                // SAFETY: rows, weights and biases have as many floats.
-                unsafe {
-                    let moments = moments::<V>(from, epsilon);
-                    for at in (0..to.len()).step_by(V::LANES) {
-                        let lanes = V::LANES.min(to.len() - at);
-                        let normal = moments.normal::<V>(load(from.as_ptr().add(at), lanes));
-                        let (weight, bias) = (
-                            load(weight.as_ptr().add(at), lanes),
-                            load(bias.as_ptr().add(at), lanes),
-                        );
-                        store(normal.mul_add(weight, bias), to.as_mut_ptr().add(at), lanes);
-                    }
+        unsafe fn rows<V: Vector, const ROWS: usize>(&mut self, first: usize) {
+            let Self(epsilon, input, [weight, bias], output) = self;
+            let (from, len) = (input.starts::<ROWS>(first), input.cols());
+            let to = output.starts_mut::<ROWS>(first);
+            // SAFETY: rows, weights and biases have as many floats.
+            unsafe {
+                let moments = moments::<V, ROWS>(from, len, *epsilon);
+                for (moments, (from, to)) in moments.into_iter().zip(from.into_iter().zip(to)) {
+                    each_vector!(len, |at, lanes| {
+                        let normal = moments.normal::<V>(load(from.add(at), lanes));
+                        let bias = load(bias.as_ptr().add(at), lanes);
+                        let moved = normal.mul_add(load(weight.as_ptr().add(at), lanes), bias);
+                        store(moved, to.add(at), lanes);
+                    });
                 }
             }
+        }
+    }
+    impl Kernel for Norm<'_> {
+        #[inline(always)]
+        unsafe fn run<V: Vector>(mut self) {
+            let [rows, cols] = [self.1.rows(), self.1.cols()];
+            // SAFETY: as the caller states; the rows exist.
+            each_group!(rows, cols, |first, ROWS| unsafe { self.rows::<V, ROWS>(first) });
         }
     }
     let cols = output.cols();
     assert_eq!([input.rows(), input.cols()], [output.rows(), cols], "input, output");
     assert_eq!([weight.len(), bias.len()], [cols, cols], "weight and bias, columns");
-    dispatch(Norm(epsilon, input, weight, bias, output));
-}
-
-/// What stands from `at` on, so many lanes, in a row less its mean over its standard deviation, and in the gradient times
-/// the weight; given where the row, the gradient and the weight begin.
-///
-/// # Safety
-/// The machine must have the instructions of `V`, and all three must have these floats.
-#[inline(always)]
-unsafe fn normal_and_grad<V: Vector>(
-    moments: Moments,
-    [x, grad, weight]: [*const f32; 3],
-    at: usize,
-    lanes: usize,
-) -> (V, V) {
-    // SAFETY: as the caller states.
-    unsafe {
-        let normal = moments.normal::<V>(load(x.add(at), lanes));
-        (normal, load::<V>(grad.add(at), lanes).mul(load(weight.add(at), lanes)))
-    }
+    dispatch(Norm(epsilon, input, [weight, bias], output));
 }
 
 /// The gradient of [`layer_norm`]'s input, overwriting `gradient`. With `n` the input less its mean,
@@ -126,33 +130,50 @@ pub(crate) fn layer_norm_grad(
     gradient: MatrixMut<'_>,
 ) {
     struct NormGrad<'a>(f32, MatrixRef<'a>, &'a [f32], MatrixRef<'a>, MatrixMut<'a>);
-    impl Kernel for NormGrad<'_> {
+    impl NormGrad<'_> {
         #[inline(always)]
-        unsafe fn run<V: Vector>(self) {
-            let Self(epsilon, input, weight, output_grad, mut gradient) = self;
-            let count = weight.len() as f32;
-            for row in 0..gradient.rows() {
-                let (x, grads) = (input.row(row), output_grad.row(row));
-                let to = gradient.row_mut(row);
-                // SAFETY: rows and weights have as many floats.
-                unsafe {
-                    let moments = moments::<V>(x, epsilon);
-                    let places = [x.as_ptr(), grads.as_ptr(), weight.as_ptr()];
-                    let sums = sum_row!(2, to.len(), |start, lanes| {
-                        let (normal, grad) = normal_and_grad::<V>(moments, places, start, lanes);
+        unsafe fn rows<V: Vector, const ROWS: usize>(&mut self, first: usize) {
+            let Self(epsilon, input, weight, output_grad, gradient) = self;
+            let (x, grads) = (input.starts::<ROWS>(first), output_grad.starts::<ROWS>(first));
+            let to = gradient.starts_mut::<ROWS>(first);
+            let (len, share) = (weight.len(), 1.0 / weight.len() as f32);
+            // SAFETY: rows and weights have as many floats.
+            unsafe {
+                let moments = moments::<V, ROWS>(x, len, *epsilon);
+                let mut sums = [[V::splat(0.0); 2]; ROWS];
+                for row in 0..ROWS {
+                    sums[row] = sum_along!(2, len, |at, lanes, sums| {
                         // Lanes beyond the row have no gradient.
-                        [grad, grad.mul(normal)]
+                        let normal = moments[row].normal::<V>(load(x[row].add(at), lanes));
+                        let grad: V = load(grads[row].add(at), lanes);
+                        let grad = grad.mul(load(weight.as_ptr().add(at), lanes));
+                        [sums[0].add(grad), grad.mul_add(normal, sums[1])]
                     });
-                    let means = [V::splat(sums[0] / count), V::splat(sums[1] / count)];
-                    for start in (0..to.len()).step_by(V::LANES) {
-                        let lanes = V::LANES.min(to.len() - start);
-                        let (normal, grad) = normal_and_grad::<V>(moments, places, start, lanes);
-                        let rest = grad.sub(means[0]).sub(normal.mul(means[1]));
-                        let rest = rest.mul(V::splat(moments.scale));
-                        store(rest, to.as_mut_ptr().add(start), lanes);
-                    }
+                }
+                let mut means = lane_sums(sums);
+                for means in &mut means {
+                    *means = [means[0] * share, means[1] * share];
+                }
+                for row in 0..ROWS {
+                    let scale = V::splat(moments[row].scale);
+                    let (mean, slope) = (V::splat(means[row][0]), V::splat(-means[row][1]));
+                    each_vector!(len, |at, lanes| {
+                        let normal = moments[row].normal::<V>(load(x[row].add(at), lanes));
+                        let grad: V = load(grads[row].add(at), lanes);
+                        let grad = grad.mul(load(weight.as_ptr().add(at), lanes));
+                        let rest = normal.mul_add(slope, grad.sub(mean));
+                        store(rest.mul(scale), to[row].add(at), lanes);
+                    });
                 }
             }
+        }
+    }
+    impl Kernel for NormGrad<'_> {
+        #[inline(always)]
+        unsafe fn run<V: Vector>(mut self) {
+            let [rows, cols] = [self.1.rows(), self.1.cols()];
+            // SAFETY: as the caller states; the rows exist.
+            each_group!(rows, cols, |first, ROWS| unsafe { self.rows::<V, ROWS>(first) });
         }
     }
     let size = [gradient.rows(), gradient.cols()];
@@ -173,40 +194,60 @@ pub(crate) fn layer_norm_weight_grad(
     output_grad: MatrixRef<'_>,
     gradient: &mut [f32],
 ) {
-    struct WeightGrad<'a>(f32, MatrixRef<'a>, MatrixRef<'a>, &'a mut [f32], &'a mut [f32]);
-    impl Kernel for WeightGrad<'_> {
+    /// Adds the terms of some rows to sums, row after row.
+    struct WeightGrad<'a>(f32, MatrixRef<'a>, MatrixRef<'a>, &'a mut [f32]);
+    impl WeightGrad<'_> {
         #[inline(always)]
-        unsafe fn run<V: Vector>(self) {
-            let Self(epsilon, input, output_grad, scratch, sums) = self;
-            for (row, to) in scratch.chunks_exact_mut(3).enumerate() {
-                // SAFETY: as the caller states.
-                let Moments { near, off, scale } = unsafe { moments::<V>(input.row(row), epsilon) };
-                to.copy_from_slice(&[near, off, scale]);
-            }
-            let size = [input.rows(), input.cols()];
+        unsafe fn rows<V: Vector, const ROWS: usize>(&mut self, first: usize) {
+            let Self(epsilon, input, output_grad, sums) = self;
+            let (x, grads) = (input.starts::<ROWS>(first), output_grad.starts::<ROWS>(first));
             // SAFETY: rows and sums have as many floats.
             unsafe {
-                sum_rows!(
-                    1,
-                    size,
-                    |row, col, lanes| {
-                        let at = 3 * row;
-                        let (near, off, scale) = (scratch[at], scratch[at + 1], scratch[at + 2]);
-                        let moments = Moments { near, off, scale };
-                        let x = input.as_ptr().add(row * input.stride() + col);
-                        let grad = output_grad.as_ptr().add(row * output_grad.stride() + col);
-                        let normal = moments.normal::<V>(load(x, lanes));
-                        [load::<V>(grad, lanes).mul(normal)]
-                    },
-                    |[sum]| store(sum, sums.as_mut_ptr().add(col), lanes),
-                );
+                let moments = moments::<V, ROWS>(x, sums.len(), *epsilon);
+                each_vector!(sums.len(), |at, lanes| {
+                    let to = sums.as_mut_ptr().add(at);
+                    let mut sum: V = load(to, lanes);
+                    for row in 0..ROWS {
+                        let normal = moments[row].normal::<V>(load(x[row].add(at), lanes));
+                        sum = load::<V>(grads[row].add(at), lanes).mul_add(normal, sum);
+                    }
+                    store(sum, to, lanes);
+                });
             }
         }
     }
-    let size = [input.rows(), input.cols()];
-    assert_eq!([output_grad.rows(), output_grad.cols()], size, "gradient of the output, input");
-    assert_eq!(gradient.len(), size[1], "gradient, columns");
-    with_scratch(3 * size[0], |scratch| {
-        dispatch(WeightGrad(epsilon, input, output_grad, scratch, gradient));
+    impl Kernel for WeightGrad<'_> {
+        #[inline(always)]
+        unsafe fn run<V: Vector>(mut self) {
+            let [rows, cols] = [self.1.rows(), self.1.cols()];
+            // SAFETY: as the caller states; the rows exist.
+            each_group!(rows, cols, |first, ROWS| unsafe { self.rows::<V, ROWS>(first) });
+        }
+    }
+    let [rows, cols] = [input.rows(), input.cols()];
+    assert_eq!(
+        [output_grad.rows(), output_grad.cols()],
+        [rows, cols],
+        "gradient of the output, input"
+    );
+    assert_eq!(gradient.len(), cols, "gradient, columns");
+    let blocks = rows.div_ceil(BLOCK);
+    let levels = blocks.saturating_sub(1).checked_ilog2().map_or(0, |most| most as usize + 1);
+    with_scratch(levels * cols, |scratch| {
+        // Blocks join as in a cascade. Their sums do not stay in registers, so that every row is read once.
+        for block in 0..blocks.max(1) {
+            let (first, end) = (block * BLOCK, rows.min((block + 1) * BLOCK));
+            let (x, grads) = (input.slice_rows(first..end), output_grad.slice_rows(first..end));
+            gradient.fill(0.0);
+            dispatch(WeightGrad(epsilon, x, grads, gradient));
+            for (level, sums) in scratch.chunks_exact_mut(cols.max(1)).enumerate() {
+                if block >> level & 1 == 1 {
+                    add_slices(gradient, sums);
+                } else if end < rows {
+                    sums.copy_from_slice(gradient);
+                    break;
+                }
+            }
+        }
     });
 }

@@ -102,6 +102,16 @@ impl<'a> MatrixRef<'a> {
         self.pointer
     }
 
+    /// Where each of so many rows from `first` on starts.
+    #[inline(always)]
+    pub(crate) fn starts<const ROWS: usize>(&self, first: usize) -> [*const f32; ROWS] {
+        let mut starts = [self.pointer.wrapping_add(first * self.stride); ROWS];
+        for (row, start) in starts.iter_mut().enumerate() {
+            *start = start.wrapping_add(row * self.stride);
+        }
+        starts
+    }
+
     /// One row.
     ///
     /// # Panics
@@ -225,6 +235,30 @@ impl<'a> MatrixMut<'a> {
     /// Where the first row starts.
     pub(crate) fn as_mut_ptr(&mut self) -> *mut f32 {
         self.pointer
+    }
+
+    /// Where each of so many rows from `first` on starts.
+    #[inline(always)]
+    pub(crate) fn starts_mut<const ROWS: usize>(&mut self, first: usize) -> [*mut f32; ROWS] {
+        let mut starts = [self.pointer.wrapping_add(first * self.stride); ROWS];
+        for (row, start) in starts.iter_mut().enumerate() {
+            *start = start.wrapping_add(row * self.stride);
+        }
+        starts
+    }
+
+    /// What a kernel reads that may change its output, this matrix, in place: itself where no input is given.
+    ///
+    /// # Safety
+    /// The kernel must read a number before it writes it, and through pointers.
+    pub(crate) unsafe fn input_or_itself<'b>(
+        &mut self,
+        input: Option<MatrixRef<'b>>,
+    ) -> MatrixRef<'b> {
+        // SAFETY: as the caller states.
+        let itself =
+            unsafe { MatrixRef::from_raw(self.pointer, self.rows, self.cols, self.stride) };
+        input.unwrap_or(itself)
     }
 
     /// One row, to write.

@@ -259,7 +259,9 @@ pub(crate) fn column_sums(d: MatrixRef<'_>, sums: &mut [f32]) {
                 sum_rows!(
                     1,
                     [d.rows(), d.cols()],
-                    |row, col, lanes| [load(d.as_ptr().add(row * d.stride() + col), lanes)],
+                    |row, col, lanes, sum| {
+                        [sum[0].add(load(d.as_ptr().add(row * d.stride() + col), lanes))]
+                    },
                     |[sum]| store(sum, sums.as_mut_ptr().add(col), lanes),
                 );
             }

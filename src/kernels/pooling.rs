@@ -5,6 +5,7 @@ mod sliding;
 
 use std::ops::Range;
 
+use super::cascade::TILE;
 use super::vector::{Kernel, Vector, dispatch, load, store};
 use super::{MatrixMut, MatrixRef};
 
@@ -59,12 +60,18 @@ impl PoolShape {
 
 /// What is done in a window. Rows are those of matrices with one row per pixel.
 trait Visit {
-    /// Works on the `lanes` channels from `channel` on of the window of output row `output`: its
-    /// input rows are `window.rows` times `window.cols`, from `window.first` on.
+    /// Works on `N` vectors of channels, each with so many lanes, from `channel` on, of the window of output row
+    /// `output`: its input rows are `window.rows` times `window.cols`, from `window.first` on.
     ///
     /// # Safety
     /// The machine must have the instructions of `V`, and all these must exist.
-    unsafe fn visit<V: Vector>(&self, output: usize, window: Window, channel: usize, lanes: usize);
+    unsafe fn visit<V: Vector, const N: usize>(
+        &self,
+        output: usize,
+        window: Window,
+        channel: usize,
+        lanes: usize,
+    );
 }
 
 /// The pixels of an image in a window.
@@ -78,10 +85,10 @@ struct Window {
 }
 
 impl Window {
-    /// Visits the rows of its pixels, in row-major order.
+    /// The rows of its pixels, by rows of the image.
     #[inline(always)]
-    fn places(self) -> impl Iterator<Item = usize> {
-        (0..self.rows).flat_map(move |row| {
+    fn places(self) -> impl Iterator<Item = Range<usize>> {
+        (0..self.rows).map(move |row| {
             let first = self.first + row * self.step;
             first..first + self.cols
         })
@@ -104,14 +111,19 @@ impl<T: Visit> Kernel for Visits<'_, T> {
                     let cols = shape.inside(1, x);
                     let first = (item * height + rows.start) * step + cols.start;
                     let window = Window { first, rows: rows.len(), cols: cols.len(), step };
-                    let whole = channels - channels % V::LANES;
+                    let mut channel = 0;
                     // SAFETY: all windows lie within the images, whose matrices have been checked.
                     unsafe {
-                        for channel in (0..whole).step_by(V::LANES) {
-                            visit.visit::<V>(output, window, channel, V::LANES);
+                        while channel + TILE * V::LANES <= channels {
+                            visit.visit::<V, TILE>(output, window, channel, V::LANES);
+                            channel += TILE * V::LANES;
                         }
-                        if whole < channels {
-                            visit.visit::<V>(output, window, whole, channels - whole);
+                        while channel + V::LANES <= channels {
+                            visit.visit::<V, 1>(output, window, channel, V::LANES);
+                            channel += V::LANES;
+                        }
+                        if channel < channels {
+                            visit.visit::<V, 1>(output, window, channel, channels - channel);
                         }
                     }
                     output += 1;
@@ -172,7 +184,7 @@ pub(crate) fn max_pool(
     struct Max(Pixels<*const f32>, Pixels<*mut f32>);
     impl Visit for Max {
         #[inline(always)]
-        unsafe fn visit<V: Vector>(
+        unsafe fn visit<V: Vector, const N: usize>(
             &self,
             output: usize,
             window: Window,
@@ -181,12 +193,19 @@ pub(crate) fn max_pool(
         ) {
             // SAFETY: as the caller states.
             unsafe {
-                let mut largest = V::splat(f32::NEG_INFINITY);
-                for place in window.places() {
-                    let larger = largest.max(load(self.0.at(place, channel), lanes));
-                    largest = largest.select_eq(largest, larger, largest);
+                let mut largest = [V::splat(f32::NEG_INFINITY); N];
+                for places in window.places() {
+                    for place in places {
+                        let from = self.0.at(place, channel);
+                        for (vector, largest) in largest.iter_mut().enumerate() {
+                            let larger = largest.max(load(from.add(vector * V::LANES), lanes));
+                            *largest = largest.select_eq(*largest, larger, *largest);
+                        }
+                    }
                 }
-                store(largest, self.1.at(output, channel), lanes);
+                for (vector, largest) in largest.into_iter().enumerate() {
+                    store(largest, self.1.at(output, channel + vector * V::LANES), lanes);
+                }
             }
         }
     }
@@ -221,7 +240,7 @@ pub(crate) fn max_pool_grad(
     }
     impl<const ALONE: bool> Visit for MaxGrad<ALONE> {
         #[inline(always)]
-        unsafe fn visit<V: Vector>(
+        unsafe fn visit<V: Vector, const N: usize>(
             &self,
             output: usize,
             window: Window,
@@ -231,16 +250,21 @@ pub(crate) fn max_pool_grad(
             // SAFETY: as the caller states.
             unsafe {
                 let zero = V::splat(0.0);
-                let largest: V = load(self.output.at(output, channel), lanes);
-                // What the window has not given away yet.
-                let mut rest: V = load(self.output_grad.at(output, channel), lanes);
-                for place in window.places() {
-                    let x: V = load(self.input.at(place, channel), lanes);
-                    let to = self.gradient.at(place, channel);
-                    let given = x.select_eq(largest, rest, zero);
-                    let given = if ALONE { given } else { load::<V>(to, lanes).add(given) };
-                    store(given, to, lanes);
-                    rest = x.select_eq(largest, zero, rest);
+                for vector in 0..N {
+                    let channel = channel + vector * V::LANES;
+                    let largest: V = load(self.output.at(output, channel), lanes);
+                    // What the window has not given away yet.
+                    let mut rest: V = load(self.output_grad.at(output, channel), lanes);
+                    for places in window.places() {
+                        for place in places {
+                            let x: V = load(self.input.at(place, channel), lanes);
+                            let to = self.gradient.at(place, channel);
+                            let given = x.select_eq(largest, rest, zero);
+                            let given = if ALONE { given } else { load::<V>(to, lanes).add(given) };
+                            store(given, to, lanes);
+                            rest = x.select_eq(largest, zero, rest);
+                        }
+                    }
                 }
             }
         }

@@ -1,8 +1,8 @@
 //! A rectifier with a slope for each column.
 
-use super::cascade::{sum_rows, sum_vectors};
+use super::cascade::{sum_along, sum_rows};
 use super::vector::{Kernel, Vector, dispatch, load, store};
-use super::{MatrixMut, MatrixRef};
+use super::{MatrixMut, MatrixRef, with_scratch};
 
 /// Slopes: one for each column, or a single one for all.
 ///
@@ -87,35 +87,36 @@ pub(crate) fn prelu_slope_grad(
     output_grad: MatrixRef<'_>,
     gradient: &mut [f32],
 ) {
-    struct SlopeGrad<'a>(MatrixRef<'a>, MatrixRef<'a>, &'a mut [f32]);
+    struct SlopeGrad<'a> {
+        input: MatrixRef<'a>,
+        output_grad: MatrixRef<'a>,
+        sums: &'a mut [f32],
+        /// What all sums add up to.
+        total: Option<&'a mut f32>,
+    }
     impl Kernel for SlopeGrad<'_> {
         #[inline(always)]
         unsafe fn run<V: Vector>(self) {
-            let Self(input, output_grad, gradient) = self;
+            let Self { input, output_grad, sums, total } = self;
             let [rows, cols] = [input.rows(), input.cols()];
             let at = |row: usize, col: usize| {
                 let x = input.as_ptr().wrapping_add(row * input.stride() + col);
                 [x, output_grad.as_ptr().wrapping_add(row * output_grad.stride() + col)]
             };
-            // SAFETY: all rows have `cols` floats, and there are so many sums or one.
+            let to = sums.as_mut_ptr();
+            // SAFETY: all rows have `cols` floats, and there are so many sums.
             unsafe {
-                if gradient.len() == cols {
-                    let to = gradient.as_mut_ptr();
-                    sum_rows!(
-                        1,
-                        [rows, cols],
-                        |row, col, lanes| [term::<V>(at(row, col), lanes)],
-                        |[sum]| store(sum, to.add(col), lanes),
-                    );
-                } else {
-                    let all = sum_vectors!(cols.div_ceil(V::LANES), |vector, sum| {
-                        let col = vector * V::LANES;
-                        let lanes = V::LANES.min(cols - col);
-                        let of_rows =
-                            sum_vectors!(rows, |row, sum| sum.add(term(at(row, col), lanes)));
-                        sum.add(of_rows)
+                sum_rows!(
+                    1,
+                    [rows, cols],
+                    |row, col, lanes, sum| [sum[0].add(term::<V>(at(row, col), lanes))],
+                    |[sum]| store(sum, to.add(col), lanes),
+                );
+                if let Some(total) = total {
+                    let [sum] = sum_along!(1, cols, |col, lanes, sum| {
+                        [sum[0].add(load(to.add(col), lanes))]
                     });
-                    gradient[0] = all.sum();
+                    *total = sum.sum();
                 }
             }
         }
@@ -123,5 +124,9 @@ pub(crate) fn prelu_slope_grad(
     let size = [input.rows(), input.cols()];
     assert_eq!([output_grad.rows(), output_grad.cols()], size, "input, gradient of the output");
     check(gradient, input.cols());
-    dispatch(SlopeGrad(input, output_grad, gradient));
+    if gradient.len() == size[1] {
+        return dispatch(SlopeGrad { input, output_grad, sums: gradient, total: None });
+    }
+    let total = Some(&mut gradient[0]);
+    with_scratch(size[1], |sums| dispatch(SlopeGrad { input, output_grad, sums, total }));
 }

@@ -1,6 +1,6 @@
 //! Softmax and its cross-entropy, numerically stable.
 
-use super::cascade::sum_row;
+use super::cascade::{each_group, each_vector, lane_sums, sum_along};
 use super::exponential::exp;
 use super::vector::{Kernel, Vector, dispatch, load, store};
 use super::{MatrixMut, MatrixRef};
@@ -11,31 +11,37 @@ use super::{MatrixMut, MatrixRef};
 /// # Panics
 /// If the sizes differ.
 pub(crate) fn softmax(input: Option<MatrixRef<'_>>, mut output: MatrixMut<'_>) {
-    struct Softmax<'a>(MatrixMut<'a>);
-    impl Kernel for Softmax<'_> {
+    struct Softmax<'a>(MatrixRef<'a>, MatrixMut<'a>);
+    impl Softmax<'_> {
         #[inline(always)]
-        unsafe fn run<V: Vector>(self) {
-            let Self(mut output) = self;
-            for row in 0..output.rows() {
-                let numbers = output.row_mut(row);
-                // SAFETY: only the row's floats are touched.
-                unsafe {
-                    let (largest, sum) = largest_and_sum::<V>(numbers);
-                    let (largest, sum) = (V::splat(largest), V::splat(sum));
-                    for at in (0..numbers.len()).step_by(V::LANES) {
-                        let lanes = V::LANES.min(numbers.len() - at);
-                        let place = numbers.as_mut_ptr().add(at);
-                        let share = exp(load::<V>(place, lanes).sub(largest)).div(sum);
-                        store(share, place, lanes);
-                    }
+        unsafe fn rows<V: Vector, const ROWS: usize>(&mut self, first: usize) {
+            let len = self.0.cols();
+            let (from, to) = (self.0.starts(first), self.1.starts_mut(first));
+            // SAFETY: only the rows' floats are touched.
+            unsafe {
+                let sums = exponentials::<V, ROWS>(from, to, len);
+                for (to, [sum]) in to.into_iter().zip(sums) {
+                    let sum = V::splat(sum);
+                    each_vector!(len, |at, lanes| {
+                        store(load::<V>(to.add(at), lanes).div(sum), to.add(at), lanes);
+                    });
                 }
             }
         }
     }
-    if let Some(input) = input {
-        super::copy(input, output.reborrow());
+    impl Kernel for Softmax<'_> {
+        #[inline(always)]
+        unsafe fn run<V: Vector>(mut self) {
+            let [rows, cols] = [self.0.rows(), self.0.cols()];
+            // SAFETY: as the caller states; the rows exist.
+            each_group!(rows, cols, |first, ROWS| unsafe { self.rows::<V, ROWS>(first) });
+        }
     }
-    dispatch(Softmax(output));
+    // SAFETY: the kernel reads a number of the output before it writes it.
+    let input = unsafe { output.input_or_itself(input) };
+    let size = [output.rows(), output.cols()];
+    assert_eq!([input.rows(), input.cols()], size, "input, output");
+    dispatch(Softmax(input, output));
 }
 
 /// The gradient of [`softmax`]'s input, from its output `y` and the gradient `g` of that:
@@ -49,36 +55,45 @@ pub(crate) fn softmax_grad(
     output_grad: Option<MatrixRef<'_>>,
     mut gradient: MatrixMut<'_>,
 ) {
-    struct Grad<'a>(MatrixRef<'a>, MatrixMut<'a>);
-    impl Kernel for Grad<'_> {
+    struct Grad<'a>(MatrixRef<'a>, MatrixRef<'a>, MatrixMut<'a>);
+    impl Grad<'_> {
         #[inline(always)]
-        unsafe fn run<V: Vector>(self) {
-            let Self(output, mut gradient) = self;
-            for row in 0..gradient.rows() {
-                let (y, to) = (output.row(row), gradient.row_mut(row));
-                // SAFETY: both rows have as many floats, and only those are touched.
-                unsafe {
-                    let [sum] = sum_row!(1, to.len(), |at, lanes| {
-                        let grad: V = load(to.as_ptr().add(at), lanes);
-                        [grad.mul(load(y.as_ptr().add(at), lanes))]
+        unsafe fn rows<V: Vector, const ROWS: usize>(&mut self, first: usize) {
+            let Self(output, output_grad, gradient) = self;
+            let (y, grads) = (output.starts::<ROWS>(first), output_grad.starts::<ROWS>(first));
+            let (to, len) = (gradient.starts_mut::<ROWS>(first), output.cols());
+            // SAFETY: all rows have as many floats, and only those are touched.
+            unsafe {
+                let mut sums = [[V::splat(0.0)]; ROWS];
+                for ((sums, y), grad) in sums.iter_mut().zip(y).zip(grads) {
+                    *sums = sum_along!(1, len, |at, lanes, sum| {
+                        [load::<V>(grad.add(at), lanes).mul_add(load(y.add(at), lanes), sum[0])]
                     });
-                    let sum = V::splat(sum);
-                    for at in (0..to.len()).step_by(V::LANES) {
-                        let lanes = V::LANES.min(to.len() - at);
-                        let place = to.as_mut_ptr().add(at);
-                        let rest = load::<V>(place, lanes).sub(sum);
-                        store(rest.mul(load(y.as_ptr().add(at), lanes)), place, lanes);
-                    }
+                }
+                for (row, [sum]) in lane_sums(sums).into_iter().enumerate() {
+                    let (y, grad, to, sum) = (y[row], grads[row], to[row], V::splat(sum));
+                    each_vector!(len, |at, lanes| {
+                        let rest = load::<V>(grad.add(at), lanes).sub(sum);
+                        store(rest.mul(load(y.add(at), lanes)), to.add(at), lanes);
+                    });
                 }
             }
         }
     }
+    impl Kernel for Grad<'_> {
+        #[inline(always)]
+        unsafe fn run<V: Vector>(mut self) {
+            let [rows, cols] = [self.0.rows(), self.0.cols()];
+            // SAFETY: as the caller states; the rows exist.
+            each_group!(rows, cols, |first, ROWS| unsafe { self.rows::<V, ROWS>(first) });
+        }
+    }
+    // SAFETY: the kernel reads a number of the gradient before it writes it.
+    let output_grad = unsafe { gradient.input_or_itself(output_grad) };
     let size = [gradient.rows(), gradient.cols()];
     assert_eq!([output.rows(), output.cols()], size, "output, gradient");
-    if let Some(output_grad) = output_grad {
-        super::copy(output_grad, gradient.reborrow());
-    }
-    dispatch(Grad(output, gradient));
+    assert_eq!([output_grad.rows(), output_grad.cols()], size, "gradients of output and input");
+    dispatch(Grad(output, output_grad, gradient));
 }
 
 /// The loss of each row of logits, overwriting `losses`: the negative logarithm of the softmax of
@@ -123,15 +138,15 @@ pub(crate) fn softmax_cross_entropy_grad(
             let Self(logits, labels, scale, mut gradient) = self;
             for (row, &label) in labels.iter().enumerate() {
                 let (logits, to) = (logits.row(row), gradient.row_mut(row));
+                let (len, place) = (to.len(), to.as_mut_ptr());
                 // SAFETY: as the caller states; both rows have the same length.
                 unsafe {
-                    let (largest, sum) = largest_and_sum::<V>(logits);
-                    let (largest, factor) = (V::splat(largest), V::splat(scale / sum));
-                    for at in (0..logits.len()).step_by(V::LANES) {
-                        let lanes = V::LANES.min(logits.len() - at);
-                        let above = V::load_part(logits.as_ptr().add(at), lanes).sub(largest);
-                        exp(above).mul(factor).store_part(to.as_mut_ptr().add(at), lanes);
-                    }
+                    let [[sum]] = exponentials::<V, 1>([logits.as_ptr()], [place], len);
+                    let factor = V::splat(scale / sum);
+                    each_vector!(len, |at, lanes| {
+                        let to = place.add(at);
+                        store(load::<V>(to, lanes).mul(factor), to, lanes);
+                    });
                 }
                 to[label as usize] -= scale;
             }
@@ -192,18 +207,16 @@ pub(crate) fn soft_cross_entropy_grad(
                 let (logits, shares, to) =
                     (logits.row(row), shares.row(row), gradient.row_mut(row));
                 let total = shares.iter().map(|&share| f64::from(share)).sum::<f64>() as f32;
+                let (len, to) = (to.len(), to.as_mut_ptr());
                 // SAFETY: as the caller states; all three rows have the same length.
                 unsafe {
-                    let (largest, sum) = largest_and_sum::<V>(logits);
-                    let (largest, factor) = (V::splat(largest), V::splat(total * scale / sum));
-                    let scale = V::splat(scale);
-                    for at in (0..logits.len()).step_by(V::LANES) {
-                        let lanes = V::LANES.min(logits.len() - at);
-                        let above = V::load_part(logits.as_ptr().add(at), lanes).sub(largest);
-                        let share = V::load_part(shares.as_ptr().add(at), lanes);
-                        let grad = exp(above).mul(factor).sub(share.mul(scale));
-                        grad.store_part(to.as_mut_ptr().add(at), lanes);
-                    }
+                    let [[sum]] = exponentials::<V, 1>([logits.as_ptr()], [to], len);
+                    let (factor, scale) = (V::splat(total * scale / sum), V::splat(scale));
+                    each_vector!(len, |at, lanes| {
+                        let share: V = load(shares.as_ptr().add(at), lanes);
+                        let number = load::<V>(to.add(at), lanes).mul(factor);
+                        store(number.sub(share.mul(scale)), to.add(at), lanes);
+                    });
                 }
             }
         }
@@ -222,6 +235,23 @@ fn check_labels(logits: MatrixRef<'_>, labels: &[f32]) {
     }
 }
 
+/// The largest number of a row.
+///
+/// # Safety
+/// The machine must have the instructions of `V`, and so many numbers must be readable.
+#[inline(always)]
+unsafe fn largest<V: Vector>(numbers: *const f32, len: usize) -> f32 {
+    // SAFETY: as the caller states.
+    unsafe {
+        let nothing = V::splat(f32::NEG_INFINITY);
+        let mut largest = nothing;
+        each_vector!(len, |at, lanes| {
+            largest = largest.max(V::load_part_or(numbers.add(at), lanes, nothing));
+        });
+        largest.largest()
+    }
+}
+
 /// The largest number, and the sum of the exponentials of what all are above it.
 ///
 /// # Safety
@@ -230,17 +260,39 @@ fn check_labels(logits: MatrixRef<'_>, labels: &[f32]) {
 unsafe fn largest_and_sum<V: Vector>(numbers: &[f32]) -> (f32, f32) {
     // SAFETY: only the numbers are loaded.
     unsafe {
-        let nothing = V::splat(f32::NEG_INFINITY);
-        let from = numbers.as_ptr();
-        let mut largest = nothing;
-        for at in (0..numbers.len()).step_by(V::LANES) {
-            let lanes = V::LANES.min(numbers.len() - at);
-            largest = largest.max(V::load_part_or(from.add(at), lanes, nothing));
-        }
-        let largest = largest.largest();
-        let [sum] = sum_row!(1, numbers.len(), |at, lanes| {
-            [exp(V::load_part_or(from.add(at), lanes, nothing).sub(V::splat(largest)))]
+        let (from, nothing) = (numbers.as_ptr(), V::splat(f32::NEG_INFINITY));
+        let largest = largest::<V>(from, numbers.len());
+        let [sum] = sum_along!(1, numbers.len(), |at, lanes, sum| {
+            let number = V::load_part_or(from.add(at), lanes, nothing);
+            [sum[0].add(exp(number.sub(V::splat(largest))))]
         });
-        (largest, sum)
+        (largest, sum.sum())
+    }
+}
+
+/// Writes the exponentials of what numbers of rows are above the largest of their row, and gives their sums.
+///
+/// # Safety
+/// The machine must have the instructions of `V`, and so many numbers must be readable, and writable.
+#[inline(always)]
+unsafe fn exponentials<V: Vector, const ROWS: usize>(
+    from: [*const f32; ROWS],
+    to: [*mut f32; ROWS],
+    len: usize,
+) -> [[f32; 1]; ROWS] {
+    // SAFETY: as the caller states.
+    unsafe {
+        let nothing = V::splat(f32::NEG_INFINITY);
+        let mut sums = [[V::splat(0.0)]; ROWS];
+        for ((sums, from), to) in sums.iter_mut().zip(from).zip(to) {
+            let largest = V::splat(largest::<V>(from, len));
+            *sums = sum_along!(1, len, |at, lanes, sum| {
+                let above = V::load_part_or(from.add(at), lanes, nothing).sub(largest);
+                let share = exp(above);
+                store(share, to.add(at), lanes);
+                [sum[0].add(share)]
+            });
+        }
+        lane_sums(sums)
     }
 }

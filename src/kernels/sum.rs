@@ -97,9 +97,9 @@ pub(crate) fn sum_of_rows(matrix: MatrixRef<'_>, rows: &[u32], sums: &mut [f32])
                 sum_rows!(
                     1,
                     [rows.len(), matrix.cols()],
-                    |row, col, lanes| {
+                    |row, col, lanes, sum| {
                         let start = rows[row] as usize * matrix.stride();
-                        [load(matrix.as_ptr().add(start + col), lanes)]
+                        [sum[0].add(load(matrix.as_ptr().add(start + col), lanes))]
                     },
                     |[sum]| store(sum, sums.as_mut_ptr().add(col), lanes),
                 );

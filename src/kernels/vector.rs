@@ -74,6 +74,8 @@ pub(super) trait Vector: Copy {
     fn select_eq(self, other: Self, then: Self, otherwise: Self) -> Self;
     /// The sum of all lanes, adding halves to halves.
     fn sum(self) -> f32;
+    /// The [`sum`](Self::sum) of each of four, to the same bits.
+    fn sums(four: [Self; 4]) -> [f32; 4];
     /// The largest of all lanes; any of them if one is NaN.
     fn largest(self) -> f32;
 
@@ -248,6 +250,11 @@ impl Vector for Portable {
     fn sum(self) -> f32 {
         let [a, b, c, d] = self.0;
         (a + c) + (b + d)
+    }
+
+    #[inline(always)]
+    fn sums([a, b, c, d]: [Self; 4]) -> [f32; 4] {
+        [a.sum(), b.sum(), c.sum(), d.sum()]
     }
 
     #[inline(always)]

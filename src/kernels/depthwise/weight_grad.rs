@@ -1,10 +1,13 @@
 //! The gradient of the weights.
 
-use super::super::cascade::{BLOCK, sum_vectors};
+use super::super::cascade::{BLOCK, Sums, cascade};
 use super::super::conv2d::Conv2dShape;
 use super::super::vector::{Kernel, Vector, dispatch, load, store};
 use super::super::{MatrixRef, add_slices, with_scratch};
 use super::{Axis, Image, check, multiplier, repeated_image};
+
+/// Vectors of channels whose sums are in registers at a time, for up to three taps.
+const VECTORS: usize = 2;
 
 /// Adds to each weight's gradient the sum, over one image, of the pixels that it met times the
 /// gradients of their outputs.
@@ -18,29 +21,126 @@ struct WeightGrad<'a> {
 
 impl Kernel for WeightGrad<'_> {
     #[inline(always)]
-    unsafe fn run<V: Vector>(self) {
-        let Self { input, grads, axes: [down, across], channels, gradient } = self;
-        for tap in 0..down.kernel * across.kernel {
-            let (ky, kx) = (tap / across.kernel, tap % across.kernel);
-            let (rows, columns) = (down.outputs(ky), across.outputs(kx));
-            for channel in (0..channels).step_by(V::LANES) {
-                let lanes = V::LANES.min(channels - channel);
-                // SAFETY: the channels exist, and the outputs' taps meet pixels of the input.
+    unsafe fn run<V: Vector>(mut self) {
+        let kernel = self.axes.map(|axis| axis.kernel);
+        for row in 0..kernel[0] {
+            let mut channel = 0;
+            while channel < self.channels {
+                let lanes = V::LANES.min(self.channels - channel);
+                // SAFETY: as the caller states; the channels exist.
                 unsafe {
-                    let to = gradient.as_mut_ptr().add(tap * channels + channel);
-                    let sum: V = sum_vectors!(rows.len(), |row, sum| {
-                        let row = rows.start + row;
-                        let y = row * down.stride + ky * down.dilation - down.padding;
-                        let mut of_row = V::splat(0.0);
-                        for column in columns.clone() {
-                            let x = column * across.stride + kx * across.dilation - across.padding;
-                            let pixel = (y * input.width + x) * input.step + channel;
-                            let grad = (row * grads.width + column) * grads.step + channel;
-                            let number: V = load(input.start.add(pixel), lanes);
-                            of_row = number.mul_add(load(grads.start.add(grad), lanes), of_row);
+                    if channel + VECTORS * V::LANES <= self.channels {
+                        self.row_of_taps::<V, VECTORS>(row, channel, V::LANES);
+                        channel += VECTORS * V::LANES;
+                    } else {
+                        self.row_of_taps::<V, 1>(row, channel, lanes);
+                        channel += lanes;
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl WeightGrad<'_> {
+    /// Adds the sums of a row of taps, in `N` vectors of channels, the last with so many lanes.
+    ///
+    /// # Safety
+    /// The machine must have the instructions of `V`, and the channels must exist.
+    #[inline(always)]
+    unsafe fn row_of_taps<V: Vector, const N: usize>(
+        &mut self,
+        row: usize,
+        channel: usize,
+        lanes: usize,
+    ) {
+        let width = self.axes[1].kernel;
+        let mut column = 0;
+        while column < width {
+            // SAFETY: as the caller states.
+            unsafe {
+                match width - column {
+                    1 => self.taps::<V, N, 1>([row, column], channel, lanes),
+                    2 => self.taps::<V, N, 2>([row, column], channel, lanes),
+                    _ => self.taps::<V, N, 3>([row, column], channel, lanes),
+                }
+            }
+            column += 3;
+        }
+    }
+
+    /// Adds the sums of `TAPS` taps that are neighbours in a row, in `N` vectors of channels, the last with so many lanes.
+    ///
+    /// # Safety
+    /// The machine must have the instructions of `V`, and the channels and taps must exist.
+    #[inline(always)]
+    unsafe fn taps<V: Vector, const N: usize, const TAPS: usize>(
+        &mut self,
+        [ky, kx]: [usize; 2],
+        channel: usize,
+        lanes: usize,
+    ) {
+        let Self { input, grads, axes: [down, across], .. } = *self;
+        let rows = down.outputs(ky);
+        let columns: [_; TAPS] = std::array::from_fn(|tap| across.outputs(kx + tap));
+        // From here to there all taps meet pixels of the input.
+        let start = columns.iter().map(|columns| columns.start).max().unwrap_or(0);
+        let end = columns.iter().map(|columns| columns.end).min().unwrap_or(0).max(start);
+        let pixels = input.start.wrapping_add(channel);
+        // SAFETY: the channels exist, and the outputs' taps meet pixels of the input.
+        unsafe {
+            let zero = [[V::splat(0.0); N]; TAPS];
+            let sums = cascade!(rows.len(), zero, |row, block| {
+                let row = rows.start + row;
+                let y = row * down.stride + ky * down.dilation - down.padding;
+                let pixels = pixels.wrapping_add(y * input.width * input.step);
+                let grads_at = grads.start.wrapping_add(row * grads.width * grads.step + channel);
+                let mut of_row = zero;
+                macro_rules! add_column {
+                    ($sums:ident, $column:ident, $tap:ident, $grads:ident) => {
+                        let offset = $column * across.stride + (kx + $tap) * across.dilation;
+                        let pixel = pixels.add((offset - across.padding) * input.step);
+                        for (vector, sum) in $sums.iter_mut().enumerate() {
+                            let number: V = load(pixel.add(vector * V::LANES), lanes);
+                            *sum = number.mul_add($grads[vector], *sum);
                         }
-                        sum.add(of_row)
-                    });
+                    };
+                }
+                macro_rules! grads_of {
+                    ($column:ident) => {{
+                        let from = grads_at.add($column * grads.step);
+                        let mut grads = zero[0];
+                        for (vector, grad) in grads.iter_mut().enumerate() {
+                            *grad = load(from.add(vector * V::LANES), lanes);
+                        }
+                        grads
+                    }};
+                }
+                for (tap, sums) in of_row.iter_mut().enumerate() {
+                    for column in columns[tap].start..columns[tap].end.min(start) {
+                        let grads = grads_of!(column);
+                        add_column!(sums, column, tap, grads);
+                    }
+                }
+                for column in start..end {
+                    let grads = grads_of!(column);
+                    for (tap, sums) in of_row.iter_mut().enumerate() {
+                        add_column!(sums, column, tap, grads);
+                    }
+                }
+                for (tap, sums) in of_row.iter_mut().enumerate() {
+                    for column in columns[tap].start.max(end)..columns[tap].end {
+                        let grads = grads_of!(column);
+                        add_column!(sums, column, tap, grads);
+                    }
+                }
+                block = block.join(of_row);
+            });
+            for (tap, sums) in sums.into_iter().enumerate() {
+                let tap = ky * across.kernel + kx + tap;
+                let to = self.gradient.as_mut_ptr().add(tap * self.channels + channel);
+                for (vector, sum) in sums.into_iter().enumerate() {
+                    let to = to.add(vector * V::LANES);
                     store(sum.add(load(to, lanes)), to, lanes);
                 }
             }

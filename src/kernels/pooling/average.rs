@@ -1,6 +1,6 @@
 //! Means of windows, and of whole images.
 
-use super::super::cascade::{sum_rows, sum_vectors};
+use super::super::cascade::{Sums, cascade, sum_rows};
 use super::super::vector::{Kernel, Vector, dispatch, load, store};
 use super::super::{MatrixMut, MatrixRef, fill};
 use super::{Pixels, PoolShape, Visit, Visits, Window};
@@ -26,7 +26,7 @@ pub(crate) fn average_pool(
     struct Average<const LARGE: bool>(Share, Pixels<*const f32>, Pixels<*mut f32>);
     impl<const LARGE: bool> Visit for Average<LARGE> {
         #[inline(always)]
-        unsafe fn visit<V: Vector>(
+        unsafe fn visit<V: Vector, const N: usize>(
             &self,
             output: usize,
             window: Window,
@@ -35,23 +35,37 @@ pub(crate) fn average_pool(
         ) {
             // SAFETY: as the caller states.
             unsafe {
-                let sum = if LARGE {
-                    sum_vectors!(window.rows, |row, sum| {
+                let zero = [[V::splat(0.0); N]];
+                macro_rules! add_pixel {
+                    ($sums:ident, $place:expr) => {
+                        let from = self.1.at($place, channel);
+                        for (vector, sum) in $sums[0].iter_mut().enumerate() {
+                            *sum = sum.add(load(from.add(vector * V::LANES), lanes));
+                        }
+                    };
+                }
+                let [sums] = if LARGE {
+                    cascade!(window.rows, zero, |row, sums| {
                         let first = window.first + row * window.step;
-                        let of_row = sum_vectors!(window.cols, |col, sum| {
-                            sum.add(load(self.1.at(first + col, channel), lanes))
+                        let of_row = cascade!(window.cols, zero, |col, sums| {
+                            add_pixel!(sums, first + col);
                         });
-                        sum.add(of_row)
+                        sums = sums.join(of_row);
                     })
                 } else {
-                    let mut sum = V::splat(0.0);
-                    for place in window.places() {
-                        sum = sum.add(load(self.1.at(place, channel), lanes));
+                    let mut sums = zero;
+                    for places in window.places() {
+                        for place in places {
+                            add_pixel!(sums, place);
+                        }
                     }
-                    sum
+                    sums
                 };
-                let mean = sum.mul(V::splat(self.0.of(window)));
-                store(mean, self.2.at(output, channel), lanes);
+                let share = V::splat(self.0.of(window));
+                for (vector, sum) in sums.into_iter().enumerate() {
+                    let to = self.2.at(output, channel + vector * V::LANES);
+                    store(sum.mul(share), to, lanes);
+                }
             }
         }
     }
@@ -76,10 +90,11 @@ pub(crate) fn average_pool_grad(
     mut gradient: MatrixMut<'_>,
     count_padding: bool,
 ) {
-    struct AverageGrad(Share, Pixels<*const f32>, Pixels<*mut f32>);
-    impl Visit for AverageGrad {
+    /// With `ALONE`, no other window has pixels of a window.
+    struct AverageGrad<const ALONE: bool>(Share, Pixels<*const f32>, Pixels<*mut f32>);
+    impl<const ALONE: bool> Visit for AverageGrad<ALONE> {
         #[inline(always)]
-        unsafe fn visit<V: Vector>(
+        unsafe fn visit<V: Vector, const N: usize>(
             &self,
             output: usize,
             window: Window,
@@ -88,21 +103,37 @@ pub(crate) fn average_pool_grad(
         ) {
             // SAFETY: as the caller states.
             unsafe {
-                let grad: V = load(self.1.at(output, channel), lanes);
-                let given = grad.mul(V::splat(self.0.of(window)));
-                for place in window.places() {
-                    let to = self.2.at(place, channel);
-                    store(load::<V>(to, lanes).add(given), to, lanes);
+                let share = V::splat(self.0.of(window));
+                let mut given = [share; N];
+                for (vector, given) in given.iter_mut().enumerate() {
+                    let grad = self.1.at(output, channel + vector * V::LANES);
+                    *given = given.mul(load(grad, lanes));
+                }
+                for places in window.places() {
+                    for place in places {
+                        for (vector, &given) in given.iter().enumerate() {
+                            let to = self.2.at(place, channel + vector * V::LANES);
+                            let sum = if ALONE { given } else { load::<V>(to, lanes).add(given) };
+                            store(sum, to, lanes);
+                        }
+                    }
                 }
             }
         }
     }
     let outputs = [output_grad.rows(), output_grad.cols()];
     shape.check(items, [gradient.rows(), gradient.cols()], outputs);
-    fill(gradient.reborrow(), 0.0);
+    let alone = shape.is_apart();
+    if !(alone && shape.covers_all()) {
+        fill(gradient.reborrow(), 0.0);
+    }
     let share = Share::new(shape, count_padding);
-    let visit = AverageGrad(share, Pixels::of(output_grad), Pixels::of_mut(gradient));
-    dispatch(Visits(shape, items, visit));
+    let (output_grad, gradient) = (Pixels::of(output_grad), Pixels::of_mut(gradient));
+    if alone {
+        dispatch(Visits(shape, items, AverageGrad::<true>(share, output_grad, gradient)));
+    } else {
+        dispatch(Visits(shape, items, AverageGrad::<false>(share, output_grad, gradient)));
+    }
 }
 
 /// What a pixel weighs in the mean of its window.
@@ -149,7 +180,9 @@ pub(crate) fn global_average(
                     sum_rows!(
                         1,
                         size,
-                        |row, col, lanes| [load(from.add(row * input.stride() + col), lanes)],
+                        |row, col, lanes, sum| {
+                            [sum[0].add(load(from.add(row * input.stride() + col), lanes))]
+                        },
                         |[sum]| store(sum.mul(share), to.add(col), lanes),
                     );
                 }
@@ -181,5 +214,5 @@ pub(crate) fn global_average_grad(
 fn whole(pixels: usize, channels: usize) -> PoolShape {
     let size = [pixels, 1];
     let input = [pixels, 1, channels];
-    PoolShape { input, size, stride: [1, 1], padding: [0, 0], output: [1, 1] }
+    PoolShape { input, size, stride: [pixels.max(1), 1], padding: [0, 0], output: [1, 1] }
 }

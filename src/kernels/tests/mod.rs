@@ -5,6 +5,7 @@ mod batch_norm;
 mod bf16;
 mod convolutions;
 mod functions;
+mod groups;
 mod matrix;
 mod pools;
 mod products;

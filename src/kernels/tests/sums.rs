@@ -129,21 +129,40 @@ fn sums_of_gradients_by_column() {
 #[test]
 fn moments_of_columns_far_from_zero() {
     each_set(|| {
-        for rows in LENGTHS.into_iter().filter(|&rows| rows > 1) {
-            let x: Vec<f32> = random(rows * 5, 3).iter().map(|x| 1e6 + x).collect();
-            let mut moments = vec![f32::NAN; 10];
-            column_moments(MatrixRef::dense(&x, rows, 5), &mut moments);
-            for col in 0..5 {
-                let column: Vec<f64> = wide(&x).into_iter().skip(col).step_by(5).collect();
-                let mean = column.iter().sum::<f64>() / rows as f64;
-                let squares = column.iter().map(|x| (x - mean).powi(2)).sum::<f64>();
-                // Rounded once: a mean of a million has a unit of 1/16.
-                assert!((f64::from(moments[col]) - mean).abs() <= 0.032, "{rows}: {mean}");
-                let error = (f64::from(moments[5 + col]) - squares).abs();
-                assert!(error <= 1e-5 * squares.max(1e-3), "{rows}: {error} of {squares}");
+        for (rows, columns) in
+            LENGTHS.into_iter().filter(|&rows| rows > 1).flat_map(|rows| [(rows, 5), (rows, 67)])
+        {
+            if rows * columns > 1_500_000 {
+                continue;
             }
+            let x: Vec<f32> = random(rows * columns, 3).iter().map(|x| 1e6 + x).collect();
+            // Rounded once: a mean of a million has a unit of 1/16.
+            assert_moments(&x, columns, 0.032);
+            // The first rows are far from all others, and each row from the one before.
+            let apart = |(at, x): (usize, &f32)| {
+                let row = at / columns;
+                x + if row < 40 { 100.0 } else { row as f32 / rows as f32 }
+            };
+            let x: Vec<f32> = random(rows * columns, 3).iter().enumerate().map(apart).collect();
+            assert_moments(&x, columns, 100.0 * 2.0 * roundings(rows) * UNIT);
         }
     });
+}
+
+/// Asserts that means are within `unit`, and sums of squared distances within a hundred-thousandth.
+fn assert_moments(x: &[f32], columns: usize, unit: f64) {
+    let rows = x.len() / columns;
+    let mut moments = vec![f32::NAN; 2 * columns];
+    column_moments(MatrixRef::dense(x, rows, columns), &mut moments);
+    for col in 0..columns {
+        let column = x.iter().skip(col).step_by(columns).map(|&x| f64::from(x));
+        let mean = column.clone().sum::<f64>() / rows as f64;
+        let squares = column.map(|x| (x - mean).powi(2)).sum::<f64>();
+        let found = [col, columns + col].map(|at| f64::from(moments[at]));
+        assert!((found[0] - mean).abs() <= unit, "{rows} rows: {} {mean}", found[0]);
+        let error = (found[1] - squares).abs();
+        assert!(error <= 1e-5 * squares.max(1e-3), "{rows} rows: {error} of {squares}");
+    }
 }
 
 #[test]
@@ -292,28 +311,27 @@ fn gradients_of_convolutions_over_large_images() {
 #[test]
 fn means_of_windows() {
     each_set(|| {
-        for [height, width] in [[2, 2], [8, 8], [9, 8], [64, 3], [3, 211], [131, 127]] {
-            for (kind, x) in kinds(height * width * 3).iter().enumerate() {
+        for [height, width, channels] in
+            [[2, 2, 3], [8, 8, 70], [9, 8, 70], [64, 3, 3], [3, 211, 70], [131, 127, 3]]
+        {
+            for (kind, x) in kinds(height * width * channels).iter().enumerate() {
                 let shape = PoolShape {
-                    input: [height, width, 3],
+                    input: [height, width, channels],
                     size: [height, width],
                     stride: [1, 1],
                     padding: [0, 0],
                     output: [1, 1],
                 };
-                let mut means = [f32::NAN; 3];
-                let to = MatrixMut::new(&mut means, 1, 3, 3);
-                average_pool(&shape, 1, MatrixRef::dense(x, height * width, 3), to, false);
+                let mut means = vec![f32::NAN; channels];
+                let to = MatrixMut::new(&mut means, 1, channels, channels);
+                let input = MatrixRef::dense(x, height * width, channels);
+                average_pool(&shape, 1, input, to, false);
                 for (channel, &mean) in means.iter().enumerate() {
-                    let channel = x.iter().skip(channel).step_by(3);
-                    let terms = channel.map(|&x| f64::from(x) / (height * width) as f64);
+                    let pixels = x.iter().skip(channel).step_by(channels);
+                    let terms = pixels.map(|&x| f64::from(x) / (height * width) as f64);
                     let allowed = roundings(height) + roundings(width) + 34.0;
-                    assert_within(
-                        mean,
-                        terms,
-                        allowed,
-                        &format!("{height} x {width}, kind {kind}"),
-                    );
+                    let what = format!("{height} x {width} x {channels}, kind {kind}");
+                    assert_within(mean, terms, allowed, &what);
                 }
             }
         }

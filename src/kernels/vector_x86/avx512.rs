@@ -5,7 +5,7 @@
 use std::arch::x86_64::*;
 
 use super::super::vector::Vector;
-use super::Avx512;
+use super::{Avx2, Avx512};
 
 /// A bit for each of the first `lanes` lanes.
 #[inline(always)]
@@ -128,6 +128,13 @@ impl Vector for Avx512 {
     fn sum(self) -> f32 {
         let [low, high] = self.halves();
         low.add(high).sum()
+    }
+
+    #[inline(always)]
+    fn sums(four: [Self; 4]) -> [f32; 4] {
+        let [[a, e], [b, f], [c, g], [d, h]] =
+            [four[0].halves(), four[1].halves(), four[2].halves(), four[3].halves()];
+        Avx2::sums([a.add(e), b.add(f), c.add(g), d.add(h)])
     }
 
     #[inline(always)]
