@@ -19,6 +19,7 @@ mod floors;
 mod flow_api;
 mod freezing;
 mod fuzzing;
+mod gradient_places;
 mod graph_errors;
 mod hostile_files;
 mod hostile_systems;
