@@ -80,18 +80,18 @@ fn write(column: &mut ColumnWriter<'_>) {
     let word = |item: usize| ByteArray::from(format!("word {}", item % 5).as_str());
     let written = match column {
         ColumnWriter::Int32ColumnWriter(it) if nested => {
-            let values: Vec<i32> = (0..present as i32).collect();
+            let values: Vec<i32> = (0..).take(present).collect();
             it.write_batch(&values, Some(&optional(3)), Some(&[0; ITEMS]))
         }
         ColumnWriter::Int32ColumnWriter(it) => {
-            it.write_batch(&(0..ITEMS as i32).collect::<Vec<_>>(), None, None)
+            it.write_batch(&(0..).take(ITEMS).collect::<Vec<i32>>(), None, None)
         }
         ColumnWriter::Int64ColumnWriter(it) if it.get_descriptor().max_def_level() > 0 => {
-            let values: Vec<i64> = (0..present as i64).map(|item| item * 1000).collect();
+            let values: Vec<i64> = (0..).take(present).map(|item: i64| item * 1000).collect();
             it.write_batch(&values, Some(&optional(1)), None)
         }
         ColumnWriter::Int64ColumnWriter(it) => {
-            let values: Vec<i64> = (0..ITEMS as i64).map(|item| item * 86_400_000).collect();
+            let values: Vec<i64> = (0..).take(ITEMS).map(|item: i64| item * 86_400_000).collect();
             it.write_batch(&values, None, None)
         }
         ColumnWriter::FloatColumnWriter(it) => {
