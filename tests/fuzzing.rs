@@ -7,6 +7,8 @@
 //! `CAUDAL_FUZZ_INPUTS` sets how many files there are; `CAUDAL_FUZZ_SEED` repeats the one that a failure names.
 
 mod mutation;
+#[cfg(feature = "parquet")]
+mod parquet_files;
 mod samples;
 mod targets;
 
@@ -197,6 +199,8 @@ fn damaged_files_are_read_or_refused_without_harm() {
                 (FOLDER, folder.display().to_string()),
                 (SHARE, share.to_string()),
                 ("CAUDAL_FUZZ_SHARES", shares.to_string()),
+                // To name the lines of a panic that is caught takes more than the file.
+                ("RUST_BACKTRACE", "0".to_owned()),
             ];
             // What the files promise would not fit into 4 GiB.
             let limit = if cfg!(target_os = "linux") { "ulimit -v 4000000;" } else { "" };

@@ -144,7 +144,7 @@ impl Simulate {
 
     fn validated(&self) -> Result<(Validation, Conditions), Stop> {
         let every = usize::from(self.sittings);
-        let limit = Duration::from_secs_f64(self.seconds) / self.sittings.into();
+        let limit = Duration::from_secs_f64(self.seconds) / u32::from(self.sittings);
         let sittings = Sittings::new(every).more(every);
         let policies: Vec<_> = self.policies.iter().map(String::as_str).collect();
         let pinning = self.pin.pinning();

@@ -31,3 +31,28 @@ pub(crate) const COMER_WAKES: usize = 2;
 pub(crate) fn to_wake(ready: usize, coming: usize, sleeping: usize, most: usize) -> usize {
     ready.saturating_sub(coming).min(sleeping).min(most)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_parts_are_taken_together_up_to_a_fair_share() {
+        assert_eq!(
+            [share(5, 1), share(100, 1)],
+            [5, MOST_TAKEN],
+            "one worker leaves none to others"
+        );
+        assert_eq!([share(12, 3), share(5, 3), share(1000, 2)], [2, 0, MOST_TAKEN]);
+        assert!(takes_more(0, 1, 0.0) && takes_more(3, 4, 0.9 * TAKEN_SECONDS));
+        assert!(!takes_more(0, 0, 0.0) && !takes_more(4, 4, 0.0), "no more than the share");
+        assert!(!takes_more(0, 4, TAKEN_SECONDS), "long parts are left to others");
+    }
+
+    #[test]
+    fn as_many_are_woken_as_have_something_to_do() {
+        assert_eq!(to_wake(3, 1, 5, 4), 2, "others come for one");
+        assert_eq!(to_wake(9, 1, 5, 4), 4, "no more than the most");
+        assert_eq!([to_wake(9, 1, 3, 4), to_wake(1, 2, 3, 4)], [3, 0]);
+    }
+}

@@ -38,27 +38,22 @@ impl Call<'_> {
     ) -> Result<Constant, Misfit> {
         // Axes are counted from the last one.
         let place = (constant.shape.len() + batch).checked_sub(rank + 1);
-        match place {
-            None => Ok(constant.clone()),
-            Some(at)
-                if constant.shape.len() <= rank + 1
-                    && (constant.shape[at] == 1
-                        || self.batch == Some(constant.shape[at] as i64))
-                    && let Some(single) = constant.same_along(at) =>
-            {
-                let mut shape = single.shape.clone();
-                shape.remove(at);
-                Ok(single.reshaped(shape))
-            }
-            Some(_) => Err(Misfit::new(
+        let Some(at) = place else { return Ok(constant.clone()) };
+        let fits = constant.shape.len() <= rank + 1
+            && (constant.shape[at] == 1 || self.batch == Some(constant.shape[at] as i64));
+        let Some(single) = fits.then(|| constant.same_along(at)).flatten() else {
+            return Err(Misfit::new(
                 format!(
                     "it combines a constant of shape {:?} with {rank} axes an item: numbers of their own for the items \
                      of a batch",
                     constant.shape
                 ),
                 "give the constant an axis of size 1 in place of the batch, or none",
-            )),
-        }
+            ));
+        };
+        let mut shape = single.shape.clone();
+        shape.remove(at);
+        Ok(single.reshaped(shape))
     }
 
     /// A value repeated along axes of size 1, to a shape that fits; axes in the order `like`, the batch after as many.

@@ -178,10 +178,10 @@ impl Writer<'_> {
             .map(|&call| self.calls.contributions[call])
             .next();
         let first = &self.calls.list[group.calls[0]];
-        let parts = match (group.split, contributions) {
-            _ if let Some((_, parts)) = group.division => parts,
-            (Split::Whole, _) => 1,
-            (Split::Items, Some(contributions)) => contributions,
+        let parts = match (group.division, group.split, contributions) {
+            (Some((_, parts)), ..) => parts,
+            (None, Split::Whole, _) => 1,
+            (None, Split::Items, Some(contributions)) => contributions,
             _ if alone && self.divides_by_items(group) => {
                 parts_alone(group, first.items.len(), options)
             }

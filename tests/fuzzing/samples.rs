@@ -386,6 +386,8 @@ pub(super) fn write_all(folder: &Path) {
         ("csv of words", texts(&[WORDS])),
         ("gzip", texts(CSV).iter().map(|it| gzipped(it)).collect()),
         ("gzipped csv", texts(CSV)),
+        #[cfg(feature = "parquet")]
+        ("parquet", super::parquet_files::parquet_files()),
         ("idx", vec![idx(&[6, 8, 8])]),
         ("gzipped idx", vec![idx(&[6, 8, 8])]),
         ("png", pictures_of("png", vec![photo(1)])),

@@ -85,6 +85,8 @@ pub(super) const TARGETS: &[&Target] = &[
     &Target::new("csv of words", "t.csv", |it| table(it, "t.csv")).words(TABLE_WORDS),
     &Target::new("gzip", "t.csv.gz", |it| data(it, "t.csv.gz")),
     &Target::new("gzipped csv", "t.csv.gz", csv_gz).words(TABLE_WORDS).packed(samples::gzipped),
+    #[cfg(feature = "parquet")]
+    &Target::new("parquet", "t.parquet", |it| table(it, "t.parquet")).words(&["PAR1", "list"]),
     &Target::new("idx", "train-images-idx3-ubyte", idx).beside(samples::beside_idx),
     &Target::new("gzipped idx", "train-images-idx3-ubyte.gz", idx)
         .packed(samples::gzipped)

@@ -9,7 +9,7 @@ use csv::ByteRecord;
 use super::Table;
 use super::header::{FirstLine, first_line, separator};
 use super::records::{Place, records};
-use super::rows::{FileRows, Rows, Text};
+use super::rows::{CHECKED_BYTES, FileRows, Rows, Text};
 use crate::data::positioned::PositionedFile;
 use crate::data::{escaped, file_name, refuse, stream};
 use crate::error::{Error, Result, count};
@@ -19,8 +19,6 @@ use crate::memory;
 const SAMPLE_BYTES: u64 = 1 << 16;
 /// And from this many of its lines.
 const SAMPLE_LINES: usize = 100;
-/// Text beyond which it is looked at whether memory holds more.
-const CHECKED_BYTES: usize = 1 << 26;
 
 /// How a CSV file is read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -231,7 +229,7 @@ impl Kept {
     /// How many bytes are kept.
     fn held(&self) -> usize {
         match self {
-            Self::Text(text) => text.text.len() + size_of_val(text.ends.as_slice()),
+            Self::Text(text) => text.held(),
             Self::Starts { starts, .. } => size_of_val(starts.as_slice()),
         }
     }

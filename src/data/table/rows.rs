@@ -5,6 +5,10 @@ use crate::error::Result;
 #[cfg(feature = "csv")]
 pub(super) use file::FileRows;
 
+/// Text beyond which it is looked at whether memory holds more.
+#[cfg(any(feature = "csv", feature = "parquet"))]
+pub(super) const CHECKED_BYTES: usize = 1 << 26;
+
 /// Where the text of a table is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Rows {
@@ -35,6 +39,12 @@ impl Text {
     pub(super) fn push(&mut self, field: &str) {
         self.text.push_str(field);
         self.ends.push(self.text.len());
+    }
+
+    /// How many bytes are held.
+    #[cfg(any(feature = "csv", feature = "parquet"))]
+    pub(super) fn held(&self) -> usize {
+        self.text.len() + size_of_val(self.ends.as_slice())
     }
 
     /// A row of a table of so many columns.

@@ -66,3 +66,32 @@ fn who_drops_a_pool_waits_for_its_workers() {
         assert_eq!(Arc::strong_count(&held), 1);
     }
 }
+
+/// An executor says how many work for it; the actors are as many as the nodes of the latest graph.
+#[test]
+fn executors_count_their_workers() {
+    let chain = |nodes: usize| {
+        let mut flow = FlowBuilder::new("chain");
+        let mut output = flow.node("first", (), |()| 1);
+        for number in 1..nodes {
+            output = flow.node(format!("n{number}"), output, |number| number + 1);
+        }
+        flow.sink("end", output);
+        flow.build().unwrap()
+    };
+    let (short, long) = (chain(2), chain(5));
+    let mut actors = executor("actors", 3, "fifo").unwrap();
+    assert_eq!(actors.workers(), 0, "none before the first run");
+    let mut after = |flow: &Flow| {
+        actors.execute(&mut flow.run()).unwrap();
+        actors.workers()
+    };
+    let few = after(&short);
+    assert!(few >= 2, "{few}");
+    assert_eq!(after(&long), few + 3);
+    assert_eq!(after(&short), few, "its threads are still there, and count again");
+    for name in ["pool", "channels"] {
+        assert_eq!(executor(name, 3, "fifo").unwrap().workers(), 3, "{name}");
+    }
+    assert_eq!(executor("sequential", 3, "fifo").unwrap().workers(), 1);
+}
