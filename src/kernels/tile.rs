@@ -210,7 +210,9 @@ unsafe fn run<V: Vector, const R: usize, const C: usize>(tile: &Tile) {
                 if walk.ahead_segment > 0 {
                     ahead = tile.ahead.from.wrapping_add(segment * walk.ahead_segment);
                 }
-                let mut rows: [*const f32; R] = std::array::from_fn(|r| a.add(tile.a_rows[r]));
+                // Without steps, there is no number that these could point to, and none is read.
+                let mut rows: [*const f32; R] =
+                    std::array::from_fn(|r| a.wrapping_add(tile.a_rows[r]));
                 for _ in 0..walk.len {
                     let b_row: [V; C] = std::array::from_fn(|c| V::load(b.add(c * V::LANES)));
                     for r in 0..R {
