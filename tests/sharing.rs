@@ -3,7 +3,7 @@
 use caudal::Tensor;
 use caudal::context::Mode;
 use caudal::graph::{Block, Graph, GraphBuilder};
-use caudal::layers::{Add, Concat, Conv2d, Dense, Flatten, MaxPool, Relu, Scale, Slice, Tanh};
+use caudal::layers::{Add, Concat, Conv2d, Dense, Flatten, MaxPool, Relu, Tanh};
 use caudal::losses::{MeanSquaredError, SoftmaxCrossEntropy};
 use caudal::model::{Model, TrainingConfig};
 use caudal::optimizers::Sgd;
