@@ -179,8 +179,8 @@ impl Lister<'_> {
         let chain = if adds { self.chain(id) } else { None };
         if let Some(chain) = chain {
             call.after.push(chain.last_call);
-            self.calls.parameter_gradients[id] =
-                self.calls.parameter_gradients[chain.first].clone();
+            let values = self.calls.parameter_gradients[chain.first].clone();
+            self.calls.parameter_gradients[id] = values;
         } else if self.calls.parameter_gradients[id].is_empty() {
             let chunks = if by_chunk { self.values.chunks.len() } else { 1 };
             for &floats in &floats {

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{Cursor, Read};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use image::imageops::FilterType;
@@ -89,10 +90,23 @@ fn open(path: &Path, frame: &Frame) -> Result<DynamicImage, Refusal> {
         let problem = "the JPEG image has the colours of a printer, CMYK".to_owned();
         return Err((problem, "save it with the colours of a screen, RGB".to_owned()));
     }
+    if reader.format() == Some(ImageFormat::Png) && has_broken_colours(&bytes) {
+        return Err(broken("the PNG image has a palette of broken colours".to_owned()));
+    }
     let mut limits = Limits::default();
     limits.max_alloc = Some(MAX_ALLOCATED);
     reader.limits(limits);
-    let failed = |error: ImageError| broken(format!("the image can't be decoded: {error}"));
+    // The crate checks most of what a file says, but a damaged one can lead it astray.
+    let decoded = catch_unwind(AssertUnwindSafe(|| decoded(reader, frame)));
+    decoded.unwrap_or_else(|_| Err(broken("the image contradicts itself".to_owned())))
+}
+
+/// Decodes an image whose size the frame takes.
+fn decoded(reader: ImageReader<Cursor<&Vec<u8>>>, frame: &Frame) -> Result<DynamicImage, Refusal> {
+    let failed = |error: ImageError| {
+        let problem = format!("the image can't be decoded: {error}");
+        (problem, "write the file again, or leave it out".to_owned())
+    };
     let mut decoder = reader.into_decoder().map_err(failed)?;
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let (mut width, mut height) = decoder.dimensions();
@@ -103,6 +117,20 @@ fn open(path: &Path, frame: &Frame) -> Result<DynamicImage, Refusal> {
     let mut image = DynamicImage::from_decoder(decoder).map_err(failed)?;
     image.apply_orientation(orientation);
     Ok(image)
+}
+
+/// Whether a PNG image has a palette that is not made of whole colours of three bytes each, one at the least.
+fn has_broken_colours(bytes: &[u8]) -> bool {
+    let mut rest = bytes.get(8..).unwrap_or_default();
+    // A chunk has its length, its name, as many bytes, and their checksum.
+    while let Some((&[a, b, c, d], named)) = rest.split_first_chunk::<4>() {
+        let length = u32::from_be_bytes([a, b, c, d]) as usize;
+        if named.starts_with(b"PLTE") {
+            return length == 0 || !length.is_multiple_of(3);
+        }
+        rest = named.get(length.saturating_add(8)..).unwrap_or_default();
+    }
+    false
 }
 
 /// Whether the data of a JPEG image come to an end: no byte of an image looks like this mark.

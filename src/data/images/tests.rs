@@ -63,6 +63,32 @@ fn another_size_is_refused_unless_the_node_says_how() {
     }
 }
 
+/// A PNG image of one pixel of the first colour of this palette.
+fn with_palette(palette: &[u8]) -> Vec<u8> {
+    let mut png = b"\x89PNG\r\n\x1a\n".to_vec();
+    let data = b"\x78\x01\x01\x02\0\xfd\xff\0\0\0\x02\0\x01";
+    for (name, bytes) in [
+        (b"IHDR", &b"\0\0\0\x01\0\0\0\x01\x08\x03\0\0\0"[..]),
+        (b"PLTE", palette),
+        (b"IDAT", data),
+        (b"IEND", b""),
+    ] {
+        png.extend((bytes.len() as u32).to_be_bytes());
+        let named = [&name[..], bytes].concat();
+        let mut checksum = u32::MAX;
+        for &byte in &named {
+            checksum ^= u32::from(byte);
+            for _ in 0..8 {
+                let low = checksum & 1;
+                checksum = (checksum >> 1) ^ (0xedb8_8320 * low);
+            }
+        }
+        png.extend(&named);
+        png.extend((!checksum).to_be_bytes());
+    }
+    png
+}
+
 #[test]
 fn broken_files_are_refused_with_their_path() {
     let folder = tempfile::tempdir().unwrap();
@@ -73,6 +99,13 @@ fn broken_files_are_refused_with_their_path() {
         assert!(message.contains(name) && message.contains(problem), "{message}\nlacks {problem}");
     };
     refused("empty.png", b"", "the file is empty");
+    for length in [0, 1, 4, 5] {
+        let png = with_palette(&[7; 5][..length]);
+        refused("palette.png", &png, "the PNG image has a palette of broken colours");
+    }
+    // Whole colours are another matter.
+    std::fs::write(folder.path().join("whole.png"), with_palette(&[7; 3])).unwrap();
+    assert!(image::open(folder.path().join("whole.png")).is_ok());
     refused("text.jpg", b"no image at all", "expected a PNG or JPEG image, found other bytes");
     refused("animated.png", b"GIF89a\x01\0\x01\0", "found Gif");
     let read = |name: &str| std::fs::read(Path::new(FOLDER).join(name)).unwrap();

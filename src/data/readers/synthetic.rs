@@ -208,7 +208,7 @@ pub fn synthetic_for(graph: &Graph, items: usize, seed: u64) -> Result<Dataset> 
             let count = made.shape().iter().product();
             let mut numbers = room("synthetic data", count)?;
             numbers.extend((0..count).map(|_| below(indices.min(MAX_CLASSES), random) as f32));
-            Ok(Column::new(&made.name, tensor("synthetic data", made.shape().to_vec(), numbers)?))
+            Ok(Column::new(&made.name, tensor("synthetic data", made.shape().clone(), numbers)?))
         });
     Dataset::new("synthetic", inputs.collect::<Result<_>>()?, targets)
 }
