@@ -98,8 +98,9 @@ fn gradients_of_many_nodes_are_added_in_few_places() {
     }
 }
 
-/// An image, whole, and cut into rows, pairs of columns or halves, each with a layer of its own.
-fn parts(axis: isize, lengths: &[usize], rearranged: bool) -> Graph {
+/// An image, cut along an axis into parts, each with a layer of its own; with `added`, a use that is no part keeps the gradients of
+/// the parts from lying side by side, so that they are added.
+fn parts(axis: isize, lengths: &[usize], added: bool) -> Graph {
     let mut net = GraphBuilder::new("parts");
     let x = net.input("x", [6, 4]);
     let before = net.layer("before", Dense::new(4), [&x]);
@@ -114,7 +115,7 @@ fn parts(axis: isize, lengths: &[usize], rearranged: bool) -> Graph {
         all.push(net.layer(format!("part{number}"), Dense::new(3), [&flat]));
         start += length;
     }
-    if rearranged {
+    if added {
         // A use that is no part, so that gradients are added; it adds none.
         let none = net.layer("none", Scale::new(0.0), [&tanh]);
         all.push(net.layer("none.flat", Flatten, [&none]));
@@ -131,14 +132,14 @@ fn gradients_of_parts_are_those_that_are_added() {
     for (axis, lengths) in
         [(0, &[1; 6][..]), (0, &[2, 4]), (1, &[1, 3]), (-1, &[2, 2]), (-2, &[3, 1, 2])]
     {
-        let of = |rearranged, executor: &str, plan: PlanOptions| {
+        let of = |added, executor: &str, plan: PlanOptions| {
             let options = NetworkOptions::default().executor(executor).workers(2).plan(plan);
-            let graph = parts(axis, lengths, rearranged);
+            let graph = parts(axis, lengths, added);
             let mut network = Network::new(graph, Sgd::new(0.25), options).unwrap();
             for parameter in network.graph().parameters().to_vec() {
                 let seed = parameter.name.bytes().map(u64::from).sum();
                 let mut weights = network.weights(&parameter.name).unwrap();
-                if parameter.name == "last.weight" && rearranged {
+                if parameter.name == "last.weight" && added {
                     // Its rows for the use that adds nothing stand between those of the others.
                     let parts = 3 * lengths.len();
                     let own = random(&[parts + 24, 2], seed);

@@ -2,10 +2,21 @@
 
 use super::PlanOptions;
 use super::spreading::spread;
-use super::values::{Contribution, Values};
+use super::values::Values;
 use crate::flow::index::ValueIndex;
 use crate::graph::{Graph, NodeId, Role};
 use crate::layers::View;
+
+/// The gradient with respect to one input of a node.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Contribution {
+    pub(super) value: ValueIndex,
+    pub(super) input: usize,
+    pub(super) in_place: bool,
+    pub(super) view: bool,
+    /// It is a part of the gradient that it belongs to, which others make up with it.
+    pub(super) part: bool,
+}
 
 impl Values {
     /// Says who needs gradients, and places them: consumers first again.

@@ -6,6 +6,7 @@
 use std::ops::Range;
 
 use super::PlanOptions;
+use super::gradients::Contribution;
 use super::spreading::{may_spread, spread};
 use crate::context::{Mode, part_range};
 use crate::flow::index::ValueIndex;
@@ -33,17 +34,6 @@ pub(super) struct Draft {
     pub(super) whole: bool,
     /// Items in its storage.
     pub(super) items: usize,
-}
-
-/// The gradient with respect to one input of a node.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Contribution {
-    pub(super) value: ValueIndex,
-    pub(super) input: usize,
-    pub(super) in_place: bool,
-    pub(super) view: bool,
-    /// It is a part of the gradient that it belongs to, which others make up with it.
-    pub(super) part: bool,
 }
 
 #[derive(Debug)]
