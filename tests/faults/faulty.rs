@@ -3,8 +3,9 @@
 use std::any::Any;
 use std::collections::BTreeSet;
 use std::ops::Range;
-use std::panic::{PanicHookInfo, panic_any, set_hook, take_hook};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::panic::{panic_any, set_hook, take_hook};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use std::time::Duration;
 
 use caudal::Shape;
@@ -341,13 +342,10 @@ impl<T: Metric> Metric for Faulty<T> {
     }
 }
 
-pub(crate) type Hook = Box<dyn Fn(&PanicHookInfo<'_>) + Sync + Send + 'static>;
-
 /// While one of these lives, planned panics print nothing.
 pub(crate) struct Quiet;
 
-static QUIET: Mutex<usize> = Mutex::new(0);
-static USUAL: Mutex<Option<Arc<Hook>>> = Mutex::new(None);
+static QUIET: AtomicUsize = AtomicUsize::new(0);
 
 pub(crate) fn is_planned(payload: &(dyn Any + Send)) -> bool {
     payload.is::<Planned>()
@@ -356,31 +354,23 @@ pub(crate) fn is_planned(payload: &(dyn Any + Send)) -> bool {
 
 impl Quiet {
     pub(crate) fn new() -> Self {
-        let mut count = lock(&QUIET);
-        *count += 1;
-        if *count == 1 {
-            let usual = Arc::new(take_hook());
-            *lock(&USUAL) = Some(Arc::clone(&usual));
+        // Once: a hook that holds the one before it would grow with every run.
+        static HOOK: Once = Once::new();
+        HOOK.call_once(|| {
+            let usual = take_hook();
             set_hook(Box::new(move |info| {
-                if !is_planned(info.payload()) {
+                if QUIET.load(Ordering::SeqCst) == 0 || !is_planned(info.payload()) {
                     usual(info);
                 }
             }));
-        }
+        });
+        QUIET.fetch_add(1, Ordering::SeqCst);
         Self
     }
 }
 
 impl Drop for Quiet {
     fn drop(&mut self) {
-        let mut count = lock(&QUIET);
-        *count -= 1;
-        // A panicking thread may not change the hook; the one in place passes real panics on.
-        if *count == 0 && !std::thread::panicking() {
-            drop(take_hook());
-            if let Some(usual) = lock(&USUAL).take() {
-                set_hook(Box::new(move |info| usual(info)));
-            }
-        }
+        QUIET.fetch_sub(1, Ordering::SeqCst);
     }
 }
