@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use caudal::train::checkpoint;
 use serde_json::Value;
 
 use crate::command_line::{caudal, json, path, refused, told};
@@ -218,6 +219,28 @@ fn early_stopping_goes_on_where_it_was() {
     assert_eq!(resumed["steps"], whole["steps"]);
     assert_eq!(rows_without(&rates, 0), rows_without(&whole_rates, 0));
     assert_eq!(json(&["evaluate", &best])["weights_sha256"], whole["weights_sha256"]);
+}
+
+#[test]
+fn saves_before_the_first_epoch_of_a_resumed_training_know_how_far_it_had_come() {
+    let folder = tempfile::tempdir().unwrap();
+    let [save, best] = ["save.safetensors", "best.safetensors"].map(|name| path(&folder, name));
+    let options = ["--quiet", "--max-batches", "5", "--patience", "9", "--watch", "accuracy"];
+    let files = ["--save", &save, "--save-every", "1", "--best", &best];
+    told(&[&["train", "article-dag", "--max-steps", "10"], &options[..], &files].concat());
+    let reached = |file: &str| {
+        let (_, saved) = checkpoint::open(file).unwrap();
+        let record = saved.fit().unwrap();
+        (saved.step(), record.best, record.stopping.clone())
+    };
+    let (_, best_so_far, stopping) = reached(&save);
+    assert!(best_so_far.is_some() && stopping.is_some());
+    told(&[&["train", "--quiet", "--resume", &save, "--max-steps", "13"], &files[..]].concat());
+    // What was saved in the end replaced what was saved amid the epoch, of which a copy was kept.
+    let killed = path(&folder, "save.previous.safetensors");
+    let (step, best, left) = reached(&killed);
+    assert!((11..=13).contains(&step), "{step}");
+    assert_eq!((best, left), (best_so_far, stopping));
 }
 
 #[cfg(unix)]

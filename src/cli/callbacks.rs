@@ -237,11 +237,17 @@ fn rates_before(path: &Path, step: u64) -> String {
 
 impl Callback for Callbacks {
     fn before_training(&mut self, network: &mut Network) -> Result<()> {
+        self.tensorboard(|log| log.before_training(network));
+        if let Some(stopping) = &mut self.stopping {
+            stopping.before_training(network)?;
+        }
+        // What is saved before the first epoch ends says how far the training had come that goes on here.
+        let record = self.record();
         if let Some((saving, _)) = &mut self.saving {
+            *saving.record() = record;
             saving.before_training(network)?;
         }
-        self.tensorboard(|log| log.before_training(network));
-        self.stopping.as_mut().map_or(Ok(()), |stopping| stopping.before_training(network))
+        Ok(())
     }
 
     fn before_batch(&mut self, network: &mut Network, event: &BatchStart) -> Result<()> {
