@@ -6,6 +6,7 @@ import os
 import sys
 
 FOLDER = sys.argv[1] if len(sys.argv) > 1 else "."
+os.makedirs(FOLDER, exist_ok=True)
 
 
 class Net:
