@@ -101,7 +101,7 @@ fn products(criterion: &mut Criterion) {
             product_transposed(d_view, b, MatrixMut::dense(&mut a_grad, m, k));
         });
         each_set(criterion, "weight_gradient", &case, work, || {
-            weight_gradient(a_view, d_view, 0..panel_rows(k, n), false, &[], &mut b_grad);
+            weight_gradient(1, |_| [a_view, d_view], 0..panel_rows(k, n), &[], &mut b_grad);
         });
         let (c, a_grad, b_grad) = (c.as_mut_ptr(), a_grad.as_mut_ptr(), b_grad.as_mut_ptr());
         let (a, b, d) = (a.as_ptr(), plain.as_ptr(), d.as_ptr());

@@ -1,4 +1,4 @@
-//! Gradients that share a place: those of nodes with the same parameters, which are added there, and those of parts of
+//! Gradients that share a place: those of nodes with the same parameters, which one call sums, and those of parts of
 //! a value, which lie side by side.
 
 use caudal::Tensor;
@@ -12,7 +12,7 @@ use caudal::train::{Network, NetworkOptions};
 
 use crate::sharing::random;
 
-/// One layer after another, more often than their gradients are added in one place.
+/// One layer after another, more often than one call sums their gradients.
 const TIMES: usize = 20;
 
 fn repeated(shared: bool) -> Graph {
@@ -46,7 +46,7 @@ fn gradients_of_repeated(network: &mut Network) -> Vec<(String, Tensor)> {
 }
 
 #[test]
-fn gradients_of_many_nodes_are_added_in_few_places() {
+fn gradients_of_many_nodes_are_summed_in_few_places() {
     let options = PlanOptions::gradients().grain(1e-7);
     let network = |shared| {
         let sequential = NetworkOptions::default().executor("sequential").plan(options);

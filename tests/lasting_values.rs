@@ -8,8 +8,8 @@ use caudal::context::{Context, MatrixMut, Mode, Numerics, Phase};
 use caudal::graph::{Graph, GraphBuilder};
 use caudal::initializers::Constant;
 use caudal::layers::{
-    Add, Concat, Conv2dTranspose, Custom, Dense, Fill, Layer, Misfit, ParameterSpec, Pass,
-    PreparedWeights, Relu,
+    Add, Concat, Conv2dTranspose, Custom, Dense, Fill, FormReaders, Layer, Misfit, ParameterSpec,
+    Pass, PreparedWeights, Relu,
 };
 use caudal::losses::MeanSquaredError;
 use caudal::optimizers::Sgd;
@@ -82,7 +82,13 @@ impl Layer for Doubled {
 }
 
 impl PreparedWeights for Doubled {
-    fn floats(&self, pass: Pass, _inputs: &[&[usize]], _numerics: Numerics) -> usize {
+    fn floats(
+        &self,
+        pass: Pass,
+        _inputs: &[&[usize]],
+        _numerics: Numerics,
+        _readers: FormReaders,
+    ) -> usize {
         if pass == Pass::Backward {
             return 0;
         }

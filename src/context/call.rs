@@ -190,8 +190,7 @@ pub(crate) struct Target {
     pub(crate) index: usize,
     /// For parameter gradients summed over items: the contribution of the task's first part.
     pub(crate) contribution: usize,
-    /// It lies where the call's gradient of the output lies; of a parameter's gradient: what an earlier call wrote stays, and
-    /// is added to.
+    /// It lies where the call's gradient of the output lies.
     pub(crate) in_place: bool,
     /// It is a view of what is there already: nothing to compute.
     pub(crate) view: bool,
@@ -240,6 +239,9 @@ pub(crate) struct Call {
     pub(crate) inputs: Span<Operand>,
     pub(crate) output: Option<Operand>,
     pub(crate) output_grad: Option<Operand>,
+    /// For parameter gradients: the inputs, and then the gradient of the output, of each other node whose gradient is part of
+    /// the same sum.
+    pub(crate) other_users: Span<Operand>,
     pub(crate) prepared: Option<Operand>,
     /// What the forward and the backward pass know of the whole batch.
     pub(crate) summaries: [Option<Operand>; 2],

@@ -48,7 +48,6 @@ pub struct Context<'a> {
     /// The rows or columns of each item that the part writes, where it does not write all.
     pub(crate) window: Option<(Division, Range<usize>)>,
     pub(crate) in_place: bool,
-    pub(crate) adds: bool,
     pub(crate) read_next: &'a [&'a [f32]],
 }
 
@@ -184,11 +183,27 @@ impl<'a> Context<'a> {
         self.in_place
     }
 
-    /// Whether a parameter gradient adds to what is in its place, rather than overwrites it: only asked of layers that
-    /// say so ([`Layer::adds_param_grads`](crate::layers::Layer::adds_param_grads)).
+    /// How many nodes that share the parameters the parameter gradient is summed over: 1, but in layers that can do so
+    /// ([`Layer::sums_param_grads`](crate::layers::Layer::sums_param_grads)).
     #[inline]
-    pub fn adds(&self) -> bool {
-        self.adds
+    pub fn users(&self) -> usize {
+        1 + self.call.other_users.len() / (self.call.inputs.len() + 1)
+    }
+
+    /// The rows of input number `input` and of the gradient of the output of one of these nodes, by its number; the node at
+    /// hand comes first.
+    ///
+    /// # Panics
+    /// If there are not so many nodes, or not so many inputs.
+    pub fn rows_of_user(&self, user: usize, input: usize) -> [MatrixRef<'a>; 2] {
+        if user == 0 {
+            return [self.input(input), self.output_grad()];
+        }
+        let each = self.call.inputs.len() + 1;
+        let operands = self.call.other_users.of(&self.tensors.layout.operands);
+        let operands = &operands[(user - 1) * each..user * each];
+        assert!(input + 1 < each, "input {input} of {}", each - 1);
+        [operands[input], operands[each - 1]].map(|it| self.tensors.rows(it, &self.items))
     }
 
     /// Whether input number `input` already lies in the output where it belongs.
@@ -217,6 +232,12 @@ impl<'a> Context<'a> {
         let index = self.node.parameters[parameter];
         let matrix = self.tensors.parameters.entries[index].matrix;
         matrix.panels(self.parameter(parameter), group)
+    }
+
+    /// Whether there is a form of the layer's weights for this call.
+    #[inline]
+    pub fn is_prepared(&self) -> bool {
+        self.call.prepared.is_some()
     }
 
     /// What the layer wrote as a form of its weights for this call.

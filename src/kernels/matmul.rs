@@ -27,7 +27,7 @@ pub(crate) fn matmul_transposed(a: MatrixRef<'_>, b: MatrixRef<'_>, c: MatrixMut
 pub(crate) fn transposed_matmul(a: MatrixRef<'_>, b: MatrixRef<'_>, c: MatrixMut<'_>) {
     let (k, n) = (a.cols(), b.cols());
     with_scratch(panel_len(k, n), |packed| {
-        weight_gradient(a, b, 0..panel_rows(k, n), false, &[], packed);
+        weight_gradient(1, |_| [a, b], 0..panel_rows(k, n), &[], packed);
         unpack(Panels::new(packed, k, n), c);
     });
 }

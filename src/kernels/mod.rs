@@ -25,6 +25,7 @@ mod elementwise;
 mod exponential;
 mod finite;
 mod instruction_set;
+mod joined_rows;
 mod layer_norm;
 mod matmul;
 mod matrix;
@@ -85,7 +86,8 @@ pub(crate) use layer_norm::{layer_norm, layer_norm_grad, layer_norm_weight_grad}
 pub(crate) use matmul::{matmul, matmul_transposed, transposed_matmul};
 pub use matrix::{MatrixMut, MatrixRef};
 pub(crate) use optimizers::{
-    add_column_sums, add_slices, column_sums, move_each, move_toward, sgd, sgd_momentum, sum_each,
+    add_slices, column_sums, column_sums_of_all, move_each, move_toward, sgd, sgd_momentum,
+    sum_each,
 };
 pub(crate) use panels::{
     PANEL, Panels, from_panels, panel_len, panel_rows, panel_rows_floats, panels_of_group,
@@ -97,7 +99,7 @@ pub(crate) use pooling::{
 };
 pub(crate) use prelu::{prelu, prelu_slope_grad};
 pub(crate) use product::product;
-pub(crate) use product_transposed::product_transposed;
+pub(crate) use product_transposed::{pack_all_transposed, packs_transposed, product_transposed};
 pub(crate) use reshape::copy_reshaped;
 pub(crate) use scratch::with_scratch;
 pub(crate) use softmax::{

@@ -233,15 +233,26 @@ pub(crate) fn add_slices(sum: &mut [f32], part: &[f32]) {
     dispatch(Add(sum, part));
 }
 
-/// Adds the sum of each column of `d` to `sums`.
+/// The sum of each column over the rows of several matrices, overwriting `sums`.
 ///
 /// # Panics
 /// If there are not as many sums as columns.
-pub(crate) fn add_column_sums(d: MatrixRef<'_>, sums: &mut [f32]) {
-    with_scratch(d.cols(), |own| {
-        column_sums(d, own);
-        add_slices(sums, own);
-    });
+pub(crate) fn column_sums_of_all<'a>(
+    matrices: usize,
+    matrix: impl Fn(usize) -> MatrixRef<'a>,
+    sums: &mut [f32],
+) {
+    for number in 0..matrices {
+        let matrix = matrix(number);
+        if number == 0 {
+            column_sums(matrix, sums);
+        } else {
+            with_scratch(sums.len(), |own| {
+                column_sums(matrix, own);
+                add_slices(sums, own);
+            });
+        }
+    }
 }
 
 /// The sum of each column of `d`, overwriting `sums`.

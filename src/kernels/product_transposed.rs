@@ -12,6 +12,11 @@ use super::{MatrixMut, MatrixRef, product, with_scratch};
 /// Rows of b whose products are computed before they are transposed.
 const TURNED_ROWS: usize = 112;
 
+const _: () = assert!(STEPS.is_multiple_of(PANEL), "blocks of steps are whole panels");
+
+/// Weights of more floats come from memory, or from a cache far away.
+const FAR_WEIGHTS: usize = 1 << 20;
+
 /// `c = d bᵀ`, overwriting `c`: d is m x n, b is k x n, c is m x k.
 ///
 /// # Panics
@@ -24,7 +29,7 @@ pub(crate) fn product_transposed(d: MatrixRef<'_>, b: Panels<'_>, mut c: MatrixM
         super::fill(c, 0.0);
         return;
     }
-    if transposes_d(d.rows(), b) {
+    if transposes_d(d.rows(), b.rows(), b.cols()) {
         for rows in blocks_of(d.rows(), PANEL) {
             turned_product(d.slice_rows(rows.clone()), b, c.reborrow().slice_rows(rows));
         }
@@ -33,11 +38,7 @@ pub(crate) fn product_transposed(d: MatrixRef<'_>, b: Panels<'_>, mut c: MatrixM
     if d.rows() > 2 * ROWS {
         let (rows, cols) = (b.cols(), b.rows());
         return with_scratch(panel_len(rows, cols), |packed| {
-            for panel in 0..cols.div_ceil(PANEL) {
-                let (columns, width) = (panel_columns(cols, panel), panel_width(cols, panel));
-                let packed = &mut packed[columns.start * rows..];
-                pack_transposed(b, columns, 0..rows, width, packed);
-            }
+            pack_all_transposed(b, packed);
             product(d, Panels::new(packed, rows, cols), None, c);
         });
     }
@@ -49,6 +50,25 @@ pub(crate) fn product_transposed(d: MatrixRef<'_>, b: Panels<'_>, mut c: MatrixM
         } else {
             all_transposed_panels(d, b, steps, c);
         }
+    }
+}
+
+/// Whether [`product_transposed`] packs the transposed of a k x n matrix for a product with so many rows. [`product`] with
+/// what [`pack_all_transposed`] has packed once then takes less time, and gives the same bits.
+pub(crate) fn packs_transposed(rows: usize, k: usize, n: usize) -> bool {
+    !transposes_d(rows, k, n)
+}
+
+/// Writes the transposed of `b` as panels.
+///
+/// # Panics
+/// If `packed` does not hold just these.
+pub(crate) fn pack_all_transposed(b: Panels<'_>, packed: &mut [f32]) {
+    let (rows, cols) = (b.cols(), b.rows());
+    assert_eq!(packed.len(), panel_len(rows, cols), "floats of the transposed");
+    for panel in 0..cols.div_ceil(PANEL) {
+        let (columns, width) = (panel_columns(cols, panel), panel_width(cols, panel));
+        pack_transposed(b, columns.clone(), 0..rows, width, &mut packed[columns.start * rows..]);
     }
 }
 
@@ -71,13 +91,13 @@ fn all_transposed_panels(
     });
 }
 
-/// Whether transposing d and c, of `rows` rows, is less work than transposing b. Both ways give the
+/// Whether transposing d and c, of `rows` rows, is less work than transposing b, which is k x n. Both ways give the
 /// same bits: the sums have the same products in the same order.
-fn transposes_d(rows: usize, b: Panels<'_>) -> bool {
-    let (k, n) = (b.rows(), b.cols());
-    // Each row of padding costs as much as transposing about a sixth of b.
+fn transposes_d(rows: usize, k: usize, n: usize) -> bool {
+    // Each row of padding costs as much as transposing a small share of b, smaller yet where b comes from memory.
+    let share = if n * k > FAR_WEIGHTS { 24 } else { 6 };
     let padding = rows.next_multiple_of(16) - rows;
-    rows * (n + k) + padding * n * k / 6 < n * k
+    rows * (n + k) + padding * n * k / share < n * k
 }
 
 /// `c = d bᵀ` for at most [`PANEL`] rows, as the transposed of `b dᵀ`.
@@ -85,33 +105,56 @@ fn turned_product(d: MatrixRef<'_>, b: Panels<'_>, mut c: MatrixMut<'_>) {
     let (k, n, m) = (b.rows(), b.cols(), d.rows());
     let width = if m <= 16 { 16 } else { PANEL };
     let (stride, c) = (c.stride(), c.as_mut_ptr());
-    with_scratch(n * width + TURNED_ROWS * width, |scratch| {
-        let (turned_d, turned_c) = scratch.split_at_mut(n * width);
+    // Sums over many steps come in blocks, so that what all rows of b read stays in the second-level cache.
+    let steps_at_once = n.min(STEPS);
+    let rows_at_once = if n > STEPS { k } else { TURNED_ROWS };
+    with_scratch((steps_at_once + rows_at_once) * width, |scratch| {
+        let (turned_d, turned_c) = scratch.split_at_mut(steps_at_once * width);
         if m < width {
             turned_d.fill(0.0);
         }
-        // SAFETY: d has m rows of n columns, its transposed n rows of `width`.
-        unsafe { transpose(d.as_ptr(), d.stride(), m, n, turned_d.as_mut_ptr(), width) };
-        for rows in blocks_of(k, TURNED_ROWS) {
-            rows_times_panel(b, rows.clone(), turned_d, width, turned_c);
-            // SAFETY: the transposed c has these rows of at least m columns, c has m rows and
-            // these columns.
+        for steps in blocks_of(n, STEPS) {
+            let d = d.slice_cols(steps.clone());
+            // SAFETY: d has m rows of these steps, its transposed as many rows of `width`.
             unsafe {
-                let to = c.add(rows.start);
-                transpose(turned_c.as_ptr(), width, rows.len(), m, to, stride);
+                transpose(d.as_ptr(), d.stride(), m, d.cols(), turned_d.as_mut_ptr(), width);
+            }
+            let panels = steps.start / PANEL..steps.end.div_ceil(PANEL);
+            for rows in blocks_of(k, rows_at_once) {
+                rows_times_panels(b, panels.clone(), rows.clone(), turned_d, width, turned_c);
+                if steps.end < n {
+                    continue;
+                }
+                // SAFETY: the transposed c has these rows of at least m columns, c has m rows and
+                // these columns.
+                unsafe {
+                    let to = c.add(rows.start);
+                    transpose(turned_c.as_ptr(), width, rows.len(), m, to, stride);
+                }
             }
         }
     });
 }
 
-/// The given rows of `b` times `d`, which has one row of `width` columns for each column of b.
-fn rows_times_panel(b: Panels<'_>, rows: Range<usize>, d: &[f32], width: usize, c: &mut [f32]) {
-    assert!(d.len() >= b.cols() * width && c.len() >= rows.len() * width && rows.end <= b.rows());
+/// Adds some panels of the given rows of `b` times `d`, which has one row of `width` columns for each column of these
+/// panels; the first panel starts the sums.
+fn rows_times_panels(
+    b: Panels<'_>,
+    panels: Range<usize>,
+    rows: Range<usize>,
+    d: &[f32],
+    width: usize,
+    c: &mut [f32],
+) {
+    let first = panels.start;
+    let steps = panel_columns(b.cols(), first).start..panel_columns(b.cols(), panels.end - 1).end;
+    assert!(d.len() >= steps.len() * width && c.len() >= rows.len() * width);
+    assert!(rows.end <= b.rows() && panels.end <= b.count());
     let tiles = Tiles::current();
     // First all panels of b that are equally wide, then the last one, if it is narrower.
-    let whole = b.cols() / PANEL;
+    let whole = panels.end.min(b.cols() / PANEL);
     let c = c.as_mut_ptr();
-    for (panel, panels) in [(0, whole), (whole, usize::from(whole < b.count()))] {
+    for (panel, panels) in [(first, whole - first), (whole, panels.end - whole)] {
         if panels == 0 {
             continue;
         }
@@ -122,7 +165,7 @@ fn rows_times_panel(b: Panels<'_>, rows: Range<usize>, d: &[f32], width: usize, 
         let mut tile = Tile {
             a,
             a_rows: std::array::from_fn(|row| row * b_width),
-            b: d[panel * PANEL * width..].as_ptr(),
+            b: d[(panel - first) * PANEL * width..].as_ptr(),
             walk: Walk {
                 outer: 1,
                 segments: panels,

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::buffer::LINE;
+use super::joined_rows::{Columns, runs_of, with_joined_rows};
 use super::padding::pad_rows;
 use super::panels::{PANEL, panel_columns, panel_rows_floats, panel_width};
 use super::product::blocks;
@@ -16,29 +17,60 @@ pub(super) const STEPS: usize = 512;
 /// Rows of a weight gradient from which on it pays to copy what they all read.
 const ROWS_TO_COPY: usize = 56;
 
-/// The given panel rows of `aᵀ d`, overwriting `gradient`, which holds just these, or, with `onto`, added to it: a is
-/// m x k, d is m x n, the gradient is k x n, in the layout of panels. Padding becomes 0, or stays it.
+/// The given panel rows of `aᵀ d`, overwriting `gradient`, which holds just these: a is m x k, d is m x n, the gradient
+/// is k x n, in the layout of panels. Padding becomes 0. Of several pairs, `aᵀ d` is that of all their rows, one pair
+/// below the other: m may differ from pair to pair.
 ///
 /// Whoever moves the weights next reads arrays that lie as the gradient does, `soon`; they are asked for
 /// while the gradient is computed, which waits for no memory itself.
 ///
 /// # Panics
-/// If the sizes do not fit.
-pub(crate) fn weight_gradient(
-    a: MatrixRef<'_>,
-    d: MatrixRef<'_>,
+/// If there is no pair, or the sizes do not fit.
+pub(crate) fn weight_gradient<'a>(
+    pairs: usize,
+    pair: impl Fn(usize) -> [MatrixRef<'a>; 2] + Copy,
     rows: Range<usize>,
-    onto: bool,
     soon: &[&[f32]],
     gradient: &mut [f32],
 ) {
-    check_sizes(a, d, rows.clone(), soon, gradient);
-    for steps in blocks(a.rows(), STEPS) {
-        let soon = if steps.end == a.rows() { soon } else { &[] };
-        let start = if onto || steps.start > 0 { Start::Onto } else { Start::Zero };
-        let (a, d) = (a.slice_rows(steps.clone()), d.slice_rows(steps));
-        all_gradient_panels(a, d, rows.clone(), start, soon, gradient);
+    assert!(pairs > 0, "no rows to multiply");
+    let mut start = Start::Zero;
+    for run in runs_of(pairs, STEPS, |number| pair(number)[0].rows()) {
+        let soon = if run.end == pairs { soon } else { &[] };
+        for [a, d] in run.clone().map(pair) {
+            check_sizes(a, d, rows.clone(), soon, gradient);
+        }
+        if run.len() == 1 {
+            let [a, d] = pair(run.start);
+            for steps in blocks(a.rows(), STEPS) {
+                let soon = if steps.end == a.rows() { soon } else { &[] };
+                let [a, d] = [a, d].map(|it| Columns::all(it.slice_rows(steps.clone())));
+                all_gradient_panels(a, d, rows.clone(), start, soon, gradient);
+                start = Start::Onto;
+            }
+        } else {
+            // Sums that stay in registers from pair to pair are worth a copy of what they read.
+            let [k, n] = pair(run.start).map(|it| it.cols());
+            let [a_cols, d_cols] = columns_read(k, n, rows.clone());
+            let all = |operand: usize| run.clone().map(move |number| pair(number)[operand]);
+            with_joined_rows(all(0), a_cols, |a| {
+                with_joined_rows(all(1), d_cols, |d| {
+                    all_gradient_panels(a, d, rows.clone(), start, soon, gradient);
+                });
+            });
+            start = Start::Onto;
+        }
     }
+}
+
+/// The columns of a and d that some rows of a k x n gradient follow from.
+fn columns_read(k: usize, n: usize, rows: Range<usize>) -> [Range<usize>; 2] {
+    if rows.is_empty() {
+        return [0..0, 0..0];
+    }
+    let (first, last) = (rows.start / k, (rows.end - 1) / k);
+    let a = if first == last { rows.start - first * k..rows.end - first * k } else { 0..k };
+    [a, panel_columns(n, first).start..panel_columns(n, last).end]
 }
 
 /// Stops what does not fit together.
@@ -88,19 +120,19 @@ pub(super) fn by_panel<'a>(
 
 /// Adds a block of the steps of the weight gradient, of which the first starts the sums.
 fn all_gradient_panels(
-    a: MatrixRef<'_>,
-    d: MatrixRef<'_>,
+    a: Columns<'_>,
+    d: Columns<'_>,
     rows: Range<usize>,
     start: Start,
     soon: &[&[f32]],
     gradient: &mut [f32],
 ) {
-    let n = d.cols();
-    by_panel(a.cols(), n, rows, soon, gradient, |PanelShare { panel, inner, soon, gradient }| {
-        let (d, width) = (d.slice_cols(panel_columns(n, panel)), panel_width(n, panel));
+    let n = d.count;
+    by_panel(a.count, n, rows, soon, gradient, |PanelShare { panel, inner, soon, gradient }| {
+        let (d, width) = (d.slice(panel_columns(n, panel)), panel_width(n, panel));
         // Distant rows compete for places in the cache, so copies pay if they are read often.
         let near = d.stride() <= 4 * PANEL || inner.len() < ROWS_TO_COPY;
-        let a = a.slice_cols(inner);
+        let a = a.slice(inner);
         if d.cols() == width && near {
             panel_gradient(a, d, start, soon, gradient, width);
         } else {

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::convolution_choice::{Way, Weights};
 use super::window::{Padding, Pair, cut_to_part, dilated, image, item_split, windows};
 use super::{
-    Cost, ItemSplit, Layer, LayerSpec, Layout, Misfit, ParameterKind, ParameterSpec, Pass,
-    PreparedWeights, Reads, Sample, Split, parse, to_attributes,
+    Cost, FormReaders, ItemSplit, Layer, LayerSpec, Layout, Misfit, ParameterKind, ParameterSpec,
+    Pass, PreparedWeights, Reads, Sample, Split, parse, to_attributes,
 };
 use crate::context::{Context, Numerics, Phase};
 use crate::initializers::{Choice, Constant, GlorotUniform};
@@ -364,7 +364,13 @@ impl Layer for Conv2d {
 }
 
 impl PreparedWeights for Conv2d {
-    fn floats(&self, pass: Pass, inputs: &[&[usize]], numerics: Numerics) -> usize {
+    fn floats(
+        &self,
+        pass: Pass,
+        inputs: &[&[usize]],
+        numerics: Numerics,
+        _readers: FormReaders,
+    ) -> usize {
         let Ok(shape) = self.geometry(inputs[0]) else { return 0 };
         self.groups * Way::of_pass(&shape, pass, numerics).prepared_len(&shape, pass)
     }

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::window::{Padding, Pair, image, windows};
 use super::{
-    Cost, Layer, LayerSpec, Layout, Misfit, ParameterKind, ParameterSpec, Pass, PreparedWeights,
-    Reads, Sample, Split, parse, to_attributes,
+    Cost, FormReaders, Layer, LayerSpec, Layout, Misfit, ParameterKind, ParameterSpec, Pass,
+    PreparedWeights, Reads, Sample, Split, parse, to_attributes,
 };
 use crate::context::{Context, Numerics};
 use crate::initializers::{Choice, Constant, GlorotUniform};
@@ -319,7 +319,13 @@ impl Layer for Conv2dTranspose {
 }
 
 impl PreparedWeights for Conv2dTranspose {
-    fn floats(&self, pass: Pass, inputs: &[&[usize]], _numerics: Numerics) -> usize {
+    fn floats(
+        &self,
+        pass: Pass,
+        inputs: &[&[usize]],
+        _numerics: Numerics,
+        _readers: FormReaders,
+    ) -> usize {
         match pass {
             Pass::Forward => {
                 self.geometry(inputs[0]).map_or(0, |shape| kernels::conv2d_prepared_len(&shape))

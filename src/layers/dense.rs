@@ -6,12 +6,12 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Cost, ItemSplit, Layer, LayerSpec, Layout, Misfit, ParameterKind, ParameterSpec, Pass,
-    PreparedWeights, Reads, Sample, Split, parse, to_attributes,
+    Cost, FormReaders, ItemSplit, Layer, LayerSpec, Layout, Misfit, ParameterKind, ParameterSpec,
+    Pass, PreparedWeights, Reads, Sample, Split, parse, to_attributes,
 };
 use crate::context::{Context, Numerics, Phase, Precision};
 use crate::initializers::{Choice, Constant, GlorotUniform};
-use crate::kernels::{self, MatrixMut, PairPanels};
+use crate::kernels::{self, MatrixMut, PairPanels, Panels};
 use crate::tensor::{Shape, describe_shape};
 
 pub(super) static SPEC: LayerSpec = LayerSpec {
@@ -33,6 +33,9 @@ pub(super) static SPEC: LayerSpec = LayerSpec {
         Sample { attributes: "units = 5", inputs: &[&[2, 3, 7]] },
     ],
 };
+
+/// With so many parts that read the transposed weight, it is packed once for all of them.
+const PARTS_TO_PREPARE: usize = 4;
 
 /// A fully connected layer over the last axis: an input of shape `[…, in]` gives `[…, units]`. Its
 /// parameters are `weight` of shape `[in, units]` and `bias` of shape `[units]`.
@@ -154,7 +157,7 @@ impl Layer for Dense {
         Split::Rows
     }
 
-    fn adds_param_grads(&self, inputs: &[&[usize]], numerics: Numerics) -> bool {
+    fn sums_param_grads(&self, inputs: &[&[usize]], numerics: Numerics) -> bool {
         !self.is_bf16(features(inputs[0]), numerics)
     }
 
@@ -192,6 +195,9 @@ impl Layer for Dense {
         if self.computes_bf16(context) {
             let weight = PairPanels::new(context.prepared(), self.units, gradient.cols());
             kernels::bf16_product(output_grad, weight, None, gradient);
+        } else if context.is_prepared() {
+            let weight = Panels::new(context.prepared(), self.units, gradient.cols());
+            kernels::product(output_grad, weight, None, gradient);
         } else {
             kernels::product_transposed(output_grad, context.panels(0), gradient);
         }
@@ -205,27 +211,37 @@ impl Layer for Dense {
         rows: Range<usize>,
         gradient: &mut [f32],
     ) -> Result<(), String> {
-        if parameter == 0 {
-            let (input, output_grad) = (context.input(0), context.output_grad());
-            let (onto, soon) = (context.adds(), context.read_next());
-            if self.computes_bf16(context) {
-                kernels::bf16_weight_gradient(input, output_grad, rows, soon, gradient);
-            } else {
-                kernels::weight_gradient(input, output_grad, rows, onto, soon, gradient);
-            }
-        } else if context.adds() {
-            kernels::add_column_sums(context.output_grad(), gradient);
+        let (users, soon) = (context.users(), context.read_next());
+        let of_user = |user| context.rows_of_user(user, 0);
+        if parameter > 0 {
+            kernels::column_sums_of_all(users, |user| of_user(user)[1], gradient);
+        } else if self.computes_bf16(context) {
+            let [input, output_grad] = of_user(0);
+            kernels::bf16_weight_gradient(input, output_grad, rows, soon, gradient);
         } else {
-            kernels::column_sums(context.output_grad(), gradient);
+            kernels::weight_gradient(users, of_user, rows, soon, gradient);
         }
         Ok(())
     }
 }
 
 impl PreparedWeights for Dense {
-    fn floats(&self, pass: Pass, inputs: &[&[usize]], numerics: Numerics) -> usize {
+    fn floats(
+        &self,
+        pass: Pass,
+        inputs: &[&[usize]],
+        numerics: Numerics,
+        readers: FormReaders,
+    ) -> usize {
         let features = features(inputs[0]);
+        let rows = readers.items * inputs[0].iter().rev().skip(1).product::<usize>();
         match pass {
+            Pass::Backward if !self.is_bf16(features, numerics) => {
+                // Every part would pack the transposed weight for itself.
+                let pays = readers.parts >= PARTS_TO_PREPARE
+                    && kernels::packs_transposed(rows, features, self.units);
+                if pays { kernels::panel_len(self.units, features) } else { 0 }
+            }
             _ if !self.is_bf16(features, numerics) => 0,
             Pass::Forward => kernels::pair_panels_len(features, self.units),
             Pass::Backward => kernels::pair_panels_len(self.units, features),
@@ -239,6 +255,9 @@ impl PreparedWeights for Dense {
         prepared: &mut [f32],
     ) -> Result<(), String> {
         match pass {
+            _ if !self.computes_bf16(context) => {
+                kernels::pack_all_transposed(context.panels(0), prepared);
+            }
             Pass::Forward => kernels::bf16_panels(context.panels(0), prepared),
             Pass::Backward => kernels::bf16_panels_transposed(context.panels(0), prepared),
         }

@@ -183,9 +183,9 @@ pub trait Layer: fmt::Debug + Send + Sync {
         0
     }
 
-    /// Whether [`Layer::param_grad`] can add to what is in the place of the gradient: asked of
-    /// [`Context::adds`]. Nodes that share parameters then share places for their gradients too.
-    fn adds_param_grads(&self, _inputs: &[&[usize]], _numerics: Numerics) -> bool {
+    /// Whether [`Layer::param_grad`] can sum over several nodes that share parameters: over all [`Context::users`]. It must
+    /// read its inputs, but not its output.
+    fn sums_param_grads(&self, _inputs: &[&[usize]], _numerics: Numerics) -> bool {
         false
     }
 

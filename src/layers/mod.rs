@@ -90,7 +90,7 @@ pub use maxpool::MaxPool;
 pub use multiply::Multiply;
 pub use one_hot::OneHot;
 pub use prelu::Prelu;
-pub use prepared_weights::PreparedWeights;
+pub use prepared_weights::{FormReaders, PreparedWeights};
 pub use relu::Relu;
 pub use reshape::Reshape;
 pub use scale::Scale;

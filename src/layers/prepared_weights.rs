@@ -8,8 +8,14 @@ use crate::context::{Context, Numerics};
 /// evaluations and predictions between two changes of the weights, whatever parts the tasks of the layer have;
 /// [`Context::prepared`] gives it to the pass.
 pub trait PreparedWeights {
-    /// Floats of the form that a pass reads, given the shapes of the inputs; 0 for none.
-    fn floats(&self, pass: Pass, inputs: &[&[usize]], numerics: Numerics) -> usize;
+    /// Floats of the form that a pass reads, given the shapes of the inputs and who reads it; 0 for none.
+    fn floats(
+        &self,
+        pass: Pass,
+        inputs: &[&[usize]],
+        numerics: Numerics,
+        readers: FormReaders,
+    ) -> usize;
 
     /// Writes the form that a pass reads.
     ///
@@ -21,4 +27,14 @@ pub trait PreparedWeights {
         pass: Pass,
         prepared: &mut [f32],
     ) -> Result<(), String>;
+}
+
+/// Who reads a form of weights between two changes of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FormReaders {
+    /// Parts of tasks, estimated from shapes: of all chunks of a batch, and of all nodes that share the weights.
+    pub parts: usize,
+    /// Items that one part works on.
+    pub items: usize,
 }

@@ -2,14 +2,14 @@
 
 use std::ops::Range;
 
-use super::calls::{CallDraft, CallIndex, Chain, Lister, SMALLEST_ROWS, Write, parts, seconds};
+use super::calls::{CallDraft, CallIndex, Lister, SMALLEST_ROWS, Write, parts, seconds};
 use crate::context::Phase;
 use crate::flow::index::ValueIndex;
 use crate::graph::{NodeId, Role};
 use crate::layers::{Cost, ParameterKind, Pass, Reads, Split};
 
-/// The most parameter gradients that are added in one place, one after another: more could keep workers waiting.
-const LONGEST_CHAIN: usize = 8;
+/// The most nodes that share parameters whose gradients are summed in one call: more could keep workers waiting.
+const MOST_USERS: usize = 8;
 
 impl Lister<'_> {
     /// The gradients of a node in the chunk at hand.
@@ -46,8 +46,7 @@ impl Lister<'_> {
             && self.graph.trains(id)
             && (self.by_chunk(self.param_split(id)) || values.chunks.len() == 1)
         {
-            self.param_grad(id);
-            let own = self.calls.param_grads[id].last().copied();
+            let own = self.param_grad(id);
             if let (false, Some(input), Some(own)) = (self.options.split_backward, input_grad, own)
             {
                 // One after the other, as within one task.
@@ -101,7 +100,7 @@ impl Lister<'_> {
                 call.split = layer.split();
                 call.units = self.items.len() / layer.smallest_part(&self.input_shapes(id)).max(1);
                 self.read(&mut call, id, layer.input_grad_reads());
-                call.prepared = self.prepare(id, Pass::Backward);
+                call.prepared = self.prepare(&call, Pass::Backward);
             }
             Role::Loss { loss, .. } => {
                 let reads = loss.input_grad_reads();
@@ -131,22 +130,20 @@ impl Lister<'_> {
         self.calls.push(call)
     }
 
-    fn param_grad(&mut self, id: NodeId) {
+    /// The call of the parameter gradients of a node; of nodes that share parameters, it may be that of several, and comes
+    /// with the last of them.
+    fn param_grad(&mut self, id: NodeId) -> Option<CallIndex> {
         let node = &self.graph.nodes[id];
-        let Role::Layer(layer) = &node.role else { return };
-        let mut call = self.draft(Phase::ParamGrad, id);
-        call.output_grad = self.output_grad(id);
-        call.summaries = self.summaries[id];
-        self.read(&mut call, id, layer.param_grad_reads());
-        if self.chunk == self.values.chunks.len() {
-            self.wait_for_all_chunks(&mut call);
-        } else {
-            call.after = self.awaited_with(&call.output_grad);
-        }
-        // With a summary of the batch, there is little to be done.
-        match call.summaries[1] {
-            None => self.estimate(&mut call),
-            Some(_) => call.seconds = seconds(Cost::default()),
+        let Role::Layer(layer) = &node.role else { return None };
+        let others = self.other_users(id)?;
+        let mut call = self.param_grad_draft(id);
+        for &other in &others {
+            let other = self.param_grad_draft(other);
+            call.seconds += other.seconds;
+            call.flops += other.flops;
+            call.after.extend(other.after);
+            call.other_users.extend(other.inputs);
+            call.other_users.extend(other.output_grad);
         }
         call.split = layer.param_split(&self.input_shapes(id));
         let rows = |&parameter: &usize| self.graph.parameters[parameter].spec.rows();
@@ -175,13 +172,7 @@ impl Lister<'_> {
             }
             None => 1,
         };
-        let adds = layer.adds_param_grads(&self.input_shapes(id), self.options.numerics());
-        let chain = if adds { self.chain(id) } else { None };
-        if let Some(chain) = chain {
-            call.after.push(chain.last_call);
-            let values = self.calls.parameter_gradients[chain.first].clone();
-            self.calls.parameter_gradients[id] = values;
-        } else if self.calls.parameter_gradients[id].is_empty() {
+        if self.calls.parameter_gradients[id].is_empty() {
             let chunks = if by_chunk { self.values.chunks.len() } else { 1 };
             for &floats in &floats {
                 let kept = self.options.keep_gradients;
@@ -193,31 +184,79 @@ impl Lister<'_> {
         let contribution = if by_chunk { self.chunk * contributions } else { 0 };
         let values = self.calls.parameter_gradients[id].iter().enumerate();
         call.writes.extend(values.filter_map(|(index, &value)| {
-            let in_place = chain.is_some();
-            Some(Write { index, contribution, in_place, ..Write::new(value?) })
+            Some(Write { index, contribution, ..Write::new(value?) })
         }));
         let index = self.calls.push(call);
-        if adds {
-            let begun = Chain { chunk: self.chunk, first: id, last_call: index, calls: 0 };
-            let chain = chain.unwrap_or(begun);
-            let chain = Chain { last_call: index, calls: chain.calls + 1, ..chain };
-            self.calls.chains.insert(self.owner(id), chain);
-        }
         self.calls.contributions.resize(index.index() + 1, 0);
         self.calls.contributions[index] = contributions;
         self.calls.param_grads[id].push(index);
+        Some(index)
+    }
+
+    /// What the parameter gradients of one node wait for, read and take.
+    fn param_grad_draft(&self, id: NodeId) -> CallDraft {
+        let mut call = self.draft(Phase::ParamGrad, id);
+        let Role::Layer(layer) = &self.graph.nodes[id].role else { return call };
+        call.output_grad = self.output_grad(id);
+        call.summaries = self.summaries[id];
+        self.read(&mut call, id, layer.param_grad_reads());
+        if self.chunk == self.values.chunks.len() {
+            self.wait_for_all_chunks(&mut call);
+        } else {
+            call.after = self.awaited_with(&call.output_grad);
+        }
+        // With a summary of the batch, there is little to be done.
+        match call.summaries[1] {
+            None => self.estimate(&mut call),
+            Some(_) => call.seconds = seconds(Cost::default()),
+        }
+        call
+    }
+
+    /// Whether the parameter gradients of a node can be summed with those of others that share the parameters.
+    fn sums(&self, id: NodeId) -> bool {
+        match &self.graph.nodes[id].role {
+            Role::Layer(layer) => {
+                layer.sums_param_grads(&self.input_shapes(id), self.options.numerics())
+            }
+            _ => false,
+        }
     }
 
     /// The node whose parameters a node uses, which may be its own.
-    fn owner(&self, id: NodeId) -> NodeId {
+    pub(super) fn owner(&self, id: NodeId) -> NodeId {
         self.graph.shares(id).unwrap_or(id)
     }
 
-    /// The chain that the parameter gradient of a node goes on with: an own place for each of many nodes would take more
-    /// memory, and time to add them, than the gradients themselves.
-    fn chain(&self, id: NodeId) -> Option<Chain> {
-        let chain = *self.calls.chains.get(&self.owner(id))?;
-        (chain.chunk == self.chunk && chain.calls < LONGEST_CHAIN).then_some(chain)
+    /// Counts the nodes whose parameter gradients can be summed, before any of them comes.
+    pub(super) fn count_users(&mut self) {
+        for id in 0..self.graph.nodes.len() {
+            if self.values.gradients[id].is_some() && self.graph.trains(id) && self.sums(id) {
+                self.calls.users.entry(self.owner(id)).or_default().all += 1;
+            }
+        }
+    }
+
+    /// The nodes whose parameter gradients are summed together with those of a node; none while others are to come that
+    /// will be, too. An own call for each of many nodes would write, and others read, as many arrays as large as the
+    /// parameters.
+    fn other_users(&mut self, id: NodeId) -> Option<Vec<NodeId>> {
+        if !self.sums(id) {
+            return Some(Vec::new());
+        }
+        let owner = self.owner(id);
+        let Some(users) = self.calls.users.get_mut(&owner) else { return Some(Vec::new()) };
+        users.came += 1;
+        let is_last = users.came == users.all;
+        if is_last {
+            // The next chunk begins anew.
+            users.came = 0;
+        }
+        if !is_last && users.waiting.len() + 1 < MOST_USERS {
+            users.waiting.push(id);
+            return None;
+        }
+        Some(std::mem::take(&mut users.waiting))
     }
 
     /// Values of the whole batch have no call of their own: those of the chunks write them.

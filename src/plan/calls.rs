@@ -27,6 +27,8 @@ pub(super) struct CallDraft {
     pub(super) placed: Vec<bool>,
     pub(super) output: Option<ValueIndex>,
     pub(super) output_grad: Option<ValueIndex>,
+    /// The inputs, and then the gradient of the output, of each other node whose parameter gradient is part of the same sum.
+    pub(super) other_users: Vec<ValueIndex>,
     pub(super) prepared: Option<ValueIndex>,
     /// What the forward and the backward pass know of the whole batch.
     pub(super) summaries: [Option<ValueIndex>; 2],
@@ -54,7 +56,8 @@ impl CallDraft {
     /// The values that it reads.
     pub(super) fn reads(&self) -> impl Iterator<Item = ValueIndex> + '_ {
         let others = [self.output, self.output_grad, self.prepared, self.norm].into_iter();
-        self.inputs.iter().copied().chain(others.chain(self.summaries).flatten())
+        let many = self.inputs.iter().chain(&self.other_users).copied();
+        many.chain(others.chain(self.summaries).flatten())
     }
 }
 
@@ -93,9 +96,8 @@ pub(super) struct Calls {
     pub(super) regularization: Vec<Option<ValueIndex>>,
     /// Parts of each parameter gradient call, which its values have a place for.
     pub(super) contributions: Vec<usize>,
-    /// By node that owns parameters: those of the nodes with them whose gradients are added in one place, as far as the chunk
-    /// at hand has come.
-    pub(super) chains: HashMap<NodeId, Chain>,
+    /// By node that owns parameters: the nodes with them whose parameter gradients are to be summed in one call.
+    pub(super) users: HashMap<NodeId, Users>,
     /// By node: the calls of its parameter gradients, one a chunk.
     pub(super) param_grads: Vec<Vec<CallIndex>>,
     /// By node: the forms of its weights that the forward and the backward pass read, once it has them; nodes that share
@@ -104,14 +106,22 @@ pub(super) struct Calls {
     pub(super) first_flat: usize,
 }
 
-/// Parameter gradients that are added in one place, one call after another.
+/// Nodes that share parameters, whose gradients a call can sum over several of them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Users {
+    /// How many there are.
+    pub(super) all: usize,
+    /// How many of them have come in the chunk at hand.
+    pub(super) came: usize,
+    /// Those among them that no call has yet.
+    pub(super) waiting: Vec<NodeId>,
+}
+
+/// What a call takes, estimated from shapes.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Chain {
-    pub(super) chunk: usize,
-    /// The first of the nodes, whose values the others write too.
-    pub(super) first: NodeId,
-    pub(super) last_call: CallIndex,
-    pub(super) calls: usize,
+pub(super) struct Estimate {
+    pub(super) seconds: f64,
+    pub(super) flops: f64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -182,7 +192,7 @@ impl Calls {
             parameter_gradients: vec![Vec::new(); graph.nodes.len()],
             regularization: vec![None; graph.parameters.len()],
             contributions: Vec::new(),
-            chains: HashMap::new(),
+            users: HashMap::new(),
             param_grads: vec![Vec::new(); graph.nodes.len()],
             prepared: vec![[None; 2]; graph.nodes.len()],
             first_flat: values.drafts.len(),
@@ -192,6 +202,7 @@ impl Calls {
         let joined = Vec::new();
         let mut lister =
             Lister { graph, mode, values, options, calls, joined, chunk, items, summaries };
+        lister.count_users();
         for (chunk, items) in values.chunks.iter().enumerate() {
             (lister.chunk, lister.items) = (chunk, items.clone());
             for &id in graph.order.iter().filter(|&&id| included[id]) {
@@ -260,6 +271,7 @@ impl Lister<'_> {
             placed: Vec::new(),
             output: None,
             output_grad: None,
+            other_users: Vec::new(),
             prepared: None,
             summaries: [None; 2],
             norm: None,
@@ -307,6 +319,12 @@ impl Lister<'_> {
     /// Estimates a call that makes a pass over the chunk: its seconds by the work as it is done, its operations as
     /// textbooks count them.
     pub(super) fn estimate(&self, call: &mut CallDraft) {
+        let Estimate { seconds, flops } = self.estimated(call);
+        (call.seconds, call.flops) = (seconds, flops);
+    }
+
+    /// The same, without writing it down.
+    pub(super) fn estimated(&self, call: &CallDraft) -> Estimate {
         let work = |layer: &dyn Layer| {
             let (shapes, node) = (self.input_shapes(call.node), &self.graph.nodes[call.node]);
             layer.work(call.phase, &shapes, &node.shape, self.options.numerics())
@@ -316,8 +334,7 @@ impl Lister<'_> {
             Role::Layer(layer) => self.over_chunk(work(layer.as_ref())),
             _ => counted,
         };
-        call.seconds = seconds(done);
-        call.flops = counted.flops;
+        Estimate { seconds: seconds(done), flops: counted.flops }
     }
 
     /// The work of one item, for all items of the chunk.
@@ -356,7 +373,7 @@ impl Lister<'_> {
         if let Role::Layer(layer) = &node.role {
             call.split = layer.split();
             call.units = self.items.len() / layer.smallest_part(&self.input_shapes(id)).max(1);
-            call.prepared = self.prepare(id, Pass::Forward);
+            call.prepared = self.prepare(&call, Pass::Forward);
             let computed = layer.view(&self.input_shapes(id)) == crate::layers::View::Computed;
             view = !computed && call.placed.iter().all(|&placed| placed);
         }

@@ -245,6 +245,12 @@ impl Writer<'_> {
         let prepared = operand(draft.prepared);
         let summaries = draft.summaries.map(&mut operand);
         let norm = operand(draft.norm);
+        let start = self.operands.len();
+        for &value in &draft.other_users {
+            let operand = self.operand(value, task);
+            self.operands.push(operand);
+        }
+        let other_users = Span::new(start..self.operands.len());
         let target = |&Write { value, index, contribution, in_place, view, part }: &Write| Target {
             value,
             index,
@@ -261,6 +267,7 @@ impl Writer<'_> {
             inputs,
             output,
             output_grad,
+            other_users,
             prepared,
             summaries,
             norm,

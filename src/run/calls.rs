@@ -85,7 +85,6 @@ impl RunState {
             first_item,
             window,
             in_place: false,
-            adds: false,
             read_next: &[],
         }
     }
@@ -236,8 +235,7 @@ impl RunState {
                 let mut arrays: [&[f32]; 1 + MOST_STATE] = Default::default();
                 let read_next = self.read_by_update(task, parameter, &rows, &mut arrays);
                 let (items, window) = (context.items.clone(), context.window.clone());
-                let adds = target.in_place;
-                let context = Context { items, window, adds, read_next, ..*context };
+                let context = Context { items, window, read_next, ..*context };
                 let gradient = self.flat_mut(operand, floats);
                 layer.param_grad(&context, target.index, rows, gradient)?;
             }

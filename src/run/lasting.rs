@@ -44,7 +44,6 @@ impl RunState {
             first_item: 0,
             window: None,
             in_place: false,
-            adds: false,
             read_next: &[],
         };
         match call.phase {

@@ -11,8 +11,8 @@ use std::time::Duration;
 use caudal::Shape;
 use caudal::context::{Context, MatrixMut, Numerics, Phase};
 use caudal::layers::{
-    Arity, Cost, ItemSplit, Layer, Misfit, ParameterSpec, Pass, PreparedWeights, Reads, Split,
-    View, WholeBatch,
+    Arity, Cost, FormReaders, ItemSplit, Layer, Misfit, ParameterSpec, Pass, PreparedWeights,
+    Reads, Split, View, WholeBatch,
 };
 use caudal::losses::{Loss, TargetValues};
 use caudal::metrics::Metric;
@@ -162,8 +162,8 @@ impl<T: Layer> Layer for Faulty<T> {
         self.inner.param_split(inputs)
     }
 
-    fn adds_param_grads(&self, inputs: &[&[usize]], numerics: Numerics) -> bool {
-        self.inner.adds_param_grads(inputs, numerics)
+    fn sums_param_grads(&self, inputs: &[&[usize]], numerics: Numerics) -> bool {
+        self.inner.sums_param_grads(inputs, numerics)
     }
 
     fn differentiable(&self, input: usize) -> bool {
@@ -246,8 +246,14 @@ impl<T: Layer> Layer for Faulty<T> {
 }
 
 impl<T: Layer> PreparedWeights for Faulty<T> {
-    fn floats(&self, pass: Pass, inputs: &[&[usize]], numerics: Numerics) -> usize {
-        self.inner.prepared_weights().unwrap().floats(pass, inputs, numerics)
+    fn floats(
+        &self,
+        pass: Pass,
+        inputs: &[&[usize]],
+        numerics: Numerics,
+        readers: FormReaders,
+    ) -> usize {
+        self.inner.prepared_weights().unwrap().floats(pass, inputs, numerics, readers)
     }
 
     fn prepare(

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use caudal::context::{Mode, Phase};
+use caudal::context::{Mode, Numerics, Phase};
 use caudal::graph::{Graph, NodeId, Role};
 use caudal::layers::ParameterKind;
 use caudal::optimizers::{NormClip, Optimizer};
@@ -116,6 +116,25 @@ impl<'a> Law<'a> {
         own.filter(|parameter| parameter.regularizer.is_some()).count()
     }
 
+    /// A node has one call of its parameter gradients, or is one of up to eight with the same parameters that have one.
+    fn param_grads(&self, id: NodeId, moves: impl Fn(NodeId) -> bool) {
+        let nodes = self.graph.nodes();
+        let alike = |other: &NodeId| {
+            let parameters = &nodes[*other].parameters;
+            !parameters.is_empty() && *parameters == nodes[id].parameters
+        };
+        let users: Vec<NodeId> = (0..nodes.len()).filter(alike).filter(|&it| moves(it)).collect();
+        let own = self.of(id, Phase::ParamGrad).len();
+        assert!(own <= usize::from(moves(id)), "{}: `{}`", self.what, nodes[id].name);
+        let all: usize = users.iter().map(|&user| self.of(user, Phase::ParamGrad).len()).sum();
+        let Role::Layer(layer) = &nodes[id].role else { return };
+        let shapes: Vec<&[usize]> =
+            nodes[id].inputs.iter().map(|&input| &nodes[input].shape[..]).collect();
+        let sums = layer.sums_param_grads(&shapes, Numerics::default());
+        let expected = if sums { users.len().div_ceil(8) } else { users.len() };
+        assert_eq!(all, expected, "{}: `{}` and {users:?}", self.what, nodes[id].name);
+    }
+
     /// Which gradients there are, and that none is missing.
     fn backward(&self, clips: bool) {
         let graph = self.graph;
@@ -169,7 +188,6 @@ impl<'a> Law<'a> {
             for (phase, expected) in [
                 (Phase::InputGrad, usize::from(has_input_grad)),
                 (Phase::Accumulate, usize::from(layer && upstream[id] && uses > 1)),
-                (Phase::ParamGrad, usize::from(moves)),
                 (Phase::Update, learned + statistics),
                 (Phase::GradNorm, if clips { learned } else { 0 }),
                 (Phase::Summarize, usize::from(statistics > 0)),
@@ -178,6 +196,7 @@ impl<'a> Law<'a> {
             ] {
                 assert_eq!(self.of(id, phase).len(), expected, "{what} {phase:?}");
             }
+            self.param_grads(id, |id| reaches[id] && graph.trains(id));
             for reader in [Phase::Forward, Phase::Prepare, Phase::InputGrad, Phase::ParamGrad] {
                 for &parameter in &node.parameters {
                     let owner = graph.parameters()[parameter].node;

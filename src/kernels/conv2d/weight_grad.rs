@@ -28,14 +28,8 @@ pub(crate) fn conv2d_weight_grad(
     let (rows, filters) = shape.weights();
     assert_eq!(gradient.len(), panel_len(rows, filters), "gradient of the weights of {shape:?}");
     if shape.is_product() {
-        return weight_gradient(
-            input,
-            output_grad,
-            0..panel_rows(rows, filters),
-            false,
-            &[],
-            gradient,
-        );
+        let pair = [input, output_grad];
+        return weight_gradient(1, |_| pair, 0..panel_rows(rows, filters), &[], gradient);
     }
     if items == 0 || output_grad.rows() == 0 {
         return gradient.fill(0.0);

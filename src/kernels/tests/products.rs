@@ -1,12 +1,14 @@
 use super::super::{
-    PANEL, Panels, add_column_sums, column_sums, from_panels, matmul, matmul_transposed, panel_len,
-    panel_rows, panel_rows_floats, product, product_transposed, to_panels, transpose_matrix,
-    transposed_matmul, weight_gradient,
+    PANEL, Panels, column_sums, column_sums_of_all, from_panels, matmul, matmul_transposed,
+    pack_all_transposed, panel_len, panel_rows, panel_rows_floats, product, product_transposed,
+    to_panels, transpose_matrix, transposed_matmul, weight_gradient,
 };
 use super::{ODD, Wide, assert_close, bits, each_set, random};
 
 /// Rows, reduction, columns.
-const SIZES: [[usize; 3]; 38] = [
+const SIZES: [[usize; 3]; 40] = [
+    [16, 37, 1600],
+    [31, 130, 785],
     [0, 5, 7],
     [3, 5, 0],
     [0, 0, 0],
@@ -129,6 +131,11 @@ fn product_transposed_is_the_product_with_the_transposed() {
                 f64::from(numbers[row * n + step]) * f64::from(b[col * n + step])
             });
             assert_close(&c.numbers(), &expected, 1e-5 * (n as f64).sqrt(), "d b^T");
+            let mut packed = vec![f32::NAN; panel_len(n, k)];
+            pack_all_transposed(b_panels, &mut packed);
+            let mut from_packed = Wide::output(m, k, gap);
+            product(d.view(), Panels::new(&packed, n, k), None, from_packed.view_mut());
+            assert_eq!(bits(&c.numbers()), bits(&from_packed.numbers()), "{m} x {k} x {n}, packed");
             let mut split = Wide::output(m, k, gap);
             for row in 0..m {
                 let to = split.view_mut().slice_rows(row..row + 1);
@@ -146,7 +153,8 @@ fn weight_gradient_is_the_transposed_times_the_gradient() {
             let (a, d) = (Wide::random(m, k, gap, 1), Wide::random(m, n, gap, 2));
             let rows = panel_rows(k, n);
             let mut gradient = vec![f32::NAN; panel_len(k, n)];
-            weight_gradient(a.view(), d.view(), 0..rows, false, &[], &mut gradient);
+            let pair = [a.view(), d.view()];
+            weight_gradient(1, |_| pair, 0..rows, &[], &mut gradient);
             let (left, right) = (a.numbers(), d.numbers());
             let expected = naive(k, m, n, |row, step, col| {
                 f64::from(left[step * k + row]) * f64::from(right[step * n + col])
@@ -163,7 +171,7 @@ fn weight_gradient_is_the_transposed_times_the_gradient() {
                     // What will be read next changes nothing.
                     let weights = vec![1.0; to.len()];
                     let soon = [&weights[..]; 3];
-                    weight_gradient(a.view(), d.view(), rows, false, &soon[..parts - 2], to);
+                    weight_gradient(1, |_| pair, rows, &soon[..parts - 2], to);
                 }
                 assert_eq!(bits(&gradient), bits(&split), "{m} x {k} x {n} in {parts} parts");
             }
@@ -172,32 +180,47 @@ fn weight_gradient_is_the_transposed_times_the_gradient() {
 }
 
 #[test]
-fn weight_gradients_are_added_to_what_is_there() {
+fn weight_gradients_of_several_pairs_are_those_of_all_their_rows() {
     each_set(|| {
-        for [m, k, n] in SIZES {
-            let rows = panel_rows(k, n);
-            let gradient_of = |seed, onto, gradient: &mut [f32]| {
-                let (a, d) = (Wide::random(m, k, 0, seed), Wide::random(m, n, 0, seed + 1));
-                weight_gradient(a.view(), d.view(), 0..rows, onto, &[], gradient);
-                let mut sums = vec![0.5; n];
-                add_column_sums(d.view(), &mut sums);
-                let mut own = vec![f32::NAN; n];
-                column_sums(d.view(), &mut own);
-                let expected: Vec<f32> = own.iter().map(|own| 0.5 + own).collect();
-                assert_eq!(bits(&sums), bits(&expected), "{m} x {n}");
-            };
-            let mut sum = vec![f32::NAN; panel_len(k, n)];
-            gradient_of(1, false, &mut sum);
-            let mut second = sum.clone();
-            gradient_of(3, false, &mut second);
-            let first = sum.clone();
-            gradient_of(3, true, &mut sum);
-            let added: Vec<f32> = first.iter().zip(&second).map(|(one, two)| one + two).collect();
-            if m <= 512 {
-                assert_eq!(bits(&sum), bits(&added), "{m} x {k} x {n}");
+        for [_, k, n] in SIZES {
+            for (rows_of_pairs, gap) in [(&[3, 0, 17, 8][..], 0), (&[300, 200, 100, 700, 5], 5)] {
+                let pairs: Vec<[Wide; 2]> = rows_of_pairs
+                    .iter()
+                    .zip(1..)
+                    .map(|(&m, seed)| {
+                        [Wide::random(m, k, gap, seed), Wide::random(m, n, gap, seed + 9)]
+                    })
+                    .collect();
+                let pair = |number: usize| [0, 1].map(|operand| pairs[number][operand].view());
+                let all_rows = panel_rows(k, n);
+                let mut gradient = vec![f32::NAN; panel_len(k, n)];
+                weight_gradient(pairs.len(), pair, 0..all_rows, &[], &mut gradient);
+                let numbers = |operand: usize| -> Vec<f32> {
+                    pairs.iter().flat_map(|pair| pair[operand].numbers()).collect()
+                };
+                let (left, right) = (numbers(0), numbers(1));
+                let m: usize = rows_of_pairs.iter().sum();
+                let expected = naive(k, m, n, |row, step, col| {
+                    f64::from(left[step * k + row]) * f64::from(right[step * n + col])
+                });
+                let mut plain = vec![0.0; k * n];
+                from_panels(&gradient, k, n, &mut plain);
+                assert_close(&plain, &expected, 1e-5 * (m as f64).sqrt(), "a^T d of all pairs");
+                assert_eq!(bits(&gradient), bits(&panels(&plain, k, n)), "padding is zero");
+                for parts in [2, 3, 5] {
+                    let mut split = vec![f32::NAN; gradient.len()];
+                    for part in 0..parts {
+                        let rows = all_rows * part / parts..all_rows * (part + 1) / parts;
+                        let to = &mut split[panel_rows_floats(k, n, rows.clone())];
+                        weight_gradient(pairs.len(), pair, rows, &[], to);
+                    }
+                    assert_eq!(bits(&gradient), bits(&split), "{m} x {k} x {n} in {parts} parts");
+                }
+                let mut sums = vec![f32::NAN; n];
+                column_sums_of_all(pairs.len(), |number| pair(number)[1], &mut sums);
+                let expected = naive(1, m, n, |_, step, col| f64::from(right[step * n + col]));
+                assert_close(&sums, &expected, 1e-5 * (m as f64).sqrt(), "column sums of all");
             }
-            let added: Vec<f64> = added.iter().map(|&number| f64::from(number)).collect();
-            assert_close(&sum, &added, 1e-5 * (m as f64).sqrt(), "onto");
         }
     });
 }
@@ -214,7 +237,7 @@ fn products_without_steps_are_the_bias_or_zero() {
         assert_eq!(c.numbers(), [0.0; 12]);
         let mut gradient = [f32::NAN; 64];
         let (a, d) = (Wide::output(0, 4, 0), Wide::output(0, 10, 0));
-        weight_gradient(a.view(), d.view(), 0..4, false, &[], &mut gradient);
+        weight_gradient(1, |_| [a.view(), d.view()], 0..4, &[], &mut gradient);
         assert_eq!(gradient, [0.0; 64]);
     });
 }

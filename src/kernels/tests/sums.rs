@@ -220,7 +220,7 @@ fn gradients_of_weights_by_row() {
         let grads = random(rows * 5, 5);
         let (a, d) = (MatrixRef::dense(x, rows, 3), MatrixRef::dense(&grads, rows, 5));
         let mut panels = vec![f32::NAN; panel_len(3, 5)];
-        weight_gradient(a, d, 0..panel_rows(3, 5), false, &[], &mut panels);
+        weight_gradient(1, |_| [a, d], 0..panel_rows(3, 5), &[], &mut panels);
         let mut plain = vec![f32::NAN; 15];
         from_panels(&panels, 3, 5, &mut plain);
         for (at, &found) in plain.iter().enumerate() {
