@@ -11,6 +11,17 @@ use crate::layers::{Cost, ParameterKind, Pass, Reads, Split};
 /// The most nodes that share parameters whose gradients are summed in one call: more could keep workers waiting.
 const MOST_USERS: usize = 8;
 
+/// Nodes that share parameters, whose gradients a call can sum over several of them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Users {
+    /// How many there are.
+    pub(super) all: usize,
+    /// How many of them have come in the chunk at hand.
+    pub(super) came: usize,
+    /// Those among them that no call has yet.
+    pub(super) waiting: Vec<NodeId>,
+}
+
 impl Lister<'_> {
     /// The gradients of a node in the chunk at hand.
     pub(super) fn backward(&mut self, id: NodeId) {

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::PlanOptions;
+use super::backward::Users;
 use super::values::Values;
 use crate::context::{Division, Mode, ParameterIndex, Phase};
 use crate::flow::index::{ValueIndex, index_types};
@@ -104,17 +105,6 @@ pub(super) struct Calls {
     /// parameters have those of the owner.
     pub(super) prepared: Vec<[Option<ValueIndex>; 2]>,
     pub(super) first_flat: usize,
-}
-
-/// Nodes that share parameters, whose gradients a call can sum over several of them.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Users {
-    /// How many there are.
-    pub(super) all: usize,
-    /// How many of them have come in the chunk at hand.
-    pub(super) came: usize,
-    /// Those among them that no call has yet.
-    pub(super) waiting: Vec<NodeId>,
 }
 
 /// What a call takes, estimated from shapes.
