@@ -3,9 +3,10 @@
 use std::ops::Range;
 
 use super::buffer::LINE;
+use super::joined_rows::with_joined_rows;
 use super::panels::{Panels, panel_columns, panel_width};
 use super::tile::{Ahead, MAX_ROWS, Start, Tile, Tiles, Walk};
-use super::{MatrixMut, MatrixRef, copy, with_scratch};
+use super::{MatrixMut, MatrixRef};
 
 /// Steps of a sum between two visits of the output: the rows and the panel read in these fit the
 /// second-level cache.
@@ -80,13 +81,7 @@ pub(super) fn is_far(a: MatrixRef<'_>) -> bool {
 
 /// Runs `work` with a copy of `a`.
 pub(super) fn with_near(a: MatrixRef<'_>, work: impl FnOnce(MatrixRef<'_>)) {
-    // An odd number of cache lines, so that the rows do not compete for places in the cache.
-    let stride = a.cols().div_ceil(LINE) | 1;
-    let stride = stride * LINE;
-    with_scratch(a.rows() * stride, |near| {
-        copy(a, MatrixMut::new(near, a.rows(), a.cols(), stride));
-        work(MatrixRef::new(near, a.rows(), a.cols(), stride));
-    });
+    with_joined_rows(std::iter::once(a), 0..a.cols(), |near| work(near.slice(0..a.cols())));
 }
 
 /// `0..len` in nearly equal blocks of at most `most`, at least one (which may be empty).
