@@ -53,7 +53,7 @@ pub(crate) fn product_transposed(d: MatrixRef<'_>, b: Panels<'_>, mut c: MatrixM
     }
 }
 
-/// Whether [`product_transposed`] packs the transposed of a k x n matrix for a product with so many rows. [`product`] with
+/// Whether [`product_transposed`] packs the transposed of a k x n matrix for a product with so many rows. [`product()`] with
 /// what [`pack_all_transposed`] has packed once then takes less time, and gives the same bits.
 pub(crate) fn packs_transposed(rows: usize, k: usize, n: usize) -> bool {
     !transposes_d(rows, k, n)
