@@ -2,8 +2,8 @@
 
 use super::vector::Vector;
 
-/// `e^x`, within 2 units in the last place. Above 88.37 it stays at e^88.37 (2.4e38), below -87.33
-/// at the smallest normal number (1.2e-38); NaN stays NaN.
+/// `e^x`, within 2 units in the last place. Above 88.37 (2.4e38) it is infinite, below -87.68 it is 0, for what is
+/// subnormal takes long; NaN stays NaN.
 ///
 /// # Safety
 /// The machine must have the instructions of `V`.
@@ -11,8 +11,8 @@ use super::vector::Vector;
 pub(super) unsafe fn exp<V: Vector>(x: V) -> V {
     // SAFETY: as the caller states.
     let number = |number: f32| unsafe { V::splat(number) };
-    let x = number(88.37).min(number(-87.33).max(x));
-    // x = n ln 2 + r with an integer n: adding and subtracting 1.5 * 2^23 rounds to one.
+    let x = number(88.73).min(number(-88.0).max(x));
+    // x = n ln 2 + r with an integer n, -127 to 128: adding and subtracting 1.5 * 2^23 rounds to one.
     let rounding = 12_582_912.0;
     let n = x.mul_add(number(std::f32::consts::LOG2_E), number(rounding)).sub(number(rounding));
     // ln 2 in two parts, the first of few bits, so that n times it is exact.
@@ -20,7 +20,7 @@ pub(super) unsafe fn exp<V: Vector>(x: V) -> V {
     let r = n.mul_add(number(2.121_944_4e-4), r);
     // SAFETY: as the caller states.
     let exp_r = unsafe { exp_m1_near_zero(r) }.add(number(1.0));
-    // 2^n: the sum's lowest bits are n + 127, which belong into the exponent.
+    // 2^n: the sum's lowest bits are n + 127, which belong into the exponent. Of its ends, 0 makes 0 and 255 infinity.
     exp_r.mul(n.add(number(rounding + 127.0)).shift_into_exponent())
 }
 

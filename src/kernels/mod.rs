@@ -109,5 +109,6 @@ pub(crate) use softmax::{
 pub(crate) use store::Store;
 pub(crate) use sum::{sum, sum_of_rows};
 pub(crate) use transpose::transpose_matrix;
+pub(crate) use vector::flush_subnormal;
 pub(crate) use weight_gradient::weight_gradient;
 pub(crate) use winograd::Winograd;

@@ -1,7 +1,7 @@
 //! Steps of optimizers, and sums of gradients.
 
 use super::cascade::sum_rows;
-use super::vector::{Kernel, Vector, dispatch, load, store};
+use super::vector::{Kernel, Vector, dispatch, flush_subnormal, load, store};
 use super::{MatrixRef, Store, with_scratch};
 
 /// Weights that are moved before they are written past the caches: they, their gradients and what an optimizer keeps beside
@@ -9,7 +9,7 @@ use super::{MatrixRef, Store, with_scratch};
 const BLOCK: usize = 512;
 
 /// One step of gradient descent with momentum, by the convention of `PyTorch`: the velocity becomes
-/// `momentum * velocity + gradient`, and the weights move by `-learning_rate * velocity`. `rates` are the learning rate
+/// `momentum * velocity + gradient`, or 0 where that is subnormal, and the weights move by `-learning_rate * velocity`. `rates` are the learning rate
 /// and the momentum; `store` is for the weights.
 ///
 /// # Panics
@@ -39,7 +39,8 @@ pub(crate) fn sgd_momentum(
                 let [rate, momentum] = self.rates.map(|rate| V::splat(rate));
                 let few = |at: usize, lanes: usize| {
                     let velocity = V::load_part(v.add(at), lanes)
-                        .mul_add(momentum, V::load_part(g.add(at), lanes));
+                        .mul_add(momentum, V::load_part(g.add(at), lanes))
+                        .flush_subnormal();
                     velocity.store_part(v.add(at), lanes);
                     velocity
                         .mul_add(rate, V::load_part(w.add(at), lanes))
@@ -49,6 +50,7 @@ pub(crate) fn sgd_momentum(
                 few(0, at);
                 while at + V::LANES <= len {
                     let velocity = V::load(v.add(at)).mul_add(momentum, V::load(g.add(at)));
+                    let velocity = velocity.flush_subnormal();
                     velocity.store(v.add(at));
                     self.store.put(velocity.mul_add(rate, V::load(w.add(at))), w.add(at));
                     at += V::LANES;
@@ -104,13 +106,13 @@ pub(crate) fn sgd(weights: &mut [f32], gradient: &[f32], learning_rate: f32, sto
     dispatch(Step { weights, gradient, rate: -learning_rate, store });
 }
 
-/// Moves each number this share of the way to another one.
+/// Moves each number this share of the way to another one; it becomes 0 where it would be subnormal.
 ///
 /// # Panics
 /// If the sizes differ.
 pub(crate) fn move_toward(numbers: &mut [f32], others: &[f32], share: f32) {
     move_each(numbers, others, [], Store::Cached, |number, other, []| {
-        (number + share * (other - number), [])
+        (flush_subnormal(number + share * (other - number)), [])
     });
 }
 

@@ -5,6 +5,11 @@ use super::exponential::exp;
 use super::vector::{Kernel, Vector, dispatch, load, store};
 use super::{MatrixMut, MatrixRef};
 
+/// Shares of a softmax that are no larger, 2^-80, count as 0 in gradients of cross entropies. What rounds the label's own
+/// entry is 2^56 times as large; and once a network is sure of its batch, some layers of such gradients would make
+/// subnormal numbers of them, by which some processors take a hundred times as long.
+const LOST_SHARE: f32 = f32::from_bits((127 - 80) << 23);
+
 /// Exponentials of each row's numbers over their sum. Without an input, the output is changed in
 /// place.
 ///
@@ -121,7 +126,7 @@ pub(crate) fn softmax_cross_entropy(logits: MatrixRef<'_>, labels: &[f32], losse
     dispatch(Loss(logits, labels, losses));
 }
 
-/// The gradient of the logits, overwriting `gradient`: `(softmax - onehot) * scale`.
+/// The gradient of the logits, overwriting `gradient`: `(softmax - onehot) * scale`, shares up to [`LOST_SHARE`] as 0.
 ///
 /// # Panics
 /// If the sizes differ, or if a label names no class.
@@ -145,7 +150,8 @@ pub(crate) fn softmax_cross_entropy_grad(
                     let factor = V::splat(scale / sum);
                     each_vector!(len, |at, lanes| {
                         let to = place.add(at);
-                        store(load::<V>(to, lanes).mul(factor), to, lanes);
+                        let share = unless_lost(load::<V>(to, lanes), sum);
+                        store(share.mul(factor), to, lanes);
                     });
                 }
                 to[label as usize] -= scale;
@@ -188,7 +194,8 @@ pub(crate) fn soft_cross_entropy(logits: MatrixRef<'_>, shares: MatrixRef<'_>, l
     dispatch(Loss(logits, shares, losses));
 }
 
-/// The gradient of the logits, overwriting `gradient`: `(softmax * sum(shares) - shares) * scale`.
+/// The gradient of the logits, overwriting `gradient`: `(softmax * sum(shares) - shares) * scale`, shares of the softmax up
+/// to [`LOST_SHARE`] as 0.
 ///
 /// # Panics
 /// If the sizes differ.
@@ -214,7 +221,7 @@ pub(crate) fn soft_cross_entropy_grad(
                     let (factor, scale) = (V::splat(total * scale / sum), V::splat(scale));
                     each_vector!(len, |at, lanes| {
                         let share: V = load(shares.as_ptr().add(at), lanes);
-                        let number = load::<V>(to.add(at), lanes).mul(factor);
+                        let number = unless_lost(load::<V>(to.add(at), lanes), sum).mul(factor);
                         store(number.sub(share.mul(scale)), to.add(at), lanes);
                     });
                 }
@@ -225,6 +232,16 @@ pub(crate) fn soft_cross_entropy_grad(
     assert_eq!([gradient.rows(), gradient.cols()], size, "gradient, logits");
     assert_eq!([shares.rows(), shares.cols()], size, "shares, logits");
     dispatch(Grad(logits, shares, scale, gradient));
+}
+
+/// Numbers of a row with this sum, but 0 for those whose share of it is lost.
+///
+/// # Safety
+/// The machine must have the instructions of `V`.
+#[inline(always)]
+unsafe fn unless_lost<V: Vector>(numbers: V, sum: f32) -> V {
+    // SAFETY: as the caller states.
+    unsafe { numbers.select_le(V::splat(LOST_SHARE * sum), V::splat(0.0), numbers) }
 }
 
 fn check_labels(logits: MatrixRef<'_>, labels: &[f32]) {

@@ -72,6 +72,8 @@ pub(super) trait Vector: Copy {
     fn select_le(self, bound: Self, then: Self, otherwise: Self) -> Self;
     /// `then` where `self == other`, else `otherwise`.
     fn select_eq(self, other: Self, then: Self, otherwise: Self) -> Self;
+    /// Each lane, but 0 where [`flush_subnormal`] gives 0.
+    fn flush_subnormal(self) -> Self;
     /// The sum of all lanes, adding halves to halves.
     fn sum(self) -> f32;
     /// The [`sum`](Self::sum) of each of four, to the same bits.
@@ -91,6 +93,16 @@ pub(super) trait Vector: Copy {
 
     /// The bits of each lane, shifted left by the 23 bits of a mantissa.
     fn shift_into_exponent(self) -> Self;
+}
+
+/// The bits of a float's exponent.
+pub(super) const EXPONENT: u32 = 0x7f80_0000;
+
+/// The number, but 0 where it is smaller than the smallest normal number, 2^-126. Some processors take a
+/// hundred times as long for arithmetic on such numbers.
+#[inline]
+pub(crate) fn flush_subnormal(number: f32) -> f32 {
+    if number.to_bits() & EXPONENT == 0 { 0.0 } else { number }
 }
 
 /// Work that can be done with vectors of any type.
@@ -244,6 +256,11 @@ impl Vector for Portable {
     fn select_eq(self, other: Self, then: Self, otherwise: Self) -> Self {
         let choose = |lane| if self.0[lane] == other.0[lane] { &then } else { &otherwise };
         Self(std::array::from_fn(|lane| choose(lane).0[lane]))
+    }
+
+    #[inline(always)]
+    fn flush_subnormal(self) -> Self {
+        Self(self.0.map(flush_subnormal))
     }
 
     #[inline(always)]

@@ -6,11 +6,11 @@ use super::parameter_group::{ParameterGroup, ParameterGroups};
 use super::schedules::{Pace, Plateau};
 use super::shared_attributes::{
     CLIP_GLOBAL_NORM, CLIP_NORM, CLIP_VALUE, EMA_DECAY, GROUP, SCHEDULE, bound, check_not_negative,
-    check_share, clip, quotient, shared_attributes,
+    check_share, clip, least_square, quotient, shared_attributes,
 };
 use super::{Moving, NormClip, Optimizer, OptimizerSpec, parse};
 use crate::attributes::to_attributes;
-use crate::kernels;
+use crate::kernels::{self, flush_subnormal};
 
 pub(super) static SPEC: OptimizerSpec = OptimizerSpec {
     kind: "adam",
@@ -196,26 +196,30 @@ pub(super) struct Moments {
     rate: f32,
     /// The root of the correction of the square.
     root: f32,
+    least_square: f32,
 }
 
 impl Moments {
     pub(super) fn new(betas: [f64; 2], epsilon: f64, rate: f32, step: u64) -> Self {
         let step = step as f64 + 1.0;
         let [mean, square] = betas.map(|beta| 1.0 - beta.powf(step));
+        let (epsilon, root) = (epsilon as f32, square.sqrt() as f32);
         Self {
             keep: betas.map(|beta| beta as f32),
             new: betas.map(|beta| (1.0 - beta) as f32),
-            epsilon: epsilon as f32,
+            epsilon,
             rate: (f64::from(rate) / mean) as f32,
-            root: square.sqrt() as f32,
+            root,
+            least_square: least_square(epsilon, root),
         }
     }
 
     /// By how much the weight moves, and the new means.
     #[inline]
     pub(super) fn step(&self, gradient: f32, [mean, square]: [f32; 2]) -> (f32, [f32; 2]) {
-        let mean = self.keep[0] * mean + self.new[0] * gradient;
+        let mean = flush_subnormal(self.keep[0] * mean + self.new[0] * gradient);
         let square = self.keep[1] * square + self.new[1] * (gradient * gradient);
+        let square = if square < self.least_square { 0.0 } else { square };
         let change = self.rate * quotient(mean, square.sqrt() / self.root + self.epsilon);
         (change, [mean, square])
     }

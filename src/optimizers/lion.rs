@@ -10,7 +10,7 @@ use super::shared_attributes::{
 };
 use super::{Moving, NormClip, Optimizer, OptimizerSpec, parse};
 use crate::attributes::to_attributes;
-use crate::kernels;
+use crate::kernels::{self, flush_subnormal};
 
 pub(super) static SPEC: OptimizerSpec = OptimizerSpec {
     kind: "lion",
@@ -196,7 +196,8 @@ impl Optimizer for Lion {
             // NaN is neither above nor below 0, but must not pass for it.
             let up = if direction > 0.0 { rate } else { rate * direction };
             let change = if direction < 0.0 { -rate } else { up };
-            (stays * weight - change, [keep[1] * mean + new[1] * gradient])
+            let mean = flush_subnormal(keep[1] * mean + new[1] * gradient);
+            (stays * weight - change, [mean])
         });
         Ok(())
     }

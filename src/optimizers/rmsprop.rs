@@ -6,11 +6,11 @@ use super::parameter_group::{ParameterGroup, ParameterGroups};
 use super::schedules::{Pace, Plateau};
 use super::shared_attributes::{
     CLIP_GLOBAL_NORM, CLIP_NORM, CLIP_VALUE, EMA_DECAY, GROUP, SCHEDULE, bound, check_not_negative,
-    check_share, clip, quotient, shared_attributes,
+    check_share, clip, least_square, quotient, shared_attributes,
 };
 use super::{Moving, NormClip, Optimizer, OptimizerSpec, parse};
 use crate::attributes::to_attributes;
-use crate::kernels;
+use crate::kernels::{self, flush_subnormal};
 
 pub(super) static SPEC: OptimizerSpec = OptimizerSpec {
     kind: "rmsprop",
@@ -191,7 +191,13 @@ impl Optimizer for RmsProp {
         let (momentum, most) = (self.momentum, bound(self.clip_value));
         let (alpha, new) = (self.alpha as f32, (1.0 - self.alpha) as f32);
         let epsilon = self.epsilon as f32;
-        let running = move |old: f32, number: f32| alpha * old + new * number;
+        let least = least_square(epsilon, 1.0);
+        let of_squares = move |old: f32, gradient: f32| {
+            let square = alpha * old + new * (gradient * gradient);
+            if square < least { 0.0 } else { square }
+        };
+        let of_gradients =
+            move |old: f32, gradient: f32| flush_subnormal(alpha * old + new * gradient);
         let about = move |square: f32, mean: f32| {
             // Rounding must not bring the variance below 0; NaN stays NaN.
             let variance = square - mean * mean;
@@ -206,7 +212,7 @@ impl Optimizer for RmsProp {
                     store,
                     |weight, gradient, [square]| {
                         let gradient = clip(gradient, most);
-                        let square = running(square, gradient * gradient);
+                        let square = of_squares(square, gradient);
                         (weight - rate * quotient(gradient, square.sqrt() + epsilon), [square])
                     },
                 );
@@ -218,10 +224,11 @@ impl Optimizer for RmsProp {
                     gradient,
                     state,
                     store,
-                    |weight, gradient, [square, speed]| {
+                    |weight, gradient, [square, old]| {
                         let gradient = clip(gradient, most);
-                        let square = running(square, gradient * gradient);
-                        let speed = momentum * speed + quotient(gradient, square.sqrt() + epsilon);
+                        let square = of_squares(square, gradient);
+                        let speed = quotient(gradient, square.sqrt() + epsilon);
+                        let speed = flush_subnormal(momentum * old + speed);
                         (weight - rate * speed, [square, speed])
                     },
                 );
@@ -235,8 +242,8 @@ impl Optimizer for RmsProp {
                     store,
                     |weight, gradient, [square, mean]| {
                         let gradient = clip(gradient, most);
-                        let square = running(square, gradient * gradient);
-                        let mean = running(mean, gradient);
+                        let square = of_squares(square, gradient);
+                        let mean = of_gradients(mean, gradient);
                         let root = about(square, mean).sqrt() + epsilon;
                         (weight - rate * quotient(gradient, root), [square, mean])
                     },
@@ -247,10 +254,10 @@ impl Optimizer for RmsProp {
                 kernels::move_each(weights, gradient, state, store, |weight, gradient, old| {
                     let [square, mean, speed] = old;
                     let gradient = clip(gradient, most);
-                    let square = running(square, gradient * gradient);
-                    let mean = running(mean, gradient);
+                    let square = of_squares(square, gradient);
+                    let mean = of_gradients(mean, gradient);
                     let root = about(square, mean).sqrt() + epsilon;
-                    let speed = momentum * speed + quotient(gradient, root);
+                    let speed = flush_subnormal(momentum * speed + quotient(gradient, root));
                     (weight - rate * speed, [square, mean, speed])
                 });
             }

@@ -10,7 +10,7 @@ use super::shared_attributes::{
 };
 use super::{Moving, NormClip, Optimizer, OptimizerSpec, parse};
 use crate::attributes::to_attributes;
-use crate::kernels;
+use crate::kernels::{self, flush_subnormal};
 
 pub(super) static SPEC: OptimizerSpec = OptimizerSpec {
     kind: "sgd",
@@ -179,7 +179,7 @@ impl Optimizer for Sgd {
                     store,
                     |weight, gradient, [velocity]| {
                         let gradient = clip(gradient, most);
-                        let velocity = momentum * velocity + gradient;
+                        let velocity = flush_subnormal(momentum * velocity + gradient);
                         let step = of_velocity * velocity + of_gradient * gradient;
                         (weight - rate * step, [velocity])
                     },

@@ -174,6 +174,13 @@ pub(super) fn quotient(step: f32, size: f32) -> f32 {
     if step == 0.0 { 0.0 } else { step / size }
 }
 
+/// Below which a running mean of squares becomes 0: the smallest normal number where its root, over `root`, is lost
+/// beside epsilon, so that no step changes by it; else nothing.
+pub(super) fn least_square(epsilon: f32, root: f32) -> f32 {
+    let lost = f32::MIN_POSITIVE.sqrt() / root <= epsilon * (f32::EPSILON / 4.0);
+    if lost { f32::MIN_POSITIVE } else { 0.0 }
+}
+
 /// The bound, or one that bounds nothing.
 pub(super) fn bound(clip_value: Option<f32>) -> f32 {
     clip_value.unwrap_or(f32::INFINITY)

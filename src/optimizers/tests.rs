@@ -229,3 +229,59 @@ fn optimizers_go_round_in_model_files() {
     let error = crate::model::Model::from_toml(&wrong, "m.toml").unwrap_err().to_string();
     assert!(error.contains("m.toml:") && error.contains("`steps` is 0"), "{error}");
 }
+
+/// Arrays of an optimizer after so many steps without any gradient, beginning from such numbers in all of them.
+fn coast(optimizer: &dyn Optimizer, steps: u64, numbers: &[f32]) -> Vec<Vec<f32>> {
+    let mut arrays = vec![numbers.to_vec(); 1 + optimizer.state().len()];
+    for step in 0..steps {
+        let mut parts = arrays.iter_mut().map(Vec::as_mut_slice);
+        let weights = parts.next().unwrap();
+        let mut state: Vec<&mut [f32]> = parts.collect();
+        let moving = Moving {
+            weights,
+            gradient: &vec![0.0; numbers.len()],
+            state: &mut state,
+            step,
+            rate_factor: 1.0,
+            weight_decay: None,
+            store: Store::Cached,
+        };
+        optimizer.update(moving).unwrap();
+    }
+    arrays
+}
+
+#[test]
+fn state_that_fades_becomes_0_and_stays_no_subnormal_number() {
+    // More than a vector of each instruction set, and not a multiple of one.
+    let numbers: Vec<f32> =
+        (0..21).map(|at| f32::MIN_POSITIVE * (1.0 + at as f32 / 16.0)).collect();
+    for (name, optimizer) in all() {
+        for set in InstructionSet::ALL.into_iter().filter(|set| set.available()) {
+            with_instruction_set(set, || {
+                for steps in [1, 50, 1500] {
+                    let arrays = coast(optimizer.as_ref(), steps, &numbers);
+                    for (array, state) in arrays[1..].iter().zip(optimizer.state()) {
+                        assert!(
+                            array.iter().all(|number| !number.is_subnormal()),
+                            "{name}: {state} after {steps} steps: {array:?}"
+                        );
+                        if steps == 1500 && *state != "sum" {
+                            assert_eq!(array, &[0.0; 21], "{name}: {state}");
+                        }
+                    }
+                }
+            });
+        }
+    }
+}
+
+#[test]
+fn squares_that_no_epsilon_covers_are_kept_however_small() {
+    for (kind, attributes) in [("adam", "epsilon = 0.0"), ("rmsprop", "epsilon = 1e-25")] {
+        let optimizer = (find(kind).unwrap().parse)(attributes.parse().unwrap()).unwrap();
+        let place = optimizer.state().iter().position(|state| *state == "square").unwrap();
+        let arrays = coast(optimizer.as_ref(), 1, &[f32::MIN_POSITIVE]);
+        assert!(arrays[1 + place][0].is_subnormal(), "{kind}: {arrays:?}");
+    }
+}

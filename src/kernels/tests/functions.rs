@@ -1,7 +1,7 @@
 use super::super::{
     InstructionSet, MatrixMut, MatrixRef, Store, add_slices, copy, fill, instruction_set_name,
     relu, relu_grad, scale, sgd_momentum, sigmoid, sigmoid_grad, soft_cross_entropy,
-    soft_cross_entropy_grad, softmax_cross_entropy, softmax_cross_entropy_grad, sum, tanh,
+    soft_cross_entropy_grad, softmax, softmax_cross_entropy, softmax_cross_entropy_grad, sum, tanh,
     tanh_grad, with_instruction_set, with_scratch,
 };
 use super::{ODD, Wide, assert_close, bits, each_set, random};
@@ -80,6 +80,7 @@ fn check_accuracy(function: Function, expected: fn(f64) -> f64, ends: [f32; 2]) 
         function(None, MatrixMut::dense(&mut extremes, 1, 5));
         let wanted = [ends[0], ends[0], ends[1], ends[1]].map(f64::from);
         assert_close(&extremes[..4], &wanted, 1e-7, "extremes");
+        assert!(extremes.iter().all(|extreme| !extreme.is_subnormal()), "{extremes:?}");
         assert!(extremes[4].is_nan());
     });
 }
@@ -126,6 +127,71 @@ fn momentum_moves_the_weights() {
             sgd_momentum(&mut weights, &mut velocity, &gradient, [0.1, 0.9], Store::Cached);
             assert_close(&weights, &expected[0], 1e-6, "weights");
             assert_close(&velocity, &expected[1], 1e-6, "velocity");
+        }
+    });
+}
+
+#[test]
+fn velocities_that_are_subnormal_become_0() {
+    let tiny = f32::MIN_POSITIVE;
+    let numbers = [tiny, tiny / 2.0, f32::from_bits(1), 0.0, 1.0, f32::INFINITY];
+    let numbers: Vec<f32> = numbers.into_iter().flat_map(|number| [number, -number]).collect();
+    each_set(|| {
+        for len in 0..=40 {
+            let number = |at: usize| numbers[at % numbers.len()];
+            let mut velocity: Vec<f32> = (0..len).map(number).collect();
+            let mut weights = vec![0.0; len];
+            sgd_momentum(&mut weights, &mut velocity, &vec![0.0; len], [1.0, 1.0], Store::Cached);
+            for (at, (weight, velocity)) in weights.into_iter().zip(velocity).enumerate() {
+                let wanted = if number(at).is_subnormal() { 0.0 } else { number(at) };
+                assert_eq!([velocity, weight], [wanted, -wanted], "{}", number(at));
+            }
+            let mut velocity = vec![f32::NAN; len];
+            sgd_momentum(
+                &mut vec![0.0; len],
+                &mut velocity,
+                &vec![0.0; len],
+                [1.0; 2],
+                Store::Cached,
+            );
+            assert!(velocity.iter().all(|velocity| velocity.is_nan()));
+        }
+    });
+}
+
+#[test]
+fn shares_of_softmax_far_below_the_largest_are_0() {
+    each_set(|| {
+        let mut numbers: Vec<f32> = (0..37).map(|at| -(at as f32) * 10.0).collect();
+        numbers.push(f32::NEG_INFINITY);
+        softmax(None, MatrixMut::dense(&mut numbers, 1, 38));
+        assert!(numbers.iter().all(|share| !share.is_subnormal()), "{numbers:?}");
+        assert!(numbers[..9].iter().all(|&share| share > 0.0), "{numbers:?}");
+        assert_eq!(numbers[9..], [0.0; 29]);
+    });
+}
+
+#[test]
+fn gradients_of_cross_entropy_leave_out_shares_that_rounding_hides() {
+    each_set(|| {
+        // Shares from 1 down to e^-60, and their gradients for the first class.
+        let logits: Vec<f32> = (0..31).map(|at| -(at as f32) * 2.0).collect();
+        let view = MatrixRef::dense(&logits, 1, 31);
+        let mut shares = logits.clone();
+        softmax(None, MatrixMut::dense(&mut shares, 1, 31));
+        let mut onehot = vec![0.0; 31];
+        onehot[0] = 1.0;
+        let [mut hard, mut soft] = [vec![f32::NAN; 31], vec![f32::NAN; 31]];
+        softmax_cross_entropy_grad(view, &[0.0], 0.5, MatrixMut::dense(&mut hard, 1, 31));
+        let targets = MatrixRef::dense(&onehot, 1, 31);
+        soft_cross_entropy_grad(view, targets, 0.5, MatrixMut::dense(&mut soft, 1, 31));
+        for gradient in [hard, soft] {
+            for (class, (&slope, &share)) in gradient.iter().zip(&shares).enumerate().skip(1) {
+                // e^-54 is above 2^-80, e^-56 below.
+                let wanted = if class <= 27 { f64::from(share) / 2.0 } else { 0.0 };
+                let error = (f64::from(slope) - wanted).abs();
+                assert!(error <= 1e-6 * wanted, "class {class}: {slope} instead of {wanted}");
+            }
         }
     });
 }

@@ -4,7 +4,7 @@
 
 use std::arch::x86_64::*;
 
-use super::super::vector::Vector;
+use super::super::vector::{EXPONENT, Vector};
 use super::Avx2;
 
 /// -1 in each of the first `lanes` lanes, else 0.
@@ -149,6 +149,17 @@ impl Vector for Avx2 {
                 then.0,
                 _mm256_cmp_ps::<_CMP_EQ_OQ>(self.0, other.0),
             ))
+        }
+    }
+
+    #[inline(always)]
+    fn flush_subnormal(self) -> Self {
+        // SAFETY: the value shows that the machine has the instructions.
+        unsafe {
+            let exponents =
+                _mm256_and_ps(self.0, _mm256_castsi256_ps(_mm256_set1_epi32(EXPONENT as i32)));
+            let none = _mm256_cmpeq_epi32(_mm256_castps_si256(exponents), _mm256_setzero_si256());
+            Self(_mm256_andnot_ps(_mm256_castsi256_ps(none), self.0))
         }
     }
 

@@ -4,7 +4,7 @@
 
 use std::arch::x86_64::*;
 
-use super::super::vector::Vector;
+use super::super::vector::{EXPONENT, Vector};
 use super::{Avx2, Avx512};
 
 /// A bit for each of the first `lanes` lanes.
@@ -121,6 +121,16 @@ impl Vector for Avx512 {
                 otherwise.0,
                 then.0,
             ))
+        }
+    }
+
+    #[inline(always)]
+    fn flush_subnormal(self) -> Self {
+        // SAFETY: the value shows that the machine has the instructions.
+        unsafe {
+            let exponents = _mm512_set1_epi32(EXPONENT as i32);
+            let some = _mm512_test_epi32_mask(_mm512_castps_si512(self.0), exponents);
+            Self(_mm512_maskz_mov_ps(some, self.0))
         }
     }
 
