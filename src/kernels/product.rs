@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::buffer::LINE;
 use super::joined_rows::with_joined_rows;
 use super::panels::{Panels, panel_columns, panel_width};
-use super::tile::{Ahead, MAX_ROWS, Start, Tile, Tiles, Walk};
+use super::tile::{Ahead, MAX_ROWS, Rows, Start, Tile, Tiles, Walk};
 use super::{MatrixMut, MatrixRef};
 
 /// Steps of a sum between two visits of the output: the rows and the panel read in these fit the
@@ -106,7 +106,7 @@ pub(super) fn panel_product(
     let each = next.len() / tiles.count(a.rows()).max(1);
     let mut tile = Tile {
         a: a.as_ptr(),
-        a_rows: std::array::from_fn(|row| row * a_stride),
+        a_rows: Rows::Apart(a_stride),
         b: b.as_ptr(),
         walk: Walk::line(a.cols(), 1, width),
         c,

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::buffer::LINE;
 use super::panels::{PANEL, Panels, panel_columns, panel_len, panel_width};
 use super::product::{ROWS, STEPS, blocks, is_far, panel_product, with_near};
-use super::tile::{Ahead, Start, Tile, Tiles, Walk};
+use super::tile::{Ahead, Rows, Start, Tile, Tiles, Walk};
 use super::transpose::transpose;
 use super::{MatrixMut, MatrixRef, product, with_scratch};
 
@@ -164,7 +164,7 @@ fn rows_times_panels(
         let a = b.panel(panel)[rows.start * b_width..].as_ptr();
         let mut tile = Tile {
             a,
-            a_rows: std::array::from_fn(|row| row * b_width),
+            a_rows: Rows::Apart(b_width),
             b: d[(panel - first) * PANEL * width..].as_ptr(),
             walk: Walk {
                 outer: 1,

@@ -44,6 +44,15 @@ impl Walk {
     }
 }
 
+/// Where the rows of `a` start, in floats from where the tile's do.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Rows {
+    /// Each so far from the one before.
+    Apart(usize),
+    /// Anywhere.
+    At([usize; MAX_ROWS]),
+}
+
 /// What a sum starts from.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Start {
@@ -61,8 +70,7 @@ pub(super) enum Start {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Tile {
     pub(super) a: *const f32,
-    /// Where each row's `a` starts.
-    pub(super) a_rows: [usize; MAX_ROWS],
+    pub(super) a_rows: Rows,
     pub(super) b: *const f32,
     pub(super) walk: Walk,
     pub(super) c: *mut f32,
@@ -164,6 +172,39 @@ impl Tiles {
     }
 }
 
+/// Asks for what comes later, loads a step of `b`, and goes on to the next. What is asked for comes first, so that no sums have to
+/// leave their registers for it.
+///
+/// # Safety
+/// As for [`Tiles::run`]; the machine must have the instructions of `V`.
+#[inline(always)]
+unsafe fn next_step<V: Vector, const R: usize, const C: usize>(
+    tile: &Tile,
+    b: &mut *const f32,
+    ahead: &mut *const f32,
+) -> [V; C] {
+    // Small tiles load so often that asking for more would slow them.
+    if R > 6 {
+        prefetch(*ahead);
+        *ahead = ahead.wrapping_add(tile.ahead.step);
+        for c in (0..C * V::LANES).step_by(16) {
+            prefetch(b.wrapping_add(AHEAD * tile.walk.b_step + c));
+        }
+    }
+    // SAFETY: as the caller states.
+    let row = std::array::from_fn(|c| unsafe { V::load(b.add(c * V::LANES)) });
+    *b = b.wrapping_add(tile.walk.b_step);
+    row
+}
+
+/// Adds the products of a number and a row to sums.
+#[inline(always)]
+fn add_products<V: Vector, const C: usize>(number: V, row: [V; C], sums: &mut [V; C]) {
+    for (sum, factor) in sums.iter_mut().zip(row) {
+        *sum = number.mul_add(factor, *sum);
+    }
+}
+
 /// Computes `R` rows of `C` vectors.
 ///
 /// # Safety
@@ -211,26 +252,42 @@ unsafe fn run<V: Vector, const R: usize, const C: usize>(tile: &Tile) {
                     ahead = tile.ahead.from.wrapping_add(segment * walk.ahead_segment);
                 }
                 // Without steps, there is no number that these could point to, and none is read.
-                let mut rows: [*const f32; R] =
-                    std::array::from_fn(|r| a.wrapping_add(tile.a_rows[r]));
-                for _ in 0..walk.len {
-                    let b_row: [V; C] = std::array::from_fn(|c| V::load(b.add(c * V::LANES)));
-                    for r in 0..R {
-                        let number = V::splat(*rows[r]);
-                        rows[r] = rows[r].wrapping_add(walk.a_step);
-                        for c in 0..C {
-                            sums[r][c] = number.mul_add(b_row[c], sums[r][c]);
+                match tile.a_rows {
+                    Rows::Apart(apart) => {
+                        let row = |r: usize| a.wrapping_add(r * apart);
+                        let [mut a0, mut a3, mut a6, mut a9, mut a12] = [0, 3, 6, 9, 12].map(row);
+                        for _ in 0..walk.len {
+                            let b_row = next_step::<V, R, C>(tile, &mut b, &mut ahead);
+                            macro_rules! add_rows {
+                                ($($r:literal: $a:ident + $rows:literal)*) => {$(
+                                    if $r < R {
+                                        let number = V::splat(*$a.wrapping_add($rows * apart));
+                                        add_products(number, b_row, &mut sums[$r % R]);
+                                    }
+                                )*};
+                            }
+                            // Three rows share an address, of 5 in all: 14 addresses would not fit the registers.
+                            add_rows!(0: a0 + 0  1: a0 + 1  2: a0 + 2);
+                            add_rows!(3: a3 + 0  4: a3 + 1  5: a3 + 2);
+                            add_rows!(6: a6 + 0  7: a6 + 1  8: a6 + 2);
+                            add_rows!(9: a9 + 0  10: a9 + 1  11: a9 + 2);
+                            add_rows!(12: a12 + 0  13: a12 + 1);
+                            for address in [&mut a0, &mut a3, &mut a6, &mut a9, &mut a12] {
+                                *address = address.wrapping_add(walk.a_step);
+                            }
                         }
                     }
-                    // Small tiles load so often that asking for more would slow them.
-                    if R > 6 {
-                        prefetch(ahead);
-                        ahead = ahead.wrapping_add(tile.ahead.step);
-                        for c in (0..C * V::LANES).step_by(16) {
-                            prefetch(b.wrapping_add(AHEAD * walk.b_step + c));
+                    Rows::At(places) => {
+                        let mut rows: [*const f32; R] =
+                            std::array::from_fn(|r| a.wrapping_add(places[r]));
+                        for _ in 0..walk.len {
+                            let b_row = next_step::<V, R, C>(tile, &mut b, &mut ahead);
+                            for r in 0..R {
+                                add_products(V::splat(*rows[r]), b_row, &mut sums[r]);
+                                rows[r] = rows[r].wrapping_add(walk.a_step);
+                            }
                         }
                     }
-                    b = b.wrapping_add(walk.b_step);
                 }
             }
         }

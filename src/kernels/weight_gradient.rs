@@ -7,7 +7,7 @@ use super::joined_rows::{Columns, runs_of, with_joined_rows};
 use super::padding::pad_rows;
 use super::panels::{PANEL, panel_columns, panel_rows_floats, panel_width};
 use super::product::blocks;
-use super::tile::{Ahead, Start, Tile, Tiles, Walk};
+use super::tile::{Ahead, Rows, Start, Tile, Tiles, Walk};
 use super::{MatrixRef, with_scratch};
 
 /// Rows of both operands of a weight gradient that are worked on together, which fit the second-level cache: their
@@ -182,7 +182,7 @@ fn panel_gradient(
     let to = gradient.as_mut_ptr();
     let mut tile = Tile {
         a: a.as_ptr(),
-        a_rows: std::array::from_fn(|row| row),
+        a_rows: Rows::Apart(1),
         b: d.as_ptr(),
         walk: Walk::line(a.rows(), a.stride(), d.stride()),
         c: to,

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::super::panels::{Panels, panel_columns, panel_width};
-use super::super::tile::{Ahead, Start, Tile, Tiles, Walk};
+use super::super::tile::{Ahead, MAX_ROWS, Rows, Start, Tile, Tiles, Walk};
 use super::frame::Frame;
 
 /// Rows of output pixels shorter than this share tiles with the next ones, also of the next image.
@@ -58,7 +58,7 @@ impl Pass<'_> {
         let ([down, right], [to_image, to_down, to_right]) = (self.stride, self.output_steps);
         let mut tile = Tile {
             a: frames.as_ptr(),
-            a_rows: std::array::from_fn(|row| row * right * channels),
+            a_rows: Rows::Apart(right * channels),
             b: frames.as_ptr(),
             walk: Walk { outer: 1, a_step: 1, ..Walk::default() },
             c: output,
@@ -105,11 +105,13 @@ impl Pass<'_> {
                 *(if apart { &mut tile.walk.outer } else { &mut tile.walk.segments }) =
                     self.taps[0];
                 tiles.heights(0..images * rows * cols, |pixels| {
+                    let mut a_rows = [0; MAX_ROWS];
                     for (row, pixel) in pixels.clone().enumerate() {
                         let (y, x) = (pixel / cols, pixel % cols);
-                        tile.a_rows[row] = from(y / rows, y % rows, x);
+                        a_rows[row] = from(y / rows, y % rows, x);
                         tile.c_rows[row] = to(y / rows, y % rows, x);
                     }
+                    tile.a_rows = Rows::At(a_rows);
                     // SAFETY: see above.
                     unsafe { tiles.run(&mut tile, pixels.len(), width) };
                 });

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::super::padding::pad_rows;
 use super::super::panels::{panel_columns, panel_len, panel_rows, panel_width};
 use super::super::product::blocks;
-use super::super::tile::{Ahead, Start, Tile, Tiles, Walk};
+use super::super::tile::{Ahead, Rows, Start, Tile, Tiles, Walk};
 use super::super::weight_gradient::STEPS;
 use super::super::{MatrixRef, weight_gradient, with_scratch};
 use super::Conv2dShape;
@@ -99,7 +99,7 @@ fn accumulate(
                 let image_grads = height * width * grads.stride();
                 let mut tile = Tile {
                     a,
-                    a_rows: std::array::from_fn(|row| row),
+                    a_rows: Rows::Apart(1),
                     b: b.wrapping_add(images.start * image_grads + rows.start * b_step),
                     walk: Walk {
                         outer: images.len(),

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use super::super::buffer::LINE;
 use super::super::conv2d::Conv2dShape;
 use super::super::panels::{PANEL, panel_columns, panel_width};
-use super::super::tile::{Ahead, Start, Tile, Tiles, Walk};
+use super::super::tile::{Ahead, Rows, Start, Tile, Tiles, Walk};
 use super::super::vector::dispatch;
 use super::super::{MatrixMut, MatrixRef, with_scratch};
 use super::grid::{Block, Grid};
@@ -107,7 +107,7 @@ fn multiply(
     let (from, to) = (inputs.numbers.as_ptr(), products.as_mut_ptr());
     let mut tile = Tile {
         a: from,
-        a_rows: std::array::from_fn(|row| row * inputs.depth),
+        a_rows: Rows::Apart(inputs.depth),
         b: weights.as_ptr(),
         walk: Walk::line(channels, 1, width),
         c: to,

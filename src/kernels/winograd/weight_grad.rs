@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 use super::super::conv2d::Conv2dShape;
 use super::super::panels::{PANEL, panel_width};
-use super::super::tile::{Ahead, Start, Tile, Tiles, Walk};
+use super::super::tile::{Ahead, Rows, Start, Tile, Tiles, Walk};
 use super::super::vector::dispatch;
 use super::super::{MatrixRef, with_scratch};
 use super::grid::{Block, Grid};
@@ -102,7 +102,7 @@ fn accumulate(
             let to = sums[to..][..channels * width].as_mut_ptr();
             let mut tile = Tile {
                 a,
-                a_rows: std::array::from_fn(|row| row),
+                a_rows: Rows::Apart(1),
                 b,
                 walk: Walk::line(tiles.len(), inputs.depth, grads.depth),
                 c: to,
