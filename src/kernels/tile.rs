@@ -20,6 +20,10 @@ pub(super) const MAX_ROWS: usize = 14;
 /// How many steps ahead `b` is asked for.
 const AHEAD: usize = 16;
 
+/// The same for `a`, where its rows are side by side: no processor foresees steps that far apart, and caches hold few that
+/// compete for the same places.
+const A_AHEAD: usize = 5;
+
 /// The order in which a sum walks through `a` and `b`: `outer` times `segments` times `len` steps.
 /// Distances are in floats.
 #[derive(Clone, Copy, Debug, Default)]
@@ -47,6 +51,8 @@ impl Walk {
 /// Where the rows of `a` start, in floats from where the tile's do.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Rows {
+    /// Side by side, so that a step of all of them is read together, far from the step before.
+    Adjacent,
     /// Each so far from the one before.
     Apart(usize),
     /// Anywhere.
@@ -180,8 +186,7 @@ impl Tiles {
 #[inline(always)]
 unsafe fn next_step<V: Vector, const R: usize, const C: usize>(
     tile: &Tile,
-    b: &mut *const f32,
-    ahead: &mut *const f32,
+    [b, ahead]: [&mut *const f32; 2],
 ) -> [V; C] {
     // Small tiles load so often that asking for more would slow them.
     if R > 6 {
@@ -202,6 +207,48 @@ unsafe fn next_step<V: Vector, const R: usize, const C: usize>(
 fn add_products<V: Vector, const C: usize>(number: V, row: [V; C], sums: &mut [V; C]) {
     for (sum, factor) in sums.iter_mut().zip(row) {
         *sum = number.mul_add(factor, *sum);
+    }
+}
+
+/// Adds a segment of the walk, from `a` on, to the sums of rows that are so far `apart`.
+///
+/// # Safety
+/// As for [`Tiles::run`]; the machine must have the instructions of `V`.
+#[inline(always)]
+unsafe fn add_apart<V: Vector, const R: usize, const C: usize>(
+    tile: &Tile,
+    a: *const f32,
+    apart: usize,
+    [b, ahead]: [&mut *const f32; 2],
+    sums: &mut [[V; C]; R],
+) {
+    let row = |r: usize| a.wrapping_add(r * apart);
+    let [mut a0, mut a3, mut a6, mut a9, mut a12] = [0, 3, 6, 9, 12].map(row);
+    for _ in 0..tile.walk.len {
+        if R > 6 && matches!(tile.a_rows, Rows::Adjacent) {
+            let later = a0.wrapping_add(A_AHEAD * tile.walk.a_step);
+            prefetch(later);
+            prefetch(later.wrapping_add(R - 1));
+        }
+        // SAFETY: as the caller states, here and below.
+        let b_row = unsafe { next_step::<V, R, C>(tile, [b, ahead]) };
+        macro_rules! add_rows {
+            ($($r:literal: $a:ident + $rows:literal)*) => {$(
+                if $r < R {
+                    let number = unsafe { V::splat(*$a.wrapping_add($rows * apart)) };
+                    add_products(number, b_row, &mut sums[$r % R]);
+                }
+            )*};
+        }
+        // Three rows share an address, of 5 in all: 14 addresses would not fit the registers.
+        add_rows!(0: a0 + 0  1: a0 + 1  2: a0 + 2);
+        add_rows!(3: a3 + 0  4: a3 + 1  5: a3 + 2);
+        add_rows!(6: a6 + 0  7: a6 + 1  8: a6 + 2);
+        add_rows!(9: a9 + 0  10: a9 + 1  11: a9 + 2);
+        add_rows!(12: a12 + 0  13: a12 + 1);
+        for address in [&mut a0, &mut a3, &mut a6, &mut a9, &mut a12] {
+            *address = address.wrapping_add(tile.walk.a_step);
+        }
     }
 }
 
@@ -253,35 +300,15 @@ unsafe fn run<V: Vector, const R: usize, const C: usize>(tile: &Tile) {
                 }
                 // Without steps, there is no number that these could point to, and none is read.
                 match tile.a_rows {
+                    Rows::Adjacent => add_apart(tile, a, 1, [&mut b, &mut ahead], &mut sums),
                     Rows::Apart(apart) => {
-                        let row = |r: usize| a.wrapping_add(r * apart);
-                        let [mut a0, mut a3, mut a6, mut a9, mut a12] = [0, 3, 6, 9, 12].map(row);
-                        for _ in 0..walk.len {
-                            let b_row = next_step::<V, R, C>(tile, &mut b, &mut ahead);
-                            macro_rules! add_rows {
-                                ($($r:literal: $a:ident + $rows:literal)*) => {$(
-                                    if $r < R {
-                                        let number = V::splat(*$a.wrapping_add($rows * apart));
-                                        add_products(number, b_row, &mut sums[$r % R]);
-                                    }
-                                )*};
-                            }
-                            // Three rows share an address, of 5 in all: 14 addresses would not fit the registers.
-                            add_rows!(0: a0 + 0  1: a0 + 1  2: a0 + 2);
-                            add_rows!(3: a3 + 0  4: a3 + 1  5: a3 + 2);
-                            add_rows!(6: a6 + 0  7: a6 + 1  8: a6 + 2);
-                            add_rows!(9: a9 + 0  10: a9 + 1  11: a9 + 2);
-                            add_rows!(12: a12 + 0  13: a12 + 1);
-                            for address in [&mut a0, &mut a3, &mut a6, &mut a9, &mut a12] {
-                                *address = address.wrapping_add(walk.a_step);
-                            }
-                        }
+                        add_apart(tile, a, apart, [&mut b, &mut ahead], &mut sums);
                     }
                     Rows::At(places) => {
                         let mut rows: [*const f32; R] =
                             std::array::from_fn(|r| a.wrapping_add(places[r]));
                         for _ in 0..walk.len {
-                            let b_row = next_step::<V, R, C>(tile, &mut b, &mut ahead);
+                            let b_row = next_step::<V, R, C>(tile, [&mut b, &mut ahead]);
                             for r in 0..R {
                                 add_products(V::splat(*rows[r]), b_row, &mut sums[r]);
                                 rows[r] = rows[r].wrapping_add(walk.a_step);

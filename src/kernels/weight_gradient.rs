@@ -182,7 +182,7 @@ fn panel_gradient(
     let to = gradient.as_mut_ptr();
     let mut tile = Tile {
         a: a.as_ptr(),
-        a_rows: Rows::Apart(1),
+        a_rows: Rows::Adjacent,
         b: d.as_ptr(),
         walk: Walk::line(a.rows(), a.stride(), d.stride()),
         c: to,

@@ -99,7 +99,7 @@ fn accumulate(
                 let image_grads = height * width * grads.stride();
                 let mut tile = Tile {
                     a,
-                    a_rows: Rows::Apart(1),
+                    a_rows: Rows::Adjacent,
                     b: b.wrapping_add(images.start * image_grads + rows.start * b_step),
                     walk: Walk {
                         outer: images.len(),

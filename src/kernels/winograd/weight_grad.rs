@@ -102,7 +102,7 @@ fn accumulate(
             let to = sums[to..][..channels * width].as_mut_ptr();
             let mut tile = Tile {
                 a,
-                a_rows: Rows::Apart(1),
+                a_rows: Rows::Adjacent,
                 b,
                 walk: Walk::line(tiles.len(), inputs.depth, grads.depth),
                 c: to,
