@@ -230,11 +230,12 @@ unsafe fn add_apart<V: Vector, const R: usize, const C: usize>(
             prefetch(later);
             prefetch(later.wrapping_add(R - 1));
         }
-        // SAFETY: as the caller states, here and below.
+        // SAFETY: as the caller states.
         let b_row = unsafe { next_step::<V, R, C>(tile, [b, ahead]) };
         macro_rules! add_rows {
             ($($r:literal: $a:ident + $rows:literal)*) => {$(
                 if $r < R {
+                    // SAFETY: as the caller states; the row exists.
                     let number = unsafe { V::splat(*$a.wrapping_add($rows * apart)) };
                     add_products(number, b_row, &mut sums[$r % R]);
                 }
