@@ -71,10 +71,13 @@ fn every_page_is_listed() {
 #[test]
 fn every_sum_has_its_test() {
     let page = read(&root().join("docs/numbers.md"));
-    let rows = page.lines().filter(|line| line.starts_with("| ")).skip(2);
+    let rows = page.lines().filter(|line| line.starts_with("| "));
     let mut held = 0;
     for row in rows {
         let cell = row.trim_end_matches('|').rsplit('|').next().unwrap().trim().trim_matches('`');
+        if ["test", "---"].contains(&cell) {
+            continue;
+        }
         let (file, test) =
             cell.split_once("::").map_or((cell, None), |(file, test)| (file, Some(test)));
         let text = read(&root().join(file));
