@@ -225,10 +225,13 @@ unsafe fn add_apart<V: Vector, const R: usize, const C: usize>(
     let row = |r: usize| a.wrapping_add(r * apart);
     let [mut a0, mut a3, mut a6, mut a9, mut a12] = [0, 3, 6, 9, 12].map(row);
     for _ in 0..tile.walk.len {
-        if R > 6 && matches!(tile.a_rows, Rows::Adjacent) {
+        if R > 3 && matches!(tile.a_rows, Rows::Adjacent) {
             let later = a0.wrapping_add(A_AHEAD * tile.walk.a_step);
             prefetch(later);
-            prefetch(later.wrapping_add(R - 1));
+            // More rows mostly lie in two cache lines.
+            if R > 6 {
+                prefetch(later.wrapping_add(R - 1));
+            }
         }
         // SAFETY: as the caller states.
         let b_row = unsafe { next_step::<V, R, C>(tile, [b, ahead]) };
