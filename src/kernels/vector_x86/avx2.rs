@@ -156,8 +156,10 @@ impl Vector for Avx2 {
     fn flush_subnormal(self) -> Self {
         // SAFETY: the value shows that the machine has the instructions.
         unsafe {
-            let exponents =
-                _mm256_and_ps(self.0, _mm256_castsi256_ps(_mm256_set1_epi32(EXPONENT as i32)));
+            let exponents = _mm256_and_ps(
+                self.0,
+                _mm256_castsi256_ps(_mm256_set1_epi32(EXPONENT.cast_signed())),
+            );
             let none = _mm256_cmpeq_epi32(_mm256_castps_si256(exponents), _mm256_setzero_si256());
             Self(_mm256_andnot_ps(_mm256_castsi256_ps(none), self.0))
         }

@@ -128,7 +128,7 @@ impl Vector for Avx512 {
     fn flush_subnormal(self) -> Self {
         // SAFETY: the value shows that the machine has the instructions.
         unsafe {
-            let exponents = _mm512_set1_epi32(EXPONENT as i32);
+            let exponents = _mm512_set1_epi32(EXPONENT.cast_signed());
             let some = _mm512_test_epi32_mask(_mm512_castps_si512(self.0), exponents);
             Self(_mm512_maskz_mov_ps(some, self.0))
         }
