@@ -9,8 +9,8 @@ use super::{MatrixRef, Store, with_scratch};
 const BLOCK: usize = 512;
 
 /// One step of gradient descent with momentum, by the convention of `PyTorch`: the velocity becomes
-/// `momentum * velocity + gradient`, or 0 where that is subnormal, and the weights move by `-learning_rate * velocity`. `rates` are the learning rate
-/// and the momentum; `store` is for the weights.
+/// `momentum * velocity + gradient`, or 0 where that is subnormal, and the weights move by `-learning_rate * velocity`.
+/// `rates` are the learning rate and the momentum; `store` is for the weights.
 ///
 /// # Panics
 /// If the lengths differ.
